@@ -1,0 +1,55 @@
+# Everything that a person or CI does with a checkout. `make` alone lists it.
+#
+# The set-up goes into .venv, by scripts/make_venv.py, and is done again only when
+# pyproject.toml is newer or the checkout has moved.
+
+PYTHON ?= python3
+VENV   := .venv
+STAMP  := $(VENV)/.installed
+RUN    := $(VENV)/bin/python
+NEEDED := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/python3.11
+
+# Kernels are those of .venv, though the person may have a python3 kernel of their own.
+export JUPYTER_PREFER_ENV_PATH := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lab test fast bench lint clean always
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
+
+setup: $(STAMP) ## set up .venv (every other target does so by itself)
+
+demo: $(STAMP) ## run the example notebook top to bottom, showing each cell and its result
+	@$(RUN) examples/run.py
+
+lab: $(STAMP) ## open the example notebook in JupyterLab
+	@$(RUN) -m jupyterlab examples/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+
+test: lint ## check style and types, and run all the tests
+	@$(RUN) -m pytest -n 2 --dist loadfile
+
+fast: $(STAMP) ## run the tests that start no kernel and take no time
+	@$(RUN) -m pytest -n 2 --dist loadfile -m "not kernel and not slow"
+
+bench: $(STAMP) ## measure tfmagic beside its peers
+	@$(RUN) -m benchmarks
+
+lint: $(STAMP) ## check style and types
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+clean: ## remove .venv and everything else that make has made
+	rm -rf $(VENV) build dist
+	find . -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# A copied or moved checkout has an environment that points at the old place.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+$(STAMP): always
+endif
+$(STAMP): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo 'tfmagic: there is no $(PYTHON) here: $(NEEDED)' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version.split()[0]; \
+	  sys.version_info >= (3, 11) or sys.exit("tfmagic: $(PYTHON) is Python " + v + ": $(NEEDED)")'
+	@"$(PYTHON)" scripts/make_venv.py

@@ -1,0 +1,72 @@
+"""One TensorFlow, one session and a room for each model, in a kernel that never restarts.
+
+``%load_ext tfmagic`` in a notebook; ``from tfmagic import models, session`` in a
+script. Importing this package imports neither TensorFlow nor IPython: both come
+when a name that needs them is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KernelSession",
+    "TfMagicError",
+    "__version__",
+    "load_ipython_extension",
+    "models",
+    "open_session",
+    "session",
+    "unload_ipython_extension",
+]
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tfmagic.errors import TfMagicError
+    from tfmagic.model.registry import Models
+    from tfmagic.runtime.scope import open_session
+    from tfmagic.runtime.session import KernelSession
+
+    models: Models
+    session: KernelSession
+
+
+def __getattr__(name: str) -> Any:
+    """Make a public name when it is first asked for (PEP 562)."""
+    if name == "TfMagicError":
+        from tfmagic.errors import TfMagicError
+
+        return TfMagicError
+    if name == "models":
+        from tfmagic.model.registry import the_models
+
+        return the_models()
+    if name in {"session", "KernelSession", "open_session"}:
+        from tfmagic.runtime.library import require_tensorflow
+
+        require_tensorflow()
+        from tfmagic.runtime.scope import open_session
+        from tfmagic.runtime.session import KernelSession
+
+        if name == "session":
+            return KernelSession()
+        return open_session if name == "open_session" else KernelSession
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Give the shell its magics; prints nothing and imports no TensorFlow."""
+    from tfmagic.magics.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take every magic and hook out again; models and session stay for the next load."""
+    from tfmagic.magics.extension import unload
+
+    unload(shell)

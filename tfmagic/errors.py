@@ -1,0 +1,97 @@
+"""The errors that tfmagic itself raises: one line each, saying what to type.
+
+Each is also the built-in exception that a script would expect, so that
+``except KeyError`` catches an unknown model. A magic shows any of them as
+IPython's plain ``UsageError``; errors of the person's code or of TensorFlow pass
+through as they are.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class TfMagicError(Exception):
+    """The base of every error that tfmagic raises by itself."""
+
+    def __str__(self) -> str:
+        """Return the message as it is (a ``KeyError`` would show its ``repr``)."""
+        return str(self.args[0]) if self.args else ""
+
+
+class UnknownNameError(TfMagicError, KeyError, AttributeError):
+    """A model, signature, input, output or name that is not there."""
+
+
+class NameTakenError(TfMagicError, ValueError):
+    """A model's name that is reserved, impossible, or in use."""
+
+
+class SourceError(TfMagicError, ValueError):
+    """A source that is missing, damaged, or no model."""
+
+
+class MissingPathError(SourceError, FileNotFoundError):
+    """A path at which there is nothing."""
+
+
+class UnsafeSourceError(SourceError, PermissionError):
+    """A file that would run Python or touch other files, without ``unsafe``."""
+
+
+class InputError(TfMagicError, ValueError):
+    """An input that does not fit the signature."""
+
+
+class ModelStateError(TfMagicError, RuntimeError):
+    """A model that cannot be run now: dropped, or still stopping."""
+
+
+class UninitialisedVariableError(TfMagicError, RuntimeError):
+    """A variable that was read before anything was written to it."""
+
+
+class ForeignTensorError(TfMagicError, ValueError):
+    """A tensor of one graph, used where another graph's is expected."""
+
+
+class ConfigError(TfMagicError, ValueError):
+    """A session configuration other than the one in force."""
+
+
+class MissingTensorFlowError(TfMagicError, ImportError):
+    """No TensorFlow in this environment, or one that is too old."""
+
+
+class UsageLineError(TfMagicError, ValueError):
+    """A line that does not follow the grammar of its magic."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the nearest known word, or what there is.
+
+    Parameters
+    ----------
+    word
+        What was typed.
+    known
+        The words that would have been right.
+
+    Returns
+    -------
+    str
+        A clause to append to a message; empty when nothing is known.
+    """
+    words = sorted(set(known))
+    if not words:
+        return ""
+    folded = {candidate.lower(): candidate for candidate in words}
+    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    if near:
+        return f" (did you mean {folded[near[0]]!r}?)"
+    shown = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
+    return f" (there are: {shown})" if len(words) > 1 else f" (there is: {shown})"

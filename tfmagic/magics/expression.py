@@ -1,0 +1,69 @@
+"""Expressions in a magic's line: read, and evaluated over the notebook's names."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import UsageLineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FILENAME = "<tfmagic expression>"
+
+
+def parsed(text: str) -> ast.expr | None:
+    """Return the expression that `text` is, None where it is none."""
+    try:
+        return ast.parse(text.strip(), _FILENAME, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return None
+
+
+def evaluate(text: str, names: Mapping[str, Any]) -> Any:
+    """Return the value of an expression.
+
+    Parameters
+    ----------
+    text
+        The expression as typed.
+    names
+        The names it can use, besides the built-in ones.
+
+    Raises
+    ------
+    UsageLineError
+        When it is no expression, or raises by itself, as an unknown name does.
+    Exception
+        What a function that it calls raises, with a note of where it was called.
+    """
+    __tracebackhide__ = True
+    try:
+        code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        msg = f"{text!r} is no Python expression ({reason})"
+        raise UsageLineError(msg) from None
+    # A real dict as globals: comprehensions and lambdas look nowhere else.
+    scope = names if type(names) is dict else dict(names)
+    try:
+        return eval(code, scope)  # noqa: S307 - the person's own expression
+    except Exception as error:
+        trace = error.__traceback__
+        inside = trace.tb_next if trace is not None else None
+        if inside is not None and inside.tb_next is not None:
+            error.add_note(f"raised while {text!r} was evaluated")
+            raise
+        msg = f"{text!r} raised {type(error).__name__}: {error}"
+        raise UsageLineError(msg) from None
+
+
+def names_are_bound(tree: ast.expr, names: Mapping[str, Any]) -> bool:
+    """Return whether every name that an expression starts from exists."""
+    return all(
+        node.id in names or hasattr(builtins, node.id)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    )

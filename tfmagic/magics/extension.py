@@ -1,0 +1,157 @@
+"""The magics in IPython's terms, and how they come and go."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from IPython.core.error import UsageError
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+    output_can_be_silenced,
+)
+from IPython.display import display
+
+from tfmagic.errors import TfMagicError
+from tfmagic.magics import model_magic, run_magic
+from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from tfmagic.model.cell import Cell
+    from tfmagic.panel.view import View
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def _one_line(magic: F) -> F:
+    """Show tfmagic's own errors as IPython's one-line ``UsageError``.
+
+    Exactly that class: IPython prints a traceback for a subclass (ipython#14024).
+    """
+
+    @wraps(magic)
+    def called(*args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        try:
+            return magic(*args, **options)
+        except TfMagicError as error:
+            raise UsageError(str(error)) from None
+
+    return cast("F", called)
+
+
+@magics_class
+class TfMagics(Magics):
+    """``%tf_model`` and ``%tf_run``, with their cell forms."""
+
+    # IPython declares it optional; magics are only ever made with a shell.
+    shell: Any
+
+    @needs_local_scope
+    @no_var_expand
+    @line_cell_magic
+    @_one_line
+    def tf_model(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> View | None:
+        """Register and look after models."""
+        __tracebackhide__ = True
+        if cell is None:
+            return model_magic.run_line(line, self._names(local_ns), _show)
+
+        def source() -> Any:
+            from tfmagic.model.sources.cell import CellSource
+
+            return CellSource(self._cell("tf_model", line, cell), self.shell.user_ns)
+
+        _show(model_magic.run_cell(line, source))
+        return None
+
+    @needs_local_scope
+    @no_var_expand
+    @output_can_be_silenced
+    @line_cell_magic
+    @_one_line
+    def tf_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        """Run models."""
+        __tracebackhide__ = True
+        run = run_magic.read(line) if cell is None else run_magic.read_cell_line(line)
+        if run.help:
+            print((run_magic.LINE if cell is None else run_magic.CELL).help())  # noqa: T201 - as argparse does
+            return None
+        push = self._pusher(local_ns)
+        if cell is None:
+            return run_magic.run_line(run, self._names(local_ns), push)
+        require_tensorflow()
+        return run_magic.run_cell(run, self._cell("tf_run", line, cell), self.shell.user_ns, push)
+
+    def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Return the notebook's names, with a calling function's over them."""
+        notebook: dict[str, Any] = self.shell.user_ns
+        if local_ns is None or local_ns is notebook:
+            return notebook
+        return {**notebook, **local_ns}
+
+    def _pusher(self, local_ns: Mapping[str, Any] | None) -> Callable[[dict[str, Any]], None]:
+        from tfmagic.model.namespace import Namespace
+
+        def push(values: dict[str, Any]) -> None:
+            if isinstance(local_ns, Namespace):
+                # A line magic inside a room's cell: what it sends out goes there.
+                for name, value in values.items():
+                    local_ns[name] = value
+            else:
+                self.shell.push(values)
+
+        return push
+
+    def _cell(self, magic: str, line: str, body: str) -> Cell:
+        """Return the cell's code, under the name and lines that tracebacks show."""
+        from tfmagic.model.cell import Cell
+
+        # The magic's own line is the cell's first, so that line numbers agree.
+        source = f"# %%{magic} {line.strip()}\n{self.shell.transform_cell(body)}"
+        number = len(self.shell.history_manager.input_hist_parsed) - 1
+        filename = self.shell.compile.cache(source, number, raw_code=source)
+        return Cell(source, filename)
+
+
+# IPython shows a magic's docstring for %tf_model? and %tf_run?.
+TfMagics.tf_model.__doc__ = f"Register and look after models.\n\n{model_magic.help_text()}\n"
+TfMagics.tf_run.__doc__ = f"Run models.\n\n{run_magic.LINE.help()}\n\n{run_magic.CELL.help()}\n"
+
+
+def _show(view: View) -> None:
+    display(view)  # type: ignore[no-untyped-call]  # IPython's display has no types
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics with `shell`; what a former load left is taken out first."""
+    unload(shell)
+    shell.register_magics(TfMagics)
+    workers().interactive = True
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the magics out of `shell`, and end the worker threads.
+
+    IPython has no call for this: a magic is in the manager's two tables, in its
+    registry, and among the shell's configurables.
+    """
+    manager = shell.magics_manager
+    name = TfMagics.__name__
+    for table in manager.magics.values():
+        for magic in [
+            key for key, function in table.items() if type(getattr(function, "__self__", None)).__name__ == name
+        ]:
+            del table[magic]
+    manager.registry.pop(name, None)
+    shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
+    workers().dismiss()

@@ -1,0 +1,209 @@
+"""``%tf_model``: the verbs, each of which calls ``models`` and shows what came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import UsageLineError, did_you_mean
+from tfmagic.magics.line import split
+from tfmagic.magics.options import Command, Option, Parsed, parse
+from tfmagic.magics.source import resolve
+from tfmagic.model.names import VERBS
+from tfmagic.model.options import Options
+from tfmagic.model.registry import the_models
+from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, added_text
+from tfmagic.runtime.library import require_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_ENDS = (
+    Option("--inputs", "name or rename inputs: NAME=op:0, commas between several", "ENDS"),
+    Option("--outputs", "name or rename outputs: NAME=op:0, commas between several", "ENDS"),
+    Option("--device", "where to run: cpu, gpu, gpu:1, or TensorFlow's full form", "D"),
+    Option("--replace", "take the name over from another source"),
+)
+
+COMMANDS: dict[str, Command] = {
+    "list": Command("%tf_model [list]", "Show a table of the models."),
+    "add": Command(
+        "%tf_model add NAME SOURCE",
+        "Register a model. SOURCE is a path, an object of the notebook, or an expression: in quotes a path, in "
+        "brackets an expression, otherwise a name of the notebook before a path before an expression.",
+        (
+            Option("--signature", "the default signature of a SavedModel", "S"),
+            Option("--tags", "the tag set of a SavedModel", "T,T"),
+            *_ENDS,
+            Option("--lazy", "load at first use"),
+            Option("--warm", "run once now, so that the first call is a fast one"),
+            Option("--unsafe", "let a file run Python, and touch files other than its own assets"),
+        ),
+    ),
+    "show": Command(
+        "%tf_model show NAME|PATH",
+        "Show everything about one model; of a path: signatures, size and whether it fits, without loading it.",
+    ),
+    "drop": Command(
+        "%tf_model drop NAME...",
+        "Drop models: their calls end and their variables are freed.",
+        (Option("--all", "drop every model"),),
+    ),
+}
+
+CELL = Command(
+    "%%tf_model NAME",
+    "The cell builds the graph of a model, in a room of its own: its variables and Python names meet no others. "
+    "Placeholders become inputs, and named tensors that nothing consumes outputs.",
+    _ENDS,
+)
+
+
+def help_text() -> str:
+    """Return the help of every verb and of the cell magic."""
+    return "\n\n".join(command.help() for command in (*COMMANDS.values(), CELL))
+
+
+def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) -> View | None:
+    """Do what a ``%tf_model`` line says.
+
+    Parameters
+    ----------
+    line
+        What follows the magic's name.
+    names
+        The names that expressions see.
+    show
+        Displays a view at once, for verbs that do something.
+
+    Returns
+    -------
+    View or None
+        The result of a verb that only looks.
+    """
+    __tracebackhide__ = True
+    words = list(split(line).words)
+    if words and words[0] in {"--help", "-h"}:
+        return Sentence(help_text())
+    verb = words.pop(0) if words else "list"
+    if verb not in COMMANDS:
+        return _show_named(verb, words)
+    parsed = parse(words, COMMANDS[verb])
+    if parsed.help:
+        return Sentence(COMMANDS[verb].help())
+    if verb == "list":
+        _no_more(parsed, COMMANDS[verb])
+        return ModelTable(the_models().records())
+    if verb == "show":
+        return _show(parsed)
+    if verb == "add":
+        show(Sentence(_add(parsed, names)))
+    else:
+        show(Sentence(_drop(parsed)))
+    return None
+
+
+def run_cell(line: str, make_source: Callable[[], Any]) -> View:
+    """Build a model from a cell.
+
+    Parameters
+    ----------
+    line
+        What follows ``%%tf_model``.
+    make_source
+        Makes the cell's source; called once the line has been understood.
+    """
+    __tracebackhide__ = True
+    parsed = parse(split(line).words, CELL)
+    if parsed.help:
+        return Sentence(CELL.help())
+    if len(parsed.rest) != 1:
+        msg = f"one name was expected, for the model that this cell builds: {CELL.usage}"
+        raise UsageLineError(msg)
+    require_tensorflow()
+    admission = the_models().admit(parsed.rest[0], make_source(), _options(parsed), replace=parsed.flag("replace"))
+    return Sentence(added_text(admission.model.record(), admission.outcome))
+
+
+def _show_named(word: str, more: list[str]) -> View:
+    models = the_models()
+    if word in models and not more:
+        return ModelPage(models[word].record())
+    if word in models:
+        msg = f"{' '.join(more)!r} was not expected: %tf_model {word} shows the model; to run it: %tf_run {word} …"
+        raise UsageLineError(msg)
+    if word in VERBS:
+        msg = f"%tf_model {word} is not in this version (it has: {', '.join(COMMANDS)})"
+        raise UsageLineError(msg)
+    msg = f"%tf_model has no verb or model {word!r}{did_you_mean(word, [*COMMANDS, *models])}"
+    raise UsageLineError(msg)
+
+
+def _show(parsed: Parsed) -> View:
+    if len(parsed.rest) != 1:
+        msg = f"one name or path was expected: {COMMANDS['show'].usage}"
+        raise UsageLineError(msg)
+    (what,) = parsed.rest
+    models = the_models()
+    if what in models:
+        return ModelPage(models[what].record())
+    path = resolve(what, {}) if what.startswith(("'", '"')) or not what.isidentifier() else what
+    if what.isidentifier():
+        from pathlib import Path
+
+        if not Path(what).exists():
+            models[what]  # raises, and offers the nearest model
+    return FilePage(models.inspect(path))
+
+
+def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
+    __tracebackhide__ = True
+    if len(parsed.rest) < 2:
+        msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
+        raise UsageLineError(msg)
+    name, *source = parsed.rest
+    text = " ".join(source)
+    models = the_models()
+    require_tensorflow()
+    from tfmagic.model.sources.resolve import source_of
+
+    options = _options(parsed)
+    admission = models.admit(
+        name,
+        source_of(resolve(text, names), text),
+        options,
+        replace=parsed.flag("replace"),
+        lazy=parsed.flag("lazy"),
+        warm=parsed.flag("warm"),
+    )
+    return added_text(admission.model.record(), admission.outcome)
+
+
+def _drop(parsed: Parsed) -> str:
+    everything = parsed.flag("all")
+    if not everything and not parsed.rest:
+        msg = f"a model's name, or --all, was expected: {COMMANDS['drop'].usage}"
+        raise UsageLineError(msg)
+    if everything and parsed.rest:
+        msg = "names and --all together were not expected: give one of the two"
+        raise UsageLineError(msg)
+    records = the_models().drop(*parsed.rest, all=everything)
+    if not records:
+        return "there was no model to drop"
+    return f"dropped: {', '.join(record['name'] for record in records)}"
+
+
+def _options(parsed: Parsed) -> Options:
+    return Options.checked(
+        signature=parsed.text("signature"),
+        tags=parsed.text("tags"),
+        inputs=parsed.text("inputs"),
+        outputs=parsed.text("outputs"),
+        device=parsed.text("device"),
+        unsafe=parsed.flag("unsafe"),
+    )
+
+
+def _no_more(parsed: Parsed, command: Command) -> None:
+    if parsed.rest:
+        msg = f"{' '.join(parsed.rest)!r} was not expected: {command.usage}"
+        raise UsageLineError(msg)

@@ -1,0 +1,163 @@
+"""The declared options of a magic: what they are, how they read, their help."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tfmagic.errors import UsageLineError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    Attributes
+    ----------
+    name
+        With its dashes.
+    help
+        What it does, in a clause.
+    value
+        What its value is called in the help; empty for an option without one.
+    """
+
+    name: str
+    help: str
+    value: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name without dashes."""
+        return self.name.lstrip("-")
+
+
+@dataclass(frozen=True)
+class Command:
+    """What can be typed after a magic or one of its verbs.
+
+    Attributes
+    ----------
+    usage
+        The line as it is typed, without the options.
+    summary
+        What it does, in a sentence.
+    options
+        The options it takes.
+    """
+
+    usage: str
+    summary: str
+    options: tuple[Option, ...] = ()
+
+    def help(self) -> str:
+        """Return usage, summary and options as text."""
+        lines = [
+            self.usage + (" [options]" if self.options else ""),
+            *textwrap.wrap(self.summary, 76, initial_indent="    ", subsequent_indent="    "),
+        ]
+        for option in self.options:
+            head = f"{option.name} {option.value}".strip()
+            lines.extend(
+                textwrap.wrap(option.help, 78, initial_indent=f"      {head:<16} ", subsequent_indent=" " * 23)
+            )
+        return "\n".join(lines)
+
+
+@dataclass
+class Parsed:
+    """A line taken apart.
+
+    Attributes
+    ----------
+    rest
+        The words that are no options, in order.
+    values
+        The options that were given, by name without dashes; True for one
+        without a value.
+    help
+        Whether ``--help`` was among the words.
+    """
+
+    rest: list[str] = field(default_factory=list)
+    values: dict[str, str | bool] = field(default_factory=dict)
+    help: bool = False
+
+    def text(self, key: str) -> str | None:
+        """Return the value of an option, None where it was not given."""
+        value = self.values.get(key)
+        return value if isinstance(value, str) else None
+
+    def flag(self, key: str) -> bool:
+        """Return whether an option without a value was given."""
+        return self.values.get(key) is True
+
+
+def parse(words: Sequence[str], command: Command) -> Parsed:
+    """Take the options out of a line, wherever they stand in it.
+
+    Raises
+    ------
+    UsageLineError
+        For an option that is unknown, given twice, or lacks its value.
+    """
+    known = {option.name: option for option in command.options}
+    parsed = Parsed()
+    waiting = list(words)
+    while waiting:
+        word = waiting.pop(0)
+        name, equals, glued = word.partition("=")
+        if word in {"--help", "-h"}:
+            parsed.help = True
+        elif word in known:
+            option = known[word]
+            if option.value and not waiting:
+                msg = f"{word} needs a value: {word} {option.value}"
+                raise UsageLineError(msg)
+            _store(parsed, option, unquoted(waiting.pop(0)) if option.value else None)
+        elif equals and name.startswith("--") and name in known:
+            if not known[name].value:
+                msg = f"{name} takes no value, and {glued!r} was given"
+                raise UsageLineError(msg)
+            _store(parsed, known[name], unquoted(glued))
+        elif _LOOKS_LIKE_AN_OPTION.match(word):
+            raise UsageLineError(_unknown(word, name, known))
+        else:
+            parsed.rest.append(word)
+    return parsed
+
+
+def _store(parsed: Parsed, option: Option, value: str | None) -> None:
+    if option.key in parsed.values:
+        msg = f"{option.name} is given twice"
+        raise UsageLineError(msg)
+    parsed.values[option.key] = True if value is None else value
+
+
+def _unknown(word: str, name: str, known: Mapping[str, Option]) -> str:
+    if word.startswith("--"):
+        return f"there is no option {name}{did_you_mean(name, known)}"
+    return (
+        f"{word!r} is no option{did_you_mean(word, known)}; "
+        f"for a difference write it as a - {word[1:]} or in brackets, (a {word})"
+    )
+
+
+def unquoted(word: str) -> str:
+    """Return the text inside a word that is one quoted text; any other word as it is."""
+    if len(word) >= 2 and word[0] == word[-1] and word[0] in "'\"" and word[0] not in word[1:-1]:
+        # As it stands between the quotes: "C:\new" is a path and no line break.
+        return word[1:-1]
+    try:
+        value = ast.literal_eval(word)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return word
+    return value if isinstance(value, str) else word

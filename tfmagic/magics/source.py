@@ -1,0 +1,90 @@
+"""SOURCE on a line: a path, a name of the notebook, or an expression."""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import MissingPathError, UsageLineError
+from tfmagic.magics.expression import evaluate, names_are_bound, parsed
+from tfmagic.magics.options import unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def resolve(text: str, names: Mapping[str, Any]) -> Any:
+    """Return what a person means by SOURCE: a path (``str``) or an object.
+
+    In quotes it is a path, in brackets an expression. Otherwise a name bound in
+    the notebook is that object, else an existing path is that path, else it is
+    an expression.
+
+    Parameters
+    ----------
+    text
+        SOURCE as typed.
+    names
+        The notebook's names.
+
+    Raises
+    ------
+    UsageLineError
+        When both a path and an object could be meant; both ways to say it are
+        offered.
+    MissingPathError
+        When it can only be a path, and nothing is there.
+    """
+    __tracebackhide__ = True
+    path = unquoted(text)
+    if path != text:
+        return path
+    tree = parsed(text)
+    if tree is not None and text.startswith("(") and _spans_all(text):
+        return evaluate(text, names)
+    # A literal such as 2024 is no model: a folder of that name is meant.
+    bound = tree is not None and names_are_bound(tree, names) and not isinstance(tree, ast.Constant)
+    exists = "://" not in text and _exists(text)
+    if bound and exists:
+        msg = (
+            f"{text} is an object of the notebook and a path here: "
+            f'write "./{text}" for the path, ({text}) for the object'
+        )
+        raise UsageLineError(msg)
+    if bound:
+        return evaluate(text, names)
+    if exists or "://" in text:
+        return text
+    if tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names):
+        msg = f"there is no path {text} here ({Path.cwd()}), and the notebook has no such object"
+        raise MissingPathError(msg)
+    return evaluate(text, names)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _spans_all(text: str) -> bool:
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return at == len(text) - 1
+    return False
+
+
+def _looks_like_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> bool:
+    """Whether what is missing is more likely a file than a name."""
+    if isinstance(tree, ast.Name):
+        return True
+    root = tree
+    while isinstance(root, (ast.Attribute, ast.BinOp)):
+        root = root.value if isinstance(root, ast.Attribute) else root.left
+    unbound_root = isinstance(root, ast.Name) and root.id not in names
+    return unbound_root and (os.sep in text or isinstance(tree, ast.Attribute))

@@ -1,0 +1,1 @@
+"""What a model is: signature, room, sources, registry; knows no IPython."""

@@ -1,0 +1,197 @@
+"""A model that is a live object, called eagerly and sharing its weights with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import ModelStateError, SourceError, did_you_mean
+from tfmagic.model.variables import bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import numpy as np
+
+    from tfmagic.model.room import Room
+    from tfmagic.model.signature import Signature, TensorSpec
+
+
+class EagerMode:
+    """How a live object runs.
+
+    Parameters
+    ----------
+    room
+        The model's room, which has no graph.
+    live
+        The object; it is kept, and never emptied.
+    signatures
+        By name.
+    calls
+        For each signature, a function of tensors by the object's own input names.
+    variables
+        Gives the object's variables as they are at the time.
+    """
+
+    mode = "eager"
+
+    def __init__(
+        self,
+        room: Room,
+        live: Any,
+        signatures: Mapping[str, Signature],
+        calls: Mapping[str, Callable[[dict[str, Any]], Any]],
+        variables: Callable[[], Sequence[Any]],
+    ) -> None:
+        self.room = room
+        self.live: Any = live
+        self.graph = None
+        self.guard = None
+        self.signatures = dict(signatures)
+        self._calls = dict(calls)
+        self._variables = variables
+        self._runs = 0
+        self._interrupted_at: float | None = None
+        self._counting = threading.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether a call is under way."""
+        return self._runs > 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a call that was interrupted is still under way."""
+        return self._runs > 0 and self._interrupted_at is not None
+
+    def interrupted(self) -> None:
+        """Note that the person has stopped waiting for the calls under way."""
+        self._interrupted_at = time.monotonic()
+
+    def weights(self) -> tuple[int, int | None]:
+        """Return how many variables the object has, and their size in bytes."""
+        variables = list(self._variables())
+        sizes = [bytes_of(variable.shape, variable.dtype) for variable in variables]
+        known = [size for size in sizes if size is not None]
+        return len(variables), sum(known) if len(known) == len(sizes) else None
+
+    def open(self) -> None:
+        """Do nothing: the object is there."""
+
+    def fetch(self, signature: Signature, name: str) -> str:
+        """Return what the object calls an output.
+
+        Raises
+        ------
+        SourceError
+            When the signature knows its outputs and this is none of them.
+        """
+        output = signature.output(name)
+        if output is not None:
+            return output.tensor or name
+        if signature.outputs:
+            hint = did_you_mean(name, [spec.name for spec in signature.outputs])
+            msg = f"{self.room.label} has no output {name!r}{hint}; a live object has no other tensors to fetch"
+            raise SourceError(msg)
+        return name
+
+    def call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+    ) -> dict[str, Any]:
+        """Call the object.
+
+        Parameters
+        ----------
+        signature
+            Which of its signatures.
+        feeds
+            Inputs with their checked arrays.
+        fetches
+            Names for the results, with the object's own output names; empty for
+            all outputs under the names that the result itself has.
+
+        Returns
+        -------
+        dict
+            Arrays by name.
+        """
+        with self._running(), self._placed():
+            given = {spec.tensor or spec.name: tf.constant(array) for spec, array in feeds}
+            outputs = named_outputs(self._calls[signature.name](given), [spec.tensor for spec in signature.outputs])
+        arrays = {name: _array(value) for name, value in outputs.items()}
+        if not fetches:
+            return arrays
+        unknown = next((own for _, own in fetches if own not in arrays), None)
+        if unknown is not None:
+            msg = f"{self.room.label} gave no output {unknown!r}{did_you_mean(unknown, arrays)}"
+            raise SourceError(msg)
+        return {name: arrays[own] for name, own in fetches}
+
+    def close(self) -> None:
+        """Let go of the object; whoever else holds it keeps it as it is."""
+        self.live = None
+        self._calls.clear()
+        self._variables = tuple
+        self.room.namespace.clear()
+        self.room.namespace.own.clear()
+
+    def _placed(self) -> Any:
+        return nullcontext() if self.room.device is None else tf.device(self.room.device)
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        with self._counting:
+            if self.stopping:
+                seconds = time.monotonic() - (self._interrupted_at or 0.0)
+                msg = (
+                    f"model {self.room.label!r} is still stopping: it was interrupted {seconds:.1f} s ago "
+                    "and its present operation has not ended; run it again later"
+                )
+                raise ModelStateError(msg)
+            self._interrupted_at = None
+            self._runs += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._runs -= 1
+
+
+def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
+    """Return the outputs of a call by name, whatever structure it gave.
+
+    Parameters
+    ----------
+    result
+        A tensor, a mapping, or a sequence of tensors, nested as one likes.
+    names
+        The names that the signature knows, in order; used for a sequence or a
+        single tensor where their number fits.
+    """
+    if isinstance(result, dict):
+        flat: dict[str, Any] = {}
+        for key, value in result.items():
+            nested = isinstance(value, (dict, list, tuple))
+            parts = named_outputs(value, ()) if nested else {"": value}
+            flat.update({f"{key}_{part}" if part else str(key): inner for part, inner in parts.items()})
+        return flat
+    if hasattr(result, "_asdict"):
+        return named_outputs(result._asdict(), names)
+    if isinstance(result, (list, tuple)):
+        values = tf.nest.flatten(result)
+        if len(names) == len(values) and all(names):
+            return dict(zip((str(name) for name in names), values, strict=True))
+        return {f"output_{index}": value for index, value in enumerate(values)}
+    return {str(names[0]) if len(names) == 1 and names[0] else "output": result}
+
+
+def _array(value: Any) -> Any:
+    return value.numpy() if hasattr(value, "numpy") else value

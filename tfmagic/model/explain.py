@@ -1,0 +1,87 @@
+"""TensorFlow's errors about graphs, said again with the models' names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import ForeignTensorError
+from tfmagic.runtime.hosted import label_of
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+# The functions of TensorFlow in whose frames the two graphs can be found.
+_EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
+_MIXED = re.compile(
+    r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"',
+    re.DOTALL,
+)
+_ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
+
+
+def explained(error: BaseException, known: list[Any], here: Any) -> BaseException:
+    """Return the error to raise for one that a room's cell raised.
+
+    Parameters
+    ----------
+    error
+        What the cell raised.
+    known
+        The graphs that have names.
+    here
+        The room's own graph, None in eager mode.
+
+    Returns
+    -------
+    BaseException
+        A `ForeignTensorError` that names both models, with the original
+        traceback, where TensorFlow complained of two graphs; else `error`.
+    """
+    better: ForeignTensorError | None = None
+    if isinstance(error, ValueError):
+        better = _evaluated_elsewhere(error, here) or _mixed(error, known, here)
+    elif isinstance(error, AssertionError) and "reset_default_graph" in str(error):
+        msg = (
+            "a room has a graph of its own, which reset_default_graph cannot clear: take that line "
+            "out (a %%tf_model cell begins with an empty graph each time it runs)"
+        )
+        better = ForeignTensorError(msg)
+    if better is None:
+        return error
+    return better.with_traceback(error.__traceback__)
+
+
+def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name in _EVALUATORS:
+            subject = frame.f_locals.get("tensors", frame.f_locals.get("operation"))
+            graph = frame.f_locals.get("graph")
+            if graph is not None and graph is not here:
+                name = getattr(subject, "name", subject)
+                msg = (
+                    f"{name!r} is a tensor of {label_of(graph)}, and this cell runs in {label_of(here)}: "
+                    "session.run(…) runs tensors of any graph, and %%tf_run of the other model evaluates it there"
+                )
+                return ForeignTensorError(msg)
+        trace = trace.tb_next
+    return None
+
+
+def _mixed(error: ValueError, known: list[Any], here: Any) -> ForeignTensorError | None:
+    found = _MIXED.search(str(error))
+    if found is None:
+        return None
+    named = {hex(id(graph)): label_of(graph) for graph in [*known, here] if isinstance(graph, tf.Graph)}
+    labels = [named.get(address, "a graph that is no model") for address in _ADDRESS.findall(str(error))]
+    if len(labels) < 2:
+        return None
+    msg = (
+        f"{found['theirs']!r} is a tensor of {labels[0]} and {found['ours']!r} of {labels[1]}: one operation "
+        "takes tensors of one graph; run the one and feed its value to the other"
+    )
+    return ForeignTensorError(msg)

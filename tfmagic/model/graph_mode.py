@@ -1,0 +1,148 @@
+"""A model that runs in a ``tf.Graph`` of its own, through the session."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SourceError
+from tfmagic.model.inference import find_tensor
+from tfmagic.model.variables import weights_of
+from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.session import KernelSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+
+    from tfmagic.model.guard import Guard
+    from tfmagic.model.room import Room
+    from tfmagic.model.signature import Signature, TensorSpec
+
+
+class GraphMode:
+    """How a graph model runs.
+
+    Parameters
+    ----------
+    room
+        The model's room, with its graph.
+    signatures
+        By name.
+    fill
+        Gives a newly opened native session its variables' values.
+    guard
+        Looks through fetches of a graph that came from a file; None for one
+        that the person built.
+    """
+
+    mode = "graph"
+
+    def __init__(
+        self,
+        room: Room,
+        signatures: Mapping[str, Signature],
+        fill: Callable[[Any], None],
+        guard: Guard | None = None,
+    ) -> None:
+        self.room = room
+        self.signatures = dict(signatures)
+        self.guard = guard
+        self._fill = fill
+        self._guarded: set[tuple[str, ...]] = set()
+        KernelSession().host(self.graph, room.label, fill=fill, prepare=room.initialiser)
+
+    @property
+    def graph(self) -> Any:
+        """The model's graph."""
+        return self.room.graph
+
+    @property
+    def live(self) -> None:
+        """No live object: a graph has none."""
+        return
+
+    @property
+    def running(self) -> bool:
+        """Whether a native run is under way."""
+        return hosted(self.graph).runs > 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether an interrupted native run is under way."""
+        return hosted(self.graph).stopping
+
+    def interrupted(self) -> None:
+        """Note that the person has stopped waiting for the runs under way."""
+        hosted(self.graph).interrupted()
+
+    def weights(self) -> tuple[int, int | None]:
+        """Return how many variables there are, and their size in bytes."""
+        return weights_of(self.graph)
+
+    def open(self) -> None:
+        """Open the native session and fill it, so that the first call need not."""
+        KernelSession().open(self.graph)
+
+    def fetch(self, signature: Signature, name: str) -> str:
+        """Return the tensor that a fetch name means: an output, a room's name, any tensor.
+
+        Raises
+        ------
+        SourceError
+            When there is none; near names are offered.
+        """
+        output = signature.output(name)
+        if output is not None and output.tensor is not None:
+            return output.tensor
+        try:
+            return str(find_tensor(self.room.label, self.graph, self.room.names, name).name)
+        except SourceError:
+            if signature.outputs and ":" not in name and "/" not in name:
+                names = ", ".join(spec.name for spec in signature.outputs)
+                msg = f"{self.room.label} has no output or tensor {name!r} (its outputs are: {names})"
+                raise SourceError(msg) from None
+            raise
+
+    def call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+    ) -> dict[str, Any]:
+        """Run the graph.
+
+        Parameters
+        ----------
+        signature
+            Whose ends these are.
+        feeds
+            Inputs with their checked arrays.
+        fetches
+            Names for the results, with the tensors to fetch.
+
+        Returns
+        -------
+        dict
+            Arrays by the names of `fetches`.
+        """
+        del signature
+        tensors = tuple(tensor for _, tensor in fetches)
+        if self.guard is not None and tensors not in self._guarded:
+            self.guard.check(tensors)
+            self._guarded.add(tensors)
+        values = KernelSession().call(
+            self.graph,
+            tuple(str(spec.tensor) for spec, _ in feeds),
+            tensors,
+            [array for _, array in feeds],
+        )
+        return {name: value for (name, _), value in zip(fetches, values, strict=True)}
+
+    def close(self) -> None:
+        """Free the variables and let go of the graph; a run under way is cancelled."""
+        # Unless another model has taken over the same live graph meanwhile.
+        if hosted(self.graph).fill is self._fill:
+            KernelSession().evict(self.graph)
+        self.room.namespace.clear()
+        self.room.namespace.own.clear()

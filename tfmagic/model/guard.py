@@ -1,0 +1,285 @@
+"""What a graph from a file may do when it runs.
+
+A TensorFlow graph is a program: it can call Python functions that happen to be
+registered in this process, and read and write any file. A model has no need of
+either, except to read the assets it brought along. What the chosen fetches reach
+is looked through before anything of it runs; the loader's own save and restore
+operations, which every SavedModel contains, are reached by no signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import UnsafeSourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+RUNS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
+
+READS_FILES: Mapping[str, tuple[int, ...]] = {
+    "CSVDataset": (0,),
+    "CSVDatasetV2": (0,),
+    "ExperimentalCSVDataset": (0,),
+    "ExperimentalLMDBDataset": (0,),
+    "ExperimentalMatchingFilesDataset": (0,),
+    "FixedLengthRecordDataset": (0,),
+    "FixedLengthRecordDatasetV2": (0,),
+    "GenerateVocabRemapping": (0, 1),
+    "InitializeTableFromTextFile": (1,),
+    "InitializeTableFromTextFileV2": (1,),
+    "LMDBDataset": (0,),
+    "ListSnapshotChunksDataset": (0,),
+    "LoadAndRemapMatrix": (0,),
+    "LoadDataset": (0,),
+    "MatchingFiles": (0,),
+    "MatchingFilesDataset": (0,),
+    "ReadFile": (0,),
+    "SnapshotChunkDataset": (0,),
+    "SnapshotDatasetReader": (0,),
+    "TFRecordDataset": (0,),
+    "TFRecordDatasetV2": (0,),
+    "TextLineDataset": (0,),
+}
+"""Operations that read the files named by these inputs; allowed on the model's own assets."""
+
+CACHES: Mapping[str, int] = {"CacheDataset": 1, "CacheDatasetV2": 1}
+"""Operations that write the file named by this input, or none if it is empty."""
+
+NAMES_A_FILE: Mapping[str, str] = {
+    "DebugIdentity": "debug_urls",
+    "DebugIdentityV2": "debug_urls",
+    "DebugIdentityV3": "debug_urls",
+    "DebugNanCount": "debug_urls",
+    "DebugNumericSummary": "debug_urls",
+    "FixedUnigramCandidateSampler": "vocab_file",
+    "ImmutableConst": "memory_region_name",
+    "RecordInput": "file_pattern",
+    "Skipgram": "filename",
+}
+"""Operations that touch what this attribute names, where it names anything."""
+
+TOUCHES_FILES = frozenset(
+    {
+        "CalibrationStatisticsSaver",
+        "CreateSummaryDbWriter",
+        "CreateSummaryFileWriter",
+        "DTensorRestoreV2",
+        "DataServiceDataset",
+        "DataServiceDatasetV2",
+        "DataServiceDatasetV3",
+        "DataServiceDatasetV4",
+        "DatasetToTFRecord",
+        "DistributedSave",
+        "DumpTensor",
+        "ExperimentalDatasetToTFRecord",
+        "ExperimentalSqlDataset",
+        "FileSystemSetConfiguration",
+        "FixedLengthRecordReader",
+        "FixedLengthRecordReaderV2",
+        "LMDBReader",
+        "MergeV2Checkpoints",
+        "RegisterDataset",
+        "RegisterDatasetV2",
+        "Restore",
+        "RestoreSlice",
+        "RestoreV2",
+        "RpcCall",
+        "RpcClient",
+        "RpcServer",
+        "Save",
+        "SaveDataset",
+        "SaveDatasetV2",
+        "SaveSlices",
+        "SaveV2",
+        "SnapshotDataset",
+        "SnapshotDatasetV2",
+        "SqlDataset",
+        "TFRecordReader",
+        "TFRecordReaderV2",
+        "TextLineReader",
+        "TextLineReaderV2",
+        "WholeFileReader",
+        "WholeFileReaderV2",
+        "WriteFile",
+        "XlaCustomCall",
+        "XlaCustomCallV2",
+    }
+)
+"""Operations that reach out of the process, or into files, whatever their inputs."""
+
+_PASSES_ON = frozenset({"Identity", "IdentityN", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
+_ASSET = "asset"
+_OTHER = "other"
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What the walk needs of an operation, in a graph or in a function's body."""
+
+    name: str
+    op: str
+    attributes: Any
+    inputs: tuple[str, ...]
+
+
+class Guard:
+    """Looks through what fetches reach, before they first run.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The imported ``tf.Graph``.
+    library
+        The ``FunctionDef`` s that its operations call.
+    assets
+        Names of the tensors (``"asset_path:0"``) that hold paths of the model's
+        own assets.
+    """
+
+    def __init__(self, model: str, graph: Any, library: Iterable[Any], assets: Iterable[str]) -> None:
+        self._model = model
+        self._graph = graph
+        self._functions = {function.signature.name: function for function in library}
+        self._assets = {name.split(":")[0] for name in assets}
+        self._passed: set[str] = set()
+        self._walked: set[tuple[str, tuple[str, ...]]] = set()
+
+    def check(self, names: Iterable[str]) -> None:
+        """Look through everything that these operations or tensors depend on.
+
+        Raises
+        ------
+        UnsafeSourceError
+            When it would run Python, or touch files other than the model's own
+            assets. Nothing has run then.
+        """
+        waiting = [self._graph.get_operation_by_name(name.split(":")[0].lstrip("^")) for name in names]
+        while waiting:
+            op = waiting.pop()
+            if op.name in self._passed:
+                continue
+            self._passed.add(op.name)
+            try:
+                self._check(_graph_node(op), self._label_in_graph)
+            except UnsafeSourceError:
+                self._passed.discard(op.name)
+                raise
+            waiting.extend(tensor.op for tensor in op.inputs)
+            waiting.extend(op.control_inputs)
+
+    def _label_in_graph(self, name: str) -> str:
+        while True:
+            op = self._graph.get_operation_by_name(name)
+            if op.name in self._assets:
+                return _ASSET
+            if op.type == "Const":
+                return _const_label(op.node_def)
+            if op.type not in _PASSES_ON or not op.inputs:
+                return _OTHER
+            name = str(op.inputs[0].op.name)
+
+    def _check(self, node: _Node, label: Callable[[str], str]) -> None:
+        op = node.op
+        if op in RUNS_PYTHON:
+            self._refuse(node, "runs Python code")
+        if op in TOUCHES_FILES:
+            self._refuse(node, "touches files")
+        if op in READS_FILES:
+            for index in READS_FILES[op]:
+                if index >= len(node.inputs) or label(node.inputs[index]) != _ASSET:
+                    self._refuse(node, "reads files other than the model's own assets")
+        if op in CACHES and (len(node.inputs) <= CACHES[op] or label(node.inputs[CACHES[op]]) != "const:"):
+            self._refuse(node, "writes a cache file")
+        if op in NAMES_A_FILE and _names_something(node.attributes, NAMES_A_FILE[op]):
+            self._refuse(node, "touches files")
+        if op == "PrintV2" and node.attributes["output_stream"].s.startswith(b"file://"):
+            self._refuse(node, "writes a file")
+        self._check_calls(node, label)
+
+    def _check_calls(self, node: _Node, label: Callable[[str], str]) -> None:
+        if node.attributes is None:
+            return
+        called = [value.func.name for value in node.attributes.values() if value.HasField("func")]
+        for value in node.attributes.values():
+            if value.HasField("list"):
+                called.extend(function.name for function in value.list.func)
+        called.extend(name for name in (node.op,) if name in self._functions)
+        if called:
+            labels = tuple(label(name) for name in node.inputs)
+            for function in called:
+                self._walk_function(function, labels)
+
+    def _walk_function(self, name: str, labels: Sequence[str]) -> None:
+        function = self._functions.get(name)
+        if function is None:
+            return
+        arguments = [argument.name for argument in function.signature.input_arg]
+        # If and Case have a selector before the arguments that they pass on.
+        given = list(labels)[-len(arguments) :] if arguments else []
+        if len(given) != len(arguments):
+            given = [_OTHER] * len(arguments)
+        key = (name, tuple(given))
+        if key in self._walked:
+            return
+        self._walked.add(key)
+        label = _labels_in_body(function, dict(zip(arguments, given, strict=True)))
+        try:
+            for node in function.node_def:
+                self._check(_Node(node.name, node.op, node.attr, _data_inputs(node)), label)
+        except UnsafeSourceError:
+            self._walked.discard(key)
+            raise
+
+    def _refuse(self, node: _Node, what: str) -> None:
+        msg = (
+            f"{self._model}: operation {node.name!r} ({node.op}) {what} when this model runs; "
+            "add it with --unsafe (unsafe=True) if you trust where the file comes from"
+        )
+        raise UnsafeSourceError(msg)
+
+
+def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what tells of a value inside a function's body where it comes from."""
+    body = {node.name: node for node in function.node_def}
+
+    def label(name: str) -> str:
+        while name not in by_argument:
+            node = body.get(name)
+            if node is None:
+                return _OTHER
+            if node.op == "Const":
+                return _const_label(node)
+            inputs = _data_inputs(node)
+            if node.op not in _PASSES_ON or not inputs:
+                return _OTHER
+            name = inputs[0]
+        return by_argument[name]
+
+    return label
+
+
+def _graph_node(op: Any) -> _Node:
+    # A Const's attributes hold its value, which may be large, and call nothing.
+    attributes = None if op.type == "Const" else op.node_def.attr
+    return _Node(op.name, op.type, attributes, tuple(tensor.op.name for tensor in op.inputs))
+
+
+def _data_inputs(node: Any) -> tuple[str, ...]:
+    return tuple(name.split(":")[0] for name in node.input if not name.startswith("^"))
+
+
+def _const_label(node: Any) -> str:
+    tensor = node.attr["value"].tensor
+    if len(tensor.string_val) == 1:
+        return f"const:{tensor.string_val[0].decode('utf-8', 'replace')}"
+    return _OTHER
+
+
+def _names_something(attributes: Any, name: str) -> bool:
+    value = attributes[name]
+    return bool(value.s or value.list.s)

@@ -1,0 +1,196 @@
+"""The ends of a graph that declares none: placeholders, and what nothing consumes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+
+# What stands at the edge of a graph without being an answer: variables and how
+# they are made, read, saved and counted.
+_NO_OUTPUT = _PLACEHOLDERS | {
+    "Assign",
+    "AssignAdd",
+    "AssignAddVariableOp",
+    "AssignSub",
+    "AssignSubVariableOp",
+    "AssignVariableOp",
+    "Assert",
+    "Const",
+    "IsVariableInitialized",
+    "MergeV2Checkpoints",
+    "NoOp",
+    "ReadVariableOp",
+    "RestoreV2",
+    "SaveV2",
+    "ShardedFilename",
+    "VarHandleOp",
+    "VarIsInitializedOp",
+    "Variable",
+    "VariableV2",
+}
+_AUTOMATIC = re.compile(r"(.*/)?Placeholder(_\d+)?$")
+
+
+def tensor_spec(name: str, tensor: Any, *, optional: bool = False) -> TensorSpec:
+    """Return the end that a symbolic tensor makes."""
+    rank = tensor.shape.rank
+    shape = None if rank is None else tuple(tensor.shape.as_list())
+    return TensorSpec(name, tensor.dtype.base_dtype.name, shape, tensor.name, optional=optional)
+
+
+def infer(
+    model: str,
+    graph: Any,
+    names: Mapping[str, Any],
+    inputs: Mapping[str, str] | None,
+    outputs: Mapping[str, str] | None,
+) -> Signature:
+    """Return the signature of a graph that declares none.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The graph.
+    names
+        Python names bound to its tensors, if it was built by a cell.
+    inputs, outputs
+        Tensor or Python name by the name that the end is to have; None to infer.
+
+    Raises
+    ------
+    SourceError
+        When a named end is not there, or nothing can be an output.
+    """
+    bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
+    if inputs is None:
+        starts = {_input_name(op, bound): op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS}
+    else:
+        starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
+    if outputs is None:
+        ends = _terminal(graph, bound, starts.values())
+    else:
+        ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
+    if not ends:
+        msg = (
+            f"{model}: no output could be made out, every tensor is consumed by another: "
+            "name one with --outputs NAME=op:0"
+        )
+        raise SourceError(msg)
+    needs = {name: _needed(tensor, starts) for name, tensor in ends.items()}
+    used = frozenset().union(*needs.values())
+    if inputs is None:
+        starts = {name: tensor for name, tensor in starts.items() if name in used}
+    return Signature(
+        DEFAULT,
+        tuple(
+            tensor_spec(name, tensor, optional=tensor.op.type == "PlaceholderWithDefault")
+            for name, tensor in starts.items()
+        ),
+        tuple(tensor_spec(name, tensor) for name, tensor in ends.items()),
+        needs,
+    )
+
+
+def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
+    """Return the tensor that a person means by `where`.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The graph to look in.
+    names
+        Python names of the room.
+    where
+        A Python name bound to a tensor, a tensor name, or an operation's name
+        (meaning its first output).
+
+    Raises
+    ------
+    SourceError
+        When there is none; near names are offered.
+    """
+    tensor = names.get(where)
+    if tensor is not None and _is_tensor_of(tensor, graph):
+        return tensor
+    try:
+        return graph.get_tensor_by_name(where if ":" in where else f"{where}:0")
+    except (KeyError, ValueError):
+        known = [name for name, value in names.items() if _is_tensor_of(value, graph)]
+        known += [op.name for op in graph.get_operations() if op.outputs]
+        msg = f"{model}: there is no tensor {where!r}{did_you_mean(where, known)}"
+        raise SourceError(msg) from None
+
+
+def _is_tensor_of(value: Any, graph: Any) -> bool:
+    # Not tf.is_tensor: a name may be bound to anything, with any __getattr__.
+    return type(value).__name__ in {"Tensor", "SymbolicTensor"} and getattr(value, "graph", None) is graph
+
+
+def _input_name(op: Any, bound: Mapping[str, str]) -> str:
+    if _AUTOMATIC.match(op.name):
+        return bound.get(op.outputs[0].name, op.name)
+    return str(op.name)
+
+
+def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> dict[str, Any]:
+    reached = _downstream(starts)
+    found = [
+        tensor
+        for op in graph.get_operations()
+        if op.type not in _NO_OUTPUT
+        for tensor in op.outputs
+        if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"}
+    ]
+    fed = [tensor for tensor in found if tensor.op.name in reached]
+    candidates = fed or found
+    named = [tensor for tensor in candidates if tensor.name in bound]
+    ends: dict[str, Any] = {}
+    for tensor in named or candidates:
+        first = tensor.name.endswith(":0")
+        name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
+        ends[name] = tensor
+    return ends
+
+
+def _downstream(starts: Iterable[Any]) -> set[str]:
+    """Return the names of all operations that depend on these tensors."""
+    reached: set[str] = set()
+    waiting = [consumer for tensor in starts for consumer in tensor.consumers()]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in reached:
+            reached.add(op.name)
+            waiting.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
+    return reached
+
+
+def _needed(end: Any, starts: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of `starts` the value of `end` depends on."""
+    by_tensor = {tensor.name: name for name, tensor in starts.items() if tensor.op.type != "PlaceholderWithDefault"}
+    needed: set[str] = set()
+    seen: set[str] = set()
+    waiting = [end]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name in by_tensor:
+            needed.add(by_tensor[tensor.name])
+            continue
+        if tensor.op.name in seen:
+            continue
+        seen.add(tensor.op.name)
+        waiting.extend(tensor.op.inputs)
+        for control in tensor.op.control_inputs:
+            waiting.extend(control.outputs or control.inputs)
+    return frozenset(needed)

@@ -1,0 +1,368 @@
+"""A registered model: its name, its source, how to call it, what it is doing."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import ModelStateError, TfMagicError, UnknownNameError, did_you_mean
+from tfmagic.model.inputs import MISSING, bind, checked, missing
+from tfmagic.model.result import Result
+from tfmagic.model.signature import default_among
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tfmagic.model.cell import Cell
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.graph_mode import GraphMode
+    from tfmagic.model.namespace import Names
+    from tfmagic.model.options import Options
+    from tfmagic.model.record import ModelRecord
+    from tfmagic.model.signature import Signature
+    from tfmagic.model.sources.source import Source
+
+_REMEMBERED = 100
+_POLL_S = 0.005
+
+
+class Model:
+    """A model of the registry. Made by ``models.add``, not by hand.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    source : Source
+        Where it came from, and so how to get it again.
+    notes : tuple of str
+        What there was to say when it was added, such as the version chosen.
+    """
+
+    def __init__(self, name: str, source: Source, options: Options) -> None:
+        self.name = name
+        self.source = source
+        self.options = options
+        self.fingerprint: object = None
+        self.notes: tuple[str, ...] = ()
+        self._mode: GraphMode | EagerMode | None = None
+        self._building = threading.RLock()
+        # Cells of one room run one after the other, whichever threads they come from.
+        self._cells = threading.RLock()
+        self._dropped = False
+        self._failure: str | None = None
+        self._calls = 0
+        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._last_error: str | None = None
+
+    # -- calling -------------------------------------------------------------
+
+    def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
+        """Run the model: the array where there is one output, else all by name.
+
+        Parameters
+        ----------
+        value
+            The one input, or a mapping of inputs by name; also a pandas
+            ``DataFrame`` or a ``tf.data.Dataset``.
+        signature
+            Another than the default one.
+        **inputs
+            Inputs by name.
+
+        Raises
+        ------
+        InputError
+            For an input that is missing, unknown, or does not fit.
+        ModelStateError
+            When the model was dropped, or is still stopping.
+        """
+        result = self.run(value, signature=signature, **inputs)
+        return next(iter(result.values())) if len(result) == 1 else result
+
+    def run(
+        self,
+        value: Any = MISSING,
+        /,
+        *,
+        fetch: Sequence[str] | str | None = None,
+        signature: str | None = None,
+        **inputs: Any,
+    ) -> Result:
+        """Run the model, and return its outputs by name.
+
+        Parameters
+        ----------
+        value
+            As for a call.
+        fetch
+            Only these outputs; in a graph, any tensor by name.
+        signature
+            Another than the default one.
+        **inputs
+            Inputs by name.
+
+        Raises
+        ------
+        InputError
+            For an input that is missing, unknown, or does not fit.
+        UnknownNameError
+            For a signature that is not there.
+        SourceError
+            For a fetch that is not there.
+        ModelStateError
+            When the model was dropped, or is still stopping.
+        """
+        return self._run(value, inputs, fetch, signature)
+
+    def run_stoppable(
+        self,
+        value: Any = MISSING,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        fetch: Sequence[str] | str | None = None,
+        signature: str | None = None,
+    ) -> Result:
+        """Run as `run` does, in a thread that Ctrl-C in a notebook need not wait for.
+
+        The parameters are those of `run`, with the named inputs as a mapping.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At once; the model is ``stopping`` until its native run has ended.
+        """
+        mode = self.mode_now()
+        try:
+            return workers().call(lambda: self._run(value, inputs or {}, fetch, signature))
+        except KeyboardInterrupt:
+            mode.interrupted()
+            raise
+
+    def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
+        """Run a cell in the model's room, and return the value of its last expression.
+
+        Parameters
+        ----------
+        cell
+            The code.
+        notebook
+            The names that the cell sees behind the room's own.
+        """
+        __tracebackhide__ = True
+        room = self.mode_now().room
+        with self._cells:
+            return room.run(cell, notebook, {"this": self})
+
+    def _run(
+        self,
+        value: Any,
+        inputs: Mapping[str, Any],
+        fetch: Sequence[str] | str | None,
+        signature: str | None,
+    ) -> Result:
+        mode = self.mode_now()
+        chosen = self.signature(signature)
+        bound = bind(self.name, chosen, value, inputs)
+        feeds = [(spec, checked(self.name, spec, bound[spec.name])) for spec in chosen.inputs if spec.name in bound]
+        if fetch is None:
+            fetches = self._reachable(chosen, set(bound))
+        else:
+            names = [fetch] if isinstance(fetch, str) else list(fetch)
+            fetches = [(name, mode.fetch(chosen, name)) for name in names]
+            self._require(chosen, names, set(bound))
+        began = time.perf_counter()
+        try:
+            outputs = mode.call(chosen, feeds, fetches)
+        except Exception as error:
+            if self._dropped and not isinstance(error, TfMagicError):
+                # Cancelled by drop: TensorFlow says only that a session was closed.
+                raise self._gone() from error
+            self._last_error = _first_line(error)
+            raise
+        self._calls += 1
+        self._latencies_s.append(time.perf_counter() - began)
+        return Result(outputs)
+
+    def _reachable(self, signature: Signature, given: set[str]) -> list[tuple[str, str]]:
+        """Return the outputs that the given inputs suffice for, or raise."""
+        if not signature.needs:
+            lacking = [spec.name for spec in signature.required if spec.name not in given]
+            if lacking:
+                raise missing(self.name, lacking, signature)
+            return [(spec.name, spec.tensor or spec.name) for spec in signature.outputs]
+        outputs = [spec for spec in signature.outputs if signature.needs.get(spec.name, frozenset()) <= given]
+        if not outputs:
+            lacks: list[frozenset[str]] = [signature.needs[spec.name] - given for spec in signature.outputs]
+            raise missing(self.name, sorted(lacks, key=len)[0], signature)
+        return [(spec.name, spec.tensor or spec.name) for spec in outputs]
+
+    def _require(self, signature: Signature, names: Sequence[str], given: set[str]) -> None:
+        if signature.needs:
+            needed = frozenset().union(*(signature.needs.get(name, frozenset()) for name in names))
+        else:
+            # Only what the signature declares: another tensor may need less.
+            known = all(signature.output(name) is not None for name in names)
+            needed = frozenset(spec.name for spec in signature.required) if known else frozenset()
+        if needed - given:
+            raise missing(self.name, needed - given, signature)
+
+    # -- what it is ------------------------------------------------------------
+
+    def signature(self, name: str | None = None) -> Signature:
+        """Return a signature, the default one if no name is given.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is none of that name; the nearest is offered.
+        """
+        signatures = self.mode_now().signatures
+        if name is None:
+            return signatures[self.default_signature]
+        if name not in signatures:
+            msg = f"{self.name} has no signature {name!r}{did_you_mean(name, signatures)}"
+            raise UnknownNameError(msg)
+        return signatures[name]
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """All signatures by name."""
+        return dict(self.mode_now().signatures)
+
+    @property
+    def default_signature(self) -> str:
+        """The name of the signature that a call uses."""
+        return default_among(self.name, self.mode_now().signatures, self.options.signature)
+
+    @property
+    def names(self) -> Names:
+        """The Python names of the model's room."""
+        return self.mode_now().room.names
+
+    @property
+    def graph(self) -> Any:
+        """The model's graph; None in eager mode."""
+        return self.mode_now().graph
+
+    @property
+    def live(self) -> Any:
+        """The live object of an eager model; None in graph mode."""
+        return self.mode_now().live
+
+    @property
+    def mode(self) -> str:
+        """``graph`` or ``eager``."""
+        return self.source.mode
+
+    @property
+    def state(self) -> str:
+        """``ready``, ``running``, ``stopping``, ``parked``, ``failed`` or ``dropped``."""
+        if self._dropped:
+            return "dropped"
+        if self._failure is not None:
+            return "failed"
+        if self._mode is None:
+            return "parked"
+        if self._mode.stopping:
+            return "stopping"
+        return "running" if self._mode.running else "ready"
+
+    def record(self) -> ModelRecord:
+        """Return what a view shows of this model, as plain data."""
+        count, weights_bytes = (None, None) if self._mode is None else self._mode.weights()
+        signatures = {} if self._mode is None else self._mode.signatures
+        latencies = list(self._latencies_s)
+        return {
+            "name": self.name,
+            "kind": self.source.kind,
+            "mode": self.mode,
+            "state": self.state,
+            "source": self.source.text,
+            "device": self.options.device,
+            "default_signature": self.default_signature if self._mode is not None else None,
+            "signatures": [signature.record() for signature in signatures.values()],
+            "variables": count,
+            "weights_bytes": weights_bytes,
+            "names": [] if self._mode is None else list(self._mode.room.names),
+            "calls": self._calls,
+            "last_latency_s": latencies[-1] if latencies else None,
+            "median_latency_s": statistics.median(latencies) if latencies else None,
+            "last_error": self._failure or self._last_error,
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        """Say what it is in one line."""
+        return f"<model {self.name}: {self.source.kind}, {self.mode} mode, {self.state}>"
+
+    # -- its life ----------------------------------------------------------------
+
+    def mode_now(self) -> GraphMode | EagerMode:
+        """Return how the model runs, built now if it was added lazily.
+
+        Raises
+        ------
+        ModelStateError
+            When the model was dropped.
+        """
+        mode = self._mode
+        if mode is not None and not self._dropped:
+            return mode
+        with self._building:
+            if self._dropped:
+                raise self._gone()
+            if self._mode is None:
+                self.build()
+            return self._mode  # type: ignore[return-value]  # build() leaves one or raises
+
+    def build(self) -> None:
+        """Build the model from its source.
+
+        Raises
+        ------
+        SourceError
+            When the source cannot be read; nothing is left behind.
+        """
+        with self._building:
+            try:
+                built = self.source.build(self.name, self.options)
+            except Exception as error:
+                self._failure = _first_line(error)
+                raise
+            try:
+                default_among(self.name, built.mode.signatures, self.options.signature)
+                built.mode.open()
+            except BaseException:
+                built.mode.close()
+                raise
+            self._failure = None
+            self.notes = tuple(built.notes)
+            self._mode = built.mode
+
+    def release(self) -> None:
+        """Refuse calls from now on, let running ones end, and free everything.
+
+        A run that was interrupted is cancelled and not waited for.
+        """
+        self._dropped = True
+        with self._building:
+            mode, self._mode = self._mode, None
+        self.source.release()
+        if mode is None:
+            return
+        while mode.running and not mode.stopping:
+            time.sleep(_POLL_S)
+        mode.close()
+
+    def _gone(self) -> ModelStateError:
+        return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

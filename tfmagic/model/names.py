@@ -1,0 +1,55 @@
+"""Which names a model can have."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from tfmagic.errors import NameTakenError
+
+VERBS = (
+    "add",
+    "list",
+    "show",
+    "park",
+    "wake",
+    "drop",
+    "stop",
+    "save",
+    "sync",
+    "move",
+)
+"""The words that follow ``%tf_model``; ``%tf_model NAME`` means ``show NAME``."""
+
+
+def check_name(name: str, taken_by_python: frozenset[str]) -> None:
+    """Refuse a name that could not be typed everywhere a model's name is.
+
+    Parameters
+    ----------
+    name
+        What the model is to be called.
+    taken_by_python
+        Attributes of the registry, which ``models.NAME`` would find instead.
+
+    Raises
+    ------
+    NameTakenError
+        When the name is a verb, a keyword, an attribute of ``models``, or no
+        Python name at all.
+    """
+    if not isinstance(name, str):
+        msg = f"a model's name is a string, not a {type(name).__name__}"
+        raise NameTakenError(msg)
+    if name in VERBS:
+        msg = f"{name!r} is a verb of %tf_model and no model's name: choose another, such as '{name}_model'"
+        raise NameTakenError(msg)
+    if keyword.iskeyword(name) or name in taken_by_python or name.startswith("_"):
+        msg = f"{name!r} cannot be a model's name (models.{name} means something else): choose another"
+        raise NameTakenError(msg)
+    if not name.isidentifier():
+        near = re.sub(r"\W+", "_", name).strip("_")
+        near = f"m{near}" if near[:1].isdigit() else near
+        hint = f", such as {near!r}" if near.isidentifier() else ""
+        msg = f"{name!r} cannot be a model's name: letters, digits and _ make one{hint}"
+        raise NameTakenError(msg)

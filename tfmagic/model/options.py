@@ -1,0 +1,116 @@
+"""What a person can say about a source when a model is added."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tfmagic.errors import SourceError
+
+_SHORT_DEVICE = re.compile(r"^(?P<kind>[a-z]+)(:(?P<index>\d+))?$", re.IGNORECASE)
+_FULL_DEVICE = re.compile(r"^(/[a-z_]+:[^/]+)+$", re.IGNORECASE)
+
+Ends = Mapping[str, str] | Sequence[str] | str | None
+"""Ends of a graph: ``{"name": "op:0"}``, ``["a", "b=op:0"]`` or ``"a,b=op:0"``."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of ``add``, checked.
+
+    Attributes
+    ----------
+    signature
+        The default signature; None for the source's own.
+    tags
+        The tag set of a SavedModel; None for ``serve``, or the only one.
+    inputs, outputs
+        Tensor by the name that the end is to have, as sorted pairs; None to
+        infer, or to keep the source's names.
+    device
+        TensorFlow's full form (``/device:CPU:0``); None for no request.
+    unsafe
+        Whether a file may run Python and touch other files.
+    """
+
+    signature: str | None = None
+    tags: tuple[str, ...] | None = None
+    inputs: tuple[tuple[str, str], ...] | None = None
+    outputs: tuple[tuple[str, str], ...] | None = None
+    device: str | None = None
+    unsafe: bool = False
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        signature: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        inputs: Ends = None,
+        outputs: Ends = None,
+        device: str | None = None,
+        unsafe: bool = False,
+    ) -> Options:
+        """Return the options, each in its one form.
+
+        Raises
+        ------
+        SourceError
+            For an end without a name, one named twice, or an impossible device.
+        """
+        return cls(
+            signature=signature,
+            tags=None if tags is None else tuple(_listed(tags)),
+            inputs=_ends("inputs", inputs),
+            outputs=_ends("outputs", outputs),
+            device=None if device is None else full_device(device),
+            unsafe=unsafe,
+        )
+
+
+def full_device(device: str) -> str:
+    """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``.
+
+    Raises
+    ------
+    SourceError
+        When it is no device's name.
+    """
+    short = _SHORT_DEVICE.match(device)
+    if short is not None:
+        return f"/device:{short['kind'].upper()}:{short['index'] or 0}"
+    if _FULL_DEVICE.match(device):
+        return device
+    msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form, /device:GPU:1"
+    raise SourceError(msg)
+
+
+def _listed(words: str | Sequence[str]) -> list[str]:
+    parts = words.split(",") if isinstance(words, str) else list(words)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _ends(which: str, ends: Ends) -> tuple[tuple[str, str], ...] | None:
+    if ends is None:
+        return None
+    if isinstance(ends, Mapping):
+        pairs = [(str(name), str(where)) for name, where in ends.items()]
+    else:
+        pairs = []
+        for part in _listed(ends):
+            name, equals, where = part.partition("=")
+            if equals and not where.strip():
+                msg = f"--{which}: {part!r} names no tensor: expected NAME=op:0, or the tensor's name alone"
+                raise SourceError(msg)
+            name = name.strip()
+            pairs.append((name.split(":")[0].split("/")[-1], name) if not equals else (name, where.strip()))
+    if not pairs:
+        msg = f"--{which} names nothing: expected NAME=op:0, with commas between several"
+        raise SourceError(msg)
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        msg = f"--{which} names {twice!r} twice: give each end a name of its own, as NAME=op:0"
+        raise SourceError(msg)
+    return tuple(pairs)

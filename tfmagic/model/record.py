@@ -1,0 +1,63 @@
+"""A model as plain data: what every view draws."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from tfmagic.model.signature import SignatureRecord
+
+
+class ModelRecord(TypedDict):
+    """One registered model. None stands for what is not known."""
+
+    name: str
+    kind: str
+    mode: str
+    state: str
+    source: str
+    device: str | None
+    default_signature: str | None
+    signatures: list[SignatureRecord]
+    variables: int | None
+    weights_bytes: int | None
+    names: list[str]
+    calls: int
+    last_latency_s: float | None
+    median_latency_s: float | None
+    last_error: str | None
+    notes: list[str]
+
+
+class FileRecord(TypedDict):
+    """A file that could become a model, looked at without loading it.
+
+    Attributes
+    ----------
+    path, kind
+        Where it is, and what.
+    signatures
+        By tag set and name, as far as the file declares them.
+    variables
+        How many the file holds.
+    weights_bytes
+        Their size, from shapes and dtypes.
+    disk_bytes
+        The size of all its files.
+    available_bytes
+        Memory that could still be had: the container's limit counted where there
+        is one.
+    fits
+        Whether the weights fit into that.
+    """
+
+    path: str
+    kind: str
+    tags: list[list[str]]
+    signatures: list[SignatureRecord]
+    variables: int | None
+    weights_bytes: int | None
+    disk_bytes: int
+    available_bytes: int | None
+    fits: bool | None
+    notes: list[str]

@@ -1,0 +1,313 @@
+"""``models``: the registered models of this process, by name."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import NameTakenError, SourceError, UnknownNameError, did_you_mean
+from tfmagic.model.names import check_name
+from tfmagic.model.options import Ends, Options
+from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfmagic.model.model import Model
+    from tfmagic.model.record import FileRecord, ModelRecord
+    from tfmagic.model.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What came of adding a model.
+
+    Attributes
+    ----------
+    model
+        The model that now has the name.
+    outcome
+        ``added``, ``kept`` (unchanged), ``renewed`` (the source had changed, or
+        was said to be read otherwise), or ``replaced`` (by another source).
+    """
+
+    model: Model
+    outcome: str
+
+
+class Models(Mapping[str, "Model"]):
+    """The registered models: ``models["digits"]`` or ``models.digits``.
+
+    Safe to use from several threads: a name is added by one at a time, and
+    whatever fails leaves the models as they were.
+    """
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+        self._adding: set[str] = set()
+        self._lock = threading.RLock()
+
+    # -- a mapping -------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Model:
+        """Return the model of that name.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is none; the nearest name is offered.
+        """
+        with self._lock:
+            model = self._models.get(name)
+            known = list(self._models)
+        if model is not None:
+            return model
+        hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
+        msg = f"there is no model {name!r}{hint}"
+        raise UnknownNameError(msg)
+
+    def __getattr__(self, name: str) -> Model:
+        """Return the model of that name, as an attribute."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, in the order in which the models were added."""
+        with self._lock:
+            return iter(list(self._models))
+
+    def __len__(self) -> int:
+        """Return how many models there are."""
+        return len(self._models)
+
+    def __dir__(self) -> list[str]:
+        """Offer the models to Tab."""
+        return [*super().__dir__(), *self]
+
+    def __repr__(self) -> str:
+        """List the models."""
+        return f"<models: {', '.join(self) or 'none yet'}>"
+
+    # -- changing it -------------------------------------------------------------
+
+    def add(
+        self,
+        name: str,
+        source: Any,
+        *,
+        signature: str | None = None,
+        tags: str | Sequence[str] | None = None,
+        inputs: Ends = None,
+        outputs: Ends = None,
+        device: str | None = None,
+        replace: bool = False,
+        lazy: bool = False,
+        warm: bool = False,
+        unsafe: bool = False,
+        text: str | None = None,
+    ) -> Model:
+        """Register a model.
+
+        Parameters
+        ----------
+        name
+            A Python name that is no verb of ``%tf_model``.
+        source
+            A path to a SavedModel (or a folder of numbered versions of one) or to
+            a frozen graph; or a live Keras model, ``tf.Module``, ``tf.function``,
+            ``ConcreteFunction`` or ``tf.Graph``.
+        signature
+            The default signature.
+        tags
+            The tag set of a SavedModel.
+        inputs, outputs
+            Ends to name or rename: ``{"x": "op:0"}`` or ``"x=op:0,y=op:1"``.
+        device
+            ``cpu``, ``gpu``, ``gpu:1`` or TensorFlow's full form.
+        replace
+            Whether another source may take the name over.
+        lazy
+            Load at first use.
+        warm
+            Run once now, on zeros, so that the first call is a fast one.
+        unsafe
+            Let a file run Python, and touch files other than its own assets.
+        text
+            What the source was called, if not its path or type.
+
+        Returns
+        -------
+        Model
+            A new one, or the present one where nothing has changed.
+
+        Raises
+        ------
+        NameTakenError
+            For a name that is impossible or has another source.
+        SourceError
+            For a source that is missing, damaged, unsafe, or no model.
+        """
+        check_name(name, _ATTRIBUTES)
+        require_tensorflow()
+        from tfmagic.model.sources.resolve import source_of
+
+        options = Options.checked(
+            signature=signature,
+            tags=tags,
+            inputs=inputs,
+            outputs=outputs,
+            device=device,
+            unsafe=unsafe,
+        )
+        made = source_of(source, text)
+        return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
+
+    def admit(
+        self,
+        name: str,
+        source: Source,
+        options: Options,
+        *,
+        replace: bool = False,
+        lazy: bool = False,
+        warm: bool = False,
+    ) -> Admission:
+        """Register a model from its source, and say what came of it.
+
+        The parameters and errors are those of `add`. Under a taken name the old
+        model goes only once the new one stands.
+        """
+        __tracebackhide__ = True
+        check_name(name, _ATTRIBUTES)
+        from tfmagic.model.model import Model
+
+        with self._claimed(name):
+            old = self._models.get(name)
+            outcome = "added"
+            fingerprint = source.fingerprint()
+            if old is not None:
+                if old.source.identity != source.identity:
+                    if not replace:
+                        msg = (
+                            f"the name {name!r} is taken by {old.source.text} ({old.source.kind}): choose another "
+                            "name, or say --replace (replace=True) to put this one in its place"
+                        )
+                        raise NameTakenError(msg)
+                    outcome = "replaced"
+                elif old.fingerprint == fingerprint and old.options == options and old.state != "failed":
+                    return Admission(old, "kept")
+                else:
+                    outcome = "renewed"
+            model = Model(name, source, options)
+            model.fingerprint = fingerprint
+            if not lazy:
+                model.build()
+                if warm:
+                    _warm(model)
+            with self._lock:
+                self._models[name] = model
+            if old is not None:
+                old.release()
+            return Admission(model, outcome)
+
+    def drop(self, *names: str, all: bool = False) -> list[ModelRecord]:  # noqa: A002 - as the magic's --all
+        """Drop models: calls end, native sessions close, variables are freed.
+
+        Parameters
+        ----------
+        *names
+            Which.
+        all
+            Every model.
+
+        Returns
+        -------
+        list of ModelRecord
+            The dropped models as they were.
+
+        Raises
+        ------
+        UnknownNameError
+            When one of the names is not there; then none is dropped.
+        """
+        with self._lock:
+            models = [self[name] for name in dict.fromkeys(self if all else names)]
+            records = [model.record() for model in models]
+            for model in models:
+                del self._models[model.name]
+        for model in models:
+            model.release()
+        if models:
+            gc.collect()
+        return records
+
+    # -- looking -----------------------------------------------------------------
+
+    def records(self) -> list[ModelRecord]:
+        """Return every model as plain data, in the order in which they were added."""
+        with self._lock:
+            models = list(self._models.values())
+        return [model.record() for model in models]
+
+    def inspect(self, path: Any) -> FileRecord:
+        """Look at a file that could become a model, without loading it.
+
+        Raises
+        ------
+        SourceError
+            When it is missing, damaged, or no model.
+        """
+        require_tensorflow()
+        from tfmagic.model.sources.inspection import inspect_path
+
+        return inspect_path(path)
+
+    @contextmanager
+    def _claimed(self, name: str) -> Iterator[None]:
+        with self._lock:
+            if name in self._adding:
+                msg = f"the name {name!r} is being added by another thread at this moment: choose another"
+                raise NameTakenError(msg)
+            self._adding.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._adding.discard(name)
+
+
+def _warm(model: Model) -> None:
+    """Run a model once on zeros, with 1 for every free size."""
+    import numpy as np
+
+    signature = model.signature()
+    zeros: dict[str, Any] = {}
+    for spec in signature.required:
+        if spec.dtype is None or spec.shape is None:
+            msg = (
+                f"{model.name} cannot be warmed: the shape of its input {spec.name!r} is not known; "
+                "add it without --warm"
+            )
+            model.release()
+            raise SourceError(msg)
+        shape = tuple(1 if size is None else size for size in spec.shape)
+        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
+    try:
+        model.run(zeros)
+    except BaseException:
+        model.release()
+        raise
+
+
+def the_models() -> Models:
+    """Return the process's registry."""
+    return once("models", Models)
+
+
+_ATTRIBUTES = frozenset(name for name in dir(Models) if not name.startswith("_"))

@@ -1,0 +1,117 @@
+"""A room: what belongs to one model alone, and the cells that run in it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.model.explain import explained
+from tfmagic.model.namespace import Names, Namespace
+from tfmagic.model.variables import Initialiser
+from tfmagic.runtime.behaviour import Behaviour, behaviour_of
+from tfmagic.runtime.pasted import detour
+from tfmagic.runtime.session import KernelSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tfmagic.model.cell import Cell
+
+
+class Room:
+    """The graph and the Python names of one model.
+
+    Parameters
+    ----------
+    label
+        The model's name, for messages.
+    graph
+        The model's ``tf.Graph``; None for a model in eager mode.
+    device
+        Where what a cell adds is to be placed; None for no request.
+    """
+
+    def __init__(self, label: str, graph: Any = None, device: str | None = None) -> None:
+        self.label = label
+        self.graph = graph
+        self.device = device
+        self.namespace = Namespace()
+        self.names = Names(label, self.namespace)
+        self.initialiser = Initialiser(graph) if graph is not None else None
+        self._behaviour: Behaviour = {}
+
+    def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
+        """Run a cell in the room.
+
+        Parameters
+        ----------
+        cell
+            The code.
+        notebook
+            The notebook's names, behind the room's own.
+        bound
+            What every room has for the time of the run (``session``, ``this``).
+
+        Returns
+        -------
+        object
+            The value of the last expression, or None.
+
+        Raises
+        ------
+        ForeignTensorError
+            When the cell used another model's tensor; both are named.
+        BaseException
+            Whatever the code raised.
+        """
+        __tracebackhide__ = True
+        names = {"session": KernelSession(), **bound}
+        if self.graph is not None:
+            names["graph"] = self.graph
+        self.namespace.bind(names)
+        self.namespace.lend(notebook)
+        try:
+            value = cell.run(self.namespace, self.entered)
+            self._initialise()
+        except Exception as error:
+            better = explained(error, KernelSession().hosted_graphs(), self.graph)
+            if better is error:
+                raise
+            raise better from None
+        else:
+            return value
+        finally:
+            self.namespace.claim_new()
+            self.namespace.take_back(keep_for_functions=True)
+            self.namespace.unbind()
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make the room's graph, session and device the current ones of this thread."""
+        if self.graph is None:
+            with tf.device(self.device):
+                yield
+            return
+        session = KernelSession()
+        with (
+            behaviour_of(self._behaviour),
+            self.graph.as_default(),
+            session.as_default(),
+            detour().taken(),
+        ):
+            # Not tf.device(None): that would hide the devices an outer block asked for.
+            if self.device is None:
+                yield
+            else:
+                with tf.device(self.device):
+                    yield
+
+    def _initialise(self) -> None:
+        """Give what the cell added its first values; what has values keeps them."""
+        initialiser = self.initialiser
+        if initialiser is None:
+            return
+        session = KernelSession()
+        session.interruptible([self.graph], lambda: initialiser(session.open(self.graph)))

@@ -1,0 +1,203 @@
+"""Named inputs and outputs of a model, with dtype and shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypedDict
+
+from tfmagic.errors import SourceError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT = "serving_default"
+"""The name that TensorFlow gives to a model's one signature."""
+
+Shape = tuple[int | None, ...] | None
+"""Sizes by axis; None for a size that is free, and instead of the tuple for a free rank."""
+
+
+class TensorRecord(TypedDict):
+    """One end of a signature as plain data."""
+
+    name: str
+    dtype: str | None
+    shape: list[int | None] | None
+    tensor: str | None
+    optional: bool
+
+
+class SignatureRecord(TypedDict):
+    """A signature as plain data."""
+
+    name: str
+    inputs: list[TensorRecord]
+    outputs: list[TensorRecord]
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One end of a signature.
+
+    Attributes
+    ----------
+    name
+        What a person calls it.
+    dtype
+        TensorFlow's name for the dtype (``"float32"``, ``"string"``); None when
+        it is not known before a call.
+    shape
+        See `Shape`.
+    tensor
+        The tensor's name in the graph (``"x:0"``); in eager mode what the object
+        itself calls this end.
+    optional
+        Whether the graph has a default for it.
+    """
+
+    name: str
+    dtype: str | None = None
+    shape: Shape = None
+    tensor: str | None = None
+    optional: bool = False
+
+    def __str__(self) -> str:
+        """Return ``x float32 (?, 64)``."""
+        return " ".join(part for part in (self.name, self.kind) if part)
+
+    @property
+    def kind(self) -> str:
+        """Dtype and shape in words, empty where neither is known."""
+        if self.dtype is None:
+            return ""
+        return f"{self.dtype} {shape_text(self.shape)}"
+
+    def record(self) -> TensorRecord:
+        """Return this end as plain data."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype,
+            "shape": None if self.shape is None else list(self.shape),
+            "tensor": self.tensor,
+            "optional": self.optional,
+        }
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and what it gives.
+
+    Attributes
+    ----------
+    name
+        ``serving_default``, or what the source calls it.
+    inputs, outputs
+        In the source's order, which is not to be trusted for binding.
+    needs
+        For an inferred signature, the inputs that each output depends on: a call
+        may then leave out inputs, and gets the outputs that need none of them.
+        Empty for a declared signature, every input of which is required.
+    """
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def input(self, name: str) -> TensorSpec | None:
+        """Return the input of that name, or None."""
+        return next((spec for spec in self.inputs if spec.name == name), None)
+
+    def output(self, name: str) -> TensorSpec | None:
+        """Return the output of that name, or None."""
+        return next((spec for spec in self.outputs if spec.name == name), None)
+
+    @property
+    def required(self) -> tuple[TensorSpec, ...]:
+        """The inputs without a default."""
+        return tuple(spec for spec in self.inputs if not spec.optional)
+
+    def record(self) -> SignatureRecord:
+        """Return the signature as plain data."""
+        return {
+            "name": self.name,
+            "inputs": [spec.record() for spec in self.inputs],
+            "outputs": [spec.record() for spec in self.outputs],
+        }
+
+
+def shape_text(shape: Shape) -> str:
+    """Return ``(?, 64)``, or ``any shape`` for a free rank."""
+    if shape is None:
+        return "any shape"
+    sizes = ["?" if size is None else str(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+
+
+def renamed(
+    model: str,
+    signature: Signature,
+    inputs: tuple[tuple[str, str], ...] | None,
+    outputs: tuple[tuple[str, str], ...] | None,
+) -> Signature:
+    """Return the signature with some of its ends under other names.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    signature
+        A declared signature.
+    inputs, outputs
+        Pairs of the new name and the present one (or the tensor's name); None to
+        leave that side as it is.
+
+    Raises
+    ------
+    SourceError
+        When there is no such end; the nearest name is offered.
+    """
+    return Signature(
+        signature.name,
+        _renamed(model, "input", signature.inputs, inputs),
+        _renamed(model, "output", signature.outputs, outputs),
+        signature.needs,
+    )
+
+
+def _renamed(
+    model: str, side: str, ends: tuple[TensorSpec, ...], pairs: tuple[tuple[str, str], ...] | None
+) -> tuple[TensorSpec, ...]:
+    if pairs is None:
+        return ends
+    new: dict[str, str] = {}
+    for name, where in pairs:
+        found = next((end for end in ends if where in {end.name, end.tensor}), None)
+        if found is None:
+            msg = f"{model}: there is no {side} {where!r} to rename{did_you_mean(where, [end.name for end in ends])}"
+            raise SourceError(msg)
+        new[found.name] = name
+    return tuple(replace(end, name=new.get(end.name, end.name)) for end in ends)
+
+
+def default_among(model: str, signatures: Mapping[str, Signature], asked: str | None) -> str:
+    """Return the default signature's name: the one asked for, ``serving_default``, or the only one.
+
+    Raises
+    ------
+    UnknownNameError
+        When the one asked for is not there, or none was asked for and several
+        could be meant.
+    """
+    if asked is not None:
+        if asked in signatures:
+            return asked
+        msg = f"{model} has no signature {asked!r}{did_you_mean(asked, signatures)}"
+        raise UnknownNameError(msg)
+    if DEFAULT in signatures:
+        return DEFAULT
+    if len(signatures) == 1:
+        return next(iter(signatures))
+    names = "|".join(signatures)
+    msg = f"{model} has {len(signatures)} signatures and none is {DEFAULT!r}: choose with --signature {names}"
+    raise UnknownNameError(msg)

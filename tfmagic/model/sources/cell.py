@@ -1,0 +1,89 @@
+"""A cell that builds the graph: ``%%tf_model NAME``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.inference import infer
+from tfmagic.model.room import Room
+from tfmagic.model.sources.graph import initial_fill
+from tfmagic.model.sources.source import Built, Source
+from tfmagic.runtime.session import KernelSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfmagic.model.cell import Cell
+    from tfmagic.model.options import Options
+
+
+class CellSource(Source):
+    """The code of a cell, run in a graph of its own.
+
+    Parameters
+    ----------
+    cell
+        The code.
+    notebook
+        The notebook's names, which the cell sees behind its own.
+    """
+
+    kind = "cell"
+
+    def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
+        super().__init__("a cell")
+        # Any cell under the name is the same source: editing a cell is how one works.
+        self.cell = cell
+        self._notebook = notebook
+        self._runs = 0
+
+    def fingerprint(self) -> object:
+        """Return something new each time: a cell that is run again builds again."""
+        self._runs += 1
+        return (id(self), self._runs)
+
+    def build(self, model: str, options: Options) -> Built:
+        """Run the cell in an empty graph, initialise its variables, infer its ends.
+
+        Raises
+        ------
+        SourceError
+            When it builds nothing.
+        BaseException
+            Whatever the cell raised.
+        """
+        __tracebackhide__ = True
+        graph = tf.Graph()
+        room = Room(model, graph, options.device)
+        session = KernelSession()
+        session.host(graph, model, fill=initial_fill(room), prepare=room.initialiser)
+        try:
+            room.run(self.cell, self._notebook, {})
+            _check_not_empty(model, graph)
+            signature = infer(
+                model,
+                graph,
+                room.names,
+                None if options.inputs is None else dict(options.inputs),
+                None if options.outputs is None else dict(options.outputs),
+            )
+        except BaseException:
+            session.evict(graph)
+            raise
+        mode = GraphMode(room, {signature.name: signature}, initial_fill(room), None)
+        waiting = room.initialiser.failed if room.initialiser is not None else {}
+        notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
+        return Built(mode, notes)
+
+
+def _check_not_empty(model: str, graph: Any) -> None:
+    if not graph.get_operations():
+        msg = (
+            f"{model}: this cell added nothing to the room's graph, which is the default graph here "
+            "(a tf.Graph() of its own is not the room's)"
+        )
+        raise SourceError(msg)

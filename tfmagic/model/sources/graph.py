@@ -1,0 +1,68 @@
+"""A live ``tf.Graph``: the model's room is that graph itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.inference import infer
+from tfmagic.model.room import Room
+from tfmagic.model.sources.live import LiveSource
+from tfmagic.model.sources.loading import name_the_ends
+from tfmagic.model.sources.source import Built
+from tfmagic.model.variables import variables_of
+from tfmagic.runtime.hosted import hosted
+
+if TYPE_CHECKING:
+    from tfmagic.model.options import Options
+
+
+class GraphSource(LiveSource):
+    """A ``tf.Graph`` that the person has built."""
+
+    kind = "tf.Graph"
+    mode = "graph"
+
+    @staticmethod
+    def takes(live: Any) -> bool:
+        """Return whether this is a graph that can run (a function's graph cannot)."""
+        return isinstance(live, tf.Graph) and not getattr(live, "building_function", False)
+
+    def build(self, model: str, options: Options) -> Built:
+        """Take the graph as it is; its variables start from their initialisers."""
+        graph = self.live
+        taken = hosted(graph).label
+        if taken is not None and taken != model:
+            msg = f"{model}: this graph is model {taken!r} already; a graph is the room of one model"
+            raise SourceError(msg)
+        if not graph.get_operations():
+            msg = f"{model}: this graph is empty, so there is nothing to run"
+            raise SourceError(msg)
+        signature = infer(
+            model,
+            graph,
+            {},
+            None if options.inputs is None else dict(options.inputs),
+            None if options.outputs is None else dict(options.outputs),
+        )
+        room = Room(model, graph, options.device)
+        name_the_ends(room, signature)
+        notes = []
+        if variables_of(graph):
+            notes.append("its variables start from their initialisers: values in a session of yours stay there")
+        mode = GraphMode(room, {signature.name: signature}, initial_fill(room), None)
+        return Built(mode, notes)
+
+
+def initial_fill(room: Room) -> Any:
+    """Return a fill that runs every initialiser of the room's graph."""
+
+    def fill(native: Any) -> None:
+        if room.initialiser is not None:
+            room.initialiser.forget()
+            room.initialiser(native)
+
+    return fill

@@ -1,0 +1,135 @@
+"""A look at a file without loading it: signatures, size, and whether it fits."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.sources.frozen import FrozenSource, read_graph_def
+from tfmagic.model.sources.paths import disk_bytes
+from tfmagic.model.sources.resolve import source_of
+from tfmagic.model.sources.saved_model import (
+    SavedModelSource,
+    chosen_meta_graph,
+    read_saved_model,
+    signatures_of,
+    version_of,
+)
+
+if TYPE_CHECKING:
+    from tfmagic.model.record import FileRecord
+    from tfmagic.model.signature import SignatureRecord
+
+_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_USES = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
+
+
+def inspect_path(path: Any) -> FileRecord:
+    """Return what there is to say of a file before it is loaded."""
+    source = source_of(path)
+    if isinstance(source, SavedModelSource):
+        return _saved_model(source.path)
+    if isinstance(source, FrozenSource):
+        return _frozen(source.path)
+    msg = f"{path!r} is no path: %tf_model show takes a model's name or a path"
+    raise SourceError(msg)
+
+
+def available_bytes() -> int | None:
+    """Return how much memory can still be had, a container's limit counted."""
+    free = int(psutil.virtual_memory().available)
+    for limit_file, use_file in zip(_LIMITS, _USES, strict=True):
+        try:
+            limit, use = Path(limit_file).read_text().strip(), Path(use_file).read_text().strip()
+        except OSError:
+            continue
+        if limit.isdigit() and use.isdigit():
+            free = min(free, max(0, int(limit) - int(use)))
+    return free
+
+
+def _saved_model(path: Path) -> FileRecord:
+    folder, note = version_of(path)
+    message = read_saved_model(str(path), folder)
+    tags = [sorted(meta.meta_info_def.tags) for meta in message.meta_graphs]
+    notes = [note] if note else []
+    meta = (
+        message.meta_graphs[0]
+        if len(tags) == 1 or ["serve"] not in tags
+        else chosen_meta_graph(str(path), folder, None)
+    )
+    signatures, left_out = signatures_of(meta)
+    count, weights_bytes = _checkpoint(folder / "variables" / "variables")
+    return _record(
+        folder,
+        "SavedModel",
+        tags=tags,
+        signatures=[signature.record() for signature in signatures.values()],
+        variables=count,
+        weights_bytes=weights_bytes,
+        notes=[*notes, *left_out],
+    )
+
+
+def _checkpoint(prefix: Path) -> tuple[int | None, int | None]:
+    """Return the number and size of a checkpoint's tensors; its index alone is read."""
+    if not prefix.with_name("variables.index").is_file():
+        return 0, 0
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        msg = f"{prefix}.index cannot be read, it may be damaged ({str(error).splitlines()[0]})"
+        raise SourceError(msg) from error
+    # Text has no fixed size: the object graph of a v2 checkpoint is one such.
+    weights = {name: shape for name, shape in shapes.items() if dtypes[name] != tf.string}
+    return len(weights), sum(math.prod(shape) * dtypes[name].size for name, shape in weights.items())
+
+
+def _frozen(path: Path) -> FileRecord:
+    definition = read_graph_def(str(path), path)
+    notes = [f"{len(definition.node)} operations; its ends are inferred when it is added"]
+    inputs = [node.name for node in definition.node if node.op.startswith("Placeholder")]
+    if inputs:
+        notes.append(f"placeholders: {', '.join(inputs)}")
+    weights_bytes = sum(node.attr["value"].tensor.ByteSize() for node in definition.node if node.op == "Const")
+    return _record(
+        path,
+        "frozen graph",
+        tags=[],
+        signatures=[],
+        variables=0,
+        weights_bytes=weights_bytes,
+        notes=notes,
+    )
+
+
+def _record(
+    path: Path,
+    kind: str,
+    *,
+    tags: list[list[str]],
+    signatures: list[SignatureRecord],
+    variables: int | None,
+    weights_bytes: int | None,
+    notes: list[str],
+) -> FileRecord:
+    available = available_bytes()
+    fits = None if available is None or weights_bytes is None else weights_bytes <= available
+    return {
+        "path": str(path),
+        "kind": kind,
+        "disk_bytes": disk_bytes(path),
+        "available_bytes": available,
+        "fits": fits,
+        "tags": tags,
+        "signatures": signatures,
+        "variables": variables,
+        "weights_bytes": weights_bytes,
+        "notes": notes,
+    }

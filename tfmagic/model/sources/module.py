@@ -1,0 +1,63 @@
+"""Live ``tf.Module`` objects, and what ``tf.saved_model.load`` gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.room import Room
+from tfmagic.model.signature import DEFAULT, default_among, renamed
+from tfmagic.model.sources.function import is_function, signature_and_call
+from tfmagic.model.sources.live import LiveSource
+from tfmagic.model.sources.source import Built
+
+if TYPE_CHECKING:
+    from tfmagic.model.options import Options
+
+
+class ModuleSource(LiveSource):
+    """A live ``tf.Module``, or an object that ``tf.saved_model.load`` gave."""
+
+    kind = "tf.Module"
+
+    @staticmethod
+    def takes(live: Any) -> bool:
+        """Return whether this is a module, or has signatures as a loaded one has."""
+        return isinstance(live, (tf.Module, tf.__internal__.tracking.AutoTrackable))
+
+    def build(self, model: str, options: Options) -> Built:
+        """Find what can be called: ``signatures``, ``__call__``, and each ``tf.function``."""
+        live = self.live
+        functions = callables_of(live)
+        if not functions:
+            msg = f"{model}: this {type(live).__name__} has no __call__, no tf.function and no signatures to run"
+            raise SourceError(msg)
+        made = {name: signature_and_call(name, function) for name, function in functions.items()}
+        signatures = {name: signature for name, (signature, _) in made.items()}
+        default = default_among(model, signatures, options.signature)
+        signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
+        room = Room(model, device=options.device)
+        calls = {name: call for name, (_, call) in made.items()}
+        return Built(EagerMode(room, live, signatures, calls, lambda: _variables(live)))
+
+
+def callables_of(live: Any) -> dict[str, Any]:
+    """Return what can be called, the default one as ``serving_default``."""
+    found = dict(getattr(live, "signatures", None) or {})
+    if DEFAULT not in found and callable(live):
+        whole = live.__call__
+        found[DEFAULT] = whole
+    for name in sorted({*vars(type(live)), *vars(live)}):
+        if not name.startswith("_") and is_function(getattr(live, name, None)):
+            found.setdefault(name, getattr(live, name))
+    return found
+
+
+def _variables(live: Any) -> list[Any]:
+    variables = getattr(live, "variables", None)
+    if callable(variables) or variables is None:
+        return [value for value in vars(live).values() if isinstance(value, tf.Variable)]
+    return list(variables)

@@ -1,0 +1,60 @@
+"""Paths of models: whether they are there, what they are, whether they changed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tfmagic.errors import MissingPathError, SourceError
+
+_REMOTE = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def local(text: str) -> Path:
+    """Return the path that `text` names on this machine.
+
+    Raises
+    ------
+    SourceError
+        For ``gs://``, ``hf://`` and the like.
+    """
+    remote = _REMOTE.match(text)
+    if remote is not None and remote["scheme"].lower() != "file":
+        msg = f"{text} is not on this machine: download it first, and give the path of the copy"
+        raise SourceError(msg)
+    return Path(text[len("file://") :] if remote is not None else text).expanduser()
+
+
+def the_path(path: Path) -> Path:
+    """Return `path` if there is something at it.
+
+    Raises
+    ------
+    MissingPathError
+        When there is not; the part of the path that does exist is named.
+    """
+    try:
+        if path.exists():
+            return path
+    except OSError as error:
+        msg = f"{path} cannot be read: {error.strerror or error}"
+        raise MissingPathError(msg) from None
+    there = next((parent for parent in path.absolute().parents if parent.exists()), None)
+    where = f" ({there} is there, {path.absolute().relative_to(there)} in it is not)" if there is not None else ""
+    msg = f"there is nothing at {path}{where}"
+    raise MissingPathError(msg)
+
+
+def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return name, size in bytes and time of change in ns of a file, or of all below a folder."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    found = []
+    for file in files:
+        status = file.stat()
+        found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def disk_bytes(path: Path) -> int:
+    """Return the size of a file, or of all files below a folder."""
+    return sum(size for _, size, _ in stamp(path))

@@ -1,0 +1,77 @@
+"""From a path or an object to the source that knows how to read it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SourceError
+from tfmagic.model.sources.paths import local, the_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tfmagic.model.sources.source import Source
+
+
+def source_of(what: Any, text: str | None = None) -> Source:
+    """Return the source for a path or a live object.
+
+    Parameters
+    ----------
+    what
+        A ``str`` or path-like naming a file or folder, or a live object.
+    text
+        What the person typed for it; by default the path, or the object's type.
+
+    Raises
+    ------
+    MissingPathError
+        When nothing is at the path.
+    SourceError
+        When it is no kind of source.
+    """
+    if isinstance(what, (str, os.PathLike)):
+        shown = os.fspath(what)
+        # Absolute, so that the model can be read again after a change of directory.
+        return source_of_path(local(str(shown)).absolute(), text or str(shown))
+    return source_of_object(what, text or f"an object of {type(what).__name__}")
+
+
+def source_of_path(path: Path, text: str) -> Source:
+    """Return the source for what is at a path."""
+    from tfmagic.model.sources.frozen import FrozenSource
+    from tfmagic.model.sources.saved_model import SavedModelSource
+
+    the_path(path)
+    if path.is_dir() or path.name == "saved_model.pb":
+        return SavedModelSource(path, text)
+    if path.suffix == ".pb":
+        return FrozenSource(path, text)
+    msg = (
+        f"{path} is no model that tfmagic can read: expected a SavedModel folder or a frozen graph (.pb), "
+        f"got a {path.suffix or 'file without a suffix'}"
+    )
+    raise SourceError(msg)
+
+
+def source_of_object(live: Any, text: str) -> Source:
+    """Return the source for a live object."""
+    from tfmagic.model.sources.function import FunctionSource
+    from tfmagic.model.sources.graph import GraphSource
+    from tfmagic.model.sources.keras_model import KerasSource
+    from tfmagic.model.sources.module import ModuleSource
+
+    for kind in (GraphSource, KerasSource, FunctionSource, ModuleSource):
+        if kind.takes(live):
+            return kind(live, text)
+    what = (
+        f"the class {live.__name__}, not an instance of it"
+        if isinstance(live, type)
+        else f"of type {type(live).__name__}"
+    )
+    msg = (
+        f"{text} is no model, it is {what}: expected a path, a Keras model, a tf.Module, a tf.function, "
+        "a ConcreteFunction or a tf.Graph"
+    )
+    raise SourceError(msg)

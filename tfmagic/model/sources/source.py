@@ -1,0 +1,79 @@
+"""What every kind of source has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.graph_mode import GraphMode
+    from tfmagic.model.options import Options
+
+
+@dataclass
+class Built:
+    """What a source makes: how the model runs, and what there is to say about it."""
+
+    mode: GraphMode | EagerMode
+    notes: list[str] = field(default_factory=list)
+
+
+class Source(ABC):
+    """Where a model came from, and so how to get it again.
+
+    Parameters
+    ----------
+    text
+        What the person typed, or the nearest to it; the same text under a taken
+        name means the same source.
+
+    Attributes
+    ----------
+    kind : str
+        In words, for lists.
+    mode : str
+        ``graph`` or ``eager``.
+    """
+
+    kind: ClassVar[str]
+    mode: ClassVar[str] = "graph"
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @abstractmethod
+    def fingerprint(self) -> object:
+        """Return something that changes when the source does.
+
+        Raises
+        ------
+        SourceError
+            When the source is gone.
+        """
+
+    @abstractmethod
+    def build(self, model: str, options: Options) -> Built:
+        """Make the model.
+
+        Parameters
+        ----------
+        model
+            The name it is to have.
+        options
+            What was said with ``add``.
+
+        Raises
+        ------
+        SourceError
+            When that cannot be done; nothing is left behind.
+        """
+
+    @property
+    def identity(self) -> str:
+        """What has to be equal for a taken name to mean the same source, changed or not."""
+        return self.text
+
+    def release(self) -> None:  # noqa: B027 - most sources hold nothing
+        """Let go of whatever the source holds: its model was dropped."""

@@ -1,0 +1,129 @@
+"""The variables of a graph: which are new, how to initialise them, what they weigh."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+v1 = tf.compat.v1
+
+_COLLECTIONS = (
+    v1.GraphKeys.GLOBAL_VARIABLES,
+    v1.GraphKeys.LOCAL_VARIABLES,
+    v1.GraphKeys.METRIC_VARIABLES,
+)
+
+
+def variables_of(graph: Any) -> list[Any]:
+    """Return the variables that code has made in `graph`, each once."""
+    found: dict[int, Any] = {}
+    for collection in _COLLECTIONS:
+        for variable in graph.get_collection(collection):
+            found[id(variable)] = variable
+    return list(found.values())
+
+
+def table_initialisers_of(graph: Any) -> list[Any]:
+    """Return the operations that fill the tables of `graph`."""
+    return list(graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS))
+
+
+def bytes_of(shape: Any, dtype: Any) -> int | None:
+    """Return the size of a tensor in bytes, None where its shape is not fixed."""
+    elements = tf.TensorShape(shape).num_elements()
+    size = tf.as_dtype(dtype).base_dtype.size
+    return None if elements is None or not size else elements * int(size)
+
+
+def weights_of(graph: Any) -> tuple[int, int | None]:
+    """Return how many variables a graph has, and their size in bytes.
+
+    Text counts for nothing in that size: it has none that is fixed. The handles
+    and not the collections are counted: a graph that was loaded from a file may
+    have variables in no collection.
+    """
+    count, total = 0, 0
+    unknown = False
+    for op in graph.get_operations():
+        if op.type in {"VarHandleOp", "VariableV2", "Variable"}:
+            count += 1
+            if op.get_attr("dtype") == tf.string:
+                continue
+            size = bytes_of(op.get_attr("shape"), op.get_attr("dtype"))
+            unknown = unknown or size is None
+            total += size or 0
+    return count, None if unknown else total
+
+
+class Initialiser:
+    """Initialises what is added to a graph, and never what has a value.
+
+    Attributes
+    ----------
+    failed : dict
+        Variables that could not be initialised, with the first line of why.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []
+        self.failed: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Look at every variable again: the native session is a new one."""
+        self._seen.clear()
+        self._kept.clear()
+        self.failed.clear()
+
+    def skip(self, present: Iterable[Any]) -> None:
+        """Count these as initialised: their source has given them values."""
+        self._note(present)
+
+    def __call__(self, native: Any) -> None:
+        """Initialise new variables and tables in `native`."""
+        new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
+        tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
+        if not new and not tables:
+            return
+        with self._graph.as_default():
+            self._initialise(native, new)
+            for op in tables:
+                native.run(op)
+        self._note([*new, *tables])
+
+    def _note(self, objects: Iterable[Any]) -> None:
+        for one in objects:
+            self._seen.add(id(one))
+            # Kept, so that no other object is given the same id.
+            self._kept.append(one)
+
+    def _initialise(self, native: Any, variables: list[Any]) -> None:
+        if not variables:
+            return
+        made = native.run([v1.is_variable_initialized(variable) for variable in variables])
+        waiting = [variable for variable, done in zip(variables, made, strict=True) if not done]
+        # One initial value may read another variable: together if that works,
+        # else one by one for as long as that gets further.
+        try:
+            native.run([variable.initializer for variable in waiting])
+        except tf.errors.OpError:
+            while waiting:
+                left = [variable for variable in waiting if not self._one(native, variable)]
+                if len(left) == len(waiting):
+                    break
+                waiting = left
+
+    def _one(self, native: Any, variable: Any) -> bool:
+        try:
+            native.run(variable.initializer)
+        except tf.errors.OpError as error:
+            lines = [line for line in error.message.splitlines() if line.strip()]
+            self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
+            return False
+        self.failed.pop(variable.op.name, None)
+        return True

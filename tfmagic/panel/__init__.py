@@ -1,0 +1,1 @@
+"""Views: they draw records as text and HTML, and compute nothing."""

@@ -1,0 +1,30 @@
+"""Figures with their units, as a person reads them."""
+
+from __future__ import annotations
+
+UNKNOWN = "unknown"
+"""What stands for a figure that is not known; never a zero."""
+
+
+def bytes_text(count: int | None) -> str:
+    """Return a size in bytes as ``26.6 kB`` (powers of ten)."""
+    if count is None:
+        return UNKNOWN
+    if count < 1000:
+        return f"{count} B"
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration in seconds as ``1.2 ms``; a dash where there was none yet."""
+    if seconds is None:
+        return "–"  # noqa: RUF001 - a dash for no figure, as tables have it
+    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-6:.2g} µs"

@@ -1,0 +1,218 @@
+"""Views of models and files: what the magics show.
+
+A view has a text and an HTML form, and the records that it draws as a field, so
+that a magic's result can be used and not only looked at.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from tfmagic.panel.table import Table
+from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfmagic.model.record import FileRecord, ModelRecord
+    from tfmagic.model.signature import SignatureRecord, TensorRecord
+
+
+class View:
+    """Something with a text and an HTML form."""
+
+    def text(self) -> str:
+        """Return the view as text."""
+        raise NotImplementedError
+
+    def html(self) -> str:
+        """Return the view as HTML; a subclass draws tables where this has lines."""
+        return f"<pre>{escape(self.text())}</pre>"
+
+    def __repr__(self) -> str:
+        """Return the view as text."""
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
+
+class Sentence(View):
+    """A line, or a few, that say what was done."""
+
+    def __init__(self, sentence: str) -> None:
+        self.sentence = sentence
+
+    def text(self) -> str:
+        """Return the sentence."""
+        return self.sentence
+
+
+class ModelTable(View):
+    """``%tf_model list``: one row a model."""
+
+    def __init__(self, records: Sequence[ModelRecord]) -> None:
+        self.records = list(records)
+
+    def _table(self) -> Table:
+        headings = (
+            "name",
+            "kind",
+            "mode",
+            "state",
+            "takes",
+            "gives",
+            "weights",
+            "calls",
+            "last call",
+        )
+        rows = [
+            (
+                record["name"],
+                record["kind"],
+                record["mode"],
+                record["state"],
+                ends_text(_default(record), "inputs"),
+                ends_text(_default(record), "outputs"),
+                bytes_text(record["weights_bytes"]),
+                str(record["calls"]),
+                seconds_text(record["last_latency_s"]),
+            )
+            for record in self.records
+        ]
+        return Table(headings, rows)
+
+    def text(self) -> str:
+        """Return the table, or how to begin where there is none."""
+        return self._table().text() if self.records else _NONE_YET
+
+    def html(self) -> str:
+        """Return the table, or how to begin where there is none."""
+        return self._table().html() if self.records else f"<p>{escape(_NONE_YET)}</p>"
+
+
+class ModelPage(View):
+    """``%tf_model show NAME``: everything about one model."""
+
+    def __init__(self, record: ModelRecord) -> None:
+        self.record = record
+
+    def _facts(self) -> Table:
+        record = self.record
+        variables = UNKNOWN if record["variables"] is None else str(record["variables"])
+        rows = [
+            ("source", f"{record['source']} ({record['kind']})"),
+            ("mode", record["mode"]),
+            ("state", record["state"]),
+            ("device", record["device"] or "no request"),
+            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
+            ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
+            ("names", ", ".join(record["names"]) or "none"),
+        ]
+        if record["last_error"]:
+            rows.append(("last error", record["last_error"]))
+        rows.extend(("note", note) for note in record["notes"])
+        return Table((record["name"], ""), rows)
+
+    def text(self) -> str:
+        """Return the facts and the signatures."""
+        signatures = signature_table(self.record["signatures"], self.record["default_signature"])
+        return f"{self._facts().text()}\n\n{signatures.text()}"
+
+    def html(self) -> str:
+        """Return the facts and the signatures as tables."""
+        signatures = signature_table(self.record["signatures"], self.record["default_signature"])
+        return self._facts().html() + signatures.html()
+
+
+class FilePage(View):
+    """``%tf_model show PATH``: what is in a file that was not loaded."""
+
+    def __init__(self, record: FileRecord) -> None:
+        self.record = record
+
+    def _facts(self) -> Table:
+        record = self.record
+        fits = {True: "yes", False: "no", None: UNKNOWN}[record["fits"]]
+        variables = UNKNOWN if record["variables"] is None else str(record["variables"])
+        rows = [
+            ("kind", record["kind"]),
+            ("on disk", bytes_text(record["disk_bytes"])),
+            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])} of weights"),
+            ("fits?", f"{fits} ({bytes_text(record['available_bytes'])} of memory available)"),
+        ]
+        if record["tags"]:
+            rows.append(("tags", " | ".join(",".join(tags) or "(none)" for tags in record["tags"])))
+        rows.extend(("note", note) for note in record["notes"])
+        return Table((record["path"], ""), rows)
+
+    def text(self) -> str:
+        """Return the facts and the signatures."""
+        parts = [self._facts().text()]
+        if self.record["signatures"]:
+            parts.append(signature_table(self.record["signatures"], None).text())
+        return "\n\n".join(parts)
+
+    def html(self) -> str:
+        """Return the facts and the signatures as tables."""
+        signatures = signature_table(self.record["signatures"], None).html() if self.record["signatures"] else ""
+        return self._facts().html() + signatures
+
+
+def signature_table(signatures: Sequence[SignatureRecord], default: str | None) -> Table:
+    """Return a table of signatures, the default one marked."""
+    rows = [
+        (
+            signature["name"] + (" (default)" if signature["name"] == default else ""),
+            ends_text(signature, "inputs", apart="\n"),
+            ends_text(signature, "outputs", apart="\n"),
+        )
+        for signature in signatures
+    ]
+    return Table(("signature", "takes", "gives"), rows)
+
+
+def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", ") -> str:
+    """Return one side of a signature: ``x float32 (?, 64)``."""
+    if signature is None:
+        return UNKNOWN
+    ends = signature["inputs"] if side == "inputs" else signature["outputs"]
+    if not ends:
+        return "nothing" if side == "inputs" else "known after a call"
+    return apart.join(_end_text(end) for end in ends)
+
+
+def added_text(record: ModelRecord, outcome: str) -> str:
+    """Return the lines that say what came of adding a model."""
+    if outcome == "kept":
+        return f"{record['name']}: unchanged, kept"
+    head = (
+        f"{record['name']} {outcome}: {record['kind']} {record['source']}"
+        if record["kind"] != "cell"
+        else (f"{record['name']} {outcome}: built by the cell")
+    )
+    notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
+    signature = _default(record)
+    if signature is None:
+        return f"{head}{notes}, {record['state']} until it is first run"
+    weights = f"{record['variables']} variables, {bytes_text(record['weights_bytes'])}"
+    return f"{head}{notes}\n  {ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}; {weights}"
+
+
+def _default(record: ModelRecord) -> SignatureRecord | None:
+    return next((one for one in record["signatures"] if one["name"] == record["default_signature"]), None)
+
+
+def _end_text(end: TensorRecord) -> str:
+    if end["dtype"] is None:
+        return end["name"]
+    if end["shape"] is None:
+        shape = "any shape"
+    else:
+        sizes = ["?" if size is None else str(size) for size in end["shape"]]
+        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+    return f"{end['name']} {end['dtype']} {shape}" + (" (optional)" if end["optional"] else "")
+
+
+_NONE_YET = "no models yet: %tf_model add NAME SOURCE adds one"

@@ -1,0 +1,1 @@
+"""The one TensorFlow of this process; knows no models and no IPython."""

@@ -1,0 +1,98 @@
+"""Which graphs a fetch structure reaches, and how to take it apart by graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfmagic.errors import ForeignTensorError
+
+v1 = tf.compat.v1
+
+
+def leaves(fetches: Any) -> list[Any]:
+    """Return the tensors, operations and names of a fetch structure, in order.
+
+    The structures are those of ``tf.compat.v1.Session.run``: lists, tuples, named
+    tuples, mappings and attrs classes, nested as one likes.
+    """
+    found: list[Any] = []
+    replace_leaves(fetches, found.append)
+    return found
+
+
+def replace_leaves(fetches: Any, make: Callable[[Any], Any]) -> Any:
+    """Return the same structure with every leaf replaced by what `make` gives for it."""
+    if isinstance(fetches, Mapping):
+        replaced = {key: replace_leaves(value, make) for key, value in fetches.items()}
+        # As Session.run does: an OrderedDict comes back as an OrderedDict.
+        return type(fetches)(replaced) if isinstance(fetches, dict) else replaced
+    if isinstance(fetches, tuple) and hasattr(fetches, "_fields"):
+        return type(fetches)(*(replace_leaves(value, make) for value in fetches))
+    if isinstance(fetches, (list, tuple)):
+        return type(fetches)(replace_leaves(value, make) for value in fetches)
+    attributes = getattr(type(fetches), "__attrs_attrs__", None)
+    if attributes is not None:
+        values = (replace_leaves(getattr(fetches, field.name), make) for field in attributes)
+        return type(fetches)(*values)
+    return make(fetches)
+
+
+def graph_of(element: Any, default: Any) -> Any:
+    """Return the graph to which a fetch or a feed's key belongs.
+
+    Parameters
+    ----------
+    element
+        A tensor, operation, variable, composite tensor, or a name.
+    default
+        The default graph, in which a name is looked up.
+
+    Raises
+    ------
+    ForeignTensorError
+        For an eager tensor or variable, which is in no graph.
+    TypeError
+        For anything else that ``Session.run`` would not fetch either.
+    """
+    if isinstance(element, (str, bytes)):
+        return default
+    if tf.is_tensor(element) or isinstance(element, (tf.Operation, tf.Variable)):
+        part = element
+        if isinstance(element, tf.RaggedTensor):
+            part = element.flat_values
+        # An eager tensor's .graph raises AttributeError; an eager variable's does too.
+        graph = getattr(part, "graph", None)
+        if graph is None or isinstance(part, tf.__internal__.EagerTensor):
+            msg = f"{_short(element)} is an eager value, in no graph: there is nothing to run, .numpy() has it"
+            raise ForeignTensorError(msg)
+        return graph
+    graph = getattr(element, "graph", None)
+    if isinstance(graph, tf.Graph):
+        return graph
+    msg = (
+        f"cannot run {_short(element)}: expected tensors, operations, variables, their names, "
+        f"or lists, tuples and dicts of these, got {type(element).__name__}"
+    )
+    raise TypeError(msg)
+
+
+def feed_keys(feed_dict: Mapping[Any, Any]) -> list[Any]:
+    """Return the tensors and names that a feed dictionary gives values to."""
+    found: list[Any] = []
+    for key in feed_dict:
+        found.extend(key if isinstance(key, tuple) else [key])
+    return found
+
+
+def _short(element: Any) -> str:
+    text = " ".join(str(element).split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def in_order(graphs: Sequence[Any]) -> list[Any]:
+    """Return the distinct graphs in the order in which they were first named."""
+    seen: dict[int, Any] = {id(graph): graph for graph in graphs}
+    return list(seen.values())

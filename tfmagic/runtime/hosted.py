@@ -1,0 +1,156 @@
+"""What the session knows of one graph: its native session, and how to fill it.
+
+The record hangs on the graph itself and the native session refers back to the
+graph, so the three are one cycle: a graph that nobody refers to any more takes
+its native session and its variables with it at the next garbage collection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from tfmagic.errors import ModelStateError
+from tfmagic.runtime.private import native_callable
+
+v1 = tf.compat.v1
+
+_ATTRIBUTE = "_tfmagic_hosted"
+_birth = threading.Lock()
+
+Fill = Callable[[Any], None]
+
+
+class NativeSession(tf.compat.v1.Session):
+    """TensorFlow's own session, told apart from one that a pasted cell makes."""
+
+
+class HostedGraph:
+    """One graph's place in the session.
+
+    Attributes
+    ----------
+    label : str or None
+        What to call the graph in messages; None for one nobody named.
+    fill : callable or None
+        Called with each native session that is opened, to give its variables
+        their values.
+    prepare : callable or None
+        Called with the native session before each run, to initialise what has
+        been added to the graph since.
+    runs : int
+        How many native runs are under way.
+    interrupted_at : float or None
+        `time.monotonic` of the interrupt after which a native run went on.
+    """
+
+    def __init__(self) -> None:
+        self.label: str | None = None
+        self.fill: Fill | None = None
+        self.prepare: Fill | None = None
+        self.native: Any = None
+        self.runs = 0
+        self.interrupted_at: float | None = None
+        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
+        self._opening = threading.RLock()
+        self._counting = threading.Lock()
+
+    def open(self, graph: Any, config: Callable[[], Any]) -> Any:
+        """Return the native session of `graph`, opened and filled if it is not.
+
+        A fill that fails leaves the graph closed, and its error is raised.
+        """
+        with self._opening:
+            if self.native is None:
+                native = NativeSession(graph=graph, config=config())
+                # Seen by the fill's own runs, which come back here.
+                self.native = native
+                try:
+                    if self.fill is not None:
+                        with graph.as_default():
+                            self.fill(native)
+                except BaseException:
+                    self.close()
+                    raise
+            return self.native
+
+    def callable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
+        """Return the prepared native call for these feeds and fetches, made once."""
+        key = (tuple(feeds), tuple(fetches))
+        made = self._callables.get(key)
+        if made is None:
+            with self._opening:
+                made = self._callables.setdefault(key, native_callable(self.native, *key))
+        return made
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count a native run for as long as the block lasts.
+
+        Raises
+        ------
+        ModelStateError
+            While a run that was interrupted has not ended.
+        """
+        with self._counting:
+            if self.stopping:
+                seconds = time.monotonic() - (self.interrupted_at or 0.0)
+                msg = (
+                    f"{self.name} is still stopping: it was interrupted {seconds:.1f} s ago and its "
+                    "native run has not ended; run it again later, or drop it to cancel that run"
+                )
+                raise ModelStateError(msg)
+            self.interrupted_at = None
+            self.runs += 1
+        try:
+            yield
+        finally:
+            with self._counting:
+                self.runs -= 1
+
+    def interrupted(self) -> None:
+        """Note that the person has stopped waiting for the runs under way."""
+        with self._counting:
+            if self.runs:
+                self.interrupted_at = time.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether an interrupted native run is still going on."""
+        return self.runs > 0 and self.interrupted_at is not None
+
+    @property
+    def name(self) -> str:
+        """What to call the graph in a message."""
+        return f"model {self.label!r}" if self.label else "a graph that is no model"
+
+    def close(self) -> None:
+        """Close the native session: variables are freed now, a run under way is cancelled."""
+        native, self.native = self.native, None
+        # A callable's __del__ releases the native one, and must find its session open.
+        self._callables.clear()
+        if native is not None:
+            native.close()
+
+
+def hosted(graph: Any) -> HostedGraph:
+    """Return the session's record of `graph`, made at the first call."""
+    record = getattr(graph, _ATTRIBUTE, None)
+    if record is None:
+        with _birth:
+            record = getattr(graph, _ATTRIBUTE, None)
+            if record is None:
+                record = HostedGraph()
+                setattr(graph, _ATTRIBUTE, record)
+    return record
+
+
+def label_of(graph: Any) -> str:
+    """Return what to call `graph` in a message."""
+    record = getattr(graph, _ATTRIBUTE, None)
+    return record.name if record is not None else "a graph that is no model"

@@ -1,0 +1,83 @@
+"""Every private name of TensorFlow that the runtime uses, each with a public fallback.
+
+One place to look when a TensorFlow release moves something; ``tests/`` has a test
+for each name that fails when it goes, so that the slower fallback never becomes
+the usual way unnoticed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+v1 = tf.compat.v1
+
+
+def session_interface() -> type:
+    """Return ``SessionInterface``, which ``Saver.save`` wants a session to be.
+
+    It is the base of the public ``tf.compat.v1.Session``; where it is not found
+    there, ``object`` serves everything but ``Saver``.
+    """
+    for base in v1.Session.__mro__:
+        if base.__name__ == "SessionInterface":
+            found: type = base
+            return found
+    return object
+
+
+def eager_config() -> Any:
+    """Return the ``ConfigProto`` that ``tf.config`` has come to, logical devices included.
+
+    ``context().config`` is what ``tf.compat.v1.Session(config=None)`` itself uses.
+    The fallback knows the thread counts and soft placement, not logical devices.
+    """
+    try:
+        from tensorflow.python.eager import context
+
+        config = context.context().config
+        chosen = context.context()._soft_device_placement  # noqa: SLF001
+    except (ImportError, AttributeError):
+        config = chosen = None
+    derived = v1.ConfigProto()
+    if config is not None:
+        derived.CopyFrom(config)
+        # Unless someone chose, the property says what holds for the calling thread's
+        # mode: True when eager, False inside a graph. A process has one answer.
+        derived.allow_soft_placement = True if chosen is None else chosen
+        return derived
+    derived.inter_op_parallelism_threads = tf.config.threading.get_inter_op_parallelism_threads()
+    derived.intra_op_parallelism_threads = tf.config.threading.get_intra_op_parallelism_threads()
+    derived.allow_soft_placement = tf.config.get_soft_device_placement()
+    return derived
+
+
+def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
+    """Return a function of arrays in the order of `feeds` that gives those of `fetches`.
+
+    ``Session._make_callable_from_options`` prepares the pruned graph once, where
+    the public ``make_callable`` goes through ``Session.run`` at every call (four
+    times slower on a small network).
+
+    Parameters
+    ----------
+    native
+        A ``tf.compat.v1.Session``.
+    feeds, fetches
+        Tensor names (``"x:0"``), all of the session's graph.
+    """
+    make = getattr(native, "_make_callable_from_options", None)
+    if make is None:
+        graph = native.graph
+        return native.make_callable(  # type: ignore[no-any-return]
+            [graph.as_graph_element(name) for name in fetches],
+            feed_list=[graph.as_graph_element(name) for name in feeds],
+        )
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+    return make(options)  # type: ignore[no-any-return]

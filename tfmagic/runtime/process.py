@@ -1,0 +1,44 @@
+"""What a process has one of, whatever is reloaded.
+
+``importlib.reload`` runs a module's body again, ``%autoreload`` and tests delete
+modules and import them anew: a module-level singleton does not survive either.
+The objects kept here do, because they live in a module that no file backs.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_NAME = "_tfmagic_process"
+
+
+def _kept() -> ModuleType:
+    fresh = ModuleType(_NAME, "What tfmagic keeps once a process.")
+    fresh.__dict__["_lock"] = threading.RLock()
+    # setdefault on a dict is atomic: two threads get the same module.
+    return sys.modules.setdefault(_NAME, fresh)
+
+
+def once(key: str, make: Callable[[], T]) -> T:
+    """Return the process's object for `key`, made by `make` the first time.
+
+    Parameters
+    ----------
+    key
+        A name for the object.
+    make
+        Called at most once in the life of the process, under a lock.
+    """
+    kept = _kept().__dict__
+    with kept["_lock"]:
+        if key not in kept:
+            kept[key] = make()
+        return cast("T", kept[key])

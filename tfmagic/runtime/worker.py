@@ -1,0 +1,121 @@
+"""Daemon threads in which native calls run, so that Ctrl-C comes back at once.
+
+A signal reaches Python only between bytecodes of the main thread: while that
+thread is inside a native run, Stop waits (tensorflow#11303). Here the main thread
+waits for a worker instead, which a signal does interrupt. Workers are daemons: a
+``ThreadPoolExecutor`` would hold up the exit of the process until a stuck native
+call ends.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+# Event.wait without a timeout cannot be interrupted on Windows; with one it can.
+_WAKE_S = 0.1
+
+
+class _Job:
+    """One call on its way through a worker."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.call = call
+        # Output printed by the call belongs to the cell it was typed in.
+        self.context = contextvars.copy_context()
+        self.done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.context.run(self.call)
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+            self.error = error
+
+
+class Workers:
+    """The process's idle workers, and whether calls go through them at all."""
+
+    def __init__(self) -> None:
+        self.interactive = False
+        self._idle: list[SimpleQueue[_Job | None]] = []
+        self._lock = threading.Lock()
+
+    def call(self, call: Callable[[], T]) -> T:
+        """Run `call`, in a worker if a person typed it and may want to stop it.
+
+        That is so in the main thread of a kernel that has loaded the extension,
+        the only thread that a signal interrupts. Anywhere else it is called
+        directly.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At once, the native call still running in its worker.
+        BaseException
+            Whatever `call` raised.
+        """
+        if not self.interactive or threading.current_thread() is not threading.main_thread():
+            return call()
+        return self.call_apart(call)
+
+    def call_apart(self, call: Callable[[], T]) -> T:
+        """Run `call` in a worker, whichever thread asks."""
+        job = _Job(call)
+        self._take().put(job)
+        while not job.done.wait(_WAKE_S):
+            pass
+        if job.error is not None:
+            try:
+                raise job.error
+            finally:
+                # The traceback refers to this frame: without this a cycle would
+                # keep the error's locals, tensors included, until the next gc.
+                del job
+        return cast("T", job.result)
+
+    def dismiss(self) -> None:
+        """End every idle worker; a busy one ends after its call."""
+        with self._lock:
+            self.interactive = False
+            idle, self._idle = self._idle, []
+        for queue in idle:
+            queue.put(None)
+
+    def _take(self) -> SimpleQueue[_Job | None]:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        queue: SimpleQueue[_Job | None] = SimpleQueue()
+        threading.Thread(target=self._serve, args=(queue,), name="tfmagic-run", daemon=True).start()
+        return queue
+
+    def _serve(self, queue: SimpleQueue[_Job | None]) -> None:
+        while (job := queue.get()) is not None:
+            job.run()
+            # Idle again before the waiting thread wakes, so that its next call
+            # takes this worker and starts no second one.
+            with self._lock:
+                stay = self.interactive
+                if stay:
+                    self._idle.append(queue)
+            job.done.set()
+            # An idle worker must not keep the last call's tensors alive.
+            del job
+            if not stay:
+                return
+
+
+def workers() -> Workers:
+    """Return the process's workers."""
+    return once("workers", Workers)
