@@ -197,8 +197,9 @@ class Model:
             return [(spec.name, spec.tensor or spec.name) for spec in signature.outputs]
         outputs = [spec for spec in signature.outputs if signature.needs.get(spec.name, frozenset()) <= given]
         if not outputs:
-            lacks: list[frozenset[str]] = [signature.needs[spec.name] - given for spec in signature.outputs]
-            raise missing(self.name, sorted(lacks, key=len)[0], signature)
+            lacks = [signature.needs[spec.name] - given for spec in signature.outputs]
+            fewest: frozenset[str] = min(lacks, key=len)
+            raise missing(self.name, fewest, signature)
         return [(spec.name, spec.tensor or spec.name) for spec in outputs]
 
     def _require(self, signature: Signature, names: Sequence[str], given: set[str]) -> None:
