@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError, SourceError, did_you_mean
-from tfmagic.model.variables import bytes_of
+from tfmagic.model.variables import Weights, bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,12 +73,12 @@ class EagerMode:
         """Note that the person has stopped waiting for the calls under way."""
         self._interrupted_at = time.monotonic()
 
-    def weights(self) -> tuple[int, int | None]:
-        """Return how many variables the object has, and their size in bytes."""
+    def weights(self) -> Weights:
+        """Return what the object's variables weigh."""
         variables = list(self._variables())
         sizes = [bytes_of(variable.shape, variable.dtype) for variable in variables]
         known = [size for size in sizes if size is not None]
-        return len(variables), sum(known) if len(known) == len(sizes) else None
+        return Weights(len(variables), sum(known) if len(known) == len(sizes) else None, 0)
 
     def open(self) -> None:
         """Do nothing: the object is there."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
 from tfmagic.model.inference import find_tensor
-from tfmagic.model.variables import weights_of
+from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
 
@@ -49,6 +49,7 @@ class GraphMode:
         self.signatures = dict(signatures)
         self.guard = guard
         self._fill = fill
+        self._weighed: tuple[int, Weights] | None = None
         self._guarded: set[tuple[str, ...]] = set()
         KernelSession().host(self.graph, room.label, fill=fill, prepare=room.initialiser)
 
@@ -76,9 +77,13 @@ class GraphMode:
         """Note that the person has stopped waiting for the runs under way."""
         hosted(self.graph).interrupted()
 
-    def weights(self) -> tuple[int, int | None]:
-        """Return how many variables there are, and their size in bytes."""
-        return weights_of(self.graph)
+    def weights(self) -> Weights:
+        """Return what the graph's variables and constants weigh."""
+        version = self.graph.version
+        if self._weighed is None or self._weighed[0] != version:
+            count, variables_bytes = weights_of(self.graph)
+            self._weighed = (version, Weights(count, variables_bytes, constants_of(self.graph)))
+        return self._weighed[1]
 
     def open(self) -> None:
         """Open the native session and fill it, so that the first call need not."""
@@ -131,13 +136,12 @@ class GraphMode:
         if self.guard is not None and tensors not in self._guarded:
             self.guard.check(tensors)
             self._guarded.add(tensors)
-        values = KernelSession().call(
-            self.graph,
-            tuple(str(spec.tensor) for spec, _ in feeds),
-            tensors,
-            [array for _, array in feeds],
-        )
-        return {name: value for (name, _), value in zip(fetches, values, strict=True)}
+        fed = {str(spec.tensor): array for spec, array in feeds}
+        # The native call refuses a tensor that is both fed and fetched.
+        run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
+        values = KernelSession().call(self.graph, tuple(fed), run, list(fed.values())) if run else []
+        known = {**fed, **dict(zip(run, values, strict=True))}
+        return {name: known[tensor] for name, tensor in fetches}
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""

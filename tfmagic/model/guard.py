@@ -45,6 +45,9 @@ READS_FILES: Mapping[str, tuple[int, ...]] = {
 }
 """Operations that read the files named by these inputs; allowed on the model's own assets."""
 
+RESTORES: Mapping[str, tuple[int, ...]] = {"Restore": (0,), "RestoreSlice": (0,), "RestoreV2": (0,)}
+"""The same for the operation that gives a SavedModel its variables, and for nothing else."""
+
 CACHES: Mapping[str, int] = {"CacheDataset": 1, "CacheDatasetV2": 1}
 """Operations that write the file named by this input, or none if it is empty."""
 
@@ -61,6 +64,9 @@ NAMES_A_FILE: Mapping[str, str] = {
 }
 """Operations that touch what this attribute names, where it names anything."""
 
+PROTO_OPS = frozenset({"DecodeProtoV2", "EncodeProto"})
+"""Operations that read the file named by ``descriptor_source``, unless that is ``local://``."""
+
 TOUCHES_FILES = frozenset(
     {
         "CalibrationStatisticsSaver",
@@ -71,6 +77,7 @@ TOUCHES_FILES = frozenset(
         "DataServiceDatasetV2",
         "DataServiceDatasetV3",
         "DataServiceDatasetV4",
+        "DatasetFromGraph",  # what it runs comes as bytes, which nobody has looked through
         "DatasetToTFRecord",
         "DistributedSave",
         "DumpTensor",
@@ -97,6 +104,7 @@ TOUCHES_FILES = frozenset(
         "SnapshotDataset",
         "SnapshotDatasetV2",
         "SqlDataset",
+        "SymbolicGradient",  # runs a gradient function that no attribute names
         "TFRecordReader",
         "TFRecordReaderV2",
         "TextLineReader",
@@ -110,7 +118,21 @@ TOUCHES_FILES = frozenset(
 )
 """Operations that reach out of the process, or into files, whatever their inputs."""
 
-_PASSES_ON = frozenset({"Identity", "IdentityN", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
+# Not IdentityN: which of its inputs a value comes from depends on the output.
+_PASSES_ON = frozenset({"Identity", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
+
+# Inputs before those that are the function's arguments, one by one and each time that
+# it runs. A loop passes on what its last round gave, a dataset its elements: whatever
+# is not here counts as calling with values from anywhere.
+_CALLS = {
+    "PartitionedCall": 0,
+    "StatefulPartitionedCall": 0,
+    "If": 1,
+    "StatelessIf": 1,
+    "Case": 1,
+    "StatelessCase": 1,
+}
+_HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
 _ASSET = "asset"
 _OTHER = "other"
 
@@ -137,15 +159,31 @@ class Guard:
     library
         The ``FunctionDef`` s that its operations call.
     assets
-        Names of the tensors (``"asset_path:0"``) that hold paths of the model's
-        own assets.
+        Names of the tensors (``"asset_path:0"``) that are fed paths of the model's
+        own files when it is loaded.
+    fed
+        Whether they are fed in the runs that are to be checked. Where they are
+        not, what stands in the graph for one of them is the file's word.
+    restores
+        Whether these may be read as checkpoints, too.
     """
 
-    def __init__(self, model: str, graph: Any, library: Iterable[Any], assets: Iterable[str]) -> None:
+    def __init__(
+        self,
+        model: str,
+        graph: Any,
+        library: Iterable[Any],
+        assets: Iterable[str],
+        *,
+        fed: bool = False,
+        restores: bool = False,
+    ) -> None:
         self._model = model
         self._graph = graph
         self._functions = {function.signature.name: function for function in library}
         self._assets = {name.split(":")[0] for name in assets}
+        self._fed = fed
+        self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
         self._passed: set[str] = set()
         self._walked: set[tuple[str, tuple[str, ...]]] = set()
 
@@ -176,21 +214,45 @@ class Guard:
         while True:
             op = self._graph.get_operation_by_name(name)
             if op.name in self._assets:
-                return _ASSET
+                return _ASSET if self._fed else _OTHER
+            if op.type == "ReadVariableOp":
+                return _ASSET if self._holds_an_asset(op.inputs[0].op) else _OTHER
             if op.type == "Const":
                 return _const_label(op.node_def)
             if op.type not in _PASSES_ON or not op.inputs:
                 return _OTHER
             name = str(op.inputs[0].op.name)
 
+    def _holds_an_asset(self, handle: Any) -> bool:
+        """Whether nothing but the path of an asset is ever written to a variable.
+
+        A v2 SavedModel keeps each path so. Its initialiser is a placeholder, which
+        gives no value but the one that is fed.
+        """
+        if handle.type != "VarHandleOp":
+            return False
+        written = False
+        for consumer in handle.outputs[0].consumers():
+            if consumer.type == "AssignVariableOp":
+                source = consumer.inputs[1].op
+                if source.name not in self._assets or source.type != "Placeholder":
+                    return False
+                written = True
+            elif consumer.type not in {"ReadVariableOp", "VarIsInitializedOp"}:
+                return False
+        nodes = [op.node_def for op in self._graph.get_operations() if op.type in _HANDLES]
+        nodes += [node for body in self._functions.values() for node in body.node_def if node.op in _HANDLES]
+        mine = _shared_names(handle.node_def)
+        return written and sum(1 for node in nodes if mine & _shared_names(node)) == 1
+
     def _check(self, node: _Node, label: Callable[[str], str]) -> None:
         op = node.op
         if op in RUNS_PYTHON:
             self._refuse(node, "runs Python code")
-        if op in TOUCHES_FILES:
+        if op in TOUCHES_FILES and op not in self._reads:
             self._refuse(node, "touches files")
-        if op in READS_FILES:
-            for index in READS_FILES[op]:
+        if op in self._reads:
+            for index in self._reads[op]:
                 if index >= len(node.inputs) or label(node.inputs[index]) != _ASSET:
                     self._refuse(node, "reads files other than the model's own assets")
         if op in CACHES and (len(node.inputs) <= CACHES[op] or label(node.inputs[CACHES[op]]) != "const:"):
@@ -199,6 +261,8 @@ class Guard:
             self._refuse(node, "touches files")
         if op == "PrintV2" and node.attributes["output_stream"].s.startswith(b"file://"):
             self._refuse(node, "writes a file")
+        if op in PROTO_OPS and node.attributes["descriptor_source"].s not in (b"", b"local://"):
+            self._refuse(node, "touches files")
         self._check_calls(node, label)
 
     def _check_calls(self, node: _Node, label: Callable[[str], str]) -> None:
@@ -209,18 +273,17 @@ class Guard:
             if value.HasField("list"):
                 called.extend(function.name for function in value.list.func)
         called.extend(name for name in (node.op,) if name in self._functions)
-        if called:
-            labels = tuple(label(name) for name in node.inputs)
-            for function in called:
-                self._walk_function(function, labels)
+        skipped = 0 if node.op in self._functions else _CALLS.get(node.op)
+        labels = () if skipped is None or not called else [label(name) for name in node.inputs[skipped:]]
+        for function in called:
+            self._walk_function(function, labels)
 
     def _walk_function(self, name: str, labels: Sequence[str]) -> None:
         function = self._functions.get(name)
         if function is None:
             return
         arguments = [argument.name for argument in function.signature.input_arg]
-        # If and Case have a selector before the arguments that they pass on.
-        given = list(labels)[-len(arguments) :] if arguments else []
+        given = list(labels)
         if len(given) != len(arguments):
             given = [_OTHER] * len(arguments)
         key = (name, tuple(given))
@@ -278,6 +341,11 @@ def _const_label(node: Any) -> str:
     if len(tensor.string_val) == 1:
         return f"const:{tensor.string_val[0].decode('utf-8', 'replace')}"
     return _OTHER
+
+
+def _shared_names(node: Any) -> set[str]:
+    several = [name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s]
+    return {*several, node.attr["shared_name"].s.decode("utf-8", "replace") or node.name}
 
 
 def _names_something(attributes: Any, name: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import tensorflow as tf
+
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
 
@@ -113,19 +115,21 @@ def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) ->
     names
         Python names of the room.
     where
-        A Python name bound to a tensor, a tensor name, or an operation's name
-        (meaning its first output).
+        A Python name bound to a tensor or a variable, a tensor name, or an
+        operation's name (meaning its first output). A variable means its value.
 
     Raises
     ------
     SourceError
         When there is none; near names are offered.
     """
-    tensor = names.get(where)
-    if tensor is not None and _is_tensor_of(tensor, graph):
-        return tensor
+    bound = names.get(where)
+    if _is_tensor_of(bound, graph):
+        return bound
+    if isinstance(bound, tf.Variable) and _belongs(bound, graph):
+        return graph.as_graph_element(bound)
     try:
-        return graph.get_tensor_by_name(where if ":" in where else f"{where}:0")
+        return _value(graph.get_tensor_by_name(where if ":" in where else f"{where}:0"))
     except (KeyError, ValueError):
         known = [name for name, value in names.items() if _is_tensor_of(value, graph)]
         known += [op.name for op in graph.get_operations() if op.outputs]
@@ -133,9 +137,22 @@ def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) ->
         raise SourceError(msg) from None
 
 
+def _value(tensor: Any) -> Any:
+    """Return what a variable's handle is read by; any other tensor as it is."""
+    if tensor.dtype != tf.resource:
+        return tensor
+    read = next((op for op in tensor.consumers() if op.type == "ReadVariableOp"), None)
+    return tensor if read is None else read.outputs[0]
+
+
 def _is_tensor_of(value: Any, graph: Any) -> bool:
     # Not tf.is_tensor: a name may be bound to anything, with any __getattr__.
-    return type(value).__name__ in {"Tensor", "SymbolicTensor"} and getattr(value, "graph", None) is graph
+    return type(value).__name__ in {"Tensor", "SymbolicTensor"} and _belongs(value, graph)
+
+
+def _belongs(value: Any, graph: Any) -> bool:
+    # An eager tensor or variable has no graph, and says so by raising.
+    return getattr(value, "graph", None) is graph
 
 
 def _input_name(op: Any, bound: Mapping[str, str]) -> str:

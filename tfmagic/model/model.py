@@ -275,7 +275,7 @@ class Model:
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
-        count, weights_bytes = (None, None) if self._mode is None else self._mode.weights()
+        weights = None if self._mode is None else self._mode.weights()
         signatures = {} if self._mode is None else self._mode.signatures
         latencies = list(self._latencies_s)
         return {
@@ -287,8 +287,9 @@ class Model:
             "device": self.options.device,
             "default_signature": self.default_signature if self._mode is not None else None,
             "signatures": [signature.record() for signature in signatures.values()],
-            "variables": count,
-            "weights_bytes": weights_bytes,
+            "variables": None if weights is None else weights.variables,
+            "weights_bytes": None if weights is None else weights.variables_bytes,
+            "constants_bytes": None if weights is None else weights.constants_bytes,
             "names": [] if self._mode is None else list(self._mode.room.names),
             "calls": self._calls,
             "last_latency_s": latencies[-1] if latencies else None,

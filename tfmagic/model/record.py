@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
 
 class ModelRecord(TypedDict):
-    """One registered model. None stands for what is not known."""
+    """One registered model. None stands for what is not known.
+
+    Attributes
+    ----------
+    weights_bytes
+        The size of its variables.
+    constants_bytes
+        The size of the constants in its graph, where a frozen one has its weights.
+    """
 
     name: str
     kind: str
@@ -21,6 +29,7 @@ class ModelRecord(TypedDict):
     signatures: list[SignatureRecord]
     variables: int | None
     weights_bytes: int | None
+    constants_bytes: int | None
     names: list[str]
     calls: int
     last_latency_s: float | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -16,6 +17,25 @@ _COLLECTIONS = (
     v1.GraphKeys.LOCAL_VARIABLES,
     v1.GraphKeys.METRIC_VARIABLES,
 )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a model's numbers weigh.
+
+    Attributes
+    ----------
+    variables
+        How many variables there are.
+    variables_bytes
+        Their size; None where a shape is not fixed.
+    constants_bytes
+        The size of the constants in the graph.
+    """
+
+    variables: int
+    variables_bytes: int | None
+    constants_bytes: int
 
 
 def variables_of(graph: Any) -> list[Any]:
@@ -57,6 +77,15 @@ def weights_of(graph: Any) -> tuple[int, int | None]:
             unknown = unknown or size is None
             total += size or 0
     return count, None if unknown else total
+
+
+def constants_of(graph: Any) -> int:
+    """Return the size in bytes of the constants of a graph, where a frozen one has its weights.
+
+    From dtype and shape; text counts for nothing, as it has no fixed size.
+    """
+    ends = (op.outputs[0] for op in graph.get_operations() if op.type == "Const")
+    return sum(bytes_of(end.shape, end.dtype) or 0 for end in ends if end.dtype != tf.string)
 
 
 class Initialiser:

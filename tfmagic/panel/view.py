@@ -63,7 +63,8 @@ class ModelTable(View):
             "state",
             "takes",
             "gives",
-            "weights",
+            "variables",
+            "constants",
             "calls",
             "last call",
         )
@@ -76,6 +77,7 @@ class ModelTable(View):
                 ends_text(_default(record), "inputs"),
                 ends_text(_default(record), "outputs"),
                 bytes_text(record["weights_bytes"]),
+                bytes_text(record["constants_bytes"]),
                 str(record["calls"]),
                 seconds_text(record["last_latency_s"]),
             )
@@ -107,6 +109,7 @@ class ModelPage(View):
             ("state", record["state"]),
             ("device", record["device"] or "no request"),
             ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
+            ("constants", bytes_text(record["constants_bytes"])),
             ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
             ("names", ", ".join(record["names"]) or "none"),
         ]
@@ -196,7 +199,10 @@ def added_text(record: ModelRecord, outcome: str) -> str:
     signature = _default(record)
     if signature is None:
         return f"{head}{notes}, {record['state']} until it is first run"
-    weights = f"{record['variables']} variables, {bytes_text(record['weights_bytes'])}"
+    if record["variables"] == 0:
+        weights = f"{bytes_text(record['constants_bytes'])} of constants"
+    else:
+        weights = f"{record['variables']} variables, {bytes_text(record['weights_bytes'])}"
     return f"{head}{notes}\n  {ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}; {weights}"
 
 

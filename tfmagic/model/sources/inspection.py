@@ -11,15 +11,10 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.sources.frozen import FrozenSource, read_graph_def
+from tfmagic.model.sources.meta_graph import chosen_meta_graph, read_saved_model, signatures_of, version_of
 from tfmagic.model.sources.paths import disk_bytes
 from tfmagic.model.sources.resolve import source_of
-from tfmagic.model.sources.saved_model import (
-    SavedModelSource,
-    chosen_meta_graph,
-    read_saved_model,
-    signatures_of,
-    version_of,
-)
+from tfmagic.model.sources.saved_model import SavedModelSource
 
 if TYPE_CHECKING:
     from tfmagic.model.record import FileRecord

@@ -1,0 +1,156 @@
+"""What a SavedModel's ``saved_model.pb`` says: versions, tags, signatures, assets.
+
+Nothing is loaded here; the message is read, and that is all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.model.sources.loading import reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SERVE = "serve"
+_INIT = "__saved_model_init_op"
+_NOT_FOR_CALLING = {_INIT, "__saved_model_train_op"}
+_MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
+
+
+def version_of(path: Path) -> tuple[Path, str]:
+    """Return the SavedModel folder at `path`, and a note where a version was chosen.
+
+    Raises
+    ------
+    SourceError
+        When `path` is neither a SavedModel nor a folder of numbered ones.
+    """
+    if path.name == "saved_model.pb":
+        path = path.parent
+    if _is_saved_model(path):
+        return path, ""
+    versions = sorted(
+        (folder for folder in path.iterdir() if folder.name.isdigit() and _is_saved_model(folder)),
+        key=lambda folder: int(folder.name),
+    )
+    if versions:
+        more = f", the highest of {len(versions)}" if len(versions) > 1 else ""
+        return versions[-1], f"version {versions[-1].name}{more}"
+    inside = sorted(entry.name for entry in path.iterdir())
+    seen = ", ".join(inside[:5]) + (", …" if len(inside) > 5 else "") if inside else "nothing"
+    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a numbered folder (there is: {seen})"
+    raise SourceError(msg)
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return (folder / "saved_model.pb").is_file()
+
+
+def read_saved_model(model: str, folder: Path) -> Any:
+    """Return the ``SavedModel`` message of a folder, without loading anything else.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged or empty.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = folder / "saved_model.pb"
+    message = saved_model_pb2.SavedModel()
+    with reading(model, file, "the graph"):
+        message.ParseFromString(file.read_bytes())
+    if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
+        msg = f"{model}: {file} holds no graph, it may be damaged"
+        raise SourceError(msg)
+    return message
+
+
+def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) -> Any:
+    """Return the ``MetaGraphDef`` of a tag set: the one asked for, ``serve``, or the only one."""
+    metas = list(read_saved_model(model, folder).meta_graphs)
+    by_tags = {frozenset(meta.meta_info_def.tags): meta for meta in metas}
+    if tags is not None:
+        found = by_tags.get(frozenset(tags))
+    else:
+        found = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
+    if found is not None:
+        return found
+    known = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
+    if tags is None:
+        msg = f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(known)}"
+    else:
+        asked = ",".join(tags)
+        msg = f"{model}: {folder} has no tag set {asked!r}{did_you_mean(asked, known)}"
+    raise SourceError(msg)
+
+
+def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
+    """Return the signatures that can be called, and what to say of the others."""
+    signatures: dict[str, Signature] = {}
+    notes: list[str] = []
+    for name in sorted(meta.signature_def, key=lambda name: (name != DEFAULT, name)):
+        definition = meta.signature_def[name]
+        if name in _NOT_FOR_CALLING or not definition.outputs:
+            continue
+        ends = [*definition.inputs.values(), *definition.outputs.values()]
+        if not all(info.name for info in ends):
+            notes.append(f"signature {name!r} has sparse or composite ends and is left out")
+            continue
+        signatures[name] = Signature(
+            name,
+            tuple(_spec(key, definition.inputs[key]) for key in sorted(definition.inputs)),
+            tuple(_spec(key, definition.outputs[key]) for key in sorted(definition.outputs)),
+        )
+    return signatures, notes
+
+
+def _spec(name: str, info: Any) -> TensorSpec:
+    shape = info.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+    return TensorSpec(name, tf.as_dtype(info.dtype).base_dtype.name, sizes, info.name)
+
+
+def initialisers_of(meta: Any) -> list[str]:
+    """Return the operations or tensors that fill tables and the like, those that do nothing left out."""
+    init = meta.signature_def.get(_INIT)
+    if init is not None:
+        names = [info.name for info in init.outputs.values()]
+    else:
+        lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
+        names = [name for found in lists for name in found][:1]
+    # Every v2 export names one, which mostly does nothing: a native run of its own saved.
+    idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
+    return [name for name in names if name not in idle]
+
+
+def assets_of(meta: Any, folder: Path) -> dict[str, str]:
+    """Return the path of each asset by the tensor that is to hold it.
+
+    Raises
+    ------
+    ValueError
+        For an asset that would be outside of `folder`.
+    """
+    found = list(meta.asset_file_def)
+    if not found and "saved_model_assets" in meta.collection_def:
+        from tensorflow.core.protobuf import meta_graph_pb2
+
+        for packed in meta.collection_def["saved_model_assets"].any_list.value:
+            asset = meta_graph_pb2.AssetFileDef()
+            packed.Unpack(asset)
+            found.append(asset)
+    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in found}
+
+
+def _asset_path(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not name or ".." in path.parts or folder not in path.parents:
+        msg = f"the asset {name!r} is outside {folder}"
+        raise ValueError(msg)
+    return path

@@ -1,0 +1,130 @@
+"""A SavedModel's graph without what its signatures do not reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+
+# Collections of VariableDef messages.
+_OF_VARIABLES = ("variables", "trainable_variables", "local_variables", "model_variables", "moving_average_variables")
+
+
+def pruned(meta: Any, roots: Iterable[str]) -> tuple[Any, dict[str, list[Any]]]:
+    """Return the part of a graph that these nodes depend on, and the variables in it.
+
+    Parameters
+    ----------
+    meta
+        A ``MetaGraphDef``; it is left as it is.
+    roots
+        Names of nodes or tensors to keep, with everything they depend on.
+
+    Returns
+    -------
+    tuple
+        A ``GraphDef``, and by collection the ``VariableDef`` messages of the
+        variables that are left, whose initialisers are kept, too.
+    """
+    source = meta.graph_def
+    nodes = {node.name: node for node in source.node}
+    kept: set[str] = set()
+    _reach(roots, nodes, kept)
+    collections = _variables(meta, kept)
+    for definitions in collections.values():
+        for definition in definitions:
+            ends = (definition.initializer_name, definition.snapshot_name, definition.initial_value_name)
+            _reach((end for end in ends if end), nodes, kept)
+    part = tf.compat.v1.GraphDef()
+    part.versions.CopyFrom(source.versions)
+    for node in source.node:
+        if node.name in kept:
+            _let_go_of_the_absent(part.node.add(), node, kept)
+    _copy_library(part, source.library)
+    return part, collections
+
+
+def variable_nodes(graph_def: Any) -> list[str]:
+    """Return the names of the nodes that are variables."""
+    return [node.name for node in graph_def.node if node.op in _VARIABLES]
+
+
+def reached(graph_def: Any, roots: Iterable[str]) -> set[str]:
+    """Return the names of the nodes that these nodes or tensors depend on, themselves included."""
+    found: set[str] = set()
+    _reach(roots, {node.name: node for node in graph_def.node}, found)
+    return found
+
+
+def _reach(roots: Iterable[str], nodes: dict[str, Any], kept: set[str]) -> None:
+    waiting = [_name(root) for root in roots]
+    while waiting:
+        name = waiting.pop()
+        if name not in kept:
+            kept.add(name)
+            waiting.extend(_name(edge) for edge in nodes[name].input)
+
+
+def _name(edge: str) -> str:
+    return edge.lstrip("^").split(":")[0]
+
+
+def _variables(meta: Any, kept: set[str]) -> dict[str, list[Any]]:
+    from tensorflow.core.framework import variable_pb2
+
+    found: dict[str, list[Any]] = {}
+    for collection in _OF_VARIABLES:
+        if collection in meta.collection_def:
+            packed = meta.collection_def[collection].bytes_list.value
+            definitions = [variable_pb2.VariableDef.FromString(one) for one in packed]
+            found[collection] = [one for one in definitions if _name(one.variable_name) in kept]
+    return found
+
+
+def _let_go_of_the_absent(copy: Any, node: Any, kept: set[str]) -> None:
+    """Copy a node without the wish to stand beside one that is not kept."""
+    copy.CopyFrom(node)
+    beside = [place for place in copy.attr["_class"].list.s if place.decode().removeprefix("loc:@") in kept]
+    if len(beside) == len(node.attr["_class"].list.s):
+        if not beside:
+            del copy.attr["_class"]
+        return
+    del copy.attr["_class"]
+    if beside:
+        copy.attr["_class"].list.s.extend(beside)
+
+
+def _copy_library(part: Any, library: Any) -> None:
+    """Copy the functions that are called, by a node or by one another."""
+    functions = {function.signature.name: function for function in library.function}
+    gradients = {gradient.function_name: gradient for gradient in library.gradient}
+    called: set[str] = set()
+    waiting = list(part.node)
+    while waiting:
+        for name in _called_by(waiting.pop()):
+            if name in functions and name not in called:
+                called.add(name)
+                waiting.extend(functions[name].node_def)
+                if name in gradients:
+                    waiting.append(_calling(gradients[name].gradient_func))
+    part.library.function.extend(function for name, function in functions.items() if name in called)
+    part.library.gradient.extend(gradient for name, gradient in gradients.items() if name in called)
+
+
+def _called_by(node: Any) -> list[str]:
+    names = [node.op]
+    for value in node.attr.values():
+        if value.HasField("func"):
+            names.append(value.func.name)
+        elif value.HasField("list"):
+            names.extend(function.name for function in value.list.func)
+    return names
+
+
+def _calling(function: str) -> Any:
+    return tf.compat.v1.NodeDef(op=function)
