@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tfmagic.errors import TfMagicError
     from tfmagic.model.registry import Models
-    from tfmagic.runtime.scope import open_session
+    from tfmagic.runtime.open_session import open_session
     from tfmagic.runtime.session import KernelSession
 
     models: Models
@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
         from tfmagic.runtime.library import require_tensorflow
 
         require_tensorflow()
-        from tfmagic.runtime.scope import open_session
+        from tfmagic.runtime.open_session import open_session
         from tfmagic.runtime.session import KernelSession
 
         if name == "session":

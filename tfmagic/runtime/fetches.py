@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfmagic.errors import ForeignTensorError
+from tfmagic.runtime.hosted import label_of
 
 v1 = tf.compat.v1
 
@@ -79,12 +80,38 @@ def graph_of(element: Any, default: Any) -> Any:
     raise TypeError(msg)
 
 
-def feed_keys(feed_dict: Mapping[Any, Any]) -> list[Any]:
-    """Return the tensors and names that a feed dictionary gives values to."""
-    found: list[Any] = []
-    for key in feed_dict:
-        found.extend(key if isinstance(key, tuple) else [key])
-    return found
+def feeds_by_graph(
+    feeds: Mapping[Any, Any],
+    graphs: list[Any],
+    default: Any,
+) -> dict[int, dict[Any, Any]]:
+    """Return the feeds of each graph, by the graph's ``id``.
+
+    Raises
+    ------
+    ForeignTensorError
+        For a feed of a graph from which nothing is fetched.
+    """
+    by_graph: dict[int, dict[Any, Any]] = {id(graph): {} for graph in graphs}
+    for key, value in feeds.items():
+        graph = graph_of(_first(key), default)
+        if not graphs:
+            continue
+        if id(graph) not in by_graph:
+            of = " and ".join(label_of(other) for other in graphs)
+            name = getattr(key, "name", key)
+            msg = (
+                f"{name!r} is a tensor of {label_of(graph)}, and this run fetches only from {of}: "
+                "feed tensors of the graph that is fetched"
+            )
+            raise ForeignTensorError(msg)
+        by_graph[id(graph)][key] = value
+    return by_graph
+
+
+def _first(key: Any) -> Any:
+    # A composite tensor may be fed as a tuple of its components.
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _short(element: Any) -> str:

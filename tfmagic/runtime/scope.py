@@ -1,4 +1,4 @@
-"""``open_session``: graphs that were first run inside a block close when it ends."""
+"""Graphs that were first run inside a block close when the block ends."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from tfmagic.runtime.hosted import hosted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tfmagic.runtime.session import KernelSession
 
 # A context variable and not a list of the process: a block in one thread must
 # not close what another thread opens meanwhile.
@@ -36,30 +34,3 @@ def note(graph: Any) -> None:
     opened = _open.get()
     if opened is not None:
         opened.append(graph)
-
-
-@contextmanager
-def open_session(config: Any = None) -> Iterator[KernelSession]:
-    """Give a script the process's session, and close on leaving what it opened.
-
-    Parameters
-    ----------
-    config
-        A ``tf.compat.v1.ConfigProto``, as `KernelSession` takes it.
-
-    Yields
-    ------
-    KernelSession
-        As the default session. Leaving the block, also by an error, closes the
-        graphs that were first run inside it; where nothing was open before,
-        that is all of them.
-
-    Raises
-    ------
-    ConfigError
-        When another configuration is in force.
-    """
-    from tfmagic.runtime.session import KernelSession
-
-    with KernelSession(config) as session:
-        yield session

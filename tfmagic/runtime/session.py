@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import ConfigError, ForeignTensorError, UninitialisedVariableError
+from tfmagic.errors import ConfigError, UninitialisedVariableError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
-from tfmagic.runtime.fetches import feed_keys, graph_of, in_order, leaves, replace_leaves
+from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
 from tfmagic.runtime.hosted import Fill, NativeSession, hosted, label_of
-from tfmagic.runtime.private import session_interface
 from tfmagic.runtime.process import once
+from tfmagic.runtime.tf1_interface import Tf1Interface
 from tfmagic.runtime.uninitialised import variable_named_in
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
     from typing import Self
 
     import numpy as np
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 
-class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's base is untyped
+class KernelSession(Tf1Interface):
     """The session of this process: TF1's session interface for tensors of any graph.
 
     Every call of the class gives the same object.
@@ -120,7 +119,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's 
         default = v1.get_default_graph()
         elements = leaves(fetches)
         graphs = in_order([graph_of(element, default) for element in elements])
-        by_graph = self._feeds_by_graph(feeds, graphs, default)
+        by_graph = feeds_by_graph(feeds, graphs, default)
         if len(graphs) == 1:
             (graph,) = graphs
             return self._apart(graphs, lambda: self._run(graph, fetches, feeds, options, run_metadata))
@@ -176,51 +175,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's 
         """Call `run`, which runs `graphs`, so that Ctrl-C in a notebook returns at once."""
         return self._apart(list(graphs), run)
 
-    def make_callable(
-        self,
-        fetches: Any,
-        feed_list: Sequence[Any] | None = None,
-        accept_options: bool = False,  # noqa: FBT001, FBT002 - TF1's signature
-    ) -> Callable[..., Any]:
-        """Return a function of the values of `feed_list` that runs `fetches`, as TF1's."""
-        keys = list(feed_list or [])
-
-        def run(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
-            if len(values) != len(keys):
-                msg = f"this callable takes {len(keys)} values, one for each feed; {len(values)} came"
-                raise TypeError(msg)
-            feeds = dict(zip(keys, values, strict=True))
-            if not accept_options and (options is not None or run_metadata is not None):
-                msg = "this callable takes no options: make it with accept_options=True"
-                raise TypeError(msg)
-            return self.run(fetches, feeds, options, run_metadata)
-
-        return run
-
-    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> Any:
-        """Set up a run in parts of one graph, as TF1's."""
-        return self._only(fetches).partial_run_setup(fetches, feeds)
-
-    def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
-        """Go on with a run in parts, as TF1's."""
-        return self._only(fetches).partial_run(handle, fetches, feed_dict)
-
     # -- what the session is -------------------------------------------------
-
-    @property
-    def graph(self) -> Any:
-        """The current default graph, which is where names are looked up."""
-        return v1.get_default_graph()
-
-    @property
-    def graph_def(self) -> Any:
-        """The default graph as a ``GraphDef``."""
-        return self.graph.as_graph_def(add_shapes=True)
-
-    @property
-    def sess_str(self) -> str:
-        """The target, which is always this process."""
-        return ""
 
     @property
     def config(self) -> Any:
@@ -299,11 +254,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's 
 
     # -- contexts --------------------------------------------------------------
 
-    def as_default(self) -> AbstractContextManager[Any]:
-        """Return a context in which ``t.eval()`` and ``op.run()`` use this session."""
-        context: AbstractContextManager[Any] = v1.Session.as_default(self)
-        return context
-
     def __enter__(self) -> Self:
         """Make this the default session; see `tfmagic.open_session` for what leaving closes."""
         stack = ExitStack()
@@ -349,14 +299,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's 
             scope.note(graph)
         return record.open(graph, self._freeze)
 
-    def _only(self, fetches: Any) -> Any:
-        default = v1.get_default_graph()
-        graphs = in_order([graph_of(leaf, default) for leaf in leaves(fetches)])
-        if len(graphs) != 1:
-            msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
-            raise ForeignTensorError(msg)
-        return self._open(graphs[0])
-
     def _apart(self, graphs: list[Any], run: Callable[[], Any]) -> Any:
         try:
             return workers().call(run)
@@ -387,25 +329,3 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # TensorFlow's 
             "of the graph its first value)"
         )
         return UninitialisedVariableError(msg)
-
-    def _feeds_by_graph(
-        self,
-        feeds: Mapping[Any, Any],
-        graphs: list[Any],
-        default: Any,
-    ) -> dict[int, dict[Any, Any]]:
-        by_graph: dict[int, dict[Any, Any]] = {id(graph): {} for graph in graphs}
-        for key, value in feeds.items():
-            graph = graph_of(feed_keys({key: value})[0], default)
-            if not graphs:
-                continue
-            if id(graph) not in by_graph:
-                of = " and ".join(label_of(other) for other in graphs)
-                name = getattr(key, "name", key)
-                msg = (
-                    f"{name!r} is a tensor of {label_of(graph)}, and this run fetches only from {of}: "
-                    "feed tensors of the graph that is fetched"
-                )
-                raise ForeignTensorError(msg)
-            by_graph[id(graph)][key] = value
-        return by_graph
