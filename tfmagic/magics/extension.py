@@ -18,6 +18,7 @@ from IPython.display import display
 
 from tfmagic.errors import TfMagicError
 from tfmagic.magics import model_magic, run_magic
+from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.worker import workers
 
@@ -55,6 +56,7 @@ class TfMagics(Magics):
 
     # IPython declares it optional; magics are only ever made with a shell.
     shell: Any
+    knows_rooms = True
 
     @needs_local_scope
     @no_var_expand
@@ -69,7 +71,7 @@ class TfMagics(Magics):
         def source() -> Any:
             from tfmagic.model.sources.cell import CellSource
 
-            return CellSource(self._cell("tf_model", line, cell), self.shell.user_ns)
+            return CellSource(self._cell("tf_model", line, cell), names_for_a_room(self.shell))
 
         _show(model_magic.run_cell(line, source))
         return None
@@ -90,7 +92,7 @@ class TfMagics(Magics):
         if cell is None:
             return run_magic.run_line(run, self._names(local_ns), push)
         require_tensorflow()
-        return run_magic.run_cell(run, self._cell("tf_run", line, cell), self.shell.user_ns, push)
+        return run_magic.run_cell(run, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
 
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
@@ -116,8 +118,10 @@ class TfMagics(Magics):
         """Return the cell's code, under the name and lines that tracebacks show."""
         from tfmagic.model.cell import Cell
 
-        # The magic's own line is the cell's first, so that line numbers agree.
-        source = f"# %%{magic} {line.strip()}\n{self.shell.transform_cell(body)}"
+        # The magic's own line is the cell's first, so that line numbers agree; IPython
+        # drops blank lines at the top.
+        blank = body[: len(body) - len(body.lstrip())].count("\n")
+        source = f"# %%{magic} {line.strip()}\n" + "\n" * blank + self.shell.transform_cell(body)
         number = len(self.shell.history_manager.input_hist_parsed) - 1
         filename = self.shell.compile.cache(source, number, raw_code=source)
         return Cell(source, filename)

@@ -75,7 +75,10 @@ class EagerMode:
 
     def weights(self) -> Weights:
         """Return what the object's variables weigh."""
-        variables = list(self._variables())
+        try:
+            variables = list(self._variables())
+        except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
+            return Weights(0, None, 0)
         sizes = [bytes_of(variable.shape, variable.dtype) for variable in variables]
         known = [size for size in sizes if size is not None]
         return Weights(len(variables), sum(known) if len(known) == len(sizes) else None, 0)
@@ -99,6 +102,11 @@ class EagerMode:
             msg = f"{self.room.label} has no output {name!r}{hint}; a live object has no other tensors to fetch"
             raise SourceError(msg)
         return name
+
+    def needs(self, signature: Signature, outputs: Sequence[str]) -> frozenset[str]:
+        """Return the inputs without which the object cannot be called, whatever is fetched."""
+        del outputs
+        return frozenset(spec.name for spec in signature.required)
 
     def call(
         self,

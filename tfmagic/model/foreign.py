@@ -27,7 +27,7 @@ def array_of(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
         return value
     given = _plain(model, spec, value)
     if spec.dtype is None:
-        return given
+        return _as_tensorflow_would(value, given)
     if spec.dtype == "string":
         return _texts(model, spec, given)
     wanted = np.dtype(_numpy_name(spec.dtype))
@@ -64,6 +64,18 @@ def _plain(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
         )
         raise InputError(msg)
     return array
+
+
+def _as_tensorflow_would(value: Any, given: np.ndarray) -> np.ndarray:
+    """Return the array of a bare number or list in TensorFlow's dtype: float32, not NumPy's float64."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(value, (int, float, list, tuple)):
+        return given
+    try:
+        array: np.ndarray = tensorflow.constant(value).numpy()
+    except (ValueError, TypeError):
+        return given
+    return np.asarray(array)
 
 
 def _numpy_name(dtype: str) -> Any:

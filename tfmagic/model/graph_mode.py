@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import SourceError
-from tfmagic.model.inference import find_tensor
+from tfmagic.errors import InputError, SourceError
+from tfmagic.model.inference import fed_behind, find_tensor
 from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
@@ -50,6 +50,7 @@ class GraphMode:
         self.guard = guard
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
+        self._needs: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
         self._guarded: set[tuple[str, ...]] = set()
         KernelSession().host(self.graph, room.label, fill=fill, prepare=room.initialiser)
 
@@ -108,6 +109,30 @@ class GraphMode:
                 msg = f"{self.room.label} has no output or tensor {name!r} (its outputs are: {names})"
                 raise SourceError(msg) from None
             raise
+
+    def needs(self, signature: Signature, tensors: Sequence[str]) -> frozenset[str]:
+        """Return the inputs that the values of these tensors depend on.
+
+        Raises
+        ------
+        InputError
+            When they depend on a placeholder that is no input of the signature.
+        """
+        key = (signature.name, tuple(tensors))
+        found = self._needs.get(key)
+        if found is None:
+            inputs = {str(spec.tensor): spec for spec in signature.inputs}
+            behind = fed_behind([self.graph.get_tensor_by_name(name) for name in tensors], inputs.keys())
+            outside = next((name for name in behind if name not in inputs), None)
+            if outside is not None:
+                msg = (
+                    f"{self.room.label}: {', '.join(tensors)} depends on the placeholder {outside!r}, which is no "
+                    f"input of {signature.name}: name it among the --inputs"
+                )
+                raise InputError(msg)
+            found = frozenset(inputs[name].name for name in behind if not inputs[name].optional)
+            self._needs[key] = found
+        return found
 
     def call(
         self,

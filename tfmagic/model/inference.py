@@ -11,7 +11,7 @@ from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 _PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
@@ -38,7 +38,7 @@ _NO_OUTPUT = _PLACEHOLDERS | {
     "Variable",
     "VariableV2",
 }
-_AUTOMATIC = re.compile(r"(.*/)?Placeholder(_\d+)?$")
+_AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 
 def tensor_spec(name: str, tensor: Any, *, optional: bool = False) -> TensorSpec:
@@ -88,18 +88,16 @@ def infer(
             "name one with --outputs NAME=op:0"
         )
         raise SourceError(msg)
-    needs = {name: _needed(tensor, starts) for name, tensor in ends.items()}
-    used = frozenset().union(*needs.values())
+    behind = {name: _behind(tensor, starts) for name, tensor in ends.items()}
     if inputs is None:
+        used = frozenset().union(*behind.values())
         starts = {name: tensor for name, tensor in starts.items() if name in used}
+    optional = {name for name, tensor in starts.items() if tensor.op.type == "PlaceholderWithDefault"}
     return Signature(
         DEFAULT,
-        tuple(
-            tensor_spec(name, tensor, optional=tensor.op.type == "PlaceholderWithDefault")
-            for name, tensor in starts.items()
-        ),
+        tuple(tensor_spec(name, tensor, optional=name in optional) for name, tensor in starts.items()),
         tuple(tensor_spec(name, tensor) for name, tensor in ends.items()),
-        needs,
+        {name: found - optional for name, found in behind.items()},
     )
 
 
@@ -193,21 +191,47 @@ def _downstream(starts: Iterable[Any]) -> set[str]:
     return reached
 
 
-def _needed(end: Any, starts: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of `starts` the value of `end` depends on."""
-    by_tensor = {tensor.name: name for name, tensor in starts.items() if tensor.op.type != "PlaceholderWithDefault"}
-    needed: set[str] = set()
+def fed_behind(ends: Iterable[Any], fed: Collection[str]) -> set[str]:
+    """Return the tensors that have to be fed for these values.
+
+    Parameters
+    ----------
+    ends
+        Tensors of a graph.
+    fed
+        Names of tensors that can be fed, wherever in the graph: what is behind
+        one of them is not looked at.
+
+    Returns
+    -------
+    set of str
+        Those of `fed` that the values depend on, and every placeholder without a
+        default that is not among them.
+    """
+    found: set[str] = set()
     seen: set[str] = set()
-    waiting = [end]
+    waiting = list(ends)
     while waiting:
         tensor = waiting.pop()
-        if tensor.name in by_tensor:
-            needed.add(by_tensor[tensor.name])
+        if tensor.name in seen:
             continue
-        if tensor.op.name in seen:
+        seen.add(tensor.name)
+        if tensor.name in fed or tensor.op.type in {"Placeholder", "PlaceholderV2"}:
+            found.add(tensor.name)
             continue
-        seen.add(tensor.op.name)
         waiting.extend(tensor.op.inputs)
-        for control in tensor.op.control_inputs:
-            waiting.extend(control.outputs or control.inputs)
-    return frozenset(needed)
+        controls = list(tensor.op.control_inputs)
+        while controls:
+            op = controls.pop()
+            if f"^{op.name}" not in seen:
+                seen.add(f"^{op.name}")
+                waiting.extend(op.inputs)
+                controls.extend(op.control_inputs)
+    return found
+
+
+def _behind(end: Any, starts: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of `starts` the value of `end` depends on."""
+    by_tensor = {tensor.name: name for name, tensor in starts.items()}
+    fed = fed_behind([end], by_tensor.keys())
+    return frozenset(by_tensor[name] for name in fed if name in by_tensor)

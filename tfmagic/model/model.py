@@ -9,7 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import ModelStateError, TfMagicError, UnknownNameError, did_you_mean
-from tfmagic.model.inputs import MISSING, bind, checked, missing
+from tfmagic.model.fetches import outputs_given, require
+from tfmagic.model.inputs import MISSING, bind, checked
 from tfmagic.model.result import Result
 from tfmagic.model.signature import default_among
 from tfmagic.runtime.worker import workers
@@ -170,11 +171,11 @@ class Model:
         bound = bind(self.name, chosen, value, inputs)
         feeds = [(spec, checked(self.name, spec, bound[spec.name])) for spec in chosen.inputs if spec.name in bound]
         if fetch is None:
-            fetches = self._reachable(chosen, set(bound))
+            fetches = outputs_given(self.name, chosen, bound.keys())
         else:
             names = [fetch] if isinstance(fetch, str) else list(fetch)
             fetches = [(name, mode.fetch(chosen, name)) for name in names]
-            self._require(chosen, names, set(bound))
+            require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
         began = time.perf_counter()
         try:
             outputs = mode.call(chosen, feeds, fetches)
@@ -187,30 +188,6 @@ class Model:
         self._calls += 1
         self._latencies_s.append(time.perf_counter() - began)
         return Result(outputs)
-
-    def _reachable(self, signature: Signature, given: set[str]) -> list[tuple[str, str]]:
-        """Return the outputs that the given inputs suffice for, or raise."""
-        if not signature.needs:
-            lacking = [spec.name for spec in signature.required if spec.name not in given]
-            if lacking:
-                raise missing(self.name, lacking, signature)
-            return [(spec.name, spec.tensor or spec.name) for spec in signature.outputs]
-        outputs = [spec for spec in signature.outputs if signature.needs.get(spec.name, frozenset()) <= given]
-        if not outputs:
-            lacks = [signature.needs[spec.name] - given for spec in signature.outputs]
-            fewest: frozenset[str] = min(lacks, key=len)
-            raise missing(self.name, fewest, signature)
-        return [(spec.name, spec.tensor or spec.name) for spec in outputs]
-
-    def _require(self, signature: Signature, names: Sequence[str], given: set[str]) -> None:
-        if signature.needs:
-            needed = frozenset().union(*(signature.needs.get(name, frozenset()) for name in names))
-        else:
-            # Only what the signature declares: another tensor may need less.
-            known = all(signature.output(name) is not None for name in names)
-            needed = frozenset(spec.name for spec in signature.required) if known else frozenset()
-        if needed - given:
-            raise missing(self.name, needed - given, signature)
 
     # -- what it is ------------------------------------------------------------
 
@@ -330,6 +307,7 @@ class Model:
         SourceError
             When the source cannot be read; nothing is left behind.
         """
+        __tracebackhide__ = True
         with self._building:
             try:
                 built = self.source.build(self.name, self.options)
