@@ -101,12 +101,14 @@ class Initialiser:
         self._graph = graph
         self._seen: set[int] = set()
         self._kept: list[Any] = []
+        self._version = -1
         self.failed: dict[str, str] = {}
 
     def forget(self) -> None:
         """Look at every variable again: the native session is a new one."""
         self._seen.clear()
         self._kept.clear()
+        self._version = -1
         self.failed.clear()
 
     def skip(self, present: Iterable[Any]) -> None:
@@ -115,15 +117,19 @@ class Initialiser:
 
     def __call__(self, native: Any) -> None:
         """Initialise new variables and tables in `native`."""
+        # Before every run of a training loop: a graph that has not grown has nothing new.
+        version = self._graph.version
+        if version == self._version:
+            return
         new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
         tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
-        if not new and not tables:
-            return
-        with self._graph.as_default():
-            self._initialise(native, new)
-            for op in tables:
-                native.run(op)
-        self._note([*new, *tables])
+        if new or tables:
+            with self._graph.as_default():
+                self._initialise(native, new)
+                for op in tables:
+                    native.run(op)
+            self._note([*new, *tables])
+        self._version = self._graph.version
 
     def _note(self, objects: Iterable[Any]) -> None:
         for one in objects:
