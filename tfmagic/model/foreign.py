@@ -11,7 +11,7 @@ import numpy as np
 from tfmagic.errors import InputError
 
 if TYPE_CHECKING:
-    from tfmagic.model.signature import Shape, TensorSpec
+    from tfmagic.model.signature import TensorSpec
 
 
 def array_of(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
@@ -37,7 +37,17 @@ def array_of(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
         return given.astype(wanted)  # [] has no dtype of its own
     if given.dtype.kind in "OUSV" or not _holds(given, wanted):
         raise _wrong_dtype(model, spec, given)
-    return given.astype(wanted)
+    with np.errstate(over="ignore"):
+        converted = given.astype(wanted)
+    if wanted.kind in "fcV" and given.dtype != bool:
+        lost = np.isfinite(given) & ~np.isfinite(converted)
+        if lost.any():
+            msg = (
+                f"{model}: input {spec.name!r} takes {spec.dtype}, got {given.dtype.name}, "
+                f"and {given[lost].flat[0]} does not fit"
+            )
+            raise InputError(msg)
+    return converted
 
 
 def _plain(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
@@ -129,7 +139,7 @@ def columns_of(value: Any) -> list[str] | None:
     return [str(column) for column in value.columns]
 
 
-def joined(model: str, value: Any, shapes: Sequence[Shape]) -> Any:
+def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
     """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
 
     Parameters
@@ -138,8 +148,8 @@ def joined(model: str, value: Any, shapes: Sequence[Shape]) -> Any:
         The model's name, for messages.
     value
         A dataset of arrays or of mappings by input name, batched or not.
-    shapes
-        The shapes of the model's inputs: elements of one rank less are stacked.
+    inputs
+        The model's inputs: elements of one rank less than theirs are stacked.
 
     Raises
     ------
@@ -162,10 +172,10 @@ def joined(model: str, value: Any, shapes: Sequence[Shape]) -> Any:
     if not elements:
         msg = f"{model}: this tf.data.Dataset is empty"
         raise InputError(msg)
-    rank = next((len(shape) for shape in shapes if shape is not None), None)
+    ranks = {spec.name: len(spec.shape) for spec in inputs if spec.shape is not None}
     if isinstance(elements[0], Mapping):
-        return {name: _join([element[name] for element in elements], rank) for name in elements[0]}
-    return _join(elements, rank)
+        return {name: _join([element[name] for element in elements], ranks.get(name)) for name in elements[0]}
+    return _join(elements, next(iter(ranks.values()), None))
 
 
 def _join(parts: list[Any], rank: int | None) -> np.ndarray:

@@ -167,6 +167,9 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> di
         if op.type not in _NO_OUTPUT
         for tensor in op.outputs
         if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"}
+        # Of an operation with several results, such as the values and indices of a
+        # top-k, those that nobody took are no answers where others were taken.
+        if tensor.name in bound or not any(other.consumers() for other in op.outputs)
     ]
     fed = [tensor for tensor in found if tensor.op.name in reached]
     candidates = fed or found

@@ -53,7 +53,8 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
         if name in bound:
             msg = f"{model}: input {name!r} is given twice"
             raise InputError(msg)
-        bound[name] = value
+        spec = signature.input(name)
+        bound[name] = value if spec is None else joined(model, value, [spec])
     known = [spec.name for spec in signature.inputs]
     for name in bound:
         if name not in known:
@@ -71,7 +72,7 @@ def _spread(
     value: Any,
     named: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    value = joined(model, value, [spec.shape for spec in signature.inputs])
+    value = joined(model, value, signature.inputs)
     if isinstance(value, Mapping):
         return value
     names = [spec.name for spec in signature.inputs]

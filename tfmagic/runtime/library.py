@@ -6,11 +6,23 @@ import importlib
 import importlib.util
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from tfmagic.errors import MissingTensorFlowError
+from tfmagic.runtime.banner import without_banners
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 OLDEST = (2, 16)
 """The first TensorFlow whose Keras is Keras 3, which is what tfmagic supports."""
+
+
+def _imported() -> ModuleType:
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    with without_banners():
+        return importlib.import_module("tensorflow")
 
 
 def require_tensorflow() -> None:
@@ -29,7 +41,7 @@ def require_tensorflow() -> None:
         )
         raise MissingTensorFlowError(msg)
     try:
-        version = str(importlib.import_module("tensorflow").__version__)
+        version = str(_imported().__version__)
     except (ImportError, AttributeError) as error:
         reason = str(error).strip().splitlines()
         msg = (

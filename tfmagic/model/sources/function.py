@@ -52,7 +52,9 @@ def variables_behind(live: Any) -> list[Any]:
     return list(getattr(live, "_variables", ()) or ())
 
 
-def signature_and_call(name: str, function: Any) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
+def signature_and_call(
+    name: str, function: Any, described_by: Any = None
+) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
     """Return what a function takes and gives, and how to call it with inputs by name.
 
     Parameters
@@ -63,9 +65,12 @@ def signature_and_call(name: str, function: Any) -> tuple[Signature, Callable[[d
         A ``tf.function``, a ``ConcreteFunction`` or any callable. Dtypes and
         shapes are known for a ``ConcreteFunction`` and for a ``tf.function`` with
         an ``input_signature``.
+    described_by
+        What has the same arguments, where the function itself does not say.
     """
-    type_of = getattr(function, "function_type", None)
-    parameters = dict((type_of or inspect.signature(function)).parameters)
+    described = function if described_by is None else described_by
+    type_of = getattr(described, "function_type", None)
+    parameters = dict((type_of or inspect.signature(described)).parameters)
     inputs = []
     for parameter in parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD} or parameter.name == "self":

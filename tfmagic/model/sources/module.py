@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -35,7 +36,9 @@ class ModuleSource(LiveSource):
         if not functions:
             msg = f"{model}: this {type(live).__name__} has no __call__, no tf.function and no signatures to run"
             raise SourceError(msg)
-        made = {name: signature_and_call(name, function) for name, function in functions.items()}
+        made = {
+            name: signature_and_call(name, function, _described(live, function)) for name, function in functions.items()
+        }
         signatures = {name: signature for name, (signature, _) in made.items()}
         default = default_among(model, signatures, options.signature)
         signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
@@ -54,6 +57,14 @@ def callables_of(live: Any) -> dict[str, Any]:
         if not name.startswith("_") and is_function(getattr(live, name, None)):
             found.setdefault(name, getattr(live, name))
     return found
+
+
+def _described(live: Any, function: Any) -> Any:
+    """Return what tells a function's arguments: ``call`` of a ``tf_keras`` model, whose ``__call__`` takes anything."""
+    if is_function(function) or not hasattr(live, "call"):
+        return function
+    kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
+    return live.call if kinds <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} else function
 
 
 def _variables(live: Any) -> list[Any]:

@@ -1,0 +1,72 @@
+"""TensorFlow's start-up banners, kept out of the notebook.
+
+Importing TensorFlow prints ten lines on stderr, most of them twice (it carries two
+copies of the code that prints them), before the variable that should silence them
+counts. They are informational; whatever is not passes through.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STDERR = 2
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_INFORMATION = re.compile(
+    rb"I\d{4} |WARNING: All log messages before absl::InitializeLog"
+    rb"|To enable the following instructions:.*rebuild TensorFlow"
+)
+
+
+@contextmanager
+def without_banners() -> Iterator[None]:
+    """Hold back informational lines that native code writes to stderr within the block.
+
+    Informational messages stay off afterwards, too, unless the person has set
+    ``TF_CPP_MIN_LOG_LEVEL``; warnings and errors do not. When the block raises,
+    every line comes out.
+    """
+    ours = _LEVEL not in os.environ
+    os.environ.setdefault(_LEVEL, "1")
+    stderr = _duplicate(_STDERR)
+    try:
+        if stderr is None:
+            yield
+        else:
+            with _held_back(stderr):
+                yield
+    finally:
+        if stderr is not None:
+            os.close(stderr)
+        if ours:
+            # TensorFlow has read it; child processes are not to inherit it.
+            os.environ.pop(_LEVEL, None)
+
+
+def _duplicate(descriptor: int) -> int | None:
+    try:
+        return os.dup(descriptor)
+    except OSError:  # a process without stderr
+        return None
+
+
+@contextmanager
+def _held_back(stderr: int) -> Iterator[None]:
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), _STDERR)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(stderr, _STDERR)
+            held.seek(0)
+            for line in held:
+                if failed or not _INFORMATION.match(line):
+                    os.write(_STDERR, line)
