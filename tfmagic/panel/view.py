@@ -28,7 +28,7 @@ class View:
 
     def html(self) -> str:
         """Return the view as HTML; a subclass draws tables where this has lines."""
-        return f"<pre>{escape(self.text())}</pre>"
+        return f'<pre style="margin:0;padding:0">{escape(self.text())}</pre>'
 
     def __repr__(self) -> str:
         """Return the view as text."""
