@@ -50,6 +50,7 @@ def test_a_level_that_the_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> N
 def test_tensorflow_is_imported_without_a_banner() -> None:
     program = "from tfmagic.runtime.library import require_tensorflow; require_tensorflow()"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)  # noqa: S603 - a fixed program
     assert "oneDNN" not in done.stderr
     assert "InitializeLog" not in done.stderr
