@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
+def _is_ours(error: Exception) -> bool:
+    # By name: after a reload, what an older model raises is of the class as it was.
+    ours = (TfMagicError.__module__, TfMagicError.__name__)
+    return any((base.__module__, base.__name__) == ours for base in type(error).__mro__)
+
+
 def _one_line(magic: F) -> F:
     """Show tfmagic's own errors as IPython's one-line ``UsageError``.
 
@@ -44,7 +50,9 @@ def _one_line(magic: F) -> F:
         __tracebackhide__ = True
         try:
             return magic(*args, **options)
-        except TfMagicError as error:
+        except Exception as error:
+            if not _is_ours(error):
+                raise
             raise UsageError(str(error)) from None
 
     return cast("F", called)

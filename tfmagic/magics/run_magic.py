@@ -199,9 +199,10 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Callable[[dict[str, A
         if sent is not None:
             push(sent)
             return None
-    positional, named = _inputs(run, names)
+    # Here, for it imports NumPy: loading the extension is to stay quick.
     from tfmagic.model.inputs import MISSING
 
+    positional, named = _inputs(run, names)
     result = model.run_stoppable(
         MISSING if positional is _NOTHING else positional,
         named,
@@ -239,11 +240,17 @@ def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str,
     """Return names of the room to send out; None where the line asks for a run instead."""
     room = model.names
     wanted = {mine: theirs or mine for mine, theirs in out}
-    if all(theirs in room for theirs in wanted.values()):
+    signature = model.signature()
+    # An output's name stands in the room for its symbolic tensor: its value is meant.
+    if all(theirs in room and signature.output(theirs) is None for theirs in wanted.values()):
         return {mine: room[theirs] for mine, theirs in wanted.items()}
-    if not model.signature().required:
+    if not signature.required:
         return None
-    lacking = next(theirs for theirs in wanted.values() if theirs not in room)
+    lacking = next((theirs for theirs in wanted.values() if theirs not in room), None)
+    if lacking is None:
+        from tfmagic.model.inputs import missing
+
+        raise missing(model.name, [spec.name for spec in signature.required], signature)
     msg = (
         f"the room of {model.name} has no name {lacking!r}{did_you_mean(lacking, room)}; "
         f"to run {model.name}, give its inputs too"

@@ -7,7 +7,9 @@ be entered again. So the cell's coroutine gets a fresh loop in another thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import ctypes
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,19 @@ _WAKE_S = 0.1
 
 class ForeignLoopError(TfMagicError, RuntimeError):
     """An object of the notebook's event loop, awaited in a room."""
+
+
+def _stop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, thread: threading.Thread) -> None:
+    """End a coroutine wherever it is: at an ``await``, or in the middle of Python code."""
+    if task is not None:
+        with contextlib.suppress(RuntimeError):  # the loop has just closed
+            loop.call_soon_threadsafe(task.cancel)
+    thread.join(_WAKE_S)
+    if thread.is_alive() and thread.ident is not None:
+        # The loop is not asked while Python code runs in it. This raises there at the
+        # next bytecode, or when a native call returns.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+        thread.join(_WAKE_S)
 
 
 def run_on_own_loop(
@@ -69,9 +84,7 @@ def run_on_own_loop(
         while thread.is_alive():
             thread.join(_WAKE_S)
     except KeyboardInterrupt:
-        task = outcome.get("task")
-        if task is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(task.cancel)
+        _stop(loop, outcome.get("task"), thread)
         raise
     error = outcome.pop("error", None)
     if error is None:

@@ -39,7 +39,12 @@ class Cell:
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
         self.filename = filename
-        tree = ast.parse(source, filename)
+        __tracebackhide__ = True
+        try:
+            tree = ast.parse(source, filename)
+        except SyntaxError as error:
+            # It names the cell's own line; the parser's frames say nothing more.
+            raise error.with_traceback(None) from None
         self.has_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
         if self.has_value:
             last = tree.body[-1]

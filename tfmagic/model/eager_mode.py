@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ModelStateError, SourceError, did_you_mean
 from tfmagic.model.variables import Weights, bytes_of
+from tfmagic.runtime.behaviour import eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -131,7 +132,7 @@ class EagerMode:
         dict
             Arrays by name.
         """
-        with self._running(), self._placed():
+        with self._running(), eagerly(), self._placed():
             given = {spec.tensor or spec.name: tf.constant(array) for spec, array in feeds}
             outputs = named_outputs(self._calls[signature.name](given), [spec.tensor for spec in signature.outputs])
         arrays = {name: _array(value) for name, value in outputs.items()}

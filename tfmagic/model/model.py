@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import ModelStateError, TfMagicError, UnknownNameError, did_you_mean
+from tfmagic.errors import ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import MISSING, bind, checked
 from tfmagic.model.result import Result
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 100
 _POLL_S = 0.005
+# Long for a run, short for a person: a queue runner would never end by itself.
+_DRAIN_S = 5.0
 
 
 class Model:
@@ -180,8 +182,8 @@ class Model:
         try:
             outputs = mode.call(chosen, feeds, fetches)
         except Exception as error:
-            if self._dropped and not isinstance(error, TfMagicError):
-                # Cancelled by drop: TensorFlow says only that a session was closed.
+            if self._dropped:
+                # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
             self._last_error = _first_line(error)
             raise
@@ -327,7 +329,8 @@ class Model:
     def release(self) -> None:
         """Refuse calls from now on, let running ones end, and free everything.
 
-        A run that was interrupted is cancelled and not waited for.
+        A run that was interrupted, or goes on for more than five seconds, is
+        cancelled.
         """
         self._dropped = True
         with self._building:
@@ -335,9 +338,13 @@ class Model:
         self.source.release()
         if mode is None:
             return
-        while mode.running and not mode.stopping:
-            time.sleep(_POLL_S)
-        mode.close()
+        deadline = time.monotonic() + _DRAIN_S
+        try:
+            while mode.running and not mode.stopping and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+        finally:
+            # Also when the person would not wait: nobody could reach the model any more.
+            mode.close()
 
     def _gone(self) -> ModelStateError:
         return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")

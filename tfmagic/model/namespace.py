@@ -46,8 +46,13 @@ class Namespace(dict[str, Any]):
         self.own.discard(name)
 
     def bind(self, names: Mapping[str, Any]) -> None:
-        """Bind what every room has (``session``, ``graph``, ``this``), for one run."""
+        """Bind what every room has (``session``, ``graph``, ``this``), for one run.
+
+        A name that a cell has assigned is the room's, and stays what it is.
+        """
         for name, value in names.items():
+            if name in self.own:
+                continue
             self._bound.add(name)
             super().__setitem__(name, value)
 

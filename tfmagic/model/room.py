@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.errors import TfMagicError
 from tfmagic.model.explain import explained
 from tfmagic.model.namespace import Names, Namespace
 from tfmagic.model.variables import Initialiser
-from tfmagic.runtime.behaviour import Behaviour, behaviour_of
+from tfmagic.runtime.behaviour import Behaviour, behaviour_of, eagerly
+from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.pasted import detour
 from tfmagic.runtime.session import KernelSession
 
@@ -75,7 +77,15 @@ class Room:
         try:
             value = cell.run(self.namespace, self.entered)
             self._initialise()
+        except KeyboardInterrupt:
+            if self.graph is not None:
+                # A coroutine's native run goes on in its own thread.
+                hosted(self.graph).interrupted()
+            raise
         except Exception as error:
+            # What the cell had added before it failed is in the graph, and may be fetched.
+            with suppress(tf.errors.OpError, TfMagicError):
+                self._initialise()
             better = explained(error, KernelSession().hosted_graphs(), self.graph)
             if better is error:
                 raise
@@ -90,23 +100,18 @@ class Room:
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Make the room's graph, session and device the current ones of this thread."""
-        if self.graph is None:
-            with tf.device(self.device):
-                yield
-            return
-        session = KernelSession()
-        with (
-            behaviour_of(self._behaviour),
-            self.graph.as_default(),
-            session.as_default(),
-            detour().taken(),
-        ):
-            # Not tf.device(None): that would hide the devices an outer block asked for.
-            if self.device is None:
-                yield
+        with ExitStack() as stack:
+            stack.enter_context(behaviour_of(self._behaviour))
+            if self.graph is None:
+                stack.enter_context(eagerly())
             else:
-                with tf.device(self.device):
-                    yield
+                stack.enter_context(self.graph.as_default())
+                stack.enter_context(KernelSession().as_default())
+                stack.enter_context(detour().taken())
+            # tf.device(None) would hide the devices that an outer block asked for.
+            if self.device is not None:
+                stack.enter_context(tf.device(self.device))
+            yield
 
     def _initialise(self) -> None:
         """Give what the cell added its first values; what has values keeps them."""

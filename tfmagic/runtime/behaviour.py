@@ -88,3 +88,13 @@ def behaviour_of(room: Behaviour) -> Iterator[None]:
     finally:
         room.update(current())
         switch_to(before)
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Run a block eagerly, also inside a graph, and put the thread's mode back after it.
+
+    ``tf.init_scope`` does not leave a ``tf.Graph``, only a function's.
+    """
+    with context.eager_mode():
+        yield

@@ -30,6 +30,41 @@ class NativeSession(tf.compat.v1.Session):
     """TensorFlow's own session, told apart from one that a pasted cell makes."""
 
 
+class OpenGraph:
+    """A graph's native session while it is open, with the calls prepared on it.
+
+    Attributes
+    ----------
+    native
+        The native session.
+    closed : bool
+        Whether it has been closed since.
+    """
+
+    def __init__(self, native: NativeSession) -> None:
+        self.native = native
+        self.closed = False
+        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
+        self._making = threading.Lock()
+
+    def callable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
+        """Return the prepared native call for these feeds and fetches, made once."""
+        key = (tuple(feeds), tuple(fetches))
+        made = self._callables.get(key)
+        if made is None:
+            with self._making:
+                made = self._callables.get(key) or native_callable(self.native, *key)
+                self._callables[key] = made
+        return made
+
+    def close(self) -> None:
+        """Close it: variables are freed now, a run under way is cancelled."""
+        self.closed = True
+        # A callable's __del__ releases the native one, and must find its session open.
+        self._callables.clear()
+        self.native.close()
+
+
 class HostedGraph:
     """One graph's place in the session.
 
@@ -53,40 +88,38 @@ class HostedGraph:
         self.label: str | None = None
         self.fill: Fill | None = None
         self.prepare: Fill | None = None
-        self.native: Any = None
+        self.opened: OpenGraph | None = None
         self.runs = 0
         self.interrupted_at: float | None = None
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
         self._opening = threading.RLock()
+        self._filling = False
         self._counting = threading.Lock()
 
-    def open(self, graph: Any, config: Callable[[], Any]) -> Any:
+    def open(self, graph: Any, config: Callable[[], Any]) -> OpenGraph:
         """Return the native session of `graph`, opened and filled if it is not.
 
         A fill that fails leaves the graph closed, and its error is raised.
         """
+        opened = self.opened
+        if opened is not None and not self._filling:
+            return opened
         with self._opening:
-            if self.native is None:
-                native = NativeSession(graph=graph, config=config())
-                # Seen by the fill's own runs, which come back here.
-                self.native = native
-                try:
-                    if self.fill is not None:
-                        with graph.as_default():
-                            self.fill(native)
-                except BaseException:
-                    self.close()
-                    raise
-            return self.native
-
-    def callable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
-        """Return the prepared native call for these feeds and fetches, made once."""
-        key = (tuple(feeds), tuple(fetches))
-        made = self._callables.get(key)
-        if made is None:
-            with self._opening:
-                made = self._callables.setdefault(key, native_callable(self.native, *key))
-        return made
+            if self.opened is not None:
+                return self.opened
+            opened = OpenGraph(NativeSession(graph=graph, config=config()))
+            self._filling = True
+            # Seen by the fill's own runs, which come back here.
+            self.opened = opened
+            try:
+                if self.fill is not None:
+                    with graph.as_default():
+                        self.fill(opened.native)
+            except BaseException:
+                self.close()
+                raise
+            finally:
+                self._filling = False
+            return opened
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -120,6 +153,12 @@ class HostedGraph:
                 self.interrupted_at = time.monotonic()
 
     @property
+    def native(self) -> NativeSession | None:
+        """The native session, None while there is none open."""
+        opened = self.opened
+        return None if opened is None else opened.native
+
+    @property
     def stopping(self) -> bool:
         """Whether an interrupted native run is still going on."""
         return self.runs > 0 and self.interrupted_at is not None
@@ -131,11 +170,9 @@ class HostedGraph:
 
     def close(self) -> None:
         """Close the native session: variables are freed now, a run under way is cancelled."""
-        native, self.native = self.native, None
-        # A callable's __del__ releases the native one, and must find its session open.
-        self._callables.clear()
-        if native is not None:
-            native.close()
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            opened.close()
 
 
 def hosted(graph: Any) -> HostedGraph:
@@ -154,3 +191,13 @@ def label_of(graph: Any) -> str:
     """Return what to call `graph` in a message."""
     record = getattr(graph, _ATTRIBUTE, None)
     return record.name if record is not None else "a graph that is no model"
+
+
+def never_began(error: Exception) -> bool:
+    """Return whether a run on a session that was closed meanwhile had not begun when it failed.
+
+    The texts are those of ``Session.run`` and of direct_session.cc; a native
+    session that is gone altogether is None where Python looks for it.
+    """
+    sayings = ("Attempted to use a closed Session", "Session has been closed")
+    return isinstance(error, (AttributeError, TypeError)) or any(saying in str(error) for saying in sayings)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import ConfigError, UninitialisedVariableError
+from tfmagic.errors import ConfigError, ModelStateError, UninitialisedVariableError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
 from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
-from tfmagic.runtime.hosted import Fill, NativeSession, hosted, label_of
+from tfmagic.runtime.hosted import Fill, NativeSession, OpenGraph, hosted, label_of, never_began
 from tfmagic.runtime.process import once
 from tfmagic.runtime.tf1_interface import Tf1Interface
 from tfmagic.runtime.uninitialised import variable_named_in
@@ -161,14 +161,8 @@ class KernelSession(Tf1Interface):
         list of ndarray
             In the order of `fetches`.
         """
-        record = hosted(graph)
-        with record.running():
-            if record.native is None:
-                self._open(graph)
-            try:
-                results: list[np.ndarray] = record.callable(feeds, fetches)(*values)
-            except tf.errors.FailedPreconditionError as error:
-                raise self._explained(error, graph) from error
+        with hosted(graph).running():
+            results: list[np.ndarray] = self._on(graph, lambda opened: opened.callable(feeds, fetches)(*values))
             return results
 
     def interruptible(self, graphs: Iterable[Any], run: Callable[[], Any]) -> Any:
@@ -192,7 +186,7 @@ class KernelSession(Tf1Interface):
     def open_graphs(self) -> list[Any]:
         """Return the graphs that have a native session now."""
         with self._lock:
-            return [graph for graph in self._graphs if hosted(graph).native is not None]
+            return [graph for graph in self._graphs if hosted(graph).opened is not None]
 
     def hosted_graphs(self) -> list[Any]:
         """Return the graphs that have been given a name."""
@@ -234,7 +228,7 @@ class KernelSession(Tf1Interface):
 
     def open(self, graph: Any) -> Any:
         """Return the native session of `graph`, opened and filled if it was not."""
-        return self._open(graph)
+        return self._open(graph).native
 
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
@@ -291,9 +285,9 @@ class KernelSession(Tf1Interface):
             self._frozen = True
             return self._config
 
-    def _open(self, graph: Any) -> Any:
+    def _open(self, graph: Any) -> OpenGraph:
         record = hosted(graph)
-        if record.native is None:
+        if record.opened is None:
             with self._lock:
                 self._graphs.add(graph)
             scope.note(graph)
@@ -308,24 +302,35 @@ class KernelSession(Tf1Interface):
             raise
 
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        record = hosted(graph)
         # The stacks are thread-local, and this may be a worker.
-        with record.running(), graph.as_default(), self.as_default():
-            native = self._open(graph)
-            if record.prepare is not None:
-                record.prepare(native)
+        with hosted(graph).running(), graph.as_default(), self.as_default():
+            return self._on(graph, lambda opened: opened.native.run(fetches, feeds, options, metadata))
+
+    def _on(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
+        """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
+        record = hosted(graph)
+        fill = record.fill
+        while True:
+            opened = self._open(graph)
             try:
-                return native.run(fetches, feeds, options, metadata)
+                if record.prepare is not None:
+                    record.prepare(opened.native)
+                return use(opened)
             except tf.errors.FailedPreconditionError as error:
                 raise self._explained(error, graph) from error
+            except Exception as error:
+                if not opened.closed:
+                    raise
+                if record.fill is not fill or not never_began(error):
+                    msg = f"the session was closed while {label_of(graph)} ran: run it again"
+                    raise ModelStateError(msg) from error
 
     def _explained(self, error: Exception, graph: Any) -> Exception:
         variable = variable_named_in(str(error))
         if variable is None:
             return error
         msg = (
-            f"variable {variable!r} of {label_of(graph)} was never initialised: run its initializer "
-            f"(session.run(tf.compat.v1.global_variables_initializer()) gives every variable "
-            "of the graph its first value)"
+            f"variable {variable!r} of {label_of(graph)} was never initialised: give it a value before what reads "
+            "it runs, with its own initializer (session.run(variable.initializer)) or from a checkpoint"
         )
         return UninitialisedVariableError(msg)

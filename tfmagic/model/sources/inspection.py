@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.sources.frozen import FrozenSource, read_graph_def
+from tfmagic.model.sources.loading import reading
 from tfmagic.model.sources.meta_graph import chosen_meta_graph, read_saved_model, signatures_of, version_of
 from tfmagic.model.sources.paths import disk_bytes
 from tfmagic.model.sources.resolve import source_of
@@ -58,7 +59,8 @@ def _saved_model(path: Path) -> FileRecord:
         if len(tags) == 1 or ["serve"] not in tags
         else chosen_meta_graph(str(path), folder, None)
     )
-    signatures, left_out = signatures_of(meta)
+    with reading(str(path), folder / "saved_model.pb", "the signatures"):
+        signatures, left_out = signatures_of(meta)
     count, weights_bytes = _checkpoint(folder / "variables" / "variables")
     return _record(
         folder,

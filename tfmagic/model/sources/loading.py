@@ -38,8 +38,7 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
     except Exception as error:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[0] if lines else type(error).__name__
+        reason = _reason(error)
         custom = _custom_operation(str(error))
         if custom is not None:
             msg = (
@@ -49,6 +48,18 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         else:
             msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({_shortened(reason)})"
         raise SourceError(msg) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of a message that says what went wrong.
+
+    TensorFlow's begins with where in the graph, and says what after ``Node:``.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    nodes = [at for at, line in enumerate(lines) if line.startswith("Node:")]
+    if nodes and nodes[-1] + 1 < len(lines):
+        return lines[nodes[-1] + 1]
+    return lines[0] if lines else type(error).__name__
 
 
 def _custom_operation(message: str) -> str | None:
@@ -69,6 +80,24 @@ def _custom_operation(message: str) -> str | None:
 def _shortened(text: str, longest: int = 200) -> str:
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable if len(printable) <= longest else printable[: longest - 1] + "…"
+
+
+def check_constants(graph_def: Any) -> None:
+    """Refuse a constant whose tensor is of another dtype than the node says.
+
+    TensorFlow does not look, and ends the process where it then infers shapes.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such constant.
+    """
+    bodies = (function.node_def for function in graph_def.library.function)
+    for nodes in (graph_def.node, *bodies):
+        for node in nodes:
+            if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:
+                msg = f"constant {node.name!r} is of another dtype than it says"
+                raise ValueError(msg)
 
 
 def name_the_ends(room: Room, signature: Signature) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.guard import Guard
-from tfmagic.model.sources.loading import new_graph, reading
+from tfmagic.model.sources.loading import check_constants, new_graph, reading
 from tfmagic.model.sources.meta_graph import assets_of, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
 from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, restore_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from tfmagic.model.signature import Signature
 
@@ -68,6 +68,7 @@ class SavedGraph:
         ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
         with reading(model, folder / "saved_model.pb", "the graph"):
             self.assets = assets_of(meta, folder / "assets")
+            check_constants(meta.graph_def)
             self._initialisers = initialisers_of(meta)
             plan = restore_plan(meta)
             if plan is None:
@@ -140,7 +141,7 @@ class SavedGraph:
             restore, initialise = [*restore, *initialise], []
             prefix |= self.assets
         if restore:
-            with reading(self._model, Path(f"{self._prefix}.index"), "the variables"):
+            with reading(self._model, self._prefix.parent, "the variables"):
                 native.run(restore, prefix)
         if initialise:
             with reading(self._model, self._folder, "the assets and tables"):

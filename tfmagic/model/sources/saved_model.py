@@ -9,7 +9,7 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.room import Room
 from tfmagic.model.signature import default_among, renamed
-from tfmagic.model.sources.loading import filling, name_the_ends
+from tfmagic.model.sources.loading import filling, name_the_ends, reading
 from tfmagic.model.sources.meta_graph import chosen_meta_graph, signatures_of, version_of
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.saved_graph import SavedGraph
@@ -48,7 +48,8 @@ class SavedModelSource(Source):
         folder, note = version_of(the_path(self.path))
         notes = [note] if note else []
         meta = chosen_meta_graph(model, folder, options.tags)
-        signatures, left_out = signatures_of(meta)
+        with reading(model, folder / "saved_model.pb", "the signatures"):
+            signatures, left_out = signatures_of(meta)
         notes.extend(left_out)
         if not signatures:
             msg = f"{model}: {folder} has no signature that can be called, so there is nothing to run"
