@@ -27,17 +27,21 @@ class ForeignLoopError(TfMagicError, RuntimeError):
     """An object of the notebook's event loop, awaited in a room."""
 
 
-def _stop(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None, thread: threading.Thread) -> None:
+def _stop(
+    loop: asyncio.AbstractEventLoop,
+    task: asyncio.Task[Any] | None,
+    thread: threading.Thread,
+    ended: threading.Event,
+) -> None:
     """End a coroutine wherever it is: at an ``await``, or in the middle of Python code."""
     if task is not None:
         with contextlib.suppress(RuntimeError):  # the loop has just closed
             loop.call_soon_threadsafe(task.cancel)
-    thread.join(_WAKE_S)
-    if thread.is_alive() and thread.ident is not None:
+    if not ended.wait(_WAKE_S) and thread.ident is not None:
         # The loop is not asked while Python code runs in it. This raises there at the
         # next bytecode, or when a native call returns.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
-        thread.join(_WAKE_S)
+        ended.wait(_WAKE_S)
 
 
 def run_on_own_loop(
@@ -65,6 +69,7 @@ def run_on_own_loop(
     outcome: dict[str, Any] = {}
     loop = asyncio.new_event_loop()
     context = contextvars.copy_context()
+    ended = threading.Event()
 
     def work() -> None:
         asyncio.set_event_loop(loop)
@@ -75,16 +80,20 @@ def run_on_own_loop(
         except BaseException as error:  # noqa: BLE001 - raised again in the cell's thread
             outcome["error"] = error
         finally:
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
+            try:
+                loop.run_until_complete(loop.shutdown_asyncgens())
+                loop.close()
+            finally:
+                ended.set()
 
     thread = threading.Thread(target=context.run, args=(work,), name="tfmagic-await", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(_WAKE_S)
+        # Not join(): interrupted, it takes the thread for ended (Python 3.11 and 3.12).
+        while not ended.wait(_WAKE_S):
+            pass
     except KeyboardInterrupt:
-        _stop(loop, outcome.get("task"), thread)
+        _stop(loop, outcome.get("task"), thread, ended)
         raise
     error = outcome.pop("error", None)
     if error is None:

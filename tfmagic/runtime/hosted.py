@@ -104,22 +104,30 @@ class HostedGraph:
         if opened is not None and not self._filling:
             return opened
         with self._opening:
-            if self.opened is not None:
-                return self.opened
-            opened = OpenGraph(NativeSession(graph=graph, config=config()))
-            self._filling = True
-            # Seen by the fill's own runs, which come back here.
-            self.opened = opened
-            try:
-                if self.fill is not None:
-                    with graph.as_default():
-                        self.fill(opened.native)
-            except BaseException:
-                self.close()
+            while self.opened is None:
+                self._open(graph, config)
+            return self.opened
+
+    def _open(self, graph: Any, config: Callable[[], Any]) -> None:
+        fill = self.fill
+        opened = OpenGraph(NativeSession(graph=graph, config=config()))
+        self._filling = True
+        # Seen by the fill's own runs, which come back here.
+        self.opened = opened
+        try:
+            if fill is not None:
+                with graph.as_default():
+                    fill(opened.native)
+        except Exception:
+            closed_meanwhile = opened.closed
+            self.close()
+            if not closed_meanwhile or self.fill is not fill:
                 raise
-            finally:
-                self._filling = False
-            return opened
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._filling = False
 
     @contextmanager
     def running(self) -> Iterator[None]:

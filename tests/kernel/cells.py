@@ -1,0 +1,50 @@
+"""Cells that several tests begin with."""
+
+from __future__ import annotations
+
+LINE = """
+%%tf_model line
+import tensorflow as tf
+v1 = tf.compat.v1
+x = v1.placeholder(tf.float32, [None, 2], name="x")
+w = v1.get_variable("w", initializer=2.0)
+y = tf.identity(x * w, name="y")
+"""
+"""A model that doubles: x float32 (?, 2) -> y."""
+
+PAIR = """
+%%tf_model pair
+import tensorflow as tf
+v1 = tf.compat.v1
+a = v1.placeholder(tf.float32, [None], name="a")
+b = v1.placeholder(tf.float32, [None], name="b")
+total = tf.add(a, b, name="total")
+gap = tf.subtract(a, b, name="gap")
+"""
+"""A model of two inputs and two outputs."""
+
+SAVE_TO_DISK = """
+import tensorflow as tf
+
+class Scale(tf.Module):
+    def __init__(self, factor):
+        self.factor = tf.Variable(factor)
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def scaled(self, x):
+        return {"y": x * self.factor}
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def halves(self, x):
+        return {"low": x / 2, "high": x - x / 2}
+
+def save(factor, folder):
+    made = Scale(factor)
+    tf.saved_model.save(made, folder, {"serving_default": made.scaled, "halves": made.halves})
+
+save(2.0, "scales/1")
+save(3.0, "scales/10")
+with tf.Graph().as_default() as graph:
+    x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+    tf.identity(x + 1.0, name="y")
+tf.io.write_graph(graph, ".", "plus.pb", as_text=False)
+"""
+"""Writes two versions of a SavedModel, ``scales``, and a frozen graph, ``plus.pb``."""

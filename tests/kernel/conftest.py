@@ -1,0 +1,28 @@
+"""A kernel for each test module, cleaned before each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kernel.harness import Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def running_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    kernel = Kernel(tmp_path_factory.mktemp("kernel"))
+    # TensorFlow's own objects out of the way of the garbage collector: it runs between any two tests.
+    kernel.ok("%load_ext tfmagic\nimport gc, tensorflow\ngc.collect()\ngc.freeze()")
+    yield kernel
+    kernel.stop()
+
+
+@pytest.fixture
+def kernel(running_kernel: Kernel) -> Kernel:
+    """A kernel that has loaded tfmagic and has no models and no names."""
+    running_kernel.clean()
+    return running_kernel

@@ -1,0 +1,124 @@
+"""Models and graphs that tests are made of, and a fresh Python to run code in."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# Every drop collects garbage, and need not look through TensorFlow's own modules each time.
+gc.freeze()
+
+v1 = tf.compat.v1
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+def fresh_python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `code` in a Python of its own, with this checkout's tfmagic."""
+    return subprocess.run(  # noqa: S603 - the test's own code
+        [sys.executable, "-c", textwrap.dedent(code), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}", "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+    )
+
+
+def printed(code: str, *arguments: str, **environment: str) -> list[str]:
+    """Run `code` in a Python of its own that must end well, and return the lines it printed."""
+    done = fresh_python(code, *arguments, **environment)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr[-4000:]}"
+    return done.stdout.splitlines()
+
+
+def scale_graph(factor: float, name: str = "y") -> tuple[Any, Any, Any]:
+    """Return a graph with ``y = factor * x`` for a vector, and the two tensors."""
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [None], "x")
+        y = tf.multiply(x, tf.constant(factor), name=name)
+    return graph, x, y
+
+
+def variable_graph(start: float) -> tuple[Any, Any]:
+    """Return a graph with one scalar variable ``w``, and the variable."""
+    graph = tf.Graph()
+    with graph.as_default():
+        variable = v1.get_variable("w", initializer=tf.constant(start))
+    return graph, variable
+
+
+def save_linear_v1(folder: Path, factor: float = 2.0, offset: float = 1.0, *, reference: bool = False) -> Path:
+    """Write a v1 SavedModel with ``simple_save``: ``y = factor * x + offset`` for rows of two."""
+    graph = tf.Graph()
+    with graph.as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 2], "x")
+        w = v1.get_variable("w", initializer=tf.constant(factor), use_resource=not reference)
+        b = v1.get_variable("b", initializer=tf.constant(offset), use_resource=not reference)
+        y = tf.add(x * w, b, name="y")
+        session.run(v1.global_variables_initializer())
+        v1.saved_model.simple_save(session, str(folder), {"x": x}, {"y": y})
+    return folder
+
+
+def save_v2(folder: Path, function: Callable[..., Any], *specs: Any, **tracked: Any) -> Path:
+    """Write a v2 SavedModel whose only signature is `function` with these input specs."""
+    module = tf.Module()
+    for name, value in tracked.items():
+        setattr(module, name, value)
+    concrete = tf.function(function, autograph=False).get_concrete_function(*specs)
+    tf.saved_model.save(module, str(folder), signatures=concrete)
+    return folder
+
+
+def write_frozen(file: Path, build: Callable[[], Any]) -> Path:
+    """Write the graph that `build` makes as a frozen ``.pb``."""
+    graph = tf.Graph()
+    with graph.as_default():
+        build()
+    file.write_bytes(graph.as_graph_def().SerializeToString())
+    return file
+
+
+def frozen_linear(file: Path, factor: float = 2.0, offset: float = 1.0) -> Path:
+    """Write ``y = factor * x + offset`` for rows of two, frozen."""
+
+    def build() -> None:
+        x = v1.placeholder(tf.float32, [None, 2], "x")
+        tf.add(x * tf.constant(factor, name="factor"), tf.constant(offset, name="offset"), name="y")
+
+    return write_frozen(file, build)
+
+
+def add_cell(name: str, code: str, notebook: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Register the model that a ``%%tf_model`` cell builds, and return what came of it."""
+    from tfmagic import models
+    from tfmagic.model.cell import Cell
+    from tfmagic.model.options import Options
+    from tfmagic.model.sources.cell import CellSource
+
+    source = textwrap.dedent(code)
+    # One file name a text: linecache keeps the first text that came under a name.
+    cell = Cell(source, f"<cell {name} {abs(hash(source))}>")
+    return models.admit(name, CellSource(cell, {} if notebook is None else notebook), Options.checked(**options))
+
+
+def run_cell(model: Any, code: str, notebook: Mapping[str, Any] | None = None) -> Any:
+    """Run a ``%%tf_run`` cell in a model's room, and return its last expression's value."""
+    from tfmagic.model.cell import Cell
+
+    source = textwrap.dedent(code)
+    return model.execute(
+        Cell(source, f"<cell in {model.name} {abs(hash(source))}>"), {} if notebook is None else notebook
+    )

@@ -1,0 +1,31 @@
+"""Tables as text and as HTML."""
+
+from __future__ import annotations
+
+from tfmagic.panel.table import Table
+
+HOSTILE = "<img src=x onerror=1>"
+
+
+def test_text_columns_are_aligned_and_lines_have_no_blanks_at_their_ends() -> None:
+    table = Table(("name", "b"), [("a", "1"), ("longer", "")])
+    assert table.text() == "name    b\na       1\nlonger"
+
+
+def test_a_cell_of_several_lines_is_one_line_of_text() -> None:
+    assert Table(("a", "b"), [("x\ny", "1")]).text() == "a    b\nx y  1"
+
+
+def test_html_is_a_table_with_headings() -> None:
+    html = Table(("name",), [("a",), ("b",)]).html()
+    assert html.startswith("<table><thead>")
+    assert html.count("<tr>") == 3
+    assert html.count('<th scope="col"') == 1
+
+
+def test_everything_in_html_is_escaped() -> None:
+    html = Table((HOSTILE, '"&'), [(HOSTILE, "'&amp;")]).html()
+    assert "<img" not in html
+    assert html.count("&lt;img src=x onerror=1&gt;") == 2
+    assert "&quot;&amp;" in html
+    assert "&#x27;&amp;amp;" in html

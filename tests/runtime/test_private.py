@@ -1,0 +1,105 @@
+"""Every private name of TensorFlow that the runtime uses, and what is used where one has gone.
+
+A test here that fails after an update of TensorFlow says which name has moved; the
+fallback beside it says what still works then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from making import scale_graph
+from tensorflow.python import tf2
+from tensorflow.python.eager import context
+
+from tfmagic import session
+from tfmagic.runtime.private import eager_config, native_callable, session_interface
+
+if TYPE_CHECKING:
+    import pytest
+
+v1 = tf.compat.v1
+X = np.array([1, 2], np.float32)
+
+
+def test_session_interface_is_a_base_of_the_public_session() -> None:
+    interface = session_interface()
+    assert interface.__name__ == "SessionInterface"
+    assert isinstance(session, interface)
+
+
+def test_without_session_interface_object_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Session:
+        pass
+
+    monkeypatch.setattr(v1, "Session", Session)
+    assert session_interface() is object
+
+
+def test_the_eager_context_has_a_config_and_soft_placement() -> None:
+    assert isinstance(context.context().config, v1.ConfigProto)
+    assert hasattr(context.context(), "_soft_device_placement")
+
+
+def test_eager_config_is_the_same_inside_and_outside_a_graph() -> None:
+    outside = eager_config()
+    with tf.Graph().as_default():
+        inside = eager_config()
+    assert inside == outside
+    assert outside.allow_soft_placement
+
+
+def test_without_the_eager_context_the_public_functions_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> Any:
+        raise AttributeError
+
+    monkeypatch.setattr(context, "context", gone)
+    monkeypatch.setattr(tf.config.threading, "get_inter_op_parallelism_threads", lambda: 5)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 4)
+    monkeypatch.setattr(tf.config, "get_soft_device_placement", lambda: True)
+    derived = eager_config()
+    assert (derived.inter_op_parallelism_threads, derived.intra_op_parallelism_threads) == (5, 4)
+    assert derived.allow_soft_placement
+
+
+def test_the_native_session_prepares_callables_from_options() -> None:
+    graph, x, y = scale_graph(2.0)
+    with v1.Session(graph=graph) as native:
+        assert callable(native._make_callable_from_options)
+        call = native_callable(native, (x.name,), (y.name,))
+        np.testing.assert_array_equal(call(X)[0], 2 * X)
+
+
+def test_without_it_the_public_make_callable_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, x, y = scale_graph(2.0)
+    monkeypatch.setattr(v1.Session.__mro__[1], "_make_callable_from_options", None)
+    with v1.Session(graph=graph) as native:
+        call = native_callable(native, (x.name,), (y.name, x.name))
+        doubled, same = call(X)
+    np.testing.assert_array_equal(doubled, 2 * X)
+    np.testing.assert_array_equal(same, X)
+
+
+def test_what_a_rooms_behaviour_switches_is_there() -> None:
+    assert tf2.enabled()
+    assert callable(tf2.enable)
+    assert callable(tf2.disable)
+    assert context.default_execution_mode == context.EAGER_MODE
+    assert context.EAGER_MODE != context.GRAPH_MODE
+    assert isinstance(tf.Tensor._USE_EQUALITY, bool)
+
+
+def test_the_constructors_that_pasted_sessions_detour_are_there() -> None:
+    base = v1.Session.__mro__[1]
+    assert base.__name__ == "BaseSession"
+    assert v1.InteractiveSession.__mro__[1] is base
+    assert "__init__" in vars(base)
+    assert "__init__" in vars(v1.InteractiveSession)
+
+
+def test_eager_tensors_are_told_from_symbolic_ones() -> None:
+    assert isinstance(tf.constant(1), tf.__internal__.EagerTensor)
+    with tf.Graph().as_default():
+        assert not isinstance(tf.constant(1), tf.__internal__.EagerTensor)
