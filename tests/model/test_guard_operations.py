@@ -8,7 +8,7 @@ from typing import Any
 from tensorflow.core.framework import op_def_pb2, types_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from tfmagic.model import guard
+from tfmagic.model import unsafe_operations
 
 SUSPECT = re.compile(r"file|path|dir|prefix|pattern|address|url|uri|host|server|target|source|graph_def", re.IGNORECASE)
 
@@ -61,13 +61,13 @@ def operations() -> list[Any]:
 
 def known() -> set[str]:
     return {
-        *guard.RUNS_PYTHON,
-        *guard.READS_FILES,
-        *guard.RESTORES,
-        *guard.CACHES,
-        *guard.NAMES_A_FILE,
-        *guard.PROTO_OPS,
-        *guard.TOUCHES_FILES,
+        *unsafe_operations.RUNS_PYTHON,
+        *unsafe_operations.READS_FILES,
+        *unsafe_operations.RESTORES,
+        *unsafe_operations.CACHES,
+        *unsafe_operations.NAMES_A_FILE,
+        *unsafe_operations.PROTO_OPS,
+        *unsafe_operations.TOUCHES_FILES,
     }
 
 
@@ -88,7 +88,7 @@ def test_every_operation_that_could_touch_files_is_in_a_table_or_known_to_be_har
 
 def test_every_operation_that_runs_python_is_in_the_table() -> None:
     named = {op.name for op in operations() if re.search(r"py_?func", op.name, re.IGNORECASE)}
-    assert named == guard.RUNS_PYTHON
+    assert named == unsafe_operations.RUNS_PYTHON
 
 
 def test_nothing_is_both_harmless_and_in_a_table() -> None:
@@ -97,14 +97,14 @@ def test_nothing_is_both_harmless_and_in_a_table() -> None:
 
 def test_the_inputs_that_the_tables_name_are_strings() -> None:
     by_name = {op.name: op for op in operations()}
-    for name, positions in {**guard.READS_FILES, **guard.RESTORES}.items():
+    for name, positions in {**unsafe_operations.READS_FILES, **unsafe_operations.RESTORES}.items():
         if name in by_name:
             for position in positions:
                 assert by_name[name].input_arg[position].type == types_pb2.DT_STRING, name
-    for name, position in guard.CACHES.items():
+    for name, position in unsafe_operations.CACHES.items():
         if name in by_name:
             assert by_name[name].input_arg[position].type == types_pb2.DT_STRING, name
-    for name, attribute in guard.NAMES_A_FILE.items():
+    for name, attribute in unsafe_operations.NAMES_A_FILE.items():
         if name in by_name:
             types = {one.name: one.type for one in by_name[name].attr}
             assert types[attribute] in {"string", "list(string)"}, name

@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfmagic import models
 from tfmagic.errors import InputError, SourceError
@@ -145,11 +144,3 @@ def test_a_model_whose_shape_is_not_known_cannot_be_warmed() -> None:
     with pytest.raises(SourceError, match=r"net cannot be warmed: the shape of its input .* is not known"):
         models.add("net", keras.Sequential([keras.layers.Dense(3)]), warm=True)
     assert "net" not in models
-
-
-def test_tf_keras_models_are_taken_as_modules() -> None:
-    tf_keras = pytest.importorskip("tf_keras")
-    network = tf_keras.Sequential([tf_keras.layers.Dense(1, input_shape=(2,))])
-    model = models.add("net", network)
-    assert model.record()["kind"] == "tf.Module"
-    np.testing.assert_array_equal(np.ravel(model(tf.constant(X))), np.ravel(network(X)))

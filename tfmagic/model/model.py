@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 import threading
 import time
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import ModelStateError, UnknownNameError, did_you_mean
+from tfmagic.model.calls import Calls, first_line
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import MISSING, bind, checked
 from tfmagic.model.result import Result
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import Signature
     from tfmagic.model.sources.source import Source
 
-_REMEMBERED = 100
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner would never end by itself.
 _DRAIN_S = 5.0
@@ -58,9 +56,7 @@ class Model:
         self._cells = threading.RLock()
         self._dropped = False
         self._failure: str | None = None
-        self._calls = 0
-        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
-        self._last_error: str | None = None
+        self._calls = Calls()
 
     # -- calling -------------------------------------------------------------
 
@@ -178,17 +174,14 @@ class Model:
             names = [fetch] if isinstance(fetch, str) else list(fetch)
             fetches = [(name, mode.fetch(chosen, name)) for name in names]
             require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
-        began = time.perf_counter()
         try:
-            outputs = mode.call(chosen, feeds, fetches)
+            with self._calls.timed():
+                outputs = mode.call(chosen, feeds, fetches)
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
-            self._last_error = _first_line(error)
             raise
-        self._calls += 1
-        self._latencies_s.append(time.perf_counter() - began)
         return Result(outputs)
 
     # -- what it is ------------------------------------------------------------
@@ -256,7 +249,6 @@ class Model:
         """Return what a view shows of this model, as plain data."""
         weights = None if self._mode is None else self._mode.weights()
         signatures = {} if self._mode is None else self._mode.signatures
-        latencies = list(self._latencies_s)
         return {
             "name": self.name,
             "kind": self.source.kind,
@@ -270,10 +262,10 @@ class Model:
             "weights_bytes": None if weights is None else weights.variables_bytes,
             "constants_bytes": None if weights is None else weights.constants_bytes,
             "names": [] if self._mode is None else list(self._mode.room.names),
-            "calls": self._calls,
-            "last_latency_s": latencies[-1] if latencies else None,
-            "median_latency_s": statistics.median(latencies) if latencies else None,
-            "last_error": self._failure or self._last_error,
+            "calls": self._calls.count,
+            "last_latency_s": self._calls.last_latency_s,
+            "median_latency_s": self._calls.median_latency_s,
+            "last_error": self._failure or self._calls.last_error,
             "notes": list(self.notes),
         }
 
@@ -314,7 +306,7 @@ class Model:
             try:
                 built = self.source.build(self.name, self.options)
             except Exception as error:
-                self._failure = _first_line(error)
+                self._failure = first_line(error)
                 raise
             try:
                 default_among(self.name, built.mode.signatures, self.options.signature)
@@ -348,8 +340,3 @@ class Model:
 
     def _gone(self) -> ModelStateError:
         return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

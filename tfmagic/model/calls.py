@@ -1,0 +1,59 @@
+"""What became of a model's calls: how many, how long, the last error."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REMEMBERED = 100
+
+
+class Calls:
+    """The calls of one model.
+
+    Attributes
+    ----------
+    count : int
+        Those that came to a result.
+    last_error : str or None
+        The first line of what the last failed one raised.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_error: str | None = None
+        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count and time the block as one call."""
+        began = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            self.last_error = first_line(error)
+            raise
+        self.count += 1
+        self._latencies_s.append(time.perf_counter() - began)
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last one took; None before the first."""
+        return self._latencies_s[-1] if self._latencies_s else None
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred; None before the first."""
+        return statistics.median(list(self._latencies_s)) if self._latencies_s else None
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of its message."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
