@@ -78,6 +78,9 @@ class HostedGraph:
     prepare : callable or None
         Called with the native session before each run, to initialise what has
         been added to the graph since.
+    evictions : int
+        How often the graph was given up: a run that began before must not open
+        it again.
     runs : int
         How many native runs are under way.
     interrupted_at : float or None
@@ -89,45 +92,65 @@ class HostedGraph:
         self.fill: Fill | None = None
         self.prepare: Fill | None = None
         self.opened: OpenGraph | None = None
+        self.evictions = 0
         self.runs = 0
         self.interrupted_at: float | None = None
         self._opening = threading.RLock()
         self._filling = False
         self._counting = threading.Lock()
 
-    def open(self, graph: Any, config: Callable[[], Any]) -> OpenGraph:
+    def open(self, graph: Any, config: Callable[[], Any], evictions: int) -> OpenGraph:
         """Return the native session of `graph`, opened and filled if it is not.
 
         A fill that fails leaves the graph closed, and its error is raised.
+
+        Raises
+        ------
+        ModelStateError
+            When the graph was given up since it had this number of `evictions`.
         """
         opened = self.opened
         if opened is not None and not self._filling:
             return opened
         with self._opening:
             while self.opened is None:
-                self._open(graph, config)
+                self._open(graph, config, evictions)
             return self.opened
 
-    def _open(self, graph: Any, config: Callable[[], Any]) -> None:
-        fill = self.fill
+    def _open(self, graph: Any, config: Callable[[], Any], evictions: int) -> None:
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._filling = True
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
         try:
-            if fill is not None:
+            # After `opened` is set: an eviction from here on finds it, and closes it.
+            self.check(evictions)
+            if self.fill is not None:
                 with graph.as_default():
-                    fill(opened.native)
+                    self.fill(opened.native)
         except Exception:
             closed_meanwhile = opened.closed
             self.close()
-            if not closed_meanwhile or self.fill is not fill:
+            self.check(evictions)
+            if not closed_meanwhile:
                 raise
         except BaseException:
             self.close()
             raise
         finally:
             self._filling = False
+
+    def check(self, evictions: int) -> None:
+        """Refuse to go on for a run that began before the graph was given up."""
+        if self.evictions != evictions:
+            msg = "this graph's model was dropped before it could run: add it again"
+            raise ModelStateError(msg)
+
+    def evict(self) -> None:
+        """Close the native session, and forget what the graph is called and how it is filled."""
+        self.evictions += 1
+        self.close()
+        self.label = self.fill = self.prepare = None
 
     @contextmanager
     def running(self) -> Iterator[None]:

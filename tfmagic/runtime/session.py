@@ -161,8 +161,12 @@ class KernelSession(Tf1Interface):
         list of ndarray
             In the order of `fetches`.
         """
-        with hosted(graph).running():
-            results: list[np.ndarray] = self._on(graph, lambda opened: opened.callable(feeds, fetches)(*values))
+        record = hosted(graph)
+        evictions = record.evictions
+        with record.running():
+            results: list[np.ndarray] = self._on(
+                graph, evictions, lambda opened: opened.callable(feeds, fetches)(*values)
+            )
             return results
 
     def interruptible(self, graphs: Iterable[Any], run: Callable[[], Any]) -> Any:
@@ -228,13 +232,11 @@ class KernelSession(Tf1Interface):
 
     def open(self, graph: Any) -> Any:
         """Return the native session of `graph`, opened and filled if it was not."""
-        return self._open(graph).native
+        return self._open(graph, hosted(graph).evictions).native
 
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
-        record = hosted(graph)
-        record.close()
-        record.label = record.fill = record.prepare = None
+        hosted(graph).evict()
         with self._lock:
             self._graphs.discard(graph)
 
@@ -285,13 +287,13 @@ class KernelSession(Tf1Interface):
             self._frozen = True
             return self._config
 
-    def _open(self, graph: Any) -> OpenGraph:
+    def _open(self, graph: Any, evictions: int) -> OpenGraph:
         record = hosted(graph)
         if record.opened is None:
             with self._lock:
                 self._graphs.add(graph)
             scope.note(graph)
-        return record.open(graph, self._freeze)
+        return record.open(graph, self._freeze, evictions)
 
     def _apart(self, graphs: list[Any], run: Callable[[], Any]) -> Any:
         try:
@@ -302,16 +304,18 @@ class KernelSession(Tf1Interface):
             raise
 
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
+        record = hosted(graph)
+        evictions = record.evictions
         # The stacks are thread-local, and this may be a worker.
-        with hosted(graph).running(), graph.as_default(), self.as_default():
-            return self._on(graph, lambda opened: opened.native.run(fetches, feeds, options, metadata))
+        with record.running(), graph.as_default(), self.as_default():
+            return self._on(graph, evictions, lambda opened: opened.native.run(fetches, feeds, options, metadata))
 
-    def _on(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
+    def _on(self, graph: Any, evictions: int, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
         record = hosted(graph)
-        fill = record.fill
         while True:
-            opened = self._open(graph)
+            record.check(evictions)
+            opened = self._open(graph, evictions)
             try:
                 if record.prepare is not None:
                     record.prepare(opened.native)
@@ -321,7 +325,8 @@ class KernelSession(Tf1Interface):
             except Exception as error:
                 if not opened.closed:
                     raise
-                if record.fill is not fill or not never_began(error):
+                record.check(evictions)
+                if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error
 
