@@ -128,10 +128,10 @@ class HostedGraph:
             if self.fill is not None:
                 with graph.as_default():
                     self.fill(opened.native)
-        except Exception:
+        except Exception as error:
             closed_meanwhile = opened.closed
             self.close()
-            self.check(evictions)
+            self.check(evictions, error)
             if not closed_meanwhile:
                 raise
         except BaseException:
@@ -140,11 +140,11 @@ class HostedGraph:
         finally:
             self._filling = False
 
-    def check(self, evictions: int) -> None:
+    def check(self, evictions: int, cause: Exception | None = None) -> None:
         """Refuse to go on for a run that began before the graph was given up."""
         if self.evictions != evictions:
-            msg = "this graph's model was dropped before it could run: add it again"
-            raise ModelStateError(msg)
+            msg = "this graph's model was dropped before its run had ended: add it again"
+            raise ModelStateError(msg) from cause
 
     def evict(self) -> None:
         """Close the native session, and forget what the graph is called and how it is filled."""

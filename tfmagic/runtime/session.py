@@ -325,7 +325,7 @@ class KernelSession(Tf1Interface):
             except Exception as error:
                 if not opened.closed:
                     raise
-                record.check(evictions)
+                record.check(evictions, error)
                 if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error
