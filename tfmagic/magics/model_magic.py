@@ -82,7 +82,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     """
     __tracebackhide__ = True
     words = list(split(line).words)
-    if words and words[0] in {"--help", "-h"}:
+    if "--help" in words[:1] or words == ["-h"]:
         return Sentence(help_text())
     verb = words.pop(0) if words else "list"
     if verb not in COMMANDS:

@@ -84,7 +84,7 @@ class Parsed:
         The options that were given, by name without dashes; True for one
         without a value.
     help
-        Whether ``--help`` was among the words.
+        Whether ``--help`` was among the words, or ``-h`` the only one.
     """
 
     rest: list[str] = field(default_factory=list)
@@ -115,7 +115,8 @@ def parse(words: Sequence[str], command: Command) -> Parsed:
     while waiting:
         word = waiting.pop(0)
         name, equals, glued = word.partition("=")
-        if word in {"--help", "-h"}:
+        # Beside other words -h may be the rest of an expression, as in ``a -h``.
+        if word == "--help" or (word == "-h" and len(words) == 1):
             parsed.help = True
         elif word in known:
             option = known[word]

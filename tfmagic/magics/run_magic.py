@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -172,6 +173,9 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
         mine, equals, theirs = (piece.strip() for piece in part.partition("="))
         if not mine.isidentifier() or (equals and not theirs):
             msg = f"-o {text}: {part.strip()!r} is no name; expected VAR, a,b or mine=theirs"
+            raise UsageLineError(msg)
+        if keyword.iskeyword(mine):
+            msg = f"-o {text}: {mine!r} is a word of Python's own, which nothing can be called"
             raise UsageLineError(msg)
         if mine in {name for name, _ in pairs}:
             msg = f"-o {text}: {mine!r} stands there twice"

@@ -16,8 +16,6 @@ from tfmagic.runtime.behaviour import eagerly
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    import numpy as np
-
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
 
@@ -112,7 +110,7 @@ class EagerMode:
     def call(
         self,
         signature: Signature,
-        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
     ) -> dict[str, Any]:
         """Call the object.
@@ -122,7 +120,7 @@ class EagerMode:
         signature
             Which of its signatures.
         feeds
-            Inputs with their checked arrays.
+            Inputs with their checked arrays, or structures of arrays.
         fetches
             Names for the results, with the object's own output names; empty for
             all outputs under the names that the result itself has.
@@ -133,7 +131,7 @@ class EagerMode:
             Arrays by name.
         """
         with self._running(), eagerly(), self._placed():
-            given = {spec.tensor or spec.name: tf.constant(array) for spec, array in feeds}
+            given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
             outputs = named_outputs(self._calls[signature.name](given), [spec.tensor for spec in signature.outputs])
         arrays = {name: _array(value) for name, value in outputs.items()}
         if not fetches:
@@ -200,6 +198,11 @@ def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
             return dict(zip((str(name) for name in names), values, strict=True))
         return {f"output_{index}": value for index, value in enumerate(values)}
     return {str(names[0]) if len(names) == 1 and names[0] else "output": result}
+
+
+def _tensor(value: Any) -> Any:
+    # Sparse and ragged tensors go to the object as they are.
+    return value if tf.is_tensor(value) else tf.constant(value)
 
 
 def _array(value: Any) -> Any:

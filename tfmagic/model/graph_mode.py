@@ -165,7 +165,9 @@ class GraphMode:
         # The native call refuses a tensor that is both fed and fetched.
         run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
         values = KernelSession().call(self.graph, tuple(fed), run, list(fed.values())) if run else []
-        known = {**fed, **dict(zip(run, values, strict=True))}
+        # A copy: a result is the caller's to change, and so is what was fed.
+        echoed = {tensor: fed[tensor].copy() for tensor in tensors if tensor in fed}
+        known = {**echoed, **dict(zip(run, values, strict=True))}
         return {name: known[tensor] for name, tensor in fetches}
 
     def close(self) -> None:

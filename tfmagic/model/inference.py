@@ -75,7 +75,7 @@ def infer(
     """
     bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
     if inputs is None:
-        starts = {_input_name(op, bound): op.outputs[0] for op in graph.get_operations() if op.type in _PLACEHOLDERS}
+        starts = _placeholders(graph, bound)
     else:
         starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
     if outputs is None:
@@ -153,10 +153,17 @@ def _belongs(value: Any, graph: Any) -> bool:
     return getattr(value, "graph", None) is graph
 
 
-def _input_name(op: Any, bound: Mapping[str, str]) -> str:
-    if _AUTOMATIC.match(op.name):
-        return bound.get(op.outputs[0].name, op.name)
-    return str(op.name)
+def _placeholders(graph: Any, bound: Mapping[str, str]) -> dict[str, Any]:
+    """Return the placeholders by name: their own where they were given one, else the Python name."""
+    found = [op for op in graph.get_operations() if op.type in _PLACEHOLDERS]
+    # A name that was given goes first: a Python name may be the same as another one's.
+    given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
+    starts: dict[str, Any] = {}
+    for op in found:
+        name = op.name if op.name in given else bound.get(op.outputs[0].name, op.name)
+        taken = name in starts or (name in given and op.name not in given)
+        starts[op.name if taken else name] = op.outputs[0]
+    return starts
 
 
 def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> di
     for tensor in named or candidates:
         first = tensor.name.endswith(":0")
         name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
-        ends[name] = tensor
+        ends[tensor.name if name in ends else name] = tensor
     return ends
 
 

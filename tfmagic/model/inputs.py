@@ -7,17 +7,16 @@ message names the model, the input, what was expected and what came.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import keyword
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, did_you_mean
-from tfmagic.model.foreign import array_of, columns_of, joined
+from tfmagic.model.foreign import array_of, columns_of, is_column, joined, named_among
 from tfmagic.model.signature import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    import numpy as np
 
     from tfmagic.model.signature import Signature, TensorSpec
 
@@ -36,7 +35,8 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
         Whose inputs are to be bound.
     positional
         One value, a mapping by input name, a pandas ``DataFrame``, a
-        ``tf.data.Dataset`` of any of these, or `MISSING`.
+        ``tf.data.Dataset`` of any of these, or `MISSING`. Of a table, columns
+        that are no inputs, or whose input is among `named`, are left out.
     named
         Values by input name.
 
@@ -54,7 +54,10 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
             msg = f"{model}: input {name!r} is given twice"
             raise InputError(msg)
         spec = signature.input(name)
-        bound[name] = value if spec is None else joined(model, value, [spec])
+        batch = value if spec is None else joined(model, value, [spec])
+        # A dataset of mappings: the one of them that is meant is the one of that name.
+        from_dataset = batch is not value and isinstance(batch, Mapping)
+        bound[name] = batch.get(name, batch) if from_dataset else batch
     known = [spec.name for spec in signature.inputs]
     for name in bound:
         if name not in known:
@@ -72,13 +75,18 @@ def _spread(
     value: Any,
     named: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    value = joined(model, value, signature.inputs)
-    if isinstance(value, Mapping):
-        return value
+    left = [spec for spec in signature.inputs if spec.name not in named]
+    value = joined(model, value, left)
     names = [spec.name for spec in signature.inputs]
+    if isinstance(value, Mapping):
+        # A live object whose one argument is itself a mapping.
+        whole = len(names) == 1 and signature.inputs[0].dtype is None and left and names[0] not in value
+        return {names[0]: value} if whole else value
     columns = columns_of(value)
-    if columns is not None and names and set(names) <= set(columns):
-        return {spec.name: _column(value[spec.name], spec) for spec in signature.inputs}
+    if columns is not None:
+        found = named_among(left, columns)
+        if found:
+            return {name: value.iloc[:, columns.index(name)] for name in names if name in found}
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
     if len(required) == 1:
         return {required[0]: value}
@@ -86,18 +94,18 @@ def _spread(
         msg = f"{model} takes no input, and one was given"
         raise InputError(msg)
     if columns is not None:
-        lacking = ", ".join(repr(name) for name in names if name not in columns)
+        lacking = ", ".join(repr(name) for name in required if name not in columns)
         msg = f"{model} takes {len(names)} inputs by name, and the table has no column {lacking}"
         raise InputError(msg)
-    typed = " ".join(f"{name}=…" for name in names)
-    msg = f"{model} takes {len(names)} inputs, so each needs its name: {typed}"
+    msg = f"{model} takes {len(names)} inputs, so each needs its name: {_typed(names)}"
     raise InputError(msg)
 
 
-def _column(series: Any, spec: TensorSpec) -> Any:
-    # Models of tabular data often take each column as (rows, 1).
-    one_wide = spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}
-    return series.to_numpy().reshape(-1, 1) if one_wide else series.to_numpy()
+def _typed(names: Sequence[str]) -> str:
+    """Return how inputs of these names are typed."""
+    if all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        return " ".join(f"{name}=…" for name in names)
+    return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
 
 
 def missing(model: str, names: Iterable[str], signature: Signature) -> InputError:
@@ -105,11 +113,11 @@ def missing(model: str, names: Iterable[str], signature: Signature) -> InputErro
     lacking = [spec for spec in signature.inputs if spec.name in set(names)]
     listed = ", ".join(f"{spec.name!r} ({spec.kind})" if spec.kind else repr(spec.name) for spec in lacking)
     noun = "input" if len(lacking) == 1 else "inputs"
-    msg = f"{model} needs {noun} {listed}: give {' '.join(f'{spec.name}=…' for spec in lacking)}"
+    msg = f"{model} needs {noun} {listed}: give {_typed([spec.name for spec in lacking])}"
     return InputError(msg)
 
 
-def checked(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
+def checked(model: str, spec: TensorSpec, value: Any) -> Any:
     """Return `value` as the array that `spec` asks for.
 
     Values that a dtype of the same kind or a wider one holds are converted
@@ -122,12 +130,14 @@ def checked(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
         When dtype, rank or size do not fit.
     """
     array = array_of(model, spec, value)
+    if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:
+        array = array.reshape(-1, 1)  # models of tabular data often take each column as (rows, 1)
     if spec.shape is not None:
         _check_shape(model, spec, array)
     return array
 
 
-def _check_shape(model: str, spec: TensorSpec, array: np.ndarray) -> None:
+def _check_shape(model: str, spec: TensorSpec, array: Any) -> None:
     shape = spec.shape or ()
     fits = len(shape) == array.ndim and all(
         size is None or size == given for size, given in zip(shape, array.shape, strict=True)

@@ -6,10 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import ModelStateError, UnknownNameError, did_you_mean
+from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import Calls, first_line
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import MISSING, bind, checked
+from tfmagic.model.options import missing_device
 from tfmagic.model.result import Result
 from tfmagic.model.signature import default_among
 from tfmagic.runtime.worker import workers
@@ -195,6 +196,12 @@ class Model:
             When there is none of that name; the nearest is offered.
         """
         signatures = self.mode_now().signatures
+        if name is not None and not isinstance(name, str):
+            msg = (
+                f"{self.name}: signature takes a signature's name, got {type(name).__name__}; "
+                "an input of that name is given in a dict, as the first value"
+            )
+            raise InputError(msg)
         if name is None:
             return signatures[self.default_signature]
         if name not in signatures:
@@ -315,7 +322,7 @@ class Model:
                 built.mode.close()
                 raise
             self._failure = None
-            self.notes = tuple(built.notes)
+            self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode = built.mode
 
     def release(self) -> None:

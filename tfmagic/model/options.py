@@ -78,12 +78,44 @@ def full_device(device: str) -> str:
         When it is no device's name.
     """
     short = _SHORT_DEVICE.match(device)
+    full = device if _FULL_DEVICE.match(device) else None
     if short is not None:
-        return f"/device:{short['kind'].upper()}:{short['index'] or 0}"
-    if _FULL_DEVICE.match(device):
-        return device
+        full = f"/device:{short['kind'].upper()}:{short['index'] or 0}"
+    if full is not None:
+        _check_kind(device, full)
+        return full
     msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form, /device:GPU:1"
     raise SourceError(msg)
+
+
+def _check_kind(device: str, full: str) -> None:
+    """Refuse a kind of device that is none; a GPU that is not here is only placed elsewhere."""
+    named = re.search(r"device:([a-z_]+)", full, re.IGNORECASE)
+    if named is None:
+        return
+    import tensorflow as tf
+
+    # Not the logical ones: listing those starts every device.
+    here = sorted({"CPU", *(str(one.device_type) for one in tf.config.list_physical_devices())})
+    if named[1].upper() not in {*here, "GPU"}:
+        listed = ", ".join(kind.lower() for kind in here)
+        msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form (this machine has: {listed})"
+        raise SourceError(msg)
+
+
+def missing_device(device: str | None) -> list[str]:
+    """Return a note where a device was asked for that this machine lacks.
+
+    Parameters
+    ----------
+    device
+        TensorFlow's full form, or None.
+    """
+    import tensorflow as tf
+
+    if device is None or "GPU" not in device.upper() or tf.config.list_physical_devices("GPU"):
+        return []
+    return ["there is no GPU here, it runs on the CPU"]
 
 
 def _listed(words: str | Sequence[str]) -> list[str]:

@@ -202,7 +202,8 @@ def added_text(record: ModelRecord, outcome: str) -> str:
     if record["variables"] == 0:
         weights = f"{bytes_text(record['constants_bytes'])} of constants"
     else:
-        weights = f"{record['variables']} variables, {bytes_text(record['weights_bytes'])}"
+        noun = "variable" if record["variables"] == 1 else "variables"
+        weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
     return f"{head}{notes}\n  {ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}; {weights}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -71,31 +72,84 @@ def signature_and_call(
     described = function if described_by is None else described_by
     type_of = getattr(described, "function_type", None)
     parameters = dict((type_of or inspect.signature(described)).parameters)
-    inputs = []
+    inputs: list[TensorSpec] = []
+    bound: dict[str, Any] = {}
+    types: dict[str, Any] = {}
     for parameter in parameters.values():
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD} or parameter.name == "self":
             continue
-        spec = getattr(parameter, "type_constraint", None)
+        own: str = parameter.name
+        spec: Any = getattr(parameter, "type_constraint", None)
         optional = parameter.default is not parameter.empty or bool(getattr(parameter, "optional", False))
-        if isinstance(spec, tf.TensorSpec):
-            end = spec_of(parameter.name, spec)
-            inputs.append(TensorSpec(end.name, end.dtype, end.shape, end.tensor, optional=optional))
+        if type(spec).__name__ == "Literal":
+            bound[own] = spec.value  # a Python value, for which the function was traced
+        elif isinstance(spec, tf.TensorSpec):
+            end = spec_of(own, spec)
+            inputs.append(TensorSpec(own, end.dtype, end.shape, own, optional=optional))
+        elif len(parameters) == 1 and _by_key(spec):
+            inputs.extend(spec_of(key, one) for key, one in spec.mapping.items())
         elif spec is None or not optional:
-            inputs.append(TensorSpec(parameter.name, tensor=parameter.name, optional=optional))
-    keyword_only = {p.name for p in parameters.values() if p.kind == p.KEYWORD_ONLY}
+            inputs.append(TensorSpec(own, tensor=own, optional=optional))
+        types[own] = spec
 
     def call(given: dict[str, Any]) -> Any:
-        # By keyword where a parameter in between was left to its default.
-        ordered = [spec.name for spec in inputs if spec.name not in keyword_only]
-        positional = []
-        for own in ordered:
-            if own not in given:
-                break
-            positional.append(given[own])
-        rest = {own: value for own, value in given.items() if own not in ordered[: len(positional)]}
-        return function(*positional, **rest)
+        if len(types) == 1 and _by_key(*types.values()):
+            return function(given)
+        values = {**bound, **{own: _fitted(types[own], value) for own, value in given.items()}}
+        return called(function, parameters, values)
 
     return Signature(name, tuple(inputs), _outputs(function)), call
+
+
+def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
+    """Call a function with arguments by name, the first of them by position.
+
+    Parameters
+    ----------
+    function
+        What to call. Keras and some functions take their first argument by
+        position alone.
+    parameters
+        Its parameters by name, in order.
+    given
+        The arguments; one that was left to its default is not among them, and
+        those behind it go by keyword.
+    **more
+        More arguments by keyword.
+    """
+    positional = []
+    for name, parameter in parameters.items():
+        if name not in given or parameter.kind == parameter.KEYWORD_ONLY:
+            break
+        positional.append(name)
+    rest = {name: value for name, value in given.items() if name not in positional}
+    return function(*[given[name] for name in positional], **rest, **more)
+
+
+def _by_key(spec: Any) -> bool:
+    """Whether this is the type of a dictionary of tensors."""
+    mapping: Any = getattr(spec, "mapping", None)
+    return bool(mapping) and all(
+        isinstance(key, str) and isinstance(one, tf.TensorSpec) for key, one in mapping.items()
+    )
+
+
+def _fitted(kind: Any, value: Any) -> Any:
+    """Return a value in the structure, and with the tensors, that an argument's type asks for."""
+    if hasattr(kind, "mapping") and isinstance(value, Mapping):
+        return {key: _fitted(kind.mapping.get(key), one) for key, one in value.items()}
+    kinds: Any = getattr(getattr(kind, "components_tuple", kind), "components", None)
+    if type(kind).__name__ in {"List", "Tuple"} and kinds is not None and len(kinds) == len(value):
+        parts = [_fitted(*pair) for pair in zip(kinds, value, strict=True)]
+        return parts if type(kind).__name__ == "List" else tuple(parts)
+    if not isinstance(kind, (tf.TensorSpec, tf.RaggedTensorSpec, tf.SparseTensorSpec)):
+        return value
+    if isinstance(value, tf.Tensor) and isinstance(kind, tf.RaggedTensorSpec):
+        value = tf.RaggedTensor.from_tensor(value)
+    elif isinstance(value, tf.Tensor) and isinstance(kind, tf.SparseTensorSpec):
+        value = tf.sparse.from_dense(value)
+    numbers = hasattr(value, "dtype") and (value.dtype.is_floating or value.dtype.is_integer)
+    return tf.cast(value, kind.dtype) if numbers and kind.dtype.is_floating else value
 
 
 def _outputs(function: Any) -> tuple[TensorSpec, ...]:

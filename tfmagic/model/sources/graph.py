@@ -26,6 +26,11 @@ class GraphSource(LiveSource):
     kind = "tf.Graph"
     mode = "graph"
 
+    def fingerprint(self) -> object:
+        """Return the graph's identity, and how much the person has put into it."""
+        ours = {"IsVariableInitialized", "VarIsInitializedOp"}
+        return (id(self.live), sum(op.type not in ours for op in self.live.get_operations()))
+
     @staticmethod
     def takes(live: Any) -> bool:
         """Return whether this is a graph that can run (a function's graph cannot)."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
-from tfmagic.model.sources.live import LiveSource, spec_of
+from tfmagic.model.sources.function import called
+from tfmagic.model.sources.live import LiveSource, spec_of, unique
 from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tfmagic.model.options import Options
 
 
@@ -40,20 +44,25 @@ class KerasSource(LiveSource):
             raise SourceError(msg)
         live = self.live
         signature = renamed(model, _signature(live), options.inputs, options.outputs)
-        names = [spec.tensor or spec.name for spec in signature.inputs]
-        as_mapping = isinstance(getattr(live, "_inputs_struct", None), dict)
+        outputs = [spec.tensor or spec.name for spec in signature.outputs]
+        call = _call_of(live, [spec.tensor or spec.name for spec in signature.inputs])
 
-        def call(given: dict[str, Any]) -> Any:
-            if len(names) == 1 and not as_mapping:
-                return live(given[names[0]], **_inference(live))
-            if as_mapping or not _inputs(live):
-                return live(given, **_inference(live))
-            return live([given[name] for name in names], **_inference(live))
+        def call_by_name(given: dict[str, Any]) -> Any:
+            result = call(given)
+            values = [value for _, value in _leaves(result)]
+            # Two outputs may be of one name to Keras, so it is their places that count.
+            return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
         room = Room(model, device=options.device)
-        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: live.weights)
+        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
         notes = [] if _inputs(live) else ["its inputs have no fixed shape, so shapes are not checked"]
         return Built(mode, notes)
+
+    def fingerprint(self) -> object:
+        """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
+        signature = _signature(self.live)
+        ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
+        return id(self.live), ends, len(getattr(self.live, "layers", ()))
 
 
 def _inputs(live: Any) -> list[Any]:
@@ -63,37 +72,108 @@ def _inputs(live: Any) -> list[Any]:
         return []  # a subclassed model, or a Sequential that was never built
 
 
+def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
+    """Return a function that calls the model with inputs by their own names."""
+    inputs = _inputs(live)
+    struct: Any = getattr(live, "_inputs_struct", None)
+    parameters = inspect.signature(live.call).parameters
+    inference: dict[str, bool] = {}
+    if "training" in parameters or isinstance(live, sys.modules["keras"].Model):
+        inference["training"] = False
+    if not inputs:
+        if len(names) == 1 and names[0] not in parameters:
+            return lambda given: live(given[names[0]], **inference)
+        return lambda given: called(live, parameters, given, **inference)
+    if struct is None:
+        struct = inputs[0] if len(inputs) == 1 else inputs
+
+    def call(given: dict[str, Any]) -> Any:
+        # An optional input that was not given is None to Keras.
+        return live(_packed(struct, iter([given.get(name) for name in names])), **inference)
+
+    return call
+
+
 def _signature(live: Any) -> Signature:
     inputs = _inputs(live)
     if not inputs:
-        return Signature(DEFAULT, (TensorSpec(_argument(live)),), ())
+        return Signature(DEFAULT, tuple(_arguments(live)), ())
+    struct = getattr(live, "_inputs_struct", None)
+    if isinstance(struct, dict):
+        inputs = [tensor for _, tensor in _leaves(struct)]
+        names = [_joined(path) for path, _ in _leaves(struct)]
+    else:
+        names = [tensor.name for tensor in inputs]
+    starts = [
+        replace(spec_of(name, tensor), optional=_is_optional(tensor))
+        for name, tensor in zip(unique(names), inputs, strict=True)
+    ]
+    ends = _outputs(live)
+    if not any(getattr(layer, "stateful", False) for layer in live.layers):
+        # Keras does not hold a model to the number of rows that it was first called with.
+        starts, ends = [_of_any_rows(spec) for spec in starts], [_of_any_rows(spec) for spec in ends]
+    return Signature(DEFAULT, tuple(starts), tuple(ends))
+
+
+def _of_any_rows(spec: TensorSpec) -> TensorSpec:
+    return replace(spec, shape=(None, *spec.shape[1:])) if spec.shape else spec
+
+
+def _outputs(live: Any) -> list[TensorSpec]:
     try:
         outputs = list(live.outputs or ())
     except (AttributeError, ValueError):
-        outputs = []
+        return []
     names = list(getattr(live, "output_names", ()))
     if not names and len(outputs) == 1 and getattr(live, "layers", None):
         names = [live.layers[-1].name]  # as a functional model would call it
     if len(names) != len(outputs):
         names = [f"output_{index}" for index in range(len(outputs))]
-    structure = getattr(live, "_outputs_struct", None)
-    if isinstance(structure, dict) and len(structure) == len(outputs):
-        names = list(structure)
-    return Signature(
-        DEFAULT,
-        tuple(spec_of(tensor.name, tensor) for tensor in inputs),
-        tuple(spec_of(name, tensor) for name, tensor in zip(names, outputs, strict=True)),
-    )
+    struct = getattr(live, "_outputs_struct", None)
+    if isinstance(struct, dict):
+        outputs = [tensor for _, tensor in _leaves(struct)]
+        names = [_joined(path) for path, _ in _leaves(struct)]
+    return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
 
 
-def _argument(live: Any) -> str:
-    """Return the name of the first argument of the model's ``call``."""
-    parameters = [name for name in inspect.signature(live.call).parameters if name != "self"]
-    return parameters[0] if parameters else "inputs"
+def _leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return what a structure is made of, with the way to each: mappings in the order of their keys."""
+    if isinstance(struct, dict):
+        parts = [(key, struct[key]) for key in sorted(struct, key=str)]
+    elif isinstance(struct, (list, tuple)):
+        parts = list(enumerate(struct))
+    else:
+        return [(path, struct)]
+    return [leaf for key, part in parts for leaf in _leaves(part, (*path, key))]
 
 
-def _inference(live: Any) -> dict[str, bool]:
-    takes = inspect.signature(live.call).parameters
-    if "training" in takes or isinstance(live, sys.modules["keras"].Model):
-        return {"training": False}
-    return {}
+def _packed(struct: Any, values: Iterator[Any]) -> Any:
+    """Return values, in the order of `_leaves`, as the structure that they came from."""
+    if isinstance(struct, dict):
+        made = {key: _packed(struct[key], values) for key in sorted(struct, key=str)}
+        return {key: made[key] for key in struct}
+    if isinstance(struct, (list, tuple)):
+        return [_packed(part, values) for part in struct]
+    return next(values)
+
+
+def _joined(path: tuple[Any, ...]) -> str:
+    return "_".join(f"output_{part}" if isinstance(part, int) else str(part) for part in path)
+
+
+def _is_optional(tensor: Any) -> bool:
+    history: Any = getattr(tensor, "_keras_history", None)
+    return bool(history) and bool(getattr(history[0], "optional", False))
+
+
+def _arguments(live: Any) -> Iterator[TensorSpec]:
+    """Give the arguments of the model's ``call`` that are inputs."""
+    found = False
+    for parameter in inspect.signature(live.call).parameters.values():
+        named = parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        if named and parameter.name not in {"self", "training", "mask"}:
+            found = True
+            optional = parameter.default is not parameter.empty
+            yield TensorSpec(parameter.name, tensor=parameter.name, optional=optional)
+    if not found:
+        yield TensorSpec("inputs", tensor="inputs")

@@ -46,6 +46,10 @@ class ModuleSource(LiveSource):
         calls = {name: call for name, (_, call) in made.items()}
         return Built(EagerMode(room, live, signatures, calls, lambda: _variables(live)))
 
+    def fingerprint(self) -> object:
+        """Return the object's identity, and what of it can be called."""
+        return id(self.live), tuple(callables_of(self.live))
+
 
 def callables_of(live: Any) -> dict[str, Any]:
     """Return what can be called, the default one as ``serving_default``."""
