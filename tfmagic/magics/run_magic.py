@@ -245,16 +245,13 @@ def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str,
     room = model.names
     wanted = {mine: theirs or mine for mine, theirs in out}
     signature = model.signature()
-    # An output's name stands in the room for its symbolic tensor: its value is meant.
-    if all(theirs in room and signature.output(theirs) is None for theirs in wanted.values()):
+    # A model that needs no input can be run, and its output's value is what is meant.
+    runs = not signature.required and all(signature.output(theirs) is not None for theirs in wanted.values())
+    if not runs and all(theirs in room for theirs in wanted.values()):
         return {mine: room[theirs] for mine, theirs in wanted.items()}
     if not signature.required:
         return None
-    lacking = next((theirs for theirs in wanted.values() if theirs not in room), None)
-    if lacking is None:
-        from tfmagic.model.inputs import missing
-
-        raise missing(model.name, [spec.name for spec in signature.required], signature)
+    lacking = next(theirs for theirs in wanted.values() if theirs not in room)
     msg = (
         f"the room of {model.name} has no name {lacking!r}{did_you_mean(lacking, room)}; "
         f"to run {model.name}, give its inputs too"
