@@ -18,9 +18,17 @@ BENCHMARKS = {
 RESULTS = Path(__file__).parent / "results" / "figures.md"
 
 
-def in_a_fresh_process(name: str) -> list[Figure]:
-    """Return the figures of one benchmark, from a process that has done nothing else."""
-    program = [sys.executable, "-m", "benchmarks", "--only", name]
+def in_fresh_processes(name: str) -> list[Figure]:
+    """Return the figures of one benchmark, each case from a process that has done nothing else."""
+    cases = getattr(importlib.import_module(f"benchmarks.{name}"), "CASES", None)
+    if cases is None:
+        return in_a_fresh_process(name)
+    return [figure for case in cases for figure in in_a_fresh_process(name, case)]
+
+
+def in_a_fresh_process(name: str, *case: str) -> list[Figure]:
+    """Return the figures of one benchmark or case."""
+    program = [sys.executable, "-m", "benchmarks", "--only", name, *case]
     done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     return [Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1])]
 
@@ -28,13 +36,13 @@ def in_a_fresh_process(name: str) -> list[Figure]:
 def main(arguments: list[str]) -> int:
     """Run all benchmarks, or the one after ``--only``, whose figures are printed as JSON."""
     if arguments[:1] == ["--only"]:
-        found: list[Figure] = importlib.import_module(f"benchmarks.{arguments[1]}").figures()
+        found: list[Figure] = importlib.import_module(f"benchmarks.{arguments[1]}").figures(*arguments[2:])
         print(json.dumps([vars(figure) for figure in found]))
         return 0
     parts = [f"# Figures\n\nOn {machine()}. Medians, with the smallest and the largest reading."]
     print(parts[0], flush=True)
     for name, title in BENCHMARKS.items():
-        parts.append(table(title, in_a_fresh_process(name)))
+        parts.append(table(title, in_fresh_processes(name)))
         print(f"\n{parts[-1]}", flush=True)
     if "--write" in arguments:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -98,15 +98,28 @@ def measure(what: str, add: Callable[[int], Any], *, ours: bool) -> list[Figure]
     return made
 
 
-def figures() -> list[Figure]:
-    """Return the figures, tfmagic and its peers in one process."""
-    found = measure("frozen graph, tfmagic", _unnamed(by_tfmagic(FROZEN)), ours=True)
-    found += measure("frozen graph, by hand", frozen_by_hand, ours=False)
-    found += measure("SavedModel 1, tfmagic", _unnamed(by_tfmagic(SAVED)), ours=True)
-    found += measure("SavedModel 1, v1 loader by hand", saved_by_hand, ours=False)
-    found += measure("SavedModel 2, tfmagic", _unnamed(by_tfmagic(MODELS / "digits" / "2")), ours=True)
-    found += measure("SavedModel 2, tf.saved_model.load", saved_by_tf2, ours=False)
-    return found
+CASES: dict[str, Callable[[], list[Figure]]] = {
+    "frozen graph, tfmagic": lambda: _ours("frozen graph, tfmagic", FROZEN),
+    "frozen graph, by hand": lambda: _peers("frozen graph, by hand", frozen_by_hand),
+    "SavedModel 1, tfmagic": lambda: _ours("SavedModel 1, tfmagic", SAVED),
+    "SavedModel 1, v1 loader by hand": lambda: _peers("SavedModel 1, v1 loader by hand", saved_by_hand),
+    "SavedModel 2, tfmagic": lambda: _ours("SavedModel 2, tfmagic", MODELS / "digits" / "2"),
+    "SavedModel 2, tf.saved_model.load": lambda: _peers("SavedModel 2, tf.saved_model.load", saved_by_tf2),
+}
+"""Each in a process of its own: what one leaves free in the heap is not to be another's gain."""
+
+
+def figures(case: str) -> list[Figure]:
+    """Return the figures of one case."""
+    return CASES[case]()
+
+
+def _ours(what: str, path: Path) -> list[Figure]:
+    return measure(what, _unnamed(by_tfmagic(path)), ours=True)
+
+
+def _peers(what: str, add: Callable[[int], Any]) -> list[Figure]:
+    return measure(what, add, ours=False)
 
 
 def _unnamed(add: Callable[[int], Any]) -> Callable[[int], Any]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 v1 = tf.compat.v1
 
@@ -54,6 +55,33 @@ def eager_config() -> Any:
     derived.intra_op_parallelism_threads = tf.config.threading.get_intra_op_parallelism_threads()
     derived.allow_soft_placement = tf.config.get_soft_device_placement()
     return derived
+
+
+def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, str]) -> None:
+    """Run operations that will not run again, and leave nothing of them in the session.
+
+    ``Session.run`` keeps the pruned graph and its executors of everything that it
+    ever ran; a callable gives them back when it is released.
+
+    Parameters
+    ----------
+    native
+        A ``tf.compat.v1.Session``.
+    targets
+        Names of operations, or of tensors to evaluate.
+    feeds
+        Texts by tensor name.
+    """
+    make = getattr(native, "_make_callable_from_options", None)
+    if make is None:
+        native.run([native.graph.as_graph_element(name) for name in targets], dict(feeds))
+        return
+    from tensorflow.core.protobuf import config_pb2
+
+    operations = [name.split(":")[0] for name in targets]
+    make(config_pb2.CallableOptions(feed=feeds, target=operations))(
+        *(np.array(text, dtype=object) for text in feeds.values())
+    )
 
 
 def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:

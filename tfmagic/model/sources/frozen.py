@@ -11,7 +11,7 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
-from tfmagic.model.sources.loading import check_constants, filling, name_the_ends, new_graph, reading
+from tfmagic.model.sources.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.source import Built, Source
 
@@ -71,7 +71,7 @@ class FrozenSource(Source):
         with reading(model, self.path, "the graph"):
             check_constants(definition)
             graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
-        return graph, list(definition.library.function)
+        return graph, copied(definition.library.function)
 
 
 def _nothing_to_fill(native: Any) -> None:

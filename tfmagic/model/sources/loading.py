@@ -11,7 +11,7 @@ from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.model.variables import table_initialisers_of, variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from tfmagic.model.room import Room
@@ -98,6 +98,14 @@ def check_constants(graph_def: Any) -> None:
             if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:
                 msg = f"constant {node.name!r} is of another dtype than it says"
                 raise ValueError(msg)
+
+
+def copied(functions: Iterable[Any]) -> list[Any]:
+    """Return copies of ``FunctionDef`` s that stand alone.
+
+    A part of a message keeps the whole message alive, weights and all.
+    """
+    return [type(function).FromString(function.SerializeToString()) for function in functions]
 
 
 def name_the_ends(room: Room, signature: Signature) -> None:

@@ -8,10 +8,11 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.guard import Guard
-from tfmagic.model.sources.loading import check_constants, new_graph, reading
+from tfmagic.model.sources.loading import check_constants, copied, new_graph, reading
 from tfmagic.model.sources.meta_graph import assets_of, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
 from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, restore_plan
+from tfmagic.runtime.private import run_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,7 +92,7 @@ class SavedGraph:
             for node in part.node:
                 node.device = ""
         producer = op_list if len(op_list.op) else None
-        self.library: Sequence[Any] = list(part.library.function)
+        self.library: Sequence[Any] = copied(part.library.function)
         self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
         made: dict[str, Any] = {}
         with self.graph.as_default():
@@ -103,7 +104,7 @@ class SavedGraph:
                     self.graph.add_to_collection(collection, made[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
-        self.library = list(meta.graph_def.library.function)
+        self.library = copied(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
 
@@ -134,15 +135,15 @@ class SavedGraph:
 
     def fill(self, native: Any) -> None:
         """Restore the variables and initialise the tables in a native session."""
-        restore = [self.graph.get_operation_by_name(self._restore)] if self._restore else []
-        prefix = {self._filename: str(self._prefix)} if self._restore else {}
-        initialise = [self.graph.as_graph_element(name) for name in self._initialisers]
+        restore = [self._restore] if self._restore else []
+        feeds = {self._filename: str(self._prefix)} if self._restore else {}
+        initialise = list(self._initialisers)
         if self._at_once:
             restore, initialise = [*restore, *initialise], []
-            prefix |= self.assets
+            feeds |= self.assets
         if restore:
             with reading(self._model, self._prefix.parent, "the variables"):
-                native.run(restore, prefix)
+                run_once(native, restore, feeds)
         if initialise:
             with reading(self._model, self._folder, "the assets and tables"):
-                native.run(initialise, self.assets)
+                run_once(native, initialise, self.assets)
