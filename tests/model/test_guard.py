@@ -36,6 +36,7 @@ def touching(secret: str) -> dict[str, Callable[[], Any]]:
         "TFRecordDataset": lambda: lines(tf.data.TFRecordDataset(secret)),
         "CacheDataset": lambda: lines(tf.data.Dataset.range(3).cache(secret)),
         "PrintV2": lambda: print_then_one(secret),
+        "Abort": abort_then_one,
         "RestoreV2": lambda: raw.RestoreV2(
             prefix=secret, tensor_names=["w"], shape_and_slices=[""], dtypes=[tf.float32]
         )[0],
@@ -51,6 +52,11 @@ def touching(secret: str) -> dict[str, Callable[[], Any]]:
 
 def write_then_one(secret: str) -> Any:
     with tf.control_dependencies([tf.io.write_file(secret, "overwritten")]):
+        return tf.constant(1.0)
+
+
+def abort_then_one() -> Any:
+    with tf.control_dependencies([raw.Abort(error_msg="", exit_without_error=False)]):
         return tf.constant(1.0)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import UnsafeSourceError
 from tfmagic.model.unsafe_operations import (
     CACHES,
+    ENDS_THE_PROCESS,
     NAMES_A_FILE,
     PROTO_OPS,
     READS_FILES,
@@ -157,6 +158,8 @@ class Guard:
         op = node.op
         if op in RUNS_PYTHON:
             self._refuse(node, "runs Python code")
+        if op in ENDS_THE_PROCESS:
+            self._refuse(node, "ends the kernel")
         if op in TOUCHES_FILES and op not in self._reads:
             self._refuse(node, "touches files")
         if op in self._reads:

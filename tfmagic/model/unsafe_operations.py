@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 RUNS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
+ENDS_THE_PROCESS = frozenset({"Abort"})
+
 READS_FILES: Mapping[str, tuple[int, ...]] = {
     "CSVDataset": (0,),
     "CSVDatasetV2": (0,),
