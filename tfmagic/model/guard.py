@@ -42,6 +42,10 @@ _CALLS = {
     "StatelessCase": 1,
 }
 _HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
+_NEVER = {
+    **dict.fromkeys(RUNS_PYTHON, "runs Python code"),
+    **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel"),
+}
 _ASSET = "asset"
 _OTHER = "other"
 
@@ -156,10 +160,8 @@ class Guard:
 
     def _check(self, node: _Node, label: Callable[[str], str]) -> None:
         op = node.op
-        if op in RUNS_PYTHON:
-            self._refuse(node, "runs Python code")
-        if op in ENDS_THE_PROCESS:
-            self._refuse(node, "ends the kernel")
+        if op in _NEVER:
+            self._refuse(node, _NEVER[op])
         if op in TOUCHES_FILES and op not in self._reads:
             self._refuse(node, "touches files")
         if op in self._reads:
