@@ -47,11 +47,7 @@ class Digits:
         """Load the digits with a quarter of them held out."""
         digits = load_digits()
         pixels = (digits.data / 16).astype(np.float32)
-        return cls(
-            *train_test_split(
-                pixels, digits.target, test_size=0.25, random_state=SEED, stratify=digits.target
-            )
-        )
+        return cls(*train_test_split(pixels, digits.target, test_size=0.25, random_state=SEED, stratify=digits.target))
 
     def batches(self, epochs: int, size: int = 50) -> Iterator[tuple[Any, Any]]:
         """Yield shuffled training batches, the same ones at every call."""
@@ -107,9 +103,7 @@ def freeze_regression(digits: Digits, path: Path) -> None:
     """Write the frozen graph of 2019: softmax regression, weights as constants."""
     with tf.Graph().as_default() as graph, tf1.Session() as session:
         train_in_session(digits, hidden=0, epochs=10, session=session)
-        frozen = tf1.graph_util.convert_variables_to_constants(
-            session, graph.as_graph_def(add_shapes=True), ["probs"]
-        )
+        frozen = tf1.graph_util.convert_variables_to_constants(session, graph.as_graph_def(add_shapes=True), ["probs"])
     path.write_bytes(frozen.SerializeToString(deterministic=True))
 
 
