@@ -94,13 +94,17 @@ def test_other_options_for_the_same_source_renew_it(kernel: Kernel) -> None:
 @pytest.mark.parametrize("failing", ["%tf_run nothing [1]", "%%tf_run net\n1 / 0", "%tf_model add net nowhere"])
 def test_run_all_stops_at_the_failing_cell(kernel: Kernel, failing: str) -> None:
     kernel.ok("net = 0")
+    # All three are queued before the first of them can end, as Run All does it.
+    (kernel.folder / "queued").unlink(missing_ok=True)
+    waiting = kernel.client.execute("import pathlib\nwhile not pathlib.Path('queued').exists():\n    pass")
     first = kernel.client.execute(failing, stop_on_error=True)
     second = kernel.client.execute("reached = True", stop_on_error=True)
+    (kernel.folder / "queued").touch()
     statuses: dict[str, str] = {}
-    while len(statuses) < 2:
+    while len(statuses) < 3:
         reply = kernel.client.get_shell_msg(timeout=60)
         statuses[reply["parent_header"]["msg_id"]] = reply["content"]["status"]
-    assert statuses == {first: "error", second: "aborted"}
+    assert statuses == {waiting: "ok", first: "error", second: "aborted"}
     assert kernel.value("'reached' in globals()") == "False"
 
 
