@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +39,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("models/churn/2", {}, "models/churn/2"),
         ("models/churn/2", {"models": 1}, "models/churn/2"),
         ("models/churn/2", {"churn": 1}, "models/churn/2"),
+        ("models/churn/2", {"models": [], "churn": {}}, "models/churn/2"),
+        ("legacy.pb", {"legacy": 1}, "legacy.pb"),
         ("2024", {}, "2024"),
         ("a-b", {"a": 1}, "a-b"),
         ("gs://bucket/net", {"gs": 1}, "gs://bucket/net"),
@@ -54,7 +57,7 @@ def test_what_is_meant(text: str, names: dict[str, Any], meant: Any) -> None:
     ("text", "names"),
     [
         ("net", {"net": 1}),
-        ("legacy.pb", {"legacy": 1}),
+        ("legacy.pb", {"legacy": SimpleNamespace(pb=1)}),
         ("models/churn/2", {"models": 1, "churn": 1}),
         ("a-b", {"a": 1, "b": 1}),
     ],

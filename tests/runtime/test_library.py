@@ -67,7 +67,7 @@ def test_a_script_runs_models_without_ipython(tmp_path: Path) -> None:
     )
     assert printed(code, str(tmp_path / "net.pb")) == [
         "[2. 4.]",
-        "[6.] <KernelSession, 1 graphs open: model 'net'>",
+        "[6.] <KernelSession, 1 graph open: model 'net'>",
         "[]",
     ]
 

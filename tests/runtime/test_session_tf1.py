@@ -102,7 +102,7 @@ def test_repr_says_what_is_open() -> None:
     graph, x, y = scale_graph(2.0)
     session.host(graph, "net")
     session.run(y, {x: X})
-    assert repr(session) == "<KernelSession, 1 graphs open: model 'net'>"
+    assert repr(session) == "<KernelSession, 1 graph open: model 'net'>"
     session.evict(graph)
 
 

@@ -47,6 +47,8 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     # A literal such as 2024 is no model: a folder of that name is meant.
     bound = tree is not None and names_are_bound(tree, names) and not isinstance(tree, ast.Constant)
     exists = "://" not in text and _exists(text)
+    if bound and exists and not isinstance(tree, ast.Name) and not _gives_something(tree, text, names):
+        return text
     if bound and exists:
         msg = (
             f"{text} is an object of the notebook and a path here: "
@@ -61,6 +63,17 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
         msg = f"there is no path {text} here ({Path.cwd()}), and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
+
+
+def _gives_something(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> bool:
+    """Whether an expression that is also an existing path has a value: ``models/digits/1`` mostly has none."""
+    if tree is None or any(isinstance(node, ast.Call) for node in ast.walk(tree)):
+        return True  # not called, only to find out
+    try:
+        evaluate(text, names)
+    except Exception:  # noqa: BLE001 - whatever it raises, it is no object
+        return False
+    return True
 
 
 def _exists(text: str) -> bool:

@@ -14,7 +14,7 @@ from tfmagic.model.variables import Weights, bytes_of
 from tfmagic.runtime.behaviour import eagerly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
@@ -102,6 +102,11 @@ class EagerMode:
             raise SourceError(msg)
         return name
 
+    def extended(self, signature: Signature, names: Iterable[str]) -> Signature:
+        """Return the signature as it is: an object takes nothing else."""
+        del names
+        return signature
+
     def needs(self, signature: Signature, outputs: Sequence[str]) -> frozenset[str]:
         """Return the inputs without which the object cannot be called, whatever is fetched."""
         del outputs
@@ -130,6 +135,7 @@ class EagerMode:
         dict
             Arrays by name.
         """
+        __tracebackhide__ = True
         with self._running(), eagerly(), self._placed():
             given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
             outputs = named_outputs(self._calls[signature.name](given), [spec.tensor for spec in signature.outputs])

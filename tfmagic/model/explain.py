@@ -13,6 +13,8 @@ from tfmagic.runtime.hosted import label_of
 if TYPE_CHECKING:
     from types import TracebackType
 
+v1 = tf.compat.v1
+
 # The functions of TensorFlow in whose frames the two graphs can be found.
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
 _MIXED = re.compile(
@@ -50,8 +52,18 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
         )
         better = ForeignTensorError(msg)
     if better is None:
+        _add_hint(error)
         return error
     return better.with_traceback(error.__traceback__)
+
+
+def _add_hint(error: BaseException) -> None:
+    """Note below an error of TF1 code where TensorFlow 2 has what it looks for."""
+    if not isinstance(error, AttributeError) or error.obj is not tf:
+        return
+    missing = str(error.name)
+    if hasattr(v1, missing):
+        error.add_note(f"TensorFlow 2 has it as tf.compat.v1.{missing}: begin with import tensorflow.compat.v1 as tf")
 
 
 def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.model.inference import fed_behind, find_tensor
+from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_spec
 from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -50,7 +51,7 @@ class GraphMode:
         self.guard = guard
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
-        self._needs: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}
+        self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
         self._guarded: set[tuple[str, ...]] = set()
         KernelSession().host(self.graph, room.label, fill=fill, prepare=room.initialiser)
 
@@ -102,13 +103,33 @@ class GraphMode:
         if output is not None and output.tensor is not None:
             return output.tensor
         try:
-            return str(find_tensor(self.room.label, self.graph, self.room.names, name).name)
+            tensor = str(find_tensor(self.room.label, self.graph, self.room.names, name).name)
         except SourceError:
             if signature.outputs and ":" not in name and "/" not in name:
                 names = ", ".join(spec.name for spec in signature.outputs)
                 msg = f"{self.room.label} has no output or tensor {name!r} (its outputs are: {names})"
                 raise SourceError(msg) from None
             raise
+        if self.guard is not None:
+            self.guard.check([tensor])
+        return tensor
+
+    def extended(self, signature: Signature, names: Iterable[str]) -> Signature:
+        """Return the signature with those of `names` that are other placeholders of the graph.
+
+        They are inputs for what is fetched beside the outputs: a loss needs labels.
+        """
+        unknown = [name for name in names if signature.input(name) is None]
+        found = [(name, self._placeholder(name)) for name in unknown]
+        more = [tensor_spec(name, tensor, optional=True) for name, tensor in found if tensor is not None]
+        return replace(signature, inputs=(*signature.inputs, *more)) if more else signature
+
+    def _placeholder(self, name: str) -> Any:
+        try:
+            tensor = find_tensor(self.room.label, self.graph, self.room.names, name)
+        except SourceError:
+            return None
+        return tensor if tensor.op.type in PLACEHOLDERS else None
 
     def needs(self, signature: Signature, tensors: Sequence[str]) -> frozenset[str]:
         """Return the inputs that the values of these tensors depend on.
@@ -118,21 +139,26 @@ class GraphMode:
         InputError
             When they depend on a placeholder that is no input of the signature.
         """
-        key = (signature.name, tuple(tensors))
+        inputs = {str(spec.tensor): spec for spec in signature.inputs}
+        key = (tuple(inputs), tuple(tensors))
         found = self._needs.get(key)
         if found is None:
-            inputs = {str(spec.tensor): spec for spec in signature.inputs}
             behind = fed_behind([self.graph.get_tensor_by_name(name) for name in tensors], inputs.keys())
             outside = next((name for name in behind if name not in inputs), None)
             if outside is not None:
-                msg = (
-                    f"{self.room.label}: {', '.join(tensors)} depends on the placeholder {outside!r}, which is no "
-                    f"input of {signature.name}: name it among the --inputs"
-                )
+                name = self._name_of(outside)
+                msg = f"{self.room.label}: {', '.join(tensors)} needs the placeholder {name!r} too: give {name}=…"
                 raise InputError(msg)
             found = frozenset(inputs[name].name for name in behind if not inputs[name].optional)
             self._needs[key] = found
         return found
+
+    def _name_of(self, tensor: str) -> str:
+        """Return what a person can call a tensor: a name of the room, or its operation's."""
+        for name, value in self.room.names.items():
+            if getattr(value, "name", None) == tensor and getattr(value, "graph", None) is self.graph:
+                return name
+        return tensor.split(":", maxsplit=1)[0]
 
     def call(
         self,
@@ -156,6 +182,7 @@ class GraphMode:
         dict
             Arrays by the names of `fetches`.
         """
+        __tracebackhide__ = True
         del signature
         tensors = tuple(tensor for _, tensor in fetches)
         if self.guard is not None and tensors not in self._guarded:

@@ -13,11 +13,11 @@ from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-_PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
 # What stands at the edge of a graph without being an answer: variables and how
 # they are made, read, saved and counted.
-_NO_OUTPUT = _PLACEHOLDERS | {
+_NO_OUTPUT = PLACEHOLDERS | {
     "Assign",
     "AssignAdd",
     "AssignAddVariableOp",
@@ -155,7 +155,7 @@ def _belongs(value: Any, graph: Any) -> bool:
 
 def _placeholders(graph: Any, bound: Mapping[str, str]) -> dict[str, Any]:
     """Return the placeholders by name: their own where they were given one, else the Python name."""
-    found = [op for op in graph.get_operations() if op.type in _PLACEHOLDERS]
+    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS]
     # A name that was given goes first: a Python name may be the same as another one's.
     given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
     starts: dict[str, Any] = {}

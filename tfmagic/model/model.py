@@ -81,6 +81,7 @@ class Model:
         ModelStateError
             When the model was dropped, or is still stopping.
         """
+        __tracebackhide__ = True
         result = self.run(value, signature=signature, **inputs)
         return next(iter(result.values())) if len(result) == 1 else result
 
@@ -117,6 +118,7 @@ class Model:
         ModelStateError
             When the model was dropped, or is still stopping.
         """
+        __tracebackhide__ = True
         return self._run(value, inputs, fetch, signature)
 
     def run_stoppable(
@@ -136,6 +138,7 @@ class Model:
         KeyboardInterrupt
             At once; the model is ``stopping`` until its native run has ended.
         """
+        __tracebackhide__ = True
         mode = self.mode_now()
         try:
             return workers().call(lambda: self._run(value, inputs or {}, fetch, signature))
@@ -165,8 +168,9 @@ class Model:
         fetch: Sequence[str] | str | None,
         signature: str | None,
     ) -> Result:
+        __tracebackhide__ = True
         mode = self.mode_now()
-        chosen = self.signature(signature)
+        chosen = mode.extended(self.signature(signature), inputs)
         bound = bind(self.name, chosen, value, inputs)
         feeds = [(spec, checked(self.name, spec, bound[spec.name])) for spec in chosen.inputs if spec.name in bound]
         if fetch is None:
@@ -262,6 +266,7 @@ class Model:
             "mode": self.mode,
             "state": self.state,
             "source": self.source.text,
+            "path": self.source.where,
             "device": self.options.device,
             "default_signature": self.default_signature if self._mode is not None else None,
             "signatures": [signature.record() for signature in signatures.values()],

@@ -24,6 +24,7 @@ class ModelRecord(TypedDict):
     mode: str
     state: str
     source: str
+    path: str | None
     device: str | None
     default_signature: str | None
     signatures: list[SignatureRecord]

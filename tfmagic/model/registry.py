@@ -192,7 +192,7 @@ class Models(Mapping[str, "Model"]):
             outcome = "added"
             fingerprint = source.fingerprint()
             if old is not None:
-                if old.source.identity != source.identity:
+                if not old.source.names_the_same(source):
                     if not replace:
                         msg = (
                             f"the name {name!r} is taken by {old.source.text} ({old.source.kind}): choose another "

@@ -105,6 +105,7 @@ class ModelPage(View):
         variables = UNKNOWN if record["variables"] is None else str(record["variables"])
         rows = [
             ("source", f"{record['source']} ({record['kind']})"),
+            *([("path", record["path"])] if record["path"] else []),
             ("mode", record["mode"]),
             ("state", record["state"]),
             ("device", record["device"] or "no request"),
@@ -190,11 +191,10 @@ def added_text(record: ModelRecord, outcome: str) -> str:
     """Return the lines that say what came of adding a model."""
     if outcome == "kept":
         return f"{record['name']}: unchanged, kept"
-    head = (
-        f"{record['name']} {outcome}: {record['kind']} {record['source']}"
-        if record["kind"] != "cell"
-        else (f"{record['name']} {outcome}: built by the cell")
-    )
+    head = f"{record['name']} {outcome}: {record['kind']} {record['source']}"
+    if record["kind"] == "cell":
+        anew = ", its variables begin anew" if outcome == "renewed" else ""
+        head = f"{record['name']} {outcome}: built by the cell{anew}"
     notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
     signature = _default(record)
     if signature is None:

@@ -12,18 +12,19 @@ from __future__ import annotations
 import threading
 import weakref
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import ConfigError, ModelStateError, UninitialisedVariableError
+from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
 from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
 from tfmagic.runtime.hosted import Fill, NativeSession, OpenGraph, hosted, label_of, never_began
 from tfmagic.runtime.process import once
 from tfmagic.runtime.tf1_interface import Tf1Interface
-from tfmagic.runtime.uninitialised import variable_named_in
+from tfmagic.runtime.uninitialised import uninitialised
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class KernelSession(Tf1Interface):
         ModelStateError
             While an interrupted run of one of these graphs has not ended.
         """
+        __tracebackhide__ = True
         feeds = dict(feed_dict or {})
         default = v1.get_default_graph()
         elements = leaves(fetches)
@@ -122,11 +124,12 @@ class KernelSession(Tf1Interface):
         by_graph = feeds_by_graph(feeds, graphs, default)
         if len(graphs) == 1:
             (graph,) = graphs
-            return self._apart(graphs, lambda: self._run(graph, fetches, feeds, options, run_metadata))
+            return self._apart(graphs, partial(self._run, graph, fetches, feeds, options, run_metadata))
         if not graphs:
-            return self._apart([default], lambda: self._run(default, fetches, feeds, options, None))
+            return self._apart([default], partial(self._run, default, fetches, feeds, options, None))
 
         def run_each() -> Any:
+            __tracebackhide__ = True
             values: dict[int, list[Any]] = {}
             for graph in graphs:
                 mine = [leaf for leaf in elements if graph_of(leaf, default) is graph]
@@ -161,6 +164,7 @@ class KernelSession(Tf1Interface):
         list of ndarray
             In the order of `fetches`.
         """
+        __tracebackhide__ = True
         record = hosted(graph)
         evictions = record.evictions
         with record.running():
@@ -171,6 +175,7 @@ class KernelSession(Tf1Interface):
 
     def interruptible(self, graphs: Iterable[Any], run: Callable[[], Any]) -> Any:
         """Call `run`, which runs `graphs`, so that Ctrl-C in a notebook returns at once."""
+        __tracebackhide__ = True
         return self._apart(list(graphs), run)
 
     # -- what the session is -------------------------------------------------
@@ -200,7 +205,8 @@ class KernelSession(Tf1Interface):
     def __repr__(self) -> str:
         """Say how many graphs it has open."""
         names = sorted(label_of(graph) for graph in self.open_graphs())
-        return f"<KernelSession, {len(names)} graphs open{': ' + ', '.join(names) if names else ''}>"
+        graphs = "1 graph" if len(names) == 1 else f"{len(names)} graphs"
+        return f"<KernelSession, {graphs} open{': ' + ', '.join(names) if names else ''}>"
 
     # -- which graphs it hosts -----------------------------------------------
 
@@ -296,6 +302,7 @@ class KernelSession(Tf1Interface):
         return record.open(graph, self._freeze, evictions)
 
     def _apart(self, graphs: list[Any], run: Callable[[], Any]) -> Any:
+        __tracebackhide__ = True
         try:
             return workers().call(run)
         except KeyboardInterrupt:
@@ -304,14 +311,21 @@ class KernelSession(Tf1Interface):
             raise
 
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
+        __tracebackhide__ = True
         record = hosted(graph)
         evictions = record.evictions
+
+        def run(opened: OpenGraph) -> Any:
+            __tracebackhide__ = True
+            return opened.native.run(fetches, feeds, options, metadata)
+
         # The stacks are thread-local, and this may be a worker.
         with record.running(), graph.as_default(), self.as_default():
-            return self._on(graph, evictions, lambda opened: opened.native.run(fetches, feeds, options, metadata))
+            return self._on(graph, evictions, run)
 
     def _on(self, graph: Any, evictions: int, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
+        __tracebackhide__ = True
         record = hosted(graph)
         while True:
             record.check(evictions)
@@ -321,7 +335,7 @@ class KernelSession(Tf1Interface):
                     record.prepare(opened.native)
                 return use(opened)
             except tf.errors.FailedPreconditionError as error:
-                raise self._explained(error, graph) from error
+                raise uninitialised(error, label_of(graph)) from error
             except Exception as error:
                 if not opened.closed:
                     raise
@@ -329,13 +343,3 @@ class KernelSession(Tf1Interface):
                 if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error
-
-    def _explained(self, error: Exception, graph: Any) -> Exception:
-        variable = variable_named_in(str(error))
-        if variable is None:
-            return error
-        msg = (
-            f"variable {variable!r} of {label_of(graph)} was never initialised: give it a value before what reads "
-            "it runs, with its own initializer (session.run(variable.initializer)) or from a checkpoint"
-        )
-        return UninitialisedVariableError(msg)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from tfmagic.errors import UninitialisedVariableError
+
 # Resource variables, then reference variables (TF1's VariableV2); the texts are
 # those of resource_variable_ops.cc and executor.cc in TensorFlow 2.16 to 2.21.
 _SAYINGS = (
@@ -21,3 +23,23 @@ def variable_named_in(message: str) -> str | None:
         if found is not None:
             return found["name"]
     return None
+
+
+def uninitialised(error: Exception, owner: str) -> Exception:
+    """Return the error to raise for a failed precondition: one that names the variable, if it is one.
+
+    Parameters
+    ----------
+    error
+        TensorFlow's.
+    owner
+        What to call the graph.
+    """
+    variable = variable_named_in(str(error))
+    if variable is None:
+        return error
+    msg = (
+        f"variable {variable!r} of {owner} was never initialised: give it a value before what reads it runs, "
+        "with its own initializer (session.run(variable.initializer)) or from a checkpoint"
+    )
+    return UninitialisedVariableError(msg)

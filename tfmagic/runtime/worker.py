@@ -37,6 +37,7 @@ class _Job:
         self.error: BaseException | None = None
 
     def run(self) -> None:
+        __tracebackhide__ = True
         try:
             self.result = self.context.run(self.call)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
@@ -65,12 +66,14 @@ class Workers:
         BaseException
             Whatever `call` raised.
         """
+        __tracebackhide__ = True
         if not self.interactive or threading.current_thread() is not threading.main_thread():
             return call()
         return self.call_apart(call)
 
     def call_apart(self, call: Callable[[], T]) -> T:
         """Run `call` in a worker, whichever thread asks."""
+        __tracebackhide__ = True
         job = _Job(call)
         self._take().put(job)
         while not job.done.wait(_WAKE_S):

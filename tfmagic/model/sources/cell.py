@@ -84,6 +84,6 @@ def _check_not_empty(model: str, graph: Any) -> None:
     if not graph.get_operations():
         msg = (
             f"{model}: this cell added nothing to the room's graph, which is the default graph here "
-            "(a tf.Graph() of its own is not the room's)"
+            "(take out with tf.Graph().as_default(): the room has a graph already)"
         )
         raise SourceError(msg)

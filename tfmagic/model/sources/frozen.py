@@ -11,9 +11,10 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
+from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
 from tfmagic.model.sources.paths import stamp, the_path
-from tfmagic.model.sources.source import Built, Source
+from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,22 +22,10 @@ if TYPE_CHECKING:
     from tfmagic.model.options import Options
 
 
-class FrozenSource(Source):
-    """A frozen graph in a file.
-
-    Parameters
-    ----------
-    path
-        The ``.pb`` file.
-    text
-        What the person typed.
-    """
+class FrozenSource(FileSource):
+    """A frozen graph in a ``.pb`` file."""
 
     kind = "frozen graph"
-
-    def __init__(self, path: Path, text: str) -> None:
-        super().__init__(text)
-        self.path = path
 
     def fingerprint(self) -> object:
         """Return path, size and time of change."""

@@ -52,6 +52,8 @@ def source_of_path(path: Path, text: str) -> Source:
         f"{path} is no model that tfmagic can read: expected a SavedModel folder or a frozen graph (.pb), "
         f"got a {path.suffix or 'file without a suffix'}"
     )
+    if path.suffix in {".keras", ".h5"}:
+        msg += "; load it with keras.models.load_model and add the object"
     raise SourceError(msg)
 
 

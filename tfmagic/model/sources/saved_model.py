@@ -9,34 +9,21 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.room import Room
 from tfmagic.model.signature import default_among, renamed
+from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.loading import filling, name_the_ends, reading
 from tfmagic.model.sources.meta_graph import chosen_meta_graph, signatures_of, version_of
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.saved_graph import SavedGraph
-from tfmagic.model.sources.source import Built, Source
+from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tfmagic.model.options import Options
 
 
-class SavedModelSource(Source):
-    """A SavedModel directory, or a folder of numbered versions of one.
-
-    Parameters
-    ----------
-    path
-        The directory.
-    text
-        What the person typed.
-    """
+class SavedModelSource(FileSource):
+    """A SavedModel directory, or a folder of numbered versions of one."""
 
     kind = "SavedModel"
-
-    def __init__(self, path: Path, text: str) -> None:
-        super().__init__(text)
-        self.path = path
 
     def fingerprint(self) -> object:
         """Return the version chosen, and size and time of each of its files."""

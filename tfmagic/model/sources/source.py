@@ -75,5 +75,14 @@ class Source(ABC):
         """What has to be equal for a taken name to mean the same source, changed or not."""
         return self.text
 
+    @property
+    def where(self) -> str | None:
+        """The path of the file or folder; None for what is in no file."""
+        return None
+
+    def names_the_same(self, other: Source) -> bool:
+        """Return whether `other` is the same source, changed or not."""
+        return self.text == other.text or self.identity == other.identity
+
     def release(self) -> None:  # noqa: B027 - most sources hold nothing
         """Let go of whatever the source holds: its model was dropped."""
