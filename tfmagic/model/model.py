@@ -64,22 +64,7 @@ class Model:
     def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
         """Run the model: the array where there is one output, else all by name.
 
-        Parameters
-        ----------
-        value
-            The one input, or a mapping of inputs by name; also a pandas
-            ``DataFrame`` or a ``tf.data.Dataset``.
-        signature
-            Another than the default one.
-        **inputs
-            Inputs by name.
-
-        Raises
-        ------
-        InputError
-            For an input that is missing, unknown, or does not fit.
-        ModelStateError
-            When the model was dropped, or is still stopping.
+        The parameters and errors are those of `run`.
         """
         __tracebackhide__ = True
         result = self.run(value, signature=signature, **inputs)
@@ -99,7 +84,8 @@ class Model:
         Parameters
         ----------
         value
-            As for a call.
+            The one input, or a mapping of inputs by name; also a pandas
+            ``DataFrame`` or a ``tf.data.Dataset``.
         fetch
             Only these outputs; in a graph, any tensor by name.
         signature

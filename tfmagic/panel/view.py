@@ -6,6 +6,7 @@ that a magic's result can be used and not only looked at.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import SignatureRecord, TensorRecord
 
 
-class View:
+class View(ABC):
     """Something with a text and an HTML form."""
 
+    @abstractmethod
     def text(self) -> str:
         """Return the view as text."""
-        raise NotImplementedError
 
     def html(self) -> str:
         """Return the view as HTML; a subclass draws tables where this has lines."""
