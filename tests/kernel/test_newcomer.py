@@ -45,6 +45,13 @@ def test_a_fetch_beside_the_outputs_says_and_takes_what_it_needs(kernel: Kernel)
     assert kernel.ok("%tf_run pasted images=[[1, 2]] truth=[1] --fetch loss").text == "np.float32(4.0)"
 
 
+def test_and_takes_it_from_a_dict_too(kernel: Kernel) -> None:
+    kernel.ok(PASTED.replace("%%tf_model pasted", "%%tf_model pasted --inputs images --outputs scores"))
+    both = '%tf_run pasted {"images": [[1, 2]], "truth": [1]} --fetch loss'
+    assert kernel.ok(both).text == "np.float32(4.0)"
+    assert "no input 'ruth'" in kernel.refused('%tf_run pasted {"images": [[1, 2]], "ruth": [1]} --fetch loss')
+
+
 def test_building_anew_says_that_the_variables_begin_anew(kernel: Kernel) -> None:
     kernel.ok(PASTED)
     assert "its variables begin anew" in kernel.ok(PASTED).text

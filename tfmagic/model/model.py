@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
@@ -16,7 +17,7 @@ from tfmagic.model.signature import default_among
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tfmagic.model.cell import Cell
     from tfmagic.model.eager_mode import EagerMode
@@ -156,7 +157,8 @@ class Model:
     ) -> Result:
         __tracebackhide__ = True
         mode = self.mode_now()
-        chosen = mode.extended(self.signature(signature), inputs)
+        given = [*inputs, *(value if isinstance(value, Mapping) else ())]
+        chosen = mode.extended(self.signature(signature), given)
         bound = bind(self.name, chosen, value, inputs)
         feeds = [(spec, checked(self.name, spec, bound[spec.name])) for spec in chosen.inputs if spec.name in bound]
         if fetch is None:
