@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfmagic import models
 from tfmagic.errors import InputError
+from tfmagic.model.names import unique
 from tfmagic.model.options import Options, full_device
-from tfmagic.model.sources.live import unique
 from tfmagic.model.sources.resolve import source_of
 
 A = np.array([[1, 2], [3, 4]], np.float32)

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError, SourceError, did_you_mean
+from tfmagic.model.names import unique
 from tfmagic.model.variables import Weights, bytes_of
 from tfmagic.runtime.behaviour import eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    import numpy as np
 
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
@@ -84,6 +87,24 @@ class EagerMode:
 
     def open(self) -> None:
         """Do nothing: the object is there."""
+
+    def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Give name and present value of each of the object's variables; all if `names` is None."""
+        for name, variable in self._named().items():
+            if names is None or name in names:
+                yield name, variable.numpy()
+
+    def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Give the object's variables their values."""
+        named = self._named()
+        for name, value in values:
+            named[name].assign(value)
+
+    def _named(self) -> dict[str, Any]:
+        """Return the object's variables by name; Keras's have a path, and names may be the same."""
+        variables = list(self._variables())
+        names = unique(str(getattr(variable, "path", None) or variable.name).split(":")[0] for variable in variables)
+        return dict(zip(names, variables, strict=True))
 
     def fetch(self, signature: Signature, name: str) -> str:
         """Return what the object calls an output.

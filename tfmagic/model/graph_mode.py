@@ -10,9 +10,10 @@ from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tenso
 from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
+from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
 
@@ -90,6 +91,15 @@ class GraphMode:
     def open(self) -> None:
         """Open the native session and fill it, so that the first call need not."""
         KernelSession().open(self.graph)
+
+    def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Give name and present value of each variable that has one, a few at a time; all if `names` is None."""
+        native = KernelSession().open(self.graph)
+        yield from values_of(self.graph).read(native, names)
+
+    def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Give variables their values, consumed one by one; an array that was given must not be used again."""
+        values_of(self.graph).write(KernelSession().open(self.graph), values)
 
     def fetch(self, signature: Signature, name: str) -> str:
         """Return the tensor that a fetch name means: an output, a room's name, any tensor.

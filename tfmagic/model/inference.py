@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.runtime.values import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -155,7 +156,7 @@ def _belongs(value: Any, graph: Any) -> bool:
 
 def _placeholders(graph: Any, bound: Mapping[str, str]) -> dict[str, Any]:
     """Return the placeholders by name: their own where they were given one, else the Python name."""
-    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS]
+    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(OURS)]
     # A name that was given goes first: a Python name may be the same as another one's.
     given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
     starts: dict[str, Any] = {}
@@ -171,7 +172,7 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> di
     found = [
         tensor
         for op in graph.get_operations()
-        if op.type not in _NO_OUTPUT
+        if op.type not in _NO_OUTPUT and not op.name.startswith(OURS)
         for tensor in op.outputs
         if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"}
         # Of an operation with several results, such as the values and indices of a

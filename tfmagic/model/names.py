@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import keyword
 import re
+from typing import TYPE_CHECKING
 
 from tfmagic.errors import NameTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VERBS = (
     "add",
@@ -53,3 +57,16 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
         hint = f", such as {near!r}" if near.isidentifier() else ""
         msg = f"{name!r} cannot be a model's name: letters, digits and _ make one{hint}"
         raise NameTakenError(msg)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Return the names, each that came before with a number: ``a``, ``a_1``."""
+    given = list(names)
+    made: list[str] = []
+    for name in given:
+        number, one = 0, name
+        while one in made or (number and one in given):
+            number += 1
+            one = f"{name}_{number}"
+        made.append(one)
+    return made

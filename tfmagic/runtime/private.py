@@ -57,7 +57,7 @@ def eager_config() -> Any:
     return derived
 
 
-def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, str]) -> None:
+def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any]) -> None:
     """Run operations that will not run again, and leave nothing of them in the session.
 
     ``Session.run`` keeps the pruned graph and its executors of everything that it
@@ -70,7 +70,7 @@ def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, str]) -> N
     targets
         Names of operations, or of tensors to evaluate.
     feeds
-        Texts by tensor name.
+        Arrays or texts by tensor name.
     """
     make = getattr(native, "_make_callable_from_options", None)
     if make is None:
@@ -79,9 +79,23 @@ def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, str]) -> N
     from tensorflow.core.protobuf import config_pb2
 
     operations = [name.split(":")[0] for name in targets]
-    make(config_pb2.CallableOptions(feed=feeds, target=operations))(
-        *(np.array(text, dtype=object) for text in feeds.values())
-    )
+    values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
+    make(config_pb2.CallableOptions(feed=feeds, target=operations))(*values)
+
+
+def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
+    """Return the values of tensors that will not be fetched again, and leave nothing in the session.
+
+    Parameters
+    ----------
+    native
+        A ``tf.compat.v1.Session``.
+    fetches
+        Tensor names.
+    """
+    if not hasattr(native, "_make_callable_from_options"):
+        return list(native.run([native.graph.as_graph_element(name) for name in fetches]))
+    return list(native_callable(native, (), fetches)())
 
 
 def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:

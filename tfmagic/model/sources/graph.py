@@ -15,6 +15,7 @@ from tfmagic.model.sources.loading import name_the_ends
 from tfmagic.model.sources.source import Built
 from tfmagic.model.variables import variables_of
 from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.values import OURS
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
@@ -29,7 +30,8 @@ class GraphSource(LiveSource):
     def fingerprint(self) -> object:
         """Return the graph's identity, and how much the person has put into it."""
         ours = {"IsVariableInitialized", "VarIsInitializedOp"}
-        return (id(self.live), sum(op.type not in ours for op in self.live.get_operations()))
+        theirs = (op for op in self.live.get_operations() if op.type not in ours and not op.name.startswith(OURS))
+        return (id(self.live), sum(1 for _ in theirs))
 
     @staticmethod
     def takes(live: Any) -> bool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.names import unique
 from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
 from tfmagic.model.sources.function import called
-from tfmagic.model.sources.live import LiveSource, spec_of, unique
+from tfmagic.model.sources.live import LiveSource, spec_of
 from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:

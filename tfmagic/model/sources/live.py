@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from tfmagic.model.signature import TensorSpec
 from tfmagic.model.sources.source import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class LiveSource(Source):
@@ -35,19 +32,6 @@ class LiveSource(Source):
     def release(self) -> None:
         """Let go of the object."""
         self.live = None
-
-
-def unique(names: Iterable[str]) -> list[str]:
-    """Return the names, each that came before with a number: ``a``, ``a_1``."""
-    given = list(names)
-    made: list[str] = []
-    for name in given:
-        number, one = 0, name
-        while one in made or (number and one in given):
-            number += 1
-            one = f"{name}_{number}"
-        made.append(one)
-    return made
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
