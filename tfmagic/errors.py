@@ -9,10 +9,10 @@ through as they are.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class TfMagicError(Exception):
@@ -51,6 +51,10 @@ class ModelStateError(TfMagicError, RuntimeError):
     """A model that cannot be run now: dropped, or still stopping."""
 
 
+class StoppedError(ModelStateError):
+    """A run that was ended from elsewhere, with ``stop --now``."""
+
+
 class UninitialisedVariableError(TfMagicError, RuntimeError):
     """A variable that was read before anything was written to it."""
 
@@ -65,6 +69,48 @@ class ConfigError(TfMagicError, ValueError):
 
 class MissingTensorFlowError(TfMagicError, ImportError):
     """No TensorFlow in this environment, or one that is too old."""
+
+
+class SaveError(TfMagicError, ValueError):
+    """A model that cannot be saved in the format that was asked for."""
+
+
+class DestinationError(SaveError, OSError):
+    """A path that cannot be written to, or not to its end."""
+
+
+class PathTakenError(SaveError, FileExistsError):
+    """A path at which there is something already."""
+
+
+class RunTimeoutError(TfMagicError, TimeoutError):
+    """A run that had not ended at its deadline.
+
+    Attributes
+    ----------
+    partial : Mapping or None
+        Of a run in batches, the outputs of those that had ended.
+    rows : str
+        Which rows these are: ``rows 0 to 4095 of 10000``.
+    """
+
+    partial: Mapping[str, Any] | None = None
+    rows: str = ""
+
+
+class InterruptedRun(KeyboardInterrupt):
+    """Ctrl-C in the middle of a run in batches, which keeps what had been done by then.
+
+    Attributes
+    ----------
+    partial : Mapping or None
+        The outputs of the batches that had ended; None where none had.
+    rows : str
+        Which rows these are: ``rows 0 to 4095 of 10000``.
+    """
+
+    partial: Mapping[str, Any] | None = None
+    rows: str = ""
 
 
 class UsageLineError(TfMagicError, ValueError):

@@ -80,6 +80,25 @@ class Reply:
         return self.evalue
 
 
+@dataclass
+class Tab:
+    """What Tab offered in a cell.
+
+    Attributes
+    ----------
+    matches
+        The texts.
+    cells
+        The cell as a front end leaves it after each of them was taken.
+    types
+        What each is called.
+    """
+
+    matches: list[str]
+    cells: list[str]
+    types: list[str]
+
+
 class Kernel:
     """A kernel with TensorFlow and tfmagic in it, in a folder of its own."""
 
@@ -131,6 +150,20 @@ class Kernel:
     def refused(self, code: str) -> str:
         """Run a cell that tfmagic has to refuse, and return its one-line error."""
         return self.run(code).usage_error
+
+    def complete(self, cell: str) -> Tab:
+        """Press Tab at the end of a cell, or where ``<Tab>`` stands in it."""
+        before, _, after = cell.partition("<Tab>")
+        request = self.client.complete(before + after, len(before))
+        content = self._reply_to(request, time.monotonic() + PATIENCE_S)
+        assert content["status"] == "ok", content
+        start, end = content["cursor_start"], content["cursor_end"]
+        assert end == len(before), content
+        return Tab(
+            content["matches"],
+            [before[:start] + match + after for match in content["matches"]],
+            [one["type"] for one in content["metadata"].get("_jupyter_types_experimental", ())],
+        )
 
     def wait_until(self, expression: str) -> None:
         """Wait until an expression is true in the kernel."""

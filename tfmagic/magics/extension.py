@@ -18,6 +18,7 @@ from IPython.display import display
 
 from tfmagic.errors import TfMagicError
 from tfmagic.magics import model_magic, run_magic
+from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.worker import workers
@@ -76,10 +77,12 @@ class TfMagics(Magics):
         if cell is None:
             return model_magic.run_line(line, self._names(local_ns), _show)
 
-        def source() -> Any:
-            from tfmagic.model.sources.cell import CellSource
+        def source(eager: bool) -> Any:  # noqa: FBT001 - one of two kinds
+            from tfmagic.model.sources.cell import CellSource, EagerCellSource
 
-            return CellSource(self._cell("tf_model", line, cell), names_for_a_room(self.shell))
+            return (EagerCellSource if eager else CellSource)(
+                self._cell("tf_model", line, cell), names_for_a_room(self.shell)
+            )
 
         _show(model_magic.run_cell(line, source))
         return None
@@ -148,11 +151,12 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
     shell.register_magics(TfMagics)
+    add_matcher(shell)
     workers().interactive = True
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magics out of `shell`, and end the worker threads.
+    """Take the magics and the matcher out of `shell`, and end the worker threads.
 
     IPython has no call for this: a magic is in the manager's two tables, in its
     registry, and among the shell's configurables.
@@ -166,4 +170,5 @@ def unload(shell: InteractiveShell) -> None:
             del table[magic]
     manager.registry.pop(name, None)
     shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
+    remove_matcher(shell)
     workers().dismiss()

@@ -49,16 +49,51 @@ def split(line: str) -> Line:
     return Line(tuple(words), silent)
 
 
-def _words(line: str) -> list[str]:
+@dataclass(frozen=True)
+class Begun:
+    """A line as far as it has been typed, which may be in the middle of anything.
+
+    Attributes
+    ----------
+    words
+        Those that are complete, in order.
+    word
+        The one that is being typed; empty after a blank.
+    closers
+        What would close the brackets that are open, the innermost last.
+    quote
+        The quote that is open; empty where none is.
+    quoted
+        What has been typed since that quote.
+    comment
+        Whether the line ends in a comment.
+    """
+
+    words: tuple[str, ...] = ()
+    word: str = ""
+    closers: tuple[str, ...] = ()
+    quote: str = ""
+    quoted: str = ""
+    comment: bool = False
+
+
+def begun(line: str) -> Begun:
+    """Split the beginning of a line, up to the cursor, as `split` does a whole one."""
     words: list[str] = []
     word = ""
     closers: list[str] = []
     at = 0
     while at < len(line):
         character = line[at]
-        end = _end_of_quote(line, at) if character in "'\"" else at + 1
         if character == "#" and not closers and not word:
-            break
+            return Begun(tuple(words), comment=True)
+        end = at + 1
+        if character in "'\"":
+            quote = character * 3 if line.startswith(character * 3, at) else character
+            found = _end_of_quote(line, at, quote)
+            if found is None:
+                return Begun(tuple(words), word + line[at:], tuple(closers), quote, line[at + len(quote) :])
+            end = found
         if character.isspace() and not closers:
             words.extend([word] if word else [])
             word = ""
@@ -66,10 +101,18 @@ def _words(line: str) -> list[str]:
             _follow_brackets(character, closers)
             word += line[at:end]
         at = end
-    if closers:
-        msg = f"{closers[-1]!r} is missing: a bracket in {line.strip()!r} is not closed"
+    return Begun(tuple(words), word, tuple(closers))
+
+
+def _words(line: str) -> list[str]:
+    read = begun(line)
+    if read.quote:
+        msg = f"{read.quote} is missing: a quote in {line.strip()!r} is not closed"
         raise UsageLineError(msg)
-    return [*words, word] if word else words
+    if read.closers:
+        msg = f"{read.closers[-1]!r} is missing: a bracket in {line.strip()!r} is not closed"
+        raise UsageLineError(msg)
+    return [*read.words, *([read.word] if read.word else [])]
 
 
 def _follow_brackets(character: str, closers: list[str]) -> None:
@@ -79,9 +122,8 @@ def _follow_brackets(character: str, closers: list[str]) -> None:
         closers.pop()
 
 
-def _end_of_quote(line: str, start: int) -> int:
-    """Return the position after the quoted text that begins at `start`."""
-    quote = line[start] * 3 if line.startswith(line[start] * 3, start) else line[start]
+def _end_of_quote(line: str, start: int, quote: str) -> int | None:
+    """Return the position after the quoted text that begins at `start`, None where it does not end."""
     at = start + len(quote)
     while at < len(line):
         if line[at] == "\\":
@@ -90,5 +132,4 @@ def _end_of_quote(line: str, start: int) -> int:
             return at + len(quote)
         else:
             at += 1
-    msg = f"{quote} is missing: a quote in {line.strip()!r} is not closed"
-    raise UsageLineError(msg)
+    return None

@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UsageLineError, did_you_mean
+from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
 from tfmagic.magics.options import Command, Option, Parsed, parse
 from tfmagic.magics.source import resolve
 from tfmagic.model.names import VERBS
 from tfmagic.model.options import Options
 from tfmagic.model.registry import the_models
-from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, added_text
+from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, added_text, synced_text
 from tfmagic.runtime.library import require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _ENDS = (
-    Option("--inputs", "name or rename inputs: NAME=op:0, commas between several", "ENDS"),
-    Option("--outputs", "name or rename outputs: NAME=op:0, commas between several", "ENDS"),
-    Option("--device", "where to run: cpu, gpu, gpu:1, or TensorFlow's full form", "D"),
+    Option("--inputs", "name or rename inputs: NAME=op:0, commas between several", "ENDS", "ends"),
+    Option("--outputs", "name or rename outputs: NAME=op:0, commas between several", "ENDS", "ends"),
+    Option("--device", "where to run: cpu, gpu, gpu:1, or TensorFlow's full form", "D", "device"),
     Option("--replace", "take the name over from another source"),
 )
 
@@ -31,17 +32,23 @@ COMMANDS: dict[str, Command] = {
         "Register a model. SOURCE is a path, an object of the notebook, or an expression: in quotes a path, in "
         "brackets an expression, otherwise a name of the notebook before a path before an expression.",
         (
-            Option("--signature", "the default signature of a SavedModel", "S"),
-            Option("--tags", "the tag set of a SavedModel", "T,T"),
+            Option("--signature", "the default signature of a SavedModel", "S", "signature"),
+            Option("--tags", "the tag set of a SavedModel", "T,T", "tags"),
             *_ENDS,
             Option("--lazy", "load at first use"),
             Option("--warm", "run once now, so that the first call is a fast one"),
             Option("--unsafe", "let a file run Python, and touch files other than its own assets"),
+            Option("--copy", "give a live object a graph of its own instead of sharing: fast, independent weights"),
+            Option("--objects", "classes of a Keras file (default: the notebook's): [MyLayer]", "EXPR", "expression"),
         ),
     ),
     "show": Command(
         "%tf_model show NAME|PATH",
         "Show everything about one model; of a path: signatures, size and whether it fits, without loading it.",
+    ),
+    "sync": Command(
+        "%tf_model sync NAME...",
+        "Take the present weights of live objects into models that were added with --copy.",
     ),
     "drop": Command(
         "%tf_model drop NAME...",
@@ -53,8 +60,13 @@ COMMANDS: dict[str, Command] = {
 CELL = Command(
     "%%tf_model NAME",
     "The cell builds the graph of a model, in a room of its own: its variables and Python names meet no others. "
-    "Placeholders become inputs, and named tensors that nothing consumes outputs.",
-    _ENDS,
+    "Placeholders become inputs, and named tensors that nothing consumes outputs. Run again, it begins anew; "
+    "the weights of a model that was trained since stay as NAME~1.",
+    (
+        *_ENDS,
+        Option("--eager", "run the cell eagerly; its last expression is the model"),
+        Option("--keep", "when run again, keep the weights of variables of the same name, shape and dtype"),
+    ),
 )
 
 
@@ -97,12 +109,14 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return _show(parsed)
     if verb == "add":
         show(Sentence(_add(parsed, names)))
+    elif verb == "sync":
+        show(Sentence(_sync(parsed)))
     else:
         show(Sentence(_drop(parsed)))
     return None
 
 
-def run_cell(line: str, make_source: Callable[[], Any]) -> View:
+def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     """Build a model from a cell.
 
     Parameters
@@ -110,7 +124,8 @@ def run_cell(line: str, make_source: Callable[[], Any]) -> View:
     line
         What follows ``%%tf_model``.
     make_source
-        Makes the cell's source; called once the line has been understood.
+        Makes the cell's source, of one that runs eagerly if it is called with
+        True; called once the line has been understood.
     """
     __tracebackhide__ = True
     parsed = parse(split(line).words, CELL)
@@ -120,8 +135,14 @@ def run_cell(line: str, make_source: Callable[[], Any]) -> View:
         msg = f"one name was expected, for the model that this cell builds: {CELL.usage}"
         raise UsageLineError(msg)
     require_tensorflow()
-    admission = the_models().admit(parsed.rest[0], make_source(), _options(parsed), replace=parsed.flag("replace"))
-    return Sentence(added_text(admission.model.record(), admission.outcome))
+    admission = the_models().admit(
+        parsed.rest[0],
+        make_source(parsed.flag("eager")),
+        _options(parsed),
+        replace=parsed.flag("replace"),
+        keep=parsed.flag("keep"),
+    )
+    return Sentence(added_text(admission.model.record(), admission.outcome, admission.former))
 
 
 def _show_named(word: str, more: list[str]) -> View:
@@ -166,7 +187,8 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     require_tensorflow()
     from tfmagic.model.sources.resolve import source_of
 
-    options = _options(parsed)
+    objects = parsed.text("objects")
+    options = _options(parsed, None if objects is None else evaluate(objects, names))
     admission = models.admit(
         name,
         source_of(resolve(text, names), text),
@@ -176,6 +198,15 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         warm=parsed.flag("warm"),
     )
     return added_text(admission.model.record(), admission.outcome)
+
+
+def _sync(parsed: Parsed) -> str:
+    if not parsed.rest:
+        msg = f"a model's name was expected: {COMMANDS['sync'].usage}"
+        raise UsageLineError(msg)
+    models = the_models()
+    counts = {model.name: model.sync() for model in [models[name] for name in dict.fromkeys(parsed.rest)]}
+    return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
 
 
 def _drop(parsed: Parsed) -> str:
@@ -192,7 +223,7 @@ def _drop(parsed: Parsed) -> str:
     return f"dropped: {', '.join(record['name'] for record in records)}"
 
 
-def _options(parsed: Parsed) -> Options:
+def _options(parsed: Parsed, objects: Any = None) -> Options:
     return Options.checked(
         signature=parsed.text("signature"),
         tags=parsed.text("tags"),
@@ -200,6 +231,8 @@ def _options(parsed: Parsed) -> Options:
         outputs=parsed.text("outputs"),
         device=parsed.text("device"),
         unsafe=parsed.flag("unsafe"),
+        copy=parsed.flag("copy"),
+        objects=objects,
     )
 
 

@@ -6,12 +6,15 @@ import ast
 import re
 import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tfmagic.errors import UsageLineError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+Kind = Literal["", "device", "ends", "expression", "out", "path", "signature", "tags", "tensors"]
+"""What an option's value is."""
 
 _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
 
@@ -28,11 +31,14 @@ class Option:
         What it does, in a clause.
     value
         What its value is called in the help; empty for an option without one.
+    kind
+        What its value is, for Tab; empty where nothing is to be offered.
     """
 
     name: str
     help: str
     value: str = ""
+    kind: Kind = ""
 
     @property
     def key(self) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _INPUT = re.compile(r"^(?P<name>[^\W\d]\w*)=(?!=)(?P<rest>.*)$", re.DOTALL)
 
-_OUT = Option("-o", "into the notebook: VAR the result, a,b outputs by position, mine=theirs by name", "VAR")
+_OUT = Option("-o", "into the notebook: VAR the result, a,b outputs by position, mine=theirs by name", "VAR", "out")
 
 LINE = Command(
     "%tf_run NAME [x=EXPR...] [EXPR]",
@@ -33,8 +33,8 @@ LINE = Command(
     "With -o and no input, a name of the model's room is sent out.",
     (
         _OUT,
-        Option("--signature", "another signature than the default one", "S"),
-        Option("--fetch", "only these outputs, or any tensor of the graph by name", "a,b"),
+        Option("--signature", "another signature than the default one", "S", "signature"),
+        Option("--fetch", "only these outputs, or any tensor of the graph by name", "a,b", "tensors"),
     ),
 )
 CELL = Command(
@@ -108,7 +108,8 @@ def read(line: str) -> RunLine:
     return run
 
 
-def _read_inputs(run: RunLine, words: Sequence[str]) -> None:
+def input_parts(words: Sequence[str]) -> list[tuple[str | None, list[str]]]:
+    """Return the inputs of a line: the name of each, ``**`` or None, and the pieces of its expression."""
     parts: list[tuple[str | None, list[str]]] = []
     for word in words:
         named = _INPUT.match(word)
@@ -120,7 +121,11 @@ def _read_inputs(run: RunLine, words: Sequence[str]) -> None:
             parts[-1][1].append(word)
         else:
             parts.append((None, [word]))
-    for name, pieces in parts:
+    return parts
+
+
+def _read_inputs(run: RunLine, words: Sequence[str]) -> None:
+    for name, pieces in input_parts(words):
         text = " ".join(pieces)
         _check_expression(run, name, text)
         if name is None:

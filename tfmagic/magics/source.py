@@ -78,7 +78,9 @@ def _gives_something(tree: ast.expr | None, text: str, names: Mapping[str, Any])
 
 def _exists(text: str) -> bool:
     try:
-        return Path(text).expanduser().exists()
+        path = Path(text).expanduser()
+        # A checkpoint is several files, and called by what their names begin with.
+        return path.exists() or path.with_name(f"{path.name}.index").exists()
     except (OSError, ValueError):
         return False
 

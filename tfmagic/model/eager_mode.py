@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
+    from tfmagic.runtime.patience import Patience
 
 
 class EagerMode:
@@ -54,6 +55,7 @@ class EagerMode:
         self.live: Any = live
         self.graph = None
         self.guard = None
+        self.present = None
         self.signatures = dict(signatures)
         self._calls = dict(calls)
         self._variables = variables
@@ -90,17 +92,17 @@ class EagerMode:
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Give name and present value of each of the object's variables; all if `names` is None."""
-        for name, variable in self._named().items():
+        for name, variable in self.named_variables().items():
             if names is None or name in names:
                 yield name, variable.numpy()
 
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give the object's variables their values."""
-        named = self._named()
+        named = self.named_variables()
         for name, value in values:
             named[name].assign(value)
 
-    def _named(self) -> dict[str, Any]:
+    def named_variables(self) -> dict[str, Any]:
         """Return the object's variables by name; Keras's have a path, and names may be the same."""
         variables = list(self._variables())
         names = unique(str(getattr(variable, "path", None) or variable.name).split(":")[0] for variable in variables)
@@ -138,6 +140,8 @@ class EagerMode:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
+        *,
+        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Call the object.
 
@@ -150,6 +154,8 @@ class EagerMode:
         fetches
             Names for the results, with the object's own output names; empty for
             all outputs under the names that the result itself has.
+        patience
+            The caller's, where it may go before the call has ended.
 
         Returns
         -------
@@ -158,8 +164,10 @@ class EagerMode:
         """
         __tracebackhide__ = True
         with self._running(), eagerly(), self._placed():
+            if patience is not None:
+                patience.require()
             given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
-            outputs = named_outputs(self._calls[signature.name](given), [spec.tensor for spec in signature.outputs])
+            outputs = named_outputs(self.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
         arrays = {name: _array(value) for name, value in outputs.items()}
         if not fetches:
             return arrays
@@ -168,6 +176,10 @@ class EagerMode:
             msg = f"{self.room.label} gave no output {unknown!r}{did_you_mean(unknown, arrays)}"
             raise SourceError(msg)
         return {name: arrays[own] for name, own in fetches}
+
+    def invoke(self, signature: str, given: dict[str, Any]) -> Any:
+        """Call the object itself with tensors by its own input names, and return what it gives."""
+        return self._calls[signature](given)
 
     def close(self) -> None:
         """Let go of the object; whoever else holds it keeps it as it is."""

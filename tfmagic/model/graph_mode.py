@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError
 from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_spec
+from tfmagic.model.startup import Startup
 from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
@@ -14,12 +15,14 @@ from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
 
     from tfmagic.model.guard import Guard
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
+    from tfmagic.runtime.patience import Patience
 
 
 class GraphMode:
@@ -36,6 +39,16 @@ class GraphMode:
     guard
         Looks through fetches of a graph that came from a file; None for one
         that the person built.
+    present
+        For a copy of a live object, gives the present values of its variables.
+
+    Attributes
+    ----------
+    startup : Startup
+        How the tables that the source brought along are filled.
+    archivist : callable or None
+        For what was a Keras model, writes the ``.keras`` file of that model with
+        the present weights, to the path it is called with.
     """
 
     mode = "graph"
@@ -46,10 +59,14 @@ class GraphMode:
         signatures: Mapping[str, Signature],
         fill: Callable[[Any], None],
         guard: Guard | None = None,
+        present: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
     ) -> None:
         self.room = room
         self.signatures = dict(signatures)
         self.guard = guard
+        self.present = present
+        self.startup = Startup()
+        self.archivist: Callable[[Path], None] | None = None
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
         self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
@@ -100,6 +117,16 @@ class GraphMode:
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
         values_of(self.graph).write(KernelSession().open(self.graph), values)
+
+    @property
+    def fill(self) -> Callable[[Any], None]:
+        """What gives a newly opened native session its variables' values."""
+        return self._fill
+
+    def fill_from(self, fill: Callable[[Any], None]) -> None:
+        """Have native sessions filled by another function from now on."""
+        self._fill = fill
+        KernelSession().host(self.graph, self.room.label, fill=fill, prepare=self.room.initialiser)
 
     def fetch(self, signature: Signature, name: str) -> str:
         """Return the tensor that a fetch name means: an output, a room's name, any tensor.
@@ -175,6 +202,9 @@ class GraphMode:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
+        *,
+        patience: Patience | None = None,
+        metadata: Any = None,
     ) -> dict[str, Any]:
         """Run the graph.
 
@@ -186,6 +216,10 @@ class GraphMode:
             Inputs with their checked arrays.
         fetches
             Names for the results, with the tensors to fetch.
+        patience
+            The caller's, where it may go before the run has ended.
+        metadata
+            A ``RunMetadata`` that is to get a full trace of the run.
 
         Returns
         -------
@@ -201,7 +235,11 @@ class GraphMode:
         fed = {str(spec.tensor): array for spec, array in feeds}
         # The native call refuses a tensor that is both fed and fetched.
         run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
-        values = KernelSession().call(self.graph, tuple(fed), run, list(fed.values())) if run else []
+        values: Sequence[Any] = ()
+        if run:
+            values = KernelSession().call(
+                self.graph, tuple(fed), run, list(fed.values()), patience=patience, metadata=metadata
+            )
         # A copy: a result is the caller's to change, and so is what was fed.
         echoed = {tensor: fed[tensor].copy() for tensor in tensors if tensor in fed}
         known = {**echoed, **dict(zip(run, values, strict=True))}

@@ -55,6 +55,8 @@ def infer(
     names: Mapping[str, Any],
     inputs: Mapping[str, str] | None,
     outputs: Mapping[str, str] | None,
+    *,
+    hidden: tuple[str, ...] = (),
 ) -> Signature:
     """Return the signature of a graph that declares none.
 
@@ -68,6 +70,9 @@ def infer(
         Python names bound to its tensors, if it was built by a cell.
     inputs, outputs
         Tensor or Python name by the name that the end is to have; None to infer.
+    hidden
+        What the names of operations begin with that are no ends, such as those
+        that save and restore.
 
     Raises
     ------
@@ -76,11 +81,11 @@ def infer(
     """
     bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
     if inputs is None:
-        starts = _placeholders(graph, bound)
+        starts = _placeholders(graph, bound, (OURS, *hidden))
     else:
         starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
     if outputs is None:
-        ends = _terminal(graph, bound, starts.values())
+        ends = _terminal(graph, bound, starts.values(), (OURS, *hidden))
     else:
         ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
     if not ends:
@@ -125,15 +130,21 @@ def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) ->
     bound = names.get(where)
     if _is_tensor_of(bound, graph):
         return bound
-    if isinstance(bound, tf.Variable) and _belongs(bound, graph):
+    if _is_variable_of(bound, graph):
         return graph.as_graph_element(bound)
     try:
         return _value(graph.get_tensor_by_name(where if ":" in where else f"{where}:0"))
     except (KeyError, ValueError):
-        known = [name for name, value in names.items() if _is_tensor_of(value, graph)]
-        known += [op.name for op in graph.get_operations() if op.outputs]
-        msg = f"{model}: there is no tensor {where!r}{did_you_mean(where, known)}"
+        msg = f"{model}: there is no tensor {where!r}{did_you_mean(where, tensor_names(graph, names))}"
         raise SourceError(msg) from None
+
+
+def tensor_names(graph: Any, names: Mapping[str, Any]) -> list[str]:
+    """Return what `find_tensor` finds: Python names first, then each operation's, for its first output."""
+    bound = [name for name, value in names.items() if _is_tensor_of(value, graph) or _is_variable_of(value, graph)]
+    operations = [op for op in graph.get_operations() if op.outputs and not op.name.startswith(OURS)]
+    further = [tensor.name for op in operations for tensor in op.outputs[1:]]
+    return [*bound, *(op.name for op in operations), *further]
 
 
 def _value(tensor: Any) -> Any:
@@ -149,14 +160,18 @@ def _is_tensor_of(value: Any, graph: Any) -> bool:
     return type(value).__name__ in {"Tensor", "SymbolicTensor"} and _belongs(value, graph)
 
 
+def _is_variable_of(value: Any, graph: Any) -> bool:
+    return issubclass(type(value), tf.Variable) and _belongs(value, graph)
+
+
 def _belongs(value: Any, graph: Any) -> bool:
     # An eager tensor or variable has no graph, and says so by raising.
     return getattr(value, "graph", None) is graph
 
 
-def _placeholders(graph: Any, bound: Mapping[str, str]) -> dict[str, Any]:
+def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...]) -> dict[str, Any]:
     """Return the placeholders by name: their own where they were given one, else the Python name."""
-    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(OURS)]
+    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(hidden)]
     # A name that was given goes first: a Python name may be the same as another one's.
     given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
     starts: dict[str, Any] = {}
@@ -167,14 +182,15 @@ def _placeholders(graph: Any, bound: Mapping[str, str]) -> dict[str, Any]:
     return starts
 
 
-def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> dict[str, Any]:
+def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidden: tuple[str, ...]) -> dict[str, Any]:
     reached = _downstream(starts)
     found = [
         tensor
         for op in graph.get_operations()
-        if op.type not in _NO_OUTPUT and not op.name.startswith(OURS)
+        if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
         for tensor in op.outputs
-        if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"}
+        # Nor a reference, which is what an optimiser's step gives.
+        if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
         # Of an operation with several results, such as the values and indices of a
         # top-k, those that nobody took are no answers where others were taken.
         if tensor.name in bound or not any(other.consumers() for other in op.outputs)
@@ -188,6 +204,10 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any]) -> di
         name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
         ends[tensor.name if name in ends else name] = tensor
     return ends
+
+
+def _is_reference(tensor: Any) -> bool:
+    return bool(tensor.dtype != tensor.dtype.base_dtype)
 
 
 def _downstream(starts: Iterable[Any]) -> set[str]:

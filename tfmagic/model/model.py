@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import Calls, first_line
 from tfmagic.model.fetches import outputs_given, require
-from tfmagic.model.inputs import MISSING, bind, checked
+from tfmagic.model.inputs import MISSING, bind
+from tfmagic.model.limits import whole_number
 from tfmagic.model.options import missing_device
+from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.signature import default_among
-from tfmagic.runtime.worker import workers
+from tfmagic.model.timing import timed
+from tfmagic.model.trace import traced
+from tfmagic.model.waiting import in_batches, patience_of, waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +29,11 @@ if TYPE_CHECKING:
     from tfmagic.model.namespace import Names
     from tfmagic.model.options import Options
     from tfmagic.model.record import ModelRecord
-    from tfmagic.model.signature import Signature
+    from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.model.sources.source import Source
+    from tfmagic.model.timing import Timing
+    from tfmagic.model.trace import Trace
+    from tfmagic.runtime.patience import Patience
 
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner would never end by itself.
@@ -44,6 +51,9 @@ class Model:
         Where it came from, and so how to get it again.
     notes : tuple of str
         What there was to say when it was added, such as the version chosen.
+    began_with : dict or None
+        For the model of a cell, a number for each variable's first value, which
+        tells whether it was trained since.
     """
 
     def __init__(self, name: str, source: Source, options: Options) -> None:
@@ -52,6 +62,7 @@ class Model:
         self.options = options
         self.fingerprint: object = None
         self.notes: tuple[str, ...] = ()
+        self.began_with: dict[str, int] | None = None
         self._mode: GraphMode | EagerMode | None = None
         self._building = threading.RLock()
         # Cells of one room run one after the other, whichever threads they come from.
@@ -59,6 +70,7 @@ class Model:
         self._dropped = False
         self._failure: str | None = None
         self._calls = Calls()
+        self._trace: Trace | None = None
 
     # -- calling -------------------------------------------------------------
 
@@ -78,6 +90,9 @@ class Model:
         *,
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        trace: bool = False,
         **inputs: Any,
     ) -> Result:
         """Run the model, and return its outputs by name.
@@ -91,6 +106,13 @@ class Model:
             Only these outputs; in a graph, any tensor by name.
         signature
             Another than the default one.
+        batch_size
+            Run so many rows of the inputs at a time, with a progress bar, and join
+            the outputs on the first axis.
+        timeout
+            Seconds after which to give up.
+        trace
+            Whether to keep in `trace` where the time of this run went.
         **inputs
             Inputs by name.
 
@@ -98,6 +120,9 @@ class Model:
         ------
         InputError
             For an input that is missing, unknown, or does not fit.
+        RunTimeoutError
+            At the deadline; the model is ``stopping`` while its present operation
+            goes on.
         UnknownNameError
             For a signature that is not there.
         SourceError
@@ -106,7 +131,34 @@ class Model:
             When the model was dropped, or is still stopping.
         """
         __tracebackhide__ = True
-        return self._run(value, inputs, fetch, signature)
+        if batch_size is None and timeout is None and not trace:
+            return self.answer(self.asked(value, inputs, fetch=fetch, signature=signature))
+        return self.run_stoppable(
+            value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
+        )
+
+    def timed(
+        self,
+        value: Any = MISSING,
+        /,
+        *,
+        repeat: int = 7,
+        fetch: Sequence[str] | str | None = None,
+        signature: str | None = None,
+        timeout: float | None = None,
+        **inputs: Any,
+    ) -> Timing:
+        """Time a call of the model as ``%timeit`` would, and return the figures.
+
+        Parameters
+        ----------
+        repeat
+            How many runs to make, each of as many calls as take a fifth of a second.
+        value, fetch, signature, timeout, **inputs
+            As for `run`.
+        """
+        __tracebackhide__ = True
+        return timed(self, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
     def run_stoppable(
         self,
@@ -115,6 +167,9 @@ class Model:
         *,
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
+        batch_size: int | None = None,
+        timeout: float | None = None,
+        trace: bool = False,
     ) -> Result:
         """Run as `run` does, in a thread that Ctrl-C in a notebook need not wait for.
 
@@ -123,15 +178,23 @@ class Model:
         Raises
         ------
         KeyboardInterrupt
-            At once; the model is ``stopping`` until its native run has ended.
+            At once; the model is ``stopping`` until its native run has ended. Of a
+            run in batches an `InterruptedRun`, which has the outputs so far.
         """
         __tracebackhide__ = True
-        mode = self.mode_now()
-        try:
-            return workers().call(lambda: self._run(value, inputs or {}, fetch, signature))
-        except KeyboardInterrupt:
-            mode.interrupted()
-            raise
+        size = None if batch_size is None else whole_number("batch_size", batch_size)
+        if size is not None and trace:
+            msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
+            raise InputError(msg)
+        patience = patience_of(timeout)
+        if timeout is None:
+            self.mode_now()
+        request = waited_for(
+            self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature), patience
+        )
+        if size is not None:
+            return in_batches(self, request, size, patience)
+        return waited_for(self, lambda: self.answer(request, patience=patience, trace=trace), patience)
 
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
@@ -148,34 +211,70 @@ class Model:
         with self._cells:
             return room.run(cell, notebook, {"this": self})
 
-    def _run(
+    def asked(
         self,
         value: Any,
         inputs: Mapping[str, Any],
-        fetch: Sequence[str] | str | None,
-        signature: str | None,
-    ) -> Result:
+        *,
+        fetch: Sequence[str] | str | None = None,
+        signature: str | None = None,
+    ) -> Request:
+        """Return what a call asks, its names understood and its inputs' values not yet looked at.
+
+        The parameters are those of `run`, with the named inputs as a mapping.
+        """
         __tracebackhide__ = True
         mode = self.mode_now()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = mode.extended(self.signature(signature), given)
         bound = bind(self.name, chosen, value, inputs)
-        feeds = [(spec, checked(self.name, spec, bound[spec.name])) for spec in chosen.inputs if spec.name in bound]
         if fetch is None:
             fetches = outputs_given(self.name, chosen, bound.keys())
         else:
             names = [fetch] if isinstance(fetch, str) else list(fetch)
             fetches = [(name, mode.fetch(chosen, name)) for name in names]
             require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
+        return Request(self.name, mode, chosen, bound, fetches)
+
+    def answer(
+        self,
+        request: Request,
+        feeds: Sequence[tuple[TensorSpec, Any]] | None = None,
+        *,
+        patience: Patience | None = None,
+        trace: bool = False,
+    ) -> Result:
+        """Make a call, and return its outputs by name.
+
+        Parameters
+        ----------
+        request
+            What `asked` has returned.
+        feeds
+            The inputs' checked arrays, where they are not all that the request has.
+        patience
+            The caller's, where it may go before the call has ended.
+        trace
+            Whether to keep in `trace` where the time went.
+        """
+        __tracebackhide__ = True
+        mode = request.mode
+        arrays = request.feeds() if feeds is None else feeds
         try:
             with self._calls.timed():
-                outputs = mode.call(chosen, feeds, fetches)
+                if patience is None:
+                    return Result(mode.call(request.signature, arrays, request.fetches))
+                with patience.during(mode.interrupted):
+                    if trace:
+                        outputs, self._trace = traced(request, arrays, patience)
+                    else:
+                        outputs = mode.call(request.signature, arrays, request.fetches, patience=patience)
+                return Result(outputs)
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
             raise
-        return Result(outputs)
 
     # -- what it is ------------------------------------------------------------
 
@@ -212,6 +311,16 @@ class Model:
         return default_among(self.name, self.mode_now().signatures, self.options.signature)
 
     @property
+    def trace(self) -> Trace | None:
+        """Where the time of the last traced run went; None before the first."""
+        return self._trace
+
+    @property
+    def calls(self) -> int:
+        """How many calls came to a result."""
+        return self._calls.count
+
+    @property
     def names(self) -> Names:
         """The Python names of the model's room."""
         return self.mode_now().room.names
@@ -229,7 +338,7 @@ class Model:
     @property
     def mode(self) -> str:
         """``graph`` or ``eager``."""
-        return self.source.mode
+        return "graph" if self.options.copy else self.source.mode
 
     @property
     def state(self) -> str:
@@ -293,6 +402,11 @@ class Model:
                 self.build()
             return self._mode  # type: ignore[return-value]  # build() leaves one or raises
 
+    @property
+    def built(self) -> GraphMode | EagerMode | None:
+        """How the model runs as it stands; None while it is not built. Asking builds nothing."""
+        return None if self._dropped else self._mode
+
     def build(self) -> None:
         """Build the model from its source.
 
@@ -317,6 +431,33 @@ class Model:
             self._failure = None
             self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode = built.mode
+            if self.source.is_written_anew:
+                from tfmagic.model.former import checksums
+
+                self.began_with = checksums(built.mode)
+
+    def sync(self) -> int:
+        """Take the present weights of the live object of which this model is a copy.
+
+        Returns
+        -------
+        int
+            How many variables there are.
+
+        Raises
+        ------
+        ModelStateError
+            When the model is no copy.
+        """
+        mode = self.mode_now()
+        present = mode.present
+        if present is None:
+            shares = "shares its weights with the object" if self.mode == "eager" else f"is a {self.source.kind}"
+            msg = f"{self.name} is no copy of a live object, it {shares}: sync is for models added with --copy"
+            raise ModelStateError(msg)
+        values = list(present())
+        mode.assign(values)
+        return len(values)
 
     def release(self) -> None:
         """Refuse calls from now on, let running ones end, and free everything.

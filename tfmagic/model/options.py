@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tfmagic.errors import SourceError
 
@@ -32,6 +33,11 @@ class Options:
         TensorFlow's full form (``/device:CPU:0``); None for no request.
     unsafe
         Whether a file may run Python and touch other files.
+    copy
+        Whether a live object gets a graph of its own instead of being shared.
+    objects
+        The classes and functions of a Keras file that are not Keras's own, by
+        name; None for those of the notebook.
     """
 
     signature: str | None = None
@@ -40,6 +46,8 @@ class Options:
     outputs: tuple[tuple[str, str], ...] | None = None
     device: str | None = None
     unsafe: bool = False
+    copy: bool = False
+    objects: Mapping[str, Any] | None = None
 
     @classmethod
     def checked(
@@ -51,13 +59,16 @@ class Options:
         outputs: Ends = None,
         device: str | None = None,
         unsafe: bool = False,
+        copy: bool = False,
+        objects: Any = None,
     ) -> Options:
         """Return the options, each in its one form.
 
         Raises
         ------
         SourceError
-            For an end without a name, one named twice, or an impossible device.
+            For an end without a name, one named twice, an impossible device, or
+            objects that have no names.
         """
         return cls(
             signature=signature,
@@ -66,7 +77,28 @@ class Options:
             outputs=_ends("outputs", outputs),
             device=None if device is None else full_device(device),
             unsafe=unsafe,
+            copy=copy,
+            objects=None if objects is None else named_objects(objects),
         )
+
+
+def named_objects(objects: Any) -> dict[str, Any]:
+    """Return classes and functions by name: of a mapping, of a list of them, or of one.
+
+    Raises
+    ------
+    SourceError
+        For anything else.
+    """
+    if isinstance(objects, Mapping):
+        return {str(name): one for name, one in objects.items()}
+    found = list(objects) if isinstance(objects, (list, tuple, set)) else [objects]
+    nameless = next((one for one in found if not hasattr(one, "__name__")), None)
+    if nameless is not None or not found:
+        what = "nothing" if not found else f"an object of {type(nameless).__name__}"
+        msg = f"--objects takes the classes of a Keras file, as [MyLayer] or {{'MyLayer': MyLayer}}: it got {what}"
+        raise SourceError(msg)
+    return {one.__name__: one for one in found}
 
 
 def full_device(device: str) -> str:

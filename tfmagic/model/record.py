@@ -39,6 +39,22 @@ class ModelRecord(TypedDict):
     notes: list[str]
 
 
+class FormerRecord(TypedDict):
+    """What became of the weights of a cell's model when the cell was run again.
+
+    Attributes
+    ----------
+    name
+        The model that has them now, ``NAME~1``; None where none were trained, or
+        all were carried over.
+    carried
+        How many variables of the new model have the values of the old one.
+    """
+
+    name: str | None
+    carried: int
+
+
 class FileRecord(TypedDict):
     """A file that could become a model, looked at without loading it.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.model.model import Model
-    from tfmagic.model.record import FileRecord, ModelRecord
+    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
     from tfmagic.model.sources.source import Source
 
 
@@ -34,10 +34,14 @@ class Admission:
     outcome
         ``added``, ``kept`` (unchanged), ``renewed`` (the source had changed, or
         was said to be read otherwise), or ``replaced`` (by another source).
+    former
+        For the model of a cell that was run again, what became of the weights
+        that it had before.
     """
 
     model: Model
     outcome: str
+    former: FormerRecord | None = None
 
 
 class Models(Mapping[str, "Model"]):
@@ -110,6 +114,8 @@ class Models(Mapping[str, "Model"]):
         lazy: bool = False,
         warm: bool = False,
         unsafe: bool = False,
+        copy: bool = False,
+        objects: Any = None,
         text: str | None = None,
     ) -> Model:
         """Register a model.
@@ -119,9 +125,10 @@ class Models(Mapping[str, "Model"]):
         name
             A Python name that is no verb of ``%tf_model``.
         source
-            A path to a SavedModel (or a folder of numbered versions of one) or to
-            a frozen graph; or a live Keras model, ``tf.Module``, ``tf.function``,
-            ``ConcreteFunction`` or ``tf.Graph``.
+            A path to a SavedModel (or a folder of numbered versions of one),
+            a ``.keras`` or ``.h5`` file, a frozen graph (``.pb``, ``.pbtxt``) or a v1
+            checkpoint with its ``.meta``; or a live Keras model, ``tf.Module``,
+            ``tf.function``, ``ConcreteFunction``, ``tf.Graph`` or ``GraphDef``.
         signature
             The default signature.
         tags
@@ -138,6 +145,13 @@ class Models(Mapping[str, "Model"]):
             Run once now, on zeros, so that the first call is a fast one.
         unsafe
             Let a file run Python, and touch files other than its own assets.
+        copy
+            Give a live object a graph of its own: fast calls, and weights that
+            are independent of the object's (``Model.sync`` takes its present ones).
+        objects
+            The classes and functions of a Keras file that are not Keras's own, as
+            a mapping by name or a list; by default those of ``__main__`` of those
+            names.
         text
             What the source was called, if not its path or type.
 
@@ -164,6 +178,8 @@ class Models(Mapping[str, "Model"]):
             outputs=outputs,
             device=device,
             unsafe=unsafe,
+            copy=copy,
+            objects=objects,
         )
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
@@ -177,11 +193,14 @@ class Models(Mapping[str, "Model"]):
         replace: bool = False,
         lazy: bool = False,
         warm: bool = False,
+        keep: bool = False,
     ) -> Admission:
         """Register a model from its source, and say what came of it.
 
         The parameters and errors are those of `add`. Under a taken name the old
-        model goes only once the new one stands.
+        model goes only once the new one stands; what the model of a cell has
+        learnt stays as ``NAME~1``, or with `keep` in the variables of the same
+        name, shape and dtype.
         """
         __tracebackhide__ = True
         check_name(name, _ATTRIBUTES)
@@ -190,6 +209,7 @@ class Models(Mapping[str, "Model"]):
         with self._claimed(name):
             old = self._models.get(name)
             outcome = "added"
+            source.accept(name, options)
             fingerprint = source.fingerprint()
             if old is not None:
                 if not old.source.names_the_same(source):
@@ -210,11 +230,19 @@ class Models(Mapping[str, "Model"]):
                 model.build()
                 if warm:
                     _warm(model)
+            going = [] if old is None else [old]
+            former: FormerRecord | None = None
+            aside: Model | None = None
+            if old is not None and outcome == "renewed" and old.began_with is not None:
+                former, aside = _former(old, model, keep=keep)
             with self._lock:
                 self._models[name] = model
-            if old is not None:
-                old.release()
-            return Admission(model, outcome)
+                if aside is not None:
+                    going += [self._models[aside.name]] if aside.name in self._models else []
+                    self._models[aside.name] = aside
+            for one in going:
+                one.release()
+            return Admission(model, outcome, former)
 
     def drop(self, *names: str, all: bool = False) -> list[ModelRecord]:  # noqa: A002 - as the magic's --all
         """Drop models: calls end, native sessions close, variables are freed.
@@ -280,6 +308,22 @@ class Models(Mapping[str, "Model"]):
         finally:
             with self._lock:
                 self._adding.discard(name)
+
+
+def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None, Model | None]:
+    """Save what a cell's model has learnt from going with it, and say what was done."""
+    from tfmagic.model.former import carry_over, set_aside, trained
+
+    try:
+        learnt = trained(old)
+        carried = carry_over(old, new) if keep else set()
+        aside = set_aside(old) if learnt - carried else None
+    except BaseException:
+        new.release()
+        raise
+    if aside is None and not carried:
+        return None, None
+    return {"name": None if aside is None else aside.name, "carried": len(carried)}, aside
 
 
 def _warm(model: Model) -> None:

@@ -69,10 +69,7 @@ class Room:
             Whatever the code raised.
         """
         __tracebackhide__ = True
-        names = {"session": KernelSession(), **bound}
-        if self.graph is not None:
-            names["graph"] = self.graph
-        self.namespace.bind(names)
+        self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:
             value = cell.run(self.namespace, self.entered)
@@ -96,6 +93,11 @@ class Room:
             self.namespace.claim_new()
             self.namespace.take_back(keep_for_functions=True)
             self.namespace.unbind()
+
+    def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a cell has beside the room's own names: ``session``, ``graph``, and `more`."""
+        names = {"session": KernelSession(), **more}
+        return names if self.graph is None else {**names, "graph": self.graph}
 
     @contextmanager
     def entered(self) -> Iterator[None]:

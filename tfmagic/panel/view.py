@@ -16,7 +16,7 @@ from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.model.record import FileRecord, ModelRecord
+    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
     from tfmagic.model.signature import SignatureRecord, TensorRecord
 
 
@@ -188,13 +188,28 @@ def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", "
     return apart.join(_end_text(end) for end in ends)
 
 
-def added_text(record: ModelRecord, outcome: str) -> str:
-    """Return the lines that say what came of adding a model."""
+def synced_text(variables: int) -> str:
+    """Return how many variables took the values of a live object."""
+    return "1 variable" if variables == 1 else f"{variables} variables"
+
+
+def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
+    """Return the lines that say what came of adding a model.
+
+    Parameters
+    ----------
+    record
+        The model.
+    outcome
+        ``added``, ``kept``, ``renewed`` or ``replaced``.
+    former
+        What became of the weights that a cell's model had before.
+    """
     if outcome == "kept":
         return f"{record['name']}: unchanged, kept"
     head = f"{record['name']} {outcome}: {record['kind']} {record['source']}"
     if record["kind"] == "cell":
-        anew = ", its variables begin anew" if outcome == "renewed" else ""
+        anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
         head = f"{record['name']} {outcome}: built by the cell{anew}"
     notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
     signature = _default(record)
@@ -205,7 +220,17 @@ def added_text(record: ModelRecord, outcome: str) -> str:
     else:
         noun = "variable" if record["variables"] == 1 else "variables"
         weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
-    return f"{head}{notes}\n  {ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}; {weights}"
+    ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
+    return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
+
+
+def _former_text(former: FormerRecord | None) -> str:
+    lines = []
+    if former is not None and former["carried"]:
+        lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
+    if former is not None and former["name"] is not None:
+        lines.append(f"it had been trained: that is now {former['name']} (%tf_run {former['name']} …), on disk")
+    return "".join(f"\n  {line}" for line in lines)
 
 
 def _default(record: ModelRecord) -> SignatureRecord | None:

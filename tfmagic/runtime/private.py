@@ -57,6 +57,21 @@ def eager_config() -> Any:
     return derived
 
 
+def variable_from(definition: Any) -> Any:
+    """Return the Python variable of a ``VariableDef`` whose operations are in the default graph.
+
+    ``import_meta_graph`` does it so. The public ``Variable.from_proto`` makes a
+    reference variable of a resource, which cannot be trained.
+    """
+    try:
+        from tensorflow.python.framework import ops
+
+        made = ops.get_from_proto_function(v1.GraphKeys.GLOBAL_VARIABLES)(definition)
+    except (ImportError, AttributeError, TypeError):
+        made = v1.Variable.from_proto(definition)
+    return made
+
+
 def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any]) -> None:
     """Run operations that will not run again, and leave nothing of them in the session.
 
@@ -123,3 +138,41 @@ def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -
 
     options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
     return make(options)  # type: ignore[no-any-return]
+
+
+def xspace(data: bytes) -> Any:
+    """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
+
+    TensorFlow writes the file and gives no public way to read it. Without the
+    message's class there is a profile of nothing, and so a trace without operations.
+    """
+    try:
+        from tensorflow.tsl.profiler.protobuf import xplane_pb2
+    except ImportError:
+        from types import SimpleNamespace
+
+        return SimpleNamespace(planes=())
+    read = xplane_pb2.XSpace()
+    read.ParseFromString(data)
+    return read
+
+
+def chrome_trace(step_stats: Any) -> str | None:
+    """Return ``StepStats`` as Chrome's trace JSON, drawn by TensorFlow's own timeline; None where that has gone.
+
+    The step stats are changed by it.
+    """
+    try:
+        from tensorflow.python.client.timeline import Timeline
+    except ImportError:
+        return None
+    return str(Timeline(step_stats).generate_chrome_trace_format(show_memory=True))
+
+
+def traces_of(function: Any) -> list[Any]:
+    """Return the ``ConcreteFunction`` s that a ``tf.function`` has been traced to so far.
+
+    Without TensorFlow's own list of them, which saving a module goes through, none.
+    """
+    listed = getattr(function, "_list_all_concrete_functions", None)
+    return list(listed()) if callable(listed) else []

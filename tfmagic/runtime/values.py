@@ -92,23 +92,34 @@ class Values:
         KeyError
             For a variable that the graph does not have.
         """
-        waiting: dict[str, np.ndarray] = {}
-        size = 0
+        writer = self.writer(native)
         for name, value in values:
-            waiting[name] = value
-            size += value.nbytes
-            if size >= _AT_ONCE_BYTES:
-                self._write(native, waiting)
-                waiting, size = {}, 0
-        if waiting:
-            self._write(native, waiting)
+            writer.put(name, value)
+        writer.flush()
 
-    # -- inside ----------------------------------------------------------------
+    def writer(self, native: Any) -> Writer:
+        """Return what takes values one by one and writes them a few at a time."""
+        return Writer(self, native)
 
-    def _write(self, native: Any, values: dict[str, np.ndarray]) -> None:
+    def adopt(self, name: str, fed: str, assign: str) -> None:
+        """Use an assignment that the graph has already.
+
+        Parameters
+        ----------
+        name
+            The variable's name.
+        fed, assign
+            The tensor that takes the value, and the operation that assigns it.
+        """
+        self._writers[name] = (fed, assign)
+
+    def write_at_once(self, native: Any, values: dict[str, np.ndarray]) -> None:
+        """Give variables their values in one run."""
         ends = [self._writer(name) for name in values]
         feeds = {fed: value for (fed, _), value in zip(ends, values.values(), strict=True)}
         run_once(native, [assign for _, assign in ends], feeds)
+
+    # -- inside ----------------------------------------------------------------
 
     def _holders(self) -> dict[str, Any]:
         """Return the operations that hold the values, of several for one variable the first."""
@@ -164,14 +175,44 @@ class Values:
             return known[name]
 
 
+class Writer:
+    """Takes the values of variables one by one, and writes them in portions.
+
+    Parameters
+    ----------
+    values
+        What writes.
+    native
+        An open native session of the graph.
+    """
+
+    def __init__(self, values: Values, native: Any) -> None:
+        self._values, self._native = values, native
+        self._waiting: dict[str, np.ndarray] = {}
+        self._size = 0
+
+    def put(self, name: str, value: np.ndarray) -> None:
+        """Take a value, which must not be used again: it may become the variable's own memory."""
+        self._waiting[name] = value
+        self._size += value.nbytes
+        if self._size >= _AT_ONCE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is still waiting."""
+        waiting, self._waiting, self._size = self._waiting, {}, 0
+        if waiting:
+            self._values.write_at_once(self._native, waiting)
+
+
 def _is_resource(op: Any) -> bool:
     return bool(op.type == "VarHandleOp")
 
 
 def _read(op: Any) -> Any:
     if not _is_resource(op):
-        # Not the variable itself: fetching a reference may give memory that a run goes on to write.
-        return tf.identity(op.outputs[0])
+        # A copy: later runs write to a reference's memory in place, whoever looks at it.
+        return tf.raw_ops.DeepCopy(x=op.outputs[0])
     return tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype"))
 
 

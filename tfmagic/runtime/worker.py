@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from tfmagic.runtime.patience import GRACE_S, Patience
 from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ _WAKE_S = 0.1
 
 
 class _Job:
-    """One call on its way through a worker."""
+    """One call on its way through a worker, and what came of it."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.call = call
@@ -52,32 +54,42 @@ class Workers:
         self._idle: list[SimpleQueue[_Job | None]] = []
         self._lock = threading.Lock()
 
-    def call(self, call: Callable[[], T]) -> T:
+    def call(self, call: Callable[[], T], patience: Patience | None = None) -> T:
         """Run `call`, in a worker if a person typed it and may want to stop it.
 
         That is so in the main thread of a kernel that has loaded the extension,
-        the only thread that a signal interrupts. Anywhere else it is called
-        directly.
+        the only thread that a signal interrupts; and wherever there is a deadline.
+        Anywhere else it is called directly.
+
+        Parameters
+        ----------
+        call
+            What to run.
+        patience
+            How long to wait for it; as long as it takes if None.
 
         Raises
         ------
         KeyboardInterrupt
             At once, the native call still running in its worker.
+        TimeoutError
+            At the deadline, likewise.
         BaseException
             Whatever `call` raised.
         """
         __tracebackhide__ = True
-        if not self.interactive or threading.current_thread() is not threading.main_thread():
+        limited = patience is not None and patience.seconds is not None
+        if not limited and (not self.interactive or threading.current_thread() is not threading.main_thread()):
             return call()
-        return self.call_apart(call)
+        return self.call_apart(call, patience)
 
-    def call_apart(self, call: Callable[[], T]) -> T:
-        """Run `call` in a worker, whichever thread asks."""
+    def call_apart(self, call: Callable[[], T], patience: Patience | None = None) -> T:
+        """Run `call` in a worker, whichever thread asks; the parameters and errors are those of `call`."""
         __tracebackhide__ = True
-        job = _Job(call)
-        self._take().put(job)
-        while not job.done.wait(_WAKE_S):
-            pass
+        (job,) = self._ended([call], patience or Patience())
+        if not job.done.is_set():
+            msg = f"no answer within {patience.seconds if patience else 0:g} s"
+            raise TimeoutError(msg)
         if job.error is not None:
             try:
                 raise job.error
@@ -87,6 +99,31 @@ class Workers:
                 del job
         return cast("T", job.result)
 
+    def side_by_side(self, calls: Sequence[Callable[[], T]], patience: Patience) -> list[T | BaseException]:
+        """Run calls at the same time, each in a worker, and return what came of each once all have ended.
+
+        Parameters
+        ----------
+        calls
+            What to run.
+        patience
+            How long to wait for all of them.
+
+        Returns
+        -------
+        list
+            What each call gave or raised, in their order; at the deadline a
+            ``TimeoutError`` in the place of one that has not ended.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            At once, the native calls still running in their workers.
+        """
+        late = TimeoutError(f"no answer within {patience.seconds or 0:g} s")
+        jobs = self._ended(calls, patience)
+        return [_outcome(job) if job.done.is_set() else late for job in jobs]
+
     def dismiss(self) -> None:
         """End every idle worker; a busy one ends after its call."""
         with self._lock:
@@ -94,6 +131,24 @@ class Workers:
             idle, self._idle = self._idle, []
         for queue in idle:
             queue.put(None)
+
+    def _ended(self, calls: Sequence[Callable[[], Any]], patience: Patience) -> list[_Job]:
+        """Begin calls and wait until all have ended, or the caller's patience has."""
+        __tracebackhide__ = True
+        jobs = [_Job(call) for call in calls]
+        try:
+            for job in jobs:
+                self._take().put(job)
+            for job in jobs:
+                _wait_for(job, patience)
+            if patience.given_up:
+                end = time.monotonic() + GRACE_S
+                for job in jobs:
+                    job.done.wait(max(0.0, end - time.monotonic()))
+        except KeyboardInterrupt:
+            patience.give_up()
+            raise
+        return jobs
 
     def _take(self) -> SimpleQueue[_Job | None]:
         with self._lock:
@@ -117,6 +172,22 @@ class Workers:
             del job
             if not stay:
                 return
+
+
+def _wait_for(job: _Job, patience: Patience) -> None:
+    """Wait until a job has ended, or the deadline has passed; at the deadline, tell what is under way."""
+    __tracebackhide__ = True
+    while True:
+        left = patience.left_s
+        if job.done.wait(_WAKE_S if left is None else min(_WAKE_S, left)):
+            return
+        if patience.late:
+            patience.give_up()
+            return
+
+
+def _outcome(job: _Job) -> Any:
+    return job.result if job.error is None else job.error
 
 
 def workers() -> Workers:

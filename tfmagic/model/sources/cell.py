@@ -33,6 +33,7 @@ class CellSource(Source):
     """
 
     kind = "cell"
+    is_written_anew = True
 
     def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
         super().__init__("a cell")
@@ -87,3 +88,44 @@ def _check_not_empty(model: str, graph: Any) -> None:
             "(take out with tf.Graph().as_default(): the room has a graph already)"
         )
         raise SourceError(msg)
+
+
+class EagerCellSource(CellSource):
+    """The code of a cell that runs eagerly; its last expression is the model."""
+
+    mode = "eager"
+
+    def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
+        super().__init__(cell, notebook)
+        self._made: Source | None = None
+
+    def build(self, model: str, options: Options) -> Built:
+        """Run the cell, and take the value of its last expression as a live object.
+
+        Raises
+        ------
+        SourceError
+            When that is no model.
+        BaseException
+            Whatever the cell raised.
+        """
+        __tracebackhide__ = True
+        room = Room(model, device=options.device)
+        value = room.run(self.cell, self._notebook, {})
+        if not self.cell.has_value or value is None:
+            msg = f"{model}: the last line of an --eager cell is the model (as in: net), and here it has no value"
+            raise SourceError(msg)
+        from tfmagic.model.sources.live import SharedSource
+        from tfmagic.model.sources.resolve import source_of_object
+
+        made = source_of_object(value, f"the last line of the cell of {model}")
+        if not isinstance(made, SharedSource):
+            msg = f"{model}: the last line of this --eager cell is a {made.kind}: leave out --eager to build a graph"
+            raise SourceError(msg)
+        self._made = made
+        return made.build(model, options, room)
+
+    def release(self) -> None:
+        """Let go of the object."""
+        if self._made is not None:
+            self._made.release()

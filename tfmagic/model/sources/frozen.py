@@ -1,10 +1,12 @@
-"""Frozen graphs: a ``GraphDef`` in a ``.pb`` file, weights and all."""
+"""Frozen graphs: a ``GraphDef`` with its weights inside, in a file or as an object."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from google.protobuf import text_format
 
 from tfmagic.errors import SourceError
 from tfmagic.model.graph_mode import GraphMode
@@ -12,18 +14,19 @@ from tfmagic.model.guard import Guard
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.live import LiveSource
 from tfmagic.model.sources.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tfmagic.model.options import Options
+
+v1 = tf.compat.v1
 
 
 class FrozenSource(FileSource):
-    """A frozen graph in a ``.pb`` file."""
+    """A frozen graph in a ``.pb`` file, or as text in a ``.pbtxt`` file."""
 
     kind = "frozen graph"
 
@@ -33,34 +36,85 @@ class FrozenSource(FileSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; what nothing names is inferred."""
-        graph, library = self._imported(model, options.device)
-        signature = infer(
-            model,
-            graph,
-            {},
-            None if options.inputs is None else dict(options.inputs),
-            None if options.outputs is None else dict(options.outputs),
-        )
-        guard = None
-        if not options.unsafe:
-            guard = Guard(model, graph, library, ())
-            guard.check([str(spec.tensor) for spec in signature.outputs])
-        room = Room(model, graph, options.device)
-        name_the_ends(room, signature)
-        mode = GraphMode(room, {signature.name: signature}, filling(room, _nothing_to_fill), guard)
-        return Built(mode, _unfrozen_note(graph))
+        return imported(model, self.path, read_graph_def(model, self.path), options)
 
-    def _imported(self, model: str, device: str | None) -> tuple[Any, list[Any]]:
-        """Return the graph and its function library; the message itself, weights and all, goes."""
-        definition = read_graph_def(model, self.path)
-        if device is not None:
-            # A device of the machine that wrote the file gives way to the one asked for.
-            for node in definition.node:
-                node.device = ""
-        with reading(model, self.path, "the graph"):
-            check_constants(definition)
-            graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
-        return graph, copied(definition.library.function)
+
+class GraphDefSource(LiveSource):
+    """A ``GraphDef`` message that the person has read or made."""
+
+    kind = "GraphDef"
+
+    @staticmethod
+    def takes(live: Any) -> bool:
+        """Return whether this is a ``GraphDef``."""
+        return isinstance(live, v1.GraphDef)
+
+    def accept(self, model: str, options: Options) -> None:
+        """Take ``copy``, which a message always is, and nothing else that is for some sources alone."""
+        super().accept(model, options)
+        if not self.live.node:
+            msg = f"{model}: this GraphDef is empty, so there is nothing to run"
+            raise SourceError(msg)
+
+    def fingerprint(self) -> object:
+        """Return the message's identity and size."""
+        return id(self.live), len(self.live.node), self.live.ByteSize()
+
+    def build(self, model: str, options: Options) -> Built:
+        """Import the graph; what nothing names is inferred. The message stays as it is."""
+        definition = self.live
+        if options.device is not None:
+            definition = v1.GraphDef()
+            definition.CopyFrom(self.live)
+        return imported(model, Path(self.text), definition, options)
+
+
+def imported(model: str, path: Path, definition: Any, options: Options) -> Built:
+    """Return a model of a frozen graph.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    path
+        Where the graph came from, for messages.
+    definition
+        The ``GraphDef``; with a device asked for, those that it names are removed.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SourceError
+        When it cannot be imported, or a named end is not there.
+    """
+    graph = _graph_of(model, path, definition, options.device)
+    signature = infer(
+        model,
+        graph,
+        {},
+        None if options.inputs is None else dict(options.inputs),
+        None if options.outputs is None else dict(options.outputs),
+    )
+    guard = None
+    if not options.unsafe:
+        guard = Guard(model, graph, copied(definition.library.function), ())
+        guard.check([str(spec.tensor) for spec in signature.outputs])
+    room = Room(model, graph, options.device)
+    name_the_ends(room, signature)
+    mode = GraphMode(room, {signature.name: signature}, filling(room, _nothing_to_fill), guard)
+    return Built(mode, _unfrozen_note(graph))
+
+
+def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
+    if device is not None:
+        # A device of the machine that wrote the file gives way to the one asked for.
+        for node in definition.node:
+            node.device = ""
+    with reading(model, path, "the graph"):
+        check_constants(definition)
+        graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
+    return graph
 
 
 def _nothing_to_fill(native: Any) -> None:
@@ -75,9 +129,13 @@ def read_graph_def(model: str, path: Path) -> Any:
     SourceError
         When the file is damaged, or holds no graph.
     """
-    definition = tf.compat.v1.GraphDef()
+    definition = v1.GraphDef()
     with reading(model, path, "the graph"):
-        definition.ParseFromString(the_path(path).read_bytes())
+        content = the_path(path).read_bytes()
+        if path.suffix == ".pbtxt":
+            text_format.Parse(content.decode(), definition)
+        else:
+            definition.ParseFromString(content)
     if not definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
         raise SourceError(msg)

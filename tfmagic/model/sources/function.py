@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
-from tfmagic.model.sources.live import LiveSource, spec_of
-from tfmagic.model.sources.source import Built
+from tfmagic.model.sources.live import SharedSource, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tfmagic.model.options import Options
+    from tfmagic.model.room import Room
 
 
-class FunctionSource(LiveSource):
+class FunctionSource(SharedSource):
     """A live ``tf.function`` or ``ConcreteFunction``."""
 
     kind = "tf.function"
@@ -30,14 +29,12 @@ class FunctionSource(LiveSource):
         """Return whether this is a function of TensorFlow's."""
         return is_function(live)
 
-    def build(self, model: str, options: Options) -> Built:
+    def connect(self, room: Room, options: Options) -> EagerMode:
         """Read the signature off the function; nothing is traced."""
         live = self.live
         signature, call = signature_and_call(DEFAULT, live)
-        signature = renamed(model, signature, options.inputs, options.outputs)
-        room = Room(model, device=options.device)
-        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
-        return Built(mode)
+        signature = renamed(room.label, signature, options.inputs, options.outputs)
+        return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
 
 
 def is_function(live: Any) -> bool:

@@ -20,12 +20,13 @@ from tfmagic.runtime.values import OURS
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
 
+v1 = tf.compat.v1
+
 
 class GraphSource(LiveSource):
     """A ``tf.Graph`` that the person has built."""
 
     kind = "tf.Graph"
-    mode = "graph"
 
     def fingerprint(self) -> object:
         """Return the graph's identity, and how much the person has put into it."""
@@ -40,10 +41,13 @@ class GraphSource(LiveSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Take the graph as it is; its variables start from their initialisers."""
-        graph = self.live
+        graph = _copied(self.live) if options.copy else self.live
         taken = hosted(graph).label
         if taken is not None and taken != model:
-            msg = f"{model}: this graph is model {taken!r} already; a graph is the room of one model"
+            msg = (
+                f"{model}: this graph is model {taken!r} already; a graph is the room of one model "
+                "(--copy gives it a graph of its own)"
+            )
             raise SourceError(msg)
         if not graph.get_operations():
             msg = f"{model}: this graph is empty, so there is nothing to run"
@@ -62,6 +66,14 @@ class GraphSource(LiveSource):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")
         mode = GraphMode(room, {signature.name: signature}, initial_fill(room), None)
         return Built(mode, notes)
+
+
+def _copied(live: Any) -> Any:
+    """Return a graph of its own with the same operations and collections."""
+    graph = tf.Graph()
+    with graph.as_default():
+        v1.train.import_meta_graph(v1.train.export_meta_graph(graph=live))
+    return graph
 
 
 def initial_fill(room: Room) -> Any:

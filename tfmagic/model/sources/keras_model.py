@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.names import unique
-from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
 from tfmagic.model.sources.function import called
-from tfmagic.model.sources.live import LiveSource, spec_of
-from tfmagic.model.sources.source import Built
+from tfmagic.model.sources.live import SharedSource, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tfmagic.model.options import Options
+    from tfmagic.model.room import Room
 
 
-class KerasSource(LiveSource):
+class KerasSource(SharedSource):
     """A live ``keras.Model`` or ``keras.Layer``."""
 
     kind = "Keras model"
@@ -33,16 +32,10 @@ class KerasSource(LiveSource):
         keras = sys.modules.get("keras")
         return keras is not None and isinstance(live, keras.Layer)
 
-    def build(self, model: str, options: Options) -> Built:
+    def connect(self, room: Room, options: Options) -> EagerMode:
         """Read the signature off the model; nothing is copied."""
-        import keras
-
-        if keras.backend.backend() != "tensorflow":
-            msg = (
-                f"{model}: Keras runs on {keras.backend.backend()} here, and tfmagic needs it on TensorFlow: "
-                "set KERAS_BACKEND=tensorflow before Keras is imported"
-            )
-            raise SourceError(msg)
+        model = room.label
+        check_backend(model)
         live = self.live
         signature = renamed(model, _signature(live), options.inputs, options.outputs)
         outputs = [spec.tensor or spec.name for spec in signature.outputs]
@@ -54,10 +47,11 @@ class KerasSource(LiveSource):
             # Two outputs may be of one name to Keras, so it is their places that count.
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
-        room = Room(model, device=options.device)
-        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
-        notes = [] if _inputs(live) else ["its inputs have no fixed shape, so shapes are not checked"]
-        return Built(mode, notes)
+        return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
+
+    def notes(self) -> list[str]:
+        """Say where shapes are not known."""
+        return [] if inputs_of(self.live) else ["its inputs have no fixed shape, so shapes are not checked"]
 
     def fingerprint(self) -> object:
         """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
@@ -66,16 +60,36 @@ class KerasSource(LiveSource):
         return id(self.live), ends, len(getattr(self.live, "layers", ()))
 
 
-def _inputs(live: Any) -> list[Any]:
+def check_backend(model: str) -> None:
+    """Refuse a Keras that runs on something else than TensorFlow.
+
+    Raises
+    ------
+    SourceError
+        Saying what to set, and when.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        msg = (
+            f"{model}: Keras runs on {backend} here, and tfmagic needs it on TensorFlow: "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+        raise SourceError(msg)
+
+
+def inputs_of(live: Any) -> list[Any]:
+    """Return the symbolic inputs of a model; none for a subclassed one, or one that was never built."""
     try:
         return list(live.inputs or ())
     except (AttributeError, ValueError):
-        return []  # a subclassed model, or a Sequential that was never built
+        return []
 
 
 def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
     """Return a function that calls the model with inputs by their own names."""
-    inputs = _inputs(live)
+    inputs = inputs_of(live)
     struct: Any = getattr(live, "_inputs_struct", None)
     parameters = inspect.signature(live.call).parameters
     inference: dict[str, bool] = {}
@@ -96,7 +110,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
 
 
 def _signature(live: Any) -> Signature:
-    inputs = _inputs(live)
+    inputs = inputs_of(live)
     if not inputs:
         return Signature(DEFAULT, tuple(_arguments(live)), ())
     struct = getattr(live, "_inputs_struct", None)

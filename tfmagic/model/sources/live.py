@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfmagic.model.room import Room
 from tfmagic.model.signature import TensorSpec
-from tfmagic.model.sources.source import Source
+from tfmagic.model.sources.source import Built, Source
+
+if TYPE_CHECKING:
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.options import Options
 
 
 class LiveSource(Source):
@@ -19,7 +25,7 @@ class LiveSource(Source):
         What the person typed.
     """
 
-    mode: ClassVar[str] = "eager"
+    takes_options: ClassVar[frozenset[str]] = frozenset({"copy"})
 
     def __init__(self, live: Any, text: str) -> None:
         super().__init__(text)
@@ -32,6 +38,45 @@ class LiveSource(Source):
     def release(self) -> None:
         """Let go of the object."""
         self.live = None
+
+
+class SharedSource(LiveSource):
+    """A live object that is called as it is, or copied into a graph."""
+
+    mode: ClassVar[str] = "eager"
+
+    @abstractmethod
+    def connect(self, room: Room, options: Options) -> EagerMode:
+        """Read off the object what it takes and gives, and how it is called.
+
+        Parameters
+        ----------
+        room
+            The model's room, without a graph.
+        options
+            What was said with ``add``.
+        """
+
+    def build(self, model: str, options: Options, room: Room | None = None) -> Built:
+        """Share the object, or with ``copy`` move it into a graph of its own.
+
+        Parameters
+        ----------
+        model, options
+            As for every source.
+        room
+            The room of the cell that made the object, if one did.
+        """
+        eager = self.connect(room or Room(model, device=options.device), options)
+        if not options.copy:
+            return Built(eager, self.notes())
+        from tfmagic.model.sources.moving import moved
+
+        return Built(moved(eager))
+
+    def notes(self) -> list[str]:
+        """Return what there is to say of the object when it is shared."""
+        return []
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:

@@ -9,17 +9,16 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, default_among, renamed
 from tfmagic.model.sources.function import is_function, signature_and_call
-from tfmagic.model.sources.live import LiveSource
-from tfmagic.model.sources.source import Built
+from tfmagic.model.sources.live import SharedSource
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
+    from tfmagic.model.room import Room
 
 
-class ModuleSource(LiveSource):
+class ModuleSource(SharedSource):
     """A live ``tf.Module``, or an object that ``tf.saved_model.load`` gave."""
 
     kind = "tf.Module"
@@ -29,9 +28,9 @@ class ModuleSource(LiveSource):
         """Return whether this is a module, or has signatures as a loaded one has."""
         return isinstance(live, (tf.Module, tf.__internal__.tracking.AutoTrackable))
 
-    def build(self, model: str, options: Options) -> Built:
+    def connect(self, room: Room, options: Options) -> EagerMode:
         """Find what can be called: ``signatures``, ``__call__``, and each ``tf.function``."""
-        live = self.live
+        model, live = room.label, self.live
         functions = callables_of(live)
         if not functions:
             msg = f"{model}: this {type(live).__name__} has no __call__, no tf.function and no signatures to run"
@@ -42,9 +41,8 @@ class ModuleSource(LiveSource):
         signatures = {name: signature for name, (signature, _) in made.items()}
         default = default_among(model, signatures, options.signature)
         signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
-        room = Room(model, device=options.device)
         calls = {name: call for name, (_, call) in made.items()}
-        return Built(EagerMode(room, live, signatures, calls, lambda: _variables(live)))
+        return EagerMode(room, live, signatures, calls, lambda: _variables(live))
 
     def fingerprint(self) -> object:
         """Return the object's identity, and what of it can be called."""

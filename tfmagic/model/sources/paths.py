@@ -25,6 +25,12 @@ def local(text: str) -> Path:
     return Path(text[len("file://") :] if remote is not None else text).expanduser()
 
 
+def is_remote(text: str) -> bool:
+    """Return whether `text` names something on another machine."""
+    remote = _REMOTE.match(text)
+    return remote is not None and remote["scheme"].lower() != "file"
+
+
 def the_path(path: Path) -> Path:
     """Return `path` if there is something at it.
 

@@ -99,12 +99,24 @@ def _let_go_of_the_absent(copy: Any, node: Any, kept: set[str]) -> None:
         copy.attr["_class"].list.s.extend(beside)
 
 
+def called_functions(nodes: Iterable[Any], library: Any) -> list[Any]:
+    """Return the functions of a library that these nodes call, or that one of those calls."""
+    called = _called(nodes, library)
+    return [function for function in library.function if function.signature.name in called]
+
+
 def _copy_library(part: Any, library: Any) -> None:
     """Copy the functions that are called, by a node or by one another."""
+    called = _called(part.node, library)
+    part.library.function.extend(one for one in library.function if one.signature.name in called)
+    part.library.gradient.extend(one for one in library.gradient if one.function_name in called)
+
+
+def _called(nodes: Iterable[Any], library: Any) -> set[str]:
     functions = {function.signature.name: function for function in library.function}
     gradients = {gradient.function_name: gradient for gradient in library.gradient}
     called: set[str] = set()
-    waiting = list(part.node)
+    waiting = list(nodes)
     while waiting:
         for name in _called_by(waiting.pop()):
             if name in functions and name not in called:
@@ -112,8 +124,7 @@ def _copy_library(part: Any, library: Any) -> None:
                 waiting.extend(functions[name].node_def)
                 if name in gradients:
                     waiting.append(_calling(gradients[name].gradient_func))
-    part.library.function.extend(function for name, function in functions.items() if name in called)
-    part.library.gradient.extend(gradient for name, gradient in gradients.items() if name in called)
+    return called
 
 
 def _called_by(node: Any) -> list[str]:

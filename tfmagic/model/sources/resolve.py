@@ -40,31 +40,38 @@ def source_of(what: Any, text: str | None = None) -> Source:
 
 def source_of_path(path: Path, text: str) -> Source:
     """Return the source for what is at a path."""
+    from tfmagic.model.sources.checkpoint import CheckpointSource, checkpoint_at
     from tfmagic.model.sources.frozen import FrozenSource
     from tfmagic.model.sources.saved_model import SavedModelSource
 
+    checkpoint = checkpoint_at(path)
+    if checkpoint is not None:
+        return CheckpointSource(checkpoint, text)
     the_path(path)
     if path.is_dir() or path.name == "saved_model.pb":
         return SavedModelSource(path, text)
-    if path.suffix == ".pb":
+    if path.suffix in {".pb", ".pbtxt"}:
         return FrozenSource(path, text)
+    if path.suffix in {".keras", ".h5", ".hdf5"}:
+        from tfmagic.model.sources.keras_file import KerasFileSource
+
+        return KerasFileSource(path, text)
     msg = (
-        f"{path} is no model that tfmagic can read: expected a SavedModel folder or a frozen graph (.pb), "
-        f"got a {path.suffix or 'file without a suffix'}"
+        f"{path} is no model that tfmagic can read: expected a SavedModel folder, .keras, .h5, a frozen graph "
+        f"(.pb, .pbtxt) or a v1 checkpoint with its .meta, got a {path.suffix or 'file without a suffix'}"
     )
-    if path.suffix in {".keras", ".h5"}:
-        msg += "; load it with keras.models.load_model and add the object"
     raise SourceError(msg)
 
 
 def source_of_object(live: Any, text: str) -> Source:
     """Return the source for a live object."""
+    from tfmagic.model.sources.frozen import GraphDefSource
     from tfmagic.model.sources.function import FunctionSource
     from tfmagic.model.sources.graph import GraphSource
     from tfmagic.model.sources.keras_model import KerasSource
     from tfmagic.model.sources.module import ModuleSource
 
-    for kind in (GraphSource, KerasSource, FunctionSource, ModuleSource):
+    for kind in (GraphSource, GraphDefSource, KerasSource, FunctionSource, ModuleSource):
         if kind.takes(live):
             return kind(live, text)
     what = (
@@ -74,6 +81,6 @@ def source_of_object(live: Any, text: str) -> Source:
     )
     msg = (
         f"{text} is no model, it is {what}: expected a path, a Keras model, a tf.Module, a tf.function, "
-        "a ConcreteFunction or a tf.Graph"
+        "a ConcreteFunction, a tf.Graph or a GraphDef"
     )
     raise SourceError(msg)

@@ -22,10 +22,12 @@ _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 _PASSES_ON = {"Identity", "NoOp"}
 
-PREFIX = "tfmagic_restore/prefix"
+SCOPE = "tfmagic_restore"
+
+PREFIX = f"{SCOPE}/prefix"
 """The placeholder for the checkpoint's path, in a graph that restores by a plan."""
 
-DONE = "tfmagic_restore/done"
+DONE = f"{SCOPE}/done"
 """The operation that restores everything in the plan."""
 
 
@@ -121,27 +123,25 @@ def _name(edge: str) -> str:
     return edge.lstrip("^").split(":")[0]
 
 
-def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str]) -> None:
-    """Add to a ``GraphDef`` what restores these variables: `PREFIX` is fed, `DONE` is run."""
+def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE) -> None:
+    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
     by_name = {node.name: node for node in graph_def.node}
     wanted = [name for name in variables if name in plan]
-    prefix = graph_def.node.add(name=PREFIX, op="Placeholder")
+    prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
     prefix.attr["dtype"].type = tf.string.as_datatype_enum
     prefix.attr["shape"].shape.SetInParent()
-    done = graph_def.node.add(name=DONE, op="NoOp")
+    done = graph_def.node.add(name=f"{scope}/done", op="NoOp")
     if not wanted:
         return
-    _constant(graph_def, "tfmagic_restore/keys", [plan[name].key for name in wanted])
-    _constant(graph_def, "tfmagic_restore/slices", [""] * len(wanted))
-    restore = graph_def.node.add(name="tfmagic_restore/restore", op="RestoreV2")
-    restore.input.extend([PREFIX, "tfmagic_restore/keys", "tfmagic_restore/slices"])
+    _constant(graph_def, f"{scope}/keys", [plan[name].key for name in wanted])
+    _constant(graph_def, f"{scope}/slices", [""] * len(wanted))
+    restore = graph_def.node.add(name=f"{scope}/restore", op="RestoreV2")
+    restore.input.extend([prefix.name, f"{scope}/keys", f"{scope}/slices"])
     restore.attr["dtypes"].list.type.extend(plan[name].dtype for name in wanted)
     for index, name in enumerate(wanted):
         resource = by_name[name].op == "VarHandleOp"
-        assign = graph_def.node.add(
-            name=f"tfmagic_restore/assign_{index}", op="AssignVariableOp" if resource else "Assign"
-        )
-        assign.input.extend([name, f"tfmagic_restore/restore:{index}"])
+        assign = graph_def.node.add(name=f"{scope}/assign_{index}", op="AssignVariableOp" if resource else "Assign")
+        assign.input.extend([name, f"{scope}/restore:{index}"])
         assign.attr["dtype" if resource else "T"].type = plan[name].dtype
         done.input.append(f"^{assign.name}")
 

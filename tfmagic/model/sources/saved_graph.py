@@ -12,7 +12,8 @@ from tfmagic.model.sources.loading import check_constants, copied, new_graph, re
 from tfmagic.model.sources.meta_graph import assets_of, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
 from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, restore_plan
-from tfmagic.runtime.private import run_once
+from tfmagic.model.startup import Startup
+from tfmagic.runtime.private import run_once, variable_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,6 +67,7 @@ class SavedGraph:
         self._prefix = folder / "variables" / "variables"
         self.notes: list[str] = []
         self._at_once = False
+        self._unused = 0
         ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
         with reading(model, folder / "saved_model.pb", "the graph"):
             self.assets = assets_of(meta, folder / "assets")
@@ -77,7 +79,9 @@ class SavedGraph:
                 self._import_whole(meta, device)
             else:
                 part, collections = pruned(meta, [*ends, *self._initialisers, *self.assets])
-                add_restore(part, plan, variable_nodes(part))
+                present = variable_nodes(part)
+                self._unused = len(plan.keys() - set(present))
+                add_restore(part, plan, present)
                 # What reads no restored variable need not wait for the restore, nor cost a run of its own.
                 self._at_once = not plan.keys() & reached(part, self._initialisers)
                 self._restore, self._filename = DONE, f"{PREFIX}:0"
@@ -100,7 +104,7 @@ class SavedGraph:
                 for definition in definitions:
                     name = definition.variable_name
                     if name not in made:
-                        made[name] = v1.Variable.from_proto(definition)
+                        made[name] = variable_from(definition)
                     self.graph.add_to_collection(collection, made[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
@@ -117,6 +121,11 @@ class SavedGraph:
         if handles:
             msg = f"{self._model}: {self._folder} has {len(handles)} variables and no file variables/variables.index"
             raise SourceError(msg)
+
+    @property
+    def startup(self) -> Startup:
+        """What fills its tables."""
+        return Startup(tuple(self._initialisers), self.assets, self._unused)
 
     def check(self, guard: Guard, fetches: Iterable[str]) -> None:
         """Look through what loading and these fetches run.

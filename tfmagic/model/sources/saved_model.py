@@ -52,4 +52,5 @@ class SavedModelSource(FileSource):
         room = Room(model, saved.graph, options.device)
         name_the_ends(room, signatures[default])
         mode = GraphMode(room, signatures, filling(room, saved.fill), guard)
+        mode.startup = saved.startup
         return Built(mode, [*notes, *saved.notes])

@@ -6,10 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from tfmagic.errors import SourceError
+
 if TYPE_CHECKING:
     from tfmagic.model.eager_mode import EagerMode
     from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.options import Options
+
+
+LIVE = "live objects (a file or a cell has a graph of its own already)"
+KERAS = "Keras files"
 
 
 @dataclass
@@ -35,10 +41,17 @@ class Source(ABC):
         In words, for lists.
     mode : str
         ``graph`` or ``eager``.
+    takes_options : frozenset of str
+        Which of the options that are for some sources alone it takes.
+    is_written_anew : bool
+        Whether building it again gives a model that has learnt nothing, so that
+        what the present one has learnt must be kept.
     """
 
     kind: ClassVar[str]
     mode: ClassVar[str] = "graph"
+    takes_options: ClassVar[frozenset[str]] = frozenset()
+    is_written_anew: ClassVar[bool] = False
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -52,6 +65,19 @@ class Source(ABC):
         SourceError
             When the source is gone.
         """
+
+    def accept(self, model: str, options: Options) -> None:
+        """Refuse options that mean nothing for this kind of source.
+
+        Raises
+        ------
+        SourceError
+            Naming the option, and what it is for.
+        """
+        for option, given, needed in (("copy", options.copy, LIVE), ("objects", options.objects is not None, KERAS)):
+            if given and option not in self.takes_options:
+                msg = f"{model}: --{option} is for {needed}, and this is a {self.kind}: leave it out"
+                raise SourceError(msg)
 
     @abstractmethod
     def build(self, model: str, options: Options) -> Built:

@@ -1,0 +1,155 @@
+"""Values of options: what each kind of value could be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfmagic.magics.completion.offer import Offers, starting
+from tfmagic.magics.completion.paths import paths
+from tfmagic.model.glance import device_names, glance_at_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tfmagic.magics.completion.python_names import PythonNames
+    from tfmagic.magics.completion.typed import Typed
+    from tfmagic.model.glance import Glance
+    from tfmagic.model.signature import Signature
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the values of a line's options refer to.
+
+    Attributes
+    ----------
+    names
+        The names that expressions see.
+    leading
+        The code before the line.
+    models
+        The models that the line names.
+    source
+        The path that the line names; None where it names none.
+    runs
+        Whether outputs of a run are sent out.
+    sends
+        Whether names of the room are sent out.
+    """
+
+    names: PythonNames
+    leading: str
+    models: Sequence[Glance] = ()
+    source: str | None = None
+    runs: bool = False
+    sends: bool = False
+
+    def signatures(self, name: str | None) -> list[Signature]:
+        """Return the signature that each model would use."""
+        return [found for found in (model.signature(name) for model in self.models) if found is not None]
+
+
+def option_value(typed: Typed, around: Surroundings) -> Offers:
+    """Offer values of the option at the cursor."""
+    option = typed.option
+    offer = None if option is None else _KINDS.get(option.kind)
+    return Offers() if offer is None else offer(typed, around)
+
+
+def option_names(typed: Typed, known: Iterable[str]) -> Offers:
+    """Offer the options that are not given yet."""
+    return starting(typed.word, known, "option", without=typed.values)
+
+
+def common(lists: Iterable[Iterable[str]]) -> list[str]:
+    """Return what is in all of the lists, in the first one's order."""
+    first, *others = [list(one) for one in lists] or [[]]
+    return [word for word in first if all(word in other for other in others)]
+
+
+def _signature(typed: Typed, around: Surroundings) -> Offers:
+    known = common(model.signatures for model in around.models)
+    file = glance_at_file(around.source) if around.source is not None else None
+    declared = [] if file is None else [signature["name"] for signature in file["signatures"]]
+    return starting(typed.plain, [*known, *declared], "signature")
+
+
+def _tags(typed: Typed, around: Surroundings) -> Offers:
+    given, fragment = _listed(typed)
+    file = glance_at_file(around.source) if around.source is not None else None
+    declared = [] if file is None else [tag for tags in file["tags"] for tag in tags]
+    chosen = [tag for model in around.models for tag in model.model.options.tags or ()]
+    return starting(fragment, [*chosen, *declared], "tag", without=given)
+
+
+def _device(typed: Typed, around: Surroundings) -> Offers:
+    del around
+    known = device_names()
+    if typed.plain.startswith("/"):
+        known = [f"/device:{name.upper() if ':' in name else f'{name.upper()}:0'}" for name in known]
+    return starting(typed.plain, known, "device")
+
+
+def _tensors(typed: Typed, around: Surroundings) -> Offers:
+    given, fragment = _listed(typed)
+    outputs = common([end.name for end in one.outputs] for one in around.signatures(typed.values.get("--signature")))
+    tensors = common(model.tensors() for model in around.models)
+    return starting(fragment, outputs, "output", without=given) + starting(fragment, tensors, "tensor", without=given)
+
+
+def _ends(typed: Typed, around: Surroundings) -> Offers:
+    given, fragment = _listed(typed)
+    fragment = fragment.rpartition("=")[2]
+    signatures = around.signatures(typed.values.get("--signature"))
+    inputs = typed.option is not None and typed.option.key == "inputs"
+    ends = common([end.name for end in (one.inputs if inputs else one.outputs)] for one in signatures)
+    tensors = common(model.tensors() for model in around.models)
+    taken = [part.rpartition("=")[2] for part in given]
+    return starting(fragment, ends, "input" if inputs else "output", without=taken) + starting(
+        fragment, tensors, "tensor", without=taken
+    )
+
+
+def _out(typed: Typed, around: Surroundings) -> Offers:
+    given, fragment = _listed(typed)
+    room = common(model.names for model in around.models) if around.sends else []
+    _, equals, theirs = fragment.partition("=")
+    if not equals:
+        mine = [part.partition("=")[0] for part in given]
+        return starting(fragment, room, "room", without=mine) + starting(
+            fragment, around.names.data(), "instance", without=mine
+        )
+    outputs: list[str] = []
+    if around.runs:
+        fetched = [name.strip() for name in typed.values.get("--fetch", "").split(",") if name.strip()]
+        signatures = around.signatures(typed.values.get("--signature"))
+        outputs = fetched or common([end.name for end in one.outputs] for one in signatures)
+    return starting(theirs, outputs, "output") + starting(theirs, room, "room")
+
+
+def _expression(typed: Typed, around: Surroundings) -> Offers:
+    return around.names.expression(typed.word, around.leading, typed.begun)
+
+
+def _path(typed: Typed, around: Surroundings) -> Offers:
+    del around
+    return paths(typed.plain, quoted=bool(typed.begun.quote))
+
+
+def _listed(typed: Typed) -> tuple[list[str], str]:
+    """Return the parts of a list with commas, and the one at the cursor."""
+    *given, fragment = typed.plain.split(",")
+    return given, fragment
+
+
+_KINDS: dict[str, Callable[[Typed, Surroundings], Offers]] = {
+    "device": _device,
+    "ends": _ends,
+    "expression": _expression,
+    "out": _out,
+    "path": _path,
+    "signature": _signature,
+    "tags": _tags,
+    "tensors": _tensors,
+}

@@ -1,0 +1,80 @@
+"""What Tab offers in a line of ``%tf_run``, or the first of ``%%tf_run``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tfmagic.magics.completion.offer import Offers, starting
+from tfmagic.magics.completion.option_values import Surroundings, common, option_names, option_value
+from tfmagic.magics.completion.typed import Typed, typed
+from tfmagic.magics.expression import parsed
+from tfmagic.magics.run_magic import CELL, LINE, input_parts
+from tfmagic.model.glance import glance
+from tfmagic.model.registry import the_models
+
+if TYPE_CHECKING:
+    from tfmagic.magics.completion.cursor import MagicLine
+    from tfmagic.magics.completion.python_names import PythonNames
+
+_NAME = re.compile(r"\w*")
+
+
+def run_line(line: MagicLine, names: PythonNames) -> Offers:
+    """Offer what could stand at the cursor."""
+    command = CELL if line.cell else LINE
+    read = typed(line.before, line.after, command)
+    if read.dashed:
+        return option_names(read, [option.name for option in command.options])
+    around = _surroundings(line, read, names)
+    if read.option is not None:
+        return option_value(read, around)
+    if not read.rest:
+        return _models(line, read)
+    return Offers() if line.cell else _inputs(read, around)
+
+
+def _models(line: MagicLine, read: Typed) -> Offers:
+    *given, fragment = [read.word] if line.cell else read.word.split(",")
+    return starting(fragment, the_models(), "model", without=given)
+
+
+def _surroundings(line: MagicLine, read: Typed, names: PythonNames) -> Surroundings:
+    # An option may come before the model: then that stands after the cursor.
+    words = (*read.rest, *read.later)
+    named = [glance(name) for name in words[0].split(",")] if words else []
+    inputs = len(words) > 1
+    return Surroundings(
+        names,
+        line.leading,
+        models=[one for one in named if one is not None],
+        runs=not line.cell,
+        sends=line.cell or not inputs,
+    )
+
+
+def _inputs(read: Typed, around: Surroundings) -> Offers:
+    parts = input_parts([*read.rest[1:], read.word])
+    name, pieces = parts[-1]
+    # The piece at the cursor: what follows x= or **, or the word itself.
+    own = input_parts([read.word])[0]
+    starts = own[0] is not None
+    current = "".join(own[1]) if starts else read.word
+    earlier = [] if starts else pieces[:-1]
+    complete = parsed(" ".join(earlier)) is not None
+    here = read.begun
+    open_ended = here.closers or here.quote
+    found = Offers(read.word)
+    begins = not starts and not open_ended and _NAME.fullmatch(read.word) is not None
+    if begins and (complete or (name is None and not earlier)):
+        found += starting(read.word, _free_inputs(read, around), "input", suffix="=")
+    if complete and not open_ended:
+        return found
+    return found + around.names.expression(" ".join([*earlier, current]), around.leading, here)
+
+
+def _free_inputs(read: Typed, around: Surroundings) -> list[str]:
+    """Return the inputs that all of the line's models have and that are not given yet."""
+    given = {name for name, _ in input_parts([*read.rest[1:], *read.later])}
+    signatures = around.signatures(read.values.get("--signature"))
+    return [name for name in common([end.name for end in one.inputs] for one in signatures) if name not in given]

@@ -1,0 +1,196 @@
+"""A call in batches of rows: which inputs are split, where, and what comes together again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfmagic.errors import InputError, SourceError
+from tfmagic.model.inputs import checked
+from tfmagic.model.result import Result
+from tfmagic.model.rows import Rows
+from tfmagic.model.signature import shape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfmagic.model.request import Request
+    from tfmagic.model.signature import TensorSpec
+
+
+class Batches:
+    """The inputs of a request, in batches of rows.
+
+    An input is split where the first axis of its signature is free, or not known.
+    Others go to every batch as they are: a dropout rate has no rows.
+
+    Parameters
+    ----------
+    request
+        What is asked.
+    size
+        How many rows a batch has; the last may have fewer.
+
+    Attributes
+    ----------
+    total : int
+        How many rows there are.
+
+    Raises
+    ------
+    InputError
+        Where nothing can be split, or the inputs differ in rows.
+    SourceError
+        For an output that is known not to have a row for each of the input's.
+    """
+
+    def __init__(self, request: Request, size: int) -> None:
+        self._request = request
+        self._size = size
+        self._split: list[Rows] = []
+        self._whole: list[tuple[TensorSpec, Any]] = []
+        for spec, value in request.given():
+            rows = Rows(request.model, spec, value) if _may_have_rows(spec) else None
+            if rows is not None and rows.count is not None:
+                self._split.append(rows)
+            else:
+                self._whole.append((spec, value))
+        if not self._split:
+            raise InputError(self._nothing_to_split())
+        counts = {rows.spec.name: rows.count or 0 for rows in self._split}
+        if len(set(counts.values())) > 1:
+            listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+            msg = f"{request.model}: inputs in batches need as many rows each: {listed}"
+            raise InputError(msg)
+        self.total = next(iter(counts.values()))
+        if len(self.spans()) > 1:
+            for name, own in request.fetches:
+                shape = request.static_shape(own)
+                if shape is not None and (not shape or shape[0] is not None):
+                    raise not_rows(request.model, name, shape)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Return the first row of each batch, and the row after its last; one of no rows for an empty input."""
+        starts = range(0, max(self.total, 1), self._size)
+        return [(start, min(start + self._size, self.total)) for start in starts]
+
+    def feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
+        """Return the inputs of one batch with their arrays, checked."""
+        parts = {rows.spec.name: rows.some(start, stop) for rows in self._split}
+        # Converted anew for each batch: a buffer that was fed may have become a variable's own memory.
+        whole = {spec.name: checked(self._request.model, spec, value) for spec, value in self._whole}
+        return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
+
+    def check(self) -> None:
+        """Look at every batch, so that one that does not fit is found before any runs.
+
+        Raises
+        ------
+        InputError
+            For an input that does not fit; the rows are in a note.
+        """
+        for start, stop in self.spans():
+            try:
+                self.feeds(start, stop)
+            except InputError as error:
+                if self.total > self._size:
+                    msg = f"{error} (in {rows_text(start, stop, self.total)})"
+                    raise InputError(msg) from None
+                raise
+
+    def _nothing_to_split(self) -> str:
+        given = self._request.given()
+        if not given:
+            return f"{self._request.model} was given no input, so there are no rows to split into batches"
+        single = [spec for spec, _ in given if _may_have_rows(spec)]
+        if single:
+            return f"{self._request.model}: input {single[0].name!r} is a single value, with no rows to split"
+        listed = ", ".join(str(spec) for spec, _ in given)
+        return f"{self._request.model} takes {listed}: no first axis is free, so there is nothing to split"
+
+
+class Parts:
+    """The outputs of the batches that have ended.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    spans
+        Those of the batches.
+    total
+        How many rows there are in all.
+    """
+
+    def __init__(self, model: str, spans: list[tuple[int, int]], total: int) -> None:
+        self._model = model
+        self._spans = spans
+        self._total = total
+        # One list, and each batch added to it in one step: an interrupt never finds half of one.
+        self._outputs: list[Mapping[str, Any]] = []
+
+    @property
+    def rows(self) -> int:
+        """How many rows have been done."""
+        return self._spans[len(self._outputs) - 1][1] if self._outputs else 0
+
+    @property
+    def text(self) -> str:
+        """Which rows have been done; empty before the first batch has ended."""
+        return rows_text(0, self.rows, self._total) if self._outputs else ""
+
+    def add(self, outputs: Mapping[str, Any]) -> None:
+        """Take the outputs of the next batch.
+
+        Raises
+        ------
+        SourceError
+            For an output that cannot be joined to those of other batches.
+        """
+        if len(self._spans) > 1:
+            start, stop = self._spans[len(self._outputs)]
+            for name, value in outputs.items():
+                shape = value.shape if isinstance(value, (np.ndarray, np.generic)) else None
+                if not shape or shape[0] != stop - start:
+                    raise not_rows(self._model, name, shape, stop - start)
+                before = self._outputs[0][name].shape if self._outputs else shape
+                if before[1:] != shape[1:]:
+                    msg = (
+                        f"{self._model}: output {name!r} is {shape_text(before)} in the first batch and "
+                        f"{shape_text(shape)} in {rows_text(start, stop, self._total)}, which cannot be joined: "
+                        "run it without batches, or --fetch other outputs"
+                    )
+                    raise SourceError(msg)
+        self._outputs.append(outputs)
+
+    def joined(self) -> Result | None:
+        """Return all outputs so far, joined on the first axis; None before the first batch has ended."""
+        done = list(self._outputs)
+        if len(done) <= 1:
+            return Result(done[0]) if done else None
+        return Result({name: np.concatenate([outputs[name] for outputs in done]) for name in done[0]})
+
+
+def rows_text(start: int, stop: int, total: int) -> str:
+    """Return ``rows 0 to 4095 of 10000``."""
+    return f"rows {start} to {stop - 1} of {total}" if stop - start != 1 else f"row {start} of {total}"
+
+
+def not_rows(model: str, name: str, shape: Any, rows: int | None = None) -> SourceError:
+    """Return the error for an output that has no row for each of the input's."""
+    if shape is None:
+        what = "is no array"
+    elif not len(shape):
+        what = "is a single value"
+    else:
+        what = f"is {shape_text(tuple(shape))}" + (f" for a batch of {rows} rows" if rows is not None else "")
+    msg = (
+        f"{model}: output {name!r} {what}, so batches of it cannot be joined: "
+        "run it without batches, or --fetch only outputs that have a row for each row of the input"
+    )
+    return SourceError(msg)
+
+
+def _may_have_rows(spec: TensorSpec) -> bool:
+    return spec.shape is None or (len(spec.shape) > 0 and spec.shape[0] is None)

@@ -1,0 +1,109 @@
+"""What a cell's model had learnt, when its cell is run again: carried over, or kept beside it.
+
+Running a ``%%tf_model`` cell again builds its room anew. Training that was done
+since is not lost with the old one: it goes to disk, and can be run as ``NAME~1``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfmagic.errors import ModelStateError, TfMagicError
+from tfmagic.model.model import Model
+from tfmagic.model.options import Options
+from tfmagic.model.sources.saved_model import SavedModelSource
+from tfmagic.runtime.values import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.graph_mode import GraphMode
+
+
+class FormerSource(SavedModelSource):
+    """A model as it was before its cell was run again; its folder goes when it is dropped.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    folder
+        A temporary folder with the SavedModel in it.
+    """
+
+    kind = "former training"
+
+    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str]) -> None:
+        super().__init__(Path(folder.name) / name, f"{name}, before its cell was run again")
+        self._folder = folder
+
+    def release(self) -> None:
+        """Remove the folder."""
+        self._folder.cleanup()
+
+
+def former_name(name: str) -> str:
+    """Return what the model of that name is called when its cell has been run again."""
+    return f"{name}~1"
+
+
+def checksums(mode: GraphMode | EagerMode) -> dict[str, int]:
+    """Return a number for the value of each variable, by name."""
+    return {name: checksum(value) for name, value in mode.values()}
+
+
+def trained(model: Model) -> set[str]:
+    """Return the variables whose values are not those that they began with."""
+    began = model.began_with or {}
+    return {name for name, number in checksums(model.mode_now()).items() if began.get(name) != number}
+
+
+def carry_over(old: Model, new: Model) -> set[str]:
+    """Give variables of a model the values that those of the same name, shape and dtype have in another.
+
+    Returns
+    -------
+    set of str
+        Their names.
+    """
+    kinds = {name: (value.shape, value.dtype) for name, value in new.mode_now().values()}
+    carried: set[str] = set()
+
+    def same(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+        for name, value in values:
+            if kinds[name] == (value.shape, value.dtype):
+                carried.add(name)
+                # A copy: what is read may be the old variable's own memory.
+                yield name, np.array(value)
+
+    new.mode_now().assign(same(old.mode_now().values(kinds)))
+    return carried
+
+
+def set_aside(old: Model) -> Model:
+    """Write a model to disk, and return one that comes back from there when it is first run.
+
+    Raises
+    ------
+    ModelStateError
+        When it cannot be written; the model is as it was.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
+    source = FormerSource(old.name, folder)
+    try:
+        old.save(source.path)
+    except TfMagicError as error:
+        folder.cleanup()
+        msg = (
+            f"{old.name} was trained since its cell ran, and what it has learnt cannot be kept ({error}): "
+            f"carry it over with --keep, or drop {old.name} first"
+        )
+        raise ModelStateError(msg) from error
+    former = Model(former_name(old.name), source, Options(signature=old.default_signature, device=old.options.device))
+    former.fingerprint = source.fingerprint()
+    return former

@@ -1,0 +1,1 @@
+"""Models as plain TensorFlow code: one file a kind of saved model."""

@@ -1,0 +1,1 @@
+"""Models written to disk: one file a format, and one for each thing that they share."""

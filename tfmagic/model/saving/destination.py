@@ -1,0 +1,193 @@
+"""Where a model is saved: written beside the place, and put there only once it is whole.
+
+Whatever goes wrong on the way (a full disk, Ctrl-C, an operation that the format
+does not have), what was at the path stays as it was, and nothing is left beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tfmagic.errors import DestinationError, PathTakenError, SaveError
+from tfmagic.model.sources.paths import is_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OF_A_SAVED_MODEL = {
+    "saved_model.pb",
+    "saved_model.pbtxt",
+    "keras_metadata.pb",
+    "fingerprint.pb",
+    "variables",
+    "assets",
+    "assets.extra",
+    "debug",
+}
+# What file browsers and notebooks leave in any folder.
+_STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
+
+
+class Destination:
+    """A path that a model is to be saved at.
+
+    Parameters
+    ----------
+    path
+        What the person gave; a link means what it points to.
+    folder
+        Whether a folder is to be there in the end, or a file.
+    replace
+        Whether what is there may go.
+
+    Raises
+    ------
+    PathTakenError
+        When something is there that may not go.
+    DestinationError
+        When there is no folder to put it into.
+    """
+
+    def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
+        self.shown = path
+        self.path = path.expanduser().absolute().resolve()
+        self._folder = folder
+        try:
+            self._check(replace=replace)
+        except OSError as error:
+            if isinstance(error, SaveError):
+                raise
+            raise self.failed(error) from error
+
+    def _check(self, *, replace: bool) -> None:
+        parent = self.path.parent
+        if not parent.is_dir():
+            there = next((folder for folder in parent.parents if folder.exists()), parent)
+            what = "is a file" if parent.exists() or not there.is_dir() else "is not there"
+            msg = f"{self.shown} cannot be saved: its folder {parent} {what}; make the folder first, nothing was written"
+            raise DestinationError(msg)
+        if not self.path.exists():
+            return
+        if not replace:
+            msg = f"{self.shown} is there already: say --replace (replace=True) to put the model in its place"
+            raise PathTakenError(msg)
+        if self.path.is_dir() != self._folder:
+            what = "a folder" if self.path.is_dir() else "a file"
+            wanted = "folder" if self._folder else "file"
+            msg = f"{self.shown} is {what}, and a {wanted} is to be written: choose another path"
+            raise PathTakenError(msg)
+        if self._folder:
+            self._check_folder()
+
+    def _check_folder(self) -> None:
+        """Refuse to replace a folder with anything in it but a SavedModel."""
+        inside = {entry.name for entry in self.path.iterdir()} - _STRAY
+        others = sorted(inside - _OF_A_SAVED_MODEL)
+        if inside and "saved_model.pb" not in inside and "saved_model.pbtxt" not in inside:
+            msg = f"{self.shown} is a folder that is no SavedModel (there is: {_listed(sorted(inside))}): choose another"
+            raise PathTakenError(msg)
+        if others:
+            msg = (
+                f"{self.shown} holds more than a SavedModel ({_listed(others)}), which would be gone: "
+                "move that away, or choose another path"
+            )
+            raise PathTakenError(msg)
+
+    @contextmanager
+    def written(self) -> Iterator[Path]:
+        """Give a path beside the place to write to; what is there then is put in place.
+
+        Yields
+        ------
+        Path
+            An empty folder, or where a file of the same suffix is to be written.
+
+        Raises
+        ------
+        DestinationError
+            When writing or placing fails; what was there before is as it was.
+        """
+        mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
+        beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
+        try:
+            if self._folder:
+                beside.mkdir()
+            yield beside
+            if self._folder:
+                self._place_folder(beside, aside)
+            else:
+                self._place_file(beside)
+        except OSError as error:
+            if isinstance(error, SaveError):
+                raise
+            raise self.failed(error) from error
+        finally:
+            _remove(beside)
+            if self.path.exists():
+                _remove(aside)
+
+    def failed(self, error: Exception) -> DestinationError:
+        """Return the error to raise for one that came while writing: the reason, and what became of the old."""
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        reason = reason if isinstance(reason, str) else reason[0]
+        kept = ", what was there is as it was" if self.path.exists() else ", nothing was written"
+        return DestinationError(f"{self.shown} cannot be saved: {reason[:200]}{kept}")
+
+    def _place_file(self, beside: Path) -> None:
+        if self.path.exists():
+            # A file that everybody could read stays so.
+            shutil.copymode(self.path, beside)
+        os.replace(beside, self.path)
+
+    def _place_folder(self, beside: Path, aside: Path) -> None:
+        if not self.path.exists():
+            os.replace(beside, self.path)
+            return
+        shutil.copymode(self.path, beside)
+        try:
+            os.replace(self.path, aside)
+            os.replace(beside, self.path)
+        except BaseException:
+            # Also where Ctrl-C comes between the two.
+            if aside.exists() and not self.path.exists():
+                os.replace(aside, self.path)
+            raise
+
+
+def on_this_machine(path: str) -> None:
+    """Refuse ``gs://`` and the like.
+
+    Raises
+    ------
+    DestinationError
+        Saying to save here first.
+    """
+    if is_remote(path):
+        msg = f"{path} is not on this machine: save to a path here, and upload what was written"
+        raise DestinationError(msg)
+
+
+def says_no_space(error: BaseException) -> bool:
+    """Return whether an error of TensorFlow, HDF5 or the system says that writing failed for the disk's sake."""
+    if isinstance(error, OSError):
+        return True
+    text = str(error)
+    return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO))
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""A signature of a graph as a frozen ``.pb``: its variables are constants, its ends have its names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SaveError
+from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
+from tfmagic.model.saving.named_ends import NamedEnds
+from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
+from tfmagic.model.variables import bytes_of
+from tfmagic.runtime.quiet import without_warnings
+from tfmagic.runtime.values import checksum, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.model.graph_mode import GraphMode
+    from tfmagic.model.signature import Signature
+
+v1 = tf.compat.v1
+
+_INSTEAD = "save it as a folder instead"
+# Operations that write to a variable, in a graph or in the body of a function.
+_WRITES = re.compile(
+    r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|ResourceStridedSliceAssign|StridedSliceAssign"
+    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|CountUpTo"
+)
+# Operations that hold something else than numbers.
+_HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
+
+
+def write_frozen(file: Path, mode: GraphMode, signature: Signature) -> Written:
+    """Write what a signature's outputs need as a frozen graph.
+
+    Parameters
+    ----------
+    file
+        Where.
+    mode
+        The model.
+    signature
+        Which of its signatures.
+
+    Raises
+    ------
+    SaveError
+        When a frozen graph cannot hold it.
+    """
+    label = mode.room.label
+    ends = NamedEnds(label, mode.graph, signature)
+    definition = definition_of(mode, [signature])
+    total = len(variable_nodes(definition))
+    ends.detach_inputs(definition)
+    _keep(definition, ends.outputs)
+    _refuse_state(label, definition)
+    values = _Values(mode, variable_nodes(definition))
+    constant = _with_constants(definition, values, ends.outputs)
+    del definition
+    ends.attach(constant)
+    _check_it_imports(label, constant)
+    check_size(label, constant)
+    file.write_bytes(constant.SerializeToString())
+    left = total - len(values.checksums)
+    notes = (f"{left} variables that only training uses are not in it",) if left else ()
+    return Written(len(values.checksums), 0, values.checksums, notes)
+
+
+class _Values:
+    """Stands for the session that TensorFlow reads the variables' values from.
+
+    Parameters
+    ----------
+    mode
+        The model.
+    names
+        Its variables, all of which must have values.
+    """
+
+    def __init__(self, mode: GraphMode, names: Sequence[str]) -> None:
+        self._mode = mode
+        self._names = list(names)
+        self.checksums: dict[str, int] = {}
+        label, graph = mode.room.label, mode.graph
+        nodes = [graph.get_operation_by_name(name) for name in names]
+        size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
+        if size > LARGEST_BYTES:
+            msg = f"{label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+            raise SaveError(msg)
+
+    def run(self, tensors: Sequence[str]) -> list[np.ndarray]:
+        """Return the values that these tensors read."""
+        read = dict(self._mode.values(self._names))
+        missing = next((name for name in self._names if name not in read), None)
+        if missing is not None:
+            msg = f"{self._mode.room.label} cannot be frozen: its variable {missing!r} has no value yet"
+            raise SaveError(msg)
+        self.checksums = {name: checksum(value) for name, value in read.items()}
+        # "w:0" is a reference, "w/Read/ReadVariableOp:0" what TensorFlow calls the value of a resource.
+        return [read[name.removesuffix(":0").removesuffix("/Read/ReadVariableOp")] for name in tensors]
+
+
+def _with_constants(definition: Any, values: _Values, outputs: Sequence[str]) -> Any:
+    with without_warnings():
+        constant = v1.graph_util.convert_variables_to_constants(values, definition, list(outputs))
+    for node in constant.node:
+        # What stood beside a variable stands by itself: the constant may be on any device.
+        if node.attr["_class"].list.s:
+            del node.attr["_class"]
+    return constant
+
+
+def _keep(definition: Any, outputs: Sequence[str]) -> None:
+    """Leave of a graph what these operations depend on, and the functions that it calls."""
+    kept = reached(definition, outputs)
+    for index in range(len(definition.node) - 1, -1, -1):
+        if definition.node[index].name not in kept:
+            del definition.node[index]
+    library = definition.library
+    called = {function.signature.name for function in called_functions(definition.node, library)}
+    for index in range(len(library.function) - 1, -1, -1):
+        if library.function[index].signature.name not in called:
+            del library.function[index]
+    for index in range(len(library.gradient) - 1, -1, -1):
+        if library.gradient[index].function_name not in called:
+            del library.gradient[index]
+
+
+def _refuse_state(label: str, definition: Any) -> None:
+    bodies = (function.node_def for function in definition.library.function)
+    for depth, nodes in enumerate((definition.node, *bodies)):
+        for node in nodes:
+            if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
+                msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"
+                raise SaveError(msg)
+            if _WRITES.match(node.op):
+                msg = (
+                    f"{label} writes to a variable when it runs ({node.name}, {node.op}), and a .pb has constants "
+                    f"alone: {_INSTEAD}"
+                )
+                raise SaveError(msg)
+
+
+def _check_it_imports(label: str, definition: Any) -> None:
+    """Refuse a graph in which an operation wants a variable where a constant has come to stand."""
+    try:
+        with tf.Graph().as_default():
+            tf.import_graph_def(definition, name="")
+    except (ValueError, tf.errors.OpError) as error:
+        reason = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        msg = f"{label} cannot be frozen, an operation needs a variable itself ({reason[-1][:200]}): {_INSTEAD}"
+        raise SaveError(msg) from error

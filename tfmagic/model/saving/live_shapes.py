@@ -1,0 +1,89 @@
+"""What a live object takes, where its own signature does not tell: from the calls that it has had."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.model.sources.function import is_function
+from tfmagic.model.sources.module import callables_of
+from tfmagic.runtime.private import traces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.signature import Shape, Signature, TensorSpec
+
+Kind = tuple[str, "Shape"]
+
+
+def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
+    """Return a signature with the dtype and shape of each input for which they can be found out.
+
+    Parameters
+    ----------
+    mode
+        How the object is called.
+    signature
+        One of its signatures. What it says itself is kept.
+    """
+    if all(spec.dtype is not None for spec in signature.inputs):
+        return signature
+    known: dict[str, Kind] = {}
+    for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _built(mode.live)):
+        known = {**found, **known}
+    return replace(signature, inputs=tuple(_told(spec, known) for spec in signature.inputs))
+
+
+def _told(spec: TensorSpec, known: Mapping[str, Kind]) -> TensorSpec:
+    found = known.get(spec.tensor or spec.name) or known.get(spec.name)
+    if spec.dtype is not None or found is None:
+        return spec
+    dtype, shape = found
+    # One call tells nothing of how many rows there may be.
+    return replace(spec, dtype=dtype, shape=(None, *shape[1:]) if shape else shape)
+
+
+def _traced(mode: EagerMode, signature: Signature) -> dict[str, Kind]:
+    """Return what the arguments of a ``tf.function`` were when it was traced."""
+    live = mode.live
+    function = live if is_function(live) else callables_of(live).get(signature.name)
+    found: dict[str, Kind] = {}
+    for concrete in traces_of(function):
+        for name, parameter in concrete.function_type.parameters.items():
+            kind = parameter.type_constraint
+            if isinstance(kind, tf.TensorSpec):
+                found[name] = _merged(found.get(name), kind)
+    return found
+
+
+def _merged(before: Kind | None, spec: tf.TensorSpec) -> Kind:
+    shape: Shape = None if spec.shape.rank is None else tuple(spec.shape.as_list())
+    if before is None or before[1] is None or shape is None or len(shape) != len(before[1]):
+        return spec.dtype.name, shape
+    merged = tuple(one if one == other else None for one, other in zip(before[1], shape, strict=True))
+    return spec.dtype.name, merged
+
+
+def _built(live: Any) -> dict[str, Kind]:
+    """Return the shapes that a Keras model was built with."""
+    if not getattr(live, "built", False) or not hasattr(live, "get_build_config"):
+        return {}
+    config = live.get_build_config() or {}
+    shapes = config.get("shapes_dict") or {"input_shape": config.get("input_shape")}
+    dtype = getattr(live, "input_dtype", None) or "float32"
+    found = {name.removesuffix("_shape"): (str(dtype), tuple(shape)) for name, shape in _plain(shapes)}
+    if set(found) == {"input"}:
+        # Built by its one argument, which can have any name.
+        found.update({name: found["input"] for name in inspect.signature(live.call).parameters})
+    return found
+
+
+def _plain(shapes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, shape in shapes.items():
+        if isinstance(shape, (list, tuple)) and all(size is None or isinstance(size, int) for size in shape):
+            yield name, shape

@@ -1,0 +1,112 @@
+"""``Model.save``: a model written in the format that the path asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tensorflow as tf
+
+from tfmagic.errors import SaveError
+from tfmagic.model.saving.destination import Destination, on_this_machine, says_no_space
+from tfmagic.model.saving.formats import Format, format_of
+from tfmagic.model.sources.paths import disk_bytes, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.model.model import Model
+    from tfmagic.model.record import SavedRecord
+    from tfmagic.model.saving.written import Written
+
+Write = Callable[[Path], "Written"] if TYPE_CHECKING else object
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a model was last saved, and as what.
+
+    Attributes
+    ----------
+    path
+        The file or folder.
+    format
+        Its format.
+    signature
+        The default signature's name in it.
+    size_bytes
+        How large it is.
+    written
+        What it holds.
+    stamp
+        Name, size and time of change of its files, which tell whether they are
+        still those that were written.
+    """
+
+    path: Path
+    format: Format
+    signature: str
+    size_bytes: int
+    written: Written
+    stamp: tuple[tuple[str, int, int], ...]
+
+    def record(self) -> SavedRecord:
+        """Return what a view shows of it, as plain data."""
+        return {
+            "path": str(self.path),
+            "format": self.format.value,
+            "size_bytes": self.size_bytes,
+            "variables": self.written.variables,
+            "for_training": self.written.for_training,
+            "notes": list(self.written.notes),
+        }
+
+
+def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
+    """Write a model, and say what was written.
+
+    Parameters
+    ----------
+    model
+        The model; one that was added lazily is built first.
+    path
+        Where, with a suffix that says the format.
+    replace
+        Whether what is there may go.
+
+    Raises
+    ------
+    SaveError
+        When the format cannot hold the model.
+    DestinationError
+        When the path cannot be written to.
+    PathTakenError
+        When something is there already.
+    ModelStateError
+        When the model was dropped, or is still stopping.
+    """
+    on_this_machine(str(path))
+    asked = Path(path)
+    form = format_of(asked)
+    destination = Destination(asked, folder=form is Format.FOLDER, replace=replace)
+    mode = model.mode_now()
+    with mode.reserved():
+        write = _writer(form, model, mode)
+        with destination.written() as beside:
+            try:
+                written = write(beside)
+            except SaveError:
+                raise
+            except (tf.errors.OpError, RuntimeError, ValueError) as error:
+                if not says_no_space(error):
+                    raise
+                raise destination.failed(error) from error
+    return Saved(
+        destination.path,
+        form,
+        model.default_signature,
+        disk_bytes(destination.path),
+        written,
+        stamp(destination.path),
+    )

@@ -1,0 +1,31 @@
+"""What was written of a model, and what was not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a model's file or folder holds.
+
+    Attributes
+    ----------
+    variables
+        How many variables.
+    for_training
+        How many of them no signature uses.
+    checksums
+        What tells whether a value has changed since, by the variable's name.
+    notes
+        What there is to say of what is not in it.
+    """
+
+    variables: int
+    for_training: int
+    checksums: Mapping[str, int]
+    notes: tuple[str, ...] = ()

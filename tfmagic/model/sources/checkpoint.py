@@ -1,0 +1,228 @@
+"""Checkpoints of TF1's ``Saver``, with the graph that it wrote beside them (``.meta``)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import MissingPathError, SourceError, did_you_mean
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.guard import Guard
+from tfmagic.model.inference import infer
+from tfmagic.model.room import Room
+from tfmagic.model.signature import Signature, default_among, renamed
+from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.loading import check_constants, copied, name_the_ends, new_graph, reading
+from tfmagic.model.sources.meta_graph import signatures_of
+from tfmagic.model.sources.paths import stamp
+from tfmagic.model.sources.restore_plan import restore_plan
+from tfmagic.model.sources.source import Built
+from tfmagic.model.variables import table_initialisers_of, variables_of
+from tfmagic.runtime.private import run_once
+from tfmagic.runtime.values import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.model.options import Options
+
+v1 = tf.compat.v1
+
+_PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
+_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+
+
+class CheckpointSource(FileSource):
+    """A v1 checkpoint with its ``.meta`` graph; `path` is what their names begin with."""
+
+    kind = "checkpoint"
+
+    def fingerprint(self) -> object:
+        """Return name, size and time of change of each of its files."""
+        meta_file(self.path)
+        files = sorted(self.path.parent.glob(f"{self.path.name}.*"))
+        return tuple((file.name, stamp(file)) for file in files if _PART.search(file.name))
+
+    def build(self, model: str, options: Options) -> Built:
+        """Import the whole graph, with all that it was trained with, and restore its variables."""
+        meta = read_meta_graph(model, self.path)
+        with reading(model, meta_file(self.path), "the graph"):
+            check_constants(meta.graph_def)
+            graph, _ = new_graph(
+                options.device,
+                lambda: v1.train.import_meta_graph(meta, clear_devices=options.device is not None),
+            )
+        signatures = _signatures(model, meta, graph, options)
+        restore = self._restoring(model, meta, graph)
+        room = Room(model, graph, options.device)
+        guard = None
+        if not options.unsafe:
+            guard = Guard(model, graph, copied(meta.graph_def.library.function), ())
+            default = signatures[default_among(model, signatures, options.signature)]
+            guard.check([str(end.tensor) for end in default.outputs])
+            begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
+            guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
+            if restore.operation:
+                restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
+        name_the_ends(room, next(iter(signatures.values())))
+        return Built(GraphMode(room, signatures, _filling(room, restore), guard))
+
+    def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
+        plan = restore_plan(meta)
+        if plan is None:
+            return _Restore(model, self.path, graph, {}, meta.saver_def)
+        held = {op.name: op for op in graph.get_operations() if op.type in _VARIABLES}
+        # A graph that was exported without a Saver has its variables under their own names.
+        keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
+        _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
+        return _Restore(model, self.path, graph, keys, None)
+
+
+class _Restore:
+    """How the variables of a checkpoint come back.
+
+    Attributes
+    ----------
+    variables
+        The checkpoint's key of each variable; empty where only the file's own
+        operation knows.
+    operation
+        That operation's name, if it is needed.
+    """
+
+    def __init__(self, model: str, path: Path, graph: Any, variables: Mapping[str, str], saver: Any) -> None:
+        self._model, self._path, self._graph = model, path, graph
+        self.variables = dict(variables)
+        self.operation = "" if saver is None else str(saver.restore_op_name)
+        self._filename = "" if saver is None else str(saver.filename_tensor_name)
+
+    def check(self, model: str, guard_of: Callable[[], Any]) -> None:
+        """Look through what the file's own operation does."""
+        Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
+
+    def __call__(self, native: Any) -> None:
+        """Give the variables their values in a native session."""
+        with reading(self._model, self._path, "the variables"):
+            if self.operation:
+                run_once(native, [self.operation], {self._filename: str(self._path)})
+            else:
+                values_of(self._graph).write(native, self._values())
+
+    def _values(self) -> Iterator[tuple[str, np.ndarray]]:
+        reader = tf.train.load_checkpoint(str(self._path))
+        for name, key in self.variables.items():
+            yield name, reader.get_tensor(key)
+
+
+def _filling(room: Room, restore: _Restore) -> Callable[[Any], None]:
+    """Return a fill that restores, and then initialises whatever has no value yet."""
+
+    def fill(native: Any) -> None:
+        restore(native)
+        if room.initialiser is not None:
+            room.initialiser.forget()
+            room.initialiser(native)
+
+    return fill
+
+
+def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:
+    declared, _ = signatures_of(meta)
+    if declared:
+        default = default_among(model, declared, options.signature)
+        return {**declared, default: renamed(model, declared[default], options.inputs, options.outputs)}
+    saver = meta.saver_def.filename_tensor_name.rpartition("/")[0]
+    inferred = infer(
+        model,
+        graph,
+        {},
+        None if options.inputs is None else dict(options.inputs),
+        None if options.outputs is None else dict(options.outputs),
+        hidden=tuple(f"{scope}/" for scope in (saver, "gradients") if scope),
+    )
+    return {inferred.name: inferred}
+
+
+def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]]) -> None:
+    """Refuse a checkpoint that has not what the graph's variables need.
+
+    Raises
+    ------
+    SourceError
+        Naming the first variable that has no value, or one of another shape.
+    """
+    with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
+        shapes = tf.train.load_checkpoint(str(path)).get_variable_to_shape_map()
+    for name, (key, op) in variables.items():
+        wanted = tf.TensorShape(op.get_attr("shape"))
+        if key not in shapes:
+            msg = f"{model}: {path} does not fit its graph: it has no value for variable {name!r}"
+            raise SourceError(msg + did_you_mean(key, shapes))
+        if not wanted.is_compatible_with(shapes[key]):
+            msg = (
+                f"{model}: {path} does not fit its graph: variable {name!r} is {tuple(wanted.as_list())} in the graph "
+                f"and {tuple(shapes[key])} in the checkpoint"
+            )
+            raise SourceError(msg)
+
+
+def checkpoint_at(path: Path) -> Path | None:
+    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint.
+
+    Parameters
+    ----------
+    path
+        One of its files, what their names begin with, or a folder in which a
+        ``checkpoint`` file names the latest.
+    """
+    if path.is_dir():
+        latest = None if (path / "saved_model.pb").exists() else tf.train.latest_checkpoint(str(path))
+        return None if latest is None else path / latest
+    if _PART.search(path.name):
+        return path.with_name(_PART.sub("", path.name))
+    there = (path.with_name(f"{path.name}.meta"), path.with_name(f"{path.name}.index"))
+    return path if not path.exists() and any(file.exists() for file in there) else None
+
+
+def meta_file(path: Path) -> Path:
+    """Return the file with the graph of a checkpoint.
+
+    Raises
+    ------
+    MissingPathError
+        When a part of the checkpoint is missing, saying which.
+    """
+    meta = path.with_name(f"{path.name}.meta")
+    if not meta.exists():
+        msg = (
+            f"the checkpoint {path} has no graph: there is no {meta.name} beside it (checkpoints of TensorFlow 2 have "
+            "none: build the model in a cell, restore it there, and add the object)"
+        )
+        raise MissingPathError(msg)
+    if not path.with_name(f"{path.name}.index").exists():
+        msg = f"the checkpoint {path} has no values: there is no {path.name}.index beside {meta.name}"
+        raise MissingPathError(msg)
+    return meta
+
+
+def read_meta_graph(model: str, path: Path) -> Any:
+    """Return the ``MetaGraphDef`` of a checkpoint.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged, or holds no graph.
+    """
+    meta = v1.MetaGraphDef()
+    file = meta_file(path)
+    with reading(model, file, "the graph"):
+        meta.ParseFromString(file.read_bytes())
+    if not meta.graph_def.node:
+        msg = f"{model}: {file} holds no graph, it may be damaged"
+        raise SourceError(msg)
+    return meta

@@ -1,0 +1,182 @@
+"""Keras models in a file, ``.keras`` or ``.h5``: read into a graph, a variable at a time.
+
+Keras's own loader makes every variable twice over: random first, then from a
+buffer that holds the whole file. Here the model is made without values, is drawn
+in a graph with variables of its own, and each of those is given what the file has
+for it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmagic.errors import SourceError, TfMagicError
+from tfmagic.model.eager_mode import named_outputs
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.names import unique
+from tfmagic.model.room import Room
+from tfmagic.model.signature import DEFAULT
+from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.held import Held, hold
+from tfmagic.model.sources.keras_archive import KerasArchive, archive_at
+from tfmagic.model.sources.keras_model import KerasSource, check_backend
+from tfmagic.model.sources.keras_objects import naming_what_is_missing, notebook_objects, objects_for, refuse_code
+from tfmagic.model.sources.keras_private import without_pending_variables
+from tfmagic.model.sources.loading import filling, name_the_ends, reading
+from tfmagic.model.sources.moving import drawn, moved, op_name
+from tfmagic.model.sources.paths import stamp, the_path
+from tfmagic.model.sources.source import Built
+from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.values import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.model.options import Options
+
+v1 = tf.compat.v1
+
+
+class KerasFileSource(FileSource):
+    """A Keras model in a ``.keras`` or ``.h5`` file."""
+
+    kind = "Keras file"
+    takes_options = frozenset({"objects"})
+
+    def fingerprint(self) -> object:
+        """Return path, size and time of change, and which of the notebook's own classes it uses."""
+        with reading(self.path.name, self.path, "the configuration"):
+            own = notebook_objects(archive_at(the_path(self.path)).config())
+        return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
+
+    def build(self, model: str, options: Options) -> Built:
+        """Make the model without values, and draw it in a graph."""
+        check_backend(model)
+        with reading(model, self.path, "the configuration"):
+            archive = archive_at(the_path(self.path))
+            config = archive.config()
+        if not options.unsafe:
+            refuse_code(model, self.path, config)
+        objects = objects_for(config, options.objects)
+        if not archive.has_assets:
+            with (
+                reading(model, self.path, "the model"),
+                naming_what_is_missing(model, self.path, config, options.objects),
+            ):
+                skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=not options.unsafe))
+            built = None if _loads_in_its_own_way(skeleton) else _drawn_if_possible(model, archive, skeleton, options)
+            if built is not None:
+                return built
+        with naming_what_is_missing(model, self.path, config, options.objects):
+            return self._through_an_object(model, archive, objects, options)
+
+    def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
+        """Load the file as Keras does, and move the object into a graph."""
+        import keras
+
+        with reading(model, self.path, "the model"), eagerly():
+            live = keras.models.load_model(
+                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
+            )
+        eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
+        return Built(moved(eager))
+
+
+def _without_values(make: Callable[[], Any]) -> Any:
+    """Return what `make` gives, with Keras variables that have shapes and no values."""
+    import keras
+
+    with eagerly(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+        return make()
+
+
+def _drawn_if_possible(model: str, archive: KerasArchive, skeleton: Any, options: Options) -> Built | None:
+    try:
+        return _drawn(model, archive, skeleton, options)
+    except TfMagicError:
+        raise
+    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+        return None
+
+
+def _drawn(model: str, archive: KerasArchive, skeleton: Any, options: Options) -> Built:
+    """Draw a model without values in a graph, and say how its variables get theirs."""
+    import keras
+
+    eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
+    signature = eager.signatures[DEFAULT]
+    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
+    if unknown is not None:
+        msg = f"{model}: {archive.path} does not say the shape of input {unknown.name!r}"
+        raise SourceError(msg)
+    graph = tf.Graph()
+    names = unique(op_name(variable.path) for variable in skeleton.variables)
+    with graph.as_default(), tf.device(options.device):
+        wanted = zip(names, skeleton.variables, strict=True)
+        held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
+        fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
+        mapping = [(one, mine.value()) for one, mine in zip(skeleton.variables, held, strict=True)]
+        with keras.StatelessScope(mapping, initialize_variables=False):
+            for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
+                # What Normalization makes of its weights once they are loaded, the graph makes of its own.
+                getattr(layer, "finalize_state", _nothing)()
+            given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
+            result = eager.invoke(DEFAULT, given)
+        ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
+    signature = drawn(signature, fed, ends)
+    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
+
+    def fill(native: Any) -> None:
+        writer = values_of(graph).writer(native)
+        with reading(model, archive.path, "the weights"), eagerly():
+            _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
+            writer.flush()
+
+    room = Room(model, graph, options.device)
+    name_the_ends(room, signature)
+    return Built(GraphMode(room, {DEFAULT: signature}, filling(room, fill)))
+
+
+def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
+    """Call `take` with each variable of a model without values, and what the file has for it."""
+    left = {id(variable): variable for variable in skeleton.variables}
+
+    def assign(variable: Any, value: Any) -> None:
+        array = np.asarray(value, tf.as_dtype(variable.dtype).as_numpy_dtype)
+        if array.shape != tuple(variable.shape):
+            msg = f"{variable.path} is {tuple(variable.shape)} in the model and {array.shape} in the file"
+            raise ValueError(msg)
+        left.pop(id(variable), None)
+        take(variable, array)
+
+    for variable in skeleton.variables:
+        # Whatever way a layer has of loading its weights, it ends in this.
+        variable.assign = partial(assign, variable)
+    try:
+        archive.load_into(skeleton)
+    finally:
+        for variable in skeleton.variables:
+            del variable.assign
+    for variable in left.values():
+        # Not in the file, such as the state of a random generator: as a new model has it.
+        take(variable, np.array(variable.value))
+
+
+def _nothing() -> None:
+    """Stand for what most layers do not do."""
+
+
+def _loads_in_its_own_way(skeleton: Any) -> bool:
+    """Whether a layer of somebody's own does more than take its weights when they are loaded."""
+    import keras
+
+    plain = keras.Layer.load_own_variables
+    for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
+        own = type(layer).load_own_variables
+        if own is not plain and not own.__module__.startswith("keras."):
+            return True
+    return False

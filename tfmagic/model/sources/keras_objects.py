@@ -1,0 +1,123 @@
+"""What a Keras file asks for besides its numbers: classes, and Python code."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_OF_KERAS = {"keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
+_NO_CLASS = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__"}
+_CODE = "__lambda__"
+
+
+def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the classes and functions to read a configuration with, by name and by registered name.
+
+    Parameters
+    ----------
+    config
+        A configuration, from JSON.
+    given
+        Those of ``--objects``; None for the ones of ``__main__``, which is the
+        notebook.
+    """
+    known = notebook_objects(config) if given is None else dict(given)
+    return {**known, **{registered: known[name] for name, registered in _custom(config) if name in known}}
+
+
+@contextmanager
+def naming_what_is_missing(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> Iterator[None]:
+    """Say which class of a configuration is nowhere to be found, where that makes the block fail.
+
+    Raises
+    ------
+    SourceError
+        Naming the class, and how to give it.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = objects_for(config, given)
+        missing = next((name for name, registered in _custom(config) if not _is_known(name, registered, known)), None)
+        if missing is None:
+            raise
+        if given is None:
+            hint = "run the cell that defines it first, or give it with --objects [THE_CLASS]"
+        else:
+            hint = f"--objects has {', '.join(given) or 'none'}{did_you_mean(missing, given)}"
+        msg = f"{model}: {path} needs {missing!r}, which is no part of Keras: {hint}"
+        raise SourceError(msg) from error
+
+
+def notebook_objects(config: Any) -> dict[str, Any]:
+    """Return those of a configuration's own classes and functions that ``__main__`` has, by name."""
+    names: Mapping[str, Any] = vars(sys.modules.get("__main__", object))
+    return {name: names[name] for name, _ in _custom(config) if callable(names.get(name))}
+
+
+def refuse_code(model: str, path: Path, config: Any) -> None:
+    """Refuse a file that carries Python code of its own, which loading it would run.
+
+    Raises
+    ------
+    UnsafeSourceError
+        Naming the layer.
+    """
+    for entry in _entries(config):
+        # In an .h5 file the code of a Lambda layer is a list: its bytes, defaults, closure.
+        function = entry.get("function")
+        if entry.get("class_name") == _CODE or isinstance(function, list):
+            msg = (
+                f"{model}: {path} carries Python code (a Lambda layer) that runs when it is loaded; "
+                "add it with --unsafe (unsafe=True) if you trust where the file comes from"
+            )
+            raise UnsafeSourceError(msg)
+
+
+def _entries(config: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(config, dict):
+        yield config
+        for value in config.values():
+            yield from _entries(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _entries(value)
+
+
+def _custom(config: Any) -> Iterator[tuple[str, str]]:
+    """Give name and registered name of everything in a configuration that is not Keras's own."""
+    import keras
+
+    for entry in _entries(config):
+        name = entry.get("class_name")
+        if not isinstance(name, str) or name in _NO_CLASS or name == _CODE or "config" not in entry:
+            continue
+        module = entry.get("module", "keras" if hasattr(keras.layers, name) or hasattr(keras, name) else "")
+        if name == "function":
+            # Of a function the name stands where a class has its configuration.
+            name = entry["config"]
+        if str(module).split(".")[0] not in _OF_KERAS and isinstance(name, str) and not _is_kerass(name, entry):
+            yield name, str(entry.get("registered_name") or name)
+
+
+def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether an entry without a module, of an .h5 file, is Keras's own."""
+    import keras
+
+    rooms = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.activations, keras.models)
+    return "module" not in entry and any(hasattr(room, name) for room in rooms)
+
+
+def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:
+    import keras
+
+    return name in objects or any(
+        keras.saving.get_registered_object(one) is not None for one in (registered, name, f"Custom>{name}")
+    )

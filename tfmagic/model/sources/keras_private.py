@@ -1,0 +1,90 @@
+"""Every private name of Keras that the sources use, each with a public fallback.
+
+``tests/`` has a test for each that fails when it goes, so that the slower way never
+becomes the usual one unnoticed.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+
+def sharing_objects() -> AbstractContextManager[Any]:
+    """Return a context in which a configuration's shared layers are made once.
+
+    ``keras.models.load_model`` enters it; without it a layer that stands in two
+    places would become two, with weights of their own.
+    """
+    try:
+        from keras.src.saving.serialization_lib import ObjectSharingScope
+    except ImportError:
+        return nullcontext()
+    scope: AbstractContextManager[Any] = ObjectSharingScope()
+    return scope
+
+
+@contextmanager
+def without_pending_variables() -> Iterator[None]:
+    """Have Keras forget the variables without values that are made in the block.
+
+    It keeps a list of them, and would give each a value, and memory, when the next
+    ``StatelessScope`` is left by anybody.
+    """
+    key = "uninitialized_variables"
+    try:
+        from keras.src.backend.common import global_state
+    except ImportError:
+        yield
+        return
+    before = list(global_state.get_global_attribute(key, []) or [])
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(key, before)
+
+
+def model_from_legacy_config(config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
+    """Return the model of an ``.h5`` file's configuration, None where that way is gone."""
+    try:
+        from keras.src.legacy.saving import saving_options, saving_utils
+        from keras.src.saving.serialization_lib import SafeModeScope
+    except ImportError:
+        return None
+    with saving_options.keras_option_scope(use_legacy_config=True), SafeModeScope(safe):
+        return saving_utils.model_from_config(config, custom_objects=dict(objects))
+
+
+def load_weights(model: Any, path: Path, archive: Any) -> None:
+    """Have each layer of a model take its weights from a ``.keras`` file, one by one.
+
+    Parameters
+    ----------
+    model
+        The model.
+    path
+        The file.
+    archive
+        Opens the member with the weights in place (``archive.open(name, "r")``).
+        Keras's own way through the zip file reads from its beginning for each
+        weight, or copies all of them into memory first.
+    """
+    try:
+        from keras.src.saving.saving_lib import H5IOStore, _load_state
+    except ImportError:
+        model.load_weights(str(path))
+        return
+    store = H5IOStore(WEIGHTS, archive=archive, mode="r")
+    try:
+        _load_state(model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set())
+    finally:
+        store.close()
+
+
+WEIGHTS = "model.weights.h5"
+"""What the weights are called in a ``.keras`` file."""

@@ -1,0 +1,212 @@
+"""A live object moved into a graph of its own: the same operations, with weights of its own.
+
+A function is traced for each signature, and its graph is imported with a new
+variable in the place of each one that it captured. The answers are the same to
+the last bit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.eager_mode import EagerMode, named_outputs
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.inference import tensor_spec
+from tfmagic.model.names import unique
+from tfmagic.model.room import Room
+from tfmagic.model.signature import Signature
+from tfmagic.model.sources.held import Held, hold
+from tfmagic.model.sources.loading import filling, name_the_ends
+from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.values import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tfmagic.model.signature import TensorSpec
+
+
+class TablesError(SourceError):
+    """A live object with tables, which are no variables and cannot be moved one by one."""
+
+
+@dataclass
+class _Traced:
+    """A signature of a live object as a graph."""
+
+    signature: Signature
+    concrete: Any
+    outputs: list[str]
+
+
+def moved(eager: EagerMode) -> GraphMode:
+    """Return the graph mode of a live object that is now called eagerly.
+
+    Parameters
+    ----------
+    eager
+        How it is called.
+
+    Raises
+    ------
+    SourceError
+        When the dtype or shape of an input is not known.
+    """
+    label, device = eager.room.label, eager.room.device
+    traced = [_trace(eager, signature) for signature in eager.signatures.values()]
+    graph = tf.Graph()
+    holders = _Holders(label, graph, eager.named_variables())
+    signatures: dict[str, Signature] = {}
+    with graph.as_default(), tf.device(device):
+        for at, one in enumerate(traced):
+            signatures[one.signature.name] = _imported(graph, one, holders, "" if at == 0 else f"{one.signature.name}/")
+
+    def present() -> Iterator[tuple[str, np.ndarray]]:
+        for name, variable in holders.moved.items():
+            with eagerly():
+                # A copy: what numpy() gives can be the live variable's own memory.
+                value = np.array(variable.numpy())
+            yield name, value
+
+    room = Room(label, graph, device)
+    name_the_ends(room, next(iter(signatures.values())))
+    fill = filling(room, lambda native: values_of(graph).write(native, present()))
+    return GraphMode(room, signatures, fill, present=present)
+
+
+def _trace(eager: EagerMode, signature: Signature) -> _Traced:
+    label = eager.room.label
+    inputs = signature.required
+    specs = [tf.TensorSpec(spec.shape, _dtype(label, spec), name=op_name(spec.name)) for spec in inputs]
+    names: list[str] = []
+
+    def run(*given: Any) -> list[Any]:
+        own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
+        outputs = named_outputs(eager.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
+        outputs = {name: value for name, value in outputs.items() if value is not None}
+        names[:] = list(outputs)
+        return list(outputs.values())
+
+    try:
+        concrete = _concrete(run, specs)
+    except SourceError:
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        msg = (
+            f"{label}: signature {signature.name!r} cannot be made a graph, so there can be no copy of it "
+            f"({lines[-1][:200] if lines else type(error).__name__}): add it without --copy"
+        )
+        raise SourceError(msg) from error
+    if len(concrete.outputs) != len(names):
+        msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, so there can be no copy of it"
+        raise SourceError(msg)
+    return _Traced(signature, concrete, names)
+
+
+def _concrete(run: Any, specs: Sequence[Any]) -> Any:
+    try:
+        return tf.function(run, autograph=False).get_concrete_function(*specs)
+    except tf.errors.OperatorNotAllowedInGraphError:
+        # Python that branches on a tensor, in a plain __call__.
+        return tf.function(run, autograph=True).get_concrete_function(*specs)
+
+
+def _dtype(label: str, spec: TensorSpec) -> str:
+    if spec.dtype is None:
+        msg = (
+            f"{label}: a copy needs the dtype and shape of input {spec.name!r}, which this object does not tell: "
+            "give its function an input_signature, or call the Keras model once"
+        )
+        raise SourceError(msg)
+    return spec.dtype
+
+
+def op_name(name: str) -> str:
+    """Return the nearest to a name that an operation can have."""
+    made = re.sub(r"[^A-Za-z0-9_.\-/]", "_", name)
+    return made if re.match(r"[A-Za-z0-9.]", made) else f"x{made}"
+
+
+def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Signature:
+    concrete = traced.concrete
+    inner, captured = concrete.graph, concrete.captured_inputs
+    placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
+    internal = concrete.inputs[len(placeholders) :]
+    held = {mine.name: holders.of(theirs, inner) for mine, theirs in zip(internal, captured, strict=True)}
+    definition = inner.as_graph_def()
+    tf.import_graph_def(definition, name=prefix.rstrip("/"), input_map=held)
+    ends = [graph.get_tensor_by_name(f"{prefix}{tensor.name}") for tensor in concrete.outputs]
+    effects = [graph.get_operation_by_name(f"{prefix}{op.name}") for op in inner.control_outputs]
+    if effects:
+        # What a function does besides its outputs, such as counting calls, it does at each run.
+        with graph.control_dependencies(effects):
+            ends = [tf.identity(end) for end in ends]
+    starts = {
+        spec.name: graph.get_tensor_by_name(f"{prefix}{placeholder.name}")
+        for spec, placeholder in zip(traced.signature.required, placeholders, strict=True)
+    }
+    return drawn(traced.signature, starts, dict(zip(traced.outputs, ends, strict=True)))
+
+
+def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, Any]) -> Signature:
+    """Return the signature that an object's own becomes in a graph.
+
+    Parameters
+    ----------
+    signature
+        The object's.
+    starts
+        Placeholders by input name.
+    ends
+        Tensors by what the object calls its outputs.
+    """
+    known = {spec.tensor: spec.name for spec in signature.outputs}
+    return Signature(
+        signature.name,
+        tuple(tensor_spec(name, tensor) for name, tensor in starts.items()),
+        tuple(tensor_spec(known.get(own, own), tensor) for own, tensor in ends.items()),
+    )
+
+
+class _Holders:
+    """New variables in a graph, one for each live variable that was captured.
+
+    Attributes
+    ----------
+    moved : dict
+        The live variables by the name of the new one.
+    """
+
+    def __init__(self, label: str, graph: Any, named: dict[str, Any]) -> None:
+        self._label, self._graph = label, graph
+        self._names = {id(variable.handle): name for name, variable in named.items() if hasattr(variable, "handle")}
+        self._taken: dict[int, Any] = {}
+        self.moved: dict[str, Any] = {}
+
+    def of(self, captured: Any, inner: Any) -> Any:
+        """Return what stands in the graph for a value that a function has captured."""
+        if id(captured) in self._taken:
+            return self._taken[id(captured)]
+        if captured.dtype not in {tf.resource, tf.variant}:
+            made: Any = tf.constant(captured.numpy())
+        else:
+            live = next((variable for variable in inner.variables if variable.handle is captured), None)
+            if live is None:
+                msg = f"{self._label} has tables or other state that is no variable, which cannot be copied"
+                raise TablesError(msg)
+            made = self._new(live, self._names.get(id(captured)) or live.name.split(":")[0])
+        self._taken[id(captured)] = made
+        return made
+
+    def _new(self, live: Any, name: str) -> Any:
+        *_, name = unique([*self.moved, op_name(name)])
+        (variable,) = hold(self._graph, [Held(name, live.dtype, live.shape, live.trainable)])
+        self.moved[name] = live
+        return variable.handle

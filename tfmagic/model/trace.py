@@ -1,0 +1,268 @@
+"""Where the time of one run went: operations, devices, bytes."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import tensorflow as tf
+
+from tfmagic.errors import DestinationError, PathTakenError
+from tfmagic.runtime.executions import Execution, executions_of
+from tfmagic.runtime.private import chrome_trace
+from tfmagic.runtime.profile import profiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from tfmagic.model.request import Request
+    from tfmagic.runtime.patience import Patience
+
+
+class OperationRecord(TypedDict):
+    """All executions of one operation. None stands for what was not recorded.
+
+    Attributes
+    ----------
+    name, type, device
+        Which operation, and where it ran.
+    count
+        How often; more than once inside a loop.
+    time_s
+        How long in all.
+    allocated_bytes
+        What it took from the allocator.
+    output_bytes
+        The size of its outputs.
+    """
+
+    name: str
+    type: str
+    device: str | None
+    count: int
+    time_s: float
+    allocated_bytes: int | None
+    output_bytes: int | None
+
+
+class DeviceRecord(TypedDict):
+    """Everything that ran on one device; of None it is not known where it ran."""
+
+    device: str | None
+    operations: int
+    time_s: float
+    allocated_bytes: int | None
+
+
+class TraceRecord(TypedDict):
+    """A trace as plain data.
+
+    Attributes
+    ----------
+    model
+        Whose run it was.
+    wall_s
+        How long the whole run took; operations that ran side by side add up to more.
+    operations
+        The longest first.
+    devices
+        The busiest first.
+    """
+
+    model: str
+    mode: str
+    wall_s: float
+    operations: list[OperationRecord]
+    devices: list[DeviceRecord]
+
+
+class Trace:
+    """Where the time of one run went.
+
+    Parameters
+    ----------
+    model, mode
+        Whose run it was, and how the model runs.
+    wall_s
+        How long the run took.
+    executions
+        What ran.
+    chrome
+        Gives the trace as Chrome's JSON, where TensorFlow can draw it.
+
+    Attributes
+    ----------
+    executions : list of Execution
+        Each execution, in the order in which they began.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        mode: str,
+        wall_s: float,
+        executions: Iterable[Execution],
+        chrome: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self.model = model
+        self.mode = mode
+        self.wall_s = wall_s
+        self.executions = sorted(executions, key=lambda execution: execution.start_ns)
+        self._chrome = chrome
+
+    @property
+    def operations(self) -> list[OperationRecord]:
+        """The operations, the longest first."""
+        found: dict[tuple[str, str, str | None], list[Execution]] = {}
+        for one in self.executions:
+            found.setdefault((one.name, one.type, one.device), []).append(one)
+        records: list[OperationRecord] = [
+            {
+                "name": name,
+                "type": kind,
+                "device": device,
+                "count": len(several),
+                "time_s": sum(one.time_s for one in several),
+                "allocated_bytes": _total(one.allocated_bytes for one in several),
+                "output_bytes": _total(one.output_bytes for one in several),
+            }
+            for (name, kind, device), several in found.items()
+        ]
+        return sorted(records, key=lambda record: -record["time_s"])
+
+    @property
+    def devices(self) -> list[DeviceRecord]:
+        """What ran on each device, the busiest first."""
+        found: dict[str | None, list[Execution]] = {}
+        for one in self.executions:
+            found.setdefault(one.device, []).append(one)
+        records: list[DeviceRecord] = [
+            {
+                "device": device,
+                "operations": len({(one.name, one.type) for one in several}),
+                "time_s": sum(one.time_s for one in several),
+                "allocated_bytes": _total(one.allocated_bytes for one in several),
+            }
+            for device, several in found.items()
+        ]
+        return sorted(records, key=lambda record: -record["time_s"])
+
+    def record(self) -> TraceRecord:
+        """Return the trace as plain data."""
+        return {
+            "model": self.model,
+            "mode": self.mode,
+            "wall_s": self.wall_s,
+            "operations": self.operations,
+            "devices": self.devices,
+        }
+
+    def save(self, path: Any, *, replace: bool = False) -> Path:
+        """Write the trace as JSON for Perfetto (https://ui.perfetto.dev) or chrome://tracing.
+
+        Parameters
+        ----------
+        path
+            The file, ``trace.json`` for instance.
+        replace
+            Whether a file that is there already may be replaced.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        PathTakenError
+            When there is something, and `replace` does not allow it to go.
+        DestinationError
+            When the file cannot be written.
+        """
+        file = Path(path).expanduser()
+        if file.exists() and not replace:
+            msg = f"there is something at {file} already: choose another name, or say replace=True"
+            raise PathTakenError(msg)
+        text = self._chrome() or _drawn(self.executions)
+        try:
+            file.write_text(text)
+        except OSError as error:
+            msg = f"{file} cannot be written: {error.strerror or error}"
+            raise DestinationError(msg) from None
+        return file
+
+    def __repr__(self) -> str:
+        """Say what was traced."""
+        return f"<trace of {self.model}: {len(self.operations)} operations in {self.wall_s:.3g} s>"
+
+
+def traced(
+    request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patience
+) -> tuple[dict[str, Any], Trace]:
+    """Make a call, and return its outputs with where the time went.
+
+    Parameters
+    ----------
+    request
+        What is asked.
+    feeds
+        Its inputs' checked arrays.
+    patience
+        The caller's.
+    """
+    __tracebackhide__ = True
+    mode = request.mode
+    if mode.mode == "eager":
+        with profiled() as executions:
+            began = time.perf_counter()
+            outputs = mode.call(request.signature, feeds, request.fetches, patience=patience)
+            wall_s = time.perf_counter() - began
+        return outputs, Trace(request.model, mode.mode, wall_s, executions)
+    metadata = tf.compat.v1.RunMetadata()
+    began = time.perf_counter()
+    outputs = mode.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
+    wall_s = time.perf_counter() - began
+    stats = metadata.step_stats
+
+    def chrome() -> str | None:
+        copy = type(stats)()
+        copy.CopyFrom(stats)
+        return chrome_trace(copy)
+
+    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(metadata), chrome)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Return the sum of what is known; None where nothing is."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _drawn(executions: Sequence[Execution]) -> str:
+    """Return executions as Chrome's JSON: a process a device, a thread a lane."""
+    devices = {device: number for number, device in enumerate(dict.fromkeys(one.device for one in executions))}
+    lanes = {lane: number for number, lane in enumerate(dict.fromkeys((one.device, one.lane) for one in executions))}
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "name": "process_name", "pid": number, "args": {"name": device or "device unknown"}}
+        for device, number in devices.items()
+    ]
+    events += [
+        {"ph": "M", "name": "thread_name", "pid": devices[device], "tid": number, "args": {"name": lane}}
+        for (device, lane), number in lanes.items()
+    ]
+    events += [
+        {
+            "ph": "X",
+            "cat": "Op",
+            "name": one.type,
+            "pid": devices[one.device],
+            "tid": lanes[one.device, one.lane],
+            "ts": one.start_ns / 1000,
+            "dur": one.time_s * 1e6,
+            "args": {"name": one.name, "op": one.type},
+        }
+        for one in executions
+    ]
+    return json.dumps({"traceEvents": events})

@@ -1,0 +1,119 @@
+"""What a thread does for somebody who waits for it, and who may stop waiting."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tfmagic.errors import StoppedError
+from tfmagic.runtime.interrupts import held_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_current: contextvars.ContextVar[Errand | None] = contextvars.ContextVar("tfmagic_errand", default=None)
+
+
+class Errand:
+    """A command that a person typed, or a part of one that runs in another thread.
+
+    A context variable carries it: the workers and event loops of a command are on
+    the same errand, whichever threads they are.
+
+    Attributes
+    ----------
+    root : Errand
+        The whole command of which this is a part.
+    """
+
+    def __init__(self) -> None:
+        self._parent = _current.get()
+        self.root: Errand = self if self._parent is None else self._parent.root
+        self._given_up_at: float | None = None
+        self._because: str | None = None
+        self._told: list[Callable[[], None]] = []
+        self._telling = threading.Lock()
+
+    @property
+    def given_up_at(self) -> float | None:
+        """``time.monotonic`` of when nobody waited for it any more; None while somebody does."""
+        if self._given_up_at is None and self._parent is not None:
+            return self._parent.given_up_at
+        return self._given_up_at
+
+    @held_back
+    def give_up(self, because: str | None = None) -> None:
+        """Note that nobody waits for it any more, and tell what is under way.
+
+        Parameters
+        ----------
+        because
+            Where somebody else ends it, what whoever waits for it is to be told.
+        """
+        with self._telling:
+            if self._given_up_at is None:
+                self._given_up_at = time.monotonic()
+            self._because = self._because or because
+            told = list(self._told)
+        for tell in told:
+            tell()
+
+    @property
+    def because(self) -> str | None:
+        """What whoever waits is to be told, where somebody else has ended it."""
+        if self._because is None and self._parent is not None:
+            return self._parent.because
+        return self._because
+
+    def require(self) -> None:
+        """Refuse to begin what nobody waits for.
+
+        Raises
+        ------
+        StoppedError
+            When somebody else has ended it.
+        KeyboardInterrupt
+            When the person has.
+        """
+        if self.given_up_at is None:
+            return
+        if self.because is not None:
+            raise StoppedError(self.because)
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Have `tell` called if the errand is given up while the block runs."""
+        errand: Errand | None = self
+        line: list[Errand] = []
+        while errand is not None:
+            line.append(errand)
+            errand = errand._parent  # noqa: SLF001 - of its own kind
+        for one in line:
+            with one._telling:  # noqa: SLF001 - of its own kind
+                one._told.append(tell)  # noqa: SLF001 - of its own kind
+        try:
+            # Given up before it was listened to.
+            self.require()
+            yield
+        finally:
+            for one in line:
+                with one._telling:  # noqa: SLF001 - of its own kind
+                    one._told.remove(tell)  # noqa: SLF001 - of its own kind
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Be on this errand for as long as the block lasts, in this context."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+
+def errand() -> Errand | None:
+    """Return the errand that this thread is on, None where nobody has sent it."""
+    return _current.get()

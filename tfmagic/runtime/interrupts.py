@@ -1,0 +1,190 @@
+"""Ctrl-C where it leaves nothing half done.
+
+Python raises ``KeyboardInterrupt`` between any two bytecodes of the main thread,
+also between two statements that belong together: a run that was counted and is
+never counted off again would leave its model ``running`` for good. So the
+interrupt is held back while tfmagic does its own work, and let in where a person
+waits: for their own code, for a native run, for a source that is being read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import threading
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class _Gate:
+    """Whether one thread lets interrupts in at present.
+
+    In these methods the order of the statements counts: Python looks for an
+    interrupt at the beginning of a function and after each call, and nowhere else
+    in between.
+    """
+
+    def __init__(self) -> None:
+        self.open = True
+        self.noted = False
+        self.lock = threading.Lock()
+        self._main = threading.current_thread() is threading.main_thread()
+        self._former: Callable[[int, FrameType | None], Any] | None = None
+
+    def shut(self) -> bool:
+        """Hold interrupts back from now on; return whether the signal's handler was changed for that."""
+        changed = False
+        if self._main:
+            handler = signal.getsignal(signal.SIGINT)
+            if callable(handler) and getattr(handler, "__self__", None) is not self:
+                self._former = handler
+                signal.signal(signal.SIGINT, self.handle)
+                changed = True
+        self.open = False
+        try:
+            self.settle()
+        except BaseException:
+            self.open = True
+            raise
+        return changed
+
+    def settle(self) -> None:
+        """Raise here, and nowhere later, what another thread has sent while the gate was open."""
+        if not self._main:
+            # Who holds the lock is sending; after it the interpreter looks for what was sent.
+            with self.lock:
+                pass
+
+    def reopen(self, changed: bool) -> None:  # noqa: FBT001 - what `shut` returned
+        """Let interrupts in again, first of all the one that came meanwhile."""
+        if self._main:
+            self.open = True
+            noted, self.noted = self.noted, False
+            if changed and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
+                signal.signal(signal.SIGINT, self._former)
+        else:
+            with self.lock:
+                self.open = True
+                noted, self.noted = self.noted, False
+        if noted:
+            self.interrupt(None)
+
+    def handle(self, _number: int, frame: FrameType | None) -> None:
+        """Take the signal, in the place of the handler that was there."""
+        if not self.open:
+            self.noted = True
+            return
+        self.interrupt(frame)
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Interrupt as would have happened without a gate."""
+        self.noted = False
+        if self._former is None:
+            raise KeyboardInterrupt
+        self._former(signal.SIGINT, frame)
+
+
+_here = threading.local()
+
+
+def _gate() -> _Gate:
+    gate: _Gate | None = getattr(_here, "gate", None)
+    if gate is None:
+        gate = _here.gate = _Gate()
+    return gate
+
+
+def held_back(function: F) -> F:
+    """Have a function run to its end before an interrupt is raised, but for what it lets in."""
+
+    @wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        gate = _gate()
+        if not gate.open:
+            return function(*args, **options)
+        changed = gate.shut()
+        try:
+            return function(*args, **options)
+        finally:
+            gate.reopen(changed)
+
+    return cast("F", called)
+
+
+def let_in(call: Callable[[], T]) -> T:
+    """Call `call`, which an interrupt may end wherever it is; first of all one that was held back."""
+    __tracebackhide__ = True
+    gate = _gate()
+    if gate.open:
+        return call()
+    gate.open = True
+    try:
+        if gate.noted:
+            gate.interrupt(None)
+        return call()
+    finally:
+        gate.open = False
+        gate.settle()
+
+
+class Reach:
+    """A block of one thread that other threads can end with a ``KeyboardInterrupt``, once.
+
+    It is raised at the thread's next bytecode, or when a native call returns; never
+    after the block, and not in the middle of what is `held_back` inside it.
+    """
+
+    def __init__(self) -> None:
+        self._gate = _gate()
+        self._thread = threading.get_ident()
+        self._within = True
+        self._sent = False
+
+    def interrupt(self) -> None:
+        """End the block from another thread; one that has ended is left alone."""
+        with self._gate.lock:
+            if not self._within or self._sent or self._thread == threading.get_ident():
+                return
+            self._sent = True
+            if self._thread == threading.main_thread().ident:
+                _signal_main_thread()
+            elif self._gate.open:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
+                )
+            else:
+                self._gate.noted = True
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Call `call` as the block, in the thread that made this."""
+        __tracebackhide__ = True
+        try:
+            return call()
+        finally:
+            self._leave()
+
+    @held_back
+    def _leave(self) -> None:
+        with self._gate.lock:
+            self._within = False
+            if self._sent:
+                self._gate.noted = False
+
+
+def _signal_main_thread() -> None:
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        # Wakes it from a sleep as well.
+        signal.pthread_kill(main, signal.SIGINT)
+    else:
+        import _thread
+
+        _thread.interrupt_main()
