@@ -27,6 +27,7 @@ def model(name: str = "net", source: str = "models/net", *, known: bool = True, 
     return {
         "name": name,
         "kind": "SavedModel",
+        "copied": False,
         "mode": "graph",
         "state": "ready" if known else "parked",
         "path": None,

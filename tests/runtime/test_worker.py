@@ -103,9 +103,9 @@ def test_a_graph_whose_run_was_interrupted_refuses_the_next_until_it_has_ended()
     thread = threading.Thread(target=lambda: session.run(y, {x: [1.0]}))
     thread.start()
     entered.wait(10)
-    record.interrupted()
+    record.runs.interrupted()
     time.sleep(0.05)
-    assert record.stopping
+    assert record.runs.stopping_since is not None
     with pytest.raises(ModelStateError, match=r"model 'net' is still stopping: it was interrupted 0\.\d s ago"):
         session.run(y, {x: [1.0]})
     with pytest.raises(ModelStateError, match="still stopping"):
@@ -113,7 +113,7 @@ def test_a_graph_whose_run_was_interrupted_refuses_the_next_until_it_has_ended()
     go.set()
     thread.join()
     record.prepare = None
-    assert not record.stopping
+    assert record.runs.stopping_since is None
     assert session.run(y, {x: [1.0]}).tolist() == [2.0]
     session.evict(graph)
 

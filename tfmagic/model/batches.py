@@ -13,7 +13,7 @@ from tfmagic.model.rows import Rows
 from tfmagic.model.signature import shape_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tfmagic.model.request import Request
     from tfmagic.model.signature import TensorSpec
@@ -115,33 +115,27 @@ class Parts:
 
     Parameters
     ----------
-    model
-        The model's name, for messages.
     spans
-        Those of the batches.
-    total
-        How many rows there are in all.
+        The first row of each batch, and the row after its last.
     """
 
-    def __init__(self, model: str, spans: list[tuple[int, int]], total: int) -> None:
-        self._model = model
+    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self._spans = spans
-        self._total = total
+        self._total = spans[-1][1]
         # One list, and each batch added to it in one step: an interrupt never finds half of one.
-        self._outputs: list[Mapping[str, Any]] = []
+        self._outputs: list[Mapping[str, Mapping[str, Any]]] = []
 
-    @property
-    def rows(self) -> int:
-        """How many rows have been done."""
-        return self._spans[len(self._outputs) - 1][1] if self._outputs else 0
+    def __len__(self) -> int:
+        """Return how many batches have ended."""
+        return len(self._outputs)
 
     @property
     def text(self) -> str:
         """Which rows have been done; empty before the first batch has ended."""
-        return rows_text(0, self.rows, self._total) if self._outputs else ""
+        return rows_text(0, self._spans[len(self) - 1][1], self._total) if self._outputs else ""
 
-    def add(self, outputs: Mapping[str, Any]) -> None:
-        """Take the outputs of the next batch.
+    def add(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take the outputs of the next batch, by model name.
 
         Raises
         ------
@@ -149,27 +143,36 @@ class Parts:
             For an output that cannot be joined to those of other batches.
         """
         if len(self._spans) > 1:
-            start, stop = self._spans[len(self._outputs)]
-            for name, value in outputs.items():
-                shape = value.shape if isinstance(value, (np.ndarray, np.generic)) else None
-                if not shape or shape[0] != stop - start:
-                    raise not_rows(self._model, name, shape, stop - start)
-                before = self._outputs[0][name].shape if self._outputs else shape
-                if before[1:] != shape[1:]:
-                    msg = (
-                        f"{self._model}: output {name!r} is {shape_text(before)} in the first batch and "
-                        f"{shape_text(shape)} in {rows_text(start, stop, self._total)}, which cannot be joined: "
-                        "run it without batches, or --fetch other outputs"
-                    )
-                    raise SourceError(msg)
+            for model, named in outputs.items():
+                for name, value in named.items():
+                    self._check(model, name, value)
         self._outputs.append(outputs)
 
-    def joined(self) -> Result | None:
-        """Return all outputs so far, joined on the first axis; None before the first batch has ended."""
+    def _check(self, model: str, name: str, value: Any) -> None:
+        start, stop = self._spans[len(self)]
+        shape = value.shape if isinstance(value, (np.ndarray, np.generic)) else None
+        if not shape or shape[0] != stop - start:
+            raise not_rows(model, name, shape, stop - start)
+        before = self._outputs[0][model][name].shape if self._outputs else shape
+        if before[1:] != shape[1:]:
+            msg = (
+                f"{model}: output {name!r} is {shape_text(before)} in the first batch and {shape_text(shape)} in "
+                f"{rows_text(start, stop, self._total)}, which cannot be joined: run it without batches, "
+                "or --fetch other outputs"
+            )
+            raise SourceError(msg)
+
+    def joined(self) -> dict[str, Result]:
+        """Return each model's outputs so far, joined on the first axis; empty before the first batch has ended."""
         done = list(self._outputs)
-        if len(done) <= 1:
-            return Result(done[0]) if done else None
-        return Result({name: np.concatenate([outputs[name] for outputs in done]) for name in done[0]})
+        if not done:
+            return {}
+        if len(done) == 1:
+            return {model: Result(outputs) for model, outputs in done[0].items()}
+        return {
+            model: Result({name: np.concatenate([outputs[model][name] for outputs in done]) for name in names})
+            for model, names in done[0].items()
+        }
 
 
 def rows_text(start: int, stop: int, total: int) -> str:

@@ -39,6 +39,12 @@ class EagerMode:
         For each signature, a function of tensors by the object's own input names.
     variables
         Gives the object's variables as they are at the time.
+
+    Attributes
+    ----------
+    seen : dict
+        By signature dtype and shape of what the last call gave, under the object's
+        own input names, where the signature does not tell them.
     """
 
     mode = "eager"
@@ -62,6 +68,7 @@ class EagerMode:
         self._runs = 0
         self._interrupted_at: float | None = None
         self._counting = threading.Lock()
+        self.seen: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
 
     @property
     def running(self) -> bool:
@@ -168,6 +175,10 @@ class EagerMode:
                 patience.require()
             given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
             outputs = named_outputs(self.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
+        if any(spec.dtype is None for spec, _ in feeds):
+            self.seen[signature.name] = {
+                name: (value.dtype.name, tuple(value.shape)) for name, value in given.items() if hasattr(value, "shape")
+            }
         arrays = {name: _array(value) for name, value in outputs.items()}
         if not fetches:
             return arrays
@@ -191,6 +202,12 @@ class EagerMode:
 
     def _placed(self) -> Any:
         return nullcontext() if self.room.device is None else tf.device(self.room.device)
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Count as running for as long as the block lasts; an error while a call that was interrupted goes on."""
+        with self._running():
+            yield
 
     @contextmanager
     def _running(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -86,16 +87,16 @@ class GraphMode:
     @property
     def running(self) -> bool:
         """Whether a native run is under way."""
-        return hosted(self.graph).runs > 0
+        return len(hosted(self.graph).runs) > 0
 
     @property
     def stopping(self) -> bool:
         """Whether an interrupted native run is under way."""
-        return hosted(self.graph).stopping
+        return hosted(self.graph).runs.stopping_since is not None
 
     def interrupted(self) -> None:
         """Note that the person has stopped waiting for the runs under way."""
-        hosted(self.graph).interrupted()
+        hosted(self.graph).runs.interrupted()
 
     def weights(self) -> Weights:
         """Return what the graph's variables and constants weigh."""
@@ -117,6 +118,12 @@ class GraphMode:
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
         values_of(self.graph).write(KernelSession().open(self.graph), values)
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Count as running for as long as the block lasts; an error while a run that was interrupted goes on."""
+        with hosted(self.graph).running():
+            yield
 
     @property
     def fill(self) -> Callable[[Any], None]:

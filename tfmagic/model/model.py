@@ -22,6 +22,7 @@ from tfmagic.model.waiting import in_batches, patience_of, waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tfmagic.model.cell import Cell
     from tfmagic.model.eager_mode import EagerMode
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tfmagic.model.namespace import Names
     from tfmagic.model.options import Options
     from tfmagic.model.record import ModelRecord
+    from tfmagic.model.saving.save import Saved
     from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.timing import Timing
@@ -51,6 +53,8 @@ class Model:
         Where it came from, and so how to get it again.
     notes : tuple of str
         What there was to say when it was added, such as the version chosen.
+    saved : Saved or None
+        Where it was last saved, and what was written.
     began_with : dict or None
         For the model of a cell, a number for each variable's first value, which
         tells whether it was trained since.
@@ -62,6 +66,7 @@ class Model:
         self.options = options
         self.fingerprint: object = None
         self.notes: tuple[str, ...] = ()
+        self.saved: Saved | None = None
         self.began_with: dict[str, int] | None = None
         self._mode: GraphMode | EagerMode | None = None
         self._building = threading.RLock()
@@ -360,6 +365,7 @@ class Model:
         return {
             "name": self.name,
             "kind": self.source.kind,
+            "copied": self.options.copy,
             "mode": self.mode,
             "state": self.state,
             "source": self.source.text,
@@ -381,6 +387,62 @@ class Model:
     def __repr__(self) -> str:
         """Say what it is in one line."""
         return f"<model {self.name}: {self.source.kind}, {self.mode} mode, {self.state}>"
+
+    # -- what stays of it ----------------------------------------------------------
+
+    def save(self, path: str | Path, *, replace: bool = False) -> Path:
+        """Write the model to disk, with its weights as they now are.
+
+        Parameters
+        ----------
+        path
+            The suffix says the format: none is a SavedModel folder, ``.keras`` a
+            Keras file, ``.pb`` a frozen graph.
+        replace
+            Whether what is there may go.
+
+        Returns
+        -------
+        Path
+            Where it was written. What it holds is in `saved`.
+
+        Raises
+        ------
+        SaveError
+            When the format cannot hold the model.
+        PathTakenError
+            When something is there already.
+        DestinationError
+            When the path cannot be written to; what was there is as it was.
+        ModelStateError
+            When the model was dropped, or is still stopping.
+        """
+        __tracebackhide__ = True
+        from tfmagic.model.saving.save import save
+
+        with self._cells:
+            self.saved = save(self, path, replace=replace)
+        return self.saved.path
+
+    def python(self) -> str:
+        """Return plain TensorFlow code that does without tfmagic and gives the same answers.
+
+        Returns
+        -------
+        str
+            A module with a function of the model's name, which takes the inputs and
+            returns the outputs by name, as arrays.
+
+        Raises
+        ------
+        SaveError
+            When the model's present weights are in no file: save it first.
+        """
+        __tracebackhide__ = True
+        from tfmagic.model.plain.python_of import python_of
+
+        with self._cells:
+            return python_of(self)
 
     # -- its life ----------------------------------------------------------------
 

@@ -25,6 +25,8 @@ VERBS = (
 )
 """The words that follow ``%tf_model``; ``%tf_model NAME`` means ``show NAME``."""
 
+_OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
+
 
 def check_name(name: str, taken_by_python: frozenset[str]) -> None:
     """Refuse a name that could not be typed everywhere a model's name is.
@@ -57,6 +59,11 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
         hint = f", such as {near!r}" if near.isidentifier() else ""
         msg = f"{name!r} cannot be a model's name: letters, digits and _ make one{hint}"
         raise NameTakenError(msg)
+
+
+def names_an_operation(name: str) -> bool:
+    """Return whether an operation of a graph can have this name."""
+    return _OF_AN_OPERATION.match(name) is not None
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -17,10 +17,13 @@ class ModelRecord(TypedDict):
         The size of its variables.
     constants_bytes
         The size of the constants in its graph, where a frozen one has its weights.
+    copied
+        Whether it has a graph of its own beside the live object that it came from.
     """
 
     name: str
     kind: str
+    copied: bool
     mode: str
     state: str
     source: str
@@ -86,4 +89,29 @@ class FileRecord(TypedDict):
     disk_bytes: int
     available_bytes: int | None
     fits: bool | None
+    notes: list[str]
+
+
+class SavedRecord(TypedDict):
+    """What was written of a model.
+
+    Attributes
+    ----------
+    path, format
+        Where, and as what.
+    size_bytes
+        The size of all its files.
+    variables
+        How many it holds.
+    for_training
+        How many of them no signature uses, such as an optimizer's.
+    notes
+        What there is to say of what is not in it.
+    """
+
+    path: str
+    format: str
+    size_bytes: int
+    variables: int
+    for_training: int
     notes: list[str]

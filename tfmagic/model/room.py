@@ -74,11 +74,6 @@ class Room:
         try:
             value = cell.run(self.namespace, self.entered)
             self._initialise()
-        except KeyboardInterrupt:
-            if self.graph is not None:
-                # A coroutine's native run goes on in its own thread.
-                hosted(self.graph).interrupted()
-            raise
         except Exception as error:
             # What the cell had added before it failed is in the graph, and may be fetched.
             with suppress(tf.errors.OpError, TfMagicError):
@@ -117,8 +112,6 @@ class Room:
 
     def _initialise(self) -> None:
         """Give what the cell added its first values; what has values keeps them."""
-        initialiser = self.initialiser
-        if initialiser is None:
-            return
-        session = KernelSession()
-        session.interruptible([self.graph], lambda: initialiser(session.open(self.graph)))
+        # While an interrupted run goes on nothing can: then the next run does it first.
+        if self.graph is not None and hosted(self.graph).runs.stopping_since is None:
+            KernelSession().prepare(self.graph)

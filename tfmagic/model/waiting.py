@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfmagic.model.result import Result
 
 T = TypeVar("T")
+R = TypeVar("R", bound="Mapping[str, Any]")
 
 LATE = (TimeoutError, tf.errors.DeadlineExceededError)
 """What a call raises whose caller's deadline has passed."""
@@ -106,24 +107,25 @@ def in_batches(model: Model, request: Request, size: int, patience: Patience) ->
         After the first batch: for an output that cannot be joined.
     """
     __tracebackhide__ = True
-    batches = waited_for(model, lambda: _checked(request, size), patience)
-    spans = batches.spans()
-    parts = Parts(model.name, spans, batches.total)
+    batches = waited_for(model, lambda: checked_batches(request, size), patience)
+    parts = Parts(batches.spans())
 
     def run(start: int, stop: int) -> None:
         __tracebackhide__ = True
-        parts.add(
-            waited_for(
-                model,
-                lambda: model.answer(request, batches.feeds(start, stop), patience=patience),
-                patience,
-            )
+        answer = waited_for(
+            model, lambda: model.answer(request, batches.feeds(start, stop), patience=patience), patience
         )
+        parts.add({model.name: answer})
 
-    return each_batch(model.name, spans, run, parts, parts.joined)  # type: ignore[return-value]  # there is a batch
+    done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
+    return done
 
 
-def _checked(request: Request, size: int) -> Batches:
+def checked_batches(request: Request, size: int) -> Batches:
+    """Return the inputs of a request in batches, each of which has been looked at.
+
+    The errors are those of `Batches` and its ``check``.
+    """
     batches = Batches(request, size)
     batches.check()
     return batches
@@ -134,8 +136,8 @@ def each_batch(
     spans: Sequence[tuple[int, int]],
     run: Callable[[int, int], None],
     done: Parts,
-    result: Callable[[], Mapping[str, Any] | None],
-) -> Mapping[str, Any] | None:
+    result: Callable[[], R],
+) -> R:
     """Run batch after batch under a progress bar, and return the result.
 
     Parameters
@@ -149,7 +151,7 @@ def each_batch(
     done
         Counts the batches that have ended.
     result
-        Gives the result of the batches so far; None before the first.
+        Gives the result of the batches so far; called once there is one.
 
     Raises
     ------
@@ -169,19 +171,18 @@ def each_batch(
     except KeyboardInterrupt:
         if not several:
             raise
-        partial = result()
         stopped = InterruptedRun(f"{name} was stopped {_after(done)}")
-        stopped.partial, stopped.rows = partial, done.text
+        stopped.partial, stopped.rows = result() if done else None, done.text
         raise stopped from None
     except RunTimeoutError as error:
         if several:
-            error.partial, error.rows = result(), done.text
+            error.partial, error.rows = result() if done else None, done.text
             error.args = (f"{error} (it came {_after(done)})",)
         raise
 
 
 def _after(done: Parts) -> str:
-    return f"after {done.text}" if done.rows else "before the first batch had ended"
+    return f"after {done.text}" if done else "before the first batch had ended"
 
 
 def _noting_rows(run: Callable[[int, int], None], start: int, stop: int, total: int | None) -> None:

@@ -207,7 +207,8 @@ def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = 
     """
     if outcome == "kept":
         return f"{record['name']}: unchanged, kept"
-    head = f"{record['name']} {outcome}: {record['kind']} {record['source']}"
+    copied = "a copy of the " if record["copied"] else ""
+    head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
     if record["kind"] == "cell":
         anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
         head = f"{record['name']} {outcome}: built by the cell{anew}"

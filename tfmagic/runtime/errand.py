@@ -8,7 +8,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import StoppedError
 from tfmagic.runtime.interrupts import held_back
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Errand:
         self._parent = _current.get()
         self.root: Errand = self if self._parent is None else self._parent.root
         self._given_up_at: float | None = None
-        self._because: str | None = None
+        self._ending: Callable[[], BaseException] = KeyboardInterrupt
         self._told: list[Callable[[], None]] = []
         self._telling = threading.Lock()
 
@@ -45,44 +44,37 @@ class Errand:
         return self._given_up_at
 
     @held_back
-    def give_up(self, because: str | None = None) -> None:
+    def give_up(self, ending: Callable[[], BaseException] = KeyboardInterrupt) -> None:
         """Note that nobody waits for it any more, and tell what is under way.
 
         Parameters
         ----------
-        because
-            Where somebody else ends it, what whoever waits for it is to be told.
+        ending
+            Makes what is raised in whatever is still to come on it.
         """
         with self._telling:
             if self._given_up_at is None:
-                self._given_up_at = time.monotonic()
-            self._because = self._because or because
+                self._ending, self._given_up_at = ending, time.monotonic()
             told = list(self._told)
         for tell in told:
             tell()
 
-    @property
-    def because(self) -> str | None:
-        """What whoever waits is to be told, where somebody else has ended it."""
-        if self._because is None and self._parent is not None:
-            return self._parent.because
-        return self._because
+    def ending(self) -> BaseException:
+        """Return what ends an errand that was given up."""
+        if self._given_up_at is None and self._parent is not None:
+            return self._parent.ending()
+        return self._ending()
 
     def require(self) -> None:
         """Refuse to begin what nobody waits for.
 
         Raises
         ------
-        StoppedError
-            When somebody else has ended it.
-        KeyboardInterrupt
-            When the person has.
+        BaseException
+            What ends it; ``KeyboardInterrupt`` where the person has given up.
         """
-        if self.given_up_at is None:
-            return
-        if self.because is not None:
-            raise StoppedError(self.because)
-        raise KeyboardInterrupt
+        if self.given_up_at is not None:
+            raise self.ending()
 
     @contextmanager
     def telling(self, tell: Callable[[], None]) -> Iterator[None]:

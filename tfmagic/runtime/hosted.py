@@ -8,15 +8,23 @@ its native session and its variables with it at the next garbage collection.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
+from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.private import native_callable
+from tfmagic.runtime.runs import Run, Runs
+from tfmagic.runtime.values import holds_only_variables, values_of
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 v1 = tf.compat.v1
 
@@ -24,6 +32,9 @@ _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
 
 Fill = Callable[[Any], None]
+
+_READ_S = 2.0
+"""How long the variables of a graph that is being cancelled may take to read."""
 
 
 class NativeSession(tf.compat.v1.Session):
@@ -81,10 +92,8 @@ class HostedGraph:
     evictions : int
         How often the graph was given up: a run that began before must not open
         it again.
-    runs : int
-        How many native runs are under way.
-    interrupted_at : float or None
-        `time.monotonic` of the interrupt after which a native run went on.
+    runs : Runs
+        The native runs that are under way.
     """
 
     def __init__(self) -> None:
@@ -93,13 +102,26 @@ class HostedGraph:
         self.prepare: Fill | None = None
         self.opened: OpenGraph | None = None
         self.evictions = 0
-        self.runs = 0
-        self.interrupted_at: float | None = None
+        self.runs = Runs(self)
         self._opening = threading.RLock()
-        self._filling = False
-        self._counting = threading.Lock()
+        self._unready = False
+        self._kept: list[tuple[str, np.ndarray]] | None = None
+        self._cancelling = threading.Lock()
 
-    def open(self, graph: Any, config: Callable[[], Any], evictions: int) -> OpenGraph:
+    def begin(self) -> Run:
+        """Count a native run as under way; the caller takes it out of ``runs.under_way`` again."""
+        return self.runs.begin(self.evictions)
+
+    @contextmanager
+    def running(self) -> Iterator[Run]:
+        """Count the block as a run under way, which is refused while an interrupted one goes on."""
+        run = self.begin()
+        try:
+            yield run
+        finally:
+            self.runs.under_way.pop(run, None)
+
+    def open(self, graph: Any, config: Callable[[], Any], run: Run) -> OpenGraph:
         """Return the native session of `graph`, opened and filled if it is not.
 
         A fill that fails leaves the graph closed, and its error is raised.
@@ -107,44 +129,52 @@ class HostedGraph:
         Raises
         ------
         ModelStateError
-            When the graph was given up since it had this number of `evictions`.
+            When the graph was given up, or `run` cancelled, since it began.
         """
         opened = self.opened
-        if opened is not None and not self._filling:
+        if opened is not None and not self._unready:
             return opened
         with self._opening:
             while self.opened is None:
-                self._open(graph, config, evictions)
+                self._open(graph, config, run)
             return self.opened
 
-    def _open(self, graph: Any, config: Callable[[], Any], evictions: int) -> None:
+    def _open(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
-        self._filling = True
+        self._unready = True
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
         try:
             # After `opened` is set: an eviction from here on finds it, and closes it.
-            self.check(evictions)
-            if self.fill is not None:
-                with graph.as_default():
-                    self.fill(opened.native)
+            self.check(run)
+            let_in(lambda: self._fill(graph, opened.native))
         except Exception as error:
             closed_meanwhile = opened.closed
-            self.close()
-            self.check(evictions, error)
+            self._close()
+            self.check(run, error)
             if not closed_meanwhile:
                 raise
         except BaseException:
-            self.close()
+            self._close()
             raise
         finally:
-            self._filling = False
+            self._unready = False
 
-    def check(self, evictions: int, cause: Exception | None = None) -> None:
-        """Refuse to go on for a run that began before the graph was given up."""
-        if self.evictions != evictions:
+    def _fill(self, graph: Any, native: Any) -> None:
+        kept = self._kept
+        if self.fill is not None and (kept is None or not holds_only_variables(graph)):
+            with graph.as_default():
+                self.fill(native)
+        if kept is not None:
+            values_of(graph).write(native, kept)
+            self._kept = None
+
+    def check(self, run: Run, cause: Exception | None = None) -> None:
+        """Refuse to go on with a run that began before the graph was given up, or that was cancelled."""
+        if self.evictions != run.evictions:
             msg = "this graph's model was dropped before its run had ended: add it again"
             raise ModelStateError(msg) from cause
+        self.runs.require(run, cause)
 
     def evict(self) -> None:
         """Close the native session, and forget what the graph is called and how it is filled."""
@@ -152,36 +182,63 @@ class HostedGraph:
         self.close()
         self.label = self.fill = self.prepare = None
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Count a native run for as long as the block lasts.
+    @held_back
+    def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
+        """End the runs under way, and open the graph again with its variables as they stood.
+
+        Parameters
+        ----------
+        graph, config
+            As for `open`.
+
+        Returns
+        -------
+        bool
+            Whether the variables could be read; if not, they have the values of the
+            source again.
 
         Raises
         ------
         ModelStateError
-            While a run that was interrupted has not ended.
+            When another thread is doing the same.
+        Exception
+            Whatever opening the graph again raised; its variables are put back when
+            it is next opened.
         """
-        with self._counting:
-            if self.stopping:
-                seconds = time.monotonic() - (self.interrupted_at or 0.0)
-                msg = (
-                    f"{self.name} is still stopping: it was interrupted {seconds:.1f} s ago and its "
-                    "native run has not ended; run it again later, or drop it to cancel that run"
-                )
-                raise ModelStateError(msg)
-            self.interrupted_at = None
-            self.runs += 1
+        if not self._cancelling.acquire(blocking=False):
+            msg = f"{self.name} is being stopped by another thread at this moment"
+            raise ModelStateError(msg)
         try:
-            yield
+            if self._unready:
+                # The source is being read, and nothing else would be lost.
+                self._end(self.opened)
+                return True
+            with self._opening:
+                return self._exchange(graph, config)
         finally:
-            with self._counting:
-                self.runs -= 1
+            self._cancelling.release()
 
-    def interrupted(self) -> None:
-        """Note that the person has stopped waiting for the runs under way."""
-        with self._counting:
-            if self.runs:
-                self.interrupted_at = time.monotonic()
+    def _exchange(self, graph: Any, config: Callable[[], Any]) -> bool:
+        opened = self.opened
+        if opened is None:
+            self._end(None)
+            return True
+        # New runs wait until the other native session is open.
+        self._unready = True
+        try:
+            kept = _read_in_time(graph, opened)
+            self._kept, self.opened = kept, None
+            self._end(opened)
+        finally:
+            self._unready = False
+        self.open(graph, config, Run(self.evictions))
+        return kept is not None
+
+    def _end(self, opened: OpenGraph | None) -> None:
+        # Marked first: what closing makes of a run depends on it.
+        self.runs.cancel(list(self.runs.under_way))
+        if opened is not None:
+            opened.close()
 
     @property
     def native(self) -> NativeSession | None:
@@ -190,20 +247,39 @@ class HostedGraph:
         return None if opened is None else opened.native
 
     @property
-    def stopping(self) -> bool:
-        """Whether an interrupted native run is still going on."""
-        return self.runs > 0 and self.interrupted_at is not None
-
-    @property
     def name(self) -> str:
         """What to call the graph in a message."""
         return f"model {self.label!r}" if self.label else "a graph that is no model"
 
+    @property
+    def advice(self) -> str:
+        """What to type while a run that was interrupted has not ended."""
+        if not self.label:
+            return "run it again later"
+        return f"%tf_model stop {self.label} waits for it, %tf_model stop {self.label} --now cancels it"
+
     def close(self) -> None:
         """Close the native session: variables are freed now, a run under way is cancelled."""
+        self._kept = None
+        self._close()
+
+    def _close(self) -> None:
         opened, self.opened = self.opened, None
         if opened is not None:
             opened.close()
+
+
+def _read_in_time(graph: Any, opened: OpenGraph) -> list[tuple[str, np.ndarray]] | None:
+    """Return copies of a graph's variables as they stand, None where they cannot be read within two seconds."""
+
+    def read() -> list[tuple[str, np.ndarray]]:
+        # Copies: a run that goes on may write to what was read.
+        return [(name, np.array(value)) for name, value in values_of(graph).read(opened.native)]
+
+    try:
+        return workers().call_apart(read, Patience(_READ_S))
+    except Exception:  # noqa: BLE001 - whatever the reason, the source is what is left
+        return None
 
 
 def hosted(graph: Any) -> HostedGraph:

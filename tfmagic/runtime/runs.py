@@ -10,8 +10,21 @@ from tfmagic.runtime.errand import errand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import Protocol
 
     from tfmagic.runtime.errand import Errand
+
+    class Runner(Protocol):
+        """What runs: a graph's record in the session, or a live object."""
+
+        @property
+        def name(self) -> str:
+            """What to call it in a message."""
+
+        @property
+        def advice(self) -> str:
+            """What to type while a run of it that was interrupted has not ended."""
+
 
 _POLL_S = 0.005
 
@@ -48,6 +61,11 @@ class Run:
 class Runs:
     """The runs that are under way, counted on and off so that an interrupt between two statements loses none.
 
+    Parameters
+    ----------
+    runner
+        What runs.
+
     Attributes
     ----------
     under_way : dict
@@ -55,22 +73,19 @@ class Runs:
         a built-in method is not interrupted in the middle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
         self.under_way: dict[Run, None] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.under_way)
 
-    def begin(self, name: str, advice: str, evictions: int = 0) -> Run:
+    def begin(self, evictions: int = 0) -> Run:
         """Count a run as under way; the caller takes it out again.
 
         Parameters
         ----------
-        name
-            What runs, for messages.
-        advice
-            What to type while a run that was interrupted has not ended.
         evictions
             See `Run`.
 
@@ -84,14 +99,13 @@ class Runs:
         run = Run(evictions)
         if run.sent is not None:
             run.sent.require()
-        if self.under_way:
-            since = self.stopping_since
-            if since is not None:
-                msg = (
-                    f"{name} is still stopping: it was interrupted {time.monotonic() - since:.1f} s ago "
-                    f"and has not ended; {advice}"
-                )
-                raise ModelStateError(msg)
+        since = self.stopping_since if self.under_way else None
+        if since is not None:
+            msg = (
+                f"{self._runner.name} is still stopping: it was interrupted {time.monotonic() - since:.1f} s ago "
+                f"and has not ended yet; {self._runner.advice}"
+            )
+            raise ModelStateError(msg)
         # The last thing here: nothing can come between it and the caller's try.
         self.under_way[run] = None
         return run
@@ -118,7 +132,13 @@ class Runs:
         """Return whether none of these is under way any more."""
         return not any(run in self.under_way for run in runs)
 
-    def require(self, run: Run, name: str, cause: BaseException | None = None) -> None:
+    def cancel(self, runs: Iterable[Run]) -> None:
+        """Have runs end with an error that says so, and count them as under way no more."""
+        for run in runs:
+            run.cancelled = True
+            self.under_way.pop(run, None)
+
+    def require(self, run: Run, cause: BaseException | None = None) -> None:
         """Refuse to go on with a run that was cancelled.
 
         Raises
@@ -127,12 +147,12 @@ class Runs:
             Saying so.
         """
         if run.cancelled:
-            raise StoppedError(stopped_text(name)) from cause
+            raise StoppedError(stopped_text(self._runner.name)) from cause
 
 
 def stopped_text(name: str) -> str:
-    """Return what a run that ``stop --now`` has ended says to who waits for it."""
-    return f"{name} was stopped while this ran (stop --now): what it had done by then is kept, run it again to go on"
+    """Return what is said to who waits for a run that ``stop --now`` has ended."""
+    return f"{name} was stopped while this ran (stop --now): run it again"
 
 
 def wait_until(done: Callable[[], bool], seconds: float | None = None) -> bool:

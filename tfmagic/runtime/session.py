@@ -22,14 +22,16 @@ from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
 from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
 from tfmagic.runtime.hosted import Fill, NativeSession, OpenGraph, hosted, label_of, never_began
+from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.process import once
+from tfmagic.runtime.runs import Run
 from tfmagic.runtime.tf1_interface import Tf1Interface
 from tfmagic.runtime.uninitialised import uninitialised
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
     import numpy as np
@@ -125,9 +127,9 @@ class KernelSession(Tf1Interface):
         by_graph = feeds_by_graph(feeds, graphs, default)
         if len(graphs) == 1:
             (graph,) = graphs
-            return self._apart(graphs, partial(self._run, graph, fetches, feeds, options, run_metadata))
+            return workers().call(partial(self._run, graph, fetches, feeds, options, run_metadata))
         if not graphs:
-            return self._apart([default], partial(self._run, default, fetches, feeds, options, None))
+            return workers().call(partial(self._run, default, fetches, feeds, options, None))
 
         def run_each() -> Any:
             __tracebackhide__ = True
@@ -140,7 +142,7 @@ class KernelSession(Tf1Interface):
                     run_metadata.MergeFrom(metadata)
             return replace_leaves(fetches, lambda leaf: values[id(graph_of(leaf, default))].pop(0))
 
-        return self._apart(graphs, run_each)
+        return workers().call(run_each)
 
     def call(
         self,
@@ -180,9 +182,8 @@ class KernelSession(Tf1Interface):
         """
         __tracebackhide__ = True
         record = hosted(graph)
-        evictions = record.evictions
 
-        def run(opened: OpenGraph) -> list[np.ndarray]:
+        def use(opened: OpenGraph) -> list[np.ndarray]:
             __tracebackhide__ = True
             if patience is not None:
                 patience.require()
@@ -194,14 +195,27 @@ class KernelSession(Tf1Interface):
             # A prepared call has its options for good; these are of this run.
             return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
 
-        with record.running():
-            results: list[np.ndarray] = self._on(graph, evictions, run)
+        run = record.begin()
+        try:
+            results: list[np.ndarray] = self._on(graph, run, use)
             return results
+        finally:
+            record.runs.under_way.pop(run, None)
 
-    def interruptible(self, graphs: Iterable[Any], run: Callable[[], Any]) -> Any:
-        """Call `run`, which runs `graphs`, so that Ctrl-C in a notebook returns at once."""
+    def prepare(self, graph: Any) -> None:
+        """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
         __tracebackhide__ = True
-        return self._apart(list(graphs), run)
+        workers().call(partial(self._prepare, graph))
+
+    def cancel(self, graph: Any) -> bool:
+        """End the runs of `graph` that are under way, and keep its variables as they stand.
+
+        Returns
+        -------
+        bool
+            Whether they could be read; if not, they have the values of the source.
+        """
+        return hosted(graph).cancel(graph, self._freeze)
 
     # -- what the session is -------------------------------------------------
 
@@ -263,14 +277,16 @@ class KernelSession(Tf1Interface):
 
     def open(self, graph: Any) -> Any:
         """Return the native session of `graph`, opened and filled if it was not."""
-        return self._open(graph, hosted(graph).evictions).native
+        return self._open(graph, Run(hosted(graph).evictions)).native
 
+    @held_back
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
         hosted(graph).evict()
         with self._lock:
             self._graphs.discard(graph)
 
+    @held_back
     def close(self) -> None:
         """Free every graph's variables; the next run opens the session again.
 
@@ -318,53 +334,57 @@ class KernelSession(Tf1Interface):
             self._frozen = True
             return self._config
 
-    def _open(self, graph: Any, evictions: int) -> OpenGraph:
+    def _open(self, graph: Any, run: Run) -> OpenGraph:
         record = hosted(graph)
         if record.opened is None:
             with self._lock:
                 self._graphs.add(graph)
             scope.note(graph)
-        return record.open(graph, self._freeze, evictions)
+        return record.open(graph, self._freeze, run)
 
-    def _apart(self, graphs: list[Any], run: Callable[[], Any]) -> Any:
-        __tracebackhide__ = True
-        try:
-            return workers().call(run)
-        except KeyboardInterrupt:
-            for graph in graphs:
-                hosted(graph).interrupted()
-            raise
-
+    @held_back
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
         __tracebackhide__ = True
         record = hosted(graph)
-        evictions = record.evictions
 
-        def run(opened: OpenGraph) -> Any:
+        def use(opened: OpenGraph) -> Any:
             __tracebackhide__ = True
             return opened.native.run(fetches, feeds, options, metadata)
 
-        # The stacks are thread-local, and this may be a worker.
-        with record.running(), graph.as_default(), self.as_default():
-            return self._on(graph, evictions, run)
+        run = record.begin()
+        try:
+            # The stacks are thread-local, and this may be a worker.
+            with graph.as_default(), self.as_default():
+                return self._on(graph, run, use)
+        finally:
+            record.runs.under_way.pop(run, None)
 
-    def _on(self, graph: Any, evictions: int, use: Callable[[OpenGraph], Any]) -> Any:
+    def _prepare(self, graph: Any) -> None:
+        __tracebackhide__ = True
+        record = hosted(graph)
+        run = record.begin()
+        try:
+            self._on(graph, run, lambda _: None)
+        finally:
+            record.runs.under_way.pop(run, None)
+
+    def _on(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
         __tracebackhide__ = True
         record = hosted(graph)
         while True:
-            record.check(evictions)
-            opened = self._open(graph, evictions)
+            record.check(run)
+            opened = self._open(graph, run)
             try:
                 if record.prepare is not None:
                     record.prepare(opened.native)
                 return use(opened)
-            except tf.errors.FailedPreconditionError as error:
-                raise uninitialised(error, label_of(graph)) from error
             except Exception as error:
                 if not opened.closed:
+                    if isinstance(error, tf.errors.FailedPreconditionError):
+                        raise uninitialised(error, label_of(graph)) from error
                     raise
-                record.check(evictions, error)
+                record.check(run, error)
                 if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error

@@ -231,6 +231,17 @@ def _writer(op: Any) -> tuple[str, str]:
     return fed.name, tf.raw_ops.Assign(ref=op.outputs[0], value=fed, validate_shape=False).op.name
 
 
+def holds_only_variables(graph: Any) -> bool:
+    """Return whether the variables of `graph` are all that a native session of it has to be given."""
+    for op in graph.get_operations():
+        if op.type not in _HOLDERS and op.type != "Placeholder" and not op.inputs and op.outputs:
+            # Tables, as resources or as TF1's references to text.
+            dtype = op.outputs[0].dtype
+            if dtype.base_dtype == tf.resource or "Table" in op.type:
+                return False
+    return True
+
+
 def values_of(graph: Any) -> Values:
     """Return what reads and writes the variables of `graph`, made at the first call."""
     made: Values | None = getattr(graph, _ATTRIBUTE, None)

@@ -12,9 +12,12 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from tfmagic.runtime.errand import Errand
+from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.patience import GRACE_S, Patience
 from tfmagic.runtime.process import once
 
@@ -30,8 +33,9 @@ _WAKE_S = 0.1
 class _Job:
     """One call on its way through a worker, and what came of it."""
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], errand: Errand) -> None:
         self.call = call
+        self.errand = errand
         # Output printed by the call belongs to the cell it was typed in.
         self.context = contextvars.copy_context()
         self.done = threading.Event()
@@ -41,9 +45,14 @@ class _Job:
     def run(self) -> None:
         __tracebackhide__ = True
         try:
-            self.result = self.context.run(self.call)
+            self.result = self.context.run(self._sent)
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self.error = error
+
+    def _sent(self) -> Any:
+        __tracebackhide__ = True
+        with self.errand.run():
+            return self.call()
 
 
 class Workers:
@@ -124,6 +133,7 @@ class Workers:
         jobs = self._ended(calls, patience)
         return [_outcome(job) if job.done.is_set() else late for job in jobs]
 
+    @held_back
     def dismiss(self) -> None:
         """End every idle worker; a busy one ends after its call."""
         with self._lock:
@@ -132,20 +142,24 @@ class Workers:
         for queue in idle:
             queue.put(None)
 
+    @held_back
     def _ended(self, calls: Sequence[Callable[[], Any]], patience: Patience) -> list[_Job]:
         """Begin calls and wait until all have ended, or the caller's patience has."""
         __tracebackhide__ = True
-        jobs = [_Job(call) for call in calls]
+        errand = Errand()
+        jobs = [_Job(call, errand) for call in calls]
         try:
             for job in jobs:
                 self._take().put(job)
             for job in jobs:
-                _wait_for(job, patience)
+                let_in(partial(_wait_for, job, patience))
             if patience.given_up:
+                errand.give_up(TimeoutError)
                 end = time.monotonic() + GRACE_S
                 for job in jobs:
                     job.done.wait(max(0.0, end - time.monotonic()))
         except KeyboardInterrupt:
+            errand.give_up()
             patience.give_up()
             raise
         return jobs

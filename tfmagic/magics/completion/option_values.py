@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.paths import paths
 from tfmagic.model.glance import device_names, glance_at_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tfmagic.magics.completion.python_names import PythonNames
     from tfmagic.magics.completion.typed import Typed
@@ -113,7 +114,7 @@ def _ends(typed: Typed, around: Surroundings) -> Offers:
 
 def _out(typed: Typed, around: Surroundings) -> Offers:
     given, fragment = _listed(typed)
-    room = common(model.names for model in around.models) if around.sends else []
+    room = common(_objects(model.names) for model in around.models) if around.sends else []
     _, equals, theirs = fragment.partition("=")
     if not equals:
         mine = [part.partition("=")[0] for part in given]
@@ -126,6 +127,11 @@ def _out(typed: Typed, around: Surroundings) -> Offers:
         signatures = around.signatures(typed.values.get("--signature"))
         outputs = fetched or common([end.name for end in one.outputs] for one in signatures)
     return starting(theirs, outputs, "output") + starting(theirs, room, "room")
+
+
+def _objects(names: Mapping[str, Any]) -> list[str]:
+    """Return the names that are worth sending out: a module is imported in its place."""
+    return [name for name, value in names.items() if not issubclass(type(value), ModuleType)]
 
 
 def _expression(typed: Typed, around: Surroundings) -> Offers:

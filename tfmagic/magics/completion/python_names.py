@@ -6,6 +6,7 @@ import builtins
 import keyword
 import re
 from dataclasses import replace
+from functools import wraps
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tfmagic.magics.completion import IDENTIFIER
 from tfmagic.magics.completion.offer import Offer, Offers, starting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tfmagic.magics.line import Begun
 
@@ -42,6 +43,7 @@ _NOT_IN_EXPRESSIONS = (
 )
 _FILES = "IPCompleter.file_matcher"
 _IN_EXPRESSIONS = {"None", "True", "False", "and", "await", "else", "for", "if", "in", "is", "lambda", "not", "or"}
+_NO_VALUE = {"exit", "quit"}
 _BUILT_IN = {*dir(builtins), *keyword.kwlist}
 _NOT_DATA = (type, ModuleType, FunctionType, BuiltinFunctionType)
 _SUBSCRIPT = re.compile(r"[\w\])]\s*\[[^\[]*$")
@@ -104,7 +106,7 @@ class PythonNames:
             return found
         own = self.own()
         if token:
-            unwanted = (_BUILT_IN | self._built_in()) - set(dir(builtins)) - _IN_EXPRESSIONS
+            unwanted = (_BUILT_IN | self._built_in()) - set(dir(builtins)) - _IN_EXPRESSIONS | _NO_VALUE
         else:
             unwanted = _BUILT_IN | self._built_in() | self.all.keys()
         kept = tuple(one for one in found.found if one.text in own or one.text not in unwanted)
@@ -127,8 +129,8 @@ class PythonNames:
 
     def _found(self, code: str, names: dict[str, Any], without: Sequence[str], *, whole: bool = False) -> Offers:
         theirs = self._shell.Completer
-        # IPython's completer has no types.
-        completer: Any = IPCompleter(shell=self._shell, namespace=names, global_namespace={})  # type: ignore[no-untyped-call]
+        code = code.lstrip("\n")
+        completer = _QuietCompleter(shell=self._shell, namespace=names, global_namespace={})
         for name in _SETTINGS:
             if completer.has_trait(name) and theirs.has_trait(name):
                 setattr(completer, name, getattr(theirs, name))
@@ -142,3 +144,29 @@ class PythonNames:
         offers = {one.text: Offer(one.text, one.type or "") for one in reversed(found)}
         fragment = code[found[0].start :] if found else ""
         return Offers(fragment, tuple(offers[text] for text in dict.fromkeys(one.text for one in found)))
+
+
+class _QuietCompleter(IPCompleter):
+    """IPython's completer, which prints a traceback where one of its matchers fails, without that.
+
+    In IPython 9 some do: at an indented empty line, and below empty lines.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # IPython's has no types
+
+    @property
+    def matchers(self) -> list[Any]:
+        """The matchers of IPython, each of which finds nothing where it fails."""
+        return [_quiet(one) for one in super().matchers]
+
+
+def _quiet(matcher: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    @wraps(matcher)
+    def found(text_or_context: Any) -> Any:
+        try:
+            return matcher(text_or_context)
+        except Exception:  # noqa: BLE001 - any matcher's own failure
+            return [] if getattr(matcher, "matcher_api_version", 1) == 1 else {"completions": []}
+
+    return found

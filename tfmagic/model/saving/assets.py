@@ -19,38 +19,37 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 
-def assets_of(mode: GraphMode) -> dict[str, Path]:
+def assets_of(label: str, mode: GraphMode) -> dict[str, Path]:
     """Return the files of a model by the tensor that holds the path of each.
 
     Those that it brought along, and those of the tables that a cell made.
-    """
-    found = {tensor: Path(path) for tensor, path in mode.startup.assets.items()}
-    for tensor in mode.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
-        path = tf.get_static_value(tensor)
-        if path is not None and tensor.name not in found:
-            found[tensor.name] = Path(path.decode() if isinstance(path, bytes) else str(path))
-    return found
-
-
-def holding_paths(graph: Any, assets: Mapping[str, Path]) -> set[str]:
-    """Return the variables in which the path of an asset is kept, which are of this machine alone."""
-    ends = [graph.get_tensor_by_name(tensor) for tensor in assets]
-    writers = [consumer for end in ends for consumer in end.consumers() if consumer.type == "AssignVariableOp"]
-    return {writer.inputs[0].op.name for writer in writers}
-
-
-def copy_assets(label: str, folder: Path, assets: Mapping[str, Path]) -> dict[str, str]:
-    """Copy the files into the SavedModel's folder, and return the name of each by its tensor.
 
     Raises
     ------
     SaveError
         When one is gone.
     """
-    gone = next((path for path in assets.values() if not path.is_file()), None)
+    found = {tensor: Path(path) for tensor, path in mode.startup.assets.items()}
+    for tensor in mode.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
+        path = tf.get_static_value(tensor)
+        if path is not None and tensor.name not in found:
+            found[tensor.name] = Path(path.decode() if isinstance(path, bytes) else str(path))
+    gone = next((path for path in found.values() if not path.is_file()), None)
     if gone is not None:
         msg = f"{label} cannot be saved: the file {gone}, from which one of its tables is filled, is not there any more"
         raise SaveError(msg)
+    return found
+
+
+def holding_paths(graph: Any, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Return the variables that keep the path of an asset, which is of this machine alone, and what sets each."""
+    ends = [graph.get_tensor_by_name(tensor) for tensor in assets]
+    writers = [consumer for end in ends for consumer in end.consumers() if consumer.type == "AssignVariableOp"]
+    return {writer.inputs[0].op.name: writer.name for writer in writers}
+
+
+def copy_assets(folder: Path, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Copy the files into the SavedModel's folder, and return the name of each by its tensor."""
     files = list(dict.fromkeys(assets.values()))
     names = dict(zip(files, unique(path.name for path in files), strict=True))
     if names:

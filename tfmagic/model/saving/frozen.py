@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import SaveError
+from tfmagic.errors import SaveError, SourceError
+from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
+from tfmagic.model.saving.live_shapes import require_known, with_known_shapes
 from tfmagic.model.saving.named_ends import NamedEnds
 from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.moving import TablesError, moved
 from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
 from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.quiet import without_warnings
-from tfmagic.runtime.values import checksum, values_of
+from tfmagic.runtime.values import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.model.graph_mode import GraphMode
-    from tfmagic.model.signature import Signature
+    from tfmagic.model.eager_mode import EagerMode
 
 v1 = tf.compat.v1
 
@@ -37,40 +40,70 @@ _WRITES = re.compile(
 _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
 
 
-def write_frozen(file: Path, mode: GraphMode, signature: Signature) -> Written:
-    """Write what a signature's outputs need as a frozen graph.
+class FrozenFile:
+    """A signature that is to be written as a frozen graph.
 
     Parameters
     ----------
-    file
-        Where.
     mode
-        The model.
+        How the model runs; a live object is drawn in a graph for the purpose.
     signature
-        Which of its signatures.
+        The name of the signature.
 
     Raises
     ------
     SaveError
         When a frozen graph cannot hold it.
     """
+
+    def __init__(self, mode: GraphMode | EagerMode, signature: str) -> None:
+        self._own = not isinstance(mode, GraphMode)
+        self._mode = mode if isinstance(mode, GraphMode) else _drawn(mode, signature)
+        self._signature = self._mode.signatures[signature]
+        self._label = mode.room.label
+        self._ends = NamedEnds(self._label, self._mode.graph, self._signature)
+
+    def __call__(self, file: Path) -> Written:
+        """Write the file."""
+        try:
+            return self._write(file)
+        finally:
+            if self._own:
+                self._mode.close()
+
+    def _write(self, file: Path) -> Written:
+        definition = definition_of(self._mode, [self._signature])
+        total = len(variable_nodes(definition))
+        self._ends.detach_inputs(definition)
+        _keep(definition, self._ends.outputs)
+        _refuse_state(self._label, definition)
+        values = _Values(self._mode, variable_nodes(definition))
+        constant = _with_constants(definition, values, self._ends.outputs)
+        del definition
+        self._ends.attach(constant)
+        _check_it_imports(self._label, constant)
+        check_size(self._label, constant)
+        file.write_bytes(constant.SerializeToString())
+        left = total - len(values.checksums)
+        notes = (f"{left} variables that its outputs do not need are not in it",) if left else ()
+        return Written(len(values.checksums), 0, values.checksums, notes)
+
+
+def _drawn(mode: EagerMode, name: str) -> GraphMode:
+    """Return a live object's signature as a graph of its own, with its present weights."""
     label = mode.room.label
-    ends = NamedEnds(label, mode.graph, signature)
-    definition = definition_of(mode, [signature])
-    total = len(variable_nodes(definition))
-    ends.detach_inputs(definition)
-    _keep(definition, ends.outputs)
-    _refuse_state(label, definition)
-    values = _Values(mode, variable_nodes(definition))
-    constant = _with_constants(definition, values, ends.outputs)
-    del definition
-    ends.attach(constant)
-    _check_it_imports(label, constant)
-    check_size(label, constant)
-    file.write_bytes(constant.SerializeToString())
-    left = total - len(values.checksums)
-    notes = (f"{left} variables that only training uses are not in it",) if left else ()
-    return Written(len(values.checksums), 0, values.checksums, notes)
+    signature = with_known_shapes(mode, mode.signatures[name])
+    require_known(label, signature)
+    one = copy(mode)
+    one.signatures = {name: signature}
+    try:
+        return moved(one)[0]
+    except TablesError as error:
+        msg = f"{label} has tables or other state that is no variable, which a .pb cannot hold: {_INSTEAD}"
+        raise SaveError(msg) from error
+    except SourceError as error:
+        msg = f"{label} cannot be frozen: {error}"
+        raise SaveError(msg) from error
 
 
 class _Values:

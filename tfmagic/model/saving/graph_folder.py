@@ -7,6 +7,7 @@ weights are written here as they are read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tfmagic.model.saving.assets import assets_of, copy_assets, holding_paths
 from tfmagic.model.saving.checkpoint import write_checkpoint
 from tfmagic.model.saving.definition import check_size, definition_of, ends_of
+from tfmagic.model.saving.saved_fill import SavedFill
 from tfmagic.model.saving.saver_nodes import SaverNodes
 from tfmagic.model.saving.table_state import read_tables, tables_of
 from tfmagic.model.saving.written import Written
@@ -25,7 +27,7 @@ from tfmagic.runtime.session import KernelSession
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -42,13 +44,11 @@ _MAIN_OP = "saved_model_main_op"
 _WRITTEN_ANEW = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 
 
-def write_graph_folder(folder: Path, mode: GraphMode) -> Written:
-    """Write a graph model as a SavedModel.
+class GraphFolder:
+    """A graph model that is to be written as a SavedModel.
 
     Parameters
     ----------
-    folder
-        An empty folder.
     mode
         The model.
 
@@ -57,45 +57,54 @@ def write_graph_folder(folder: Path, mode: GraphMode) -> Written:
     SaveError
         When a SavedModel cannot hold it.
     """
-    graph, label = mode.graph, mode.room.label
-    assets = assets_of(mode)
-    names = copy_assets(label, folder, assets)
-    tables = tables_of(graph)
-    paths = holding_paths(graph, assets)
 
-    def values() -> Iterator[tuple[str, np.ndarray]]:
-        wanted = [name for name in values_of(graph).names() if name not in paths]
-        yield from mode.values(wanted)
-        yield from read_tables(graph, KernelSession().open(graph), tables)
+    def __init__(self, mode: GraphMode) -> None:
+        self._mode = mode
+        self._label = mode.room.label
+        self._definition = definition_of(mode, mode.signatures.values())
+        check_size(self._label, self._definition)
+        self._assets = assets_of(self._label, mode)
+        self._begin = _initialisers(mode, self._definition)
+        self._names: dict[str, str] = {}
 
-    definition = definition_of(mode, mode.signatures.values())
-    check_size(label, definition)
-    checkpoint = write_checkpoint(folder / "variables" / "variables", values())
-    variables = variable_nodes(definition)
-    used = reached(definition, ends_of(mode.signatures.values()))
-    saver = SaverNodes(definition, variables, tables, checkpoint)
-    main_op = saver.add_group("begin", _initialisers(mode, definition))
+    def __call__(self, folder: Path) -> Written:
+        """Write the SavedModel into an empty folder."""
+        mode, definition = self._mode, self._definition
+        self._names = copy_assets(folder, self._assets)
+        paths = holding_paths(mode.graph, self._assets)
+        tables = tables_of(mode.graph)
+        wanted = [name for name in values_of(mode.graph).names() if name not in paths]
 
-    meta = _meta_graph(graph, definition, saver.saver_def)
-    for key in _WRITTEN_ANEW:
-        if key in meta.collection_def:
-            del meta.collection_def[key]
-    # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
-    meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
-    _describe_variables(meta, variables, saver)
-    for tensor, name in names.items():
-        meta.asset_file_def.add(filename=name).tensor_info.name = tensor
-    for signature in mode.signatures.values():
-        meta.signature_def[signature.name].CopyFrom(_signature_def(graph, signature))
-    _write_message(label, folder, meta)
+        def values() -> Iterator[tuple[str, np.ndarray]]:
+            yield from mode.values(wanted)
+            yield from read_tables(mode.graph, KernelSession().open(mode.graph), tables)
 
-    saved = [name for name in variables if name in checkpoint.dtypes]
-    return Written(
-        len(saved),
-        sum(1 for name in saved if name not in used),
-        checkpoint.checksums,
-        tuple(_left_out(mode, [name for name in values_of(graph).names() if name not in {*saved, *paths}])),
-    )
+        checkpoint = write_checkpoint(folder / "variables" / "variables", values())
+        variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
+        used = reached(definition, ends_of(mode.signatures.values()))
+        saver = SaverNodes(definition, variables, tables, checkpoint)
+        main_op = saver.add_group("begin", self._begin)
+        meta = _meta_graph(mode, definition, saver, main_op)
+        _describe_variables(meta, saver, paths)
+        for tensor, name in self._names.items():
+            meta.asset_file_def.add(filename=name).tensor_info.name = tensor
+        _write_message(self._label, folder, meta)
+
+        saved = [name for name in variables if name in checkpoint.dtypes]
+        return Written(
+            len(saved),
+            sum(1 for name in saved if name not in used),
+            checkpoint.checksums,
+            tuple(_left_out(mode, [name for name in wanted if name not in checkpoint.dtypes])),
+        )
+
+
+    def come_from(self, folder: Path) -> None:
+        """Have the model's native sessions be filled from the folder that it was written to."""
+        mode = self._mode
+        assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
+        mode.startup = replace(mode.startup, assets={**mode.startup.assets, **assets}, unused=0)
+        mode.fill_from(SavedFill(mode, folder, self._begin, assets))
 
 
 def _initialisers(mode: GraphMode, definition: Any) -> list[str]:
@@ -105,15 +114,22 @@ def _initialisers(mode: GraphMode, definition: Any) -> list[str]:
     return [*theirs, *(op.name for op in table_initialisers_of(mode.graph) if op.name not in known)]
 
 
-def _meta_graph(graph: Any, definition: Any, saver_def: Any) -> Any:
+def _meta_graph(mode: GraphMode, definition: Any, saver: SaverNodes, main_op: str) -> Any:
     # It warns of each collection with Python objects in it, which no file can hold.
     with without_warnings():
-        meta = v1.train.export_meta_graph(graph_def=definition, graph=graph, saver_def=saver_def)
+        meta = v1.train.export_meta_graph(graph_def=definition, graph=mode.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
+    for key in _WRITTEN_ANEW:
+        if key in meta.collection_def:
+            del meta.collection_def[key]
+    # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
+    meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
+    for signature in mode.signatures.values():
+        meta.signature_def[signature.name].CopyFrom(_signature_def(mode.graph, signature))
     return meta
 
 
-def _describe_variables(meta: Any, variables: list[str], saver: SaverNodes) -> None:
+def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
     """Add the variables that are in no collection, as those of a loaded graph are.
 
     TensorFlow 2's loader makes variables of those alone that the collections have.
@@ -121,13 +137,13 @@ def _describe_variables(meta: Any, variables: list[str], saver: SaverNodes) -> N
     from tensorflow.core.framework import variable_pb2
 
     nodes = {node.name: node for node in meta.graph_def.node}
-    packed = [one for key in _SEEN_BY_LOADERS for one in meta.collection_def[key].bytes_list.value]
-    known = {variable_pb2.VariableDef.FromString(one).variable_name.split(":")[0] for one in packed}
-    for name in variables:
-        if name not in known and name in saver.assignments:
+    seen = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
+    known = {variable_pb2.VariableDef.FromString(one).variable_name.split(":")[0] for some in seen for one in some}
+    for name, initialiser in {**saver.assignments, **paths}.items():
+        if name not in known:
             described = variable_pb2.VariableDef(
                 variable_name=f"{name}:0",
-                initializer_name=saver.assignments[name],
+                initializer_name=initialiser,
                 snapshot_name=f"{saver.readers[name]}:0",
                 is_resource=nodes[name].op == "VarHandleOp",
             )
@@ -164,11 +180,11 @@ def _write_message(label: str, folder: Path, meta: Any) -> None:
 
 def _left_out(mode: GraphMode, uninitialised: list[str]) -> Iterator[str]:
     if uninitialised:
-        noun = "variable has" if len(uninitialised) == 1 else "variables have"
         listed = ", ".join(uninitialised[:3]) + (", …" if len(uninitialised) > 3 else "")
-        yield f"{len(uninitialised)} {noun} no value yet and is not in it: {listed}".replace(
-            "variables have no value yet and is", "variables have no value yet and are"
-        )
+        yield f"without {_counted(len(uninitialised))} that no value was given to yet: {listed}"
     if mode.startup.unused:
-        noun = "variable" if mode.startup.unused == 1 else "variables"
-        yield f"{mode.startup.unused} {noun} of {mode.room.label}'s own file that nothing uses were not loaded"
+        yield f"without {_counted(mode.startup.unused)} of its own file that nothing of it uses"
+
+
+def _counted(variables: int) -> str:
+    return "1 variable" if variables == 1 else f"{variables} variables"

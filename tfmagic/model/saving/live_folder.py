@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError
 from tfmagic.model.eager_mode import named_outputs
-from tfmagic.model.saving.live_root import root_of
-from tfmagic.model.saving.live_shapes import with_known_shapes
+from tfmagic.model.names import names_an_operation
+from tfmagic.model.saving.live_root import all_variables, root_of
+from tfmagic.model.saving.live_shapes import require_known, with_known_shapes
 from tfmagic.model.saving.written import Written
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
@@ -70,13 +71,14 @@ class LiveFolder:
                 raise SaveError(msg) from error
         checksums = {name: checksum(value) for name, value in self._mode.values()}
         used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
-        variables = [one for one in self._mode.named_variables().values() if hasattr(one, "handle")]
+        variables = all_variables(self._mode).values()
         unused = sum(1 for one in variables if id(one.handle) not in used)
-        return Written(len(checksums), unused, checksums, tuple(self._notes))
+        return Written(len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
         mode, label = self._mode, self._mode.room.label
+        require_known(label, signature)
         inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
         specs = [_spec(label, spec) for spec in inputs]
@@ -97,21 +99,25 @@ class LiveFolder:
 
 
 def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
-    if spec.dtype is None:
+    if not names_an_operation(spec.name) or keyword.iskeyword(spec.name):
         msg = (
-            f"{label} cannot be saved yet, for the dtype and shape of its input {spec.name!r} are not known: "
-            f"run it once (%tf_run {label} …), or give its function an input_signature"
+            f"{label} cannot be saved with an input called {spec.name!r}, which TensorFlow cannot name in a "
+            f"SavedModel: add it with another name for it, --inputs NAME={spec.name}"
         )
         raise SaveError(msg)
-    if keyword.iskeyword(spec.name) or not spec.name.replace("-", "_").replace("/", "_").replace(".", "_").isalnum():
-        pass
     return tf.TensorSpec(spec.shape, spec.dtype, name=spec.name)
 
 
 def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
     with eagerly(), without_warnings():
         try:
-            return tf.function(run, autograph=False).get_concrete_function(*specs)
-        except tf.errors.OperatorNotAllowedInGraphError:
-            # Python that branches on a tensor, in a plain __call__.
-            return tf.function(run, autograph=True).get_concrete_function(*specs)
+            try:
+                return tf.function(run, autograph=False).get_concrete_function(*specs)
+            except tf.errors.OperatorNotAllowedInGraphError:
+                # Python that branches on a tensor, in a plain __call__.
+                return tf.function(run, autograph=True).get_concrete_function(*specs)
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1][:200] if lines else type(error).__name__
+            msg = f"{label} cannot be saved, for its signature {signature!r} cannot be made a graph ({reason})"
+            raise SaveError(msg) from error

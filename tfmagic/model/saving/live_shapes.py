@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.errors import SaveError
 from tfmagic.model.sources.function import is_function
 from tfmagic.model.sources.module import callables_of
 from tfmagic.runtime.private import traces_of
@@ -37,6 +38,23 @@ def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
     for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _built(mode.live)):
         known = {**found, **known}
     return replace(signature, inputs=tuple(_told(spec, known) for spec in signature.inputs))
+
+
+def require_known(label: str, signature: Signature) -> None:
+    """Refuse a signature with an input of which dtype and shape could not be found out.
+
+    Raises
+    ------
+    SaveError
+        Saying what to do.
+    """
+    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
+    if unknown is not None:
+        msg = (
+            f"{label} cannot be saved yet, for the dtype and shape of its input {unknown.name!r} are not known: "
+            f"run it once (%tf_run {label} …), or give its function an input_signature"
+        )
+        raise SaveError(msg)
 
 
 def _told(spec: TensorSpec, known: Mapping[str, Kind]) -> TensorSpec:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
 from tfmagic.model.inference import PLACEHOLDERS
+from tfmagic.model.names import names_an_operation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tfmagic.model.signature import Signature, TensorSpec
-
-_LEGAL = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
-
 
 class NamedEnds:
     """Gives the ends of a graph their names in two steps, before and after it is frozen.
@@ -41,7 +38,7 @@ class NamedEnds:
         self._signature = signature
         self._inputs: dict[str, Any] = {}
         names = [spec.name for spec in (*signature.inputs, *signature.outputs)]
-        illegal = next((name for name in names if not _LEGAL.match(name)), None)
+        illegal = next((name for name in names if not names_an_operation(name)), None)
         if illegal is not None:
             msg = (
                 f"{label}: {illegal!r} cannot name an operation, as the ends of a .pb do: "

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
+from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.destination import Destination, on_this_machine, says_no_space
 from tfmagic.model.saving.formats import Format, format_of
+from tfmagic.model.saving.frozen import FrozenFile
+from tfmagic.model.saving.graph_folder import GraphFolder
+from tfmagic.model.saving.keras_file import KerasFile
+from tfmagic.model.saving.live_folder import LiveFolder
 from tfmagic.model.sources.paths import disk_bytes, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tfmagic.model.eager_mode import EagerMode
     from tfmagic.model.model import Model
     from tfmagic.model.record import SavedRecord
     from tfmagic.model.saving.written import Written
-
-Write = Callable[[Path], "Written"] if TYPE_CHECKING else object
-
 
 @dataclass(frozen=True)
 class Saved:
@@ -102,6 +105,11 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
                 if not says_no_space(error):
                     raise
                 raise destination.failed(error) from error
+    if model.source.origin() == destination.path:
+        # Saved over its own file: it is as it would be if it had just come from there.
+        model.fingerprint = model.source.fingerprint()
+        if isinstance(write, GraphFolder):
+            write.come_from(destination.path)
     return Saved(
         destination.path,
         form,
@@ -110,3 +118,13 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
         written,
         stamp(destination.path),
     )
+
+
+def _writer(form: Format, model: Model, mode: GraphMode | EagerMode) -> Callable[[Path], Written]:
+    """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
+    if form is Format.KERAS:
+        return KerasFile(model.source.kind, mode)
+    default = model.default_signature
+    if form is Format.FROZEN:
+        return FrozenFile(mode, default)
+    return GraphFolder(mode) if isinstance(mode, GraphMode) else LiveFolder(mode, default)

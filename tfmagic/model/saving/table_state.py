@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.runtime.private import fetch_once
+from tfmagic.runtime.private import fetch_once, run_once
 from tfmagic.runtime.values import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy as np
+
+v1 = tf.compat.v1
 
 _KINDS = {"MutableHashTableV2", "MutableDenseHashTableV2"}
 _SCOPE = f"{OURS}tables"
@@ -63,24 +65,47 @@ def read_tables(graph: Any, native: Any, tables: list[Table]) -> Iterator[tuple[
         Which.
     """
     for table in tables:
-        exported = _exported(graph, table)
+        exported = _made(graph, table, "export", _export)
         columns = fetch_once(native, [end.name for end in exported.outputs])
         yield from zip((table.keys, table.entries), columns, strict=True)
 
 
-def _exported(graph: Any, table: Table) -> Any:
-    """Return the operation that gives a table's columns, made when it is first needed."""
-    name = f"{_SCOPE}/{table.name}"
+def write_table(graph: Any, native: Any, table: Table, columns: tuple[np.ndarray, np.ndarray]) -> None:
+    """Give a table its entries.
+
+    Parameters
+    ----------
+    graph, native
+        The table's graph, and an open native session of it.
+    table
+        Which.
+    columns
+        Its two columns.
+    """
+    imported = _made(graph, table, "import", _import)
+    fed = {end.name: column for end, column in zip(imported.inputs[1:], columns, strict=True)}
+    run_once(native, [imported.name], fed)
+
+
+def _made(graph: Any, table: Table, what: str, make: Callable[[Any, str], Any]) -> Any:
+    """Return an operation of ours for a table, made when it is first needed."""
+    name = f"{_SCOPE}/{what}/{table.name}"
     try:
         return graph.get_operation_by_name(name)
     except KeyError:
         pass
     op = graph.get_operation_by_name(table.name)
     with graph.as_default(), graph.control_dependencies(None), graph.name_scope(None), graph.colocate_with(op):
-        made = tf.raw_ops.LookupTableExportV2(
-            table_handle=op.outputs[0],
-            Tkeys=op.get_attr("key_dtype"),
-            Tvalues=op.get_attr("value_dtype"),
-            name=name,
-        )
-    return made[0].op
+        return make(op, name)
+
+
+def _export(op: Any, name: str) -> Any:
+    kinds = {"Tkeys": op.get_attr("key_dtype"), "Tvalues": op.get_attr("value_dtype")}
+    return tf.raw_ops.LookupTableExportV2(table_handle=op.outputs[0], **kinds, name=name)[0].op
+
+
+def _import(op: Any, name: str) -> Any:
+    columns = [
+        v1.placeholder(op.get_attr(kind), name=f"{name}_{kind}") for kind in ("key_dtype", "value_dtype")
+    ]
+    return tf.raw_ops.LookupTableImportV2(table_handle=op.outputs[0], keys=columns[0], values=columns[1], name=name)

@@ -118,9 +118,17 @@ class EagerCellSource(CellSource):
         from tfmagic.model.sources.live import SharedSource
         from tfmagic.model.sources.resolve import source_of_object
 
-        made = source_of_object(value, f"the last line of the cell of {model}")
+        try:
+            made = source_of_object(value, self.text)
+        except SourceError:
+            made = None
         if not isinstance(made, SharedSource):
-            msg = f"{model}: the last line of this --eager cell is a {made.kind}: leave out --eager to build a graph"
+            what = f"an object of {type(value).__name__}" if made is None else f"a {made.kind}"
+            hint = "leave out --eager to build a graph" if made is not None else "let it be the model's name"
+            msg = (
+                f"{model}: the last line of an --eager cell is the model, a Keras model, tf.Module or tf.function, "
+                f"and here it is {what}: {hint}"
+            )
             raise SourceError(msg)
         self._made = made
         return made.build(model, options, room)

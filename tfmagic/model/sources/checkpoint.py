@@ -15,7 +15,7 @@ from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature, default_among, renamed
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.loading import check_constants, copied, name_the_ends, new_graph, reading
-from tfmagic.model.sources.meta_graph import signatures_of
+from tfmagic.model.sources.meta_graph import FILES, signatures_of
 from tfmagic.model.sources.paths import stamp
 from tfmagic.model.sources.restore_plan import restore_plan
 from tfmagic.model.sources.source import Built
@@ -38,9 +38,23 @@ _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 
 
 class CheckpointSource(FileSource):
-    """A v1 checkpoint with its ``.meta`` graph; `path` is what their names begin with."""
+    """A v1 checkpoint with its ``.meta`` graph.
+
+    Parameters
+    ----------
+    path
+        What the names of its files begin with.
+    text
+        What the person typed.
+    latest_of
+        The folder of which it is the latest, if one was given.
+    """
 
     kind = "checkpoint"
+
+    def __init__(self, path: Path, text: str, *, latest_of: Path | None = None) -> None:
+        super().__init__(path, text)
+        self._notes = [] if latest_of is None else [f"{path.name}, the latest in {latest_of.name}"]
 
     def fingerprint(self) -> object:
         """Return name, size and time of change of each of its files."""
@@ -70,7 +84,7 @@ class CheckpointSource(FileSource):
             if restore.operation:
                 restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
         name_the_ends(room, next(iter(signatures.values())))
-        return Built(GraphMode(room, signatures, _filling(room, restore), guard))
+        return Built(GraphMode(room, signatures, _filling(room, restore), guard), list(self._notes))
 
     def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)
@@ -181,7 +195,7 @@ def checkpoint_at(path: Path) -> Path | None:
         ``checkpoint`` file names the latest.
     """
     if path.is_dir():
-        latest = None if (path / "saved_model.pb").exists() else tf.train.latest_checkpoint(str(path))
+        latest = None if any((path / name).exists() for name in FILES) else tf.train.latest_checkpoint(str(path))
         return None if latest is None else path / latest
     if _PART.search(path.name):
         return path.with_name(_PART.sub("", path.name))

@@ -30,6 +30,10 @@ class FileSource(Source):
         """The file itself, however its path was written."""
         return str(self.path.resolve())
 
+    def origin(self) -> Path | None:
+        """Return the path, resolved."""
+        return self.path.resolve()
+
     @property
     def where(self) -> str:
         """The path."""

@@ -10,9 +10,11 @@ import psutil
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
+from tfmagic.model.sources.checkpoint import CheckpointSource, read_meta_graph
 from tfmagic.model.sources.frozen import FrozenSource, read_graph_def
+from tfmagic.model.sources.keras_file import KerasFileSource
 from tfmagic.model.sources.loading import reading
-from tfmagic.model.sources.meta_graph import chosen_meta_graph, read_saved_model, signatures_of, version_of
+from tfmagic.model.sources.meta_graph import chosen_meta_graph, graph_file, read_saved_model, signatures_of, version_of
 from tfmagic.model.sources.paths import disk_bytes
 from tfmagic.model.sources.resolve import source_of
 from tfmagic.model.sources.saved_model import SavedModelSource
@@ -32,6 +34,10 @@ def inspect_path(path: Any) -> FileRecord:
         return _saved_model(source.path)
     if isinstance(source, FrozenSource):
         return _frozen(source.path)
+    if isinstance(source, CheckpointSource):
+        return _v1_checkpoint(source.path)
+    if isinstance(source, KerasFileSource):
+        return _keras_file(source)
     msg = f"{path!r} is no path: %tf_model show takes a model's name or a path"
     raise SourceError(msg)
 
@@ -59,7 +65,7 @@ def _saved_model(path: Path) -> FileRecord:
         if len(tags) == 1 or ["serve"] not in tags
         else chosen_meta_graph(str(path), folder, None)
     )
-    with reading(str(path), folder / "saved_model.pb", "the signatures"):
+    with reading(str(path), graph_file(folder), "the signatures"):
         signatures, left_out = signatures_of(meta)
     count, weights_bytes = _checkpoint(folder / "variables" / "variables")
     return _record(
@@ -75,7 +81,7 @@ def _saved_model(path: Path) -> FileRecord:
 
 def _checkpoint(prefix: Path) -> tuple[int | None, int | None]:
     """Return the number and size of a checkpoint's tensors; its index alone is read."""
-    if not prefix.with_name("variables.index").is_file():
+    if not prefix.with_name(f"{prefix.name}.index").is_file():
         return 0, 0
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -91,9 +97,7 @@ def _checkpoint(prefix: Path) -> tuple[int | None, int | None]:
 def _frozen(path: Path) -> FileRecord:
     definition = read_graph_def(str(path), path)
     notes = [f"{len(definition.node)} operations; its ends are inferred when it is added"]
-    inputs = [node.name for node in definition.node if node.op.startswith("Placeholder")]
-    if inputs:
-        notes.append(f"placeholders: {', '.join(inputs)}")
+    notes.extend(_placeholders(definition))
     weights_bytes = sum(node.attr["value"].tensor.ByteSize() for node in definition.node if node.op == "Const")
     return _record(
         path,
@@ -106,6 +110,44 @@ def _frozen(path: Path) -> FileRecord:
     )
 
 
+def _v1_checkpoint(path: Path) -> FileRecord:
+    meta = read_meta_graph(str(path), path)
+    signatures, notes = signatures_of(meta)
+    if not signatures:
+        notes = [*notes, "its ends are inferred when it is added", *_placeholders(meta.graph_def)]
+    count, weights_bytes = _checkpoint(path)
+    files = [file for file in path.parent.glob(f"{path.name}.*") if file.is_file()]
+    return _record(
+        path,
+        "checkpoint",
+        tags=[],
+        signatures=[signature.record() for signature in signatures.values()],
+        variables=count,
+        weights_bytes=weights_bytes,
+        notes=notes,
+        size=sum(disk_bytes(file) for file in files),
+    )
+
+
+def _keras_file(source: KerasFileSource) -> FileRecord:
+    signature, sizes, notes = source.glance()
+    known = [size for size in sizes if size is not None]
+    return _record(
+        source.path,
+        source.kind,
+        tags=[],
+        signatures=[] if signature is None else [signature.record()],
+        variables=len(sizes) if signature is not None else None,
+        weights_bytes=sum(known) if signature is not None else None,
+        notes=notes,
+    )
+
+
+def _placeholders(definition: Any) -> list[str]:
+    inputs = [node.name for node in definition.node if node.op.startswith("Placeholder")]
+    return [f"placeholders: {', '.join(inputs)}"] if inputs else []
+
+
 def _record(
     path: Path,
     kind: str,
@@ -115,13 +157,14 @@ def _record(
     variables: int | None,
     weights_bytes: int | None,
     notes: list[str],
+    size: int | None = None,
 ) -> FileRecord:
     available = available_bytes()
     fits = None if available is None or weights_bytes is None else weights_bytes <= available
     return {
         "path": str(path),
         "kind": kind,
-        "disk_bytes": disk_bytes(path),
+        "disk_bytes": disk_bytes(path) if size is None else size,
         "available_bytes": available,
         "fits": fits,
         "tags": tags,

@@ -8,6 +8,8 @@ for it.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +20,26 @@ from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.names import unique
+from tfmagic.model.options import Options
 from tfmagic.model.room import Room
-from tfmagic.model.signature import DEFAULT
+from tfmagic.model.signature import DEFAULT, Signature
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.held import Held, hold
 from tfmagic.model.sources.keras_archive import KerasArchive, archive_at
+from tfmagic.model.sources.keras_clone import archivist
 from tfmagic.model.sources.keras_model import KerasSource, check_backend
 from tfmagic.model.sources.keras_objects import naming_what_is_missing, notebook_objects, objects_for, refuse_code
 from tfmagic.model.sources.keras_private import without_pending_variables
 from tfmagic.model.sources.loading import filling, name_the_ends, reading
-from tfmagic.model.sources.moving import drawn, moved, op_name
+from tfmagic.model.sources.moving import drawn, op_name
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.source import Built
+from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tfmagic.model.options import Options
 
 v1 = tf.compat.v1
 
@@ -63,16 +66,46 @@ class KerasFileSource(FileSource):
             refuse_code(model, self.path, config)
         objects = objects_for(config, options.objects)
         if not archive.has_assets:
+
+            def make() -> Any:
+                # Keras takes parts out of the configuration that it is given.
+                return archive.skeleton(deepcopy(config), objects, safe=not options.unsafe)
+
             with (
                 reading(model, self.path, "the model"),
                 naming_what_is_missing(model, self.path, config, options.objects),
             ):
-                skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=not options.unsafe))
-            built = None if _loads_in_its_own_way(skeleton) else _drawn_if_possible(model, archive, skeleton, options)
+                skeleton = _without_values(make)
+            built = (
+                None if _loads_in_its_own_way(skeleton) else _drawn_if_possible(model, archive, make, skeleton, options)
+            )
             if built is not None:
                 return built
         with naming_what_is_missing(model, self.path, config, options.objects):
             return self._through_an_object(model, archive, objects, options)
+
+    def glance(self) -> tuple[Signature | None, list[int | None], list[str]]:
+        """Return signature, sizes of the weights in bytes, and notes, without reading any weight.
+
+        The signature is None where the model cannot be made without classes that
+        the notebook does not have, or code that is not trusted.
+        """
+        name = self.path.name
+        with reading(name, self.path, "the configuration"):
+            archive = archive_at(the_path(self.path))
+            config = archive.config()
+        notes = []
+        try:
+            check_backend(name)
+            refuse_code(name, self.path, config)
+            with naming_what_is_missing(name, self.path, config, None):
+                objects = objects_for(config, None)
+                skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
+            eager = KerasSource(skeleton, name).connect(Room(name), Options())
+        except Exception as error:  # noqa: BLE001 - a look may not fail for what is not there to make the model
+            notes.append(str(error).split("\n", maxsplit=1)[0])
+            return None, [], notes
+        return eager.signatures[DEFAULT], [bytes_of(one.shape, one.dtype) for one in skeleton.variables], notes
 
     def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
         """Load the file as Keras does, and move the object into a graph."""
@@ -82,8 +115,11 @@ class KerasFileSource(FileSource):
             live = keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
-        eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
-        return Built(moved(eager))
+        copied = replace(options, copy=True, objects=None)
+        built = KerasSource(live, self.text).build(model, copied)
+        # It is the file's, and not the copy of anything that the person has.
+        built.mode.present = None
+        return built
 
 
 def _without_values(make: Callable[[], Any]) -> Any:
@@ -94,16 +130,18 @@ def _without_values(make: Callable[[], Any]) -> Any:
         return make()
 
 
-def _drawn_if_possible(model: str, archive: KerasArchive, skeleton: Any, options: Options) -> Built | None:
+def _drawn_if_possible(
+    model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options
+) -> Built | None:
     try:
-        return _drawn(model, archive, skeleton, options)
+        return _drawn(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
     except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
         return None
 
 
-def _drawn(model: str, archive: KerasArchive, skeleton: Any, options: Options) -> Built:
+def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
     """Draw a model without values in a graph, and say how its variables get theirs."""
     import keras
 
@@ -138,7 +176,9 @@ def _drawn(model: str, archive: KerasArchive, skeleton: Any, options: Options) -
 
     room = Room(model, graph, options.device)
     name_the_ends(room, signature)
-    return Built(GraphMode(room, {DEFAULT: signature}, filling(room, fill)))
+    mode = GraphMode(room, {DEFAULT: signature}, filling(room, fill))
+    mode.archivist = archivist(mode, make, {one.op.name: at for at, one in enumerate(held)})
+    return Built(mode)
 
 
 def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:

@@ -11,6 +11,7 @@ from tfmagic.model.sources.source import Built, Source
 
 if TYPE_CHECKING:
     from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.options import Options
 
 
@@ -70,9 +71,27 @@ class SharedSource(LiveSource):
         eager = self.connect(room or Room(model, device=options.device), options)
         if not options.copy:
             return Built(eager, self.notes())
-        from tfmagic.model.sources.moving import moved
+        from tfmagic.model.sources.moving import TablesError, moved
 
-        return Built(moved(eager))
+        try:
+            mode, variables = moved(eager)
+        except TablesError:
+            from tfmagic.model.sources.moving_by_file import moved_by_file
+
+            return moved_by_file(eager, options)
+        self.moved_to(mode, variables)
+        return Built(mode)
+
+    def moved_to(self, mode: GraphMode, variables: dict[str, Any]) -> None:
+        """Note on the graph of a copy what only this kind of object can tell.
+
+        Parameters
+        ----------
+        mode
+            The graph.
+        variables
+            The object's variables, by the names that theirs have in the graph.
+        """
 
     def notes(self) -> list[str]:
         """Return what there is to say of the object when it is shared."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from google.protobuf import text_format
 
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
@@ -15,6 +16,9 @@ from tfmagic.model.sources.loading import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""What the graph of a SavedModel is called in its folder."""
 
 SERVE = "serve"
 _INIT = "__saved_model_init_op"
@@ -30,7 +34,7 @@ def version_of(path: Path) -> tuple[Path, str]:
     SourceError
         When `path` is neither a SavedModel nor a folder of numbered ones.
     """
-    if path.name == "saved_model.pb":
+    if path.name in FILES:
         path = path.parent
     if _is_saved_model(path):
         return path, ""
@@ -48,7 +52,12 @@ def version_of(path: Path) -> tuple[Path, str]:
 
 
 def _is_saved_model(folder: Path) -> bool:
-    return (folder / "saved_model.pb").is_file()
+    return any((folder / name).is_file() for name in FILES)
+
+
+def graph_file(folder: Path) -> Path:
+    """Return the file of a SavedModel folder that holds the graph; as text only where that is all there is."""
+    return next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
 
 
 def read_saved_model(model: str, folder: Path) -> Any:
@@ -61,10 +70,13 @@ def read_saved_model(model: str, folder: Path) -> Any:
     """
     from tensorflow.core.protobuf import saved_model_pb2
 
-    file = folder / "saved_model.pb"
+    file = graph_file(folder)
     message = saved_model_pb2.SavedModel()
     with reading(model, file, "the graph"):
-        message.ParseFromString(file.read_bytes())
+        if file.suffix == ".pbtxt":
+            text_format.Parse(file.read_text("utf-8"), message)
+        else:
+            message.ParseFromString(file.read_bytes())
     if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)

@@ -45,8 +45,8 @@ class _Traced:
     outputs: list[str]
 
 
-def moved(eager: EagerMode) -> GraphMode:
-    """Return the graph mode of a live object that is now called eagerly.
+def moved(eager: EagerMode) -> tuple[GraphMode, dict[str, Any]]:
+    """Return the graph mode of a live object that is now called eagerly, and its variables by their new names.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def moved(eager: EagerMode) -> GraphMode:
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
     fill = filling(room, lambda native: values_of(graph).write(native, present()))
-    return GraphMode(room, signatures, fill, present=present)
+    return GraphMode(room, signatures, fill, present=present), holders.moved
 
 
 def _trace(eager: EagerMode, signature: Signature) -> _Traced:

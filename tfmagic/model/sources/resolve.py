@@ -42,13 +42,14 @@ def source_of_path(path: Path, text: str) -> Source:
     """Return the source for what is at a path."""
     from tfmagic.model.sources.checkpoint import CheckpointSource, checkpoint_at
     from tfmagic.model.sources.frozen import FrozenSource
+    from tfmagic.model.sources.meta_graph import FILES
     from tfmagic.model.sources.saved_model import SavedModelSource
 
     checkpoint = checkpoint_at(path)
     if checkpoint is not None:
-        return CheckpointSource(checkpoint, text)
+        return CheckpointSource(checkpoint, text, latest_of=path if path.is_dir() else None)
     the_path(path)
-    if path.is_dir() or path.name == "saved_model.pb":
+    if path.is_dir() or path.name in FILES:
         return SavedModelSource(path, text)
     if path.suffix in {".pb", ".pbtxt"}:
         return FrozenSource(path, text)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.guard import Guard
 from tfmagic.model.sources.loading import check_constants, copied, new_graph, reading
-from tfmagic.model.sources.meta_graph import assets_of, initialisers_of
+from tfmagic.model.sources.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
 from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, restore_plan
 from tfmagic.model.startup import Startup
@@ -69,7 +69,7 @@ class SavedGraph:
         self._at_once = False
         self._unused = 0
         ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
-        with reading(model, folder / "saved_model.pb", "the graph"):
+        with reading(model, graph_file(folder), "the graph"):
             self.assets = assets_of(meta, folder / "assets")
             check_constants(meta.graph_def)
             self._initialisers = initialisers_of(meta)
@@ -135,7 +135,7 @@ class SavedGraph:
         UnsafeSourceError
             When it would run Python, or touch files other than the model's own.
         """
-        with reading(self._model, self._folder / "saved_model.pb", "the graph"):
+        with reading(self._model, graph_file(self._folder), "the graph"):
             guard.check(fetches)
             Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)
             if self._restore not in {"", DONE}:

@@ -11,12 +11,14 @@ from tfmagic.model.room import Room
 from tfmagic.model.signature import default_among, renamed
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.loading import filling, name_the_ends, reading
-from tfmagic.model.sources.meta_graph import chosen_meta_graph, signatures_of, version_of
+from tfmagic.model.sources.meta_graph import chosen_meta_graph, graph_file, signatures_of, version_of
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.saved_graph import SavedGraph
 from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tfmagic.model.options import Options
 
 
@@ -30,12 +32,16 @@ class SavedModelSource(FileSource):
         folder, _ = version_of(the_path(self.path))
         return (str(folder), stamp(folder))
 
+    def origin(self) -> Path | None:
+        """Return the folder of the version chosen, resolved."""
+        return version_of(the_path(self.path))[0].resolve()
+
     def build(self, model: str, options: Options) -> Built:
         """Load the graph and restore its variables."""
         folder, note = version_of(the_path(self.path))
         notes = [note] if note else []
         meta = chosen_meta_graph(model, folder, options.tags)
-        with reading(model, folder / "saved_model.pb", "the signatures"):
+        with reading(model, graph_file(folder), "the signatures"):
             signatures, left_out = signatures_of(meta)
         notes.extend(left_out)
         if not signatures:

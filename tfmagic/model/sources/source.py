@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tfmagic.model.eager_mode import EagerMode
     from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
 
 
 LIVE = "live objects (a file or a cell has a graph of its own already)"
@@ -100,6 +103,25 @@ class Source(ABC):
     def identity(self) -> str:
         """What has to be equal for a taken name to mean the same source, changed or not."""
         return self.text
+
+    def origin(self) -> Path | None:
+        """Return the file or folder that is read, resolved; None for what is in no file."""
+        return None
+
+    def python(self, name: str, signature: Signature, options: Options) -> str | None:
+        """Return plain TensorFlow code for the model as it is in its file; None for what is in no file.
+
+        Parameters
+        ----------
+        name
+            What its function is to be called.
+        signature
+            What it takes and gives, under the names that it has as a model.
+        options
+            What was said with ``add``.
+        """
+        del name, signature, options
+        return None
 
     @property
     def where(self) -> str | None:

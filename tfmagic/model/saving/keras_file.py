@@ -1,0 +1,76 @@
+"""A Keras model as a ``.keras`` file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SaveError
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.saving.written import Written
+from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.quiet import without_warnings
+from tfmagic.runtime.values import checksum
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tfmagic.model.eager_mode import EagerMode
+
+
+class KerasFile:
+    """A Keras model that is to be written; that it is none shows when this is made.
+
+    Parameters
+    ----------
+    kind
+        What the model is, for messages.
+    mode
+        How it runs.
+
+    Raises
+    ------
+    SaveError
+        When it is no Keras model, or one that was never built.
+    """
+
+    def __init__(self, kind: str, mode: GraphMode | EagerMode) -> None:
+        self._mode = mode
+        if isinstance(mode, GraphMode):
+            if mode.archivist is None:
+                raise _no_keras_model(mode, kind)
+        else:
+            _check_live(mode, kind)
+
+    def __call__(self, file: Path) -> Written:
+        """Write the file."""
+        mode = self._mode
+        if isinstance(mode, GraphMode):
+            if mode.archivist is not None:
+                mode.archivist(file)
+        else:
+            with eagerly(), without_warnings():
+                mode.live.save(file)
+        checksums = {name: checksum(value) for name, value in mode.values()}
+        optimizer = getattr(mode.live, "optimizer", None)
+        return Written(len(checksums), len(getattr(optimizer, "variables", ())), checksums)
+
+
+def _check_live(mode: EagerMode, kind: str) -> None:
+    label, live = mode.room.label, mode.live
+    keras: Any = sys.modules.get("keras")
+    if keras is None or not isinstance(live, keras.Layer):
+        raise _no_keras_model(mode, kind)
+    if not isinstance(live, keras.Model):
+        msg = f".keras holds whole models, and {label} is a layer: save it as a folder, or put it into a keras.Model"
+        raise SaveError(msg)
+    if not live.built:
+        msg = (
+            f"{label} has not been built, so it has no weights to save: "
+            f"run it once (%tf_run {label} …), or call its build(…)"
+        )
+        raise SaveError(msg)
+
+
+def _no_keras_model(mode: GraphMode | EagerMode, kind: str) -> SaveError:
+    return SaveError(f".keras holds Keras models; {mode.room.label} is a {kind}: save it as a folder or .pb")

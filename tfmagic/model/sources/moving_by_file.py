@@ -1,0 +1,45 @@
+"""A live object with tables, copied by way of a SavedModel, which has a place for what is no variable."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfmagic.model.options import Options
+from tfmagic.model.signature import default_among
+from tfmagic.model.sources.saved_model import SavedModelSource
+
+if TYPE_CHECKING:
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.sources.source import Built
+
+
+def moved_by_file(eager: EagerMode, options: Options) -> Built:
+    """Return the graph of a live object, written to a temporary folder and read from there.
+
+    Parameters
+    ----------
+    eager
+        How the object is called.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SaveError
+        When the object cannot be written.
+    """
+    from tfmagic.model.saving.live_folder import LiveFolder
+
+    label = eager.room.label
+    default = default_among(label, eager.signatures, options.signature)
+    folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
+    path = Path(folder.name) / label
+    path.mkdir()
+    LiveFolder(eager, default)(path)
+    built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
+    # The files are read again whenever the session is opened anew: they go with the model.
+    weakref.finalize(built.mode, folder.cleanup)
+    return built
