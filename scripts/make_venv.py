@@ -130,6 +130,17 @@ def make_venv() -> None:
     call([sys.executable, "-m", "venv", "--clear", VENV], "the venv module failed")
 
 
+def tensorflow_release() -> str:
+    """Return the release of the TensorFlow in the environment, such as ``2.21``."""
+    code = (
+        "import importlib.metadata as m; "
+        "names = {d.metadata['Name'].replace('_', '-') for d in m.distributions()}; "
+        "print(m.version('tensorflow-cpu' if 'tensorflow-cpu' in names else 'tensorflow'))"
+    )
+    done = subprocess.run([str(PYTHON), "-c", code], capture_output=True, text=True, check=True)
+    return ".".join(done.stdout.split(".")[:2])
+
+
 def install() -> None:
     """Install tfmagic and all that the Makefile's targets use."""
     say(f"installing tfmagic with its extras {EXTRAS}: 1 to 6 minutes, 2.2 GB on disk")
@@ -142,6 +153,9 @@ def install() -> None:
     started = time.time()
     with heartbeat():
         call([*pip, "--editable", f".[{EXTRAS}]"], "pip could not install everything (see above)")
+        # Keras 2, which some tests add models of. It asks for a tensorflow beside the tensorflow-cpu that
+        # is there, a second copy of it all, so it comes without what it asks for.
+        call([*pip, "--no-deps", f"tf_keras=={tensorflow_release()}.*"], "pip could not install tf_keras (see above)")
     took = time.time() - started
     STAMP.write_text(f"{ROOT}\n", encoding="utf-8")
     os.utime(STAMP, (started, started))

@@ -15,9 +15,11 @@ __all__ = [
     "KernelSession",
     "TfMagicError",
     "__version__",
+    "compare",
     "load_ipython_extension",
     "models",
     "open_session",
+    "run_all",
     "session",
     "unload_ipython_extension",
 ]
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tfmagic.errors import TfMagicError
+    from tfmagic.model.comparison import compare
     from tfmagic.model.registry import Models
+    from tfmagic.model.together import run_all
     from tfmagic.runtime.open_session import open_session
     from tfmagic.runtime.session import KernelSession
 
@@ -44,6 +48,14 @@ def __getattr__(name: str) -> Any:
         from tfmagic.model.registry import the_models
 
         return the_models()
+    if name in {"compare", "run_all"}:
+        from tfmagic.runtime.library import require_tensorflow
+
+        require_tensorflow()
+        from tfmagic.model.comparison import compare
+        from tfmagic.model.together import run_all
+
+        return compare if name == "compare" else run_all
     if name in {"session", "KernelSession", "open_session"}:
         from tfmagic.runtime.library import require_tensorflow
 

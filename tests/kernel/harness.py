@@ -92,11 +92,14 @@ class Tab:
         The cell as a front end leaves it after each of them was taken.
     types
         What each is called.
+    printed
+        What was printed meanwhile.
     """
 
     matches: list[str]
     cells: list[str]
     types: list[str]
+    printed: str
 
 
 class Kernel:
@@ -155,7 +158,8 @@ class Kernel:
         """Press Tab at the end of a cell, or where ``<Tab>`` stands in it."""
         before, _, after = cell.partition("<Tab>")
         request = self.client.complete(before + after, len(before))
-        content = self._reply_to(request, time.monotonic() + PATIENCE_S)
+        shown = Reply()
+        content = self._collect(request, shown)
         assert content["status"] == "ok", content
         start, end = content["cursor_start"], content["cursor_end"]
         assert end == len(before), content
@@ -163,6 +167,7 @@ class Kernel:
             content["matches"],
             [before[:start] + match + after for match in content["matches"]],
             [one["type"] for one in content["metadata"].get("_jupyter_types_experimental", ())],
+            shown.stdout + shown.stderr,
         )
 
     def wait_until(self, expression: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +108,27 @@ def test_verbs_and_models_come_first(shell: Any) -> None:
     assert tab(shell, "r = %tf_model sh") == ["show"]
 
 
-@pytest.mark.parametrize("verb", ["drop"])
+@pytest.mark.parametrize("verb", [verb for verb in model_magic.COMMANDS if verb not in {"add", "list"}])
 @pytest.mark.usefixtures("rooms")
-def test_a_verb_takes_models_that_are_not_given_yet(shell: Any, verb: str) -> None:
-    assert tab(shell, f"%tf_model {verb} ") == ["two", "one"]
+def test_every_verb_takes_models(shell: Any, verb: str) -> None:
+    assert tab(shell, f"%tf_model {verb} ")[:2] == ["two", "one"]
+    assert tab(shell, f"%tf_model {verb} tw") == ["two"]
+
+
+@pytest.mark.parametrize("verb", ["drop", "sync"])
+@pytest.mark.usefixtures("rooms")
+def test_a_verb_of_several_models_takes_those_that_are_not_given_yet(shell: Any, verb: str) -> None:
     assert tab(shell, f"%tf_model {verb} two ") == ["one"]
     assert tab(shell, f"%tf_model {verb} <Tab> two") == ["one"]
     assert tab(shell, f"%tf_model {verb} two one ") == []
+
+
+def test_save_takes_a_model_and_a_path(shell: Any, two: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.keras").touch()
+    (tmp_path / "nets").mkdir()
+    assert tab(shell, f"%tf_model save {two.name} ") == ["nets/", "old.keras"]
+    assert tab(shell, f"%tf_model save {two.name} nets/ ") == []
 
 
 def test_options_are_those_of_the_verb_less_those_given(shell: Any) -> None:
@@ -222,6 +237,7 @@ def test_a_file_says_which_signatures_and_tags_it_has(
     assert tab(shell, '%tf_model add m "net" --tags ') == ["serve"]
     assert tab(shell, "%tf_model add m net --tags serve,") == []
     assert tab(shell, "%tf_model add m nothing --signature ") == []
+    assert tab(shell, "%tf_model add --signature <Tab> m net") == ["serving_default"]
 
 
 @pytest.mark.usefixtures("two")
@@ -309,6 +325,8 @@ def test_values_of_options_are_the_models(shell: Any, two: Any) -> None:
     assert tab(shell, "%tf_run two --fetch=sum,body/h") == ["body/hidden/y", "body/hidden"]
     assert "sum" not in tab(shell, "%tf_run two --fetch sum,")
     assert tab(shell, "%tf_run --fetch g<Tab> two") == ["gap"]
+    assert tab(shell, "%tf_run two batch --repeat ") == []
+    assert tab(shell, "%tf_run two batch --timeout=") == []
     assert two.built is not None
 
 
@@ -340,8 +358,11 @@ def test_a_line_goes_on_behind_a_backslash(shell: Any) -> None:
 
 
 @pytest.mark.usefixtures("two")
-def test_a_comment_is_offered_nothing(shell: Any) -> None:
+def test_behind_the_end_of_a_line_nothing_is_offered(shell: Any) -> None:
     assert tab(shell, "%tf_run two batch  # ba") == []
+    assert tab(shell, "%tf_run two batch;") == []
+    assert tab(shell, "%tf_run two image=batch ; ") == []
+    assert tab(shell, "%tf_run two image=block[';") == []
 
 
 # -- the cells of a room ------------------------------------------------------------------
@@ -439,6 +460,13 @@ def test_ipython_mixes_nothing_in(
     assert all_offered(shell, "twof") == ["twofold"]
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+@pytest.mark.usefixtures("two")
+def test_a_front_end_that_completes_single_lines_is_served_too(shell: Any) -> None:
+    assert shell.complete("", "%tf_run tw", 10) == ("tw", ["two"])
+    assert shell.complete("", "%tf_run two image=bat", 21) == ("bat", ["batch"])
+
+
 def test_it_is_there_once_and_goes_with_the_extension(shell: Any) -> None:
     others = list(shell.Completer.custom_matchers)[:-1]
 
@@ -513,48 +541,65 @@ def test_no_beginning_of_a_line_raises_or_prints(
 # -- looking does nothing -------------------------------------------------------------------
 
 
-def test_the_persons_code_is_not_run(shell: Any) -> None:
-    shell.Completer.use_jedi = False
-    ran: list[str] = []
+class Touchy:
+    """An object that notes whatever is asked of it."""
 
-    class Touchy:
-        @property
-        def value(self) -> Any:
-            ran.append("value")
-            return self
+    def __init__(self, noted: list[str]) -> None:
+        object.__setattr__(self, "noted", noted)
 
-        @property
-        def __class__(self) -> type:
-            ran.append("__class__")
-            return Touchy
+    @property
+    def value(self) -> Any:
+        self.noted.append("value")
+        return self
 
-        @__class__.setter
-        def __class__(self, value: type) -> None:
-            pass
+    @property
+    def __class__(self) -> type:
+        self.noted.append("__class__")
+        return Touchy
 
-        def __getattr__(self, name: str) -> Any:
-            if not name.startswith("_"):
-                ran.append(name)
-            raise AttributeError(name)
+    @__class__.setter
+    def __class__(self, value: type) -> None:
+        pass
 
-        def __str__(self) -> str:
-            ran.append("__str__")
-            return "touchy"
+    def __getattr__(self, name: str) -> Any:
+        self.noted.append(name)
+        raise AttributeError(name)
 
-    shell.push({"touchy": Touchy()})
-    for line in (
-        "%tf_run m ",
-        "%tf_run m to",
-        "%tf_run m x=",
-        "%tf_model add m ",
-        "%tf_run m -o ",
-        "%tf_run m x=touchy.value.",
-    ):
+    def __repr__(self) -> str:
+        self.noted.append("__repr__")
+        return "touchy"
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+@pytest.mark.usefixtures("two")
+def test_the_persons_code_is_not_run(shell: Any, jedi: bool) -> None:  # noqa: FBT001 - a parameter
+    shell.Completer.use_jedi = jedi
+    noted: list[str] = []
+    shell.push({"touchy": Touchy(noted)})
+    noted.clear()
+    for line in ("%tf_model add m ", "%tf_model add m to", "%tf_model show to", "%tf_run two -o to", "%tf_model drop "):
         tab(shell, line)
-    plain = list(ran)
-    ran.clear()
-    all_offered(shell, "touchy.value.")
-    assert plain == ran
+    assert noted == []
+
+
+@pytest.mark.parametrize("jedi", [True, False])
+@pytest.mark.parametrize("expression", ["to", "touchy.", "touchy.va", "touchy.value.", "touchy['", "[touchy."])
+@pytest.mark.usefixtures("two")
+def test_no_more_is_asked_of_an_object_than_ipython_itself_asks(
+    shell: Any,
+    expression: str,
+    jedi: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    shell.Completer.use_jedi = jedi
+    noted: list[str] = []
+    shell.push({"touchy": Touchy(noted)})
+    all_offered(shell, expression)
+    noted.clear()
+    all_offered(shell, expression)
+    ipythons = set(noted)
+    noted.clear()
+    tab(shell, f"%tf_run two image={expression}")
+    assert set(noted) <= ipythons
 
 
 def test_a_lazy_model_is_not_built(shell: Any, tmp_path: Path) -> None:
@@ -565,6 +610,44 @@ def test_a_lazy_model_is_not_built(shell: Any, tmp_path: Path) -> None:
     assert tab(shell, "%tf_run lazy --fetch ") == []
     assert "batch" in tab(shell, "%%tf_run lazy\nbat")
     assert models["lazy"].state == "parked"
+
+
+def test_tab_waits_for_no_run_no_cell_and_no_building(shell: Any) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(x: Any) -> Any:
+        begun.set()
+        go_on.wait(60)
+        return x
+
+    add_cell(
+        "slow",
+        """
+        import tensorflow as tf
+        x = tf.compat.v1.placeholder(tf.float32, [None], name="x")
+        y = tf.numpy_function(wait, [x], tf.float32, name="y")
+        """,
+        {"wait": wait},
+    )
+    started = [threading.Thread(target=lambda: models.slow.run([1.0]))]
+    started[0].start()
+    assert begun.wait(60)
+    assert tab(shell, "%tf_run slow x") == ["x="]
+    begun.clear()
+    started.append(threading.Thread(target=lambda: run_cell(models.slow, "wait(new := 1)", {"wait": wait})))
+    started[1].start()
+    assert begun.wait(60)
+    assert tab(shell, "%%tf_run slow\nses") == ["session"]
+    assert tab(shell, "%%tf_run slow\nne") == ["new", "next"]
+    with models.slow._building:
+        elsewhere = threading.Thread(target=lambda: tab(shell, "%%tf_run slow\nse"))
+        elsewhere.start()
+        elsewhere.join(60)
+        assert not elsewhere.is_alive()
+    go_on.set()
+    for thread in started:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_a_model_that_is_gone_is_no_error(shell: Any, two: Any) -> None:

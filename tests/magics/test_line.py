@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfmagic.errors import UsageLineError
-from tfmagic.magics.line import Line, split
+from tfmagic.magics.line import Begun, Line, begun, split
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,25 @@ def test_what_is_not_closed_is_refused(line: str, missing: str) -> None:
     with pytest.raises(UsageLineError, match="is not closed") as refused:
         split(line)
     assert missing in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("", Begun()),
+        ("m x", Begun(("m",), "x")),
+        ("m x ", Begun(("m", "x"))),
+        ("m f(a, ", Begun(("m",), "f(a, ", (")",))),
+        ("m f([1", Begun(("m",), "f([1", (")", "]"))),
+        ("m 'a b", Begun(("m",), "'a b", quote="'", quoted="a b")),
+        ("m f('a ", Begun(("m",), "f('a ", (")",), "'", "a ")),
+        ('m """a"', Begun(("m",), '"""a"', quote='"""', quoted='a"')),
+        ("m 'a\\'", Begun(("m",), "'a\\'", quote="'", quoted="a\\'")),
+        ("m 'a' ", Begun(("m", "'a'"))),
+        ("m # 'a", Begun(("m",), comment=True)),
+        ("m a#b", Begun(("m",), "a#b")),
+        ("m a)b", Begun(("m",), "a)b")),
+    ],
+)
+def test_the_beginning_of_a_line_says_what_is_open(line: str, expected: Begun) -> None:
+    assert begun(line) == expected

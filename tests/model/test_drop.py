@@ -60,7 +60,7 @@ def test_a_drop_that_is_interrupted_drops_all_the_same(waiting: Any, monkeypatch
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfmagic.model.model.time.sleep", interrupt)
+    monkeypatch.setattr("tfmagic.runtime.runs.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         models.drop("waiting")
     monkeypatch.undo()

@@ -206,8 +206,9 @@ def test_an_impossible_name_is_offered_a_possible_one(name: str, near: str, tmp_
         models.add(name, tmp_path)
 
 
-def test_of_two_threads_that_add_one_name_one_wins_and_one_has_a_clear_error() -> None:
+def test_of_two_threads_that_add_one_name_the_second_waits_and_finds_it_taken() -> None:
     building, go = threading.Event(), threading.Event()
+    refused: list[str] = []
 
     class Slow(tf.Module):
         @property
@@ -216,16 +217,39 @@ def test_of_two_threads_that_add_one_name_one_wins_and_one_has_a_clear_error() -
             go.wait(10)
             return {"serving_default": tf.function(lambda x: x)}
 
-    thread = threading.Thread(target=lambda: models.add("net", Slow(), text="first"))
-    thread.start()
+    def second() -> None:
+        try:
+            models.add("net", tf.function(lambda x: x), text="second")
+        except NameTakenError as error:
+            refused.append(str(error))
+
+    threads = [
+        threading.Thread(target=lambda: models.add("net", Slow(), text="first")),
+        threading.Thread(target=second),
+    ]
+    threads[0].start()
     assert building.wait(10)
-    with pytest.raises(NameTakenError, match="the name 'net' is being added by another thread at this moment"):
-        models.add("net", tf.function(lambda x: x), text="second")
+    threads[1].start()
     models.add("other", tf.function(lambda x: x))
+    assert not refused
     go.set()
-    thread.join()
+    for thread in threads:
+        thread.join()
     assert sorted(models) == ["net", "other"]
     assert models.net.source.text == "first"
+    assert refused[0].startswith("the name 'net' is taken by first")
+
+
+def test_a_name_cannot_be_added_while_it_is_being_added_by_the_same_command() -> None:
+    class Nested(tf.Module):
+        @property
+        def signatures(self) -> dict[str, Any]:
+            models.add("net", tf.function(lambda x: x))
+            return {}
+
+    with pytest.raises(NameTakenError, match="the name 'net' is being added by this very command"):
+        models.add("net", Nested())
+    assert len(models) == 0
 
 
 def test_an_error_of_a_call_is_kept_on_the_model(tmp_path: Path) -> None:

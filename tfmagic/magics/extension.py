@@ -17,9 +17,10 @@ from IPython.core.magic import (
 from IPython.display import display
 
 from tfmagic.errors import TfMagicError
-from tfmagic.magics import model_magic, run_magic
+from tfmagic.magics import model_magic, run_magic, runner
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
+from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.worker import workers
 
@@ -54,7 +55,10 @@ def _one_line(magic: F) -> F:
         except Exception as error:
             if not _is_ours(error):
                 raise
-            raise UsageError(str(error)) from None
+            shown = UsageError(str(error))
+            # For sys.last_value: of a run in batches, what had been done by then.
+            shown.partial = getattr(error, "partial", None)  # type: ignore[attr-defined]
+            raise shown from None
 
     return cast("F", called)
 
@@ -101,9 +105,9 @@ class TfMagics(Magics):
             return None
         push = self._pusher(local_ns)
         if cell is None:
-            return run_magic.run_line(run, self._names(local_ns), push)
+            return runner.run_line(run, self._names(local_ns), push, _show)
         require_tensorflow()
-        return run_magic.run_cell(run, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
+        return runner.run_cell(run, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
 
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
@@ -152,6 +156,7 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     shell.register_magics(TfMagics)
     add_matcher(shell)
+    show_views(shell)
     workers().interactive = True
 
 
@@ -171,4 +176,5 @@ def unload(shell: InteractiveShell) -> None:
     manager.registry.pop(name, None)
     shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
     remove_matcher(shell)
+    hide_views(shell)
     workers().dismiss()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UsageLineError, did_you_mean
+from tfmagic.magics.destination import destination
 from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
 from tfmagic.magics.options import Command, Option, Parsed, parse
@@ -12,7 +13,18 @@ from tfmagic.magics.source import resolve
 from tfmagic.model.names import VERBS
 from tfmagic.model.options import Options
 from tfmagic.model.registry import the_models
-from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, added_text, synced_text
+from tfmagic.panel.code import Code
+from tfmagic.panel.view import (
+    FilePage,
+    ModelPage,
+    ModelTable,
+    Sentence,
+    View,
+    added_text,
+    saved_text,
+    stopped_text,
+    synced_text,
+)
 from tfmagic.runtime.library import require_tensorflow
 
 if TYPE_CHECKING:
@@ -45,6 +57,18 @@ COMMANDS: dict[str, Command] = {
     "show": Command(
         "%tf_model show NAME|PATH",
         "Show everything about one model; of a path: signatures, size and whether it fits, without loading it.",
+        (Option("--python", "plain TensorFlow code that gives the same answers without tfmagic"),),
+    ),
+    "stop": Command(
+        "%tf_model stop NAME...",
+        "Wait until models do nothing any more: until an interrupted run has ended, or what another thread runs.",
+        (Option("--now", "cancel it; variables stay as they stand, and a half-finished step may show"),),
+    ),
+    "save": Command(
+        "%tf_model save NAME PATH",
+        "Write a model to disk with its present weights. The suffix says the format: none is a SavedModel folder, "
+        ".keras a Keras file, .pb a frozen graph.",
+        (Option("--replace", "put it in the place of what is there"),),
     ),
     "sync": Command(
         "%tf_model sync NAME...",
@@ -109,8 +133,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return _show(parsed)
     if verb == "add":
         show(Sentence(_add(parsed, names)))
+    elif verb == "stop":
+        show(Sentence(_stop(parsed)))
     elif verb == "sync":
         show(Sentence(_sync(parsed)))
+    elif verb == "save":
+        show(Sentence(_save(parsed, names)))
     else:
         show(Sentence(_drop(parsed)))
     return None
@@ -165,6 +193,8 @@ def _show(parsed: Parsed) -> View:
         raise UsageLineError(msg)
     (what,) = parsed.rest
     models = the_models()
+    if parsed.flag("python"):
+        return Code(models[what].python())
     if what in models:
         return ModelPage(models[what].record())
     path = resolve(what, {}) if what.startswith(("'", '"')) or not what.isidentifier() else what
@@ -200,6 +230,17 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     return added_text(admission.model.record(), admission.outcome)
 
 
+def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
+    __tracebackhide__ = True
+    if len(parsed.rest) < 2:
+        msg = f"a model's name and a path were expected: {COMMANDS['save'].usage}"
+        raise UsageLineError(msg)
+    name, *path = parsed.rest
+    model = the_models()[name]
+    model.save(destination(" ".join(path), names), replace=parsed.flag("replace"))
+    return "" if model.saved is None else saved_text(name, model.saved.record())
+
+
 def _sync(parsed: Parsed) -> str:
     if not parsed.rest:
         msg = f"a model's name was expected: {COMMANDS['sync'].usage}"
@@ -207,6 +248,14 @@ def _sync(parsed: Parsed) -> str:
     models = the_models()
     counts = {model.name: model.sync() for model in [models[name] for name in dict.fromkeys(parsed.rest)]}
     return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
+
+
+def _stop(parsed: Parsed) -> str:
+    if not parsed.rest:
+        msg = f"a model's name was expected: {COMMANDS['stop'].usage}"
+        raise UsageLineError(msg)
+    named = [the_models()[name] for name in dict.fromkeys(parsed.rest)]
+    return "\n".join(stopped_text(model.stop(now=parsed.flag("now"))) for model in named)
 
 
 def _drop(parsed: Parsed) -> str:

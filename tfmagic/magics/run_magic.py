@@ -1,40 +1,45 @@
-"""``%tf_run`` and ``%%tf_run``: inputs from the line, results to the notebook."""
+"""``%tf_run`` and ``%%tf_run``: their options, and how a line of theirs is read."""
 
 from __future__ import annotations
 
 import ast
 import keyword
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tfmagic.errors import UnknownNameError, UsageLineError, did_you_mean
-from tfmagic.magics.expression import evaluate
+from tfmagic.errors import UsageLineError
 from tfmagic.magics.expression import parsed as parsed_expression
 from tfmagic.magics.line import split
-from tfmagic.magics.options import Command, Option, parse
-from tfmagic.model.registry import the_models
+from tfmagic.magics.options import Command, Option, Parsed, parse
+from tfmagic.model.limits import seconds, whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tfmagic.model.cell import Cell
-    from tfmagic.model.model import Model
-    from tfmagic.model.result import Result
+    from collections.abc import Sequence
 
 _INPUT = re.compile(r"^(?P<name>[^\W\d]\w*)=(?!=)(?P<rest>.*)$", re.DOTALL)
 
 _OUT = Option("-o", "into the notebook: VAR the result, a,b outputs by position, mine=theirs by name", "VAR", "out")
 
 LINE = Command(
-    "%tf_run NAME [x=EXPR...] [EXPR]",
+    "%tf_run NAME[,NAME...] [x=EXPR...] [EXPR]",
     "Run a model. One input needs no name; a dict, or **EXPR, gives several by name. "
-    "With -o and no input, a name of the model's room is sent out.",
+    "With -o and no input, a name of the model's room is sent out. Several models, a,b,c, run at the same time on "
+    'the same inputs, and a table compares them with the first; -o r gives r["a"]. With -o no result is displayed; '
+    "what compares, times or traces is, unless the line ends in a semicolon.",
     (
         _OUT,
         Option("--signature", "another signature than the default one", "S", "signature"),
         Option("--fetch", "only these outputs, or any tensor of the graph by name", "a,b", "tensors"),
+        Option(
+            "--batch-size",
+            "so many rows of the inputs at a time, with a progress bar, joined at the end; interrupted, the "
+            "finished rows go to VAR",
+            "N",
+        ),
+        Option("--repeat", "time it as %timeit would, in N runs; -o VAR gets the figures", "N"),
+        Option("--trace", "one traced run: time, device and bytes of each operation, kept in models.NAME.trace"),
+        Option("--timeout", "give up after so many seconds", "S"),
     ),
 )
 CELL = Command(
@@ -62,6 +67,8 @@ class RunLine:
     out
         Pairs of a notebook name and what it is to get; None for the result, or
         for the output at that position.
+    batch_size, repeat, timeout
+        The values of these options; None where they were not given.
     """
 
     model: str = ""
@@ -71,8 +78,17 @@ class RunLine:
     out: list[tuple[str, str | None]] = field(default_factory=list)
     signature: str | None = None
     fetch: list[str] | None = None
+    batch_size: int | None = None
+    repeat: int | None = None
+    trace: bool = False
+    timeout: float | None = None
     silent: bool = False
     help: bool = False
+
+    @property
+    def models(self) -> list[str]:
+        """The models' names; several where they are to be compared."""
+        return self.model.split(",")
 
     @property
     def has_inputs(self) -> bool:
@@ -104,8 +120,43 @@ def read(line: str) -> RunLine:
             msg = "--fetch names nothing: expected --fetch a,b"
             raise UsageLineError(msg)
     run.out = out_names(parsed.text("o"))
+    _read_how(run, parsed)
     _read_inputs(run, rest)
     return run
+
+
+def _read_how(run: RunLine, parsed: Parsed) -> None:
+    """Read the options that say how to run, of which not all go together."""
+    size, repeat, timeout = (parsed.text(key) for key in ("batch-size", "repeat", "timeout"))
+    run.batch_size = None if size is None else whole_number("--batch-size", size)
+    run.repeat = None if repeat is None else whole_number("--repeat", repeat)
+    run.timeout = None if timeout is None else seconds("--timeout", timeout)
+    run.trace = parsed.flag("trace")
+    if not all(run.models):
+        msg = f"{run.model!r} lacks a model's name: several are written a,b,c without blanks between"
+        raise UsageLineError(msg)
+    given = {
+        "several models": len(run.models) > 1,
+        "--batch-size": run.batch_size is not None,
+        "--repeat": run.repeat is not None,
+        "--trace": run.trace,
+    }
+    for one, other in _APART:
+        if given[one] and given[other]:
+            msg = f"{one} and {other} do not go together: run it once for each"
+            raise UsageLineError(msg)
+    if run.repeat is not None and (len(run.out) > 1 or any(theirs for _, theirs in run.out)):
+        msg = "with --repeat, -o takes one name, for the figures: write -o VAR"
+        raise UsageLineError(msg)
+
+
+_APART = (
+    ("several models", "--repeat"),
+    ("several models", "--trace"),
+    ("--batch-size", "--repeat"),
+    ("--batch-size", "--trace"),
+    ("--repeat", "--trace"),
+)
 
 
 def input_parts(words: Sequence[str]) -> list[tuple[str | None, list[str]]]:
@@ -189,99 +240,6 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
     return pairs
 
 
-def run_line(run: RunLine, names: Mapping[str, Any], push: Callable[[dict[str, Any]], None]) -> Any:
-    """Run a model as a line says, and return what is to be displayed.
-
-    Parameters
-    ----------
-    run
-        The line.
-    names
-        The names that expressions see.
-    push
-        Binds names in the notebook.
-    """
-    __tracebackhide__ = True
-    model = the_models()[run.model]
-    if run.out and not run.has_inputs and run.fetch is None and run.signature is None:
-        sent = _from_room(model, run.out)
-        if sent is not None:
-            push(sent)
-            return None
-    # Here, for it imports NumPy: loading the extension is to stay quick.
-    from tfmagic.model.inputs import MISSING
-
-    positional, named = _inputs(run, names)
-    result = model.run_stoppable(
-        MISSING if positional is _NOTHING else positional,
-        named,
-        fetch=run.fetch,
-        signature=run.signature,
-    )
-    if run.out:
-        push(_assigned(model, result, run.out))
-        return None
-    if run.silent:
-        return None
-    return next(iter(result.values())) if len(result) == 1 else result
-
-
-_NOTHING = object()
-
-
-def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    __tracebackhide__ = True
-    named = {name: evaluate(text, names) for name, text in run.named.items()}
-    for text in run.spread:
-        value = evaluate(text, names)
-        if not isinstance(value, Mapping):
-            msg = f"**{text} is a {type(value).__name__}, expected a mapping of inputs by name"
-            raise UsageLineError(msg)
-        for name, one in value.items():
-            if name in named:
-                msg = f"input {name!r} is given twice"
-                raise UsageLineError(msg)
-            named[str(name)] = one
-    return (_NOTHING if run.positional is None else evaluate(run.positional, names)), named
-
-
-def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
-    """Return names of the room to send out; None where the line asks for a run instead."""
-    room = model.names
-    wanted = {mine: theirs or mine for mine, theirs in out}
-    signature = model.signature()
-    # A model that needs no input can be run, and its output's value is what is meant.
-    runs = not signature.required and all(signature.output(theirs) is not None for theirs in wanted.values())
-    if not runs and all(theirs in room for theirs in wanted.values()):
-        return {mine: room[theirs] for mine, theirs in wanted.items()}
-    if not signature.required:
-        return None
-    lacking = next(theirs for theirs in wanted.values() if theirs not in room)
-    msg = (
-        f"the room of {model.name} has no name {lacking!r}{did_you_mean(lacking, room)}; "
-        f"to run {model.name}, give its inputs too"
-    )
-    raise UnknownNameError(msg)
-
-
-def _assigned(model: Model, result: Result, out: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
-    positions = [mine for mine, theirs in out if theirs is None]
-    values: dict[str, Any] = {}
-    if len(positions) == 1 and len(out) == 1:
-        values[positions[0]] = next(iter(result.values())) if len(result) == 1 else result
-        return values
-    if positions and len(positions) != len(result):
-        msg = (
-            f"-o names {len(positions)} outputs by position and {model.name} gave {len(result)} "
-            f"({', '.join(result)}): name as many, or say mine=theirs"
-        )
-        raise UsageLineError(msg)
-    by_position = dict(zip(positions, result.values(), strict=True)) if positions else {}
-    for mine, theirs in out:
-        values[mine] = by_position[mine] if theirs is None else result[theirs]
-    return values
-
-
 def read_cell_line(line: str) -> RunLine:
     """Take a ``%%tf_run`` line apart.
 
@@ -302,16 +260,7 @@ def read_cell_line(line: str) -> RunLine:
         )
         raise UsageLineError(msg)
     run.model = parsed.rest[0]
+    if len(run.models) > 1:
+        msg = f"a cell runs in the room of one model, and {run.model!r} are several: leave one"
+        raise UsageLineError(msg)
     return run
-
-
-def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Callable[[dict[str, Any]], None]) -> Any:
-    """Run a cell in a model's room, and return what is to be displayed."""
-    __tracebackhide__ = True
-    model = the_models()[run.model]
-    value = model.execute(cell, names)
-    if not run.out:
-        return None if run.silent else value
-    room = model.names
-    push({mine: room[theirs or mine] for mine, theirs in run.out})
-    return None

@@ -96,7 +96,8 @@ def _same_class(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     without = missing.any(-1) | missing_too.any(-1)
     alike: np.ndarray = (missing == missing_too).all(-1) & without
     same: np.ndarray = (one.argmax(-1) == other.argmax(-1)) & ~without
-    return same | alike
+    found: np.ndarray = same | alike
+    return found
 
 
 def _pieces(scores: np.ndarray) -> Iterator[np.ndarray]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import ctypes
 import threading
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import TfMagicError
+from tfmagic.runtime.errand import Errand
+from tfmagic.runtime.interrupts import Reach, let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,21 +28,67 @@ class ForeignLoopError(TfMagicError, RuntimeError):
     """An object of the notebook's event loop, awaited in a room."""
 
 
-def _stop(
-    loop: asyncio.AbstractEventLoop,
-    task: asyncio.Task[Any] | None,
-    thread: threading.Thread,
-    ended: threading.Event,
-) -> None:
-    """End a coroutine wherever it is: at an ``await``, or in the middle of Python code."""
-    if task is not None:
-        with contextlib.suppress(RuntimeError):  # the loop has just closed
-            loop.call_soon_threadsafe(task.cancel)
-    if not ended.wait(_WAKE_S) and thread.ident is not None:
-        # The loop is not asked while Python code runs in it. This raises there at the
-        # next bytecode, or when a native call returns.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
-        ended.wait(_WAKE_S)
+class _Work:
+    """A coroutine in a thread of its own.
+
+    Parameters
+    ----------
+    start, inside
+        As for `run_on_own_loop`.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], Coroutine[Any, Any, Any]],
+        inside: Callable[[], AbstractContextManager[Any]],
+    ) -> None:
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._start, self._inside = start, inside
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[Any] | None = None
+        self._reach: Reach | None = None
+        self._errand = Errand()
+        self._ended = threading.Event()
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(self._run,), name="tfmagic-await", daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        # Not join(): interrupted, it takes the thread for ended (Python 3.11 and 3.12).
+        while not self._ended.wait(_WAKE_S):
+            pass
+
+    def stop(self) -> None:
+        """End it wherever it is: at an ``await``, in Python code, or when a native call returns."""
+        self._errand.give_up()
+        if self._task is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has just closed
+                self._loop.call_soon_threadsafe(self._task.cancel)
+        if not self._ended.wait(_WAKE_S) and self._reach is not None:
+            # The loop is not asked while Python code runs in it.
+            self._reach.interrupt()
+            self._ended.wait(_WAKE_S)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            with self._errand.run(), self._inside():
+                self._reach = Reach()
+                self._reach.run(self._come_to_its_end)
+        except BaseException as error:  # noqa: BLE001 - raised again in the cell's thread
+            self.error = error
+        finally:
+            try:
+                self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+                self._loop.close()
+            finally:
+                self._ended.set()
+
+    def _come_to_its_end(self) -> None:
+        self._task = self._loop.create_task(self._start())
+        self._errand.require()
+        self.value = self._loop.run_until_complete(self._task)
 
 
 def run_on_own_loop(
@@ -66,38 +113,16 @@ def run_on_own_loop(
         At once; the coroutine is cancelled.
     """
     __tracebackhide__ = True
-    outcome: dict[str, Any] = {}
-    loop = asyncio.new_event_loop()
-    context = contextvars.copy_context()
-    ended = threading.Event()
-
-    def work() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            with inside():
-                task = outcome["task"] = loop.create_task(start())
-                outcome["value"] = loop.run_until_complete(task)
-        except BaseException as error:  # noqa: BLE001 - raised again in the cell's thread
-            outcome["error"] = error
-        finally:
-            try:
-                loop.run_until_complete(loop.shutdown_asyncgens())
-                loop.close()
-            finally:
-                ended.set()
-
-    thread = threading.Thread(target=context.run, args=(work,), name="tfmagic-await", daemon=True)
-    thread.start()
+    work = _Work(start, inside)
     try:
-        # Not join(): interrupted, it takes the thread for ended (Python 3.11 and 3.12).
-        while not ended.wait(_WAKE_S):
-            pass
+        let_in(work.wait)
     except KeyboardInterrupt:
-        _stop(loop, outcome.get("task"), thread, ended)
+        work.stop()
         raise
-    error = outcome.pop("error", None)
+    error = work.error
+    work.error = None
     if error is None:
-        return outcome.get("value")
+        return work.value
     if isinstance(error, RuntimeError) and any(saying in str(error) for saying in _FOREIGN):
         msg = (
             "a room's cell awaits on an event loop of its own, and this object belongs to the "

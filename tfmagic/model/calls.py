@@ -8,6 +8,8 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tfmagic.errors import StoppedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,6 +38,9 @@ class Calls:
         began = time.perf_counter()
         try:
             yield
+        except StoppedError:
+            # Ended from elsewhere: no error of the model's.
+            raise
         except Exception as error:
             self.last_error = first_line(error)
             raise

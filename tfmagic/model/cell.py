@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
+from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.model.awaiting import run_on_own_loop
+from tfmagic.runtime.errand import errand
+from tfmagic.runtime.interrupts import Reach, let_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +77,18 @@ class Cell:
         """
         __tracebackhide__ = True
         namespace.note_functions(self.code)
+        reach, here = Reach(), errand()
         try:
-            if self.awaits:
-                run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
-            else:
-                with inside():
-                    exec(self.code, namespace)  # noqa: S102 - the person's own cell
+            with nullcontext() if here is None else here.telling(reach.interrupt):
+                reach.run(partial(self._run, namespace, inside))
             return namespace.get(_VALUE)
         finally:
             dict.pop(namespace, _VALUE, None)
+
+    def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
+        __tracebackhide__ = True
+        if self.awaits:
+            run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
+        else:
+            with inside():
+                let_in(partial(exec, self.code, namespace))

@@ -14,7 +14,6 @@ from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
 from tfmagic.model.matching import asked_of_all, check_names, paired_after, paired_before
 from tfmagic.model.registry import the_models
-from tfmagic.model.result import Result
 from tfmagic.model.scores import ScoresRecord, scores_of
 from tfmagic.model.together import of_all
 from tfmagic.model.waiting import checked_batches, each_batch, patience_of
@@ -22,6 +21,7 @@ from tfmagic.model.waiting import checked_batches, each_batch, patience_of
 if TYPE_CHECKING:
     from tfmagic.model.model import Model
     from tfmagic.model.request import Request
+    from tfmagic.model.result import Result
     from tfmagic.runtime.patience import Patience
 
 
@@ -143,7 +143,9 @@ class Comparison(Mapping[str, Any]):
         outputs: list[OutputRecord] = [
             {
                 "name": name,
-                "agreement": None if model == first else agreement(self._output(name, first), self._output(name, model)),
+                "agreement": None
+                if model == first
+                else agreement(self._output(name, first), self._output(name, model)),
             }
             for name in self._pairing
         ]
@@ -220,9 +222,7 @@ def compare(
         it; others that failed are noted too.
     """
     __tracebackhide__ = True
-    return compared(
-        models, value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout
-    )
+    return compared(models, value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout)
 
 
 def compared(
@@ -254,9 +254,6 @@ def compared(
         paired_before([request for request, _ in ready])
         return ready
 
-    if timeout is None:
-        for model in models:
-            model.mode_now()
     (ready,) = of_all(models, [asked], patience)
     return _Run(models, ready, patience).all()
 
@@ -282,7 +279,9 @@ class _Run:
     def _batch(self, start: int, stop: int) -> None:
         __tracebackhide__ = True
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
-        answers = dict(zip([model.name for model in self._models], of_all(self._models, calls, self._patience), strict=True))
+        answers = dict(
+            zip([model.name for model in self._models], of_all(self._models, calls, self._patience), strict=True)
+        )
         self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
         self._parts.add({model: result for model, (_, result) in answers.items()})
 

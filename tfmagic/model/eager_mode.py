@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import ModelStateError, SourceError, did_you_mean
+from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.names import unique
 from tfmagic.model.variables import Weights, bytes_of
 from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.interrupts import Reach, held_back, let_in
+from tfmagic.runtime.private import Cancellation
+from tfmagic.runtime.runs import Runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.runtime.patience import Patience
+    from tfmagic.runtime.runs import Run
 
 
 class EagerMode:
@@ -65,24 +68,36 @@ class EagerMode:
         self.signatures = dict(signatures)
         self._calls = dict(calls)
         self._variables = variables
-        self._runs = 0
-        self._interrupted_at: float | None = None
-        self._counting = threading.Lock()
+        self.runs = Runs(self)
         self.seen: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return f"model {self.room.label!r}"
+
+    @property
+    def advice(self) -> str:
+        """What to type while a call that was interrupted has not ended."""
+        return f"%tf_model stop {self.room.label} waits for it"
 
     @property
     def running(self) -> bool:
         """Whether a call is under way."""
-        return self._runs > 0
+        return len(self.runs) > 0
 
     @property
     def stopping(self) -> bool:
         """Whether a call that was interrupted is still under way."""
-        return self._runs > 0 and self._interrupted_at is not None
+        return self.runs.stopping_since is not None
 
-    def interrupted(self) -> None:
-        """Note that the person has stopped waiting for the calls under way."""
-        self._interrupted_at = time.monotonic()
+    def cancel(self) -> bool:
+        """Have the calls under way end at their next operation; the object's weights are as they stand."""
+        for run in list(self.runs.under_way):
+            run.cancelled = True
+            if run.end is not None:
+                run.end()
+        return True
 
     def weights(self) -> Weights:
         """Return what the object's variables weigh."""
@@ -142,6 +157,7 @@ class EagerMode:
         del outputs
         return frozenset(spec.name for spec in signature.required)
 
+    @held_back
     def call(
         self,
         signature: Signature,
@@ -170,11 +186,16 @@ class EagerMode:
             Arrays by name.
         """
         __tracebackhide__ = True
-        with self._running(), eagerly(), self._placed():
-            if patience is not None:
-                patience.require()
-            given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
-            outputs = named_outputs(self.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
+        run = self.runs.begin()
+        try:
+            with eagerly(), self._placed():
+                if patience is not None:
+                    patience.require()
+                given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
+                result = self._ended_by(run, partial(self.invoke, signature.name, given))
+                outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        finally:
+            self.runs.under_way.pop(run, None)
         if any(spec.dtype is None for spec, _ in feeds):
             self.seen[signature.name] = {
                 name: (value.dtype.name, tuple(value.shape)) for name, value in given.items() if hasattr(value, "shape")
@@ -192,8 +213,30 @@ class EagerMode:
         """Call the object itself with tensors by its own input names, and return what it gives."""
         return self._calls[signature](given)
 
+    def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
+        """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
+        __tracebackhide__ = True
+        reach, cancellation = Reach(), Cancellation()
+
+        def end() -> None:
+            cancellation.cancel()
+            # For what runs in Python, and when the present operation has ended.
+            reach.interrupt()
+
+        run.end = end
+        try:
+            with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
+                return reach.run(partial(let_in, call))
+        except BaseException as error:
+            self.runs.require(run, error)
+            if run.left_at is not None and run.sent is not None:
+                # Nobody waits: what TensorFlow says of it is no error of the object's.
+                raise run.sent.ending() from error
+            raise
+
     def close(self) -> None:
-        """Let go of the object; whoever else holds it keeps it as it is."""
+        """Let go of the object, and end its calls; whoever else holds it keeps it as it is."""
+        self.cancel()
         self.live = None
         self._calls.clear()
         self._variables = tuple
@@ -206,26 +249,11 @@ class EagerMode:
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Count as running for as long as the block lasts; an error while a call that was interrupted goes on."""
-        with self._running():
-            yield
-
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        with self._counting:
-            if self.stopping:
-                seconds = time.monotonic() - (self._interrupted_at or 0.0)
-                msg = (
-                    f"model {self.room.label!r} is still stopping: it was interrupted {seconds:.1f} s ago "
-                    "and its present operation has not ended; run it again later"
-                )
-                raise ModelStateError(msg)
-            self._interrupted_at = None
-            self._runs += 1
+        run = self.runs.begin()
         try:
             yield
         finally:
-            with self._counting:
-                self._runs -= 1
+            self.runs.under_way.pop(run, None)
 
 
 def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:

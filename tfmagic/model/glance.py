@@ -72,7 +72,10 @@ def glance(name: str) -> Glance | None:
         default = signatures[default_among(name, signatures, model.options.signature)]
     except TfMagicError:
         default = None
-    return Glance(model, signatures, default, dict(built.room.names), built.room.bound({"this": model}))
+    # Copies at once: a cell may be running in another thread.
+    held, own = dict(built.room.namespace), set(built.room.namespace.own)
+    names = {one: value for one, value in held.items() if one in own}
+    return Glance(model, signatures, default, names, built.room.bound({"this": model}))
 
 
 def glance_at_file(path: str) -> FileRecord | None:
@@ -86,7 +89,7 @@ def glance_at_file(path: str) -> FileRecord | None:
         if not there or max(there) > _QUICK_BYTES:
             return None
         return the_models().inspect(path)
-    except (OSError, ValueError, TfMagicError):
+    except (OSError, ValueError, RuntimeError, TfMagicError):
         return None
 
 

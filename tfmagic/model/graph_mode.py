@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.runtime.patience import Patience
+    from tfmagic.runtime.runs import Runs
 
 
 class GraphMode:
@@ -49,7 +50,8 @@ class GraphMode:
         How the tables that the source brought along are filled.
     archivist : callable or None
         For what was a Keras model, writes the ``.keras`` file of that model with
-        the present weights, to the path it is called with.
+        the present weights to the path it is called with, and gives the names of
+        the variables that are in it.
     """
 
     mode = "graph"
@@ -67,12 +69,12 @@ class GraphMode:
         self.guard = guard
         self.present = present
         self.startup = Startup()
-        self.archivist: Callable[[Path], None] | None = None
+        self.archivist: Callable[[Path], Iterable[str]] | None = None
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
         self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
         self._guarded: set[tuple[str, ...]] = set()
-        KernelSession().host(self.graph, room.label, fill=fill, prepare=room.initialiser)
+        self._former: tuple[str, Callable[[Any], None] | None, Callable[[Any], None] | None] | None = None
 
     @property
     def graph(self) -> Any:
@@ -85,18 +87,23 @@ class GraphMode:
         return
 
     @property
+    def runs(self) -> Runs:
+        """The native runs that are under way."""
+        return hosted(self.graph).runs
+
+    @property
     def running(self) -> bool:
         """Whether a native run is under way."""
-        return len(hosted(self.graph).runs) > 0
+        return len(self.runs) > 0
 
     @property
     def stopping(self) -> bool:
         """Whether an interrupted native run is under way."""
-        return hosted(self.graph).runs.stopping_since is not None
+        return self.runs.stopping_since is not None
 
-    def interrupted(self) -> None:
-        """Note that the person has stopped waiting for the runs under way."""
-        hosted(self.graph).runs.interrupted()
+    def cancel(self) -> bool:
+        """End the runs under way, with the variables as they stand; return whether these could be read."""
+        return KernelSession().cancel(self.graph)
 
     def weights(self) -> Weights:
         """Return what the graph's variables and constants weigh."""
@@ -108,7 +115,16 @@ class GraphMode:
 
     def open(self) -> None:
         """Open the native session and fill it, so that the first call need not."""
+        record = hosted(self.graph)
+        if record.label is not None and record.fill is not self._fill:
+            # A live graph that is added again is the old model's until this one stands.
+            self._former = (record.label, record.fill, record.prepare)
+        self._host()
         KernelSession().open(self.graph)
+        self._former = None
+
+    def _host(self) -> None:
+        KernelSession().host(self.graph, self.room.label, fill=self._fill, prepare=self.room.initialiser)
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Give name and present value of each variable that has one, a few at a time; all if `names` is None."""
@@ -133,7 +149,7 @@ class GraphMode:
     def fill_from(self, fill: Callable[[Any], None]) -> None:
         """Have native sessions filled by another function from now on."""
         self._fill = fill
-        KernelSession().host(self.graph, self.room.label, fill=fill, prepare=self.room.initialiser)
+        self._host()
 
     def fetch(self, signature: Signature, name: str) -> str:
         """Return the tensor that a fetch name means: an output, a room's name, any tensor.
@@ -256,6 +272,10 @@ class GraphMode:
         """Free the variables and let go of the graph; a run under way is cancelled."""
         # Unless another model has taken over the same live graph meanwhile.
         if hosted(self.graph).fill is self._fill:
-            KernelSession().evict(self.graph)
+            if self._former is None:
+                KernelSession().evict(self.graph)
+            else:
+                label, fill, prepare = self._former
+                KernelSession().host(self.graph, label, fill=fill, prepare=prepare)
         self.room.namespace.clear()
         self.room.namespace.own.clear()

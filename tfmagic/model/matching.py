@@ -93,7 +93,9 @@ def _under_own_name(signature: Signature, value: Any, inputs: Mapping[str, Any])
     return value, inputs
 
 
-def _mismatch(models: Sequence[Model], refused: Sequence[tuple[Model, InputError]], signature: str | None) -> InputError:
+def _mismatch(
+    models: Sequence[Model], refused: Sequence[tuple[Model, InputError]], signature: str | None
+) -> InputError:
     """Return the error for inputs that some of the models do not take."""
     takes = {model.name: _listed(model.signature(signature).inputs) for model in models}
     wrong, error = refused[0]
@@ -228,4 +230,3 @@ def check_names(names: Any, known: Mapping[str, Model]) -> list[Model]:
         msg = "a comparison takes two models or more" + (f", got {listed[0]} alone" if listed else ", got none")
         raise InputError(msg)
     return [known[name] for name in listed]
-

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import Calls, first_line
@@ -16,12 +17,19 @@ from tfmagic.model.options import missing_device
 from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.signature import default_among
+from tfmagic.model.stopping import stopped, tell
 from tfmagic.model.timing import timed
 from tfmagic.model.trace import traced
+from tfmagic.model.turn import Turn
 from tfmagic.model.waiting import in_batches, patience_of, waited_for
+from tfmagic.runtime.errand import Errand, errand
+from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.patience import Patience
+from tfmagic.runtime.runs import wait_until
+from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tfmagic.model.cell import Cell
@@ -29,13 +37,14 @@ if TYPE_CHECKING:
     from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.namespace import Names
     from tfmagic.model.options import Options
-    from tfmagic.model.record import ModelRecord
+    from tfmagic.model.record import ModelRecord, StopRecord
     from tfmagic.model.saving.save import Saved
     from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.timing import Timing
     from tfmagic.model.trace import Trace
-    from tfmagic.runtime.patience import Patience
+
+T = TypeVar("T")
 
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner would never end by itself.
@@ -60,7 +69,7 @@ class Model:
         tells whether it was trained since.
     """
 
-    def __init__(self, name: str, source: Source, options: Options) -> None:
+    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
         self.name = name
         self.source = source
         self.options = options
@@ -70,9 +79,9 @@ class Model:
         self.began_with: dict[str, int] | None = None
         self._mode: GraphMode | EagerMode | None = None
         self._building = threading.RLock()
-        # Cells of one room run one after the other, whichever threads they come from.
-        self._cells = threading.RLock()
-        self._dropped = False
+        self.turn = turn or Turn(name)
+        self._cells: dict[Errand, None] = {}
+        self._dropped = self._renewed = False
         self._failure: str | None = None
         self._calls = Calls()
         self._trace: Trace | None = None
@@ -192,15 +201,12 @@ class Model:
             msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
             raise InputError(msg)
         patience = patience_of(timeout)
-        if timeout is None:
-            self.mode_now()
-        request = waited_for(
-            self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature), patience
-        )
+        request = waited_for(self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature), patience)
         if size is not None:
             return in_batches(self, request, size, patience)
         return waited_for(self, lambda: self.answer(request, patience=patience, trace=trace), patience)
 
+    @held_back
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
 
@@ -212,9 +218,19 @@ class Model:
             The names that the cell sees behind the room's own.
         """
         __tracebackhide__ = True
-        room = self.mode_now().room
-        with self._cells:
-            return room.run(cell, notebook, {"this": self})
+        with self.turn.taken():
+            room = self.mode_now().room
+            here = Errand()
+            self._cells[here] = None
+            try:
+                with here.run():
+                    return room.run(cell, notebook, {"this": self})
+            except BaseException as error:
+                if here.given_up_at is not None:
+                    raise here.ending() from error
+                raise
+            finally:
+                self._cells.pop(here)
 
     def asked(
         self,
@@ -265,21 +281,29 @@ class Model:
         __tracebackhide__ = True
         mode = request.mode
         arrays = request.feeds() if feeds is None else feeds
+
+        def call() -> dict[str, Any]:
+            __tracebackhide__ = True
+            if trace:
+                outputs, self._trace = traced(request, arrays, patience or Patience())
+                return outputs
+            return mode.call(request.signature, arrays, request.fetches, patience=patience)
+
         try:
             with self._calls.timed():
-                if patience is None:
-                    return Result(mode.call(request.signature, arrays, request.fetches))
-                with patience.during(mode.interrupted):
-                    if trace:
-                        outputs, self._trace = traced(request, arrays, patience)
-                    else:
-                        outputs = mode.call(request.signature, arrays, request.fetches, patience=patience)
-                return Result(outputs)
+                # Native sessions can be run by several threads at once; of an object nobody knows.
+                return Result(call() if mode.mode == "graph" else self._alone(call))
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
             raise
+
+    @held_back
+    def _alone(self, call: Callable[[], T]) -> T:
+        __tracebackhide__ = True
+        with self.turn.taken(call=True):
+            return call()
 
     # -- what it is ------------------------------------------------------------
 
@@ -354,9 +378,10 @@ class Model:
             return "failed"
         if self._mode is None:
             return "parked"
-        if self._mode.stopping:
+        cells = list(self._cells)
+        if self._mode.stopping or any(cell.given_up_at is not None for cell in cells):
             return "stopping"
-        return "running" if self._mode.running else "ready"
+        return "running" if cells or self._mode.running else "ready"
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
@@ -390,6 +415,7 @@ class Model:
 
     # -- what stays of it ----------------------------------------------------------
 
+    @held_back
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the model to disk, with its weights as they now are.
 
@@ -420,10 +446,11 @@ class Model:
         __tracebackhide__ = True
         from tfmagic.model.saving.save import save
 
-        with self._cells:
-            self.saved = save(self, path, replace=replace)
+        with self.turn.taken():
+            self.saved = let_in(partial(save, self, path, replace=replace))
         return self.saved.path
 
+    @held_back
     def python(self) -> str:
         """Return plain TensorFlow code that does without tfmagic and gives the same answers.
 
@@ -441,8 +468,8 @@ class Model:
         __tracebackhide__ = True
         from tfmagic.model.plain.python_of import python_of
 
-        with self._cells:
-            return python_of(self)
+        with self.turn.taken():
+            return let_in(partial(python_of, self))
 
     # -- its life ----------------------------------------------------------------
 
@@ -457,18 +484,29 @@ class Model:
         mode = self._mode
         if mode is not None and not self._dropped:
             return mode
-        with self._building:
+        return self._built_once()
+
+    @held_back
+    def _built_once(self) -> GraphMode | EagerMode:
+        __tracebackhide__ = True
+        while not self._building.acquire(blocking=False):
+            # Another thread builds it.
+            let_in(partial(time.sleep, _POLL_S))
+        try:
             if self._dropped:
                 raise self._gone()
             if self._mode is None:
                 self.build()
             return self._mode  # type: ignore[return-value]  # build() leaves one or raises
+        finally:
+            self._building.release()
 
     @property
     def built(self) -> GraphMode | EagerMode | None:
         """How the model runs as it stands; None while it is not built. Asking builds nothing."""
         return None if self._dropped else self._mode
 
+    @held_back
     def build(self) -> None:
         """Build the model from its source.
 
@@ -480,24 +518,31 @@ class Model:
         __tracebackhide__ = True
         with self._building:
             try:
-                built = self.source.build(self.name, self.options)
+                built = let_in(partial(self.source.build, self.name, self.options))
             except Exception as error:
                 self._failure = first_line(error)
                 raise
+            began_with: dict[str, int] | None = None
             try:
                 default_among(self.name, built.mode.signatures, self.options.signature)
-                built.mode.open()
+                # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
+                workers().call(built.mode.open)
+                if self.source.is_written_anew:
+                    from tfmagic.model.former import checksums
+
+                    began_with = workers().call(partial(checksums, built.mode))
             except BaseException:
                 built.mode.close()
                 raise
             self._failure = None
             self.notes = (*built.notes, *missing_device(self.options.device))
-            self._mode = built.mode
-            if self.source.is_written_anew:
-                from tfmagic.model.former import checksums
+            self._mode, self.began_with = built.mode, began_with
+            if self._dropped:
+                self._mode = None
+                built.mode.close()
+                raise self._gone()
 
-                self.began_with = checksums(built.mode)
-
+    @held_back
     def sync(self) -> int:
         """Take the present weights of the live object of which this model is a copy.
 
@@ -511,6 +556,10 @@ class Model:
         ModelStateError
             When the model is no copy.
         """
+        with self.turn.taken():
+            return let_in(self._sync)
+
+    def _sync(self) -> int:
         mode = self.mode_now()
         present = mode.present
         if present is None:
@@ -521,25 +570,69 @@ class Model:
         mode.assign(values)
         return len(values)
 
-    def release(self) -> None:
+    @held_back
+    def stop(self, *, now: bool = False) -> StopRecord:
+        """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
+
+        Parameters
+        ----------
+        now
+            Cancel it: the variables are read as they stand (a half-finished step may
+            show), the native session is closed and opened again, and they are put
+            back. Where they cannot be read within two seconds, they are those of the
+            source again. A live object's calls end at their next operation.
+
+        Returns
+        -------
+        StopRecord
+            What came of it.
+
+        Raises
+        ------
+        ModelStateError
+            When the model was dropped.
+        """
+        __tracebackhide__ = True
+        if self._dropped:
+            raise self._gone()
+        mode = self._mode
+        if mode is None:
+            return {"name": self.name, "mode": self.mode, "outcome": "idle", "waited_s": 0.0, "variables": 0}
+        return stopped(self.name, mode, self._cells_of_others, now=now)
+
+    def end_cells(self) -> None:
+        """Have the cells of other commands that run in the room end: its next run is refused, and its Python stops."""
+        tell(self.name, self._cells_of_others())
+
+    def _cells_of_others(self) -> list[Errand]:
+        mine = errand()
+        return [cell for cell in list(self._cells) if mine is None or cell.root is not mine.root]
+
+    @held_back
+    def release(self, *, renewed: bool = False) -> None:
         """Refuse calls from now on, let running ones end, and free everything.
 
         A run that was interrupted, or goes on for more than five seconds, is
         cancelled.
+
+        Parameters
+        ----------
+        renewed
+            Whether another model has taken its name.
         """
-        self._dropped = True
-        with self._building:
-            mode, self._mode = self._mode, None
+        self._dropped, self._renewed = True, renewed
+        mode, self._mode = self._mode, None
         self.source.release()
         if mode is None:
             return
-        deadline = time.monotonic() + _DRAIN_S
         try:
-            while mode.running and not mode.stopping and time.monotonic() < deadline:
-                time.sleep(_POLL_S)
+            let_in(partial(wait_until, lambda: mode.stopping or not mode.running, _DRAIN_S))
         finally:
             # Also when the person would not wait: nobody could reach the model any more.
             mode.close()
 
     def _gone(self) -> ModelStateError:
+        if self._renewed:
+            msg = f"model {self.name!r} was dropped when its name was added anew: run it again (models.{self.name})"
+            return ModelStateError(msg)
         return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")

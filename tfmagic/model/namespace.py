@@ -59,9 +59,13 @@ class Namespace(dict[str, Any]):
     def lend(self, notebook: Mapping[str, Any]) -> None:
         """Put the notebook's present names behind the room's own."""
         self.take_back()
-        for name, value in list(notebook.items()):
+        for name in list(notebook):
             if name in self.own or name in self._bound or (name.startswith("__") and name.endswith("__")):
                 continue
+            try:
+                value = notebook[name]
+            except KeyError:
+                continue  # another thread has just deleted it
             self._lent[name] = value
             super().__setitem__(name, value)
 
@@ -139,7 +143,8 @@ class Names(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, in the order of their first assignment."""
-        return (name for name in self._namespace if name in self._namespace.own)
+        # Of a list: a cell may be running in the room at this moment.
+        return (name for name in list(self._namespace) if name in self._namespace.own)
 
     def __len__(self) -> int:
         """Return how many names the room has."""

@@ -20,4 +20,4 @@ def progress(total: int, name: str) -> Any:
         # Without ipywidgets tqdm says so at each import; a line of text does as well.
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
-    return tqdm(total=total, desc=name, unit="row", unit_scale=True)
+    return tqdm(total=total, desc=name, unit=" rows")

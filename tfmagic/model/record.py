@@ -58,6 +58,27 @@ class FormerRecord(TypedDict):
     carried: int
 
 
+class StopRecord(TypedDict):
+    """What came of stopping a model.
+
+    Attributes
+    ----------
+    outcome
+        ``idle`` (it did nothing), ``ended`` (its run came to its end), ``cancelled``
+        (with its variables as they stood), ``reloaded`` (cancelled, and its variables
+        could not be read: they are those of its source), or ``ending`` (cancelled, and
+        its present operation goes on).
+    waited_s
+        How long it took.
+    """
+
+    name: str
+    mode: str
+    outcome: str
+    waited_s: float
+    variables: int
+
+
 class FileRecord(TypedDict):
     """A file that could become a model, looked at without loading it.
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from tfmagic.errors import NameTakenError, SourceError, UnknownNameError, did_you_mean
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
+from tfmagic.model.turn import Turn
+from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.process import once
+from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
     from tfmagic.model.model import Model
     from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
     from tfmagic.model.sources.source import Source
+
+
+# How long a drop waits for a cell that is busy in the model's room, and for one that was told to end.
+_CELL_S = 5.0
+_END_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Models(Mapping[str, "Model"]):
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._adding: set[str] = set()
+        self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         self._lock = threading.RLock()
 
     # -- a mapping -------------------------------------------------------------
@@ -184,6 +195,7 @@ class Models(Mapping[str, "Model"]):
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
 
+    @held_back
     def admit(
         self,
         name: str,
@@ -206,25 +218,15 @@ class Models(Mapping[str, "Model"]):
         check_name(name, _ATTRIBUTES)
         from tfmagic.model.model import Model
 
-        with self._claimed(name):
+        turn = self._turn_of(name)
+        with turn.taken(), self._claimed(name):
             old = self._models.get(name)
-            outcome = "added"
             source.accept(name, options)
-            fingerprint = source.fingerprint()
-            if old is not None:
-                if not old.source.names_the_same(source):
-                    if not replace:
-                        msg = (
-                            f"the name {name!r} is taken by {old.source.text} ({old.source.kind}): choose another "
-                            "name, or say --replace (replace=True) to put this one in its place"
-                        )
-                        raise NameTakenError(msg)
-                    outcome = "replaced"
-                elif old.fingerprint == fingerprint and old.options == options and old.state != "failed":
-                    return Admission(old, "kept")
-                else:
-                    outcome = "renewed"
-            model = Model(name, source, options)
+            fingerprint = let_in(source.fingerprint)
+            outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
+            if old is not None and outcome == "kept":
+                return Admission(old, outcome)
+            model = Model(name, source, options, turn)
             model.fingerprint = fingerprint
             if not lazy:
                 model.build()
@@ -234,16 +236,24 @@ class Models(Mapping[str, "Model"]):
             former: FormerRecord | None = None
             aside: Model | None = None
             if old is not None and outcome == "renewed" and old.began_with is not None:
-                former, aside = _former(old, model, keep=keep)
+                try:
+                    # In a worker: what an interrupted run has left behind may be slow to read.
+                    former, aside = workers().call(partial(_former, old, model, keep=keep))
+                except BaseException:
+                    model.release()
+                    raise
             with self._lock:
                 self._models[name] = model
                 if aside is not None:
                     going += [self._models[aside.name]] if aside.name in self._models else []
                     self._models[aside.name] = aside
-            for one in going:
-                one.release()
+            with ExitStack() as stack:
+                # Each goes, also when the person will not wait for the run of another.
+                for one in going:
+                    stack.callback(one.release, renewed=one is old)
             return Admission(model, outcome, former)
 
+    @held_back
     def drop(self, *names: str, all: bool = False) -> list[ModelRecord]:  # noqa: A002 - as the magic's --all
         """Drop models: calls end, native sessions close, variables are freed.
 
@@ -265,12 +275,20 @@ class Models(Mapping[str, "Model"]):
             When one of the names is not there; then none is dropped.
         """
         with self._lock:
-            models = [self[name] for name in dict.fromkeys(self if all else names)]
-            records = [model.record() for model in models]
-            for model in models:
-                del self._models[model.name]
-        for model in models:
-            model.release()
+            asked = [self[name] for name in dict.fromkeys(self if all else names)]
+        with ExitStack() as stack:
+            # In one order, so that two who drop several do not wait for each other.
+            for model in sorted(asked, key=lambda model: model.name):
+                _have_turn(stack, model)
+            with self._lock:
+                # Another may have dropped one meanwhile.
+                models = [model for model in asked if self._models.get(model.name) is model]
+                records = [model.record() for model in models]
+                for model in models:
+                    del self._models[model.name]
+            # Each goes, also when the person will not wait for the run of another.
+            for model in reversed(models):
+                stack.callback(model.release)
         if models:
             gc.collect()
         return records
@@ -296,11 +314,16 @@ class Models(Mapping[str, "Model"]):
 
         return inspect_path(path)
 
+    def _turn_of(self, name: str) -> Turn:
+        """Return the turn of whatever model has the name, now and later."""
+        with self._lock:
+            return self._turns.setdefault(name, Turn(name))
+
     @contextmanager
     def _claimed(self, name: str) -> Iterator[None]:
         with self._lock:
             if name in self._adding:
-                msg = f"the name {name!r} is being added by another thread at this moment: choose another"
+                msg = f"the name {name!r} is being added by this very command: choose another"
                 raise NameTakenError(msg)
             self._adding.add(name)
         try:
@@ -310,17 +333,38 @@ class Models(Mapping[str, "Model"]):
                 self._adding.discard(name)
 
 
+def _outcome(
+    name: str, old: Model | None, source: Source, fingerprint: object, options: Options, *, replace: bool
+) -> str:
+    """Return what adding a source under a name comes to, as `Admission` says it."""
+    if old is None:
+        return "added"
+    if old.source.names_the_same(source):
+        same = old.fingerprint == fingerprint and old.options == options and old.state != "failed"
+        return "kept" if same else "renewed"
+    if not replace:
+        msg = (
+            f"the name {name!r} is taken by {old.source.text} ({old.source.kind}): choose another "
+            "name, or say --replace (replace=True) to put this one in its place"
+        )
+        raise NameTakenError(msg)
+    return "replaced"
+
+
+def _have_turn(stack: ExitStack, model: Model) -> None:
+    """Take a model's turn, and end the cell that does not give it up in time."""
+    if not stack.enter_context(model.turn.taken(patience=_CELL_S)):
+        model.end_cells()
+        stack.enter_context(model.turn.taken(patience=_END_S))
+
+
 def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None, Model | None]:
     """Save what a cell's model has learnt from going with it, and say what was done."""
     from tfmagic.model.former import carry_over, set_aside, trained
 
-    try:
-        learnt = trained(old)
-        carried = carry_over(old, new) if keep else set()
-        aside = set_aside(old) if learnt - carried else None
-    except BaseException:
-        new.release()
-        raise
+    learnt = trained(old)
+    carried = carry_over(old, new) if keep else set()
+    aside = set_aside(old) if learnt - carried else None
     if aside is None and not carried:
         return None, None
     return {"name": None if aside is None else aside.name, "carried": len(carried)}, aside
@@ -343,7 +387,7 @@ def _warm(model: Model) -> None:
         shape = tuple(1 if size is None else size for size in spec.shape)
         zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     try:
-        model.run(zeros)
+        model.run_stoppable(zeros)
     except BaseException:
         model.release()
         raise

@@ -13,6 +13,7 @@ from tfmagic.model.namespace import Names, Namespace
 from tfmagic.model.variables import Initialiser
 from tfmagic.runtime.behaviour import Behaviour, behaviour_of, eagerly
 from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.pasted import detour
 from tfmagic.runtime.session import KernelSession
 
@@ -44,6 +45,7 @@ class Room:
         self.initialiser = Initialiser(graph) if graph is not None else None
         self._behaviour: Behaviour = {}
 
+    @held_back
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
         """Run a cell in the room.
 

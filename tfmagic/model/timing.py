@@ -135,8 +135,6 @@ def timed(
 
     count = whole_number("repeat", repeat)
     patience = patience_of(timeout)
-    if timeout is None:
-        model.mode_now()
 
     def call() -> None:
         __tracebackhide__ = True
@@ -144,8 +142,7 @@ def timed(
 
     def measure() -> Timing:
         __tracebackhide__ = True
-        with patience.during(model.mode_now().interrupted):
-            return Timing(model.name, *measured(call, count, patience))
+        return Timing(model.name, *measured(call, count, patience))
 
     # As timeit does. In the thread that waits, which comes back when the call does not.
     collects = gc.isenabled()

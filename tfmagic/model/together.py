@@ -103,12 +103,13 @@ def of_all(models: Sequence[Model], calls: Sequence[Callable[[], T]], patience: 
     tardy = [(of, error) for of, error in failed if patience.late and isinstance(error, LATE)]
     if len(tardy) == len(failed):
         raise late(patience, [model for of, _ in failed for model in of])
-    (of, error), *others = sorted(failed, key=lambda one: one in tardy)
+    in_order = [*(one for one in failed if one not in tardy), *tardy]
+    of, error = in_order[0]
     try:
-        raise _with_notes(error, of, others)
+        raise _with_notes(error, of, in_order[1:])
     finally:
         # The traceback refers to this frame, which refers to the error.
-        del outcomes, failed, tardy, others, error
+        del outcomes, failed, tardy, in_order, error
 
 
 def _with_notes(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.errors import DestinationError, PathTakenError
+from tfmagic.model.eager_mode import EagerMode
 from tfmagic.runtime.executions import Execution, executions_of
 from tfmagic.runtime.private import chrome_trace
 from tfmagic.runtime.profile import profiled
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from tfmagic.model.request import Request
     from tfmagic.runtime.patience import Patience
+
+
+_SHOWN = 20
 
 
 class OperationRecord(TypedDict):
@@ -32,6 +36,8 @@ class OperationRecord(TypedDict):
         How often; more than once inside a loop.
     time_s
         How long in all.
+    share
+        Of the time of all operations together.
     allocated_bytes
         What it took from the allocator.
     output_bytes
@@ -43,6 +49,7 @@ class OperationRecord(TypedDict):
     device: str | None
     count: int
     time_s: float
+    share: float
     allocated_bytes: int | None
     output_bytes: int | None
 
@@ -67,6 +74,11 @@ class TraceRecord(TypedDict):
         How long the whole run took; operations that ran side by side add up to more.
     operations
         The longest first.
+    shown
+        How many of them are worth a line each.
+    rest
+        The others together, None where there are none; of no type or device where
+        they have several.
     devices
         The busiest first.
     """
@@ -75,6 +87,8 @@ class TraceRecord(TypedDict):
     mode: str
     wall_s: float
     operations: list[OperationRecord]
+    shown: int
+    rest: OperationRecord | None
     devices: list[DeviceRecord]
 
 
@@ -111,6 +125,7 @@ class Trace:
         self.wall_s = wall_s
         self.executions = sorted(executions, key=lambda execution: execution.start_ns)
         self._chrome = chrome
+        self._total_s = sum(one.time_s for one in self.executions)
 
     @property
     def operations(self) -> list[OperationRecord]:
@@ -118,18 +133,7 @@ class Trace:
         found: dict[tuple[str, str, str | None], list[Execution]] = {}
         for one in self.executions:
             found.setdefault((one.name, one.type, one.device), []).append(one)
-        records: list[OperationRecord] = [
-            {
-                "name": name,
-                "type": kind,
-                "device": device,
-                "count": len(several),
-                "time_s": sum(one.time_s for one in several),
-                "allocated_bytes": _total(one.allocated_bytes for one in several),
-                "output_bytes": _total(one.output_bytes for one in several),
-            }
-            for (name, kind, device), several in found.items()
-        ]
+        records = [self._together(several, *which) for which, several in found.items()]
         return sorted(records, key=lambda record: -record["time_s"])
 
     @property
@@ -156,6 +160,8 @@ class Trace:
             "mode": self.mode,
             "wall_s": self.wall_s,
             "operations": self.operations,
+            "shown": min(_SHOWN, len(self.operations)),
+            "rest": self._rest(),
             "devices": self.devices,
         }
 
@@ -193,14 +199,34 @@ class Trace:
             raise DestinationError(msg) from None
         return file
 
+    def _together(self, several: Sequence[Execution], name: str, kind: str, device: str | None) -> OperationRecord:
+        time_s = sum(one.time_s for one in several)
+        return {
+            "name": name,
+            "type": kind,
+            "device": device,
+            "count": len(several),
+            "time_s": time_s,
+            "share": time_s / self._total_s if self._total_s else 0.0,
+            "allocated_bytes": _total(one.allocated_bytes for one in several),
+            "output_bytes": _total(one.output_bytes for one in several),
+        }
+
+    def _rest(self) -> OperationRecord | None:
+        first = {(one["name"], one["type"], one["device"]) for one in self.operations[:_SHOWN]}
+        others = [one for one in self.executions if (one.name, one.type, one.device) not in first]
+        if not others:
+            return None
+        kinds, devices = {one.type for one in others}, {one.device for one in others}
+        device = devices.pop() if len(devices) == 1 else ""
+        return self._together(others, "", kinds.pop() if len(kinds) == 1 else "", device)
+
     def __repr__(self) -> str:
         """Say what was traced."""
         return f"<trace of {self.model}: {len(self.operations)} operations in {self.wall_s:.3g} s>"
 
 
-def traced(
-    request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patience
-) -> tuple[dict[str, Any], Trace]:
+def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patience) -> tuple[dict[str, Any], Trace]:
     """Make a call, and return its outputs with where the time went.
 
     Parameters
@@ -214,7 +240,7 @@ def traced(
     """
     __tracebackhide__ = True
     mode = request.mode
-    if mode.mode == "eager":
+    if isinstance(mode, EagerMode):
         with profiled() as executions:
             began = time.perf_counter()
             outputs = mode.call(request.signature, feeds, request.fetches, patience=patience)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,7 @@ class Initialiser:
         self._seen: set[int] = set()
         self._kept: list[Any] = []
         self._version = -1
+        self._initialising = threading.RLock()
         self.failed: dict[str, str] = {}
 
     def forget(self) -> None:
@@ -118,9 +120,13 @@ class Initialiser:
     def __call__(self, native: Any) -> None:
         """Initialise new variables and tables in `native`."""
         # Before every run of a training loop: a graph that has not grown has nothing new.
-        version = self._graph.version
-        if version == self._version:
+        if self._graph.version == self._version:
             return
+        # One at a time: a variable that another thread has just initialised may be trained by now.
+        with self._initialising:
+            self._look(native)
+
+    def _look(self, native: Any) -> None:
         new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
         tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
         if new or tables:

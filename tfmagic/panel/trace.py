@@ -6,14 +6,10 @@ from typing import TYPE_CHECKING
 
 from tfmagic.panel.table import Table
 from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
-from tfmagic.panel.view import View, captioned
+from tfmagic.panel.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tfmagic.model.trace import OperationRecord, TraceRecord
-
-_SHOWN = 20
 
 
 class TraceTable(View):
@@ -23,29 +19,23 @@ class TraceTable(View):
         self.record = record
 
     def text(self) -> str:
-        """Return the caption and both tables."""
-        return "\n\n".join([self._caption(), *(table.text() for table in self._tables())])
+        """Return both tables, the first under the caption."""
+        return "\n\n".join(table.text() for table in self._tables())
 
     def html(self) -> str:
-        """Return both tables under the caption."""
-        return captioned(self._caption(), *self._tables())
-
-    def _caption(self) -> str:
-        record = self.record
-        head = f"{record['model']}: one run, {seconds_text(record['wall_s'])}"
-        if not record["operations"]:
-            return f"{head}; TensorFlow recorded no operation of it"
-        return f"{head}; operations that run side by side add up to more"
+        """Return both tables, the first under the caption."""
+        return "".join(table.html() for table in self._tables())
 
     def _tables(self) -> list[Table]:
         record = self.record
+        caption = f"{record['model']}: one run, {seconds_text(record['wall_s'])}"
         if not record["operations"]:
-            return []
-        shown, rest = record["operations"][:_SHOWN], record["operations"][_SHOWN:]
-        total = sum(operation["time_s"] for operation in record["operations"])
-        rows = [_row(operation, total) for operation in shown]
-        if rest:
-            rows.append(_rest(rest, total))
+            note = "TensorFlow recorded no operation of it"
+            return [Table((f"{caption}; {note}",), ())]
+        rows = [_row(operation, operation["name"]) for operation in record["operations"][: record["shown"]]]
+        if record["rest"] is not None:
+            left_out = len(record["operations"]) - record["shown"]
+            rows.append(_row(record["rest"], "1 other operation" if left_out == 1 else f"{left_out} other operations"))
         headings = ("operation", "type", "device", "times", "time", "share", "allocated", "output")
         devices = [
             (
@@ -56,37 +46,20 @@ class TraceTable(View):
             )
             for device in record["devices"]
         ]
-        return [Table(headings, rows), Table(("device", "operations", "time", "allocated"), devices)]
+        return [
+            Table(headings, rows, f"{caption} (operations that ran side by side add up to more)"),
+            Table(("device", "operations", "time", "allocated"), devices),
+        ]
 
 
-def _row(operation: OperationRecord, total: float) -> tuple[str, ...]:
+def _row(operation: OperationRecord, name: str) -> tuple[str, ...]:
     return (
-        operation["name"],
+        name,
         operation["type"],
-        operation["device"] or UNKNOWN,
+        UNKNOWN if operation["device"] is None else operation["device"],
         str(operation["count"]),
         seconds_text(operation["time_s"]),
-        _share(operation["time_s"], total),
+        f"{100 * operation['share']:.1f} %",
         bytes_text(operation["allocated_bytes"]),
         bytes_text(operation["output_bytes"]),
     )
-
-
-def _rest(rest: Sequence[OperationRecord], total: float) -> tuple[str, ...]:
-    time_s = sum(operation["time_s"] for operation in rest)
-    allocated = [operation["allocated_bytes"] for operation in rest if operation["allocated_bytes"] is not None]
-    noun = "operation" if len(rest) == 1 else "operations"
-    return (
-        f"{len(rest)} other {noun}",
-        "",
-        "",
-        str(sum(operation["count"] for operation in rest)),
-        seconds_text(time_s),
-        _share(time_s, total),
-        bytes_text(sum(allocated) if allocated else None),
-        "",
-    )
-
-
-def _share(part: float, total: float) -> str:
-    return f"{part / total:.0%}" if total else UNKNOWN

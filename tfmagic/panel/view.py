@@ -16,7 +16,7 @@ from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
+    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord, SavedRecord, StopRecord
     from tfmagic.model.signature import SignatureRecord, TensorRecord
 
 
@@ -188,9 +188,32 @@ def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", "
     return apart.join(_end_text(end) for end in ends)
 
 
+def stopped_text(record: StopRecord) -> str:
+    """Return the line that says what came of stopping a model."""
+    if record["mode"] == "eager":
+        cancelled = "its call was cancelled; its weights are the object's own, as they stand"
+    elif record["variables"]:
+        cancelled = f"its run was cancelled, and its {_count(record['variables'])} kept (a half-finished step may show)"
+    else:
+        cancelled = "its run was cancelled"
+    said = {
+        "idle": "there was nothing to stop",
+        "ended": f"its run has ended, after {seconds_text(record['waited_s'])}",
+        "cancelled": cancelled,
+        "reloaded": "its run was cancelled; its variables could not be read within 2 s, "
+        "so they are those of its source again",
+        "ending": "it was told to end, and its present operation goes on: it is stopping until that has ended",
+    }
+    return f"{record['name']}: {said[record['outcome']]}"
+
+
+def _count(variables: int) -> str:
+    return "1 variable" if variables == 1 else f"{variables} variables"
+
+
 def synced_text(variables: int) -> str:
     """Return how many variables took the values of a live object."""
-    return "1 variable" if variables == 1 else f"{variables} variables"
+    return _count(variables)
 
 
 def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
@@ -232,6 +255,18 @@ def _former_text(former: FormerRecord | None) -> str:
     if former is not None and former["name"] is not None:
         lines.append(f"it had been trained: that is now {former['name']} (%tf_run {former['name']} …), on disk")
     return "".join(f"\n  {line}" for line in lines)
+
+
+def saved_text(name: str, record: SavedRecord) -> str:
+    """Return the sentence that says what was written of a model."""
+    count = record["variables"]
+    weights = "no variables" if count == 0 else "1 variable" if count == 1 else f"{count} variables"
+    if record["format"] == "frozen graph" and count:
+        weights += " as constants"
+    if record["for_training"]:
+        weights += f", {record['for_training']} of them for training alone"
+    size = bytes_text(record["size_bytes"])
+    return "; ".join([f"{name} saved: {record['format']} {record['path']}, {size} with {weights}", *record["notes"]])
 
 
 def _default(record: ModelRecord) -> SignatureRecord | None:

@@ -7,13 +7,15 @@ the usual way unnoticed.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 v1 = tf.compat.v1
 
@@ -176,3 +178,52 @@ def traces_of(function: Any) -> list[Any]:
     """
     listed = getattr(function, "_list_all_concrete_functions", None)
     return list(listed()) if callable(listed) else []
+
+
+_manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
+
+
+class Cancellation:
+    """Ends the functions that run eagerly in its blocks, between two of their operations.
+
+    TensorFlow's ``CancellationManagerContext`` is one for the whole process, and
+    would end what another thread runs as well; here each block has its own. Where
+    the private names are gone, a function runs to its end.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from tensorflow.python.eager import cancellation
+
+            self._manager = cancellation.CancellationManager()
+            _know_blocks(cancellation)
+        except (ImportError, AttributeError):
+            self._manager = None
+
+    def cancel(self) -> None:
+        """End what runs in the block, from any thread."""
+        if self._manager is not None:
+            self._manager.start_cancel()
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Run a block whose functions can be ended."""
+        token = _manager.set(self._manager)
+        try:
+            yield
+        finally:
+            _manager.reset(token)
+
+
+def _know_blocks(cancellation: Any) -> None:
+    """Have TensorFlow ask for the block's manager, from the first one on."""
+    stock = cancellation.context
+    if getattr(stock, "knows_blocks", False):
+        return
+
+    def context() -> Any:
+        manager = _manager.get()
+        return stock() if manager is None else manager
+
+    context.knows_blocks = True  # type: ignore[attr-defined]  # so that it is put there once
+    cancellation.context = context

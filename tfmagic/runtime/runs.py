@@ -40,14 +40,18 @@ class Run:
         How often its graph had been given up when it began.
     cancelled
         Whether it was ended with ``stop --now``.
+    end
+        Ends it between two of its operations, from another thread; None where that
+        takes more.
     """
 
-    __slots__ = ("cancelled", "evictions", "interrupted_at", "sent")
+    __slots__ = ("cancelled", "end", "evictions", "interrupted_at", "sent")
 
     def __init__(self, evictions: int = 0) -> None:
         self.sent: Errand | None = errand()
         self.evictions = evictions
         self.cancelled = False
+        self.end: Callable[[], None] | None = None
         self.interrupted_at: float | None = None
 
     @property

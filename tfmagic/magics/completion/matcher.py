@@ -80,11 +80,17 @@ def offers_at(shell: Any, text: str, row: int, column: int) -> Offers | None:
         if room is None:
             return None
         return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
-    if begun(place.before).comment:
+    if _has_ended(place.before):
         return Offers()
     room = None if place.room is None else glance(place.room)
     names = PythonNames(shell, {} if room is None else {**room.bound, **room.names})
     return model_line(place, names) if place.magic == "tf_model" else run_line(place, names)
+
+
+def _has_ended(before: str) -> bool:
+    """Return whether the cursor is in a comment, or behind the ``;`` that ends a line."""
+    here = begun(before)
+    return here.comment or (before.rstrip().endswith(";") and not here.quote and not here.closers)
 
 
 def _is_automagic(shell: Any, name: str) -> bool:

@@ -78,8 +78,10 @@ def _models(line: MagicLine, places: list[str]) -> list[str]:
 
 
 def _surroundings(line: MagicLine, places: list[str], read: Typed, names: PythonNames) -> Surroundings:
-    model = glance(read.rest[0]) if read.rest else None
-    source = read.rest[1] if "SOURCE" in places and len(read.rest) > 1 else None
+    # An option may come before the words that it is about: then those stand after the cursor.
+    words = (*read.rest, *read.later)
+    model = glance(words[0]) if words else None
+    source = words[1] if "SOURCE" in places and len(words) > 1 else None
     return Surroundings(
         names,
         line.leading,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.magics.completion.offer import Offers, starting
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # By name: to ask TensorFlow and Keras would import them.
 _PACKAGES = {"keras", "tensorflow", "tf_keras"}
 _CLASSES = {"AutoTrackable", "ConcreteFunction", "Function", "Graph", "GraphDef", "Layer", "Module"}
+_LONGEST_PATH = 4096
 _BARE = re.compile(r"\w*")
 _ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.\w*)+")
 
@@ -57,13 +58,14 @@ def sources(typed: Typed, earlier: Sequence[str], names: PythonNames, leading: s
 def could_be_a_model(value: Any) -> bool:
     """Return whether an object is of a kind that ``add`` takes, or the path of something."""
     kind = type(value)
-    if issubclass(kind, (str, PurePath)):
-        return _is_there(value)
+    # No other kinds of text and paths: they may do anything when they are asked.
+    if kind in {str, type(Path())}:
+        return _is_there(str(value))
     return any(base.__name__ in _CLASSES and base.__module__.partition(".")[0] in _PACKAGES for base in kind.__mro__)
 
 
-def _is_there(path: str | PurePath) -> bool:
+def _is_there(path: str) -> bool:
     try:
-        return bool(str(path).strip()) and Path(path).expanduser().exists()
+        return 0 < len(path) <= _LONGEST_PATH and Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):
         return False

@@ -1,1 +1,1 @@
-"""Models as plain TensorFlow code: one file a kind of saved model."""
+"""Models as plain TensorFlow code: one file a kind of file that the code reads."""

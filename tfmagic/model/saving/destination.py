@@ -30,6 +30,7 @@ _OF_A_SAVED_MODEL = {
     "assets.extra",
     "debug",
 }
+_OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 # What file browsers and notebooks leave in any folder.
 _STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
 
@@ -68,9 +69,8 @@ class Destination:
     def _check(self, *, replace: bool) -> None:
         parent = self.path.parent
         if not parent.is_dir():
-            there = next((folder for folder in parent.parents if folder.exists()), parent)
-            what = "is a file" if parent.exists() or not there.is_dir() else "is not there"
-            msg = f"{self.shown} cannot be saved: its folder {parent} {what}; make the folder first, nothing was written"
+            what = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
+            msg = f"{self.shown} cannot be saved: its folder {parent} {what}"
             raise DestinationError(msg)
         if not self.path.exists():
             return
@@ -90,7 +90,8 @@ class Destination:
         inside = {entry.name for entry in self.path.iterdir()} - _STRAY
         others = sorted(inside - _OF_A_SAVED_MODEL)
         if inside and "saved_model.pb" not in inside and "saved_model.pbtxt" not in inside:
-            msg = f"{self.shown} is a folder that is no SavedModel (there is: {_listed(sorted(inside))}): choose another"
+            there = _listed(sorted(inside))
+            msg = f"{self.shown} is a folder that is no SavedModel (there is: {there}): choose another path"
             raise PathTakenError(msg)
         if others:
             msg = (
@@ -134,29 +135,28 @@ class Destination:
 
     def failed(self, error: Exception) -> DestinationError:
         """Return the error to raise for one that came while writing: the reason, and what became of the old."""
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        reason = reason if isinstance(reason, str) else reason[0]
-        kept = ", what was there is as it was" if self.path.exists() else ", nothing was written"
-        return DestinationError(f"{self.shown} cannot be saved: {reason[:200]}{kept}")
+        reason = disk_reason(error) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        kept = "what was there is as it was" if self.path.exists() else "nothing was written"
+        return DestinationError(f"{self.shown} cannot be saved: {reason}; {kept}")
 
     def _place_file(self, beside: Path) -> None:
         if self.path.exists():
             # A file that everybody could read stays so.
             shutil.copymode(self.path, beside)
-        os.replace(beside, self.path)
+        beside.replace(self.path)
 
     def _place_folder(self, beside: Path, aside: Path) -> None:
         if not self.path.exists():
-            os.replace(beside, self.path)
+            beside.replace(self.path)
             return
         shutil.copymode(self.path, beside)
         try:
-            os.replace(self.path, aside)
-            os.replace(beside, self.path)
+            self.path.replace(aside)
+            beside.replace(self.path)
         except BaseException:
             # Also where Ctrl-C comes between the two.
             if aside.exists() and not self.path.exists():
-                os.replace(aside, self.path)
+                aside.replace(self.path)
             raise
 
 
@@ -173,12 +173,9 @@ def on_this_machine(path: str) -> None:
         raise DestinationError(msg)
 
 
-def says_no_space(error: BaseException) -> bool:
-    """Return whether an error of TensorFlow, HDF5 or the system says that writing failed for the disk's sake."""
-    if isinstance(error, OSError):
-        return True
-    text = str(error)
-    return any(os.strerror(number) in text for number in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO))
+def disk_reason(error: BaseException) -> str | None:
+    """Return why writing failed, where an error of TensorFlow or HDF5 says that it was for the disk's sake."""
+    return next((reason for reason in map(os.strerror, _OF_THE_DISK) if reason in str(error)), None)
 
 
 def _listed(names: list[str]) -> str:

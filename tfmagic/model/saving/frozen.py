@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -11,9 +12,10 @@ import tensorflow as tf
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
-from tfmagic.model.saving.live_shapes import require_known, with_known_shapes
+from tfmagic.model.saving.live_ends import require_known
 from tfmagic.model.saving.named_ends import NamedEnds
 from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.moving import TablesError, moved
 from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
 from tfmagic.model.variables import bytes_of
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.signature import Signature
 
 v1 = tf.compat.v1
 
@@ -66,6 +69,8 @@ class FrozenFile:
     def __call__(self, file: Path) -> Written:
         """Write the file."""
         try:
+            if self._own:
+                self._mode.open()
             return self._write(file)
         finally:
             if self._own:
@@ -85,15 +90,15 @@ class FrozenFile:
         check_size(self._label, constant)
         file.write_bytes(constant.SerializeToString())
         left = total - len(values.checksums)
-        notes = (f"{left} variables that its outputs do not need are not in it",) if left else ()
-        return Written(len(values.checksums), 0, values.checksums, notes)
+        notes = (f"without {left} that its outputs do not need",) if left else ()
+        return Written(_as_named(self._signature), len(values.checksums), 0, values.checksums, notes)
 
 
 def _drawn(mode: EagerMode, name: str) -> GraphMode:
     """Return a live object's signature as a graph of its own, with its present weights."""
     label = mode.room.label
     signature = with_known_shapes(mode, mode.signatures[name])
-    require_known(label, signature)
+    require_known(label, signature, name)
     one = copy(mode)
     one.signatures = {name: signature}
     try:
@@ -104,6 +109,14 @@ def _drawn(mode: EagerMode, name: str) -> GraphMode:
     except SourceError as error:
         msg = f"{label} cannot be frozen: {error}"
         raise SaveError(msg) from error
+
+
+def _as_named(signature: Signature) -> Signature:
+    """Return a signature with the tensors that it has in the file."""
+    inputs, outputs = (
+        tuple(replace(spec, tensor=f"{spec.name}:0") for spec in side) for side in (signature.inputs, signature.outputs)
+    )
+    return replace(signature, inputs=inputs, outputs=outputs)
 
 
 class _Values:

@@ -51,6 +51,8 @@ class GraphFolder:
     ----------
     mode
         The model.
+    default
+        The default signature's name.
 
     Raises
     ------
@@ -58,8 +60,9 @@ class GraphFolder:
         When a SavedModel cannot hold it.
     """
 
-    def __init__(self, mode: GraphMode) -> None:
+    def __init__(self, mode: GraphMode, default: str) -> None:
         self._mode = mode
+        self._default = default
         self._label = mode.room.label
         self._definition = definition_of(mode, mode.signatures.values())
         check_size(self._label, self._definition)
@@ -92,12 +95,12 @@ class GraphFolder:
 
         saved = [name for name in variables if name in checkpoint.dtypes]
         return Written(
+            mode.signatures[self._default],
             len(saved),
             sum(1 for name in saved if name not in used),
             checkpoint.checksums,
             tuple(_left_out(mode, [name for name in wanted if name not in checkpoint.dtypes])),
         )
-
 
     def come_from(self, folder: Path) -> None:
         """Have the model's native sessions be filled from the folder that it was written to."""

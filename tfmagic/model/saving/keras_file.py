@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
 from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.saving.live_root import all_variables
 from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
-from tfmagic.runtime.values import checksum
+from tfmagic.runtime.values import checksum, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.options import Options
 
 
 class KerasFile:
@@ -27,6 +30,10 @@ class KerasFile:
         What the model is, for messages.
     mode
         How it runs.
+    default
+        The default signature's name.
+    options
+        What was said when it was added.
 
     Raises
     ------
@@ -34,8 +41,11 @@ class KerasFile:
         When it is no Keras model, or one that was never built.
     """
 
-    def __init__(self, kind: str, mode: GraphMode | EagerMode) -> None:
+    def __init__(self, kind: str, mode: GraphMode | EagerMode, default: str, options: Options) -> None:
         self._mode = mode
+        self._signature = mode.signatures[default]
+        renamed = options.inputs is not None or options.outputs is not None
+        self._notes = ("its ends have Keras's own names in it",) if renamed else ()
         if isinstance(mode, GraphMode):
             if mode.archivist is None:
                 raise _no_keras_model(mode, kind)
@@ -46,14 +56,17 @@ class KerasFile:
         """Write the file."""
         mode = self._mode
         if isinstance(mode, GraphMode):
-            if mode.archivist is not None:
-                mode.archivist(file)
-        else:
-            with eagerly(), without_warnings():
-                mode.live.save(file)
+            names = [] if mode.archivist is None else list(mode.archivist(file))
+            checksums = {name: checksum(value) for name, value in mode.values(names)}
+            more = len(values_of(mode.graph).names()) - len(names)
+            notes = (f"without {more} that are no part of the Keras model",) if more else ()
+            return Written(self._signature, len(names), 0, checksums, (*self._notes, *notes))
+        with eagerly(), without_warnings():
+            mode.live.save(file)
         checksums = {name: checksum(value) for name, value in mode.values()}
-        optimizer = getattr(mode.live, "optimizer", None)
-        return Written(len(checksums), len(getattr(optimizer, "variables", ())), checksums)
+        total = len(all_variables(mode))
+        signature = with_known_shapes(mode, self._signature)
+        return Written(signature, total, total - len(checksums), checksums, self._notes)
 
 
 def _check_live(mode: EagerMode, kind: str) -> None:

@@ -10,9 +10,10 @@ import tensorflow as tf
 from tfmagic.errors import SaveError
 from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.names import names_an_operation
+from tfmagic.model.saving.live_ends import require_known
 from tfmagic.model.saving.live_root import all_variables, root_of
-from tfmagic.model.saving.live_shapes import require_known, with_known_shapes
 from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.values import checksum
@@ -43,6 +44,7 @@ class LiveFolder:
 
     def __init__(self, mode: EagerMode, default: str) -> None:
         self._mode = mode
+        self._default = default
         self._notes: list[str] = []
         self._functions: dict[str, Any] = {}
         for name, signature in mode.signatures.items():
@@ -51,7 +53,8 @@ class LiveFolder:
             except SaveError as error:
                 if name == default:
                     raise
-                self._notes.append(f"signature {name!r} is not in it: {error}")
+                why = str(error).removeprefix(f"{mode.room.label} ")
+                self._notes.append(f"without its signature {name!r}, which {why}")
 
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
@@ -73,12 +76,13 @@ class LiveFolder:
         used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
         variables = all_variables(self._mode).values()
         unused = sum(1 for one in variables if id(one.handle) not in used)
-        return Written(len(variables), unused, checksums, tuple(self._notes))
+        signature = self._mode.signatures[self._default]
+        return Written(signature, len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
         mode, label = self._mode, self._mode.room.label
-        require_known(label, signature)
+        require_known(label, signature, self._default)
         inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
         specs = [_spec(label, spec) for spec in inputs]
@@ -94,7 +98,7 @@ class LiveFolder:
             msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, which no signature can"
             raise SaveError(msg)
         if left_out:
-            self._notes.append(f"inputs that may be left out are not in it: {', '.join(left_out)}")
+            self._notes.append(f"without inputs that may be left out: {', '.join(left_out)}")
         return concrete
 
 

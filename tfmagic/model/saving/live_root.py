@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.model.sources.keras_model import KerasSource
-from tfmagic.model.sources.keras_model import KerasSource
 from tfmagic.model.sources.module import ModuleSource
 
 if TYPE_CHECKING:

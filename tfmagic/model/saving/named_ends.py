@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tfmagic.model.signature import Signature, TensorSpec
 
+
 class NamedEnds:
     """Gives the ends of a graph their names in two steps, before and after it is frozen.
 
@@ -98,7 +99,6 @@ class NamedEnds:
             made = definition.node.add(name=name, op="Identity")
             made.input.append(_edge(f"{new.get(op, op)}:{index}"))
             made.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
-
 
     def _stands(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
         """Whether an output has its name already, and would be taken for an output by it."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError
 from tfmagic.model.graph_mode import GraphMode
-from tfmagic.model.saving.destination import Destination, on_this_machine, says_no_space
+from tfmagic.model.saving.destination import Destination, disk_reason, on_this_machine
 from tfmagic.model.saving.formats import Format, format_of
 from tfmagic.model.saving.frozen import FrozenFile
 from tfmagic.model.saving.graph_folder import GraphFolder
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tfmagic.model.record import SavedRecord
     from tfmagic.model.saving.written import Written
 
+
 @dataclass(frozen=True)
 class Saved:
     """Where a model was last saved, and as what.
@@ -36,8 +37,6 @@ class Saved:
         The file or folder.
     format
         Its format.
-    signature
-        The default signature's name in it.
     size_bytes
         How large it is.
     written
@@ -49,7 +48,6 @@ class Saved:
 
     path: Path
     format: Format
-    signature: str
     size_bytes: int
     written: Written
     stamp: tuple[tuple[str, int, int], ...]
@@ -102,7 +100,7 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
             except SaveError:
                 raise
             except (tf.errors.OpError, RuntimeError, ValueError) as error:
-                if not says_no_space(error):
+                if disk_reason(error) is None:
                     raise
                 raise destination.failed(error) from error
     if model.source.origin() == destination.path:
@@ -113,7 +111,6 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
     return Saved(
         destination.path,
         form,
-        model.default_signature,
         disk_bytes(destination.path),
         written,
         stamp(destination.path),
@@ -122,9 +119,9 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
 
 def _writer(form: Format, model: Model, mode: GraphMode | EagerMode) -> Callable[[Path], Written]:
     """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
-    if form is Format.KERAS:
-        return KerasFile(model.source.kind, mode)
     default = model.default_signature
+    if form is Format.KERAS:
+        return KerasFile(model.source.kind, mode, default, model.options)
     if form is Format.FROZEN:
         return FrozenFile(mode, default)
-    return GraphFolder(mode) if isinstance(mode, GraphMode) else LiveFolder(mode, default)
+    return GraphFolder(mode, default) if isinstance(mode, GraphMode) else LiveFolder(mode, default)

@@ -39,9 +39,7 @@ class SavedFill:
         Paths of the model's own files, by the tensor that is fed with each.
     """
 
-    def __init__(
-        self, mode: GraphMode, folder: Path, initialisers: Sequence[str], assets: Mapping[str, str]
-    ) -> None:
+    def __init__(self, mode: GraphMode, folder: Path, initialisers: Sequence[str], assets: Mapping[str, str]) -> None:
         self._room = mode.room
         self._folder = folder
         self._initialisers = list(initialisers)

@@ -105,7 +105,5 @@ def _export(op: Any, name: str) -> Any:
 
 
 def _import(op: Any, name: str) -> Any:
-    columns = [
-        v1.placeholder(op.get_attr(kind), name=f"{name}_{kind}") for kind in ("key_dtype", "value_dtype")
-    ]
+    columns = [v1.placeholder(op.get_attr(kind), name=f"{name}_{kind}") for kind in ("key_dtype", "value_dtype")]
     return tf.raw_ops.LookupTableImportV2(table_handle=op.outputs[0], keys=columns[0], values=columns[1], name=name)

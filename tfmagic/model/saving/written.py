@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tfmagic.model.signature import Signature
+
 
 @dataclass(frozen=True)
 class Written:
@@ -15,6 +17,8 @@ class Written:
 
     Attributes
     ----------
+    signature
+        The default one, under the names that it has in the file.
     variables
         How many variables.
     for_training
@@ -25,6 +29,7 @@ class Written:
         What there is to say of what is not in it.
     """
 
+    signature: Signature
     variables: int
     for_training: int
     checksums: Mapping[str, int]

@@ -61,7 +61,8 @@ class CellSource(Source):
         graph = tf.Graph()
         room = Room(model, graph, options.device)
         session = KernelSession()
-        session.host(graph, model, fill=initial_fill(room), prepare=room.initialiser)
+        fill = initial_fill(room)
+        session.host(graph, model, fill=fill, prepare=room.initialiser)
         try:
             room.run(self.cell, self._notebook, {})
             _check_not_empty(model, graph)
@@ -75,7 +76,7 @@ class CellSource(Source):
         except BaseException:
             session.evict(graph)
             raise
-        mode = GraphMode(room, {signature.name: signature}, initial_fill(room), None)
+        mode = GraphMode(room, {signature.name: signature}, fill, None)
         waiting = room.initialiser.failed if room.initialiser is not None else {}
         notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
         return Built(mode, notes)

@@ -11,6 +11,7 @@ from tfmagic.errors import MissingPathError, SourceError, did_you_mean
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.inference import infer
+from tfmagic.model.plain.checkpoint import checkpoint_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature, default_among, renamed
 from tfmagic.model.sources.file import FileSource
@@ -85,6 +86,10 @@ class CheckpointSource(FileSource):
                 restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
         name_the_ends(room, next(iter(signatures.values())))
         return Built(GraphMode(room, signatures, _filling(room, restore), guard), list(self._notes))
+
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that restores it."""
+        return checkpoint_code(name, self.path, signature, options.device)
 
     def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)

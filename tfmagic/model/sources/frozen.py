@@ -12,6 +12,7 @@ from tfmagic.errors import SourceError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
 from tfmagic.model.inference import infer
+from tfmagic.model.plain.frozen import frozen_code
 from tfmagic.model.room import Room
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.live import LiveSource
@@ -21,6 +22,7 @@ from tfmagic.model.sources.source import Built
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
 
 v1 = tf.compat.v1
 
@@ -37,6 +39,10 @@ class FrozenSource(FileSource):
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; what nothing names is inferred."""
         return imported(model, self.path, read_graph_def(model, self.path), options)
+
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that imports it."""
+        return frozen_code(name, self.path, signature, options.device)
 
 
 class GraphDefSource(LiveSource):

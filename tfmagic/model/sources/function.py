@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
 from tfmagic.model.sources.live import SharedSource, spec_of
+from tfmagic.runtime.private import traces_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,9 @@ def variables_behind(live: Any) -> list[Any]:
     """Return the variables that a function has captured so far."""
     if hasattr(live, "variables"):
         return list(live.variables)
-    return list(getattr(live, "_variables", ()) or ())
+    made = getattr(live, "_variables", ()) or ()
+    captured = [variable for trace in traces_of(live) for variable in trace.variables]
+    return list({id(variable): variable for variable in (*made, *captured)}.values())
 
 
 def signature_and_call(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tfmagic.model.graph_mode import GraphMode
 
 
-def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], None]:
-    """Return what writes the ``.keras`` file of a model whose weights are in a graph.
+def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
+    """Return what writes the ``.keras`` file of a model whose weights are in a graph, and names what it wrote.
 
     Parameters
     ----------
@@ -28,13 +28,14 @@ def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int
         Where in its list of variables each of the graph's is, by name.
     """
 
-    def write(path: Path) -> None:
+    def write(path: Path) -> list[str]:
         with eagerly():
             made = make()
             variables = list(made.variables)
             for name, value in mode.values(places):
                 variables[places[name]].assign(value)
             made.save(path)
+        return list(places)
 
     return write
 

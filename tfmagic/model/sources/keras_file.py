@@ -21,6 +21,7 @@ from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.names import unique
 from tfmagic.model.options import Options
+from tfmagic.model.plain.keras_file import keras_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature
 from tfmagic.model.sources.file import FileSource
@@ -28,8 +29,16 @@ from tfmagic.model.sources.held import Held, hold
 from tfmagic.model.sources.keras_archive import KerasArchive, archive_at
 from tfmagic.model.sources.keras_clone import archivist
 from tfmagic.model.sources.keras_model import KerasSource, check_backend
-from tfmagic.model.sources.keras_objects import naming_what_is_missing, notebook_objects, objects_for, refuse_code
+from tfmagic.model.sources.keras_objects import (
+    naming_what_is_missing,
+    notebook_objects,
+    objects_for,
+    own_names,
+    refuse_code,
+)
 from tfmagic.model.sources.keras_private import without_pending_variables
+from tfmagic.model.sources.keras_structure import structure_of
+from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.loading import filling, name_the_ends, reading
 from tfmagic.model.sources.moving import drawn, op_name
 from tfmagic.model.sources.paths import stamp, the_path
@@ -39,7 +48,7 @@ from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 v1 = tf.compat.v1
 
@@ -71,14 +80,7 @@ class KerasFileSource(FileSource):
                 # Keras takes parts out of the configuration that it is given.
                 return archive.skeleton(deepcopy(config), objects, safe=not options.unsafe)
 
-            with (
-                reading(model, self.path, "the model"),
-                naming_what_is_missing(model, self.path, config, options.objects),
-            ):
-                skeleton = _without_values(make)
-            built = (
-                None if _loads_in_its_own_way(skeleton) else _drawn_if_possible(model, archive, make, skeleton, options)
-            )
+            built = _drawn_if_possible(model, archive, make, options)
             if built is not None:
                 return built
         with naming_what_is_missing(model, self.path, config, options.objects):
@@ -107,6 +109,35 @@ class KerasFileSource(FileSource):
             return None, [], notes
         return eager.signatures[DEFAULT], [bytes_of(one.shape, one.dtype) for one in skeleton.variables], notes
 
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that loads it; what it needs of the person's own has to be defined before."""
+        archive = archive_at(the_path(self.path))
+        config = archive.config()
+        objects = objects_for(config, options.objects)
+        live = self._described(archive, config, objects, options)
+        eager = KerasSource(live, self.text).connect(Room(name), Options())
+        own = with_known_shapes(eager, eager.signatures[DEFAULT])
+        return keras_code(
+            name,
+            self.path,
+            signature,
+            structure_of(live, own),
+            objects=own_names(config),
+            unsafe=options.unsafe,
+            device=options.device,
+        )
+
+    def _described(self, archive: KerasArchive, config: Any, objects: dict[str, Any], options: Options) -> Any:
+        """Return the model, without values where that can be."""
+        if not archive.has_assets:
+            return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
+        import keras
+
+        with eagerly():
+            return keras.models.load_model(
+                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
+            )
+
     def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
         """Load the file as Keras does, and move the object into a graph."""
         import keras
@@ -130,11 +161,10 @@ def _without_values(make: Callable[[], Any]) -> Any:
         return make()
 
 
-def _drawn_if_possible(
-    model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options
-) -> Built | None:
+def _drawn_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
     try:
-        return _drawn(model, archive, make, skeleton, options)
+        skeleton = _without_values(make)
+        return None if _loads_in_its_own_way(skeleton) else _drawn(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
     except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
@@ -146,7 +176,7 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     import keras
 
     eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
-    signature = eager.signatures[DEFAULT]
+    signature = with_known_shapes(eager, eager.signatures[DEFAULT])
     unknown = next((spec for spec in signature.required if spec.dtype is None), None)
     if unknown is not None:
         msg = f"{model}: {archive.path} does not say the shape of input {unknown.name!r}"
@@ -158,13 +188,17 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
         held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
         mapping = [(one, mine.value()) for one, mine in zip(skeleton.variables, held, strict=True)]
-        with keras.StatelessScope(mapping, initialize_variables=False):
+        with keras.StatelessScope(mapping, initialize_variables=False) as scope:
+            before = [scope.get_current_value(one) for one in skeleton.variables]
             for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
-                # What Normalization makes of its weights once they are loaded, the graph makes of its own.
-                getattr(layer, "finalize_state", _nothing)()
+                if isinstance(layer, keras.layers.Normalization):
+                    # What it makes of its weights once they are loaded, the graph makes of its own.
+                    layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
             result = eager.invoke(DEFAULT, given)
         ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        after = [scope.get_current_value(one) for one in skeleton.variables]
+        ends = _with_effects(ends, zip(held, before, after, strict=True))
     signature = drawn(signature, fed, ends)
     own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
 
@@ -179,6 +213,27 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     mode = GraphMode(room, {DEFAULT: signature}, filling(room, fill))
     mode.archivist = archivist(mode, make, {one.op.name: at for at, one in enumerate(held)})
     return Built(mode)
+
+
+def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers.
+
+    Parameters
+    ----------
+    ends
+        The outputs.
+    values
+        The variables, each with its value before the call and after.
+    """
+    effects = []
+    for variable, before, after in values:
+        if after is not before:
+            with tf.control_dependencies([before]):
+                effects.append(variable.assign(after, read_value=False))
+    if not effects:
+        return ends
+    with tf.control_dependencies(effects):
+        return {name: None if end is None else tf.identity(end) for name, end in ends.items()}
 
 
 def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
@@ -204,10 +259,6 @@ def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.n
     for variable in left.values():
         # Not in the file, such as the state of a random generator: as a new model has it.
         take(variable, np.array(variable.value))
-
-
-def _nothing() -> None:
-    """Stand for what most layers do not do."""
 
 
 def _loads_in_its_own_way(skeleton: Any) -> bool:

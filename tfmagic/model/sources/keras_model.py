@@ -45,7 +45,7 @@ class KerasSource(SharedSource):
 
         def call_by_name(given: dict[str, Any]) -> Any:
             result = call(given)
-            values = [value for _, value in _leaves(result)]
+            values = [value for _, value in leaves(result)]
             # Two outputs may be of one name to Keras, so it is their places that count.
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
@@ -113,7 +113,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
 
     def call(given: dict[str, Any]) -> Any:
         # An optional input that was not given is None to Keras.
-        return live(_packed(struct, iter([given.get(name) for name in names])), **inference)
+        return live(packed(struct, iter([given.get(name) for name in names])), **inference)
 
     return call
 
@@ -124,8 +124,8 @@ def _signature(live: Any) -> Signature:
         return Signature(DEFAULT, tuple(_arguments(live)), ())
     struct = getattr(live, "_inputs_struct", None)
     if isinstance(struct, dict):
-        inputs = [tensor for _, tensor in _leaves(struct)]
-        names = [_joined(path) for path, _ in _leaves(struct)]
+        inputs = [tensor for _, tensor in leaves(struct)]
+        names = [joined(path) for path, _ in leaves(struct)]
     else:
         names = [tensor.name for tensor in inputs]
     starts = [
@@ -155,12 +155,12 @@ def _outputs(live: Any) -> list[TensorSpec]:
         names = [f"output_{index}" for index in range(len(outputs))]
     struct = getattr(live, "_outputs_struct", None)
     if isinstance(struct, dict):
-        outputs = [tensor for _, tensor in _leaves(struct)]
-        names = [_joined(path) for path, _ in _leaves(struct)]
+        outputs = [tensor for _, tensor in leaves(struct)]
+        names = [joined(path) for path, _ in leaves(struct)]
     return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
 
 
-def _leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
     """Return what a structure is made of, with the way to each: mappings in the order of their keys."""
     if isinstance(struct, dict):
         parts = [(key, struct[key]) for key in sorted(struct, key=str)]
@@ -168,20 +168,21 @@ def _leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ..
         parts = list(enumerate(struct))
     else:
         return [(path, struct)]
-    return [leaf for key, part in parts for leaf in _leaves(part, (*path, key))]
+    return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
 
 
-def _packed(struct: Any, values: Iterator[Any]) -> Any:
-    """Return values, in the order of `_leaves`, as the structure that they came from."""
+def packed(struct: Any, values: Iterator[Any]) -> Any:
+    """Return values, in the order of `leaves`, as the structure that they came from."""
     if isinstance(struct, dict):
-        made = {key: _packed(struct[key], values) for key in sorted(struct, key=str)}
+        made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
         return {key: made[key] for key in struct}
     if isinstance(struct, (list, tuple)):
-        return [_packed(part, values) for part in struct]
+        return [packed(part, values) for part in struct]
     return next(values)
 
 
-def _joined(path: tuple[Any, ...]) -> str:
+def joined(path: tuple[Any, ...]) -> str:
+    """Return the name of what is at the end of a way through a structure: ``probs_output_0``."""
     return "_".join(f"output_{part}" if isinstance(part, int) else str(part) for part in path)
 
 

@@ -62,6 +62,11 @@ def notebook_objects(config: Any) -> dict[str, Any]:
     return {name: names[name] for name, _ in _custom(config) if callable(names.get(name))}
 
 
+def own_names(config: Any) -> list[str]:
+    """Return the names of the classes and functions of a configuration that are not Keras's own."""
+    return list(dict.fromkeys(name for name, _ in _custom(config)))
+
+
 def refuse_code(model: str, path: Path, config: Any) -> None:
     """Refuse a file that carries Python code of its own, which loading it would run.
 
@@ -100,11 +105,14 @@ def _custom(config: Any) -> Iterator[tuple[str, str]]:
         if not isinstance(name, str) or name in _NO_CLASS or name == _CODE or "config" not in entry:
             continue
         module = entry.get("module", "keras" if hasattr(keras.layers, name) or hasattr(keras, name) else "")
+        registered = str(entry.get("registered_name") or name)
         if name == "function":
-            # Of a function the name stands where a class has its configuration.
-            name = entry["config"]
+            # Of a function the name stands where a class has its configuration, and its module is not told.
+            module, name = "", entry["config"]
+            registered = str(name)
         if str(module).split(".")[0] not in _OF_KERAS and isinstance(name, str) and not _is_kerass(name, entry):
-            yield name, str(entry.get("registered_name") or name)
+            # In an .h5 file the name has its package before it: "Mine>Scaled".
+            yield name.rpartition(">")[2], registered
 
 
 def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
@@ -112,7 +120,7 @@ def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
     import keras
 
     rooms = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.activations, keras.models)
-    return "module" not in entry and any(hasattr(room, name) for room in rooms)
+    return "module" not in entry and (name == "Functional" or any(hasattr(room, name) for room in rooms))
 
 
 def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:

@@ -22,6 +22,7 @@ from tfmagic.model.names import unique
 from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature
 from tfmagic.model.sources.held import Held, hold
+from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.loading import filling, name_the_ends
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import values_of
@@ -59,7 +60,7 @@ def moved(eager: EagerMode) -> tuple[GraphMode, dict[str, Any]]:
         When the dtype or shape of an input is not known.
     """
     label, device = eager.room.label, eager.room.device
-    traced = [_trace(eager, signature) for signature in eager.signatures.values()]
+    traced = [_trace(eager, with_known_shapes(eager, signature)) for signature in eager.signatures.values()]
     graph = tf.Graph()
     holders = _Holders(label, graph, eager.named_variables())
     signatures: dict[str, Signature] = {}
@@ -98,10 +99,9 @@ def _trace(eager: EagerMode, signature: Signature) -> _Traced:
     except SourceError:
         raise
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         msg = (
-            f"{label}: signature {signature.name!r} cannot be made a graph, so there can be no copy of it "
-            f"({lines[-1][:200] if lines else type(error).__name__}): add it without --copy"
+            f"{label}: signature {signature.name!r} cannot be made a graph ({_reason(error)}): it runs only as a live "
+            "object, added without --copy (keras.models.load_model gives the object of a Keras file)"
         )
         raise SourceError(msg) from error
     if len(concrete.outputs) != len(names):
@@ -110,12 +110,23 @@ def _trace(eager: EagerMode, signature: Signature) -> _Traced:
     return _Traced(signature, concrete, names)
 
 
+def _reason(error: Exception) -> str:
+    """Return the line of a message that says what went wrong; Keras says first where, and last with what."""
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip() for line in str(error).splitlines()]
+    where = ("Exception encountered", "in user code:", "File ")
+    telling = [line for line in lines if line and not line.startswith(where)]
+    return telling[0][:200] if telling else type(error).__name__
+
+
 def _concrete(run: Any, specs: Sequence[Any]) -> Any:
     try:
         return tf.function(run, autograph=False).get_concrete_function(*specs)
-    except tf.errors.OperatorNotAllowedInGraphError:
+    except tf.errors.OperatorNotAllowedInGraphError as refused:
         # Python that branches on a tensor, in a plain __call__.
-        return tf.function(run, autograph=True).get_concrete_function(*specs)
+        try:
+            return tf.function(run, autograph=True).get_concrete_function(*specs)
+        except Exception:  # noqa: BLE001 - it tells of generated code, and the first one of what the person wrote
+            raise refused from None
 
 
 def _dtype(label: str, spec: TensorSpec) -> str:

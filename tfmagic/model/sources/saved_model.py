@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.guard import Guard
+from tfmagic.model.plain.saved_model import saved_model_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import default_among, renamed
 from tfmagic.model.sources.file import FileSource
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
 
 
 class SavedModelSource(FileSource):
@@ -36,6 +39,15 @@ class SavedModelSource(FileSource):
         """Return the folder of the version chosen, resolved."""
         return version_of(the_path(self.path))[0].resolve()
 
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that loads it."""
+        folder = version_of(the_path(self.path))[0]
+        meta = chosen_meta_graph(name, folder, options.tags)
+        own = signatures_of(meta)[0][signature.name]
+        names = [end.name for end in own.inputs], [end.name for end in own.outputs]
+        tags = sorted(meta.meta_info_def.tags)
+        return saved_model_code(name, folder, tags, signature, own=names, device=options.device)
+
     def build(self, model: str, options: Options) -> Built:
         """Load the graph and restore its variables."""
         folder, note = version_of(the_path(self.path))
@@ -51,6 +63,7 @@ class SavedModelSource(FileSource):
         signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
 
         saved = SavedGraph(model, folder, meta, signatures.values(), options.device)
+        signatures = {name: _with_defaults(saved.graph, one) for name, one in signatures.items()}
         guard = None
         if not options.unsafe:
             guard = Guard(model, saved.graph, saved.library, saved.assets)
@@ -60,3 +73,12 @@ class SavedModelSource(FileSource):
         mode = GraphMode(room, signatures, filling(room, saved.fill), guard)
         mode.startup = saved.startup
         return Built(mode, [*notes, *saved.notes])
+
+
+def _with_defaults(graph: Any, signature: Signature) -> Signature:
+    """Return the signature with those inputs as optional that have a default in the graph."""
+    inputs = tuple(
+        replace(spec, optional=graph.get_tensor_by_name(spec.tensor).op.type == "PlaceholderWithDefault")
+        for spec in signature.inputs
+    )
+    return replace(signature, inputs=inputs)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import SaveError
 from tfmagic.model.sources.function import is_function
 from tfmagic.model.sources.module import callables_of
 from tfmagic.runtime.private import traces_of
@@ -38,23 +37,6 @@ def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
     for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _built(mode.live)):
         known = {**found, **known}
     return replace(signature, inputs=tuple(_told(spec, known) for spec in signature.inputs))
-
-
-def require_known(label: str, signature: Signature) -> None:
-    """Refuse a signature with an input of which dtype and shape could not be found out.
-
-    Raises
-    ------
-    SaveError
-        Saying what to do.
-    """
-    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
-    if unknown is not None:
-        msg = (
-            f"{label} cannot be saved yet, for the dtype and shape of its input {unknown.name!r} are not known: "
-            f"run it once (%tf_run {label} …), or give its function an input_signature"
-        )
-        raise SaveError(msg)
 
 
 def _told(spec: TensorSpec, known: Mapping[str, Kind]) -> TensorSpec:
@@ -94,10 +76,10 @@ def _built(live: Any) -> dict[str, Kind]:
     config = live.get_build_config() or {}
     shapes = config.get("shapes_dict") or {"input_shape": config.get("input_shape")}
     dtype = getattr(live, "input_dtype", None) or "float32"
-    found = {name.removesuffix("_shape"): (str(dtype), tuple(shape)) for name, shape in _plain(shapes)}
+    found: dict[str, Kind] = {name.removesuffix("_shape"): (str(dtype), tuple(shape)) for name, shape in _plain(shapes)}
     if set(found) == {"input"}:
         # Built by its one argument, which can have any name.
-        found.update({name: found["input"] for name in inspect.signature(live.call).parameters})
+        found.update(dict.fromkeys(inspect.signature(live.call).parameters, found["input"]))
     return found
 
 
