@@ -20,11 +20,11 @@ help: ## list the targets
 
 setup: $(STAMP) ## set up .venv (every other target does so by itself)
 
-demo: $(STAMP) ## run the example notebook top to bottom, showing each cell and its result
+demo: $(STAMP) ## run the example notebooks top to bottom, showing each cell and its result
 	@$(RUN) examples/run.py
 
-lab: $(STAMP) ## open the example notebook in JupyterLab
-	@$(RUN) -m jupyterlab examples/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+lab: $(STAMP) ## open the example notebooks in JupyterLab
+	@$(RUN) -m jupyterlab --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint ## check style and types, and run all the tests
 	@$(RUN) -m pytest -n 2 --dist loadfile

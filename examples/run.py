@@ -1,4 +1,4 @@
-"""Run a notebook top to bottom in a kernel of its own, showing each step as it goes.
+"""Run notebooks top to bottom, each in a kernel of its own, showing each step as it goes.
 
 Prints every cell and what it gives, while it gives it; then writes the executed notebook
 and an HTML page of it. A cell that fails ends the run with its error and status 1.
@@ -168,17 +168,22 @@ def run(notebook: Path, build: Path, timeout: float) -> int:
 
 
 def main() -> int:
-    """Read the command line and run the notebook it names."""
-    parser = argparse.ArgumentParser(description="Run an example notebook top to bottom.")
-    parser.add_argument("notebook", type=Path, nargs="?", default=HERE / "juggling.ipynb")
+    """Read the command line and run the notebooks it names."""
+    parser = argparse.ArgumentParser(description="Run example notebooks top to bottom.")
+    both = [HERE / "juggling.ipynb", HERE / "revival.ipynb"]
+    parser.add_argument("notebooks", type=Path, nargs="*", default=both, metavar="notebook")
     parser.add_argument("--build", type=Path, default=HERE.parent / "build", metavar="FOLDER")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a single cell")
     options = parser.parse_args()
-    if not options.notebook.is_file():
-        parser.error(f"no notebook at {options.notebook}")
+    missing = next((notebook for notebook in options.notebooks if not notebook.is_file()), None)
+    if missing is not None:
+        parser.error(f"no notebook at {missing}")
     # The kernel of this environment, though the person may have another python3 of their own.
     os.environ.setdefault("JUPYTER_PREFER_ENV_PATH", "1")
-    return run(options.notebook.resolve(), options.build, options.timeout)
+    failed = 0
+    for notebook in options.notebooks:
+        failed |= run(notebook.resolve(), options.build, options.timeout)
+    return failed
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def assets_of(label: str, mode: GraphMode) -> dict[str, Path]:
     for tensor in mode.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)
         if path is not None and tensor.name not in found:
-            found[tensor.name] = Path(path.decode() if isinstance(path, bytes) else str(path))
+            found[tensor.name] = Path(os.fsdecode(path.item()))
     gone = next((path for path in found.values() if not path.is_file()), None)
     if gone is not None:
         msg = f"{label} cannot be saved: the file {gone}, from which one of its tables is filled, is not there any more"
