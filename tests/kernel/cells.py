@@ -48,3 +48,33 @@ with tf.Graph().as_default() as graph:
 tf.io.write_graph(graph, ".", "plus.pb", as_text=False)
 """
 """Writes two versions of a SavedModel, ``scales``, and a frozen graph, ``plus.pb``."""
+
+HELD = """
+%%tf_model held --inputs x --outputs y
+import pathlib, threading
+import tensorflow as tf
+v1 = tf.compat.v1
+release = threading.Event()
+
+def hold(value):
+    pathlib.Path("started").touch()
+    release.wait()
+    return value
+
+x = v1.placeholder(tf.float32, [], name="x")
+w = v1.get_variable("w", initializer=5.0)
+y = tf.identity(v1.py_func(hold, [x], tf.float32) + w, name="y")
+"""
+"""A model whose native run ends only when the room's ``release`` is set."""
+
+STUCK = """
+%%tf_model stuck --inputs x --outputs y
+import pathlib
+import tensorflow as tf
+v1 = tf.compat.v1
+x = v1.placeholder(tf.float32, [], name="x")
+started = v1.py_func(lambda value: (pathlib.Path("started").touch(), value)[1], [x], tf.float32)
+with tf.control_dependencies([started]):
+    y = v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue(name="y")
+"""
+"""A model whose native run never ends by itself."""

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.cells import LINE
-from kernel.harness import PATIENCE_S, Kernel, Reply
+from kernel.cells import HELD, LINE, STUCK
+from kernel.interrupting import interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kernel.harness import Kernel
+
 pytestmark = pytest.mark.kernel
-
-HELD = """
-%%tf_model held --inputs x --outputs y
-import pathlib, threading
-import tensorflow as tf
-v1 = tf.compat.v1
-release = threading.Event()
-
-def hold(value):
-    pathlib.Path("started").touch()
-    release.wait()
-    return value
-
-x = v1.placeholder(tf.float32, [], name="x")
-w = v1.get_variable("w", initializer=5.0)
-y = tf.identity(v1.py_func(hold, [x], tf.float32) + w, name="y")
-"""
-"""A model whose native run ends only when the room's ``release`` is set."""
-
-STUCK = """
-%%tf_model stuck --inputs x --outputs y
-import pathlib
-import tensorflow as tf
-v1 = tf.compat.v1
-x = v1.placeholder(tf.float32, [], name="x")
-started = v1.py_func(lambda value: (pathlib.Path("started").touch(), value)[1], [x], tf.float32)
-with tf.control_dependencies([started]):
-    y = v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue(name="y")
-"""
-"""A model whose native run never ends by itself."""
-
 
 @pytest.fixture
 def kernel(kernel: Kernel) -> Iterator[Kernel]:
@@ -54,21 +24,6 @@ def kernel(kernel: Kernel) -> Iterator[Kernel]:
     kernel.ok("from tfmagic import models\nrelease = models.held.names['release']")
     yield kernel
     kernel.ok("release.set()")
-
-
-def interrupted(kernel: Kernel, cell: str) -> Reply:
-    """Run a cell, interrupt the kernel once its native run has started, and return what came of it."""
-    started = kernel.folder / "started"
-    started.unlink(missing_ok=True)
-
-    def interrupt() -> None:
-        deadline = time.monotonic() + PATIENCE_S
-        while not started.exists():
-            assert time.monotonic() < deadline, "the cell's native run did not start"
-            time.sleep(0.01)
-        kernel.manager.interrupt_kernel()
-
-    return kernel.run(cell, meanwhile=interrupt)
 
 
 @pytest.mark.parametrize(

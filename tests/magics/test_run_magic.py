@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfmagic.errors import UsageLineError
+from tfmagic.errors import TfMagicError, UsageLineError
 from tfmagic.magics.run_magic import RunLine, out_names, read, read_cell_line
 
 
@@ -34,6 +34,14 @@ from tfmagic.magics.run_magic import RunLine, out_names, read, read_cell_line
         ("net X -o r", RunLine("net", positional="X", out=[("r", None)])),
         ("net X;", RunLine("net", positional="X", silent=True)),
         ("net X # it's -o r", RunLine("net", positional="X")),
+        ("old,new X", RunLine("old,new", positional="X")),
+        ("net X --batch-size 32", RunLine("net", positional="X", batch_size=32)),
+        ("net --batch-size=32 X", RunLine("net", positional="X", batch_size=32)),
+        ("net X --repeat 7 -o t", RunLine("net", positional="X", repeat=7, out=[("t", None)])),
+        ("net X --trace", RunLine("net", positional="X", trace=True)),
+        ("net X --timeout 1.5", RunLine("net", positional="X", timeout=1.5)),
+        ("net X --trace --timeout 5", RunLine("net", positional="X", trace=True, timeout=5.0)),
+        ("a,b X --batch-size 2 --timeout 5", RunLine("a,b", positional="X", batch_size=2, timeout=5.0)),
     ],
 )
 def test_a_line_is_taken_apart(line: str, run: RunLine) -> None:
@@ -55,10 +63,31 @@ def test_a_line_is_taken_apart(line: str, run: RunLine) -> None:
         ("net a -b", "a - b"),
         ("net X --fetch ,", "--fetch names nothing"),
         ("net X --outputs y", "there is no option --outputs"),
+        *[
+            (f"net X {option} {value}", f"{option} takes a whole number from 1 on, got {value}")
+            for option in ("--batch-size", "--repeat")
+            for value in ("0", "-1", "abc", "1.5", "--trace")
+        ],
+        *[
+            (f"net X --timeout {value}", f"--timeout takes a number of seconds above 0, got {value}")
+            for value in ("0", "-1", "abc", "nan", "inf", "--trace")
+        ],
+        *[(f"net X {option}", f"{option} needs a value") for option in ("--batch-size", "--repeat", "--timeout")],
+        ("net X --trace=yes", "--trace takes no value"),
+        ("net X --trace --trace", "--trace is given twice"),
+        ("net X --repeat 3 --batch-size 2", "--batch-size and --repeat do not go together"),
+        ("net X --repeat 3 --trace", "--repeat and --trace do not go together"),
+        ("net X --trace --batch-size 2", "--batch-size and --trace do not go together"),
+        ("a,b X --trace", "several models and --trace do not go together"),
+        ("a,b X --repeat 3", "several models and --repeat do not go together"),
+        ("a, b X", "'a,' lacks a model's name: several are written a,b,c without blanks between"),
+        ("a,,b X", "'a,,b' lacks a model's name"),
+        ("net X --repeat 3 -o a,b", "with --repeat, -o takes one name"),
+        ("net X --repeat 3 -o a=b", "with --repeat, -o takes one name"),
     ],
 )
 def test_a_line_that_breaks_the_grammar_is_refused(line: str, said: str) -> None:
-    with pytest.raises(UsageLineError) as refused:
+    with pytest.raises(TfMagicError) as refused:
         read(line)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -93,3 +122,14 @@ def test_a_cell_line_takes_one_name_and_o() -> None:
 def test_a_cell_line_without_one_name_is_refused(line: str) -> None:
     with pytest.raises(UsageLineError, match="one model's name was expected"):
         read_cell_line(line)
+
+
+def test_a_cell_runs_in_one_models_room() -> None:
+    with pytest.raises(UsageLineError, match="a cell runs in the room of one model, and 'a,b' are several"):
+        read_cell_line("a,b")
+
+
+@pytest.mark.parametrize("option", ["--batch-size 2", "--repeat 2", "--trace", "--timeout 2"])
+def test_how_to_run_is_for_the_line_magic(option: str) -> None:
+    with pytest.raises(UsageLineError, match="there is no option --"):
+        read_cell_line(f"net {option}")

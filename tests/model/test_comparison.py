@@ -100,20 +100,22 @@ def test_the_record_is_plain_data() -> None:
     assert record["scores"] is not None
 
 
-def test_models_run_at_the_same_time_each_in_a_daemon_thread() -> None:
+def test_models_run_at_the_same_time_each_in_a_daemon_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     meeting = threading.Barrier(3)
     threads: list[threading.Thread] = []
-
-    def meet(x: Any) -> Any:
-        threads.append(threading.current_thread())
-        meeting.wait(20)
-        return x
-
     for name in ("a", "b", "c"):
-        models.add(name, tf.function(lambda x: tf.numpy_function(meet, [x], tf.float32)))
-    # Were they to run one after the other, the first would wait for the others for good.
-    assert set(compare(["a", "b", "c"], np.float32(1))) == {"a", "b", "c"}
-    assert len(threads) == 3
+        scaled(name, 2)
+
+        def meet(*given: Any, answer: Any = models[name].answer, **options: Any) -> Any:
+            threads.append(threading.current_thread())
+            # Were they to run one after the other, the first would wait for the others for good.
+            meeting.wait(20)
+            return answer(*given, **options)
+
+        monkeypatch.setattr(models[name], "answer", meet)
+    assert set(compare(["a", "b", "c"], X)) == {"a", "b", "c"}
+    assert len(set(threads)) == 3
+    assert all(thread.daemon for thread in threads)
 
 
 @pytest.mark.usefixtures("pair")

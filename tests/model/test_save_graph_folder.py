@@ -31,7 +31,7 @@ hidden = tf.nn.relu(x @ v1.get_variable("hidden", [3, 8], initializer=v1.glorot_
 last = v1.get_variable("last", [8, 1], initializer=v1.glorot_uniform_initializer(seed=2), use_resource=RESOURCE)
 y = tf.identity(tf.squeeze(hidden @ last, 1), "y")
 loss = tf.reduce_mean(tf.square(y - labels), name="loss")
-seen = v1.get_variable("seen", initializer=0, collections=[v1.GraphKeys.LOCAL_VARIABLES])
+seen = v1.get_variable("seen", initializer=0, trainable=False, collections=[v1.GraphKeys.LOCAL_VARIABLES])
 count = seen.assign_add(1)
 train = v1.train.AdamOptimizer(0.05).minimize(loss, global_step=v1.train.get_or_create_global_step())
 """

@@ -10,7 +10,7 @@ import tensorflow as tf
 from making import scale_graph, variable_graph
 
 from tfmagic import session
-from tfmagic.runtime.hosted import NativeSession
+from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.pasted import PastedSession, detour
 
 v1 = tf.compat.v1

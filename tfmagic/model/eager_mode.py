@@ -64,7 +64,7 @@ class EagerMode:
         self.live: Any = live
         self.graph = None
         self.guard = None
-        self.present = None
+        self.present = self.anew = None
         self.signatures = dict(signatures)
         self._calls = dict(calls)
         self._variables = variables

@@ -48,6 +48,9 @@ class GraphMode:
     ----------
     startup : Startup
         How the tables that the source brought along are filled.
+    anew : callable or None
+        For a copy of a live object with tables, makes it again, with the present
+        weights.
     archivist : callable or None
         For what was a Keras model, writes the ``.keras`` file of that model with
         the present weights to the path it is called with, and gives the names of
@@ -68,6 +71,7 @@ class GraphMode:
         self.signatures = dict(signatures)
         self.guard = guard
         self.present = present
+        self.anew: Callable[[], GraphMode] | None = None
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self._fill = fill

@@ -562,6 +562,12 @@ class Model:
     def _sync(self) -> int:
         mode = self.mode_now()
         present = mode.present
+        if mode.anew is not None:
+            made = mode.anew()
+            made.open()
+            self._mode = made
+            mode.close()
+            return made.weights().variables
         if present is None:
             shares = "shares its weights with the object" if self.mode == "eager" else f"is a {self.source.kind}"
             msg = f"{self.name} is no copy of a live object, it {shares}: sync is for models added with --copy"

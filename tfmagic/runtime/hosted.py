@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.runs import Run, Runs
@@ -35,10 +36,6 @@ Fill = Callable[[Any], None]
 
 _READ_S = 2.0
 """How long the variables of a graph that is being cancelled may take to read."""
-
-
-class NativeSession(tf.compat.v1.Session):
-    """TensorFlow's own session, told apart from one that a pasted cell makes."""
 
 
 class OpenGraph:

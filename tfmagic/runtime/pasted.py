@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.runtime.hosted import NativeSession
+from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.process import once
 from tfmagic.runtime.session import KernelSession
 

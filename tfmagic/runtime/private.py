@@ -74,7 +74,11 @@ def variable_from(definition: Any) -> Any:
     return made
 
 
-def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any]) -> None:
+# Of CallableOptions: what is called runs in the thread that calls.
+_IN_THIS_THREAD = -1
+
+
+def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any], *, in_this_thread: bool = False) -> None:
     """Run operations that will not run again, and leave nothing of them in the session.
 
     ``Session.run`` keeps the pruned graph and its executors of everything that it
@@ -88,6 +92,8 @@ def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any]) -> N
         Names of operations, or of tensors to evaluate.
     feeds
         Arrays or texts by tensor name.
+    in_this_thread
+        Do without the process's pool, whose threads may all be stuck.
     """
     make = getattr(native, "_make_callable_from_options", None)
     if make is None:
@@ -97,11 +103,17 @@ def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any]) -> N
 
     operations = [name.split(":")[0] for name in targets]
     values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
-    make(config_pb2.CallableOptions(feed=feeds, target=operations))(*values)
+    options = config_pb2.CallableOptions(feed=feeds, target=operations)
+    if in_this_thread:
+        options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
+    make(options)(*values)
 
 
 def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
     """Return the values of tensors that will not be fetched again, and leave nothing in the session.
+
+    They are evaluated in the thread that asks: those of the process's pool may all be
+    stuck in a run that is to be stopped.
 
     Parameters
     ----------
@@ -110,9 +122,14 @@ def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
     fetches
         Tensor names.
     """
-    if not hasattr(native, "_make_callable_from_options"):
+    make = getattr(native, "_make_callable_from_options", None)
+    if make is None:
         return list(native.run([native.graph.as_graph_element(name) for name in fetches]))
-    return list(native_callable(native, (), fetches)())
+    from tensorflow.core.protobuf import config_pb2
+
+    options = config_pb2.CallableOptions(fetch=fetches)
+    options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
+    return list(make(options)())
 
 
 def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
@@ -227,3 +244,44 @@ def _know_blocks(cancellation: Any) -> None:
 
     context.knows_blocks = True  # type: ignore[attr-defined]  # so that it is put there once
     cancellation.context = context
+
+
+def unwaiting_session(native: Any) -> bool:
+    """Have a session close without waiting for its runs; return whether that could be done.
+
+    ``tf.compat.v1.Session`` puts ``TF_NewSessionRef`` around what ``TF_NewSession``
+    gives; it is the former that waits. Who does without it must not delete the
+    session while it runs. Where the private names have moved, it stays as it is.
+
+    Parameters
+    ----------
+    native
+        A ``tf.compat.v1.Session`` that has just been made.
+    """
+    if not all(hasattr(tf.compat.v1.Session, name) for name in ("_do_call", "_make_callable_from_options")):
+        # Then nobody knows whether it runs.
+        return False
+    try:
+        from tensorflow.python.client import pywrap_tf_session as client
+
+        options = client.TF_NewSessionOptions(target=None, config=native._config)  # noqa: SLF001
+        try:
+            with native.graph._c_graph.get() as graph:  # noqa: SLF001
+                made = client.TF_NewSession(graph, options)
+        finally:
+            client.TF_DeleteSessionOptions(options)
+        former, native._session = native._session, made  # noqa: SLF001
+        client.TF_DeleteSession(former)
+    except (ImportError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def delete_session(native: Any) -> None:
+    """Free what a session holds that was closed and does not run; once, whoever comes first."""
+    from tensorflow.python.client import pywrap_tf_session as client
+
+    with native._delete_lock:  # noqa: SLF001
+        made, native._session = native._session, None  # noqa: SLF001
+    if made is not None:
+        client.TF_DeleteSession(made)

@@ -21,8 +21,9 @@ from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
 from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
-from tfmagic.runtime.hosted import Fill, NativeSession, OpenGraph, hosted, label_of, never_began
+from tfmagic.runtime.hosted import Fill, OpenGraph, hosted, label_of, never_began
 from tfmagic.runtime.interrupts import held_back
+from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.process import once
 from tfmagic.runtime.runs import Run

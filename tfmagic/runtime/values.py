@@ -117,7 +117,7 @@ class Values:
         """Give variables their values in one run."""
         ends = [self._writer(name) for name in values]
         feeds = {fed: value for (fed, _), value in zip(ends, values.values(), strict=True)}
-        run_once(native, [assign for _, assign in ends], feeds)
+        run_once(native, [assign for _, assign in ends], feeds, in_this_thread=True)
 
     # -- inside ----------------------------------------------------------------
 

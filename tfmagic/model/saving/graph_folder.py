@@ -118,8 +118,9 @@ def _initialisers(mode: GraphMode, definition: Any) -> list[str]:
 
 
 def _meta_graph(mode: GraphMode, definition: Any, saver: SaverNodes, main_op: str) -> Any:
-    # It warns of each collection with Python objects in it, which no file can hold.
-    with without_warnings():
+    # It warns of each collection with Python objects in it, which no file can hold. Outside of
+    # the graph it could not write those of variables either.
+    with mode.graph.as_default(), without_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=mode.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
     for key in _WRITTEN_ANEW:

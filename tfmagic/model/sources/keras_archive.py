@@ -32,6 +32,10 @@ class KerasArchive(ABC):
         """Return the model's configuration, as it is in the file's JSON."""
 
     @abstractmethod
+    def version(self) -> str:
+        """Return the version of the Keras that wrote it; empty where it does not say."""
+
+    @abstractmethod
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
         """Return the model of a configuration; the weights it makes are of its caller's scope."""
 
@@ -58,6 +62,12 @@ class ZippedArchive(KerasArchive):
             config = json.loads(archive.read("config.json"))
         config["compile_config"] = None
         return config
+
+    def version(self) -> str:
+        """Return what ``metadata.json`` says."""
+        with zipfile.ZipFile(self.path) as archive:
+            known = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+        return str(known.get("keras_version", ""))
 
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
         """Return the model, uncompiled."""
@@ -92,6 +102,11 @@ class HdfArchive(KerasArchive):
             )
             raise SourceError(msg)
         return json.loads(config)
+
+    def version(self) -> str:
+        """Return the ``keras_version`` attribute."""
+        with h5py.File(self.path, "r") as file:
+            return str(file.attrs.get("keras_version", ""))
 
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
         """Return the model, uncompiled."""

@@ -70,7 +70,7 @@ class KerasFileSource(FileSource):
         check_backend(model)
         with reading(model, self.path, "the configuration"):
             archive = archive_at(the_path(self.path))
-            config = archive.config()
+            config, version = archive.config(), archive.version()
         if not options.unsafe:
             refuse_code(model, self.path, config)
         objects = objects_for(config, options.objects)
@@ -83,7 +83,7 @@ class KerasFileSource(FileSource):
             built = _drawn_if_possible(model, archive, make, options)
             if built is not None:
                 return built
-        with naming_what_is_missing(model, self.path, config, options.objects):
+        with naming_what_is_missing(model, self.path, config, options.objects, version):
             return self._through_an_object(model, archive, objects, options)
 
     def glance(self) -> tuple[Signature | None, list[int | None], list[str]]:
@@ -95,12 +95,12 @@ class KerasFileSource(FileSource):
         name = self.path.name
         with reading(name, self.path, "the configuration"):
             archive = archive_at(the_path(self.path))
-            config = archive.config()
+            config, version = archive.config(), archive.version()
         notes = []
         try:
             check_backend(name)
             refuse_code(name, self.path, config)
-            with naming_what_is_missing(name, self.path, config, None):
+            with naming_what_is_missing(name, self.path, config, None, version):
                 objects = objects_for(config, None)
                 skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
             eager = KerasSource(skeleton, name).connect(Room(name), Options())
@@ -149,7 +149,7 @@ class KerasFileSource(FileSource):
         copied = replace(options, copy=True, objects=None)
         built = KerasSource(live, self.text).build(model, copied)
         # It is the file's, and not the copy of anything that the person has.
-        built.mode.present = None
+        built.mode.present = built.mode.anew = None
         return built
 
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_OF_KERAS = {"keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
+_OF_KERAS = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
+# In .h5 files, of this Keras and of Keras 2.
+_INSIDE_KERAS = {"Functional", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "TensorFlowOpLayer"}
 _NO_CLASS = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__"}
 _CODE = "__lambda__"
 
@@ -33,19 +35,36 @@ def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 @contextmanager
-def naming_what_is_missing(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> Iterator[None]:
+def naming_what_is_missing(
+    model: str, path: Path, config: Any, given: Mapping[str, Any] | None, version: str
+) -> Iterator[None]:
     """Say which class of a configuration is nowhere to be found, where that makes the block fail.
+
+    Parameters
+    ----------
+    model, path
+        For messages.
+    config, given
+        As for `objects_for`.
+    version
+        Of the Keras that wrote the file.
 
     Raises
     ------
     SourceError
-        Naming the class, and how to give it.
+        Naming the class, and how to give it, or a Keras that is too old.
     """
     try:
         yield
     except Exception as error:
         known = objects_for(config, given)
         missing = next((name for name, registered in _custom(config) if not _is_known(name, registered, known)), None)
+        if missing is None and version.startswith(("1.", "2.")):
+            msg = (
+                f"{model}: {path} was saved by Keras {version}, and not all of it means the same to Keras 3: load it "
+                "with tf_keras.models.load_model(…), and add the object"
+            )
+            raise SourceError(msg) from error
         if missing is None:
             raise
         if given is None:
@@ -120,7 +139,7 @@ def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
     import keras
 
     rooms = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.activations, keras.models)
-    return "module" not in entry and (name == "Functional" or any(hasattr(room, name) for room in rooms))
+    return "module" not in entry and (name in _INSIDE_KERAS or any(hasattr(room, name) for room in rooms))
 
 
 def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ becomes the usual one unnoticed.
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,11 +20,15 @@ def sharing_objects() -> AbstractContextManager[Any]:
 
     ``keras.models.load_model`` enters it; without it a layer that stands in two
     places would become two, with weights of their own.
+
+    Raises
+    ------
+    ImportError
+        Where that is gone: a file is then read by ``keras.models.load_model`` as a
+        whole.
     """
-    try:
-        from keras.src.saving.serialization_lib import ObjectSharingScope
-    except ImportError:
-        return nullcontext()
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
     scope: AbstractContextManager[Any] = ObjectSharingScope()
     return scope
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfmagic.model.room import Room
-from tfmagic.model.signature import TensorSpec
+from tfmagic.model.signature import TensorSpec, default_among
 from tfmagic.model.sources.source import Built, Source
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ class SharedSource(LiveSource):
         from tfmagic.model.sources.moving import TablesError, moved
 
         try:
-            mode, variables = moved(eager)
+            mode, variables, notes = moved(eager, default_among(model, eager.signatures, options.signature))
         except TablesError:
             from tfmagic.model.sources.moving_by_file import moved_by_file
 
             return moved_by_file(eager, options)
         self.moved_to(mode, variables)
-        return Built(mode)
+        return Built(mode, notes)
 
     def moved_to(self, mode: GraphMode, variables: dict[str, Any]) -> None:
         """Note on the graph of a copy what only this kind of object can tell.

@@ -34,7 +34,7 @@ def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
     if all(spec.dtype is not None for spec in signature.inputs):
         return signature
     known: dict[str, Kind] = {}
-    for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _built(mode.live)):
+    for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _called(mode.live), _built(mode.live)):
         known = {**found, **known}
     return replace(signature, inputs=tuple(_told(spec, known) for spec in signature.inputs))
 
@@ -67,6 +67,16 @@ def _merged(before: Kind | None, spec: tf.TensorSpec) -> Kind:
         return spec.dtype.name, shape
     merged = tuple(one if one == other else None for one, other in zip(before[1], shape, strict=True))
     return spec.dtype.name, merged
+
+
+def _called(live: Any) -> dict[str, Kind]:
+    """Return what a ``tf_keras`` model was made for, or called with first."""
+    spec = live.save_spec() if hasattr(live, "save_spec") and hasattr(live, "call") else None
+    if spec is None:
+        return {}
+    positional, named = spec
+    given = {**dict(zip(inspect.signature(live.call).parameters, positional, strict=False)), **named}
+    return {name: _merged(None, one) for name, one in given.items() if isinstance(one, tf.TensorSpec)}
 
 
 def _built(live: Any) -> dict[str, Kind]:

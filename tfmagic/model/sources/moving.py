@@ -46,21 +46,37 @@ class _Traced:
     outputs: list[str]
 
 
-def moved(eager: EagerMode) -> tuple[GraphMode, dict[str, Any]]:
-    """Return the graph mode of a live object that is now called eagerly, and its variables by their new names.
+def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict[str, Any], list[str]]:
+    """Return the graph mode of a live object that is now called eagerly.
 
     Parameters
     ----------
     eager
         How it is called.
+    default
+        The signature that it must have; others that cannot be made a graph, such as
+        functions that no data says the shapes of, are left out. All of them if None.
+
+    Returns
+    -------
+    tuple
+        The mode, the object's variables by their new names, and what there is to
+        say.
 
     Raises
     ------
     SourceError
-        When the dtype or shape of an input is not known.
+        When a signature cannot be made a graph.
     """
     label, device = eager.room.label, eager.room.device
-    traced = [_trace(eager, with_known_shapes(eager, signature)) for signature in eager.signatures.values()]
+    traced, notes = [], []
+    for signature in eager.signatures.values():
+        try:
+            traced.append(_trace(eager, with_known_shapes(eager, signature)))
+        except SourceError as error:
+            if default is None or signature.name == default:
+                raise
+            notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
     graph = tf.Graph()
     holders = _Holders(label, graph, eager.named_variables())
     signatures: dict[str, Signature] = {}
@@ -78,7 +94,7 @@ def moved(eager: EagerMode) -> tuple[GraphMode, dict[str, Any]]:
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
     fill = filling(room, lambda native: values_of(graph).write(native, present()))
-    return GraphMode(room, signatures, fill, present=present), holders.moved
+    return GraphMode(room, signatures, fill, present=present), holders.moved, notes
 
 
 def _trace(eager: EagerMode, signature: Signature) -> _Traced:

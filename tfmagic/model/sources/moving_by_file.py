@@ -42,4 +42,5 @@ def moved_by_file(eager: EagerMode, options: Options) -> Built:
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened anew: they go with the model.
     weakref.finalize(built.mode, folder.cleanup)
+    built.mode.anew = lambda: moved_by_file(eager, options).mode
     return built

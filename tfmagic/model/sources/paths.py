@@ -22,7 +22,11 @@ def local(text: str) -> Path:
     if remote is not None and remote["scheme"].lower() != "file":
         msg = f"{text} is not on this machine: download it first, and give the path of the copy"
         raise SourceError(msg)
-    return Path(text[len("file://") :] if remote is not None else text).expanduser()
+    path = Path(text[len("file://") :] if remote is not None else text)
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path  # ~somebody whom this machine does not know: there is nothing at such a path
 
 
 def is_remote(text: str) -> bool:

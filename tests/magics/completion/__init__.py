@@ -1,0 +1,1 @@
+"""Tab in the magics' lines, in a shell of this process."""
