@@ -11,7 +11,8 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Case = tuple[Any, dict[str, Any]]
+Case = tuple[Any, dict[str, Any]]
+"""A model, and inputs for it by name."""
 
 layers = keras.layers
 
@@ -122,12 +123,6 @@ def shared_layer() -> Case:
     return keras.Model([a, b], layers.Subtract()([shared(a), shared(b)])), {"a": rows(4, 3), "b": rows(4, 3, seed=2)}
 
 
-def wrapped_and_bare() -> Case:
-    x = keras.Input((5, 4), name="x")
-    shared = layers.Dense(4)
-    return keras.Model(x, shared(layers.TimeDistributed(shared)(x))), {"x": rows(2, 5, 4)}
-
-
 def nested() -> Case:
     inside = keras.Input((3,))
     inner = keras.Model(inside, layers.Dense(4, activation="tanh")(inside), name="inner")
@@ -231,7 +226,6 @@ DRAWN: tuple[Callable[[], Case], ...] = (
     several_in_and_out_by_name,
     several_in_and_out_in_a_row,
     shared_layer,
-    wrapped_and_bare,
     nested,
     nested_twice,
     mixed_precision,

@@ -127,7 +127,7 @@ class Kernel:
 
     def run(self, code: str, *, meanwhile: Callable[[], None] | None = None) -> Reply:
         """Run a cell and wait for everything it shows; `meanwhile` is called once it has been sent."""
-        request = self.client.execute(dedent(code).strip("\n"), allow_stdin=False)
+        request = self.send(dedent(code).strip("\n"))
         if meanwhile is not None:
             meanwhile()
         reply = Reply()
@@ -139,6 +139,10 @@ class Kernel:
         )
         reply.page = _COLOURS.sub("", reply.page)
         return reply
+
+    def send(self, code: str) -> str:
+        """Send a cell off, and return what its answers will refer to."""
+        return str(self.client.execute(code, allow_stdin=False))
 
     def ok(self, code: str) -> Reply:
         """Run a cell that has to succeed."""

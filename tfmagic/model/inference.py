@@ -16,9 +16,20 @@ if TYPE_CHECKING:
 
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
+# What TensorBoard shows: it consumes answers, and is none.
+_SUMMARIES = {
+    "AudioSummaryV2",
+    "HistogramSummary",
+    "ImageSummary",
+    "MergeSummary",
+    "ScalarSummary",
+    "TensorSummary",
+    "TensorSummaryV2",
+}
+
 # What stands at the edge of a graph without being an answer: variables and how
 # they are made, read, saved and counted.
-_NO_OUTPUT = PLACEHOLDERS | {
+_NO_OUTPUT = PLACEHOLDERS | _SUMMARIES | {
     "Assign",
     "AssignAdd",
     "AssignAddVariableOp",
@@ -79,13 +90,14 @@ def infer(
     SourceError
         When a named end is not there, or nothing can be an output.
     """
+    hidden = (OURS, *hidden, *_savers(graph))
     bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
     if inputs is None:
-        starts = _placeholders(graph, bound, (OURS, *hidden))
+        starts = _placeholders(graph, bound, hidden)
     else:
         starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
     if outputs is None:
-        ends = _terminal(graph, bound, starts.values(), (OURS, *hidden))
+        ends = _terminal(graph, bound, starts.values(), hidden)
     else:
         ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
     if not ends:
@@ -190,10 +202,10 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidde
         if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
         for tensor in op.outputs
         # Nor a reference, which is what an optimiser's step gives.
-        if not tensor.consumers() and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
+        if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
         # Of an operation with several results, such as the values and indices of a
         # top-k, those that nobody took are no answers where others were taken.
-        if tensor.name in bound or not any(other.consumers() for other in op.outputs)
+        if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
     ]
     fed = [tensor for tensor in found if tensor.op.name in reached]
     candidates = fed or found
@@ -204,6 +216,17 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidde
         name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
         ends[tensor.name if name in ends else name] = tensor
     return ends
+
+
+def _is_consumed(tensor: Any) -> bool:
+    return any(op.type not in _SUMMARIES for op in tensor.consumers())
+
+
+def _savers(graph: Any) -> set[str]:
+    """Return what the names begin with of what TF1's ``Saver`` s have added to a graph."""
+    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in {"SaveV2", "RestoreV2"}}
+    names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
+    return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
 
 
 def _is_reference(tensor: Any) -> bool:

@@ -517,8 +517,10 @@ class Model:
         """
         __tracebackhide__ = True
         with self._building:
+            from tfmagic.model.sources.copying import built_from
+
             try:
-                built = let_in(partial(self.source.build, self.name, self.options))
+                built = let_in(partial(built_from, self.source, self.name, self.options))
             except Exception as error:
                 self._failure = first_line(error)
                 raise

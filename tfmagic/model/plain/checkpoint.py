@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.plain.function import on_device
+from tfmagic.model.plain.function import on_device, quoted
 from tfmagic.model.plain.session import session_code
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def checkpoint_code(name: str, prefix: Path, signature: Signature, device: str |
         Where it is to run; None for no request.
     """
     cleared = "" if device is None else ", clear_devices=True"
-    meta = str(prefix.with_name(f"{prefix.name}.meta"))
-    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({meta!r}{cleared})"]
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
     inner = [
         *on_device(device, imported),
         "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
         f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
-        f"_{name}_saver.restore(_{name}_session, {str(prefix)!r})",
+        f"_{name}_saver.restore(_{name}_session, {quoted(prefix)})",
     ]
     return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.plain.function import on_device
+from tfmagic.model.plain.function import on_device, quoted
 from tfmagic.model.plain.session import session_code
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def frozen_code(name: str, file: Path, signature: Signature, device: str | None)
     inner = on_device(device, [f'tf.import_graph_def({definition}, name="")'])
     load = [
         f"{definition} = tf.compat.v1.GraphDef()",
-        f"with open({str(file)!r}, {mode!r}) as file:",
+        f"with open({quoted(file)}, {quoted(mode)}) as file:",
         f"    {read or f'{definition}.ParseFromString(file.read())'}",
         *cleared,
         f"with _{name}_graph.as_default():",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import keyword
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -60,7 +61,7 @@ def values(name: str, inputs: Sequence[End]) -> dict[str, str]:
     if _can_be_parameters(name, inputs):
         return {end.spec.name: end.spec.name for end in inputs}
     return {
-        end.spec.name: f"inputs.get({end.spec.name!r})" if end.spec.optional else f"inputs[{end.spec.name!r}]"
+        end.spec.name: f"inputs.get({quoted(end.spec.name)})" if end.spec.optional else f"inputs[{quoted(end.spec.name)}]"
         for end in inputs
     }
 
@@ -86,6 +87,11 @@ def _described(spec: TensorSpec) -> str:
     return f"{spec.name}{dtype}{' (may be left out)' if spec.optional else ''}"
 
 
+def quoted(text: object) -> str:
+    """Return a text as code, in the quotes that most formatters leave alone."""
+    return json.dumps(str(text), ensure_ascii=False)
+
+
 def dtype_of(spec: TensorSpec) -> str:
     """Return a dtype as code: ``tf.float32``."""
     return f"tf.{spec.dtype}"
@@ -95,4 +101,4 @@ def on_device(device: str | None, lines: Iterable[str]) -> list[str]:
     """Return lines of code that run on a device, as they are if none was asked for."""
     if device is None:
         return list(lines)
-    return [f'with tf.device("{device}"):', *(f"    {line}" for line in lines)]
+    return [f"with tf.device({quoted(device)}):", *(f"    {line}" for line in lines)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.plain.function import End, dtype_of, function, on_device, values
+from tfmagic.model.plain.function import End, dtype_of, function, on_device, quoted, values
 from tfmagic.model.signature import TensorSpec
 
 if TYPE_CHECKING:
@@ -50,20 +50,20 @@ def keras_code(
     given = values(name, inputs)
     tensors = [f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs]
     call = ", ".join([*structure.arguments(tensors), *(["training=False"] if structure.training else [])])
-    named = ", ".join(f"{one!r}: {one}" for one in objects)
+    named = ", ".join(f"{quoted(one)}: {one}" for one in objects)
     options = [
         *([f"custom_objects={{{named}}}"] if objects else []),
         "compile=False",
         *(["safe_mode=False"] if unsafe else []),
     ]
-    gathered = ", ".join(f"{end.spec.name!r}: outputs{end.own}.numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.own}.numpy()" for end in outputs)
     missing = f"# Keras does not have {', '.join(objects)}: define or import it above this line."
     lines = [
         "import keras",
         "import tensorflow as tf",
         "",
         *([missing] if objects else []),
-        *on_device(device, [f"_{name}_model = keras.models.load_model({str(file)!r}, {', '.join(options)})"]),
+        *on_device(device, [f"_{name}_model = keras.models.load_model({quoted(file)}, {', '.join(options)})"]),
         "",
         "",
         function(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.plain.function import End, dtype_of, function, on_device, values
+from tfmagic.model.plain.function import End, dtype_of, function, on_device, quoted, values
 from tfmagic.model.plain.session import session_code
 
 if TYPE_CHECKING:
@@ -51,12 +51,12 @@ def saved_model_code(
         passed = ", ".join(f"{one}={value}" for one, value in arguments.items())
     else:
         passed = f"**{{{', '.join(f'{one!r}: {value}' for one, value in arguments.items())}}}"
-    gathered = ", ".join(f"{end.spec.name!r}: outputs[{end.own!r}].numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.own)}].numpy()" for end in outputs)
     lines = [
         "import tensorflow as tf",
         "",
-        *on_device(device, [f"_{name}_model = tf.saved_model.load({str(folder)!r}, tags={list(tags)!r})"]),
-        f"_{name}_signature = _{name}_model.signatures[{signature.name!r}]",
+        *on_device(device, [f"_{name}_model = tf.saved_model.load({quoted(folder)}, tags={_listed(tags)})"]),
+        f"_{name}_signature = _{name}_model.signatures[{quoted(signature.name)}]",
         "",
         "",
         function(
@@ -71,7 +71,11 @@ def saved_model_code(
 
 
 def _by_session(name: str, folder: Path, tags: Sequence[str], signature: Signature, device: str | None) -> str:
-    load = f"tf.compat.v1.saved_model.load(_{name}_session, {list(tags)!r}, {str(folder)!r}"
+    load = f"tf.compat.v1.saved_model.load(_{name}_session, {_listed(tags)}, {quoted(folder)}"
     clear = "" if device is None else ", clear_devices=True"
     inner = on_device(device, [f"{load}{clear})"])
     return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return f"[{', '.join(quoted(text) for text in texts)}]"

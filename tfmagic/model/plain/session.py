@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.plain.function import End, function, values
+from tfmagic.model.plain.function import End, function, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,15 +29,15 @@ def session_code(name: str, signature: Signature, load: Iterable[str], *, import
     inputs = [End(spec, str(spec.tensor)) for spec in signature.inputs]
     outputs = [End(spec, str(spec.tensor)) for spec in signature.outputs]
     given = values(name, inputs)
-    fed = ", ".join(f"{end.own!r}: {given[end.spec.name]}" for end in inputs if not end.spec.optional)
-    fetched = ", ".join(f"{end.spec.name!r}: {end.own!r}" for end in outputs)
+    fed = ", ".join(f"{quoted(end.own)}: {given[end.spec.name]}" for end in inputs if not end.spec.optional)
+    fetched = ", ".join(f"{quoted(end.spec.name)}: {quoted(end.own)}" for end in outputs)
     run = f"return _{name}_session.run({{{fetched}}}, "
     body = [f"{run}{{{fed}}})"]
     optional = [end for end in inputs if end.spec.optional]
     if optional:
         body = [f"feeds = {{{fed}}}"]
         for end in optional:
-            body += [f"if {given[end.spec.name]} is not None:", f"    feeds[{end.own!r}] = {given[end.spec.name]}"]
+            body += [f"if {given[end.spec.name]} is not None:", f"    feeds[{quoted(end.own)}] = {given[end.spec.name]}"]
         body.append(f"{run}feeds)")
     lines = [
         *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
+from tfmagic.model.saving.calls import CALLS, LOOPS, PASSES_ON, arguments_of, called_by, names_called, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
 
 _RESOURCE = tf.resource.as_datatype_enum
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
-_PASSES_ON = {"Identity", "Enter", "Exit", "NextIteration", "Switch", "Merge"}
-
-# Inputs before those of the called functions, and the attributes that name these.
-_CALLS = {
-    "PartitionedCall": (0, "Tin", ("f",)),
-    "StatefulPartitionedCall": (0, "Tin", ("f",)),
-    "If": (1, "Tin", ("then_branch", "else_branch")),
-    "StatelessIf": (1, "Tin", ("then_branch", "else_branch")),
-    "Case": (1, "Tin", ("branches",)),
-    "StatelessCase": (1, "Tin", ("branches",)),
-    "While": (0, "T", ("cond", "body")),
-    "StatelessWhile": (0, "T", ("cond", "body")),
-}
-_LOOPS = {"While", "StatelessWhile"}
 
 
 @dataclass(frozen=True)
@@ -81,7 +68,7 @@ class Constants:
                 node.attr.clear()
                 node.attr["dtype"].type = dtype
                 node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, value.shape))
-            elif node.op.startswith("Ref") and node.op.removeprefix("Ref") in {*_PASSES_ON, "Select"}:
+            elif node.op.startswith("Ref") and node.op.removeprefix("Ref") in PASSES_ON:
                 # TF1's variables were handed on by reference.
                 node.op = node.op.removeprefix("Ref")
 
@@ -138,6 +125,7 @@ class _Body:
         self, constants: Constants, nodes: Any, arguments: Mapping[str, _Kind | None], *, inside: bool
     ) -> None:
         self._constants = constants
+        self._container = nodes
         self._nodes = {node.name: node for node in nodes}
         self._arguments = arguments
         self._inside = inside
@@ -159,20 +147,19 @@ class _Body:
     def _find(self, node: Any, output: str) -> _Kind | None:
         if node.op == "VarHandleOp":
             return _Kind(node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString())
-        if node.op in _PASSES_ON:
+        if node.op in PASSES_ON:
             of_value = node.op != "Merge" or output in {"", "0", "output:0"}
             return self.kind(node.input[0]) if node.attr["T"].type == _RESOURCE and of_value else None
-        if node.op in _LOOPS:
-            return self.kind(node.input[_number(output)]) if self._takes_variables(node) else None
-        names = self._called(node)
+        if node.op in LOOPS:
+            return self.kind(node.input[number_of(output)]) if self._takes_variables(node) else None
+        names = names_called(node, self._constants.functions)
         if not names or not self._takes_variables(node):
             return None
-        first = _CALLS[node.op][0] if node.op in _CALLS else 0
-        outputs = self._constants.outputs_of(names[0], self._kinds(node)[first:])
-        if node.op in _CALLS:
-            return outputs[_number(output)]
+        outputs = self._constants.outputs_of(names[0], [self.kind(edge) for edge in arguments_of(node)])
+        if node.op in CALLS:
+            return outputs[number_of(output)]
         results = [one.name for one in self._constants.functions[names[0]].signature.output_arg]
-        return outputs[results.index(output.split(":")[0]) if self._inside else _number(output)]
+        return outputs[results.index(output.partition(":")[0]) if self._inside else number_of(output)]
 
     def _kinds(self, node: Any) -> list[_Kind | None]:
         return [self.kind(edge) for edge in node.input if not edge.startswith("^")]
@@ -180,19 +167,13 @@ class _Body:
     def _takes_variables(self, node: Any) -> bool:
         return any(kind is not None for kind in self._kinds(node))
 
-    def _called(self, node: Any) -> list[str]:
-        if node.op in self._constants.functions:
-            return [node.op]
-        attributes = [node.attr[name] for name in _CALLS.get(node.op, (0, "", ()))[2]]
-        return [one.name for value in attributes for one in ([value.func] if value.HasField("func") else value.list.func)]
-
     def convert(self) -> None:
         """Have every operation that takes a variable take its value."""
         kinds = {name: self._kinds(node) for name, node in self._nodes.items()}
         outputs = {
             name: [self.kind(f"{name}:{self._way(at)}") for at in range(len(node.attr["Tout"].list.type))]
             for name, node in self._nodes.items()
-            if node.op in _CALLS and node.op not in _LOOPS and any(kinds[name])
+            if node.op in CALLS and node.op not in LOOPS and any(kinds[name])
         }
         reads = set()
         for name, node in self._nodes.items():
@@ -208,12 +189,12 @@ class _Body:
 
     def _convert(self, node: Any, kinds: list[_Kind | None], outputs: list[_Kind | None]) -> None:
         first = kinds[0]
-        node.attr.pop("_output_shapes", None)
-        if node.op in _CALLS:
+        _forget(node.attr, "_output_shapes")
+        if node.op in CALLS:
             self._convert_call(node, kinds, outputs)
         elif node.op in self._constants.functions:
             node.op = self._constants.converted(node.op, kinds)
-        elif first is not None and node.op in _PASSES_ON:
+        elif first is not None and node.op in PASSES_ON:
             node.attr["T"].type = first.dtype
         elif first is not None and node.op == "ReadVariableOp":
             _become(node, "Identity", T=first.dtype)
@@ -233,31 +214,67 @@ class _Body:
         node.attr["batch_dims"].i = axis
         controls = list(node.input[2:])
         del node.input[2:]
-        made = self._constants.axis(self, node.name, axis)
-        node.input.extend([f"{made}:output:0" if self._inside else made, *controls])
+        made = self._container.add(name=_free(f"{node.name}/axis", self._nodes), op="Const")
+        made.attr["dtype"].type = tf.int32.as_datatype_enum
+        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(axis, tf.int32, []))
+        node.input.extend([f"{made.name}:output:0" if self._inside else made.name, *controls])
 
     def _convert_call(self, node: Any, kinds: list[_Kind | None], outputs: list[_Kind | None]) -> None:
-        first, types, attributes = _CALLS[node.op]
+        first, types, _ = CALLS[node.op]
         given = kinds[first:]
         for at, kind in enumerate(given):
             if kind is not None:
                 node.attr[types].list.type[at] = kind.dtype
-                if node.op in _LOOPS and node.attr["output_shapes"].list.shape:
+                if node.op in LOOPS and node.attr["output_shapes"].list.shape:
                     node.attr["output_shapes"].list.shape[at].ParseFromString(kind.shape)
         for at, kind in enumerate(outputs):
             if kind is not None:
                 node.attr["Tout"].list.type[at] = kind.dtype
         if any(outputs):
-            node.attr.pop("output_shapes", None)
-        for name in attributes:
-            value = node.attr[name]
-            for function in [value.func] if value.HasField("func") else value.list.func:
-                function.name = self._constants.converted(function.name, given)
+            _forget(node.attr, "output_shapes")
+        for function in called_by(node, self._constants.functions):
+            function.name = self._constants.converted(function.name, given)
 
     def _rename_outputs(self, reads: set[str]) -> None:
-        """What a function's operations take from a read is called ``output`` now."""
+        """Have what takes the value of a read take the output of what stands in its place."""
         for node in self._nodes.values():
             for index, edge in enumerate(node.input):
                 node.input[index] = _renamed(edge, reads)
         for name, edge in list(self.returns.items()):
             self.returns[name] = _renamed(edge, reads)
+
+
+def _renamed(edge: str, reads: set[str]) -> str:
+    name, _, output = edge.partition(":")
+    return f"{name}:output:0" if name in reads and output == "value:0" else edge
+
+
+def _become(node: Any, op: str, **types: int) -> None:
+    node.op = op
+    node.attr.clear()
+    for name, dtype in types.items():
+        node.attr[name].type = dtype
+
+
+def _retype(function: Any, kinds: Sequence[_Kind | None], outputs: Sequence[_Kind | None]) -> None:
+    for arguments, some in ((function.signature.input_arg, kinds), (function.signature.output_arg, outputs)):
+        for argument, kind in zip(arguments, some, strict=True):
+            if kind is not None:
+                argument.type = kind.dtype
+    for at, kind in enumerate(kinds):
+        if kind is not None and at in function.arg_attr:
+            _forget(function.arg_attr[at].attr, "_output_shapes")
+    _forget(function.attr, "_input_shapes")
+
+
+def _forget(attributes: Any, name: str) -> None:
+    if name in attributes:
+        del attributes[name]
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    number, made = 0, name
+    while made in taken:
+        number += 1
+        made = f"{name}_{number}"
+    return made

@@ -136,7 +136,10 @@ class Destination:
     def failed(self, error: Exception) -> DestinationError:
         """Return the error to raise for one that came while writing: the reason, and what became of the old."""
         reason = disk_reason(error) or getattr(error, "strerror", None) or str(error) or type(error).__name__
-        kept = "what was there is as it was" if self.path.exists() else "nothing was written"
+        there = False
+        with suppress(OSError):
+            there = self.path.exists()
+        kept = "what was there is as it was" if there else "nothing was written"
         return DestinationError(f"{self.shown} cannot be saved: {reason}; {kept}")
 
     def _place_file(self, beside: Path) -> None:

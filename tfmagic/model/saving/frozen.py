@@ -11,15 +11,16 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
+from tfmagic.model.saving.effects import Effects
 from tfmagic.model.saving.live_ends import require_known
 from tfmagic.model.saving.named_ends import NamedEnds
-from tfmagic.model.saving.written import Written
+from tfmagic.model.saving.written import Written, counted
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.moving import TablesError, moved
 from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
 from tfmagic.model.variables import bytes_of
-from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.values import checksum
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 _INSTEAD = "save it as a folder instead"
-# Operations that write to a variable, in a graph or in the body of a function.
-_WRITES = re.compile(
-    r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|ResourceStridedSliceAssign|StridedSliceAssign"
-    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|CountUpTo"
-)
 # Operations that hold something else than numbers.
 _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
 
@@ -81,17 +77,24 @@ class FrozenFile:
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         _keep(definition, self._ends.outputs)
+        effects = Effects(self._label, definition)
+        effects.drop(self._ends.outputs)
+        _keep(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
-        values = _Values(self._mode, variable_nodes(definition))
-        constant = _with_constants(definition, values, self._ends.outputs)
-        del definition
-        self._ends.attach(constant)
-        _check_it_imports(self._label, constant)
-        check_size(self._label, constant)
-        file.write_bytes(constant.SerializeToString())
-        left = total - len(values.checksums)
-        notes = (f"without {left} that its outputs do not need",) if left else ()
-        return Written(_as_named(self._signature), len(values.checksums), 0, values.checksums, notes)
+        values = _values(self._mode, variable_nodes(definition))
+        checksums = {name: checksum(value) for name, value in values.items()}
+        Constants(self._label, definition).put(values)
+        del values
+        _keep(definition, self._ends.outputs)
+        self._ends.attach(definition)
+        _check_it_imports(self._label, definition)
+        check_size(self._label, definition)
+        file.write_bytes(definition.SerializeToString())
+        left = total - len(checksums)
+        notes = [f"without {counted(left)} that its outputs do not need"] if left else []
+        if effects.dropped:
+            notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
+        return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
 
 
 def _drawn(mode: EagerMode, name: str) -> GraphMode:
@@ -119,64 +122,39 @@ def _as_named(signature: Signature) -> Signature:
     return replace(signature, inputs=inputs, outputs=outputs)
 
 
-class _Values:
-    """Stands for the session that TensorFlow reads the variables' values from.
-
-    Parameters
-    ----------
-    mode
-        The model.
-    names
-        Its variables, all of which must have values.
-    """
-
-    def __init__(self, mode: GraphMode, names: Sequence[str]) -> None:
-        self._mode = mode
-        self._names = list(names)
-        self.checksums: dict[str, int] = {}
-        label, graph = mode.room.label, mode.graph
-        nodes = [graph.get_operation_by_name(name) for name in names]
-        size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
-        if size > LARGEST_BYTES:
-            msg = f"{label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
-            raise SaveError(msg)
-
-    def run(self, tensors: Sequence[str]) -> list[np.ndarray]:
-        """Return the values that these tensors read."""
-        read = dict(self._mode.values(self._names))
-        missing = next((name for name in self._names if name not in read), None)
-        if missing is not None:
-            msg = f"{self._mode.room.label} cannot be frozen: its variable {missing!r} has no value yet"
-            raise SaveError(msg)
-        self.checksums = {name: checksum(value) for name, value in read.items()}
-        # "w:0" is a reference, "w/Read/ReadVariableOp:0" what TensorFlow calls the value of a resource.
-        return [read[name.removesuffix(":0").removesuffix("/Read/ReadVariableOp")] for name in tensors]
-
-
-def _with_constants(definition: Any, values: _Values, outputs: Sequence[str]) -> Any:
-    with without_warnings():
-        constant = v1.graph_util.convert_variables_to_constants(values, definition, list(outputs))
-    for node in constant.node:
-        # What stood beside a variable stands by itself: the constant may be on any device.
-        if node.attr["_class"].list.s:
-            del node.attr["_class"]
-    return constant
+def _values(mode: GraphMode, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the values of the variables that become constants, all of which must have one."""
+    label = mode.room.label
+    nodes = [mode.graph.get_operation_by_name(name) for name in names]
+    size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
+    if size > LARGEST_BYTES:
+        msg = f"{label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+        raise SaveError(msg)
+    values = dict(mode.values(names))
+    missing = next((name for name in names if name not in values), None)
+    if missing is not None:
+        msg = f"{label} cannot be frozen: its variable {missing!r} has no value yet"
+        raise SaveError(msg)
+    return values
 
 
 def _keep(definition: Any, outputs: Sequence[str]) -> None:
     """Leave of a graph what these operations depend on, and the functions that it calls."""
     kept = reached(definition, outputs)
     for index in range(len(definition.node) - 1, -1, -1):
-        if definition.node[index].name not in kept:
+        node = definition.node[index]
+        if node.name not in kept:
             del definition.node[index]
+        elif "_class" in node.attr:
+            # What stood beside a variable stands by itself: a constant may be anywhere.
+            del node.attr["_class"]
     library = definition.library
     called = {function.signature.name for function in called_functions(definition.node, library)}
     for index in range(len(library.function) - 1, -1, -1):
         if library.function[index].signature.name not in called:
             del library.function[index]
-    for index in range(len(library.gradient) - 1, -1, -1):
-        if library.gradient[index].function_name not in called:
-            del library.gradient[index]
+    # Of the functions as they were; a frozen graph is not to be trained.
+    del library.gradient[:]
 
 
 def _refuse_state(label: str, definition: Any) -> None:
@@ -185,12 +163,6 @@ def _refuse_state(label: str, definition: Any) -> None:
         for node in nodes:
             if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
                 msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"
-                raise SaveError(msg)
-            if _WRITES.match(node.op):
-                msg = (
-                    f"{label} writes to a variable when it runs ({node.name}, {node.op}), and a .pb has constants "
-                    f"alone: {_INSTEAD}"
-                )
                 raise SaveError(msg)
 
 

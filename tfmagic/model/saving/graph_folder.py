@@ -18,7 +18,7 @@ from tfmagic.model.saving.definition import check_size, definition_of, ends_of
 from tfmagic.model.saving.saved_fill import SavedFill
 from tfmagic.model.saving.saver_nodes import SaverNodes
 from tfmagic.model.saving.table_state import read_tables, tables_of
-from tfmagic.model.saving.written import Written
+from tfmagic.model.saving.written import Written, counted
 from tfmagic.model.sources.meta_graph import SERVE
 from tfmagic.model.sources.pruning import reached, variable_nodes
 from tfmagic.model.variables import table_initialisers_of
@@ -185,10 +185,6 @@ def _write_message(label: str, folder: Path, meta: Any) -> None:
 def _left_out(mode: GraphMode, uninitialised: list[str]) -> Iterator[str]:
     if uninitialised:
         listed = ", ".join(uninitialised[:3]) + (", …" if len(uninitialised) > 3 else "")
-        yield f"without {_counted(len(uninitialised))} that no value was given to yet: {listed}"
+        yield f"without {counted(len(uninitialised))} that no value was given to yet: {listed}"
     if mode.startup.unused:
-        yield f"without {_counted(mode.startup.unused)} of its own file that nothing of it uses"
-
-
-def _counted(variables: int) -> str:
-    return "1 variable" if variables == 1 else f"{variables} variables"
+        yield f"without {counted(mode.startup.unused)} of its own file that nothing of it uses"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import SaveError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.live_root import all_variables
-from tfmagic.model.saving.written import Written
+from tfmagic.model.saving.written import Written, counted
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
@@ -59,7 +59,7 @@ class KerasFile:
             names = [] if mode.archivist is None else list(mode.archivist(file))
             checksums = {name: checksum(value) for name, value in mode.values(names)}
             more = len(values_of(mode.graph).names()) - len(names)
-            notes = (f"without {more} that are no part of the Keras model",) if more else ()
+            notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()
             return Written(self._signature, len(names), 0, checksums, (*self._notes, *notes))
         with eagerly(), without_warnings():
             mode.live.save(file)

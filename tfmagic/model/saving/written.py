@@ -34,3 +34,8 @@ class Written:
     for_training: int
     checksums: Mapping[str, int]
     notes: tuple[str, ...] = ()
+
+
+def counted(variables: int) -> str:
+    """Return ``1 variable`` or ``3 variables``."""
+    return "1 variable" if variables == 1 else f"{variables} variables"

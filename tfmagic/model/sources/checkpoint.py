@@ -15,7 +15,14 @@ from tfmagic.model.plain.checkpoint import checkpoint_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature, default_among, renamed
 from tfmagic.model.sources.file import FileSource
-from tfmagic.model.sources.loading import check_constants, copied, name_the_ends, new_graph, reading
+from tfmagic.model.sources.loading import (
+    check_constants,
+    copied,
+    import_meta_graph,
+    name_the_ends,
+    new_graph,
+    reading,
+)
 from tfmagic.model.sources.meta_graph import FILES, signatures_of
 from tfmagic.model.sources.paths import stamp
 from tfmagic.model.sources.restore_plan import restore_plan
@@ -70,7 +77,7 @@ class CheckpointSource(FileSource):
             check_constants(meta.graph_def)
             graph, _ = new_graph(
                 options.device,
-                lambda: v1.train.import_meta_graph(meta, clear_devices=options.device is not None),
+                lambda: import_meta_graph(meta, clear_devices=options.device is not None),
             )
         signatures = _signatures(model, meta, graph, options)
         restore = self._restoring(model, meta, graph)
@@ -155,14 +162,13 @@ def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str
     if declared:
         default = default_among(model, declared, options.signature)
         return {**declared, default: renamed(model, declared[default], options.inputs, options.outputs)}
-    saver = meta.saver_def.filename_tensor_name.rpartition("/")[0]
     inferred = infer(
         model,
         graph,
         {},
         None if options.inputs is None else dict(options.inputs),
         None if options.outputs is None else dict(options.outputs),
-        hidden=tuple(f"{scope}/" for scope in (saver, "gradients") if scope),
+        hidden=("gradients/",),
     )
     return {inferred.name: inferred}
 
@@ -173,10 +179,11 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
     Raises
     ------
     SourceError
-        Naming the first variable that has no value, or one of another shape.
+        Naming the first variable that has no value, or one of another shape or dtype.
     """
     with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
-        shapes = tf.train.load_checkpoint(str(path)).get_variable_to_shape_map()
+        reader = tf.train.load_checkpoint(str(path))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     for name, (key, op) in variables.items():
         wanted = tf.TensorShape(op.get_attr("shape"))
         if key not in shapes:
@@ -186,6 +193,13 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
             msg = (
                 f"{model}: {path} does not fit its graph: variable {name!r} is {tuple(wanted.as_list())} in the graph "
                 f"and {tuple(shapes[key])} in the checkpoint"
+            )
+            raise SourceError(msg)
+        own, theirs = op.get_attr("dtype").base_dtype.name, dtypes[key].name
+        if own != theirs:
+            msg = (
+                f"{model}: {path} does not fit its graph: variable {name!r} is {own} in the graph "
+                f"and {theirs} in the checkpoint"
             )
             raise SourceError(msg)
 
@@ -200,12 +214,30 @@ def checkpoint_at(path: Path) -> Path | None:
         ``checkpoint`` file names the latest.
     """
     if path.is_dir():
-        latest = None if any((path / name).exists() for name in FILES) else tf.train.latest_checkpoint(str(path))
-        return None if latest is None else path / latest
+        return None if any((path / name).exists() for name in FILES) else _latest(path)
     if _PART.search(path.name):
         return path.with_name(_PART.sub("", path.name))
     there = (path.with_name(f"{path.name}.meta"), path.with_name(f"{path.name}.index"))
     return path if not path.exists() and any(file.exists() for file in there) else None
+
+
+def _latest(folder: Path) -> Path | None:
+    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it.
+
+    Raises
+    ------
+    SourceError
+        When it names none.
+    """
+    file = folder / "checkpoint"
+    if not file.is_file():
+        return None
+    state = v1.train.get_checkpoint_state(str(folder))
+    if state is None or not state.model_checkpoint_path:
+        msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
+        raise SourceError(msg)
+    named = folder / state.model_checkpoint_path
+    return named if named.with_name(f"{named.name}.index").exists() else folder / named.name
 
 
 def meta_file(path: Path) -> Path:

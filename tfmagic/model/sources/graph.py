@@ -11,7 +11,7 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
 from tfmagic.model.sources.live import LiveSource
-from tfmagic.model.sources.loading import name_the_ends
+from tfmagic.model.sources.loading import import_meta_graph, name_the_ends
 from tfmagic.model.sources.source import Built
 from tfmagic.model.variables import variables_of
 from tfmagic.runtime.hosted import hosted
@@ -72,7 +72,7 @@ def _copied(live: Any) -> Any:
     """Return a graph of its own with the same operations and collections."""
     graph = tf.Graph()
     with graph.as_default():
-        v1.train.import_meta_graph(v1.train.export_meta_graph(graph=live))
+        import_meta_graph(v1.train.export_meta_graph(graph=live))
     return graph
 
 

@@ -9,7 +9,6 @@ for it.
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from tfmagic.model.options import Options
 from tfmagic.model.plain.keras_file import keras_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import DEFAULT, Signature
+from tfmagic.model.sources.copying import copied
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.held import Held, hold
 from tfmagic.model.sources.keras_archive import KerasArchive, archive_at
@@ -146,8 +146,8 @@ class KerasFileSource(FileSource):
             live = keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
-        copied = replace(options, copy=True, objects=None)
-        built = KerasSource(live, self.text).build(model, copied)
+        eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
+        built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
         built.mode.present = built.mode.anew = None
         return built

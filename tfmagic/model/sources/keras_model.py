@@ -12,13 +12,11 @@ from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.names import unique
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
 from tfmagic.model.sources.function import called
-from tfmagic.model.sources.keras_clone import archivist, clone
 from tfmagic.model.sources.live import SharedSource, spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.options import Options
     from tfmagic.model.room import Room
 
@@ -55,18 +53,17 @@ class KerasSource(SharedSource):
         """Say where shapes are not known."""
         return [] if inputs_of(self.live) else ["its inputs have no fixed shape, so shapes are not checked"]
 
-    def moved_to(self, mode: GraphMode, variables: dict[str, Any]) -> None:
-        """Let the copy be written as a ``.keras`` file, too."""
-        if isinstance(self.live, sys.modules["keras"].Model):
-            places = {id(one.handle): at for at, one in enumerate(self.live.variables)}
-            by_name = {name: places[id(one.handle)] for name, one in variables.items() if id(one.handle) in places}
-            mode.archivist = archivist(mode, lambda: clone(self.live), by_name)
-
     def fingerprint(self) -> object:
         """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
         signature = _signature(self.live)
         ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
         return id(self.live), ends, len(getattr(self.live, "layers", ()))
+
+
+def is_model(live: Any) -> bool:
+    """Return whether this is a whole ``keras.Model``, and no single layer."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(live, keras.Model)
 
 
 def check_backend(model: str) -> None:

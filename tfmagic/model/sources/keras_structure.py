@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def structure_of(live: Any, signature: Signature) -> Structure:
     else:
         names = tuple(spec.tensor or spec.name for spec in signature.required)
         ways = [path for path, _ in _in_order(_outputs_of(live, signature, names))]
-    steps = tuple("".join(f"[{key!r}]" for key in path) for path in ways)
+    steps = tuple("".join(f"[{json.dumps(key)}]" for key in path) for path in ways)
     return Structure(inputs, names, steps, tuple(joined(path) or "output" for path in ways), training)
 
 
@@ -119,7 +120,7 @@ def _filled(structure: Any, values: Sequence[str]) -> Any:
 def _expression(structure: Any) -> str:
     """Return a structure of expressions as an expression."""
     if isinstance(structure, dict):
-        return f"{{{', '.join(f'{key!r}: {_expression(value)}' for key, value in structure.items())}}}"
+        return f"{{{', '.join(f'{json.dumps(key)}: {_expression(value)}' for key, value in structure.items())}}}"
     if isinstance(structure, (list, tuple)):
         return f"[{', '.join(_expression(value) for value in structure)}]"
     return str(structure)

@@ -6,12 +6,11 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tfmagic.model.room import Room
-from tfmagic.model.signature import TensorSpec, default_among
+from tfmagic.model.signature import TensorSpec
 from tfmagic.model.sources.source import Built, Source
 
 if TYPE_CHECKING:
     from tfmagic.model.eager_mode import EagerMode
-    from tfmagic.model.graph_mode import GraphMode
     from tfmagic.model.options import Options
 
 
@@ -59,7 +58,7 @@ class SharedSource(LiveSource):
         """
 
     def build(self, model: str, options: Options, room: Room | None = None) -> Built:
-        """Share the object, or with ``copy`` move it into a graph of its own.
+        """Share the object; a copy of it is made from what this gives.
 
         Parameters
         ----------
@@ -68,30 +67,7 @@ class SharedSource(LiveSource):
         room
             The room of the cell that made the object, if one did.
         """
-        eager = self.connect(room or Room(model, device=options.device), options)
-        if not options.copy:
-            return Built(eager, self.notes())
-        from tfmagic.model.sources.moving import TablesError, moved
-
-        try:
-            mode, variables, notes = moved(eager, default_among(model, eager.signatures, options.signature))
-        except TablesError:
-            from tfmagic.model.sources.moving_by_file import moved_by_file
-
-            return moved_by_file(eager, options)
-        self.moved_to(mode, variables)
-        return Built(mode, notes)
-
-    def moved_to(self, mode: GraphMode, variables: dict[str, Any]) -> None:
-        """Note on the graph of a copy what only this kind of object can tell.
-
-        Parameters
-        ----------
-        mode
-            The graph.
-        variables
-            The object's variables, by the names that theirs have in the graph.
-        """
+        return Built(self.connect(room or Room(model, device=options.device), options), self.notes())
 
     def notes(self) -> list[str]:
         """Return what there is to say of the object when it is shared."""

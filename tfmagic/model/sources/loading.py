@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature
 
+v1 = tf.compat.v1
+
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
@@ -106,6 +108,28 @@ def copied(functions: Iterable[Any]) -> list[Any]:
     A part of a message keeps the whole message alive, weights and all.
     """
     return [type(function).FromString(function.SerializeToString()) for function in functions]
+
+
+def import_meta_graph(meta: Any, *, clear_devices: bool = False) -> None:
+    """Import a ``MetaGraphDef`` into the default graph, and nothing besides.
+
+    Parameters
+    ----------
+    meta
+        The message; it is as before when this returns, but for its devices.
+    clear_devices
+        Whether the devices that it names are removed.
+    """
+    told = bool(meta.saver_def.restore_op_name)
+    if not told:
+        # To a graph that has no Saver, TensorFlow would add one.
+        saver = meta.saver_def
+        saver.filename_tensor_name = saver.save_tensor_name = saver.restore_op_name = "none"
+    try:
+        v1.train.import_meta_graph(meta, clear_devices=clear_devices)
+    finally:
+        if not told:
+            meta.ClearField("saver_def")
 
 
 def name_the_ends(room: Room, signature: Signature) -> None:

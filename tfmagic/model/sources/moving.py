@@ -18,7 +18,6 @@ from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode, named_outputs
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inference import tensor_spec
-from tfmagic.model.names import unique
 from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature
 from tfmagic.model.sources.held import Held, hold
@@ -28,7 +27,7 @@ from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from tfmagic.model.signature import TensorSpec
 
@@ -78,11 +77,10 @@ def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict
                 raise
             notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
     graph = tf.Graph()
-    holders = _Holders(label, graph, eager.named_variables())
-    signatures: dict[str, Signature] = {}
     with graph.as_default(), tf.device(device):
-        for at, one in enumerate(traced):
-            signatures[one.signature.name] = _imported(graph, one, holders, "" if at == 0 else f"{one.signature.name}/")
+        by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
+        holders = _Holders(label, graph, eager.named_variables(), by_prefix)
+        signatures = {one.signature.name: _imported(graph, one, holders, prefix) for prefix, one in by_prefix.items()}
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
         for name, variable in holders.moved.items():
@@ -166,7 +164,7 @@ def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Si
     inner, captured = concrete.graph, concrete.captured_inputs
     placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
     internal = concrete.inputs[len(placeholders) :]
-    held = {mine.name: holders.of(theirs, inner) for mine, theirs in zip(internal, captured, strict=True)}
+    held = {mine.name: holders.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
     definition = inner.as_graph_def()
     tf.import_graph_def(definition, name=prefix.rstrip("/"), input_map=held)
     ends = [graph.get_tensor_by_name(f"{prefix}{tensor.name}") for tensor in concrete.outputs]
@@ -205,35 +203,60 @@ def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, An
 class _Holders:
     """New variables in a graph, one for each live variable that was captured.
 
+    Parameters
+    ----------
+    label
+        The model's name.
+    graph
+        The default graph.
+    named
+        The object's variables by name.
+    traced
+        The functions that captured them, with what the names of their operations
+        will begin with in the graph.
+
     Attributes
     ----------
     moved : dict
         The live variables by the name of the new one.
     """
 
-    def __init__(self, label: str, graph: Any, named: dict[str, Any]) -> None:
+    def __init__(self, label: str, graph: Any, named: dict[str, Any], traced: Mapping[str, _Traced]) -> None:
         self._label, self._graph = label, graph
-        self._names = {id(variable.handle): name for name, variable in named.items() if hasattr(variable, "handle")}
-        self._taken: dict[int, Any] = {}
-        self.moved: dict[str, Any] = {}
+        known = {id(one.handle): (name, one) for name, one in named.items() if hasattr(one, "handle")}
+        found: dict[int, tuple[str, Any, Any]] = {}
+        for one in traced.values():
+            captured = {id(tensor) for tensor in one.concrete.captured_inputs}
+            for live in one.concrete.graph.variables:
+                if id(live.handle) in captured:
+                    name, theirs = known.get(id(live.handle), (live.name.split(":")[0], live))
+                    found[id(live.handle)] = (name, theirs, live)
+        # The names that the imported operations are to keep.
+        taken = {f"{prefix}{op.name}" for prefix, one in traced.items() for op in one.concrete.graph.get_operations()}
+        held = []
+        for name, theirs, live in found.values():
+            own = _free(op_name(name), taken)
+            taken.add(own)
+            # A layer of Keras's can have been frozen since its variable was made.
+            held.append(Held(own, live.dtype, live.shape, theirs.trainable))
+        made = hold(graph, held)
+        self._constant = _free("captured", taken)
+        self.moved = {one.name: live for one, (_, _, live) in zip(held, found.values(), strict=True)}
+        self._taken: dict[int, Any] = dict(zip(found, (one.handle for one in made), strict=True))
 
-    def of(self, captured: Any, inner: Any) -> Any:
+    def of(self, captured: Any) -> Any:
         """Return what stands in the graph for a value that a function has captured."""
-        if id(captured) in self._taken:
-            return self._taken[id(captured)]
-        if captured.dtype not in {tf.resource, tf.variant}:
-            made: Any = tf.constant(captured.numpy())
-        else:
-            live = next((variable for variable in inner.variables if variable.handle is captured), None)
-            if live is None:
+        if id(captured) not in self._taken:
+            if captured.dtype in {tf.resource, tf.variant}:
                 msg = f"{self._label} has tables or other state that is no variable, which cannot be copied"
                 raise TablesError(msg)
-            made = self._new(live, self._names.get(id(captured)) or live.name.split(":")[0])
-        self._taken[id(captured)] = made
-        return made
+            self._taken[id(captured)] = tf.constant(captured.numpy(), name=self._constant)
+        return self._taken[id(captured)]
 
-    def _new(self, live: Any, name: str) -> Any:
-        *_, name = unique([*self.moved, op_name(name)])
-        (variable,) = hold(self._graph, [Held(name, live.dtype, live.shape, live.trainable)])
-        self.moved[name] = live
-        return variable.handle
+
+def _free(name: str, taken: Collection[str]) -> str:
+    number, one = 0, name
+    while one in taken:
+        number += 1
+        one = f"{name}_{number}"
+    return one
