@@ -101,17 +101,27 @@ def frozen_linear(file: Path, factor: float = 2.0, offset: float = 1.0) -> Path:
     return write_frozen(file, build)
 
 
-def add_cell(name: str, code: str, notebook: Mapping[str, Any] | None = None, **options: Any) -> Any:
+def add_cell(
+    name: str,
+    code: str,
+    notebook: Mapping[str, Any] | None = None,
+    *,
+    eager: bool = False,
+    keep: bool = False,
+    replace: bool = False,
+    **options: Any,
+) -> Any:
     """Register the model that a ``%%tf_model`` cell builds, and return what came of it."""
     from tfmagic import models
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
-    from tfmagic.model.sources.cell import CellSource
+    from tfmagic.model.sources.cell import CellSource, EagerCellSource
 
-    source = textwrap.dedent(code)
+    text = textwrap.dedent(code)
     # One file name a text: linecache keeps the first text that came under a name.
-    cell = Cell(source, f"<cell {name} {abs(hash(source))}>")
-    return models.admit(name, CellSource(cell, {} if notebook is None else notebook), Options.checked(**options))
+    cell = Cell(text, f"<cell {name} {abs(hash(text))}>")
+    source = (EagerCellSource if eager else CellSource)(cell, {} if notebook is None else notebook)
+    return models.admit(name, source, Options.checked(**options), keep=keep, replace=replace)
 
 
 def run_cell(model: Any, code: str, notebook: Mapping[str, Any] | None = None) -> Any:

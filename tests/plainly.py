@@ -53,3 +53,9 @@ def same(answers: Mapping[str, Any], others: Mapping[str, Any]) -> None:
     assert set(answers) == set(others)
     for name, answer in answers.items():
         np.testing.assert_array_equal(answer, others[name], err_msg=name, strict=True)
+
+
+def record_of(model: Any) -> dict[str, Any]:
+    """Return what was said of the file that a model was last saved to."""
+    assert model.saved is not None
+    return dict(model.saved.record())

@@ -70,7 +70,7 @@ def test_running_the_cell_again_builds_anew(kernel: Kernel) -> None:
     assert "line renewed" in kernel.ok(LINE).text
     assert kernel.ok("%tf_run line [[1, 2]]").text == DOUBLED
     kernel.ok("import tfmagic")
-    assert kernel.value("list(tfmagic.models), 'extra' in tfmagic.models.line.names") == "(['line'], False)"
+    assert kernel.value("list(tfmagic.models), 'extra' in tfmagic.models.line.names") == "(['line', 'line~1'], False)"
     kernel.ok(LINE.replace("initializer=2.0", "initializer=4.0"))
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[4., 8.]], dtype=float32)"
 

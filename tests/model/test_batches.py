@@ -231,7 +231,9 @@ def test_every_batch_is_checked_before_any_runs() -> None:
         tf.identity(v1.placeholder(tf.uint8, [None], "x"), name="y")
 
     net = graph_model("net", build)
-    with pytest.raises(InputError, match=r"net: input 'x' takes uint8, got int64, and 4 to 300 .*\(in rows 4 to 7 of 9\)"):
+    with pytest.raises(
+        InputError, match=r"net: input 'x' takes uint8, got int64, and 4 to 300 .*\(in rows 4 to 7 of 9\)"
+    ):
         net.run(np.array([0, 1, 2, 3, 4, 300, 6, 7, 8]), batch_size=4)
     assert net.record()["calls"] == 0
 

@@ -156,9 +156,10 @@ def add_two(name: str, first: str, second: str) -> None:
 def test_several_inputs_come_by_name_whatever_their_order() -> None:
     add_two("old", "a", "b")
     add_two("new", "b", "a")
-    for given in ((), ({"b": [1.0], "a": [3.0]},)):
-        named = {} if given else {"a": [3.0], "b": [1.0]}
-        comparison = compare(["old", "new"], *given, **named)
+    for comparison in (
+        compare(["old", "new"], a=[3.0], b=[1.0]),
+        compare(["old", "new"], {"b": [1.0], "a": [3.0]}),
+    ):
         assert comparison["old"].tolist() == [2]
         assert comparison["new"].tolist() == [-2]
 
@@ -302,7 +303,9 @@ def test_outputs_of_shapes_that_cannot_be_the_same_are_refused_before_anything_r
 def test_results_of_different_shapes_are_refused_with_the_shapes() -> None:
     models.add("old", tf.function(lambda x: x))
     models.add("new", tf.function(lambda x: x[:2]))
-    with pytest.raises(SourceError, match=r"old gave \w+ \(3, 2\) and new gave \w+ \(2, 2\): a comparison is of outputs"):
+    with pytest.raises(
+        SourceError, match=r"old gave \w+ \(3, 2\) and new gave \w+ \(2, 2\): a comparison is of outputs"
+    ):
         compare(["old", "new"], X)
 
 
@@ -373,7 +376,9 @@ def test_batches_give_what_one_run_gives() -> None:
 
 
 @pytest.mark.usefixtures("pair")
-@pytest.mark.parametrize(("option", "value"), [("batch_size", 0), ("batch_size", 1.5), ("timeout", 0), ("timeout", "x")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("batch_size", 0), ("batch_size", 1.5), ("timeout", 0), ("timeout", "x")]
+)
 def test_an_impossible_option_is_refused_before_anything_runs(option: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"{option} takes a "):
         compare(["old", "new"], X, **{option: value})

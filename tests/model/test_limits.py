@@ -23,7 +23,9 @@ def test_anything_else_is_no_whole_number(given: Any) -> None:
     assert str(refused.value) == f"--repeat takes a whole number from 1 on, got {given}"
 
 
-@pytest.mark.parametrize(("given", "duration"), [(1, 1.0), (0.25, 0.25), (np.float32(2), 2.0), ("1.5", 1.5), ("1e-3", 0.001)])
+@pytest.mark.parametrize(
+    ("given", "duration"), [(1, 1.0), (0.25, 0.25), (np.float32(2), 2.0), ("1.5", 1.5), ("1e-3", 0.001)]
+)
 def test_seconds_are_taken_as_number_or_text(given: Any, duration: float) -> None:
     assert seconds("timeout", given) == duration
 

@@ -173,7 +173,7 @@ class Whole(keras.Model):
 
 def test_keras_files_in_every_structure(tmp_path: Path, fresh: Fresh) -> None:
     names: dict[str, Any] = {"__name__": "__main__"}
-    exec(CLASSES, names)
+    exec(CLASSES, names)  # noqa: S102 - as a notebook does
     twice, whole = names["Twice"], names["Whole"]
     a, b = keras.Input((2,), name="a"), keras.Input((2,), name="my-b")
     last = keras.layers.Dense(3, name="last")
@@ -263,7 +263,7 @@ def test_what_was_trained_since_is_not_in_the_code(tmp_path: Path) -> None:
     model.save(tmp_path / "again")
     assert str(tmp_path / "again") in model.python()
     run_cell(model, "session.run(graph.get_collection('variables')[0].assign(8.0))")
-    with pytest.raises(SaveError, match=r"net has changed since it was saved.*save it again \(%tf_model save net .*again"):
+    with pytest.raises(SaveError, match=r"net has changed since it was saved.*again \(%tf_model save net .*again"):
         model.python()
     session.close()
     assert str(folder) in model.python()

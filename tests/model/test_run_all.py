@@ -79,7 +79,7 @@ def test_an_unknown_model_is_an_error_with_the_nearest() -> None:
 
 
 def test_what_is_no_mapping_is_refused() -> None:
-    with pytest.raises(InputError, match="run_all takes a mapping, .*, got list"):
+    with pytest.raises(InputError, match=r"run_all takes a mapping, .*, got list"):
         tfmagic.run_all([1.0])  # type: ignore[arg-type]
 
 

@@ -34,7 +34,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("suffix", [".h5", ".onnx", ".tflite", ".PT", ".zip"])
 def test_a_format_that_is_not_written_is_refused_with_those_that_are(model: Any, tmp_path: Path, suffix: str) -> None:
-    with pytest.raises(SaveError, match=rf"{suffix.lower()} is a format that is not .*a folder \(SavedModel\), .keras or .pb"):
+    written = r"a folder \(SavedModel\), .keras or .pb"
+    with pytest.raises(SaveError, match=rf"{suffix.lower()} is a format that is not .*{written}"):
         model.save(tmp_path / f"net{suffix}")
     assert not (tmp_path / f"net{suffix}").exists()
 
@@ -124,7 +125,9 @@ def test_what_is_written_can_be_read_by_whom_the_old_could(model: Any, tmp_path:
 @pytest.mark.parametrize("folder", [True, False])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, OSError(errno.ENOSPC, "No space left on device")])
 def test_whatever_stops_the_writing_leaves_what_was_there(
-    tmp_path: Path, error: Any, folder: bool  # noqa: FBT001
+    tmp_path: Path,
+    error: Any,
+    folder: bool,  # noqa: FBT001
 ) -> None:
     if folder:
         (tmp_path / "net").mkdir()
@@ -134,13 +137,19 @@ def test_whatever_stops_the_writing_leaves_what_was_there(
     before = contents(tmp_path)
     destination = Destination(tmp_path / "net", folder=folder, replace=True)
     wanted = DestinationError if isinstance(error, OSError) else error
-    with pytest.raises(wanted) as raised, destination.written() as beside:
-        assert beside.parent == tmp_path
-        (beside / "half" if folder else beside).write_text("half")
-        raise error
+
+    def write() -> None:
+        with destination.written() as beside:
+            assert beside.parent == tmp_path
+            (beside / "half" if folder else beside).write_text("half")
+            raise error
+
+    with pytest.raises(wanted) as raised:
+        write()
     assert contents(tmp_path) == before
     if wanted is DestinationError:
-        assert str(raised.value) == f"{tmp_path}/net cannot be saved: No space left on device; what was there is as it was"
+        why = "No space left on device; what was there is as it was"
+        assert str(raised.value) == f"{tmp_path}/net cannot be saved: {why}"
 
 
 def test_an_old_folder_comes_back_when_the_new_cannot_be_placed(

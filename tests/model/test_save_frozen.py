@@ -11,7 +11,7 @@ import tensorflow as tf
 from making import add_cell, frozen_linear, run_cell, save_linear_v1, save_v2
 from networks import DRAWN, TABLES, trained
 from plain import assert_close
-from plainly import by_import, same
+from plainly import by_import, record_of, same
 
 from tfmagic import models
 from tfmagic.errors import SaveError
@@ -42,7 +42,7 @@ def everywhere(model: Any, file: Path, inputs: dict[str, Any]) -> None:
 def test_variables_of_either_kind_become_constants(tmp_path: Path, reference: bool) -> None:  # noqa: FBT001
     model = models.add("net", save_linear_v1(tmp_path / "net", 2.5, -1.0, reference=reference))
     everywhere(model, model.save(tmp_path / "net.pb"), {"x": X})
-    assert model.saved.record()["variables"] == 2
+    assert record_of(model)["variables"] == 2
 
 
 def test_renamed_ends_are_the_operations_of_the_file(tmp_path: Path) -> None:
@@ -64,11 +64,8 @@ probs = tf.nn.softmax(logits, name="probs")
 
 def test_every_end_has_its_name_whatever_else_has_it(tmp_path: Path) -> None:
     # The output y is no operation y: that is a variable. x is an operation, and an input; logits is consumed.
-    ends = {
-        "inputs": {"x": "a:0", "b": "scope/b:0"},
-        "outputs": {"y": "top:0", "where": "top:1", "logits": "x:0", "probs": "probs:0", "same": "a:0"},
-    }
-    add_cell("net", NAMES, **ends)
+    outputs = {"y": "top:0", "where": "top:1", "logits": "x:0", "probs": "probs:0", "same": "a:0"}
+    add_cell("net", NAMES, inputs={"x": "a:0", "b": "scope/b:0"}, outputs=outputs)
     everywhere(models.net, models.net.save(tmp_path / "net.pb"), {"x": X, "b": 2 * X})
 
 
@@ -95,7 +92,7 @@ def test_a_tensor_inside_the_graph_can_be_an_input(tmp_path: Path) -> None:
     )
     file = models.net.save(tmp_path / "net.pb")
     everywhere(models.net, file, {"start": X})
-    assert models.net.saved.record()["notes"] == ["without 1 variable that its outputs do not need"]
+    assert record_of(models.net)["notes"] == ["without 1 variable that its outputs do not need"]
 
 
 def test_loops_conditions_and_functions_take_constants(tmp_path: Path) -> None:
@@ -106,7 +103,7 @@ def test_loops_conditions_and_functions_take_constants(tmp_path: Path) -> None:
         def inner(a: Any, by: Any) -> Any:
             return a * by + tf.gather(w, [0])
 
-        turns = tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, inner(a, w[1])), [0, x])[1]
+        turns = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, inner(a, w[1])), [0, x])[1]
         return {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: turns + w, lambda: turns - w)}
 
     model = models.add("net", save_v2(tmp_path / "net", run, tf.TensorSpec([None, 2], name="x"), w=w))
@@ -177,7 +174,7 @@ def test_what_is_only_counted_on_is_left_out_and_said(tmp_path: Path) -> None:
     for model in (copy, folder):
         (name,) = (end.name for end in model.signature().inputs)
         everywhere(model, model.save(tmp_path / f"{model.name}.pb"), {name: rows})
-        assert "without what it writes to 1 variable when it runs" in model.saved.record()["notes"]
+        assert "without what it writes to 1 variable when it runs" in record_of(model)["notes"]
 
 
 def test_an_embedding_inside_a_function_takes_its_table_as_a_constant(tmp_path: Path) -> None:
@@ -229,7 +226,11 @@ def test_a_model_that_writes_to_its_variables_is_refused(tmp_path: Path) -> None
         return {"y": x, "calls": calls.read_value()}
 
     save_v2(tmp_path / "net", count, tf.TensorSpec([None], name="x"), calls=calls)
-    refused(models.add("net", tmp_path / "net"), tmp_path, r"net writes to a variable when it runs .*AssignAddV.* that its outputs depend on")
+    refused(
+        models.add("net", tmp_path / "net"),
+        tmp_path,
+        r"net writes to a variable when it runs .*AssignAddV.* that its outputs depend on",
+    )
     add_cell(
         "cell",
         """

@@ -11,7 +11,7 @@ import tensorflow as tf
 from making import add_cell, run_cell, save_linear_v1
 from networks import DRAWN, TABLES, trained
 from plain import assert_close, assert_same, eager_answer
-from plainly import same
+from plainly import record_of, same
 
 from tfmagic import models, session
 from tfmagic.errors import SaveError
@@ -42,7 +42,7 @@ def test_training_goes_on_from_the_file_as_from_the_model(tmp_path: Path) -> Non
     network = compiled()
     model = models.add("net", network)
     file = model.save(tmp_path / "net.keras")
-    record = model.saved.record()
+    record = record_of(model)
     assert (record["variables"], record["for_training"]) == (2 + 6, 6)
     again = keras.models.load_model(file)
     for one in (network, again):
@@ -79,7 +79,7 @@ def test_a_keras_file_is_written_again_with_what_was_learnt(tmp_path: Path, suff
         {"X": X},
     )
     again = keras.models.load_model(model.save(tmp_path / "again.keras"))
-    assert model.saved.record()["notes"] == ["without 1 variable that the Keras model does not have"]
+    assert record_of(model)["notes"] == ["without 1 variable that the Keras model does not have"]
     assert_close([np.array(again(X))], [model(X)])
     assert not np.array_equal(np.array(again(X)), np.array(network(X)))
     same(models.add("back", tmp_path / "again.keras").run(X), model.run(X))
@@ -99,7 +99,7 @@ def test_saved_over_its_own_file_it_comes_back_as_it_was_saved(tmp_path: Path) -
 def test_renamed_ends_keep_their_names_in_the_file_and_it_says_so(tmp_path: Path) -> None:
     model = models.add("net", compiled(), inputs="rows=x")
     model.save(tmp_path / "net.keras")
-    assert model.saved.record()["notes"] == ["its ends have Keras's own names in it"]
+    assert record_of(model)["notes"] == ["its ends have Keras's own names in it"]
     assert [end.name for end in models.add("back", tmp_path / "net.keras").signature().inputs] == ["x"]
 
 

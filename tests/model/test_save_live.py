@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from networks import DRAWN, TABLES, trained
 from plain import assert_close
-from plainly import by_loader_1, by_loader_2, same
+from plainly import by_loader_1, by_loader_2, record_of, same
 
 from tfmagic import models
 from tfmagic.errors import SaveError
@@ -76,7 +76,7 @@ def test_a_compiled_model_takes_its_optimizer_along(tmp_path: Path) -> None:
     model = models.add("net", network, outputs="y=last")
     folder = model.save(tmp_path / "net")
     everywhere(model, folder, {"x": X})
-    record = model.saved.record()
+    record = record_of(model)
     assert record["variables"] == 2 + len(network.optimizer.variables)
     assert record["for_training"] == len(network.optimizer.variables)
     weights = tf.saved_model.load(str(folder)).weights
@@ -102,11 +102,10 @@ def test_a_module_keeps_its_own_functions_beside_its_signatures(tmp_path: Path) 
     loaded = tf.saved_model.load(str(folder))
     np.testing.assert_array_equal(loaded(tf.constant(X))["y"], X * 2)
     np.testing.assert_array_equal(loaded.unused.numpy(), [1, 2])
-    (note,) = model.saved.record()["notes"]
-    assert note.startswith("without its signature 'free', which cannot be saved yet, for the dtype and shape of")
-    assert "%tf_run net … --signature free" in note
-    assert model.saved.record()["variables"] == 2
-    assert model.saved.record()["for_training"] == 1
+    (note,) = record_of(model)["notes"]
+    assert note == "without its signature 'free': no call of it has shown yet what it takes"
+    assert record_of(model)["variables"] == 2
+    assert record_of(model)["for_training"] == 1
 
 
 def test_weights_are_those_of_the_moment(tmp_path: Path) -> None:
@@ -146,7 +145,7 @@ def test_a_function_that_has_been_called_once_can_be_saved(tmp_path: Path, call:
     assert not list(tmp_path.iterdir())
     call(model, times)
     everywhere(model, model.save(tmp_path / "net"), {"z": X[:3]})
-    assert model.saved.record()["variables"] == 1
+    assert record_of(model)["variables"] == 1
 
 
 class Subclassed(keras.Model):
@@ -185,18 +184,31 @@ def test_a_table_that_nothing_leads_to_is_said(tmp_path: Path) -> None:
     def made() -> Any:
         begin = tf.lookup.KeyValueTensorInitializer(["a"], tf.constant([1], tf.int64))
         tables = [tf.lookup.StaticHashTable(begin, -1)]
-        keep = lambda: tables  # noqa: E731 - hidden in a closure within a closure
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "words")])
+        def keep() -> list[Any]:
+            return tables
+
         def find(words: Any) -> Any:
             return {"ids": keep()[0].lookup(words)}
 
-        return find
+        return tf.function(find, input_signature=[tf.TensorSpec([None], tf.string, "words")])
 
     model = models.add("net", made())
     with pytest.raises(SaveError, match=r"net cannot be saved: it uses a variable or table that is no attribute of it"):
         model.save(tmp_path / "net")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_tf_keras(tmp_path: Path) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    network = tf_keras.Sequential([tf_keras.layers.Input((4,)), tf_keras.layers.Dense(3)])
+    model = models.add("net", network)
+    model.run(X)
+    everywhere(model, model.save(tmp_path / "net"), {model.signature().required[0].name: X})
+    file = model.save(tmp_path / "net.pb")
+    same(models.add("back", file, replace=True).run(X), by_loader_1(tmp_path / "net", {"inputs": X}))
+    with pytest.raises(SaveError, match=r"\.keras holds models of Keras 3, and net is one of tf_keras"):
+        model.save(tmp_path / "net.keras")
 
 
 def test_a_concrete_function_and_what_a_loader_gave(tmp_path: Path) -> None:
@@ -220,7 +232,7 @@ def test_what_may_be_left_out_is_left_out_and_said(tmp_path: Path) -> None:
     model = models.add("net", network)
     folder = model.save(tmp_path / "net")
     everywhere(model, folder, {"x": X})
-    assert model.saved.record()["notes"] == ["without inputs that may be left out: weights"]
+    assert record_of(model)["notes"] == ["without inputs that may be left out: weights"]
 
 
 def test_a_name_that_tensorflow_cannot_write_is_refused(tmp_path: Path) -> None:

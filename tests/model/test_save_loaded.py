@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from making import frozen_linear, run_cell, save_linear_v1, save_v2
-from plainly import by_loader_1, by_loader_2, same
+from plainly import by_loader_1, by_loader_2, record_of, same
 
 from tfmagic import models, session
 from tfmagic.errors import SaveError
@@ -113,7 +113,7 @@ def test_a_keras_export_says_which_of_its_variables_were_never_loaded(tmp_path: 
     folder = model.save(tmp_path / "again")
     (name,) = (spec.name for spec in model.signature().inputs)
     everywhere(model, folder, {name: X})
-    (note,) = model.saved.record()["notes"]
+    (note,) = record_of(model)["notes"]
     assert note.startswith("without ")
     assert note.endswith(" of its own file that nothing of it uses")
 
@@ -122,7 +122,7 @@ def test_a_frozen_graph_becomes_a_folder(tmp_path: Path) -> None:
     model = models.add("net", frozen_linear(tmp_path / "net.pb"))
     folder = model.save(tmp_path / "again")
     everywhere(model, folder, {"x": X})
-    assert model.saved.record()["variables"] == 0
+    assert record_of(model)["variables"] == 0
     assert not (folder / "variables").exists()
 
 

@@ -119,7 +119,9 @@ def test_an_eager_model_is_back_at_the_deadline_too(go: threading.Event) -> None
     assert list(model.run(np.float32(1)).values()) == [1]
 
 
-def test_a_model_that_is_still_loading_at_the_deadline_says_so(go: threading.Event) -> None:
+def test_a_model_that_is_still_loading_at_the_deadline_says_so(
+    go: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     graph, _, _ = scale_graph(2.0)
     model = models.add("net", graph, lazy=True)
     build = model.source.build
@@ -128,7 +130,7 @@ def test_a_model_that_is_still_loading_at_the_deadline_says_so(go: threading.Eve
         go.wait(30)
         return build(*arguments)
 
-    model.source.build = slowly
+    monkeypatch.setattr(model.source, "build", slowly)
     with pytest.raises(RunTimeoutError, match=r"net: no answer within 0\.2 s; net is still loading"):
         model.run([1.0], timeout=0.2)
     go.set()
@@ -154,7 +156,9 @@ def test_batches_share_one_deadline_and_the_error_has_those_that_ended(go: threa
         y.set_shape([None])
         tf.identity(y + 1.0, name="y")
     model = models.add("net", graph, inputs="x", outputs="y")
-    with pytest.raises(RunTimeoutError, match=r"net: no answer within 2 s; .* \(it came after rows 0 to 5 of 9\)") as late:
+    with pytest.raises(
+        RunTimeoutError, match=r"net: no answer within 2 s; .* \(it came after rows 0 to 5 of 9\)"
+    ) as late:
         model.run(np.arange(9), batch_size=3, timeout=2)
     assert late.value.rows == "rows 0 to 5 of 9"
     assert late.value.partial is not None

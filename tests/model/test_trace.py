@@ -35,11 +35,11 @@ def network(name: str = "net") -> Any:
 def eager_network(name: str = "live") -> Any:
     module = tf.Module()
     module.w = tf.Variable(np.ones((64, 32), np.float32))
-    inner = tf.function(lambda x: tf.nn.relu(tf.matmul(x, module.w, name="product")))
-    return models.add(name, tf.function(lambda x: inner(x)))
+    return models.add(name, tf.function(lambda x: tf.nn.relu(tf.matmul(x, module.w, name="product"))))
 
 
-def operation(trace: Trace, name: str) -> Any:
+def operation(trace: Trace | None, name: str) -> Any:
+    assert trace is not None
     return next(record for record in trace.operations if record["name"].endswith(name))
 
 
@@ -78,7 +78,7 @@ def test_the_longest_comes_first_and_the_shares_add_up() -> None:
     times = [record["time_s"] for record in net.trace.operations]
     assert times == sorted(times, reverse=True)
     assert sum(record["share"] for record in net.trace.operations) == pytest.approx(1)
-    assert 0 < sum(times)
+    assert sum(times) > 0
     assert net.trace.wall_s > 0
 
 
@@ -207,7 +207,9 @@ def test_an_eager_run_shows_what_its_functions_run() -> None:
 
 def test_an_eager_run_shows_its_own_operations_by_type() -> None:
     keras = pytest.importorskip("keras")
-    live = models.add("live", keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(3), keras.layers.Dense(2)]))
+    live = models.add(
+        "live", keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+    )
     live.run(X)
     live.run(X, trace=True)
     product = operation(live.trace, "MatMul")

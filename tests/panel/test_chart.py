@@ -68,7 +68,7 @@ def test_all_that_is_drawn_lies_within_the_picture() -> None:
     svg = parsed(chart(track=True))
     _, _, width, height = (float(part) for part in (svg.get("viewBox") or "").split())
     for element in svg.iter(f"{SVG}rect"):
-        assert 0 <= float(element.get("x") or 0)
+        assert float(element.get("x") or 0) >= 0
         assert float(element.get("x") or 0) + float(element.get("width") or 0) <= width
         assert float(element.get("y") or 0) + float(element.get("height") or 0) <= height
 

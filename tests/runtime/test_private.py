@@ -15,7 +15,7 @@ from tensorflow.python import tf2
 from tensorflow.python.eager import context
 
 from tfmagic import session
-from tfmagic.runtime.private import eager_config, native_callable, session_interface
+from tfmagic.runtime.private import eager_config, native_callable, session_interface, traces_of
 
 if TYPE_CHECKING:
     import pytest
@@ -103,3 +103,14 @@ def test_eager_tensors_are_told_from_symbolic_ones() -> None:
     assert isinstance(tf.constant(1), tf.__internal__.EagerTensor)
     with tf.Graph().as_default():
         assert not isinstance(tf.constant(1), tf.__internal__.EagerTensor)
+
+
+def test_the_traces_of_a_function_are_still_listed() -> None:
+    function = tf.function(lambda x: x + 1)
+    assert traces_of(function) == []
+    function(tf.constant(1.0))
+    function(tf.constant([1]))
+    kinds = {trace.function_type.parameters["x"].type_constraint.dtype for trace in traces_of(function)}
+    assert kinds == {tf.float32, tf.int32}
+    # The fallback: of what cannot list them there are none.
+    assert traces_of(print) == []

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
-from tfmagic.runtime import profile
 from tfmagic.runtime.private import xspace
 from tfmagic.runtime.profile import executions_in, profiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 
 class Plane:
@@ -25,7 +23,9 @@ class Plane:
         self._plane = space.planes.add(name=name)
         self._lines: dict[str, Any] = {}
 
-    def event(self, name: str, start_ns: int, end_ns: int, *, line: str = "python", kind: str = "", **stats: Any) -> None:
+    def event(
+        self, name: str, start_ns: int, end_ns: int, *, line: str = "python", kind: str = "", **stats: Any
+    ) -> None:
         number = len(self._plane.event_metadata) + 1
         self._plane.event_metadata[number].name = name
         self._plane.event_metadata[number].display_name = kind
@@ -75,7 +75,8 @@ def test_a_python_call_is_one_operation_with_the_time_of_its_kernel(space: Any) 
     host.event("EagerExecute", 500, 900, eager_op="__inference_f_1", is_func=1)
     host.event("EagerKernelExecute", 550, 850)
     (one,) = executions_in(space)
-    assert (one.name, one.type, one.time_s) == ("MatMul", "MatMul", pytest.approx(150e-9))
+    assert (one.name, one.type) == ("MatMul", "MatMul")
+    assert one.time_s == pytest.approx(150e-9)
 
 
 def test_calls_of_other_threads_are_left_out(space: Any) -> None:
@@ -137,9 +138,7 @@ def test_another_profile_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_no_file_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder: Callable[..., Any] = profile.tempfile.TemporaryDirectory
-    monkeypatch.setattr(profile.tempfile, "TemporaryDirectory", lambda **more: folder(**more, dir=tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with profiled():
         tf.math.erf(tf.ones([3]))
     assert not list(tmp_path.iterdir())
-    assert threading.active_count() >= 1

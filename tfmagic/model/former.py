@@ -69,20 +69,57 @@ def carry_over(old: Model, new: Model) -> set[str]:
     Returns
     -------
     set of str
-        Their names.
+        Their names in the old one.
     """
     kinds = {name: (value.shape, value.dtype) for name, value in new.mode_now().values()}
+    names = _counterparts([name for name, _ in old.mode_now().values()], list(kinds))
     carried: set[str] = set()
 
     def same(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         for name, value in values:
-            if kinds[name] == (value.shape, value.dtype):
+            if kinds[names[name]] == (value.shape, value.dtype):
                 carried.add(name)
                 # A copy: what is read may be the old variable's own memory.
-                yield name, np.array(value)
+                yield names[name], np.array(value)
 
-    new.mode_now().assign(same(old.mode_now().values(kinds)))
+    new.mode_now().assign(same(old.mode_now().values(names)))
     return carried
+
+
+def _counterparts(old: list[str], new: list[str]) -> dict[str, str]:
+    """Return the new variable of the same name for each old one that has one.
+
+    Keras numbers the layers that it names itself through the whole process: a cell
+    that makes ``dense_1`` makes ``dense_2`` when it is run again. Those that are
+    nowhere under their own name are looked up as if each cell were the first.
+    """
+    found = {name: name for name in old if name in new}
+    as_first = dict(zip(_as_first(new), new, strict=True))
+    for name, first in zip(old, _as_first(old), strict=True):
+        other = as_first.get(first)
+        if name not in found and other is not None and other not in old:
+            found[name] = other
+    return found
+
+
+def _as_first(names: list[str]) -> list[str]:
+    """Return names with the numbers of their parts counted from the lowest: ``dense_4/kernel`` as ``dense/kernel``."""
+    numbers: dict[str, set[int]] = {}
+    for part in (part for name in names for part in name.split("/")):
+        base, number = _numbered(part)
+        numbers.setdefault(base, set()).add(number)
+
+    def counted(part: str) -> str:
+        base, number = _numbered(part)
+        rank = sorted(numbers[base]).index(number)
+        return f"{base}_{rank}" if rank else base
+
+    return ["/".join(counted(part) for part in name.split("/")) for name in names]
+
+
+def _numbered(part: str) -> tuple[str, int]:
+    base, _, number = part.rpartition("_")
+    return (base, int(number)) if base and number.isdigit() else (part, 0)
 
 
 def set_aside(old: Model) -> Model:

@@ -96,6 +96,11 @@ def infer(
         starts = _placeholders(graph, bound, hidden)
     else:
         starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
+        fed = [tensor.name for tensor in starts.values()]
+        twice = next((tensor for tensor in fed if fed.count(tensor) > 1), None)
+        if twice is not None:
+            msg = f"{model}: input {twice!r} gets two names: give it one"
+            raise SourceError(msg)
     if outputs is None:
         ends = _terminal(graph, bound, starts.values(), hidden)
     else:

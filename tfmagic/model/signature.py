@@ -155,7 +155,8 @@ def renamed(
     Raises
     ------
     SourceError
-        When there is no such end; the nearest name is offered.
+        When there is no such end (the nearest name is offered), or two would have
+        one name.
     """
     return Signature(
         signature.name,
@@ -176,8 +177,17 @@ def _renamed(
         if found is None:
             msg = f"{model}: there is no {side} {where!r} to rename{did_you_mean(where, [end.name for end in ends])}"
             raise SourceError(msg)
+        if found.name in new:
+            msg = f"{model}: {side} {found.name!r} gets two names, {new[found.name]!r} and {name!r}: give it one"
+            raise SourceError(msg)
         new[found.name] = name
-    return tuple(replace(end, name=new.get(end.name, end.name)) for end in ends)
+    made = tuple(replace(end, name=new.get(end.name, end.name)) for end in ends)
+    names = [end.name for end in made]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        msg = f"{model}: two {side}s would be called {twice!r}: rename the other one too"
+        raise SourceError(msg)
+    return made
 
 
 def default_among(model: str, signatures: Mapping[str, Signature], asked: str | None) -> str:

@@ -60,8 +60,9 @@ def values(name: str, inputs: Sequence[End]) -> dict[str, str]:
     """Return the expression for each input's value in the function's body, by the input's name."""
     if _can_be_parameters(name, inputs):
         return {end.spec.name: end.spec.name for end in inputs}
+    keys = {end.spec.name: quoted(end.spec.name) for end in inputs}
     return {
-        end.spec.name: f"inputs.get({quoted(end.spec.name)})" if end.spec.optional else f"inputs[{quoted(end.spec.name)}]"
+        end.spec.name: f"inputs.get({keys[end.spec.name]})" if end.spec.optional else f"inputs[{keys[end.spec.name]}]"
         for end in inputs
     }
 

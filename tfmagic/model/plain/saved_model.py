@@ -50,7 +50,7 @@ def saved_model_code(
     if all(one.isidentifier() for one in arguments):
         passed = ", ".join(f"{one}={value}" for one, value in arguments.items())
     else:
-        passed = f"**{{{', '.join(f'{one!r}: {value}' for one, value in arguments.items())}}}"
+        passed = f"**{{{', '.join(f'{quoted(one)}: {value}' for one, value in arguments.items())}}}"
     gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.own)}].numpy()" for end in outputs)
     lines = [
         "import tensorflow as tf",

@@ -37,7 +37,8 @@ def session_code(name: str, signature: Signature, load: Iterable[str], *, import
     if optional:
         body = [f"feeds = {{{fed}}}"]
         for end in optional:
-            body += [f"if {given[end.spec.name]} is not None:", f"    feeds[{quoted(end.own)}] = {given[end.spec.name]}"]
+            value = given[end.spec.name]
+            body += [f"if {value} is not None:", f"    feeds[{quoted(end.own)}] = {value}"]
         body.append(f"{run}feeds)")
     lines = [
         *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),

@@ -16,7 +16,7 @@ from tfmagic.errors import SaveError
 from tfmagic.model.saving.calls import CALLS, LOOPS, PASSES_ON, arguments_of, called_by, names_called, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -50,8 +50,8 @@ class Constants:
         self.functions = {one.signature.name: one for one in definition.library.function}
         self._made: dict[tuple[str, tuple[_Kind | None, ...]], str] = {}
 
-    def put(self, values: Mapping[str, np.ndarray]) -> None:
-        """Put the values in the variables' places.
+    def make_room(self) -> None:
+        """Have every operation take values, for which placeholders stand where the variables were.
 
         Raises
         ------
@@ -62,15 +62,20 @@ class Constants:
         _Body(self, self._definition.node, {}, inside=False).convert()
         for node in self._definition.node:
             if node.op in _VARIABLES:
-                value = values[node.name]
-                dtype = node.attr["dtype"].type
-                node.op = "Const"
-                node.attr.clear()
-                node.attr["dtype"].type = dtype
-                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, value.shape))
+                dtype, shape = node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString()
+                _become(node, "Placeholder", dtype=dtype)
+                node.attr["shape"].shape.ParseFromString(shape)
             elif node.op.startswith("Ref") and node.op.removeprefix("Ref") in PASSES_ON:
                 # TF1's variables were handed on by reference.
                 node.op = node.op.removeprefix("Ref")
+
+    def put(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Put the values in their places, consumed one by one."""
+        nodes = {node.name: node for node in self._definition.node}
+        for name, value in values:
+            dtype = nodes[name].attr["dtype"].type
+            _become(nodes[name], "Const", dtype=dtype)
+            nodes[name].attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, value.shape))
 
     def outputs_of(self, name: str, kinds: Sequence[_Kind | None]) -> list[_Kind | None]:
         """Return which outputs of a function are variables, for arguments of these kinds."""

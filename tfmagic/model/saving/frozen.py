@@ -24,7 +24,7 @@ from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.values import checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -65,8 +65,6 @@ class FrozenFile:
     def __call__(self, file: Path) -> Written:
         """Write the file."""
         try:
-            if self._own:
-                self._mode.open()
             return self._write(file)
         finally:
             if self._own:
@@ -81,13 +79,28 @@ class FrozenFile:
         effects.drop(self._ends.outputs)
         _keep(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
-        values = _values(self._mode, variable_nodes(definition))
-        checksums = {name: checksum(value) for name, value in values.items()}
-        Constants(self._label, definition).put(values)
-        del values
+        names = variable_nodes(definition)
+        _check_weight(self._mode, names)
+        constants = Constants(self._label, definition)
+        constants.make_room()
         _keep(definition, self._ends.outputs)
-        self._ends.attach(definition)
+        new = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
+        wanted, checksums = set(names), dict[str, int]()
+
+        def values() -> Iterator[tuple[str, np.ndarray]]:
+            # Of a live object straight from it: its graph has no session, which would hold them once more.
+            present = None if self._mode.present is None or not self._own else self._mode.present()
+            for name, value in self._mode.values(names) if present is None else present:
+                if name in wanted:
+                    checksums[name] = checksum(value)
+                    yield new.get(name, name), value
+
+        constants.put(values())
+        missing = next((name for name in names if name not in checksums), None)
+        if missing is not None:
+            msg = f"{self._label} cannot be frozen: its variable {missing!r} has no value yet"
+            raise SaveError(msg)
         check_size(self._label, definition)
         file.write_bytes(definition.SerializeToString())
         left = total - len(checksums)
@@ -101,7 +114,7 @@ def _drawn(mode: EagerMode, name: str) -> GraphMode:
     """Return a live object's signature as a graph of its own, with its present weights."""
     label = mode.room.label
     signature = with_known_shapes(mode, mode.signatures[name])
-    require_known(label, signature, name)
+    require_known(label, signature)
     one = copy(mode)
     one.signatures = {name: signature}
     try:
@@ -122,20 +135,13 @@ def _as_named(signature: Signature) -> Signature:
     return replace(signature, inputs=inputs, outputs=outputs)
 
 
-def _values(mode: GraphMode, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the values of the variables that become constants, all of which must have one."""
-    label = mode.room.label
+def _check_weight(mode: GraphMode, names: Sequence[str]) -> None:
+    """Refuse more weights than a graph can hold, before any is read."""
     nodes = [mode.graph.get_operation_by_name(name) for name in names]
     size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
     if size > LARGEST_BYTES:
-        msg = f"{label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+        msg = f"{mode.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
         raise SaveError(msg)
-    values = dict(mode.values(names))
-    missing = next((name for name in names if name not in values), None)
-    if missing is not None:
-        msg = f"{label} cannot be frozen: its variable {missing!r} has no value yet"
-        raise SaveError(msg)
-    return values
 
 
 def _keep(definition: Any, outputs: Sequence[str]) -> None:

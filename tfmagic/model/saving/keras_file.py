@@ -72,6 +72,9 @@ class KerasFile:
 def _check_live(mode: EagerMode, kind: str) -> None:
     label, live = mode.room.label, mode.live
     keras: Any = sys.modules.get("keras")
+    if any(kind.__module__.startswith("tf_keras.") for kind in type(live).__mro__):
+        msg = f".keras holds models of Keras 3, and {label} is one of tf_keras: save it as a folder or .pb"
+        raise SaveError(msg)
     if keras is None or not isinstance(live, keras.Layer):
         raise _no_keras_model(mode, kind)
     if not isinstance(live, keras.Model):

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import Signature
 
 
-def require_known(label: str, signature: Signature, default: str) -> None:
+def unknown_input(signature: Signature) -> str | None:
+    """Return the first input of which dtype and shape could not be found out, None where all are known."""
+    return next((spec.name for spec in signature.required if spec.dtype is None), None)
+
+
+def require_known(label: str, signature: Signature) -> None:
     """Refuse a signature with an input of which dtype and shape could not be found out.
 
     Raises
@@ -18,11 +23,10 @@ def require_known(label: str, signature: Signature, default: str) -> None:
     SaveError
         Saying what to do.
     """
-    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
+    unknown = unknown_input(signature)
     if unknown is not None:
-        one = "" if signature.name == default else f" --signature {signature.name}"
         msg = (
-            f"{label} cannot be saved yet, for the dtype and shape of its input {unknown.name!r} are not known: "
-            f"run it once (%tf_run {label} …{one}), or give its function an input_signature"
+            f"{label} cannot be saved yet, for the dtype and shape of its input {unknown!r} are not known: "
+            f"run it once (%tf_run {label} …), or give its function an input_signature"
         )
         raise SaveError(msg)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfmagic.errors import SaveError
 from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.names import names_an_operation
-from tfmagic.model.saving.live_ends import require_known
+from tfmagic.model.saving.live_ends import require_known, unknown_input
 from tfmagic.model.saving.live_root import all_variables, root_of
 from tfmagic.model.saving.written import Written
 from tfmagic.model.sources.live_shapes import with_known_shapes
@@ -47,14 +47,20 @@ class LiveFolder:
         self._default = default
         self._notes: list[str] = []
         self._functions: dict[str, Any] = {}
-        for name, signature in mode.signatures.items():
+        signatures = {name: with_known_shapes(mode, signature) for name, signature in mode.signatures.items()}
+        unknown = [name for name, signature in signatures.items() if name != default and unknown_input(signature)]
+        if unknown:
+            listed = ", ".join(repr(name) for name in unknown)
+            self._notes.append(f"without its signature {listed}: no call of it has shown yet what it takes")
+        for name, signature in signatures.items():
+            if name in unknown:
+                continue
             try:
-                self._functions[name] = self._traced(with_known_shapes(mode, signature))
+                self._functions[name] = self._traced(signature)
             except SaveError as error:
                 if name == default:
                     raise
-                why = str(error).removeprefix(f"{mode.room.label} ")
-                self._notes.append(f"without its signature {name!r}, which {why}")
+                self._notes.append(f"without its signature {name!r}: {error}")
 
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
@@ -82,7 +88,7 @@ class LiveFolder:
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
         mode, label = self._mode, self._mode.room.label
-        require_known(label, signature, self._default)
+        require_known(label, signature)
         inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
         specs = [_spec(label, spec) for spec in inputs]

@@ -77,8 +77,8 @@ class NamedEnds:
         # Copies: what no output needs is taken out of the graph meanwhile.
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
-    def attach(self, definition: Any) -> None:
-        """Give the ends of a graph their names; whatever else has one of them gets another."""
+    def attach(self, definition: Any) -> dict[str, str]:
+        """Give the ends of a graph their names, and return the new ones of what had to get another."""
         present = {node.name for node in definition.node}
         for node in self._inputs.values():
             if node.name not in present:
@@ -99,6 +99,7 @@ class NamedEnds:
             made = definition.node.add(name=name, op="Identity")
             made.input.append(_edge(f"{new.get(op, op)}:{index}"))
             made.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
+        return new
 
     def _stands(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
         """Whether an output has its name already, and would be taken for an output by it."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
-from tfmagic.model.sources.live import SharedSource, spec_of
+from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.model.sources.live import SharedSource, spec_of, with_names
 from tfmagic.runtime.private import traces_of
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class FunctionSource(SharedSource):
     def connect(self, room: Room, options: Options) -> EagerMode:
         """Read the signature off the function; nothing is traced."""
         live = self.live
-        signature, call = signature_and_call(DEFAULT, live)
-        signature = renamed(room.label, signature, options.inputs, options.outputs)
+        signature, call = with_names(room.label, *signature_and_call(DEFAULT, live), options)
         return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.names import unique
-from tfmagic.model.signature import DEFAULT, Signature, TensorSpec, renamed
+from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.model.sources.function import called
-from tfmagic.model.sources.live import SharedSource, spec_of
+from tfmagic.model.sources.live import SharedSource, spec_of, with_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,9 +37,9 @@ class KerasSource(SharedSource):
         model = room.label
         check_backend(model)
         live = self.live
-        signature = renamed(model, _signature(live), options.inputs, options.outputs)
+        own = _signature(live)
+        signature, call = with_names(model, own, _call_of(live, [spec.name for spec in own.inputs]), options)
         outputs = [spec.tensor or spec.name for spec in signature.outputs]
-        call = _call_of(live, [spec.tensor or spec.name for spec in signature.inputs])
 
         def call_by_name(given: dict[str, Any]) -> Any:
             result = call(given)

@@ -5,13 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.room import Room
-from tfmagic.model.signature import TensorSpec
+from tfmagic.model.signature import TensorSpec, renamed
 from tfmagic.model.sources.source import Built, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tfmagic.model.eager_mode import EagerMode
     from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
 
 
 class LiveSource(Source):
@@ -72,6 +77,46 @@ class SharedSource(LiveSource):
     def notes(self) -> list[str]:
         """Return what there is to say of the object when it is shared."""
         return []
+
+
+def with_names(
+    model: str, signature: Signature, call: Callable[[dict[str, Any]], Any], options: Options
+) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
+    """Return a signature with its ends renamed as ``add`` was told, and how it is called.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    signature
+        The object's own; it knows no outputs where only a call tells them.
+    call
+        How it is called.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SourceError
+        When an end that is to be renamed is not there.
+    """
+    if signature.outputs or options.outputs is None:
+        return renamed(model, signature, options.inputs, options.outputs), call
+    names = {own: name for name, own in options.outputs}
+
+    def call_and_rename(given: dict[str, Any]) -> dict[str, Any]:
+        outputs = named_outputs(call(given), ())
+        unknown = next((own for own in names if own not in outputs), None)
+        if unknown is not None:
+            msg = f"{model} gave no output {unknown!r} to rename{did_you_mean(unknown, outputs)}"
+            raise SourceError(msg)
+        made = {names.get(own, own): value for own, value in outputs.items()}
+        if len(made) < len(outputs):
+            msg = f"{model}: two outputs would have one name (it gave: {', '.join(outputs)}): rename the other one too"
+            raise SourceError(msg)
+        return made
+
+    return renamed(model, signature, options.inputs, None), call_and_rename
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.signature import DEFAULT, default_among, renamed
+from tfmagic.model.signature import DEFAULT, default_among
 from tfmagic.model.sources.function import is_function, signature_and_call
-from tfmagic.model.sources.live import SharedSource
+from tfmagic.model.sources.live import SharedSource, with_names
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
@@ -40,8 +40,8 @@ class ModuleSource(SharedSource):
         }
         signatures = {name: signature for name, (signature, _) in made.items()}
         default = default_among(model, signatures, options.signature)
-        signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
         calls = {name: call for name, (_, call) in made.items()}
+        signatures[default], calls[default] = with_names(model, signatures[default], calls[default], options)
         return EagerMode(room, live, signatures, calls, lambda: _variables(live))
 
     def fingerprint(self) -> object:
