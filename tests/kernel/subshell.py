@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from jupyter_client.blocking.client import BlockingKernelClient
+
 from kernel.harness import PATIENCE_S, Kernel
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ class Subshell(Kernel):
     def __init__(self, kernel: Kernel) -> None:
         self.folder = kernel.folder
         self.manager = kernel.manager
-        self.client = self.manager.client()
+        # The manager's own clients are all of one identity, of which the kernel hears one.
+        self.client = BlockingKernelClient(connection_file=self.manager.connection_file)
+        self.client.load_connection_file()
         self.client.start_channels()
         # Also shows that this client hears what the kernel publishes.
         self.client.wait_for_ready(timeout=PATIENCE_S)

@@ -105,9 +105,7 @@ def test_a_line_in_a_cell_of_the_same_model_does_not_wait_for_the_cell(kernel: K
 def test_waiting_for_a_turn_can_be_interrupted(kernel: Kernel, subshell: Subshell) -> None:
     with at_once(subshell, BUSY) as busy:
         wait_for(kernel.folder / "started")
-        kernel.ok(
-            "import threading\nthreading.Timer(0.5, lambda: __import__('os').kill(__import__('os').getpid(), 2)).start()"
-        )
+        kernel.ok("import os, threading\nthreading.Timer(0.5, os.kill, [os.getpid(), 2]).start()")
         reply = kernel.run("%%tf_run line\norder.append('never')")
         assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
         (kernel.folder / "go").touch()
@@ -205,9 +203,9 @@ def test_two_cells_that_want_each_others_models_do_not_wait_for_good(kernel: Ker
             get_ipython().run_cell_magic("tf_run", "{inner}", "done = 1")
         """
 
-    with at_once(kernel, nested("line", "pair", "started", "other")) as first:
-        with at_once(subshell, nested("pair", "line", "other", "started")) as second:
-            pass
+    mine, theirs = nested("line", "pair", "started", "other"), nested("pair", "line", "other", "started")
+    with at_once(kernel, mine) as first, at_once(subshell, theirs) as second:
+        pass
     replies = [first.result(), second.result()]
     assert sorted(reply.status for reply in replies) == ["error", "ok"]
     (refused,) = [reply for reply in replies if reply.status == "error"]
@@ -225,9 +223,8 @@ def test_a_cell_that_is_busy_for_good_is_ended_by_drop(kernel: Kernel, subshell:
 
 
 def test_tf1_behaviour_in_one_room_is_not_seen_in_the_other_shell(kernel: Kernel, subshell: Subshell) -> None:
-    kernel.ok(
-        "import keras, numpy as np, tensorflow as tf\nlive = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])"
-    )
+    kernel.ok("import keras, numpy as np, tensorflow as tf")
+    kernel.ok("live = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])")
     kernel.ok("%tf_model add live live")
     cell = BUSY.replace('pathlib.Path("started")', 'v1.disable_v2_behavior()\npathlib.Path("started")')
     with at_once(kernel, cell + "type(v1.get_variable('v', [2])).__name__, tf.executing_eagerly()") as busy:

@@ -252,7 +252,7 @@ def test_what_does_not_fit_is_not_carried_and_stays_aside() -> None:
     assert run_cell(models.net, "session.run(w).tolist()", NAMES) == [[1, 1, 1], [1, 1, 1]]
 
 
-@pytest.mark.parametrize("change", [('"w"', '"v"'), ('[1], init', '[1], tf.float64, init')])
+@pytest.mark.parametrize("change", [('"w"', '"v"'), ("[1], init", "[1], tf.float64, init")])
 def test_another_name_or_dtype_is_another_variable(change: tuple[str, str]) -> None:
     plain_training()
     code = LINEAR.replace(*change)

@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfmagic.errors import ModelStateError, TfMagicError
+from tfmagic.model.life import checksums
 from tfmagic.model.model import Model
 from tfmagic.model.options import Options
 from tfmagic.model.sources.saved_model import SavedModelSource
-from tfmagic.runtime.values import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from tfmagic.model.eager_mode import EagerMode
-    from tfmagic.model.graph_mode import GraphMode
 
 
 class FormerSource(SavedModelSource):
@@ -50,11 +47,6 @@ class FormerSource(SavedModelSource):
 def former_name(name: str) -> str:
     """Return what the model of that name is called when its cell has been run again."""
     return f"{name}~1"
-
-
-def checksums(mode: GraphMode | EagerMode) -> dict[str, int]:
-    """Return a number for the value of each variable, by name."""
-    return {name: checksum(value) for name, value in mode.values()}
 
 
 def trained(model: Model) -> set[str]:

@@ -29,27 +29,31 @@ _SUMMARIES = {
 
 # What stands at the edge of a graph without being an answer: variables and how
 # they are made, read, saved and counted.
-_NO_OUTPUT = PLACEHOLDERS | _SUMMARIES | {
-    "Assign",
-    "AssignAdd",
-    "AssignAddVariableOp",
-    "AssignSub",
-    "AssignSubVariableOp",
-    "AssignVariableOp",
-    "Assert",
-    "Const",
-    "IsVariableInitialized",
-    "MergeV2Checkpoints",
-    "NoOp",
-    "ReadVariableOp",
-    "RestoreV2",
-    "SaveV2",
-    "ShardedFilename",
-    "VarHandleOp",
-    "VarIsInitializedOp",
-    "Variable",
-    "VariableV2",
-}
+_NO_OUTPUT = (
+    PLACEHOLDERS
+    | _SUMMARIES
+    | {
+        "Assign",
+        "AssignAdd",
+        "AssignAddVariableOp",
+        "AssignSub",
+        "AssignSubVariableOp",
+        "AssignVariableOp",
+        "Assert",
+        "Const",
+        "IsVariableInitialized",
+        "MergeV2Checkpoints",
+        "NoOp",
+        "ReadVariableOp",
+        "RestoreV2",
+        "SaveV2",
+        "ShardedFilename",
+        "VarHandleOp",
+        "VarIsInitializedOp",
+        "Variable",
+        "VariableV2",
+    }
+)
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 

@@ -13,7 +13,7 @@ from tfmagic.model.limits import whole_number
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.model.model import Model
+    from tfmagic.model.answers import Answers
     from tfmagic.runtime.patience import Patience
 
 # As long as timeit makes a run: short against the clock's grain, a second for five.
@@ -116,7 +116,7 @@ class Timing:
 
 
 def timed(
-    model: Model,
+    model: Answers,
     value: Any,
     inputs: Mapping[str, Any],
     *,

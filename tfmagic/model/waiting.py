@@ -17,7 +17,7 @@ from tfmagic.runtime.worker import workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.model.model import Model
+    from tfmagic.model.answers import Answers
     from tfmagic.model.request import Request
     from tfmagic.model.result import Result
 
@@ -39,7 +39,7 @@ def patience_of(timeout: Any) -> Patience:
     return Patience(None if timeout is None else seconds("timeout", timeout))
 
 
-def waited_for(model: Model, call: Callable[[], T], patience: Patience) -> T:
+def waited_for(model: Answers, call: Callable[[], T], patience: Patience) -> T:
     """Return what `call` gives, which calls `model` and may take place in a worker.
 
     Raises
@@ -58,7 +58,7 @@ def waited_for(model: Model, call: Callable[[], T], patience: Patience) -> T:
         raise late(patience, [model]) from None
 
 
-def late(patience: Patience, models: Sequence[Model]) -> RunTimeoutError:
+def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
     """Return the error for a deadline that has passed.
 
     Parameters
@@ -81,7 +81,7 @@ def late(patience: Patience, models: Sequence[Model]) -> RunTimeoutError:
     return RunTimeoutError(msg)
 
 
-def in_batches(model: Model, request: Request, size: int, patience: Patience) -> Result:
+def in_batches(model: Answers, request: Request, size: int, patience: Patience) -> Result:
     """Make a call in batches of rows, and return the outputs joined on the first axis.
 
     Parameters

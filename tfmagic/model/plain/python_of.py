@@ -21,12 +21,12 @@ from tfmagic.runtime.values import checksum, values_of
 
 if TYPE_CHECKING:
     from tfmagic.model.eager_mode import EagerMode
-    from tfmagic.model.model import Model
-    from tfmagic.model.saving.save import Saved
+    from tfmagic.model.life import Life
+    from tfmagic.model.saving.saved import Saved
     from tfmagic.model.signature import Signature
 
 
-def python_of(model: Model) -> str:
+def python_of(model: Life) -> str:
     """Return plain TensorFlow code that gives a model's answers.
 
     Parameters
@@ -64,7 +64,7 @@ def python_of(model: Model) -> str:
     raise SaveError(msg)
 
 
-def _changed_since_read(model: Model, mode: GraphMode | EagerMode, signature: Signature) -> str | None:
+def _changed_since_read(model: Life, mode: GraphMode | EagerMode, signature: Signature) -> str | None:
     """Return what keeps the model's own file from giving its answers, None where nothing does."""
     source = model.source
     if source.where is None or not isinstance(mode, GraphMode):
@@ -112,7 +112,7 @@ def _is_as_saved(mode: GraphMode | EagerMode, saved: Saved) -> bool:
     return all(name in now and now[name] == number for name, number in then.items())
 
 
-def _code_of_saved(model: Model, saved: Saved) -> str:
+def _code_of_saved(model: Life, saved: Saved) -> str:
     signature, device = saved.written.signature, model.options.device
     if saved.format is Format.FOLDER:
         meta = chosen_meta_graph(model.name, saved.path, (SERVE,))

@@ -49,6 +49,7 @@ class Constants:
         self._definition = definition
         self.functions = {one.signature.name: one for one in definition.library.function}
         self._made: dict[tuple[str, tuple[_Kind | None, ...]], str] = {}
+        self._given: dict[tuple[str, tuple[_Kind | None, ...]], list[_Kind | None]] = {}
 
     def make_room(self) -> None:
         """Have every operation take values, for which placeholders stand where the variables were.
@@ -79,9 +80,12 @@ class Constants:
 
     def outputs_of(self, name: str, kinds: Sequence[_Kind | None]) -> list[_Kind | None]:
         """Return which outputs of a function are variables, for arguments of these kinds."""
-        function = self.functions[name]
-        body = self._body_of(function, kinds)
-        return [body.kind(function.ret[output.name]) for output in function.signature.output_arg]
+        key = (name, tuple(kinds))
+        if key not in self._given:
+            function = self.functions[name]
+            body = self._body_of(function, kinds)
+            self._given[key] = [body.kind(function.ret[output.name]) for output in function.signature.output_arg]
+        return self._given[key]
 
     def converted(self, name: str, kinds: Sequence[_Kind | None]) -> str:
         """Return the name of a function that takes values where this one takes variables."""

@@ -166,18 +166,33 @@ class _Scope:
 
     def cut(self) -> set[str]:
         """Have nothing wait for what is written, and return the operations that are still needed."""
-        needed: set[str] = set()
+        late = self._after(self._writers)
+        waited_for: list[str] = []
         for name in self._values:
             node = self._nodes[name]
             for index in range(len(node.input) - 1, -1, -1):
                 edge = node.input[index]
-                if edge.startswith("^") and name_of(edge) in self._nodes:
-                    behind = self._behind([name_of(edge)], controls=True)
-                    if behind & self._writers:
+                if edge.startswith("^"):
+                    if name_of(edge) in late:
                         del node.input[index]
                     else:
-                        needed |= behind
-        return self._values | needed
+                        waited_for.append(name_of(edge))
+        return self._values | self._behind(waited_for, controls=True)
+
+    def _after(self, names: Iterable[str]) -> set[str]:
+        """Return the operations that wait for these in any way, themselves included."""
+        consumers: dict[str, list[str]] = {}
+        for name, node in self._nodes.items():
+            for edge in node.input:
+                consumers.setdefault(name_of(edge), []).append(name)
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting.extend(consumers.get(name, ()))
+        return found
 
     def _behind(self, names: Iterable[str], *, controls: bool) -> set[str]:
         found: set[str] = set()

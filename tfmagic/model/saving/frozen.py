@@ -14,13 +14,13 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
 from tfmagic.model.saving.effects import Effects
-from tfmagic.model.saving.live_ends import require_known
 from tfmagic.model.saving.named_ends import NamedEnds
-from tfmagic.model.saving.written import Written, counted
+from tfmagic.model.sources.live_ends import require_known
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.moving import TablesError, moved
 from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
 from tfmagic.model.variables import bytes_of
+from tfmagic.model.written import Written, counted
 from tfmagic.runtime.values import checksum
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
 from tfmagic.model.graph_mode import GraphMode
-from tfmagic.model.saving.live_root import all_variables
-from tfmagic.model.saving.written import Written, counted
+from tfmagic.model.sources.live_root import all_variables
 from tfmagic.model.sources.live_shapes import with_known_shapes
+from tfmagic.model.written import Written, counted
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.values import checksum, values_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,56 +14,19 @@ from tfmagic.model.saving.formats import Format, format_of
 from tfmagic.model.saving.frozen import FrozenFile
 from tfmagic.model.saving.graph_folder import GraphFolder
 from tfmagic.model.saving.keras_file import KerasFile
-from tfmagic.model.saving.live_folder import LiveFolder
+from tfmagic.model.saving.saved import Saved
+from tfmagic.model.sources.live_folder import LiveFolder
 from tfmagic.model.sources.paths import disk_bytes, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tfmagic.model.eager_mode import EagerMode
-    from tfmagic.model.model import Model
-    from tfmagic.model.record import SavedRecord
-    from tfmagic.model.saving.written import Written
+    from tfmagic.model.life import Life
+    from tfmagic.model.written import Written
 
 
-@dataclass(frozen=True)
-class Saved:
-    """Where a model was last saved, and as what.
-
-    Attributes
-    ----------
-    path
-        The file or folder.
-    format
-        Its format.
-    size_bytes
-        How large it is.
-    written
-        What it holds.
-    stamp
-        Name, size and time of change of its files, which tell whether they are
-        still those that were written.
-    """
-
-    path: Path
-    format: Format
-    size_bytes: int
-    written: Written
-    stamp: tuple[tuple[str, int, int], ...]
-
-    def record(self) -> SavedRecord:
-        """Return what a view shows of it, as plain data."""
-        return {
-            "path": str(self.path),
-            "format": self.format.value,
-            "size_bytes": self.size_bytes,
-            "variables": self.written.variables,
-            "for_training": self.written.for_training,
-            "notes": list(self.written.notes),
-        }
-
-
-def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
+def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     """Write a model, and say what was written.
 
     Parameters
@@ -117,7 +79,7 @@ def save(model: Model, path: str | Path, *, replace: bool) -> Saved:
     )
 
 
-def _writer(form: Format, model: Model, mode: GraphMode | EagerMode) -> Callable[[Path], Written]:
+def _writer(form: Format, model: Life, mode: GraphMode | EagerMode) -> Callable[[Path], Written]:
     """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
     default = model.default_signature
     if form is Format.KERAS:

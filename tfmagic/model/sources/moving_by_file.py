@@ -31,7 +31,7 @@ def moved_by_file(eager: EagerMode, options: Options) -> Built:
     SaveError
         When the object cannot be written.
     """
-    from tfmagic.model.saving.live_folder import LiveFolder
+    from tfmagic.model.sources.live_folder import LiveFolder
 
     label = eager.room.label
     default = default_among(label, eager.signatures, options.signature)

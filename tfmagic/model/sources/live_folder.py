@@ -10,10 +10,10 @@ import tensorflow as tf
 from tfmagic.errors import SaveError
 from tfmagic.model.eager_mode import named_outputs
 from tfmagic.model.names import names_an_operation
-from tfmagic.model.saving.live_ends import require_known, unknown_input
-from tfmagic.model.saving.live_root import all_variables, root_of
-from tfmagic.model.saving.written import Written
+from tfmagic.model.sources.live_ends import require_known, unknown_input
+from tfmagic.model.sources.live_root import all_variables, root_of
 from tfmagic.model.sources.live_shapes import with_known_shapes
+from tfmagic.model.written import Written
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.values import checksum

@@ -1,0 +1,180 @@
+"""Every kind of source with networks as people have them: ``keras.applications``, with random weights.
+
+Where the same graph runs, or the same object is called, answers are compared to the
+last bit. Between an eager call and a graph they are only close: a graph is
+optimised, and what it fuses adds in another order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from plain import assert_close, assert_same
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from tfmagic import models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+v1 = tf.compat.v1
+X = np.random.default_rng(7).normal(size=(2, 64, 64, 3)).astype(np.float32)
+SPEC = tf.TensorSpec([None, 64, 64, 3], tf.float32, name="x")
+SETTINGS: dict[str, dict[str, Any]] = {"MobileNetV2": {"alpha": 0.35}, "EfficientNetB0": {}, "DenseNet121": {}}
+
+
+@dataclass
+class Network:
+    """An architecture in all forms, each made once, with what plain TensorFlow answers."""
+
+    live: Any
+    folder: Path
+
+    @cached_property
+    def eager(self) -> Any:
+        """The answer of the object itself."""
+        return self.live(X, training=False).numpy()
+
+    @cached_property
+    def function(self) -> Any:
+        return tf.function(lambda x: self.live(x, training=False), input_signature=[SPEC], autograph=False)
+
+    @cached_property
+    def concrete(self) -> Any:
+        return self.function.get_concrete_function()
+
+    @cached_property
+    def module(self) -> Any:
+        made = tf.Module()
+        made.network, made.answer = self.live, self.function
+        return made
+
+    @cached_property
+    def saved(self) -> Path:
+        tf.saved_model.save(self.module, str(self.folder / "saved"), signatures=self.concrete)
+        return self.folder / "saved"
+
+    @cached_property
+    def in_a_session(self) -> Any:
+        """The answer of TF1's loader and session, which leave a checkpoint with its graph behind."""
+        with tf.Graph().as_default(), v1.Session() as native:
+            signature = v1.saved_model.load(native, ["serve"], str(self.saved)).signature_def["serving_default"]
+            self.ends = signature.inputs["x"].name, signature.outputs["output_0"].name
+            v1.train.Saver().save(native, str(self.folder / "checkpoint"))
+            return native.run(self.ends[1], {self.ends[0]: X})
+
+    @cached_property
+    def frozen(self) -> Any:
+        return convert_variables_to_constants_v2(self.concrete).graph.as_graph_def()
+
+    @cached_property
+    def frozen_in_a_session(self) -> Any:
+        """The answer of ``import_graph_def`` and a session."""
+        (end,) = self.concrete.outputs
+        with tf.Graph().as_default(), v1.Session() as native:
+            tf.import_graph_def(self.frozen, name="")
+            return native.run(end.name, {"x:0": X})
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    keras.utils.set_random_seed(3)
+    made = getattr(keras.applications, request.param)(
+        weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None, **SETTINGS[request.param]
+    )
+    rng = np.random.default_rng(5)
+    for variable in made.non_trainable_variables:
+        # As after training: fresh ones are all 0 and 1, and would hide what is mixed up.
+        if variable.path.endswith(("moving_mean", "moving_variance")):
+            shift = 0.1 if variable.path.endswith("moving_mean") else 0.5
+            variable.assign(variable + shift * rng.uniform(-1, 1, variable.shape).astype(np.float32))
+    yield Network(made, tmp_path_factory.mktemp(request.param))
+    keras.backend.clear_session()
+
+
+def answer(source: Any, **options: Any) -> Any:
+    """Return what a model answers, and drop it."""
+    result = models.add("net", source, **options).run(X)
+    models.drop("net")
+    assert len(result) == 1
+    return next(iter(result.values()))
+
+
+def assert_a_graphs_answer(network: Network, given: Any) -> None:
+    assert_same([given], [network.in_a_session])
+    assert_close([given], [network.eager], 1e-4)
+
+
+def test_a_live_model(network: Network) -> None:
+    assert_same([answer(network.live)], [network.eager])
+
+
+def test_a_copy_of_a_live_model(network: Network) -> None:
+    assert_a_graphs_answer(network, answer(network.live, copy=True))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_keras_file(network: Network, suffix: str) -> None:
+    file = network.folder / f"net{suffix}"
+    network.live.save(file)
+    assert_a_graphs_answer(network, answer(file))
+
+
+def test_a_saved_model_that_keras_exported(network: Network) -> None:
+    folder = network.folder / "exported"
+    network.live.export(folder, verbose=False)
+    assert_a_graphs_answer(network, answer(folder))
+
+
+def test_a_saved_model_of_a_module(network: Network) -> None:
+    assert_a_graphs_answer(network, answer(network.saved))
+
+
+def test_a_frozen_graph(network: Network) -> None:
+    (network.folder / "net.pb").write_bytes(network.frozen.SerializeToString())
+    given = answer(network.folder / "net.pb")
+    assert_same([given], [network.frozen_in_a_session])
+    # Constants are folded into one another, so it is not the last bit of the graph with variables.
+    assert_close([given], [network.eager], 1e-4)
+
+
+def test_a_frozen_graph_as_text(network: Network) -> None:
+    (network.folder / "net.pbtxt").write_text(text_format.MessageToString(network.frozen))
+    assert_same([answer(network.folder / "net.pbtxt")], [network.frozen_in_a_session])
+
+
+def test_a_graph_def(network: Network) -> None:
+    assert_same([answer(network.frozen)], [network.frozen_in_a_session])
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_graph(network: Network, copied: bool) -> None:  # noqa: FBT001
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(network.frozen, name="")
+    assert_same([answer(graph, copy=copied)], [network.frozen_in_a_session])
+
+
+def test_a_checkpoint(network: Network) -> None:
+    expected = network.in_a_session
+    inputs, outputs = (f"{name}={end}" for name, end in zip("xy", network.ends, strict=True))
+    assert_same([answer(network.folder / "checkpoint", inputs=inputs, outputs=outputs)], [expected])
+
+
+@pytest.mark.parametrize("form", ["function", "concrete", "module"])
+def test_a_live_function_or_module(network: Network, form: str) -> None:
+    assert_same([answer(getattr(network, form))], [network.function(X).numpy()])
+
+
+@pytest.mark.parametrize("form", ["function", "concrete", "module"])
+def test_a_copy_of_a_live_function_or_module(network: Network, form: str) -> None:
+    assert_a_graphs_answer(network, answer(getattr(network, form), copy=True))

@@ -1,0 +1,44 @@
+"""Architectures of ``keras.applications``, with random weights, in every format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import pytest
+from plain import assert_close, assert_same, eager_answer
+from plainly import by_import, by_loader_1, by_loader_2, same
+
+from tfmagic import models
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+MADE = {
+    "MobileNetV2": lambda: keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10),
+    "DenseNet121": lambda: keras.applications.DenseNet121(weights=None, input_shape=(64, 64, 3), classes=10),
+    "EfficientNetB0": lambda: keras.applications.EfficientNetB0(weights=None, input_shape=(64, 64, 3), classes=10),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_it_answers_from_each_format_as_it_does_here(tmp_path: Path, name: str) -> None:
+    network: Any = MADE[name]()
+    rows = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype(np.float32)
+    live = models.add("live", network)
+    copy = models.add("copy", network, copy=True)
+    (end,), (out,) = live.signature().inputs, live.signature().outputs
+    given, answer = {end.name: rows}, copy.run(rows)
+    for model in (live, copy):
+        folder = model.save(tmp_path / model.name)
+        same(answer, by_loader_1(folder, given))
+        assert_close([by_loader_2(folder, given)[out.name]], [answer[out.name]], 1e-4)
+        same(answer, models.add("back", folder, replace=True).run(given))
+        frozen = model.save(tmp_path / f"{model.name}.pb")
+        same(models.add("back", frozen, replace=True).run(given), by_import(frozen, given, [out.name]))
+        assert_close([by_import(frozen, given, [out.name])[out.name]], [answer[out.name]], 1e-4)
+        file = model.save(tmp_path / f"{model.name}.keras")
+        assert_same(eager_answer(keras.models.load_model(file), given), eager_answer(network, given))

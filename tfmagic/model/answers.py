@@ -1,0 +1,147 @@
+"""A model's answers: what a call asks, understood and made; and the cells that run in its room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tfmagic.model.calls import Calls
+from tfmagic.model.fetches import outputs_given, require
+from tfmagic.model.inputs import bind
+from tfmagic.model.life import Life
+from tfmagic.model.request import Request
+from tfmagic.model.result import Result
+from tfmagic.model.trace import traced
+from tfmagic.runtime.errand import Errand
+from tfmagic.runtime.interrupts import held_back
+from tfmagic.runtime.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tfmagic.model.cell import Cell
+    from tfmagic.model.options import Options
+    from tfmagic.model.signature import TensorSpec
+    from tfmagic.model.sources.source import Source
+    from tfmagic.model.trace import Trace
+    from tfmagic.model.turn import Turn
+
+T = TypeVar("T")
+
+
+class Answers(Life):
+    """A model that can be asked; how long to wait for an answer is told by what builds on this."""
+
+    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
+        super().__init__(name, source, options, turn)
+        self._calls = Calls()
+        self._trace: Trace | None = None
+
+    @property
+    def trace(self) -> Trace | None:
+        """Where the time of the last traced run went; None before the first."""
+        return self._trace
+
+    @property
+    def calls(self) -> int:
+        """How many calls came to a result."""
+        return self._calls.count
+
+    def asked(
+        self,
+        value: Any,
+        inputs: Mapping[str, Any],
+        *,
+        fetch: Sequence[str] | str | None = None,
+        signature: str | None = None,
+    ) -> Request:
+        """Return what a call asks, its names understood and its inputs' values not yet looked at.
+
+        The parameters are those of `run`, with the named inputs as a mapping.
+        """
+        __tracebackhide__ = True
+        mode = self.mode_now()
+        given = [*inputs, *(value if isinstance(value, Mapping) else ())]
+        chosen = mode.extended(self.signature(signature), given)
+        bound = bind(self.name, chosen, value, inputs)
+        if fetch is None:
+            fetches = outputs_given(self.name, chosen, bound.keys())
+        else:
+            names = [fetch] if isinstance(fetch, str) else list(fetch)
+            fetches = [(name, mode.fetch(chosen, name)) for name in names]
+            require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
+        return Request(self.name, mode, chosen, bound, fetches)
+
+    def answer(
+        self,
+        request: Request,
+        feeds: Sequence[tuple[TensorSpec, Any]] | None = None,
+        *,
+        patience: Patience | None = None,
+        trace: bool = False,
+    ) -> Result:
+        """Make a call, and return its outputs by name.
+
+        Parameters
+        ----------
+        request
+            What `asked` has returned.
+        feeds
+            The inputs' checked arrays, where they are not all that the request has.
+        patience
+            The caller's, where it may go before the call has ended.
+        trace
+            Whether to keep in `trace` where the time went.
+        """
+        __tracebackhide__ = True
+        mode = request.mode
+        arrays = request.feeds() if feeds is None else feeds
+
+        def call() -> dict[str, Any]:
+            __tracebackhide__ = True
+            if trace:
+                outputs, self._trace = traced(request, arrays, patience or Patience())
+                return outputs
+            return mode.call(request.signature, arrays, request.fetches, patience=patience)
+
+        try:
+            with self._calls.timed():
+                # Native sessions can be run by several threads at once; of an object nobody knows.
+                return Result(call() if mode.mode == "graph" else self._alone(call))
+        except Exception as error:
+            if self._dropped:
+                # Cancelled by drop: the session says only that it was closed.
+                raise self._gone() from error
+            raise
+
+    @held_back
+    def _alone(self, call: Callable[[], T]) -> T:
+        __tracebackhide__ = True
+        with self.turn.taken(call=True):
+            return call()
+
+    @held_back
+    def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
+        """Run a cell in the model's room, and return the value of its last expression.
+
+        Parameters
+        ----------
+        cell
+            The code.
+        notebook
+            The names that the cell sees behind the room's own.
+        """
+        __tracebackhide__ = True
+        with self.turn.taken():
+            room = self.mode_now().room
+            here = Errand()
+            self._cells[here] = None
+            try:
+                with here.run():
+                    return room.run(cell, notebook, {"this": self})
+            except BaseException as error:
+                if here.given_up_at is not None:
+                    raise here.ending() from error
+                raise
+            finally:
+                self._cells.pop(here)

@@ -1,0 +1,317 @@
+"""The life of a model: built when it is needed, running, stopping, dropped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
+from tfmagic.model.calls import first_line
+from tfmagic.model.options import missing_device
+from tfmagic.model.signature import default_among
+from tfmagic.model.stopping import stopped, tell
+from tfmagic.model.turn import Turn
+from tfmagic.runtime.errand import Errand, errand
+from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.runs import wait_until
+from tfmagic.runtime.values import checksum
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfmagic.model.eager_mode import EagerMode
+    from tfmagic.model.graph_mode import GraphMode
+    from tfmagic.model.namespace import Names
+    from tfmagic.model.options import Options
+    from tfmagic.model.record import StopRecord
+    from tfmagic.model.saving.saved import Saved
+    from tfmagic.model.signature import Signature
+    from tfmagic.model.sources.source import Source
+
+_POLL_S = 0.005
+# Long for a run, short for a person: a queue runner would never end by itself.
+_DRAIN_S = 5.0
+
+
+class Life:
+    """What a model is at each time; how it is called is told by what builds on this.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    source : Source
+        Where it came from, and so how to get it again.
+    notes : tuple of str
+        What there was to say when it was added, such as the version chosen.
+    began_with : dict or None
+        For the model of a cell, a number for each variable's first value, which
+        tells whether it was trained since.
+    saved : Saved or None
+        Where it was last saved, and what was written.
+    turn : Turn
+        Whose command it is to change the model.
+    """
+
+    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
+        self.name = name
+        self.source = source
+        self.options = options
+        self.fingerprint: object = None
+        self.notes: tuple[str, ...] = ()
+        self.began_with: dict[str, int] | None = None
+        self.saved: Saved | None = None
+        self.turn = turn or Turn(name)
+        self._mode: GraphMode | EagerMode | None = None
+        self._building = threading.RLock()
+        self._cells: dict[Errand, None] = {}
+        self._dropped = self._renewed = False
+        self._failure: str | None = None
+
+    # -- what it is ------------------------------------------------------------
+
+    def signature(self, name: str | None = None) -> Signature:
+        """Return a signature, the default one if no name is given.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is none of that name; the nearest is offered.
+        """
+        signatures = self.mode_now().signatures
+        if name is not None and not isinstance(name, str):
+            msg = (
+                f"{self.name}: signature takes a signature's name, got {type(name).__name__}; "
+                "an input of that name is given in a dict, as the first value"
+            )
+            raise InputError(msg)
+        if name is None:
+            return signatures[self.default_signature]
+        if name not in signatures:
+            msg = f"{self.name} has no signature {name!r}{did_you_mean(name, signatures)}"
+            raise UnknownNameError(msg)
+        return signatures[name]
+
+    @property
+    def signatures(self) -> Mapping[str, Signature]:
+        """All signatures by name."""
+        return dict(self.mode_now().signatures)
+
+    @property
+    def default_signature(self) -> str:
+        """The name of the signature that a call uses."""
+        return default_among(self.name, self.mode_now().signatures, self.options.signature)
+
+    @property
+    def names(self) -> Names:
+        """The Python names of the model's room."""
+        return self.mode_now().room.names
+
+    @property
+    def graph(self) -> Any:
+        """The model's graph; None in eager mode."""
+        return self.mode_now().graph
+
+    @property
+    def live(self) -> Any:
+        """The live object of an eager model; None in graph mode."""
+        return self.mode_now().live
+
+    @property
+    def mode(self) -> str:
+        """``graph`` or ``eager``."""
+        return "graph" if self.options.copy else self.source.mode
+
+    @property
+    def state(self) -> str:
+        """``ready``, ``running``, ``stopping``, ``parked``, ``failed`` or ``dropped``."""
+        if self._dropped:
+            return "dropped"
+        if self._failure is not None:
+            return "failed"
+        if self._mode is None:
+            return "parked"
+        cells = list(self._cells)
+        if self._mode.stopping or any(cell.given_up_at is not None for cell in cells):
+            return "stopping"
+        return "running" if cells or self._mode.running else "ready"
+
+    # -- how it comes to be, and goes ------------------------------------------------
+
+    def mode_now(self) -> GraphMode | EagerMode:
+        """Return how the model runs, built now if it was added lazily.
+
+        Raises
+        ------
+        ModelStateError
+            When the model was dropped.
+        """
+        mode = self._mode
+        if mode is not None and not self._dropped:
+            return mode
+        return self._built_once()
+
+    @held_back
+    def _built_once(self) -> GraphMode | EagerMode:
+        __tracebackhide__ = True
+        while not self._building.acquire(blocking=False):
+            # Another thread builds it.
+            let_in(partial(time.sleep, _POLL_S))
+        try:
+            if self._dropped:
+                raise self._gone()
+            if self._mode is None:
+                self.build()
+            return self._mode  # type: ignore[return-value]  # build() leaves one or raises
+        finally:
+            self._building.release()
+
+    @property
+    def built(self) -> GraphMode | EagerMode | None:
+        """How the model runs as it stands; None while it is not built. Asking builds nothing."""
+        return None if self._dropped else self._mode
+
+    @held_back
+    def build(self) -> None:
+        """Build the model from its source.
+
+        Raises
+        ------
+        SourceError
+            When the source cannot be read; nothing is left behind.
+        """
+        __tracebackhide__ = True
+        with self._building:
+            from tfmagic.model.sources.copying import built_from
+
+            try:
+                built = let_in(partial(built_from, self.source, self.name, self.options))
+            except Exception as error:
+                self._failure = first_line(error)
+                raise
+            began_with: dict[str, int] | None = None
+            try:
+                default_among(self.name, built.mode.signatures, self.options.signature)
+                # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
+                workers().call(built.mode.open)
+                if self.source.is_written_anew:
+                    began_with = workers().call(partial(checksums, built.mode))
+            except BaseException:
+                built.mode.close()
+                raise
+            self._failure = None
+            self.notes = (*built.notes, *missing_device(self.options.device))
+            self._mode, self.began_with = built.mode, began_with
+            if self._dropped:
+                self._mode = None
+                built.mode.close()
+                raise self._gone()
+
+    @held_back
+    def sync(self) -> int:
+        """Take the present weights of the live object of which this model is a copy.
+
+        Returns
+        -------
+        int
+            How many variables there are.
+
+        Raises
+        ------
+        ModelStateError
+            When the model is no copy.
+        """
+        with self.turn.taken():
+            return let_in(self._sync)
+
+    def _sync(self) -> int:
+        mode = self.mode_now()
+        present = mode.present
+        if mode.anew is not None:
+            made = mode.anew()
+            made.open()
+            self._mode = made
+            mode.close()
+            return made.weights().variables
+        if present is None:
+            shares = "shares its weights with the object" if self.mode == "eager" else f"is a {self.source.kind}"
+            msg = f"{self.name} is no copy of a live object, it {shares}: sync is for models added with --copy"
+            raise ModelStateError(msg)
+        values = list(present())
+        mode.assign(values)
+        return len(values)
+
+    @held_back
+    def stop(self, *, now: bool = False) -> StopRecord:
+        """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
+
+        Parameters
+        ----------
+        now
+            Cancel it: the variables are read as they stand (a half-finished step may
+            show), the native session is closed and opened again, and they are put
+            back. Where they cannot be read within two seconds, they are those of the
+            source again. A live object's calls end at their next operation.
+
+        Returns
+        -------
+        StopRecord
+            What came of it.
+
+        Raises
+        ------
+        ModelStateError
+            When the model was dropped.
+        """
+        __tracebackhide__ = True
+        if self._dropped:
+            raise self._gone()
+        mode = self._mode
+        if mode is None:
+            return {"name": self.name, "mode": self.mode, "outcome": "idle", "waited_s": 0.0, "variables": 0}
+        return stopped(self.name, mode, self._cells_of_others, now=now)
+
+    def end_cells(self) -> None:
+        """Have the cells of other commands that run in the room end: its next run is refused, and its Python stops."""
+        tell(self.name, self._cells_of_others())
+
+    def _cells_of_others(self) -> list[Errand]:
+        mine = errand()
+        return [cell for cell in list(self._cells) if mine is None or cell.root is not mine.root]
+
+    @held_back
+    def release(self, *, renewed: bool = False) -> None:
+        """Refuse calls from now on, let running ones end, and free everything.
+
+        A run that was interrupted, or goes on for more than five seconds, is
+        cancelled.
+
+        Parameters
+        ----------
+        renewed
+            Whether another model has taken its name.
+        """
+        self._dropped, self._renewed = True, renewed
+        mode, self._mode = self._mode, None
+        self.source.release()
+        if mode is None:
+            return
+        try:
+            let_in(partial(wait_until, lambda: mode.stopping or not mode.running, _DRAIN_S))
+        finally:
+            # Also when the person would not wait: nobody could reach the model any more.
+            mode.close()
+
+    def _gone(self) -> ModelStateError:
+        if self._renewed:
+            msg = f"model {self.name!r} was dropped when its name was added anew: run it again (models.{self.name})"
+            return ModelStateError(msg)
+        return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")
+
+
+def checksums(mode: GraphMode | EagerMode) -> dict[str, int]:
+    """Return a number for the value of each of a model's variables, by name, which tells whether it has changed."""
+    return {name: checksum(value) for name, value in mode.values()}
