@@ -45,7 +45,7 @@ def waiting() -> Iterator[Any]:
 
 def test_a_run_that_never_ends_is_cancelled(waiting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, thread, ended = waiting
-    monkeypatch.setattr("tfmagic.model.model._DRAIN_S", 0.05)
+    monkeypatch.setattr("tfmagic.model.life._DRAIN_S", 0.05)
     models.drop("waiting")
     thread.join(30)
     assert not thread.is_alive()

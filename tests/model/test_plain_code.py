@@ -290,3 +290,31 @@ def test_asking_for_code_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     assert len(session.open_graphs()) == opened
     np.testing.assert_array_equal(model.run(X)["y"], before["y"])
     assert run_cell(model, "session.run(more)") == 2.0
+
+
+def test_what_a_cell_had_learnt_before_is_saved_like_any_other(tmp_path: Path, fresh: Fresh) -> None:
+    cell = """
+        import tensorflow as tf
+        v1 = tf.compat.v1
+        x = v1.placeholder(tf.float32, [None, 2], "x")
+        w = v1.get_variable("w", initializer=2.0)
+        y = tf.identity(x * w, "y")
+    """
+    add_cell("net", cell)
+    run_cell(models.net, "session.run(w.assign(9.0))")
+    add_cell("net", cell)
+    former = models["net~1"]
+    with pytest.raises(
+        SaveError, match=r"^net~1 is only in this notebook: save it first \(%tf_model save net~1 ./net~1"
+    ):
+        former.python()
+    former.save(tmp_path / "a folder")
+    code = former.python()
+    assert "def net_1(x):" in code
+    np.testing.assert_array_equal(former(X), 9 * X)
+    run_cell(former, "import tensorflow as tf\nsession.run(graph.get_collection('variables')[0].assign(1.0))")
+    with pytest.raises(SaveError, match=rf'%tf_model save net~1 "{tmp_path}/a folder" --replace'):
+        former.python()
+    models.add("again", tmp_path / "a folder")
+    fresh.expect(models.again, {"x": X})
+    fresh.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -21,6 +22,7 @@ from tfmagic.magics import model_magic, run_magic, runner
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.showing import hide_views, show_views
+from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.worker import workers
 
@@ -41,6 +43,19 @@ def _is_ours(error: Exception) -> bool:
     return any((base.__module__, base.__name__) == ours for base in type(error).__mro__)
 
 
+def _of_the_cell(traceback: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without tfmagic's own part of the way."""
+    steps: list[TracebackType] = []
+    while traceback is not None:
+        if not traceback.tb_frame.f_globals.get("__name__", "").startswith("tfmagic."):
+            steps.append(traceback)
+        traceback = traceback.tb_next
+    kept: TracebackType | None = None
+    for step in reversed(steps):
+        kept = TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return kept
+
+
 def _one_line(magic: F) -> F:
     """Show tfmagic's own errors as IPython's one-line ``UsageError``.
 
@@ -59,6 +74,14 @@ def _one_line(magic: F) -> F:
             # For sys.last_value: of a run in batches, what had been done by then.
             shown.partial = getattr(error, "partial", None)  # type: ignore[attr-defined]
             raise shown from None
+        except KeyboardInterrupt as error:
+            # To show a traceback IPython reads every file that is in it, which takes
+            # longer than coming back has taken.
+            if len(args) > 2:
+                raise error.with_traceback(_of_the_cell(error.__traceback__)) from None
+            shown_as = ": ".join(filter(None, (type(error).__name__, str(error))))
+            error._render_traceback_ = lambda: [shown_as]  # type: ignore[attr-defined]
+            raise error.with_traceback(None) from None
 
     return cast("F", called)
 
@@ -158,6 +181,7 @@ def load(shell: InteractiveShell) -> None:
     add_matcher(shell)
     show_views(shell)
     workers().interactive = True
+    leave_at_once()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -178,3 +202,4 @@ def unload(shell: InteractiveShell) -> None:
     remove_matcher(shell)
     hide_views(shell)
     workers().dismiss()
+    stay_as_ever()

@@ -21,6 +21,8 @@ from tfmagic.model.sources.saved_model import SavedModelSource
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from tfmagic.model.signature import Signature
+
 
 class FormerSource(SavedModelSource):
     """A model as it was before its cell was run again; its folder goes when it is dropped.
@@ -38,6 +40,10 @@ class FormerSource(SavedModelSource):
     def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str]) -> None:
         super().__init__(Path(folder.name) / name, f"{name}, before its cell was run again")
         self._folder = folder
+
+    def python(self, name: str, signature: Signature, options: Options) -> None:
+        """Return no code: the folder goes with the notebook."""
+        del name, signature, options
 
     def release(self) -> None:
         """Remove the folder."""

@@ -64,6 +64,7 @@ class _Gate:
 
     def reopen(self, changed: bool) -> None:  # noqa: FBT001 - what `shut` returned
         """Let interrupts in again, first of all the one that came meanwhile."""
+        __tracebackhide__ = True
         if self._main:
             self.open = True
             noted, self.noted = self.noted, False
@@ -78,6 +79,7 @@ class _Gate:
 
     def handle(self, _number: int, frame: FrameType | None) -> None:
         """Take the signal, in the place of the handler that was there."""
+        __tracebackhide__ = True
         if not self.open:
             self.noted = True
             return
@@ -85,6 +87,7 @@ class _Gate:
 
     def interrupt(self, frame: FrameType | None) -> None:
         """Interrupt as would have happened without a gate."""
+        __tracebackhide__ = True
         self.noted = False
         if self._former is None:
             raise KeyboardInterrupt

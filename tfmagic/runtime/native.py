@@ -37,7 +37,13 @@ class NativeSession(tf.compat.v1.Session):
 
     def close(self) -> None:
         """Cancel the runs, and free what the session holds as soon as none is left."""
-        super().close()
+        token = object()
+        # A use like others: a run that ends meanwhile must not free what is being closed.
+        self._uses[token] = None
+        try:
+            super().close()
+        finally:
+            self._uses.pop(token, None)
         self._free()
 
     def _do_call(self, fn: Any, *args: Any) -> Any:

@@ -158,10 +158,11 @@ class Workers:
                 end = time.monotonic() + GRACE_S
                 for job in jobs:
                     job.done.wait(max(0.0, end - time.monotonic()))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             errand.give_up()
             patience.give_up()
-            raise
+            # How this waits is nobody's concern, and slow to show.
+            raise error.with_traceback(None) from None
         return jobs
 
     def _take(self) -> SimpleQueue[_Job | None]:

@@ -44,7 +44,7 @@ def python_of(model: Life) -> str:
     with mode.reserved():
         changed = _changed_since_read(model, mode, signature)
         if changed is None:
-            code = model.source.python(model.name, signature, model.options)
+            code = model.source.python(_function_name(model), signature, model.options)
             if code is not None:
                 return code
         saved = model.saved
@@ -52,9 +52,10 @@ def python_of(model: Life) -> str:
             return _code_of_saved(model, saved)
     name = model.name
     if saved is not None:
+        path = f'"{saved.path}"' if " " in str(saved.path) else saved.path
         msg = (
             f"{name} has changed since it was saved, or {saved.path} has: save it again "
-            f"(%tf_model save {name} {saved.path} --replace), then show {name} --python prints code that loads it"
+            f"(%tf_model save {name} {path} --replace), then show {name} --python prints code that loads it"
         )
         raise SaveError(msg)
     msg = (
@@ -113,13 +114,18 @@ def _is_as_saved(mode: GraphMode | EagerMode, saved: Saved) -> bool:
 
 
 def _code_of_saved(model: Life, saved: Saved) -> str:
-    signature, device = saved.written.signature, model.options.device
+    name, signature, device = _function_name(model), saved.written.signature, model.options.device
     if saved.format is Format.FOLDER:
         meta = chosen_meta_graph(model.name, saved.path, (SERVE,))
         signature = signatures_of(meta)[0][signature.name]
         own = [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
-        return saved_model_code(model.name, saved.path, (SERVE,), signature, own=own, device=device)
+        return saved_model_code(name, saved.path, (SERVE,), signature, own=own, device=device)
     if saved.format is Format.FROZEN:
-        return FrozenSource(saved.path, str(saved.path)).python(model.name, signature, Options(device=device))
+        return FrozenSource(saved.path, str(saved.path)).python(name, signature, Options(device=device))
     options = replace(Options(device=device, unsafe=model.options.unsafe), objects=model.options.objects)
-    return KerasFileSource(saved.path, str(saved.path)).python(model.name, signature, options)
+    return KerasFileSource(saved.path, str(saved.path)).python(name, signature, options)
+
+
+def _function_name(model: Life) -> str:
+    """Return what the function is called: the model's name, but for the ``~`` of a former one."""
+    return model.name.replace("~", "_")

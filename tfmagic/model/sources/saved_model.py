@@ -39,7 +39,7 @@ class SavedModelSource(FileSource):
         """Return the folder of the version chosen, resolved."""
         return version_of(the_path(self.path))[0].resolve()
 
-    def python(self, name: str, signature: Signature, options: Options) -> str:
+    def python(self, name: str, signature: Signature, options: Options) -> str | None:
         """Return code that loads it."""
         folder = version_of(the_path(self.path))[0]
         meta = chosen_meta_graph(name, folder, options.tags)
