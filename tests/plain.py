@@ -93,4 +93,4 @@ def _shape(network: Any, name: str, value: Any) -> list[int | None]:
 def _dtype(value: Any) -> Any:
     """Return TensorFlow's dtype of an array; of objects, which are texts, that of text."""
     dtype = np.asarray(value).dtype
-    return tf.string if dtype == object else tf.as_dtype(dtype)
+    return tf.string if dtype.kind == "O" else tf.as_dtype(dtype)

@@ -33,7 +33,7 @@ SHOWN = [
 
 @pytest.fixture
 def shell() -> Iterator[Any]:
-    made = InteractiveShell()
+    made = InteractiveShell()  # type: ignore[no-untyped-call]
     yield made
     hide_views(made)
 

@@ -426,7 +426,8 @@ def add_held(name: str, go: threading.Event, *, from_call: int = 1) -> None:
 
 def test_a_deadline_names_the_models_that_had_not_answered(go: threading.Event) -> None:
     scaled("old", 2)
-    add_held("new", go)
+    add_held("new", go, from_call=2)
+    compare(["old", "new"], X)  # opened, so that the next call is held at once
     with pytest.raises(RunTimeoutError, match=r"^new: no answer within 0\.5 s; new is stopping until"):
         compare(["old", "new"], X, timeout=0.5)
     assert (models.old.state, models.new.state) == ("ready", "stopping")

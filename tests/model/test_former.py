@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -18,6 +17,7 @@ from tfmagic.errors import ModelStateError, NameTakenError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAMES = {"tf": tf, "keras": keras, "np": np}
 X = np.array([[1, 2], [3, 4]], np.float32)
@@ -37,7 +37,8 @@ TRAIN = """
         session.run(step, {x: [[1, 2], [3, 4]], target: [[5], [6]]})
 """
 EAGER = """
-    network = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, name="y", kernel_initializer="ones")])
+    layer = keras.layers.Dense(1, name="y", kernel_initializer="ones")
+    network = keras.Sequential([keras.Input((2,), name="x"), layer])
     network
 """
 EAGER_TRAIN = """
@@ -203,7 +204,9 @@ def test_values_are_what_counts_and_not_that_somebody_ran() -> None:
 
 
 def test_text_and_whole_numbers_are_learnt_too() -> None:
-    code = LINEAR + "\n    seen = v1.get_variable('seen', initializer=0)\n    word = v1.get_variable('word', initializer='a')"
+    seen = "seen = v1.get_variable('seen', initializer=0)"
+    word = "word = v1.get_variable('word', initializer='a')"
+    code = f"{LINEAR}\n    {seen}\n    {word}"
     linear(code, outputs="y")
     assert linear(code, outputs="y").former is None
     run_cell(models.net, "session.run(word.assign('b'))", NAMES)

@@ -40,7 +40,9 @@ def names_of(makers: tuple[Callable[[], Any], ...], suffix: str) -> list[str]:
     return [one.__name__ for one in makers if suffix == ".keras" or one.__name__ not in ONLY_KERAS]
 
 
-KINDS = [(one.__name__, suffix) for suffix in (".keras", ".h5") for one in DRAWN if one.__name__ in names_of(DRAWN, suffix)]
+KINDS = [
+    (one.__name__, suffix) for suffix in (".keras", ".h5") for one in DRAWN if one.__name__ in names_of(DRAWN, suffix)
+]
 BY_NAME = {one.__name__: one for one in (*DRAWN, *WHOLE, *TABLES)}
 
 

@@ -128,9 +128,12 @@ def test_without_what_shares_layers_a_file_is_read_as_a_whole(tmp_path: Path, mo
     without(monkeypatch, "keras.src.saving.serialization_lib")
     whole: list[Any] = []
     read = KerasFileSource._through_an_object
-    monkeypatch.setattr(
-        KerasFileSource, "_through_an_object", lambda *given: whole.append(given) or read(*given)
-    )
+
+    def noted(*given: Any) -> Any:
+        whole.append(given)
+        return read(*given)
+
+    monkeypatch.setattr(KerasFileSource, "_through_an_object", noted)
     models.add("net", tmp_path / "net.keras")
     assert len(whole) == 1
     assert sys.modules["keras.src.saving.serialization_lib"] is serialization_lib

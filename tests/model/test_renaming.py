@@ -237,7 +237,7 @@ def test_a_cells_ends_are_renamed_by_its_own_names() -> None:
 @pytest.mark.parametrize("copied", [False, True])
 def test_an_eager_cells_ends_are_renamed(copied: bool) -> None:  # noqa: FBT001
     source = EagerCellSource(Cell("made", "<cell of renaming>"), {"made": Module()})
-    options = Options.checked(inputs=INPUTS, outputs={"sum": "total"}, **({"copy": True} if copied else {}))
+    options = Options.checked(inputs=INPUTS, outputs={"sum": "total"}, copy=copied)
     if copied:
         with pytest.raises(SourceError, match="net: --copy is for live objects"):
             models.admit("net", source, options)

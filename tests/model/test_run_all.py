@@ -122,6 +122,9 @@ def test_a_deadline_names_the_models_that_had_not_answered() -> None:
     models.add("quick", graph)
     for name in ("slow", "slower"):
         models.add(name, tf.function(lambda x: tf.numpy_function(hold, [x], tf.float32)))
+    go.set()
+    tfmagic.run_all({"slow": np.float32(1), "quick": [1.0], "slower": np.float32(1)})  # traced and opened
+    go.clear()
     try:
         with pytest.raises(RunTimeoutError, match=r"^slow and slower: no answer within 0\.5 s; slow and slower"):
             tfmagic.run_all({"slow": np.float32(1), "quick": [1.0], "slower": np.float32(1)}, timeout=0.5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmagic import models
+from tfmagic import models, session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,3 +136,26 @@ def test_a_requested_device_is_asked_of_every_operation(tmp_path: Path) -> None:
     devices = {op.device for op in model.graph.get_operations() if op.type == "StatefulPartitionedCall"}
     assert devices == {"/device:CPU:0"}
     assert model.record()["device"] == "/device:CPU:0"
+
+
+def test_a_keras_model_that_tensorflow_saved(tmp_path: Path) -> None:
+    # It writes each variable twice, and restores the one that no signature uses.
+    x = keras.Input((2,), name="x")
+    shared = keras.layers.Dense(2)
+    network = keras.Model(x, keras.layers.BatchNormalization()(shared(shared(x))))
+    module = tf.Module()
+    module.network = network
+    module.answer = tf.function(
+        lambda x: network(x, training=False), input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")]
+    )
+    for form, made, signatures in (("itself", network, None), ("inside", module, module.answer)):
+        tf.saved_model.save(made, str(tmp_path / form), signatures=signatures)
+        model = models.add(form, tmp_path / form)
+        given = np.array([[1, 2], [3, 4]], np.float32)
+        expected = tf.saved_model.load(str(tmp_path / form)).signatures["serving_default"](tf.constant(given))
+        (value,) = expected.values()
+        np.testing.assert_allclose(model(given), value, rtol=1e-6)
+        np.testing.assert_allclose(model(given), network(given), rtol=1e-6)
+        assert model.record()["variables"] == 6
+        session.close()
+        np.testing.assert_allclose(model(given), network(given), rtol=1e-6)

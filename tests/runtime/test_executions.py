@@ -30,14 +30,16 @@ def test_time_is_that_of_the_operation_and_not_of_its_scheduling() -> None:
     recorded = metadata()
     add(recorded, CPU, "a", all_start_nanos=1000, op_start_rel_nanos=200, op_end_rel_nanos=700, all_end_rel_micros=90)
     (one,) = executions_of(recorded)
-    assert (one.start_ns, one.time_s) == (1200, pytest.approx(500e-9))
+    assert one.start_ns == 1200
+    assert one.time_s == pytest.approx(500e-9)
 
 
 def test_where_only_microseconds_were_recorded_they_are_taken() -> None:
     recorded = metadata()
     add(recorded, CPU, "a", all_start_micros=3, all_end_rel_micros=90)
     (one,) = executions_of(recorded)
-    assert (one.start_ns, one.time_s) == (3000, pytest.approx(90e-6))
+    assert one.start_ns == 3000
+    assert one.time_s == pytest.approx(90e-6)
 
 
 def test_the_type_is_that_of_the_partition_graph_and_else_of_the_label() -> None:

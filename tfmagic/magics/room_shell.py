@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sys
 from collections import ChainMap
-from contextlib import contextmanager
+from copy import copy
+from types import MethodType
 from typing import TYPE_CHECKING, Any, cast
 
 from IPython.core.magic import Magics
@@ -19,7 +20,7 @@ from IPython.core.magic import Magics
 from tfmagic.model.namespace import Namespace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -38,28 +39,34 @@ class RoomShell:
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
         """Run a line magic, as the shell does."""
         __tracebackhide__ = True
-        with self._lent_to(self._shell.find_line_magic(magic_name)):
-            return type(self._shell).run_line_magic(self, magic_name, line, _stack_depth + 1)
+        return type(self._shell).run_line_magic(self, magic_name, line, _stack_depth + 1)
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
         """Run a cell magic, as the shell does."""
         __tracebackhide__ = True
-        with self._lent_to(self._shell.find_cell_magic(magic_name)):
-            return type(self._shell).run_cell_magic(self, magic_name, line, cell)
+        return type(self._shell).run_cell_magic(self, magic_name, line, cell)
 
-    @contextmanager
-    def _lent_to(self, magic: Any) -> Iterator[None]:
+    def find_line_magic(self, magic_name: str) -> Any:
+        """Return a line magic that works on this room's names."""
+        return self._of_this_room(self._shell.find_line_magic(magic_name))
+
+    def find_cell_magic(self, magic_name: str) -> Any:
+        """Return a cell magic that works on this room's names."""
+        return self._of_this_room(self._shell.find_cell_magic(magic_name))
+
+    def _find_with_lazy_load(self, kind: str, magic_name: str) -> Any:
+        """Return a magic likewise: what IPython 9 itself asks for one."""
+        return self._of_this_room(self._shell._find_with_lazy_load(kind, magic_name))  # noqa: SLF001 - its own
+
+    def _of_this_room(self, magic: Any) -> Any:
         owner: Any = getattr(magic, "__self__", None)
         # tfmagic's own know rooms, and lend them the notebook's names.
         if not isinstance(owner, Magics) or getattr(owner, "knows_rooms", False):
-            yield
-            return
-        before: Any = owner.shell
-        owner.shell = cast("Any", self)
-        try:
-            yield
-        finally:
-            owner.shell = before
+            return magic
+        # A copy: at the same time another thread may use the magic in another room.
+        mine = copy(owner)
+        mine.shell = cast("Any", self)
+        return MethodType(magic.__func__, mine)
 
 
 def names_for_a_room(shell: InteractiveShell) -> Mapping[str, Any]:

@@ -39,8 +39,9 @@ class AgreementRecord(TypedDict):
     equal: float | None
 
 
-def agreement(one: np.ndarray, other: np.ndarray) -> AgreementRecord:
-    """Return how far two arrays of the same shape agree."""
+def agreement(one: np.ndarray | np.generic, other: np.ndarray | np.generic) -> AgreementRecord:
+    """Return how far two arrays (or single values) of the same shape agree."""
+    one, other = np.asarray(one), np.asarray(other)
     record: AgreementRecord = {
         "largest": None,
         "mean": None,

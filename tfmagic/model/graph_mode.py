@@ -71,7 +71,7 @@ class GraphMode:
         self.signatures = dict(signatures)
         self.guard = guard
         self.present = present
-        self.anew: Callable[[], GraphMode] | None = None
+        self.anew: Callable[[], Any] | None = None
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self._fill = fill

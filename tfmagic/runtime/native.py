@@ -31,7 +31,7 @@ class NativeSession(tf.compat.v1.Session):
         self._uses: dict[object, None] = {}
         if not hasattr(tf.compat.v1.Session, "_make_callable_from_options"):
             # Who looks for it is to find that it has gone.
-            vars(self)["_make_callable_from_options"] = None
+            self.__dict__["_make_callable_from_options"] = None
         super().__init__(graph=graph, config=config)
         self._unwaiting = unwaiting_session(self)
 

@@ -236,7 +236,7 @@ def _latest(folder: Path) -> Path | None:
     if state is None or not state.model_checkpoint_path:
         msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
         raise SourceError(msg)
-    named = folder / state.model_checkpoint_path
+    named: Path = folder / str(state.model_checkpoint_path)
     return named if named.with_name(f"{named.name}.index").exists() else folder / named.name
 
 

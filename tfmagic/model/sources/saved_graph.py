@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.guard import Guard
+from tfmagic.model.sources.bound_plan import bound_plan
 from tfmagic.model.sources.loading import check_constants, copied, new_graph, reading
 from tfmagic.model.sources.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
@@ -80,7 +81,10 @@ class SavedGraph:
             else:
                 part, collections = pruned(meta, [*ends, *self._initialisers, *self.assets])
                 present = variable_nodes(part)
-                self._unused = len(plan.keys() - set(present))
+                if self._has_values():
+                    plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
+                used = {plan[name].key for name in present if name in plan}
+                self._unused = len({one.key for one in plan.values()} - used)
                 add_restore(part, plan, present)
                 # What reads no restored variable need not wait for the restore, nor cost a run of its own.
                 self._at_once = not plan.keys() & reached(part, self._initialisers)
@@ -112,8 +116,11 @@ class SavedGraph:
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
 
+    def _has_values(self) -> bool:
+        return any(self._prefix.parent.glob("variables*"))
+
     def _check_variables_are_there(self) -> None:
-        if list(self._prefix.parent.glob("variables*")):
+        if self._has_values():
             return
         # Every export has a restore operation, also one without variables.
         self._restore = ""
