@@ -6,16 +6,29 @@ fallback beside it says what still works then.
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 from making import scale_graph
 from tensorflow.python import tf2
-from tensorflow.python.eager import context
+from tensorflow.python.client import pywrap_tf_session as client
+from tensorflow.python.eager import cancellation, context
 
 from tfmagic import session
-from tfmagic.runtime.private import eager_config, native_callable, session_interface, traces_of
+from tfmagic.runtime.behaviour import _FLAGS, _SETTERS
+from tfmagic.runtime.native import NativeSession
+from tfmagic.runtime.private import (
+    Cancellation,
+    delete_session,
+    eager_config,
+    native_callable,
+    session_interface,
+    traces_of,
+    unwaiting_session,
+)
 
 if TYPE_CHECKING:
     import pytest
@@ -114,3 +127,71 @@ def test_the_traces_of_a_function_are_still_listed() -> None:
     assert kinds == {tf.float32, tf.int32}
     # The fallback: of what cannot list them there are none.
     assert traces_of(print) == []
+
+
+def test_a_session_that_does_not_wait_can_be_made() -> None:
+    graph, x, y = scale_graph(2.0)
+    native = v1.Session(graph=graph)
+    assert unwaiting_session(native)
+    np.testing.assert_array_equal(native.run(y, {x: X}), 2 * X)
+    native.close()
+    delete_session(native)
+    assert native._session is None
+
+
+def test_without_it_a_session_waits_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(client, "TF_NewSession")
+    graph, x, y = scale_graph(2.0)
+    with NativeSession(graph=graph) as native:
+        np.testing.assert_array_equal(native.run(y, {x: X}), 2 * X)
+    assert native._session is not None
+
+
+@tf.function(input_signature=[tf.TensorSpec([], tf.float32)])
+def endless(x: Any) -> Any:
+    while x > 0.0:
+        x += 1.0
+    return x
+
+
+def test_functions_are_cancelled_in_their_own_block_alone() -> None:
+    cancellations = [Cancellation(), Cancellation()]
+    came: dict[int, BaseException] = {}
+
+    def run(number: int) -> None:
+        try:
+            with cancellations[number].block():
+                endless(1.0)
+        except tf.errors.CancelledError as error:
+            came[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    cancellations[0].cancel()
+    threads[0].join(30)
+    time.sleep(0.3)
+    assert set(came) == {0}
+    assert threads[1].is_alive()
+    cancellations[1].cancel()
+    threads[1].join(30)
+    assert set(came) == {0, 1}
+    assert float(endless(0.0)) == 0.0
+
+
+def test_without_cancellation_managers_functions_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(cancellation, "CancellationManager")
+    made = Cancellation()
+    with made.block():
+        made.cancel()
+        assert float(endless(0.0)) == 0.0
+
+
+def test_what_behaviours_are_switched_by_is_there() -> None:
+    for switch, (owner, name) in _FLAGS.items():
+        assert name in vars(owner), switch
+    for name, (owner, _) in _SETTERS.items():
+        for verb in ("enable", "disable"):
+            assert callable(getattr(owner, f"{verb}_{name}"))
+            assert callable(getattr(v1, f"{verb}_{name}"))

@@ -196,6 +196,9 @@ def _check_expression(run: RunLine, name: str | None, text: str) -> None:
         msg = f"{shown} has no value: write {shown}EXPR, without a blank between"
         raise UsageLineError(msg)
     tree = parsed_expression(text)
+    if text.endswith(",") and name not in {None, "**"}:
+        msg = f"{shown}{text} ends in a comma: inputs stand apart by blanks alone, as x=… y=…"
+        raise UsageLineError(msg)
     if isinstance(tree, ast.Tuple) and not text.lstrip().startswith("("):
         msg = (
             f"{text!r} are {len(tree.elts)} inputs, and their order is not to be trusted: give each by its name, "
@@ -203,9 +206,9 @@ def _check_expression(run: RunLine, name: str | None, text: str) -> None:
         )
         raise UsageLineError(msg)
     if tree is None:
-        if name is None and re.match(r"^[^\W\d]\w*\s+=[^=]", text):
-            without_blanks = re.sub(r"\s*=\s*", "=", text, count=1)
-            msg = f"{text!r}: write an input without blanks around the =, as {without_blanks}"
+        apart = re.search(r"(?:^|\s)([^\W\d]\w*)\s+=(?!=)\s*(\S*)", text)
+        if apart is not None:
+            msg = f"{shown}{text}: write an input without blanks around the =, as {apart[1]}={apart[2]}"
         elif " " in text:
             msg = (
                 f"{shown}{text} is not one expression: several inputs are given by name (x=… y=…), "

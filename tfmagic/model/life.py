@@ -235,7 +235,7 @@ class Life:
             made.open()
             self._mode = made
             mode.close()
-            return made.weights().variables
+            return int(made.weights().variables)
         if present is None:
             shares = "shares its weights with the object" if self.mode == "eager" else f"is a {self.source.kind}"
             msg = f"{self.name} is no copy of a live object, it {shares}: sync is for models added with --copy"

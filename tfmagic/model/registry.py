@@ -343,8 +343,9 @@ def _outcome(
         same = old.fingerprint == fingerprint and old.options == options and old.state != "failed"
         return "kept" if same else "renewed"
     if not replace:
+        taken = old.source.text if old.source.kind in old.source.text else f"{old.source.text} ({old.source.kind})"
         msg = (
-            f"the name {name!r} is taken by {old.source.text} ({old.source.kind}): choose another "
+            f"the name {name!r} is taken by {taken}: choose another "
             "name, or say --replace (replace=True) to put this one in its place"
         )
         raise NameTakenError(msg)

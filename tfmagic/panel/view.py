@@ -253,7 +253,7 @@ def _former_text(former: FormerRecord | None) -> str:
     if former is not None and former["carried"]:
         lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
     if former is not None and former["name"] is not None:
-        lines.append(f"it had been trained: that is now {former['name']} (%tf_run {former['name']} …), on disk")
+        lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
     return "".join(f"\n  {line}" for line in lines)
 
 

@@ -1,0 +1,361 @@
+"""``%tf_model add`` of every kind of source, by path and by object, and cells that are run again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from making import printed
+
+from kernel.cells import LINE, SAVE_TO_DISK
+from kernel.harness import Kernel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.kernel
+
+MAKE = """
+import keras, numpy as np, tensorflow as tf
+from google.protobuf import text_format
+v1 = tf.compat.v1
+
+def network():
+    x = keras.Input((2,), name="x")
+    made = keras.Model(x, keras.layers.Dense(1, name="y", use_bias=False)(x))
+    made.set_weights([np.full((2, 1), 2.0)])
+    return made
+
+network().save("net.keras")
+network().save("old.h5")
+text_format.PrintMessage  # the same as what write_graph writes
+tf.io.write_graph(graph, ".", "plus.pbtxt", as_text=True)
+with tf.Graph().as_default() as trained, v1.Session() as native:
+    x = v1.placeholder(tf.float32, [None, 2], "x")
+    w = v1.get_variable("w", initializer=2.0)
+    tf.reduce_sum(x * w, 1, keepdims=True, name="y")
+    native.run(v1.global_variables_initializer())
+    v1.train.Saver().save(native, "ckpt/model", global_step=7)
+del graph, trained, native, x, w
+"""
+
+OBJECTS = """
+live = network()
+module = Scale(2.0)
+function = tf.function(lambda x: tf.reduce_sum(x * 2.0, 1, keepdims=True),
+                       input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+concrete = function.get_concrete_function()
+with tf.Graph().as_default() as graph:
+    x = v1.placeholder(tf.float32, [None, 2], "x")
+    tf.reduce_sum(x * 2.0, 1, keepdims=True, name="y")
+definition = graph.as_graph_def()
+"""
+
+SIX = "array([[6.]], dtype=float32)"
+
+
+@pytest.fixture
+def kernel(kernel: Kernel) -> Kernel:
+    """A kernel with a file of each kind, and what makes an object of each."""
+    (kernel.folder / "plus.pb").unlink(missing_ok=True)
+    kernel.ok(SAVE_TO_DISK)
+    kernel.ok("import shutil; shutil.rmtree('ckpt', ignore_errors=True)")
+    kernel.ok(MAKE)
+    return kernel
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("net.keras", "Keras file"),
+        ("old.h5", "Keras file"),
+        ("ckpt", "checkpoint"),
+        ("ckpt/model-7", "checkpoint"),
+        ("ckpt/model-7.meta", "checkpoint"),
+        ('"ckpt/model-7.index"', "checkpoint"),
+    ],
+)
+def test_files(kernel: Kernel, path: str, kind: str) -> None:
+    said = kernel.ok(f"%tf_model add net {path}").text
+    assert f"net added: {kind} {path}" in said
+    assert "x float32 (?, 2) -> y float32 (?, 1)" in said
+    assert kernel.ok("%tf_run net [[1, 2]]").text == SIX
+    assert kernel.ok(f"%tf_model add net {path}").text == "net: unchanged, kept"
+    page = kernel.ok(f"%tf_model show {path}").text
+    assert f"kind      {kind}" in page or kind in page
+    assert kernel.ok("%tf_model show net").text.startswith("net")
+
+
+def test_text_graphs(kernel: Kernel) -> None:
+    assert "net added: frozen graph plus.pbtxt" in kernel.ok("%tf_model add net plus.pbtxt").text
+    assert kernel.ok("%tf_run net [1, 2]").text == "array([2., 3.], dtype=float32)"
+
+
+@pytest.mark.parametrize("name", ["live", "module", "function", "concrete", "graph", "definition"])
+@pytest.mark.parametrize("option", ["", " --copy"])
+def test_objects(kernel: Kernel, name: str, option: str) -> None:
+    kernel.ok(OBJECTS)
+    said = kernel.ok(f"%tf_model add net {name}{option}").text
+    assert said.startswith("net added: a copy of the " if option else "net added: ")
+    answer = kernel.ok("%tf_run net [[1, 2]] -o answer\nimport tfmagic")
+    assert not answer.results
+    expected = "[[2.0, 4.0]]" if name == "module" else "[[6.0]]"
+    assert kernel.value("np.asarray(answer).tolist()") == expected
+    mode = "graph" if option or name in {"graph", "definition"} else "eager"
+    assert kernel.value("tfmagic.models.net.mode") == repr(mode)
+    assert kernel.ok(f"%tf_model add net {name}{option}").text == "net: unchanged, kept"
+
+
+def test_a_copy_keeps_its_weights_until_it_is_synced(kernel: Kernel) -> None:
+    kernel.ok(OBJECTS)
+    kernel.ok("%tf_model add net live --copy\n%tf_model add shared live")
+    kernel.ok("live.compile('sgd', 'mse'); live.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0);")
+    kernel.ok("live.set_weights([np.full((2, 1), 5.0)])")
+    assert kernel.ok("%tf_run net [[1, 2]]").text == SIX
+    assert kernel.ok("%tf_run shared [[1, 2]]").text == "array([[15.]], dtype=float32)"
+    assert kernel.ok("%tf_model sync net").text == "net: took the present values of 1 variable"
+    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[15.]], dtype=float32)"
+    assert "shared is no copy of a live object, it shares its weights" in kernel.refused("%tf_model sync shared")
+    assert "a model's name was expected" in kernel.refused("%tf_model sync")
+    assert "there is no model 'nett'" in kernel.refused("%tf_model sync nett")
+
+
+def test_options_that_are_for_other_sources(kernel: Kernel) -> None:
+    kernel.ok(OBJECTS)
+    assert "--copy is for live objects" in kernel.refused("%tf_model add net net.keras --copy")
+    assert "--objects is for Keras files" in kernel.refused("%tf_model add net live --objects [int]")
+    assert "--objects takes the classes" in kernel.refused("%tf_model add net net.keras --objects 7")
+    assert "raised NameError" in kernel.refused("%tf_model add net net.keras --objects [Missing]")
+    assert "is no Python expression" in kernel.refused("%tf_model add net net.keras --objects [Missing")
+    assert "there is no option --keep" in kernel.refused("%tf_model add net net.keras --keep")
+    assert "there is no option --eager" in kernel.refused("%tf_model add net net.keras --eager")
+    assert "there is no option --copy" in kernel.refused("%%tf_model net --copy\n1")
+
+
+SCALED = """
+class Scaled(keras.layers.Layer):
+    def __init__(self, factor=2.0, **more):
+        super().__init__(**more)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+"""
+SAVE_SCALED = """
+x = keras.Input((2,), name="x")
+keras.Model(x, Scaled(3.0, name="y")(x)).save("own.SUFFIX")
+del x
+"""
+TRIPLED = "array([[3., 6.]], dtype=float32)"
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_the_notebooks_own_class(kernel: Kernel, suffix: str) -> None:
+    kernel.ok(SCALED + SAVE_SCALED.replace("SUFFIX", suffix))
+    add = f"%tf_model add net own.{suffix}"
+    kernel.ok(add)
+    assert kernel.ok("%tf_run net [[1, 2]]").text == TRIPLED
+    assert kernel.ok(add).text == "net: unchanged, kept"
+    # The cell that defines it run again, with another body.
+    kernel.ok(SCALED.replace("return x * self.factor", "return x * self.factor * 10.0"))
+    assert kernel.ok(add).text.startswith("net renewed")
+    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[30., 60.]], dtype=float32)"
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_class_under_another_name_is_given(kernel: Kernel, suffix: str) -> None:
+    kernel.ok(SCALED + SAVE_SCALED.replace("SUFFIX", suffix) + "Mine = Scaled\ndel Scaled")
+    said = kernel.refused(f"%tf_model add net own.{suffix}")
+    assert "needs 'Scaled', which is no part of Keras: run the cell that defines it first" in said
+    assert "--objects" in said
+    for given in ("[Mine]", "{'Scaled': Mine}", "Mine", '"[Mine]"'):
+        kernel.ok(f"%tf_model add net own.{suffix} --objects {given}")
+        assert kernel.ok("%tf_run net [[1, 2]]").text == TRIPLED
+        kernel.ok("%tf_model drop net")
+
+
+def test_code_in_a_file_needs_unsafe(kernel: Kernel) -> None:
+    kernel.ok("""
+        x = keras.Input((2,), name="x")
+        keras.Model(x, keras.layers.Lambda(lambda v: v * 3.0, output_shape=(2,), name="y")(x)).save("code.keras")
+        del x
+    """)
+    assert "carries Python code (a Lambda layer)" in kernel.refused("%tf_model add net code.keras")
+    kernel.ok("%tf_model add net code.keras --unsafe")
+    assert kernel.ok("%tf_run net [[1, 2]]").text == TRIPLED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%tf_model add net gs://bucket/net.keras",
+        '%tf_model add net "hf://someone/model"',
+        "%tf_model add net s3://bucket/ckpt/model-7.meta",
+        "%tf_model show gs://bucket/net.keras",
+    ],
+)
+def test_what_is_on_another_machine(kernel: Kernel, line: str) -> None:
+    assert "download it first" in kernel.refused(line)
+
+
+@pytest.mark.parametrize("source", ['"net.keras"', "live", "(keras.layers.Dense(2))"])
+def test_another_keras_backend_is_refused_in_one_line(tmp_path: Path, source: str) -> None:
+    code = f"""
+        import sys
+        import numpy as np
+        import keras
+        x = keras.Input((2,), name="x")
+        live = keras.Model(x, keras.layers.Dense(1)(x))
+        live.save(sys.argv[1] + "/net.keras")
+        from IPython.core.interactiveshell import InteractiveShell
+        from IPython.core.error import UsageError
+        shell = InteractiveShell.instance()
+        shell.user_ns.update(live=live, keras=keras)
+        shell.run_line_magic("cd", "-q " + sys.argv[1])
+        shell.run_line_magic("load_ext", "tfmagic")
+        try:
+            shell.run_line_magic("tf_model", '''add net {source}''')
+        except UsageError as error:
+            print(error)
+    """
+    (said,) = printed(code, str(tmp_path), KERAS_BACKEND="numpy", IPYTHONDIR=str(tmp_path))[-1:]
+    assert said == (
+        "net: Keras runs on numpy here, and tfmagic needs it on TensorFlow: "
+        "set KERAS_BACKEND=tensorflow before Keras is imported"
+    )
+
+
+# -- cells that are run again ------------------------------------------------------------------
+
+EAGER = """
+%%tf_model net --eager
+import keras
+network = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, kernel_initializer="ones", name="y")])
+network
+"""
+EAGER_TRAIN = """
+%%tf_run net
+import numpy as np
+network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+network.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0);
+"""
+
+
+def test_an_eager_cell(kernel: Kernel) -> None:
+    said = kernel.ok(EAGER).text
+    assert said.startswith("net added: built by the cell")
+    assert "x float32 (?, 2) -> y float32 (?, 1)" in said
+    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
+    assert kernel.ok("%%tf_run net\nthis.live is network, tf.executing_eagerly()").text == "(True, True)"
+    assert kernel.value("'network' in globals()") == "False"
+    said = kernel.refused("%%tf_model net --eager\na = 1")
+    assert "the last line of an --eager cell is the model" in said
+    assert "here it is an object of int" in kernel.refused("%%tf_model net --eager\n7")
+    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
+
+
+def test_a_trained_eager_cell_run_again(kernel: Kernel) -> None:
+    kernel.ok(EAGER)
+    kernel.ok(EAGER_TRAIN)
+    trained = kernel.ok("%tf_run net [[1, 2]]").text
+    assert trained != "array([[3.]], dtype=float32)"
+    said = kernel.ok(EAGER).text
+    assert said.startswith("net renewed")
+    assert "it had been trained: net~1 is what it was" in said
+    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
+    assert kernel.ok("%tf_run net~1 [[1, 2]]").text == trained
+
+
+def test_a_trained_cell_run_again_keeps_what_it_learnt(kernel: Kernel) -> None:
+    assert "begin anew" not in kernel.ok(LINE).text
+    assert "its variables begin anew" in kernel.ok(LINE).text
+    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
+    said = kernel.ok(LINE).text
+    assert said.startswith("line renewed: built by the cell\n")
+    assert said.splitlines()[-1] == "  it had been trained: line~1 is what it was, in place of any earlier line~1"
+    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
+    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
+    listed = kernel.ok("%tf_model").text
+    assert "line~1" in listed
+    assert "former training" in listed
+    assert "former training" in kernel.ok("%tf_model show line~1").text
+    assert "former training" in kernel.ok("%tf_model line~1").text
+    # An untrained one leaves the former training as it is.
+    assert "trained" not in kernel.ok(LINE).text
+    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
+    assert kernel.ok("%tf_model drop line~1").text == "dropped: line~1"
+    assert "there is no model 'line~1'" in kernel.refused("%tf_run line~1 [[1, 2]]")
+
+
+def test_a_cell_can_run_in_the_former_room(kernel: Kernel) -> None:
+    kernel.ok(LINE)
+    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
+    kernel.ok(LINE)
+    assert kernel.ok("%%tf_run line~1\nsession.run(y, {x: [[1, 2]]})").text == "array([[ 9., 18.]], dtype=float32)"
+    assert kernel.ok("import tfmagic\ntfmagic.models['line~1']([[1, 2]])").text == "array([[ 9., 18.]], dtype=float32)"
+
+
+def test_keep_carries_over_what_fits(kernel: Kernel) -> None:
+    keep = LINE.replace("%%tf_model line", "%%tf_model line --keep")
+    kernel.ok(keep)
+    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
+    said = kernel.ok(keep).text
+    assert "1 variable kept the former values (--keep)" in said
+    assert "line~1" not in said
+    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
+    said = kernel.ok(keep.replace("initializer=2.0", "initializer=[2.0, 2.0]")).text
+    assert "it had been trained: line~1 is what it was" in said
+    assert "kept the former" not in said
+    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
+    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
+
+
+def test_a_failing_cell_leaves_the_trained_model(kernel: Kernel) -> None:
+    kernel.ok(LINE)
+    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
+    for broken in (LINE + "\n1 / 0", LINE.replace("--", "") + "\nnone.such"):
+        assert kernel.run(broken).status == "error"
+    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
+    assert kernel.value("list(__import__('tfmagic').models)") == "['line']"
+
+
+NOTEBOOK = [
+    "%load_ext tfmagic",
+    SAVE_TO_DISK,
+    "import shutil; shutil.rmtree('ckpt', ignore_errors=True)",
+    MAKE,
+    OBJECTS,
+    "%tf_model add file net.keras",
+    "%tf_model add old old.h5",
+    "%tf_model add text plus.pbtxt",
+    "%tf_model add ckpt ckpt",
+    "%tf_model add shared live",
+    "%tf_model add copied live --copy",
+    "%tf_model add definition definition",
+    EAGER,
+    EAGER_TRAIN,
+    LINE,
+    "%%tf_run line\nsession.run(w.assign(9.0))",
+    "%tf_run line [[1, 2]] -o trained",
+    "[float(np.asarray(tfmagic.models[name]([[1, 2]])).sum()) for name in ('file', 'old', 'ckpt', 'shared', 'copied')]"
+    " + trained.tolist()",
+]
+
+
+def test_run_all_twice_with_every_source(kernel: Kernel) -> None:
+    kernel.ok("import tfmagic")
+    first = [kernel.ok(cell).text for cell in NOTEBOOK]
+    assert first[-1] == "[6.0, 6.0, 6.0, 6.0, 6.0, [9.0, 18.0]]"
+    names = kernel.value("list(tfmagic.models)")
+    second = [kernel.ok(cell).text for cell in NOTEBOOK]
+    assert second[-1] == first[-1]
+    again = kernel.value("[name for name in tfmagic.models if not name.endswith('~1')]")
+    assert again == names
+    assert kernel.value("sorted(name for name in tfmagic.models if name.endswith('~1'))") == "['line~1', 'net~1']"
+    third = [kernel.ok(cell).text for cell in NOTEBOOK]
+    assert third[-1] == first[-1]
+    assert kernel.value("len(tfmagic.models)") == str(len(eval(names)) + 2)  # noqa: S307 - a list of names

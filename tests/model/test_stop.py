@@ -1,0 +1,245 @@
+"""``Model.stop``: from a program, a run of another thread is waited for or cancelled."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from making import add_cell, run_cell
+
+from tfmagic import models, session
+from tfmagic.errors import ModelStateError, SourceError, StoppedError
+from tfmagic.runtime.hosted import hosted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+v1 = tf.compat.v1
+
+STUCK = """
+    x = tf.compat.v1.placeholder(tf.float32, [], name="x")
+    w = tf.compat.v1.get_variable("w", initializer=2.0)
+    y = x * w
+    stuck = tf.compat.v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue(name="stuck")
+    slow = tf.compat.v1.py_func(hold, [x], tf.float32)
+"""
+
+
+class Called:
+    """A call in a thread of its own, and what came of it."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.came: Any = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.came = self._call()
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            self.came = error
+
+    def ended(self) -> Any:
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "it goes on"
+        return self.came
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.001)
+
+
+def stuck(**names: Any) -> Any:
+    return add_cell("net", STUCK, {"tf": tf, "hold": lambda value: value, **names}, inputs="x", outputs="y").model
+
+
+def test_a_model_that_does_nothing_has_nothing_to_stop() -> None:
+    model = stuck()
+    assert model.stop()["outcome"] == "idle"
+    assert model.stop(now=True)["outcome"] == "idle"
+    lazy = models.add("lazy", tf.function(lambda x: x), lazy=True)
+    assert lazy.stop()["outcome"] == "idle"
+    assert lazy.state == "parked"
+    models.drop("net")
+    with pytest.raises(ModelStateError, match="model 'net' was dropped"):
+        model.stop()
+
+
+def test_stop_waits_for_the_runs_that_are_under_way_and_for_no_later_ones() -> None:
+    go, inside = threading.Event(), threading.Event()
+
+    def hold(value: Any) -> Any:
+        inside.set()
+        go.wait(20)
+        return value
+
+    model = stuck(hold=hold)
+    run = Called(lambda: model.run(x=1.0, fetch="slow"))
+    assert inside.wait(20)
+    stop = Called(model.stop)
+    time.sleep(0.1)
+    assert stop.came is None
+    busy = threading.Event()
+
+    def later() -> None:
+        while not busy.is_set():
+            model(1.0)
+
+    others = [Called(later) for _ in range(2)]
+    go.set()
+    assert run.ended().slow == 1.0
+    assert stop.ended()["outcome"] == "ended"
+    busy.set()
+    for other in others:
+        other.ended()
+
+
+@pytest.mark.parametrize("how", ["call", "run", "cell"])
+def test_stop_now_cancels_and_keeps_the_variables(how: str) -> None:
+    model = stuck()
+    run_cell(model, "w.load(5.0, session)")
+    calls: dict[str, Callable[[], Any]] = {
+        "call": lambda: model.run(x=1.0, fetch="stuck"),
+        "run": lambda: session.run(model.names["stuck"]),
+        "cell": lambda: run_cell(model, "session.run(stuck)"),
+    }
+    called = Called(calls[how])
+    until(lambda: len(hosted(model.graph).runs) > 0)
+    time.sleep(0.1)
+    record = model.stop(now=True)
+    assert (record["outcome"], record["variables"]) == ("cancelled", 1)
+    assert isinstance(called.ended(), StoppedError)
+    assert str(called.came) == "model 'net' was stopped while this ran (stop --now): run it again"
+    assert model.state == "ready"
+    assert float(model(2.0)) == 10.0
+    assert models.records()[0]["last_error"] is None
+
+
+def test_runs_that_come_while_it_is_cancelled_wait_and_find_the_same_variables() -> None:
+    model = stuck()
+    run_cell(model, "w.load(5.0, session)")
+    for _ in range(20):
+        called = Called(lambda: model.run(x=1.0, fetch="stuck"))
+        until(lambda: len(hosted(model.graph).runs) > 0)
+        answers = [Called(lambda: model(2.0)) for _ in range(4)]
+        model.stop(now=True)
+        for answer in answers:
+            # One that was under way at that moment is cancelled like the other.
+            assert isinstance(answer.ended(), StoppedError) or float(answer.came) == 10.0
+        assert isinstance(called.ended(), StoppedError)
+        assert float(model(2.0)) == 10.0
+
+
+def test_variables_are_put_back_also_when_the_source_has_gone(tmp_path: Path) -> None:
+    class Table(tf.Module):
+        def __init__(self) -> None:
+            self.w = tf.Variable([1.0, 2.0])
+            rows = tf.lookup.KeyValueTensorInitializer([1], [10.0])
+            self.table = tf.lookup.StaticHashTable(rows, 0.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="x")])
+        def tabled(self, x: Any) -> Any:
+            return {"y": self.w + self.table.lookup(x)}
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.int32, name="x")])
+        def plain(self, x: Any) -> Any:
+            return {"y": self.w * tf.cast(x, tf.float32)}
+
+    made = Table()
+    for name in ("tabled", "plain"):
+        tf.saved_model.save(made, str(tmp_path / name), {"serving_default": getattr(made, name)})
+        model = models.add(name, tmp_path / name)
+        run_cell(model, "q = tf.compat.v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue()", {"tf": tf})
+        model.mode_now().assign(
+            [(variable, np.array([7.0, 8.0], np.float32)) for variable, _ in model.mode_now().values()]
+        )
+        shutil.move(tmp_path / name, tmp_path / "away")
+        called = Called(lambda model=model: session.run(model.names["q"]))
+        until(lambda model=model: len(hosted(model.graph).runs) > 0)
+        time.sleep(0.1)
+        if name == "plain":
+            assert model.stop(now=True)["outcome"] == "cancelled"
+        else:
+            # Its table has to come from the source; the variables wait for that.
+            with pytest.raises(SourceError):
+                model.stop(now=True)
+            with pytest.raises(SourceError):
+                model(1)
+        shutil.move(tmp_path / "away", tmp_path / name)
+        assert isinstance(called.ended(), StoppedError)
+        expected = [17.0, 18.0] if name == "tabled" else [7.0, 8.0]
+        np.testing.assert_array_equal(model(1), expected)
+
+
+def test_a_cell_is_ended_and_its_room_goes_to_the_next() -> None:
+    model = stuck()
+    inside = threading.Event()
+    busy = Called(lambda: run_cell(model, "inside.set()\nwhile True: session.run(y, {x: 1.0})", {"inside": inside}))
+    assert inside.wait(20)
+    assert model.state == "running"
+    waiting = Called(lambda: run_cell(model, "1 + 1"))
+    assert model.stop(now=True)["outcome"] == "cancelled"
+    assert isinstance(busy.ended(), StoppedError)
+    assert waiting.ended() == 2
+    assert model.state == "ready"
+
+
+def test_a_cell_that_is_stopped_from_within_is_left_alone() -> None:
+    model = stuck()
+    assert run_cell(model, "this.stop()['outcome'], this.stop(now=True)['outcome'], 3") == ("idle", "idle", 3)
+
+
+def test_an_eager_call_is_ended_between_two_operations_and_keeps_its_weights() -> None:
+    class Counting(tf.Module):
+        def __init__(self) -> None:
+            self.steps = tf.Variable(0.0)
+
+        @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="x")])
+        def __call__(self, x: Any) -> Any:
+            while x > 0.0:
+                self.steps.assign_add(1.0)
+            return x
+
+    module = Counting()
+    model = models.add("net", module)
+    called = Called(lambda: model(1.0))
+    until(lambda: float(module.steps) > 0)
+    record = model.stop(now=True)
+    assert (record["outcome"], record["mode"]) == ("cancelled", "eager")
+    assert isinstance(called.ended(), StoppedError)
+    assert models.records()[0]["last_error"] is None
+    assert float(model(0.0)) == 0.0
+    assert float(module.steps) > 0
+
+
+def test_python_in_an_eager_call_is_ended_and_another_call_is_not() -> None:
+    inside = threading.Event()
+
+    class Looping(tf.Module):
+        def __call__(self, x: Any) -> Any:
+            inside.set()
+            while float(x) > 0.0:
+                time.sleep(0.001)
+            return x
+
+    model = models.add("net", Looping())
+    other = models.add("other", Looping())
+    called, left = Called(lambda: model(1.0)), Called(lambda: other(1.0))
+    until(lambda: model.state == other.state == "running")
+    assert model.stop(now=True)["outcome"] == "cancelled"
+    assert isinstance(called.ended(), StoppedError)
+    time.sleep(0.1)
+    assert left.came is None
+    models.drop("net")
+    other.stop(now=True)
+    assert isinstance(left.ended(), StoppedError)
