@@ -327,3 +327,13 @@ def test_damage_at_random_is_refused_in_one_line_or_loads(tmp_path: Path, suffix
     found = json.loads(lines[-1])
     assert found["wrong"] == []
     assert found["outcomes"]["refused"] >= 10
+
+
+# -- another Keras -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "live"])
+def test_a_keras_on_another_backend_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(SourceError, match=r"net: Keras runs on torch here, .* set KERAS_BACKEND=tensorflow before"):
+        models.add("net", file if kind == "file" else keras.layers.Dense(1))

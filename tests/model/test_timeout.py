@@ -13,6 +13,7 @@ from making import scale_graph, v1
 
 from tfmagic import models
 from tfmagic.errors import InputError, ModelStateError, RunTimeoutError
+from tfmagic.runtime.hosted import hosted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,15 +175,42 @@ def test_batches_share_one_deadline_and_the_error_has_those_that_ended(go: threa
     np.testing.assert_array_equal(late.value.partial["y"], np.arange(6) + 1)
 
 
-def test_a_timeout_of_the_models_own_code_is_its_own_error() -> None:
-    def fail(_: Any) -> Any:
+def test_a_timeout_of_the_models_own_code_is_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> Any:
         msg = "the database does not answer"
         raise TimeoutError(msg)
 
-    model = models.add("net", tf.function(lambda x: tf.numpy_function(fail, [x], tf.float32)))
-    with pytest.raises(Exception, match="the database does not answer") as failed:
-        model.run(np.float32(1), timeout=60)
-    assert not isinstance(failed.value, RunTimeoutError)
+    graph, _, _ = scale_graph(2.0)
+    model = models.add("net", graph)
+    monkeypatch.setattr(model.mode_now(), "call", fail)
+    with pytest.raises(TimeoutError, match="the database does not answer") as failed:
+        model.run([1.0], timeout=60)
+    assert type(failed.value) is TimeoutError
+
+
+def test_what_waits_for_the_variables_to_be_filled_does_not_begin_after_the_deadline(go: threading.Event) -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        w = v1.get_variable("w", initializer=1.0)
+        with tf.control_dependencies([w.assign_add(1.0, read_value=False)]):
+            tf.identity(w.read_value(), name="stepped")
+        tf.identity(v1.placeholder(tf.float32, [], "x"), name="y")
+    model = models.add("net", graph, inputs="x", outputs="y")
+    fill = hosted(graph).fill
+    assert fill is not None
+
+    def slowly(native: Any) -> None:
+        go.wait(30)
+        fill(native)
+
+    hosted(graph).fill = slowly
+    hosted(graph).close()
+    with pytest.raises(RunTimeoutError):
+        model.run(fetch="stepped", timeout=0.3)
+    go.set()
+    until_ready(model)
+    assert model.run(fetch="w")["w"] == 1
+    hosted(graph).fill = fill
 
 
 @pytest.mark.parametrize("timeout", [0, -1, "soon", float("nan"), float("inf"), True])

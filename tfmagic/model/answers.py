@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tfmagic.errors import InputError
 from tfmagic.model.calls import Calls
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import bind
@@ -68,6 +69,13 @@ class Answers(Life):
             fetches = outputs_given(self.name, chosen, bound.keys())
         else:
             names = [fetch] if isinstance(fetch, str) else list(fetch)
+            other = next((name for name in names if not isinstance(name, str)), None)
+            if other is not None:
+                msg = (
+                    f"{self.name}: fetch takes names of outputs or tensors, got {type(other).__name__}; "
+                    "an input of that name is given in a dict, as the first value"
+                )
+                raise InputError(msg)
             fetches = [(name, mode.fetch(chosen, name)) for name in names]
             require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
         return Request(self.name, mode, chosen, bound, fetches)

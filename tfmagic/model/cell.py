@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.model.awaiting import run_on_own_loop
 from tfmagic.runtime.errand import errand
 from tfmagic.runtime.interrupts import Reach, let_in
+from tfmagic.runtime.private import Cancellation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +78,14 @@ class Cell:
         """
         __tracebackhide__ = True
         namespace.note_functions(self.code)
-        reach, here = Reach(), errand()
+        reach, cancellation, here = Reach(), Cancellation(), errand()
+
+        def end() -> None:
+            cancellation.cancel()
+            reach.interrupt()
+
         try:
-            with nullcontext() if here is None else here.telling(reach.interrupt):
+            with cancellation.block(), nullcontext() if here is None else here.telling(end):
                 reach.run(partial(self._run, namespace, inside))
             return namespace.get(_VALUE)
         finally:

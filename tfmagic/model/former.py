@@ -17,6 +17,8 @@ from tfmagic.model.life import checksums
 from tfmagic.model.model import Model
 from tfmagic.model.options import Options
 from tfmagic.model.sources.saved_model import SavedModelSource
+from tfmagic.runtime.session import KernelSession
+from tfmagic.runtime.tables import read_tables, tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -58,7 +60,14 @@ def former_name(name: str) -> str:
 def trained(model: Model) -> set[str]:
     """Return the variables whose values are not those that they began with."""
     began = model.began_with or {}
-    return {name for name, number in checksums(model.mode_now()).items() if began.get(name) != number}
+    mode = model.mode_now()
+    learnt = {name for name, number in checksums(mode).items() if began.get(name) != number}
+    if mode.graph is not None:
+        tables = tables_of(mode.graph)
+        columns = read_tables(mode.graph, KernelSession().open(mode.graph), tables)
+        # A table begins empty, and is never carried over.
+        learnt |= {column for column, value in columns if len(value)}
+    return learnt
 
 
 def carry_over(old: Model, new: Model) -> set[str]:

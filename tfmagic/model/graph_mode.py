@@ -132,12 +132,13 @@ class GraphMode:
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Give name and present value of each variable that has one, a few at a time; all if `names` is None."""
-        native = KernelSession().open(self.graph)
-        yield from values_of(self.graph).read(native, names)
+        with KernelSession().native(self.graph) as native:
+            yield from values_of(self.graph).read(native, names)
 
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
-        values_of(self.graph).write(KernelSession().open(self.graph), values)
+        with KernelSession().native(self.graph) as native:
+            values_of(self.graph).write(native, values)
 
     @contextmanager
     def reserved(self) -> Iterator[None]:

@@ -132,12 +132,13 @@ class Life:
             return "dropped"
         if self._failure is not None:
             return "failed"
-        if self._mode is None:
+        # Looked at once: another thread may be dropping the model.
+        mode, cells = self._mode, list(self._cells)
+        if mode is None:
             return "parked"
-        cells = list(self._cells)
-        if self._mode.stopping or any(cell.given_up_at is not None for cell in cells):
+        if mode.stopping or any(cell.given_up_at is not None for cell in cells):
             return "stopping"
-        return "running" if cells or self._mode.running else "ready"
+        return "running" if cells or mode.running else "ready"
 
     # -- how it comes to be, and goes ------------------------------------------------
 
@@ -161,11 +162,12 @@ class Life:
             # Another thread builds it.
             let_in(partial(time.sleep, _POLL_S))
         try:
-            if self._dropped:
-                raise self._gone()
-            if self._mode is None:
+            if not self._dropped and self._mode is None:
                 self.build()
-            return self._mode  # type: ignore[return-value]  # build() leaves one or raises
+            mode = self._mode
+            if self._dropped or mode is None:
+                raise self._gone()
+            return mode
         finally:
             self._building.release()
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from tfmagic.errors import InputError
 
+# TensorFlow counts a deadline in milliseconds, in 64 bits.
+_LONGEST_S = 1e9
+
 
 def whole_number(what: str, value: Any) -> int:
     """Return a count from 1 on.
@@ -53,7 +56,8 @@ def seconds(what: str, value: Any) -> float:
         duration = 0.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         duration = 0.0
-    if not (0 < duration < math.inf):
-        msg = f"{what} takes a number of seconds above 0, got {value!s}"
+    if not (0 < duration <= _LONGEST_S):
+        limit = f" and up to {_LONGEST_S:.0e}" if duration > 0 and duration != math.inf else ""
+        msg = f"{what} takes a number of seconds above 0{limit}, got {value!s}"
         raise InputError(msg)
     return duration

@@ -9,6 +9,7 @@ from tfmagic.errors import InputError
 from tfmagic.model.answers import Answers
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
+from tfmagic.model.signature import default_among
 from tfmagic.model.timing import timed
 from tfmagic.model.waiting import in_batches, patience_of, waited_for
 from tfmagic.runtime.interrupts import held_back, let_in
@@ -84,6 +85,12 @@ class Model(Answers):
             When the model was dropped, or is still stopping.
         """
         __tracebackhide__ = True
+        if not isinstance(trace, bool):
+            msg = (
+                f"{self.name}: trace is whether to trace this run, got {type(trace).__name__}; "
+                "an input of that name is given in a dict, as the first value"
+            )
+            raise InputError(msg)
         if batch_size is None and timeout is None and not trace:
             return self.answer(self.asked(value, inputs, fetch=fetch, signature=signature))
         return self.run_stoppable(
@@ -207,8 +214,11 @@ class Model(Answers):
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
-        weights = None if self._mode is None else self._mode.weights()
-        signatures = {} if self._mode is None else self._mode.signatures
+        # Looked at once: another thread may be dropping the model.
+        mode = self._mode
+        weights = None if mode is None else mode.weights()
+        signatures = {} if mode is None else mode.signatures
+        default = None if mode is None else default_among(self.name, signatures, self.options.signature)
         return {
             "name": self.name,
             "kind": self.source.kind,
@@ -218,12 +228,12 @@ class Model(Answers):
             "source": self.source.text,
             "path": self.source.where,
             "device": self.options.device,
-            "default_signature": self.default_signature if self._mode is not None else None,
+            "default_signature": default,
             "signatures": [signature.record() for signature in signatures.values()],
             "variables": None if weights is None else weights.variables,
             "weights_bytes": None if weights is None else weights.variables_bytes,
             "constants_bytes": None if weights is None else weights.constants_bytes,
-            "names": [] if self._mode is None else list(self._mode.room.names),
+            "names": [] if mode is None else list(mode.room.names),
             "calls": self._calls.count,
             "last_latency_s": self._calls.last_latency_s,
             "median_latency_s": self._calls.median_latency_s,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from tfmagic.errors import NameTakenError
@@ -52,6 +53,10 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
         raise NameTakenError(msg)
     if keyword.iskeyword(name) or name in taken_by_python or name.startswith("_"):
         msg = f"{name!r} cannot be a model's name (models.{name} means something else): choose another"
+        raise NameTakenError(msg)
+    plain = unicodedata.normalize("NFKC", name)
+    if plain != name and plain.isidentifier():
+        msg = f"{name!r} cannot be a model's name, for Python reads it as {plain!r}: choose that"
         raise NameTakenError(msg)
     if not name.isidentifier():
         near = re.sub(r"\W+", "_", name).strip("_")

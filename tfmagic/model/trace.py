@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -250,13 +251,7 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patienc
     outputs = mode.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
     wall_s = time.perf_counter() - began
     stats = metadata.step_stats
-
-    def chrome() -> str | None:
-        copy = type(stats)()
-        copy.CopyFrom(stats)
-        return chrome_trace(copy)
-
-    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(metadata), chrome)
+    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(stats), partial(chrome_trace, stats))
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -105,6 +105,7 @@ class Initialiser:
         self._version = -1
         self._initialising = threading.RLock()
         self.failed: dict[str, str] = {}
+        self._probes: dict[str, str] = {}
 
     def forget(self) -> None:
         """Look at every variable again: the native session is a new one."""
@@ -146,7 +147,7 @@ class Initialiser:
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:
             return
-        made = native.run([v1.is_variable_initialized(variable) for variable in variables])
+        made = native.run([self._probe(variable) for variable in variables])
         waiting = [variable for variable, done in zip(variables, made, strict=True) if not done]
         # One initial value may read another variable: together if that works,
         # else one by one for as long as that gets further.
@@ -158,6 +159,13 @@ class Initialiser:
                 if len(left) == len(waiting):
                     break
                 waiting = left
+
+    def _probe(self, variable: Any) -> str:
+        """Return the name of what tells whether a variable has a value, made once."""
+        name = str(variable.op.name)
+        if name not in self._probes:
+            self._probes[name] = str(v1.is_variable_initialized(variable).name)
+        return self._probes[name]
 
     def _one(self, native: Any, variable: Any) -> bool:
         try:

@@ -51,24 +51,23 @@ class Execution:
     lane: str = ""
 
 
-def executions_of(metadata: Any) -> Iterator[Execution]:
-    """Give the executions that a ``RunMetadata`` has recorded with a full trace."""
-    types = {node.name: node.op for graph in metadata.partition_graphs for node in graph.node}
-    devices = [stats.device for stats in metadata.step_stats.dev_stats]
-    for stats in metadata.step_stats.dev_stats:
+def executions_of(step_stats: Any) -> Iterator[Execution]:
+    """Give the executions that the ``StepStats`` of a run with a full trace have recorded."""
+    devices = [stats.device for stats in step_stats.dev_stats]
+    for stats in step_stats.dev_stats:
         if _is_a_repetition(stats.device, devices):
             continue
         for node in stats.node_stats:
             if node.node_name in {"_SOURCE", "_SINK"}:
                 continue
-            yield _execution(node, short_device(stats.device), types)
+            yield _execution(node, short_device(stats.device))
 
 
-def _execution(node: Any, device: str, types: dict[str, str]) -> Execution:
+def _execution(node: Any, device: str) -> Execution:
     label = _LABEL.search(node.timeline_label)
     kernel = _OPERATION_OF_KERNEL.search(node.timeline_label)
     name = kernel["name"] if kernel is not None else node.node_name
-    kind = types.get(name) or (label["type"] if label is not None else kernel and kernel["type"])
+    kind = label["type"] if label is not None else kernel and kernel["type"]
     nanoseconds = node.op_end_rel_nanos - node.op_start_rel_nanos
     # Set for whatever ran on the host, also where it took nothing.
     counted = node.HasField("memory_stats") or bool(node.memory)

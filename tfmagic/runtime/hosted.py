@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.runs import Run, Runs
+from tfmagic.runtime.tables import Table, read_tables, tables_of, write_table
 from tfmagic.runtime.values import holds_only_variables, values_of
 from tfmagic.runtime.worker import workers
 
@@ -102,7 +104,7 @@ class HostedGraph:
         self.runs = Runs(self)
         self._opening = threading.RLock()
         self._unready = False
-        self._kept: list[tuple[str, np.ndarray]] | None = None
+        self._kept: _Kept | None = None
         self._cancelling = threading.Lock()
 
     def begin(self) -> Run:
@@ -163,7 +165,9 @@ class HostedGraph:
             with graph.as_default():
                 self.fill(native)
         if kept is not None:
-            values_of(graph).write(native, kept)
+            values_of(graph).write(native, kept.variables)
+            for table, columns in kept.tables:
+                write_table(graph, native, table, columns)
             self._kept = None
 
     def check(self, run: Run, cause: Exception | None = None) -> None:
@@ -266,12 +270,25 @@ class HostedGraph:
             opened.close()
 
 
-def _read_in_time(graph: Any, opened: OpenGraph) -> list[tuple[str, np.ndarray]] | None:
-    """Return copies of a graph's variables as they stand, None where they cannot be read within two seconds."""
+@dataclass
+class _Kept:
+    """What a graph held when its native session was exchanged."""
 
-    def read() -> list[tuple[str, np.ndarray]]:
+    variables: list[tuple[str, np.ndarray]]
+    tables: list[tuple[Table, tuple[np.ndarray, np.ndarray]]]
+
+
+def _read_in_time(graph: Any, opened: OpenGraph) -> _Kept | None:
+    """Return copies of a graph's variables and tables as they stand, None where that takes over two seconds."""
+
+    def read() -> _Kept:
+        tables = tables_of(graph)
+        columns = [column for _, column in read_tables(graph, opened.native, tables)]
         # Copies: a run that goes on may write to what was read.
-        return [(name, np.array(value)) for name, value in values_of(graph).read(opened.native)]
+        return _Kept(
+            [(name, np.array(value)) for name, value in values_of(graph).read(opened.native)],
+            list(zip(tables, zip(columns[::2], columns[1::2], strict=True), strict=True)),
+        )
 
     try:
         return workers().call_apart(read, Patience(_READ_S))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import sys
 import threading
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 T = TypeVar("T")
+_FUNCTIONS = "polymorphic_function.py"
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -138,6 +140,21 @@ def let_in(call: Callable[[], T]) -> T:
         gate.settle()
 
 
+def _is_in_a_function(thread: int) -> bool:
+    """Whether a thread is inside a call of a ``tf.function``.
+
+    TensorFlow takes a lock there and gives it back without a ``finally``: an
+    exception in between would leave it taken, and everybody who calls that
+    function would wait for good.
+    """
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - the only way to look at another thread
+    while frame is not None:
+        if frame.f_code.co_filename.endswith(_FUNCTIONS):
+            return True
+        frame = frame.f_back
+    return False
+
+
 class Reach:
     """A block of one thread that other threads can end with a ``KeyboardInterrupt``, once.
 
@@ -155,6 +172,9 @@ class Reach:
         """End the block from another thread; one that has ended is left alone."""
         with self._gate.lock:
             if not self._within or self._sent or self._thread == threading.get_ident():
+                return
+            if self._gate.open and _is_in_a_function(self._thread):
+                # What cancels the function ends it; see there.
                 return
             self._sent = True
             if self._thread == threading.main_thread().ident:

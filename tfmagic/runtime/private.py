@@ -177,10 +177,7 @@ def xspace(data: bytes) -> Any:
 
 
 def chrome_trace(step_stats: Any) -> str | None:
-    """Return ``StepStats`` as Chrome's trace JSON, drawn by TensorFlow's own timeline; None where that has gone.
-
-    The step stats are changed by it.
-    """
+    """Return ``StepStats`` as Chrome's trace JSON, drawn by TensorFlow's own timeline; None where that has gone."""
     try:
         from tensorflow.python.client.timeline import Timeline
     except ImportError:

@@ -69,10 +69,12 @@ def executions_in(space: Any) -> Iterator[Execution]:
             # Inside a function, on whichever thread: "dense/MatMul:MatMul".
             name = event.name.rpartition(":")[0] or event.kind
             yield Execution(name, event.kind, device, event.start_ns, event.time_s, lane=event.line)
-        elif event.line == mark.line and event.eager:
+        elif event.line != mark.line:
+            continue
+        elif event.eager:
             # Begun from Python; its kernel follows within it.
             call = event
-        elif event.name == "EagerKernelExecute" and event.line == mark.line and call is not None:
+        elif event.name == "EagerKernelExecute" and call is not None:
             yield Execution(call.eager, call.eager, device, event.start_ns, event.time_s, lane=event.line)
             call = None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from tfmagic.runtime.uninitialised import uninitialised
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     import numpy as np
@@ -192,7 +192,7 @@ class KernelSession(Tf1Interface):
                 return list(opened.callable(feeds, fetches)(*values))
             options = (patience or Patience()).run_options()
             if metadata is not None:
-                options.trace_level, options.output_partition_graphs = v1.RunOptions.FULL_TRACE, True
+                options.trace_level = v1.RunOptions.FULL_TRACE
             # A prepared call has its options for good; these are of this run.
             return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
 
@@ -279,6 +279,27 @@ class KernelSession(Tf1Interface):
     def open(self, graph: Any) -> Any:
         """Return the native session of `graph`, opened and filled if it was not."""
         return self._open(graph, Run(hosted(graph).evictions)).native
+
+    @contextmanager
+    def native(self, graph: Any) -> Iterator[Any]:
+        """Give the native session of `graph`, opened if it was not, to read and write its variables.
+
+        Raises
+        ------
+        ModelStateError
+            When it was closed in the middle of that.
+        """
+        record = hosted(graph)
+        run = Run(record.evictions)
+        opened = self._open(graph, run)
+        try:
+            yield opened.native
+        except Exception as error:
+            if not opened.closed:
+                raise
+            record.check(run, error)
+            msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
+            raise ModelStateError(msg) from error
 
     @held_back
     def evict(self, graph: Any) -> None:

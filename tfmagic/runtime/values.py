@@ -28,6 +28,8 @@ SCOPE = f"{OURS}values"
 """The name scope of what is added to a graph here."""
 
 _HOLDERS = {"VarHandleOp", "VariableV2", "Variable"}
+# What is held beside variables and begins with nothing in it.
+_BEGIN_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
 _ATTRIBUTE = "_tfmagic_values"
 _birth = threading.Lock()
 
@@ -233,13 +235,15 @@ def _writer(op: Any) -> tuple[str, str]:
 
 def holds_only_variables(graph: Any) -> bool:
     """Return whether the variables of `graph` are all that a native session of it has to be given."""
-    for op in graph.get_operations():
-        if op.type not in _HOLDERS and op.type != "Placeholder" and not op.inputs and op.outputs:
-            # Tables, as resources or as TF1's references to text.
-            dtype = op.outputs[0].dtype
-            if dtype.base_dtype == tf.resource or "Table" in op.type:
-                return False
-    return True
+    return not any(_has_to_be_given(op) for op in graph.get_operations())
+
+
+def _has_to_be_given(op: Any) -> bool:
+    if op.type in _HOLDERS or op.type == "Placeholder" or op.inputs or not op.outputs:
+        return False
+    if op.outputs[0].dtype.base_dtype != tf.resource and "Table" not in op.type:
+        return False
+    return not any(kind in op.type for kind in _BEGIN_EMPTY)
 
 
 def values_of(graph: Any) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,13 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.options import Options
 from tfmagic.model.plain.saved_model import saved_model_code
 from tfmagic.model.saving.formats import Format
-from tfmagic.model.saving.table_state import read_tables, tables_of
 from tfmagic.model.sources.frozen import FrozenSource
 from tfmagic.model.sources.keras_file import KerasFileSource
 from tfmagic.model.sources.meta_graph import SERVE, chosen_meta_graph, signatures_of
 from tfmagic.model.sources.paths import stamp
 from tfmagic.model.sources.pruning import reached, variable_nodes
 from tfmagic.runtime.session import KernelSession
+from tfmagic.runtime.tables import read_tables, tables_of
 from tfmagic.runtime.values import checksum, values_of
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from tfmagic.model.life import Life
     from tfmagic.model.saving.saved import Saved
     from tfmagic.model.signature import Signature
+
+
+# What the code imports, and what it calls the outputs.
+_TAKEN = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
 def python_of(model: Life) -> str:
@@ -127,5 +132,6 @@ def _code_of_saved(model: Life, saved: Saved) -> str:
 
 
 def _function_name(model: Life) -> str:
-    """Return what the function is called: the model's name, but for the ``~`` of a former one."""
-    return model.name.replace("~", "_")
+    """Return what the function is called: the model's name, unless that is taken or has a ``~`` in it."""
+    name = model.name.replace("~", "_")
+    return f"{name}_model" if name in _TAKEN or hasattr(builtins, name) else name

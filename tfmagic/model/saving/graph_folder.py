@@ -17,13 +17,13 @@ from tfmagic.model.saving.checkpoint import write_checkpoint
 from tfmagic.model.saving.definition import check_size, definition_of, ends_of
 from tfmagic.model.saving.saved_fill import SavedFill
 from tfmagic.model.saving.saver_nodes import SaverNodes
-from tfmagic.model.saving.table_state import read_tables, tables_of
 from tfmagic.model.sources.meta_graph import SERVE
 from tfmagic.model.sources.pruning import reached, variable_nodes
 from tfmagic.model.variables import table_initialisers_of
 from tfmagic.model.written import Written, counted
 from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.session import KernelSession
+from tfmagic.runtime.tables import read_tables, tables_of
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:

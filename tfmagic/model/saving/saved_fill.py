@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.model.saving.table_state import tables_of, write_table
 from tfmagic.model.sources.loading import reading
 from tfmagic.model.variables import table_initialisers_of
 from tfmagic.runtime.private import run_once
+from tfmagic.runtime.tables import tables_of, write_table
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:

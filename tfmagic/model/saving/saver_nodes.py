@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.model.saving.checkpoint import Checkpoint
-    from tfmagic.model.saving.table_state import Table
+    from tfmagic.runtime.tables import Table
 
 v1 = tf.compat.v1
 

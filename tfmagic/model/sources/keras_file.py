@@ -59,6 +59,11 @@ class KerasFileSource(FileSource):
     kind = "Keras file"
     takes_options = frozenset({"objects"})
 
+    def accept(self, model: str, options: Options) -> None:
+        """Refuse options that are for other sources, and a Keras that does not run on TensorFlow."""
+        super().accept(model, options)
+        check_backend(model)
+
     def fingerprint(self) -> object:
         """Return path, size and time of change, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
@@ -67,7 +72,6 @@ class KerasFileSource(FileSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Make the model without values, and draw it in a graph."""
-        check_backend(model)
         with reading(model, self.path, "the configuration"):
             archive = archive_at(the_path(self.path))
             config, version = archive.config(), archive.version()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -74,15 +75,25 @@ def check_backend(model: str) -> None:
     SourceError
         Saying what to set, and when.
     """
-    import keras
-
-    backend = keras.backend.backend()
+    backend = _backend()
     if backend != "tensorflow":
         msg = (
             f"{model}: Keras runs on {backend} here, and tfmagic needs it on TensorFlow: "
             "set KERAS_BACKEND=tensorflow before Keras is imported"
         )
         raise SourceError(msg)
+
+
+def _backend() -> str:
+    try:
+        import keras
+    except ImportError:
+        # Of a backend that is asked for and not installed.
+        asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if asked == "tensorflow":
+            raise
+        return asked
+    return str(keras.backend.backend())
 
 
 def inputs_of(live: Any) -> list[Any]:

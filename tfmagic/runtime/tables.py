@@ -1,4 +1,4 @@
-"""Tables that a model writes to: their entries are saved beside the variables."""
+"""Tables that a run can write to: their entries are kept and saved beside the variables."""
 
 from __future__ import annotations
 
