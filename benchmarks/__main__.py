@@ -14,6 +14,7 @@ BENCHMARKS = {
     "load_ext": "Loading the extension",
     "further_model": "A further small model",
     "calls": "One call of a small network, batch 1",
+    "sources": "Loading each kind of file, and the first answer from it",
 }
 RESULTS = Path(__file__).parent / "results" / "figures.md"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.kernel
 
+
 @pytest.fixture
 def kernel(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel with ``line`` and ``held``, the latter released at the end."""

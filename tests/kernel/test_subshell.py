@@ -161,6 +161,27 @@ def test_stop_now_ends_a_cell_wherever_it_is(kernel: Kernel, subshell: Subshell,
     assert kernel.ok("%%tf_run line\nbool(session.run(w) >= 3.0)").text == "True"
 
 
+def test_stop_now_ends_training_in_the_room_of_a_live_model(kernel: Kernel, subshell: Subshell) -> None:
+    kernel.ok("""
+        import keras, numpy as np
+        live = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+        live.compile("sgd", "mse")
+        class Begun(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                pathlib.Path("started").touch()
+        %tf_model add live live
+    """)
+    fit = (
+        "this.live.fit(np.ones([64, 2]), np.ones([64, 1]), batch_size=1, epochs=10**6, verbose=0, callbacks=[Begun()])"
+    )
+    with at_once(kernel, f"%%tf_run live\n{fit}") as busy:
+        wait_for(kernel.folder / "started")
+        assert "weights are the object's own" in subshell.ok("%tf_model stop live --now").text
+    assert busy.result().usage_error == "model 'live' was stopped while this ran (stop --now): run it again"
+    assert kernel.ok("%tf_run live [[1.0, 2.0]]").text.startswith("array([[")
+    kernel.ok("live.fit(np.ones([4, 2]), np.ones([4, 1]), verbose=0)")
+
+
 def test_a_cell_in_a_subshell_is_ended_from_the_main_shell(kernel: Kernel, subshell: Subshell) -> None:
     kernel.ok(STUCK)
     for cell in ("%tf_run stuck 1", "%%tf_run stuck\npathlib.Path('started').touch()\nwhile True: time.sleep(0.01)"):
