@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import tensorflow as tf
 
 if TYPE_CHECKING:
@@ -132,3 +133,16 @@ def run_cell(model: Any, code: str, notebook: Mapping[str, Any] | None = None) -
     return model.execute(
         Cell(source, f"<cell in {model.name} {abs(hash(source))}>"), {} if notebook is None else notebook
     )
+
+
+def refused(source: Any, match: str, kind: type[Exception] = ValueError, **options: Any) -> None:
+    """Add a source that has to be refused in one line, and to leave nothing behind."""
+    from tfmagic import models, session
+
+    with pytest.raises(kind, match=match) as caught:
+        models.add("net", source, **options)
+    said = str(caught.value)
+    assert len(said.splitlines()) == 1, said
+    assert said.isprintable(), said
+    assert len(models) == 0
+    assert session.hosted_graphs() == session.open_graphs() == []

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 Case = tuple[Any, dict[str, Any]]
 """A model, and inputs for it by name."""
@@ -185,6 +186,50 @@ def hashed_text() -> Case:
     return keras.Model(x, layers.Hashing(7)(x)), {"x": np.array([["a", "x"], ["c", "b"]], object)}
 
 
+def input_as_output() -> Case:
+    x = keras.Input((2,), name="x")
+    return keras.Model(x, [x, layers.Dense(2)(x)]), {"x": rows(4, 2)}
+
+
+def one_output_twice() -> Case:
+    x = keras.Input((2,), name="x")
+    y = layers.Dense(2)(x)
+    return keras.Model(x, [y, y]), {"x": rows(4, 2)}
+
+
+def nested_outputs() -> Case:
+    a, b = keras.Input((2,), name="a"), keras.Input((2,), name="b")
+    outputs = {"s": [layers.Dense(2)(a), layers.Dense(3)(b)], "t": {"u": layers.Add()([a, b])}}
+    return keras.Model({"a": a, "b": b}, outputs), {"a": rows(4, 2), "b": rows(4, 2, seed=2)}
+
+
+def called_like_a_weight() -> Case:
+    x = keras.Input((2,), name="kernel")
+    return keras.Model(x, layers.Dense(2, name="Identity")(x)), {"kernel": rows(4, 2)}
+
+
+def scalars() -> Case:
+    x = keras.Input((), name="x")
+    return keras.Model(x, x * 2.0), {"x": rows(4)}
+
+
+def truth() -> Case:
+    x = keras.Input((2,), dtype="bool", name="x")
+    return keras.Model(x, keras.ops.logical_not(x)), {"x": np.array([[True, False], [True, True]])}
+
+
+def pixels() -> Case:
+    x = keras.Input((2,), dtype="uint8", name="x")
+    return keras.Model(x, layers.Rescaling(1 / 255.0)(x)), {"x": np.array([[1, 200], [0, 255]], np.uint8)}
+
+
+def large() -> Case:
+    x = keras.Input((1200,), name="x")
+    # More than is read at once, with little ones before and behind.
+    y = layers.Dense(3)(layers.Dense(8)(layers.Dense(4000)(layers.Dense(1200)(layers.Rescaling(0.1)(x)))))
+    return keras.Model(x, y), {"x": rows(2, 1200)}
+
+
 def stateful() -> Case:
     x = keras.Input(batch_shape=(4, 7, 3), name="x")
     return keras.Model(x, layers.LSTM(5, stateful=True)(x)), {"x": rows(4, 7, 3)}
@@ -236,6 +281,14 @@ DRAWN: tuple[Callable[[], Case], ...] = (
     images,
     operations,
     hashed_text,
+    input_as_output,
+    one_output_twice,
+    nested_outputs,
+    called_like_a_weight,
+    scalars,
+    truth,
+    pixels,
+    large,
 )
 """Those that are drawn into a graph without being made whole first."""
 
@@ -254,3 +307,10 @@ def trained(network: Any) -> Any:
         elif variable.path.endswith(("gamma", "beta", "moving_mean", "moving_variance")):
             variable.assign(np.abs(rows(*variable.shape, seed=at)) + 0.1)
     return network
+
+
+def saved_with(file: Path, layer: Any) -> Any:
+    """Write a model with one layer of a class of the test's own, and return what Keras loads."""
+    x = keras.Input((2,), name="x")
+    trained(keras.Model(x, layers.Dense(2, name="dense")(layer(x)))).save(file)
+    return keras.models.load_model(file, custom_objects={type(layer).__name__: type(layer)}, compile=False)

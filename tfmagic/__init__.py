@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from tfmagic.errors import TfMagicError
-    from tfmagic.model.comparison import compare
+    from tfmagic.model.comparing import compare
     from tfmagic.model.registry import Models
     from tfmagic.model.together import run_all
     from tfmagic.runtime.open_session import open_session
@@ -52,7 +52,7 @@ def __getattr__(name: str) -> Any:
         from tfmagic.runtime.library import require_tensorflow
 
         require_tensorflow()
-        from tfmagic.model.comparison import compare
+        from tfmagic.model.comparing import compare
         from tfmagic.model.together import run_all
 
         return compare if name == "compare" else run_all

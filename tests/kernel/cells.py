@@ -78,3 +78,19 @@ with tf.control_dependencies([started]):
     y = v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue(name="y")
 """
 """A model whose native run never ends by itself."""
+
+EAGER = """
+%%tf_model net --eager
+import keras
+network = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, kernel_initializer="ones", name="y")])
+network
+"""
+"""A Keras model of two inputs that adds them."""
+
+EAGER_TRAIN = """
+%%tf_run net
+import numpy as np
+network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+network.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0);
+"""
+"""Trains it."""

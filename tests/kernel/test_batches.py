@@ -125,7 +125,7 @@ def test_names_that_do_not_go_with_the_outputs_are_refused_before_anything_runs(
         "%tf_run line X --fetch y --batch-size 3 -o a,b,c"
     )
     assert kernel.refused("%tf_run line X --fetch y --batch-size 3 -o mine=z") == (
-        "-o mine=z: line gives no 'z' (there is: y)"
+        "-o mine=z: line gives no output 'z' (there is: y)"
     )
     assert kernel.value("models.line.record()['calls']") == "0"
 

@@ -110,9 +110,9 @@ def test_models_by_position_and_by_name(kernel: Kernel) -> None:
     kernel.ok("%tf_run old,new X -o mine=new")
     assert kernel.value("a.tolist() == X.tolist(), b.tolist() == mine.tolist()") == "(True, True)"
     assert kernel.refused("%tf_run old,new X -o a,b,c") == (
-        "-o names 3 outputs by position and the comparison gives 2 (old, new): name as many, or say mine=theirs"
+        "-o names 3 models by position and the comparison gives 2 (old, new): name as many, or say mine=theirs"
     )
-    assert "the comparison gives no 'nw' (did you mean 'new'?)" in kernel.refused("%tf_run old,new X -o a=nw")
+    assert "the comparison gives no model 'nw' (did you mean 'new'?)" in kernel.refused("%tf_run old,new X -o a=nw")
 
 
 def test_the_result_can_be_assigned_and_displayed_later(kernel: Kernel) -> None:

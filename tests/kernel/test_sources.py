@@ -1,4 +1,4 @@
-"""``%tf_model add`` of every kind of source, by path and by object, and cells that are run again."""
+"""``%tf_model add`` of every kind of source, by path and by object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from making import printed, save_linear_v1
 from networks import functional
 
-from kernel.cells import LINE, SAVE_TO_DISK
+from kernel.cells import EAGER, EAGER_TRAIN, LINE, SAVE_TO_DISK
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,100 +229,6 @@ def test_another_keras_backend_is_refused_in_one_line(tmp_path: Path) -> None:
         "net: Keras runs on numpy here, and tfmagic needs it on TensorFlow: "
         "set KERAS_BACKEND=tensorflow before Keras is imported"
     )
-
-
-# -- cells that are run again ------------------------------------------------------------------
-
-EAGER = """
-%%tf_model net --eager
-import keras
-network = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1, kernel_initializer="ones", name="y")])
-network
-"""
-EAGER_TRAIN = """
-%%tf_run net
-import numpy as np
-network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
-network.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0);
-"""
-
-
-def test_an_eager_cell(kernel: Kernel) -> None:
-    said = kernel.ok(EAGER).text
-    assert said.startswith("net added: built by the cell")
-    assert "x float32 (?, 2) -> y float32 (?, 1)" in said
-    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
-    assert kernel.ok("%%tf_run net\nthis.live is network, tf.executing_eagerly()").text == "(True, True)"
-    assert kernel.value("'network' in globals()") == "False"
-    said = kernel.refused("%%tf_model net --eager\na = 1")
-    assert "the last line of an --eager cell is the model" in said
-    assert "here it is an object of int" in kernel.refused("%%tf_model net --eager\n7")
-    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
-
-
-def test_a_trained_eager_cell_run_again(kernel: Kernel) -> None:
-    kernel.ok(EAGER)
-    kernel.ok(EAGER_TRAIN)
-    trained = kernel.ok("%tf_run net [[1, 2]]").text
-    assert trained != "array([[3.]], dtype=float32)"
-    said = kernel.ok(EAGER).text
-    assert said.startswith("net renewed")
-    assert "it had been trained: net~1 is what it was" in said
-    assert kernel.ok("%tf_run net [[1, 2]]").text == "array([[3.]], dtype=float32)"
-    assert kernel.ok("%tf_run net~1 [[1, 2]]").text == trained
-
-
-def test_a_trained_cell_run_again_keeps_what_it_learnt(kernel: Kernel) -> None:
-    assert "begin anew" not in kernel.ok(LINE).text
-    assert "its variables begin anew" in kernel.ok(LINE).text
-    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
-    said = kernel.ok(LINE).text
-    assert said.startswith("line renewed: built by the cell\n")
-    assert said.splitlines()[-1] == "  it had been trained: line~1 is what it was, in place of any earlier line~1"
-    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
-    listed = kernel.ok("%tf_model").text
-    assert "line~1" in listed
-    assert "former training" in listed
-    assert "former training" in kernel.ok("%tf_model show line~1").text
-    assert "former training" in kernel.ok("%tf_model line~1").text
-    # An untrained one leaves the former training as it is.
-    assert "trained" not in kernel.ok(LINE).text
-    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-    assert kernel.ok("%tf_model drop line~1").text == "dropped: line~1"
-    assert "there is no model 'line~1'" in kernel.refused("%tf_run line~1 [[1, 2]]")
-
-
-def test_a_cell_can_run_in_the_former_room(kernel: Kernel) -> None:
-    kernel.ok(LINE)
-    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
-    kernel.ok(LINE)
-    assert kernel.ok("%%tf_run line~1\nsession.run(y, {x: [[1, 2]]})").text == "array([[ 9., 18.]], dtype=float32)"
-    assert kernel.ok("import tfmagic\ntfmagic.models['line~1']([[1, 2]])").text == "array([[ 9., 18.]], dtype=float32)"
-
-
-def test_keep_carries_over_what_fits(kernel: Kernel) -> None:
-    keep = LINE.replace("%%tf_model line", "%%tf_model line --keep")
-    kernel.ok(keep)
-    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
-    said = kernel.ok(keep).text
-    assert "1 variable kept the former values (--keep)" in said
-    assert "line~1" not in said
-    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-    said = kernel.ok(keep.replace("initializer=2.0", "initializer=[2.0, 2.0]")).text
-    assert "it had been trained: line~1 is what it was" in said
-    assert "kept the former" not in said
-    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
-    assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-
-
-def test_a_failing_cell_leaves_the_trained_model(kernel: Kernel) -> None:
-    kernel.ok(LINE)
-    kernel.ok("%%tf_run line\nsession.run(w.assign(9.0))")
-    for broken in (LINE + "\n1 / 0", LINE.replace("--", "") + "\nnone.such"):
-        assert kernel.run(broken).status == "error"
-    assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-    assert kernel.value("list(__import__('tfmagic').models)") == "['line']"
 
 
 NOTEBOOK = [

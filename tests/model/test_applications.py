@@ -62,7 +62,9 @@ class Network:
 
     @cached_property
     def saved(self) -> Path:
-        tf.saved_model.save(self.module, str(self.folder / "saved"), signatures=self.concrete)
+        # Gradients of the functions take long to write, and nothing here needs them.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(self.module, str(self.folder / "saved"), self.concrete, options)
         return self.folder / "saved"
 
     @cached_property

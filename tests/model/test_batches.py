@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import v1
+from making import printed, v1
 
 from tfmagic import models
 from tfmagic.errors import InputError, InterruptedRun, SourceError
@@ -79,6 +79,27 @@ def test_a_bar_counts_the_rows(double: Any, bars: list[Any], capsys: pytest.Capt
 def test_making_a_bar_gives_no_warning(recwarn: pytest.WarningsRecorder) -> None:
     progress(3, "net").close()
     assert not recwarn.list
+
+
+def test_a_script_runs_in_batches_times_and_compares_without_ipython() -> None:
+    lines = printed("""
+        import sys
+        import numpy as np, tensorflow as tf
+        # Keras may have brought it; from here on nobody can.
+        for name in ["IPython", *(name for name in sys.modules if name.startswith("IPython."))]:
+            sys.modules[name] = None
+        import tfmagic
+        v1 = tf.compat.v1
+        for name, factor in (("one", 1.0), ("two", 2.0)):
+            with tf.Graph().as_default() as graph:
+                tf.multiply(v1.placeholder(tf.float32, [None, 2], "x"), factor, name="y")
+            tfmagic.models.add(name, graph)
+        net, x = tfmagic.models.one, np.ones((5, 2))
+        print(net.run(x, batch_size=2, timeout=60).y.shape, net.timed(x, repeat=1).repeat)
+        net.run(x, trace=True)
+        print(len(net.trace.operations) > 0, tfmagic.compare(["one", "two"], x, batch_size=2)["two"].max())
+    """)
+    assert lines == ["(5, 2) 1", "True 2.0"]
 
 
 def test_no_rows_are_one_batch_of_none(double: Any) -> None:

@@ -20,7 +20,8 @@ from tfmagic.errors import (
     SourceError,
     UnknownNameError,
 )
-from tfmagic.model.comparison import Comparison, compare
+from tfmagic.model.comparing import compare
+from tfmagic.model.comparison import Comparison
 from tfmagic.model.scores import scores_of
 
 if TYPE_CHECKING:
@@ -307,6 +308,14 @@ def test_results_of_different_shapes_are_refused_with_the_shapes() -> None:
         SourceError, match=r"old gave \w+ \(3, 2\) and new gave \w+ \(2, 2\): a comparison is of outputs"
     ):
         compare(["old", "new"], X)
+
+
+def test_results_that_differ_in_shape_are_refused_after_the_first_batch() -> None:
+    models.add("old", tf.function(lambda x: x))
+    models.add("new", tf.function(lambda x: x[:, :1]))
+    with pytest.raises(SourceError, match=r"old gave \w+ \(1, 2\) and new gave \w+ \(1, 1\): "):
+        compare(["old", "new"], X, batch_size=1)
+    assert models.new.record()["calls"] == 1
 
 
 def test_numbers_are_not_compared_with_text() -> None:

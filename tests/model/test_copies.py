@@ -2,79 +2,24 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from making import add_cell, run_cell, save_linear_v1
-from networks import DRAWN, TABLES, WHOLE, functional, looked_up_words, rows, trained
-from plain import assert_close, assert_plain, assert_same, eager_answer
+from networks import functional
+from plain import assert_same
 
 from tfmagic import models, session
 from tfmagic.errors import ModelStateError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    from networks import Case
 
 v1 = tf.compat.v1
 X = np.array([[1, 2], [3, 4]], np.float32)
 SPEC = tf.TensorSpec([None, 2], tf.float32, name="x")
-COARSE = {"mixed_precision", "half", "brain_half"}
-
-
-def train(network: Any, given: Any, width: int) -> None:
-    """Train a Keras model in place."""
-    network.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
-    network.train_on_batch(given, np.ones((len(given), width), np.float32))
-
-
-# -- Keras ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("make", [*DRAWN, *WHOLE, *TABLES], ids=lambda one: one.__name__)
-def test_a_copy_of_a_keras_model_answers_as_it_does(tmp_path: Path, make: Callable[[], Case]) -> None:
-    network, given = make()
-    trained(network)
-    expected = eager_answer(network, given) if make.__name__ == "stateful" else None
-    if expected is not None:
-        network.layers[-1].reset_state()
-    model = models.add("net", network, copy=True)
-    answer = list(model.run(given).values())
-    if expected is None:
-        assert_plain(answer, tmp_path / "plain", network, given, 0.05 if make.__name__ in COARSE else 1e-5)
-    else:
-        assert_close(answer, expected)
-    assert (model.mode, model.live) == ("graph", None)
-    live = models.add("live", network)
-    assert [str(one) for one in model.signature().inputs] == [str(one) for one in live.signature().inputs]
-    assert list(model.run(given)) == list(live.run(given))
-
-
-def test_what_is_trained_afterwards_is_trained_alone() -> None:
-    network, given = functional()
-    model = models.add("net", trained(network), copy=True)
-    before = model(given)
-    weights = network.get_weights()
-    train(network, given["x"], 3)
-    assert not np.allclose(network.get_weights()[0], weights[0])
-    # In place, as an optimiser does it: a buffer shared with the copy would show.
-    assert_same([model(given)], [before])
-    after = network.get_weights()
-    code = """
-        step = tf.compat.v1.train.GradientDescentOptimizer(1.0).minimize(tf.reduce_mean(y ** 2))
-        for _ in range(3):
-            session.run(step, {x: given})
-    """
-    run_cell(model, code, {"tf": tf, "given": given["x"], "y": model.names[network.output_names[0]]})
-    assert not np.allclose(model(given), before)
-    assert_same(network.get_weights(), after)
 
 
 def test_each_assignment_in_place_leaves_the_copy_as_it_was() -> None:
@@ -91,65 +36,6 @@ def test_each_assignment_in_place_leaves_the_copy_as_it_was() -> None:
     run_cell(model, "session.run([v.assign_add(tf.ones_like(v)) for v in tf.compat.v1.global_variables()])", {"tf": tf})
     assert set(model(ones).flat) == {1024.0}
     assert float(module.w[0, 1]) == 3.0
-
-
-class Net(keras.Model):
-    def __init__(self) -> None:
-        super().__init__()
-        self.dense = keras.layers.Dense(2)
-        self.dropout = keras.layers.Dropout(0.9)
-
-    def call(self, rows: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002 - as Keras has it
-        return {"logits": self.dropout(self.dense(rows), training=training)}
-
-
-def test_a_subclass_can_be_copied_once_it_was_called() -> None:
-    network = Net()
-    with pytest.raises(SourceError, match=r"net: a copy needs the dtype and shape of input 'rows', .* call the Keras"):
-        models.add("net", network, copy=True)
-    assert len(models) == 0
-    network(X)
-    model = models.add("net", network, copy=True)
-    for given in (X, np.ones((5, 2), np.float32)):
-        assert_close([model.run(given).logits], [network(given)["logits"].numpy()])
-
-
-def test_a_sequential_model_that_was_never_built_can_be_copied_once_it_was_called() -> None:
-    network = keras.Sequential([keras.layers.Dense(3)])
-    with pytest.raises(SourceError, match="net: a copy needs the dtype and shape of input"):
-        models.add("net", network, copy=True)
-    network(X)
-    assert_close([models.add("net", network, copy=True)(X)], [network(X).numpy()])
-
-
-def test_a_call_through_tfmagic_is_a_call_too() -> None:
-    network = Net()
-    models.add("live", network)(X)
-    assert models.add("net", network, copy=True)(X).shape == (2, 2)
-
-
-def test_a_layer_that_counts_goes_on_counting() -> None:
-    class Counting(keras.layers.Layer):
-        def build(self, shape: Any) -> None:
-            del shape
-            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
-
-        def call(self, x: Any) -> Any:
-            self.count.assign_add(1.0)
-            return x + self.count
-
-    layer = Counting()
-    layer.build((None, 2))
-    x = keras.Input((2,))
-    network = keras.Model(x, layer(x))
-    layer.count.assign(0.0)
-    model = models.add("net", network, copy=True)
-    assert [float(model(0 * X)[0, 0]) for _ in range(3)] == [1, 2, 3]
-    assert float(layer.count.numpy()) == 0
-    assert [float(np.asarray(network(0 * X))[0, 0]) for _ in range(2)] == [1, 2]
-
-
-# -- modules and functions ---------------------------------------------------------------
 
 
 class Two(tf.Module):
@@ -320,23 +206,6 @@ def test_tables_are_copied_and_come_back() -> None:
     assert float(module.f(tf.constant(["a"]))[0]) == 30
 
 
-def test_a_copy_with_tables_takes_its_folder_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    network, given = looked_up_words()
-    models.add("net", network, copy=True)
-    assert len(list(tmp_path.iterdir())) == 1
-    models.net.sync()
-    gc.collect()
-    assert len(list(tmp_path.iterdir())) == 1
-    assert models.net.run(given)
-    models.drop("net")
-    gc.collect()
-    assert list(tmp_path.iterdir()) == []
-
-
-# -- graphs ------------------------------------------------------------------------------------
-
-
 def test_a_copy_of_a_graph_is_another_graph() -> None:
     graph = tf.Graph()
     with graph.as_default():
@@ -375,18 +244,6 @@ def test_a_copy_of_a_graph_def() -> None:
 # -- what a copy is for, and what it costs ------------------------------------------------------
 
 
-def test_sync_takes_the_present_weights() -> None:
-    network, given = functional()
-    model = models.add("net", network, copy=True)
-    train(network, given["x"], 3)
-    assert model.sync() == 4
-    assert_close(model.run(given).values(), eager_answer(network, given))
-    network.set_weights([0 * weight for weight in network.get_weights()])
-    assert not np.allclose(model(given), 1 / 3)
-    model.sync()
-    np.testing.assert_allclose(model(given), 1 / 3, rtol=1e-6)
-
-
 def test_sync_is_for_copies(tmp_path: Path) -> None:
     models.add("live", functional()[0])
     with pytest.raises(ModelStateError, match="live is no copy of a live object, it shares its weights with the obj"):
@@ -396,42 +253,7 @@ def test_sync_is_for_copies(tmp_path: Path) -> None:
         models.file.sync()
 
 
-def test_a_copy_comes_back_with_the_objects_weights() -> None:
-    network, given = functional()
-    model = models.add("net", network, copy=True)
-    before = model(given)
-    session.close()
-    assert_same([model(given)], [before])
-
-
-def test_a_dropped_copy_lets_go_of_everything() -> None:
-    network, given = functional()
-    model = models.add("net", network, copy=True)
-    model(given)
-    graph, live = weakref.ref(model.graph), weakref.ref(network)
-    models.drop("net")
-    del network, model, given
-    gc.collect()
-    assert graph() is None
-    assert live() is None
-    assert session.open_graphs() == []
-
-
-def test_an_unchanged_object_is_kept_and_a_changed_one_copied_again() -> None:
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
-    model = models.add("net", network, copy=True)
-    network.set_weights([2 * weight for weight in network.get_weights()])
-    assert models.add("net", network, copy=True) is model
-    network.add(keras.layers.Dense(1))
-    again = models.add("net", network, copy=True)
-    assert again is not model
-    assert again(X).shape == (2, 1)
-    # Shared and copied are two readings of one object.
-    assert models.add("net", network).mode == "eager"
-    assert models.add("net", network, copy=True).mode == "graph"
-
-
-def test_a_copy_of_an_object_that_lost_a_layer_says_so_when_it_is_synced() -> None:
+def test_a_variable_that_took_another_shape_is_synced_with_it() -> None:
     module = tf.Module()
     module.w = tf.Variable(tf.ones([2]), shape=tf.TensorShape(None))
     module.f = tf.function(lambda x: x * module.w, input_signature=[SPEC])
@@ -450,28 +272,4 @@ def test_copy_is_for_live_objects(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"net: --copy is for live objects .*, and this is a cell"):
         add_cell("net", "a = 1", copy=True)
     with pytest.raises(SourceError, match=r"net: --objects is for Keras files, and this is a Keras model"):
-        models.add("net", functional()[0], objects=[Net])
-
-
-def test_a_copy_is_trained_by_what_was_trainable() -> None:
-    x = keras.Input((2,), name="x")
-    frozen = keras.layers.Dense(2)
-    network = keras.Model(x, keras.layers.Dense(1)(keras.layers.BatchNormalization()(frozen(x))))
-    frozen.trainable = False
-    model = models.add("net", network, copy=True)
-    names = run_cell(model, "[v.op.name for v in tf.compat.v1.trainable_variables()]", {"tf": tf})
-    assert len(names) == len(network.trainable_variables) == 4
-    assert not any(frozen.name in name for name in names)
-
-
-def test_renamed_ends_of_a_copy() -> None:
-    network, given = functional()
-    model = models.add("net", network, copy=True, inputs="a=x", outputs=f"p={network.output_names[0]}")
-    assert_close([model.run(a=given["x"]).p], eager_answer(network, given))
-
-
-def test_rows_of_any_number() -> None:
-    network = keras.Sequential([keras.layers.Dense(3)])
-    network(rows(4, 2))
-    model = models.add("net", network, copy=True)
-    assert [model(rows(count, 2)).shape for count in (1, 4, 9)] == [(1, 3), (4, 3), (9, 3)]
+        models.add("net", functional()[0], objects=[Two])

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Keras itself writes an .h5 file of these that it cannot read.
-ONLY_KERAS = {"masked", "inverted_normalization", "attention", "operations", "brain_half", "stateful"}
+ONLY_KERAS = {
+    "attention", "brain_half", "inverted_normalization", "masked", "operations", "scalars", "stateful", "truth"
+}  # fmt: skip
 # Of half the digits, another order of adding changes much.
 COARSE = {"mixed_precision", "half", "brain_half"}
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from making import frozen_linear, save_linear_v1, save_v2
+from making import frozen_linear, refused, save_linear_v1, save_v2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfmagic import models, session
-from tfmagic.errors import SourceError, UnsafeSourceError
+from tfmagic.errors import UnsafeSourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,15 +85,6 @@ def test_a_changed_text_is_renewed(tmp_path: Path) -> None:
     assert models.add("net", file) is first
     file.write_text(file.read_text().replace("float_val: 3", "float_val: 5"))
     np.testing.assert_array_equal(models.add("net", file)(X), 5 * X + 0.5)
-
-
-def refused(path: Path, match: str) -> None:
-    with pytest.raises(SourceError, match=match) as caught:
-        models.add("net", path)
-    assert len(str(caught.value).splitlines()) == 1
-    assert str(caught.value).isprintable()
-    assert len(models) == 0
-    assert session.hosted_graphs() == []
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", "versions { producer: 1 }"])

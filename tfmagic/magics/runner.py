@@ -95,10 +95,10 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
 
 def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
     __tracebackhide__ = True
-    from tfmagic.model.comparison import compared
+    from tfmagic.model.comparing import compared
 
     if run.out:
-        _check_out(run.out, "the comparison", run.models)
+        _check_out(run.out, "the comparison", run.models, "model")
     try:
         comparison = compared(
             run.models,
@@ -199,13 +199,17 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
-def _check_out(out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None) -> None:
+def _check_out(
+    out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None, what: str = "output"
+) -> None:
     """Refuse an ``-o`` that does not go with what is known to come, before anything runs."""
     if known is not None:
-        _assigned(who, dict.fromkeys(known), out)
+        _assigned(who, dict.fromkeys(known), out, what)
 
 
-def _assigned(who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+def _assigned(
+    who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]], what: str = "output"
+) -> dict[str, Any]:
     positions = [mine for mine, theirs in out if theirs is None]
     values: dict[str, Any] = {}
     if len(positions) == 1 and len(out) == 1:
@@ -213,14 +217,14 @@ def _assigned(who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str 
         return values
     if positions and len(positions) != len(result):
         msg = (
-            f"-o names {len(positions)} outputs by position and {who} gives {len(result)} "
+            f"-o names {len(positions)} {what}s by position and {who} gives {len(result)} "
             f"({', '.join(result)}): name as many, or say mine=theirs"
         )
         raise UsageLineError(msg)
     by_position = dict(zip(positions, result.values(), strict=True)) if positions else {}
     for mine, theirs in out:
         if theirs is not None and theirs not in result:
-            msg = f"-o {mine}={theirs}: {who} gives no {theirs!r}{did_you_mean(theirs, result)}"
+            msg = f"-o {mine}={theirs}: {who} gives no {what} {theirs!r}{did_you_mean(theirs, result)}"
             raise UnknownNameError(msg)
         values[mine] = by_position[mine] if theirs is None else result[theirs]
     return values

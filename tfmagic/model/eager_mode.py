@@ -116,13 +116,16 @@ class EagerMode:
         """Give name and present value of each of the object's variables; all if `names` is None."""
         for name, variable in self.named_variables().items():
             if names is None or name in names:
-                yield name, variable.numpy()
+                with eagerly():
+                    value = variable.numpy()
+                yield name, value
 
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give the object's variables their values."""
         named = self.named_variables()
         for name, value in values:
-            named[name].assign(value)
+            with eagerly():
+                named[name].assign(value)
 
     def named_variables(self) -> dict[str, Any]:
         """Return the object's variables by name; Keras's have a path, and names may be the same."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.errors import PathTakenError
+from tfmagic.model.chrome import chrome_events
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.saving.destination import Destination
 from tfmagic.runtime.executions import Execution, executions_of
@@ -193,7 +193,7 @@ class Trace:
         if file.exists() and not replace:
             msg = f"there is something at {file} already: choose another name, or say replace=True"
             raise PathTakenError(msg)
-        text = self._chrome() or _drawn(self.executions)
+        text = self._chrome() or chrome_events(self.executions)
         destination = Destination(file, folder=False, replace=True)
         with destination.written() as beside:
             beside.write_text(text)
@@ -258,47 +258,3 @@ def _total(counts: Iterable[int | None]) -> int | None:
     """Return the sum of what is known; None where nothing is."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
-
-
-def _drawn(executions: Sequence[Execution]) -> str:
-    """Return executions as Chrome's JSON: a process a device, a thread a lane."""
-    devices = {device: number for number, device in enumerate(dict.fromkeys(one.device for one in executions))}
-    placed = list(zip(executions, _lanes(executions), strict=True))
-    lanes = {which: number for number, which in enumerate(dict.fromkeys((one.device, lane) for one, lane in placed))}
-    events: list[dict[str, Any]] = [
-        {"ph": "M", "name": "process_name", "pid": number, "args": {"name": device or "device unknown"}}
-        for device, number in devices.items()
-    ]
-    events += [
-        {"ph": "M", "name": "thread_name", "pid": devices[device], "tid": number, "args": {"name": lane}}
-        for (device, lane), number in lanes.items()
-    ]
-    events += [
-        {
-            "ph": "X",
-            "cat": "Op",
-            "name": one.type,
-            "pid": devices[one.device],
-            "tid": lanes[one.device, lane],
-            "ts": one.start_ns / 1000,
-            "dur": one.time_s * 1e6,
-            "args": {"name": one.name, "op": one.type},
-        }
-        for one, lane in placed
-    ]
-    return json.dumps({"traceEvents": events})
-
-
-def _lanes(executions: Sequence[Execution]) -> list[str]:
-    """Return the lane of each execution; those that have none share as few as they can without overlapping."""
-    free_from: dict[str | None, list[float]] = {}
-    lanes: list[str] = []
-    for one in executions:
-        ends = free_from.setdefault(one.device, [])
-        if one.lane:
-            lanes.append(one.lane)
-            continue
-        at = next((number for number, end in enumerate(ends) if end <= one.start_ns), len(ends))
-        ends[at : at + 1] = [one.start_ns + one.time_s * 1e9]
-        lanes.append(f"lane {at + 1}")
-    return lanes

@@ -42,20 +42,21 @@ class _Gate:
 
     def shut(self) -> bool:
         """Hold interrupts back from now on; return whether the signal's handler was changed for that."""
-        changed = False
-        if self._main:
-            handler = signal.getsignal(signal.SIGINT)
-            if callable(handler) and getattr(handler, "__self__", None) is not self:
-                self._former = handler
-                signal.signal(signal.SIGINT, self.handle)
-                changed = True
-        self.open = False
+        handler = signal.getsignal(signal.SIGINT) if self._main else None
+        changes = callable(handler) and getattr(handler, "__self__", None) is not self
         try:
+            if changes:
+                self._former = cast("Callable[[int, FrameType | None], Any]", handler)
+                signal.signal(signal.SIGINT, self.handle)
+            self.open = False
             self.settle()
         except BaseException:
+            # It came before anything had begun.
             self.open = True
+            if changes:
+                signal.signal(signal.SIGINT, handler)
             raise
-        return changed
+        return changes
 
     def settle(self) -> None:
         """Raise here, and nowhere later, what another thread has sent while the gate was open."""
@@ -67,12 +68,10 @@ class _Gate:
     def reopen(self, changed: bool) -> None:  # noqa: FBT001 - what `shut` returned
         """Let interrupts in again, first of all the one that came meanwhile."""
         __tracebackhide__ = True
-        if self._main:
-            self.open = True
-            noted, self.noted = self.noted, False
+        try:
             if changed and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
                 signal.signal(signal.SIGINT, self._former)
-        else:
+        finally:
             with self.lock:
                 self.open = True
                 noted, self.noted = self.noted, False
@@ -130,8 +129,8 @@ def let_in(call: Callable[[], T]) -> T:
     gate = _gate()
     if gate.open:
         return call()
-    gate.open = True
     try:
+        gate.open = True
         if gate.noted:
             gate.interrupt(None)
         return call()

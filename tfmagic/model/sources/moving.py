@@ -119,7 +119,10 @@ def _trace(eager: EagerMode, signature: Signature) -> _Traced:
         )
         raise SourceError(msg) from error
     if len(concrete.outputs) != len(names):
-        msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, so there can be no copy of it"
+        msg = (
+            f"{label}: signature {signature.name!r} gives sparse or ragged tensors, which only a live object can, "
+            "added without --copy (keras.models.load_model gives the object of a Keras file)"
+        )
         raise SourceError(msg)
     return _Traced(signature, concrete, names)
 
@@ -165,18 +168,21 @@ def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Si
     placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
     internal = concrete.inputs[len(placeholders) :]
     held = {mine.name: holders.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
-    definition = inner.as_graph_def()
-    tf.import_graph_def(definition, name=prefix.rstrip("/"), input_map=held)
-    ends = [graph.get_tensor_by_name(f"{prefix}{tensor.name}") for tensor in concrete.outputs]
-    effects = [graph.get_operation_by_name(f"{prefix}{op.name}") for op in inner.control_outputs]
+    # What these are called in the graph is not to be known: a variable may have taken the name.
+    wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
+    made = tf.import_graph_def(
+        inner.as_graph_def(),
+        name=prefix.rstrip("/"),
+        input_map=held,
+        return_elements=[one.name for one in wanted],
+    )
+    fed, ends = made[: len(placeholders)], made[len(placeholders) : len(placeholders) + len(concrete.outputs)]
+    effects = made[len(placeholders) + len(ends) :]
     if effects:
         # What a function does besides its outputs, such as counting calls, it does at each run.
         with graph.control_dependencies(effects):
             ends = [tf.identity(end) for end in ends]
-    starts = {
-        spec.name: graph.get_tensor_by_name(f"{prefix}{placeholder.name}")
-        for spec, placeholder in zip(traced.signature.required, placeholders, strict=True)
-    }
+    starts = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
     return drawn(traced.signature, starts, dict(zip(traced.outputs, ends, strict=True)))
 
 

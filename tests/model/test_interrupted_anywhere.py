@@ -1,0 +1,205 @@
+"""Ctrl-C at any line of tfmagic's own, one after the other: everything that was begun is ended."""
+
+from __future__ import annotations
+
+import gc
+import random
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from making import add_cell, frozen_linear, run_cell
+
+import tfmagic
+from tfmagic import models, session
+from tfmagic.runtime import behaviour, interrupts
+from tfmagic.runtime.errand import errand
+from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.pasted import detour
+from tfmagic.runtime.runs import wait_until
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+v1 = tf.compat.v1
+OURS = str(Path(tfmagic.__file__).parent)
+X = np.array([[1.0, 2.0]], np.float32)
+CELL = """
+    x = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")
+    w = tf.compat.v1.get_variable("w", initializer=2.0)
+    y = x * w
+"""
+# So many places of each command are tried; there are some thousand.
+PLACES = 60
+
+
+class Doubling(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def __call__(self, x: Any) -> Any:
+        return {"y": 2.0 * x}
+
+
+class Interrupting:
+    """Counts the lines of tfmagic that the main thread runs, and interrupts it at one of them."""
+
+    def __init__(self, at: int | None) -> None:
+        self.lines = 0
+        self._at = at
+
+    def __enter__(self) -> Self:
+        sys.settrace(self._called)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        sys.settrace(None)
+
+    def _called(self, frame: Any, _event: str, _argument: Any) -> Any:
+        return self._step if frame.f_code.co_filename.startswith(OURS) else None
+
+    def _step(self, _frame: Any, event: str, _argument: Any) -> Any:
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._at:
+                signal.raise_signal(signal.SIGINT)
+        return self._step
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_kernel() -> Iterator[None]:
+    workers().interactive = True
+    yield
+    workers().dismiss()
+
+
+def trained() -> None:
+    """Leave the models as each command is to find them."""
+    models.drop(all=True)
+    add_cell("made", CELL, {"tf": tf})
+    models.add("live", Doubling())
+    models.add("frozen", FROZEN)
+
+
+FROZEN: Path
+
+
+@pytest.fixture(autouse=True)
+def _frozen(tmp_path: Path) -> None:
+    global FROZEN  # noqa: PLW0603 - one file for all commands of a test
+    FROZEN = frozen_linear(tmp_path / "frozen.pb", 2.0, 0.0)
+
+
+def again() -> None:
+    run_cell(models.made, "session.run(w.assign(3.0))")
+    add_cell("made", CELL, {"tf": tf})
+
+
+COMMANDS: dict[str, Callable[[], Any]] = {
+    "add a file": lambda: models.add("other", FROZEN),
+    "add a live object": lambda: models.add("other", Doubling()),
+    "add a cell": lambda: add_cell("other", CELL, {"tf": tf}),
+    "train a cell's model and run the cell again": again,
+    "replace": lambda: models.add("frozen", Doubling(), replace=True),
+    "warm": lambda: models.add("other", FROZEN, warm=True),
+    "drop": lambda: models.drop("made", "live"),
+    "run a graph": lambda: models.made.run_stoppable(X),
+    "run a live object": lambda: models.live.run_stoppable(X),
+    "call a live object": lambda: models.live(X),
+    "run a cell": lambda: run_cell(
+        models.made, "v = tf.compat.v1.get_variable('v', [2])\nsession.run(y, {x: [[1.0, 2.0]]})"
+    ),
+    "run TF1 code": lambda: run_cell(
+        models.made, "tf.compat.v1.disable_v2_behavior()\nwith tf.compat.v1.Session() as own: own.run(w)"
+    ),
+    "await in a cell": lambda: run_cell(models.made, "import asyncio\nawait asyncio.sleep(0)\nsession.run(w)"),
+    "run a live object's cell": lambda: run_cell(models.live, "this.live(tf.zeros([1, 2]))", {"tf": tf}),
+    "stop": lambda: (models.made.stop(), models.made.stop(now=True)),
+    "list": lambda: list(models.records()),
+    "run in the session": lambda: session.run(models.made.names["w"]),
+    "close the session": session.close,
+}
+
+
+def left_over() -> list[str]:
+    """Return what an interrupted command has left half done."""
+    here = [thread for thread in threading.enumerate() if thread.name == "tfmagic-run"]
+    wrong = {
+        "interrupts are not what they were": signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+        or not interrupts._gate().open,
+        "a graph or session was left as the default one": not tf.executing_eagerly()
+        or v1.get_default_session() is not None,
+        "the command's context was left": errand() is not None or behaviour._room.get() is not None,
+        "a detour was left": detour()._rooms or behaviour._switches()._inside,
+        "a name is still being added": models._adding,
+        "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),
+    }
+    return [what for what, is_so in wrong.items() if is_so] + [what for name in models for what in half_done(name)]
+
+
+def is_alive(thread: threading.Thread) -> bool:
+    return thread.is_alive()
+
+
+def half_done(name: str) -> Iterator[str]:
+    """Give what is wrong with a model."""
+    model = models[name]
+    if not wait_until(lambda: model.turn._holder is None and not model._cells, 10):
+        yield f"{name} is in use"
+    mode = model.built
+    if mode is not None and not wait_until(lambda: not mode.running, 10):
+        yield f"{name} is {model.state}"
+    factors = (2, 3) if name.startswith("made") else (2,)
+    answer = next(iter(model.run(X).values()))
+    if not any(np.array_equal(answer, factor * X) for factor in factors):
+        yield f"{name} answers {answer}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_is_interrupted_anywhere_leaves_nothing_half_done(command: str) -> None:
+    work = COMMANDS[command]
+    trained()
+    with Interrupting(None) as counting:
+        work()
+    chance = random.Random(command)  # noqa: S311 - for a test
+    places = sorted(chance.sample(range(1, counting.lines + 1), min(PLACES, counting.lines)))
+    interrupted = 0
+    for at in places:
+        trained()
+        try:
+            with Interrupting(at):
+                work()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert left_over() == [], f"line {at} of {counting.lines}"
+    assert interrupted > 0
+    gc.collect()
+    labels = {hosted(graph).label for graph in session.hosted_graphs()}
+    assert labels <= set(models)
+
+
+def test_a_call_of_a_program_is_counted_off_wherever_it_is_interrupted() -> None:
+    trained()
+    model = models.made
+    model(X)
+    chance = random.Random(1)  # noqa: S311 - for a test
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    interrupted = 0
+    try:
+        for _ in range(3000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, chance.uniform(1e-6, 1e-4))
+                model(X)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+            assert not hosted(model.graph).runs.under_way
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 100
+    assert model.state == "ready"
