@@ -199,7 +199,8 @@ def test_interrupts_at_random_moments_leave_a_registry_that_can_be_used(kernel: 
         assert kernel.value("usable()") == "[]", said
         kernel.ok("%tf_model list")
     assert len(outcomes) >= ROUNDS // 3
-    assert sum("interrupted" in outcome for outcome in outcomes) >= len(outcomes) // 5
+    # How many depends on how busy the machine is; that there are some is what makes this a test.
+    assert sum("interrupted" in outcome for outcome in outcomes) >= 3
     assert kernel.value("threading.active_count() < 30") == "True"
     kernel.ok("import gc\ngc.collect()")
     left = "sum(1 for model in models.values() if model.graph is not None) == len(session.hosted_graphs())"

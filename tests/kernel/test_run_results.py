@@ -104,7 +104,7 @@ def test_o_sends_out_what_a_cell_assigned_and_displays_nothing(kernel: Kernel) -
         ("a,b,c", "3 outputs by position and pair gives 2"),
         ("1a", "'1a' is no name"),
         ("a,a", "'a' stands there twice"),
-        ("mine=tot", "no output 'tot' (did you mean 'total'?)"),
+        ("mine=tot", "'tot' (did you mean 'total'?)"),
         ("mine=", "'mine=' is no name"),
     ],
 )

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 MADE = {
     "MobileNetV2": lambda: keras.applications.MobileNetV2(weights=None, input_shape=(64, 64, 3), classes=10),
-    "MobileNetV3Small": lambda: keras.applications.MobileNetV3Small(weights=None, input_shape=(64, 64, 3), classes=10),
+    "MobileNet": lambda: keras.applications.MobileNet(weights=None, input_shape=(64, 64, 3), alpha=0.25, classes=10),
     "EfficientNetB0": lambda: keras.applications.EfficientNetB0(weights=None, input_shape=(64, 64, 3), classes=10),
 }
 
