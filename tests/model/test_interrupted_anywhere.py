@@ -81,16 +81,13 @@ def trained() -> None:
     models.drop(all=True)
     add_cell("made", CELL, {"tf": tf})
     models.add("live", Doubling())
-    models.add("frozen", FROZEN)
-
-
-FROZEN: Path
+    models.add("frozen", "frozen.pb")
 
 
 @pytest.fixture(autouse=True)
-def _frozen(tmp_path: Path) -> None:
-    global FROZEN  # noqa: PLW0603 - one file for all commands of a test
-    FROZEN = frozen_linear(tmp_path / "frozen.pb", 2.0, 0.0)
+def _beside_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen_linear(tmp_path / "frozen.pb", 2.0, 0.0)
+    monkeypatch.chdir(tmp_path)
 
 
 def again() -> None:
@@ -99,22 +96,22 @@ def again() -> None:
 
 
 COMMANDS: dict[str, Callable[[], Any]] = {
-    "add a file": lambda: models.add("other", FROZEN),
+    "add a file": lambda: models.add("other", "frozen.pb"),
     "add a live object": lambda: models.add("other", Doubling()),
     "add a cell": lambda: add_cell("other", CELL, {"tf": tf}),
     "train a cell's model and run the cell again": again,
     "replace": lambda: models.add("frozen", Doubling(), replace=True),
-    "warm": lambda: models.add("other", FROZEN, warm=True),
+    "warm": lambda: models.add("other", "frozen.pb", warm=True),
     "drop": lambda: models.drop("made", "live"),
     "call a graph": lambda: models.made(X),
     "run a graph": lambda: models.made.run_stoppable(X),
     "run a live object": lambda: models.live.run_stoppable(X),
     "call a live object": lambda: models.live(X),
     "run a cell": lambda: run_cell(
-        models.made, "v = tf.compat.v1.get_variable('v', [2])\nsession.run(y, {x: [[1.0, 2.0]]})"
+        models.made, "v = tf.compat.v1.get_variable('v', [2])\nsession.run(y, {x: [[1.0, 2.0]]})", {"tf": tf}
     ),
     "run TF1 code": lambda: run_cell(
-        models.made, "tf.compat.v1.disable_v2_behavior()\nwith tf.compat.v1.Session() as own: own.run(w)"
+        models.made, "tf.compat.v1.disable_v2_behavior()\nwith tf.compat.v1.Session() as own: own.run(w)", {"tf": tf}
     ),
     "await in a cell": lambda: run_cell(models.made, "import asyncio\nawait asyncio.sleep(0)\nsession.run(w)"),
     "run a live object's cell": lambda: run_cell(models.live, "this.live(np.zeros([1, 2], np.float32))", {"np": np}),
