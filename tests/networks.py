@@ -281,7 +281,6 @@ DRAWN: tuple[Callable[[], Case], ...] = (
     images,
     operations,
     hashed_text,
-    input_as_output,
     one_output_twice,
     nested_outputs,
     called_like_a_weight,

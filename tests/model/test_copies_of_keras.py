@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from making import run_cell
-from networks import DRAWN, TABLES, WHOLE, functional, looked_up_words, rows, trained
+from networks import DRAWN, TABLES, WHOLE, functional, input_as_output, looked_up_words, rows, trained
 from plain import assert_close, assert_plain, assert_same, eager_answer
 
 from tfmagic import models, session
@@ -36,7 +36,7 @@ def train(network: Any, given: Any, width: int) -> None:
 # -- Keras ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [*DRAWN, *WHOLE, *TABLES], ids=lambda one: one.__name__)
+@pytest.mark.parametrize("make", [*DRAWN, *WHOLE, *TABLES, input_as_output], ids=lambda one: one.__name__)
 def test_a_copy_of_a_keras_model_answers_as_it_does(tmp_path: Path, make: Callable[[], Case]) -> None:
     network, given = make()
     trained(network)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from checkpoints import saved
 from making import fresh_python, frozen_linear, save_linear_v1, save_v2, write_frozen
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -96,10 +97,17 @@ def frozen_with_a_function(file: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["v1", "v2", "frozen"])
+@pytest.mark.parametrize("kind", ["v1", "v2", "frozen", "text", "checkpoint"])
 def test_a_damaged_graph_is_refused_in_one_line_or_loads(tmp_path: Path, kind: str) -> None:
     if kind == "frozen":
         source = file = frozen_with_a_function(tmp_path / "net.pb")
+    elif kind == "text":
+        definition = v1.GraphDef.FromString(frozen_with_a_function(tmp_path / "net.pb").read_bytes())
+        source = file = tmp_path / "net.pbtxt"
+        file.write_text(str(definition))
+    elif kind == "checkpoint":
+        source = saved(tmp_path / "net", steps=1)
+        file = tmp_path / "net.meta"
     else:
         source = save_linear_v1(tmp_path / "net") if kind == "v1" else with_a_table(tmp_path / "net")
         file = source / "saved_model.pb"

@@ -36,7 +36,7 @@ CELL = """
     y = x * w
 """
 # So many moments of each command are tried; there are some thousand.
-MOMENTS = 60
+MOMENTS = 25
 
 
 class Doubling(tf.Module):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from making import run_cell
-from networks import DRAWN, TABLES, WHOLE, functional, shared_layer, trained
+from networks import DRAWN, TABLES, WHOLE, functional, input_as_output, shared_layer, trained
 from plain import assert_close, assert_plain, assert_same, eager_answer
 
 from tfmagic import models, session
@@ -38,14 +38,13 @@ def saved(make: Callable[[], Any], file: Path) -> tuple[Any, dict[str, Any]]:
     return keras.models.load_model(file, compile=False), given
 
 
-def names_of(makers: tuple[Callable[[], Any], ...], suffix: str) -> list[str]:
-    return [one.__name__ for one in makers if suffix == ".keras" or one.__name__ not in ONLY_KERAS]
-
-
 KINDS = [
-    (one.__name__, suffix) for suffix in (".keras", ".h5") for one in DRAWN if one.__name__ in names_of(DRAWN, suffix)
+    (one.__name__, suffix)
+    for one in (*DRAWN, input_as_output)
+    for suffix in (".keras", ".h5")
+    if suffix == ".keras" or one.__name__ not in ONLY_KERAS
 ]
-BY_NAME = {one.__name__: one for one in (*DRAWN, *WHOLE, *TABLES)}
+BY_NAME = {one.__name__: one for one in (*DRAWN, *WHOLE, *TABLES, input_as_output)}
 
 
 @pytest.fixture
@@ -75,9 +74,17 @@ def test_it_answers_as_the_model_that_keras_loads(tmp_path: Path, kind: str, suf
     assert_same(model.run(given).values(), answer)
 
 
-@pytest.mark.parametrize("kind", [one.__name__ for one in (*WHOLE, *TABLES)])
-def test_what_cannot_be_drawn_answers_the_same(tmp_path: Path, kind: str) -> None:
-    file = tmp_path / "net.keras"
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        *((one.__name__, ".keras") for one in (*WHOLE, *TABLES)),
+        ("given_normalization", ".h5"),
+        ("looked_up_words", ".h5"),
+        ("looked_up_numbers", ".h5"),
+    ],
+)
+def test_what_cannot_be_drawn_answers_the_same(tmp_path: Path, kind: str, suffix: str) -> None:
+    file = tmp_path / f"net{suffix}"
     network, given = saved(BY_NAME[kind], file)
     model = models.add("net", file)
     answer = list(model.run(given).values())

@@ -18,6 +18,7 @@ from tensorflow.python.client import pywrap_tf_session as client
 from tensorflow.python.eager import cancellation, context
 
 from tfmagic import session
+from tfmagic.runtime import private
 from tfmagic.runtime.behaviour import _FLAGS, _SETTERS
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.private import (
@@ -47,7 +48,8 @@ def test_without_session_interface_object_serves(monkeypatch: pytest.MonkeyPatch
     class Session:
         pass
 
-    monkeypatch.setattr(v1, "Session", Session)
+    # Not the tests' own v1: after tf_keras was imported that is another module.
+    monkeypatch.setattr(private.v1, "Session", Session)
     assert session_interface() is object
 
 
