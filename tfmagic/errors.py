@@ -135,9 +135,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(set(known))
     if not words:
         return ""
-    folded = {candidate.lower(): candidate for candidate in words}
-    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    near = near_to(word, words)
     if near:
-        return f" (did you mean {folded[near[0]]!r}?)"
+        return near
     shown = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
     return f" (there are: {shown})" if len(words) > 1 else f" (there is: {shown})"
+
+
+def near_to(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the nearest known word; empty where none is near."""
+    folded = {candidate.lower(): candidate for candidate in sorted(set(known))}
+    near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
+    return f" (did you mean {folded[near[0]]!r}?)" if near else ""

@@ -89,7 +89,7 @@ def test_several_inputs_have_to_be_named_and_complete(kernel: Kernel, line: str,
     [
         ("lime [[1, 2]]", "there is no model 'lime' (did you mean 'line'?)"),
         ("line [[1, 2]] --signature other", "line has no signature 'other'"),
-        ("line [[1, 2]] --fetch z", "line has no output or tensor 'z' (its outputs are: y)"),
+        ("line [[1, 2]] --fetch z", "line has no output or tensor 'z'; its outputs are: y"),
         ("line [[1, 2]] --fetch a/b:0", "line: there is no tensor 'a/b:0'"),
         ("line [[1, 2]] --fetch=,", "--fetch names nothing"),
         ("line unknown", "'unknown' raised NameError: name 'unknown' is not defined"),

@@ -142,7 +142,13 @@ gap = tf.subtract(a, b, name="gap")
 def test_several_inputs_come_by_name_and_every_common_output_is_compared(kernel: Kernel) -> None:
     kernel.ok(PAIR.format(name="one", other="b"))
     kernel.ok(PAIR.format(name="two", other="b"))
-    for line in ("a=[3] b=[1]", "dict(a=[3], b=[1])", "**dict(a=[3]) b=[1]"):
+    kernel.ok("import pandas")
+    for line in (
+        "a=[3] b=[1]",
+        "dict(a=[3], b=[1])",
+        "**dict(a=[3]) b=[1]",
+        "**pandas.DataFrame({'a': [3], 'b': [1]})",
+    ):
         text = kernel.ok(f"%tf_run one,two {line}").text
         assert [line.split()[-1] for line in text.splitlines()[2:6]] == ["–", "–", "0", "0"]  # noqa: RUF001
         assert "total" in text

@@ -117,7 +117,8 @@ def test_a_stop_that_waits_can_be_interrupted(kernel: Kernel) -> None:
 
 def test_a_stopping_model_says_how_to_wait_and_how_to_cancel(kernel: Kernel) -> None:
     kernel.ok(STUCK)
-    interrupted(kernel, "%tf_run stuck 1")
+    advice = "%tf_model stop stuck waits for the present run, %tf_model stop stuck --now cancels it"
+    assert interrupted(kernel, "%tf_run stuck 1").evalue == f"stuck is stopping: {advice}"
     said = kernel.refused("%tf_run stuck 1")
     assert said.startswith("model 'stuck' is still stopping: it was interrupted ")
     assert said.endswith("%tf_model stop stuck waits for it, %tf_model stop stuck --now cancels it")

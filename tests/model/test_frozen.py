@@ -102,7 +102,8 @@ def test_any_tensor_can_be_fetched_by_name(tmp_path: Path) -> None:
     model = models.add("net", two_ends(tmp_path / "net.pb"))
     given = model.run(left=[2.0], fetch=["tower/hidden", "opposite"])
     assert (given["tower/hidden"].tolist(), given.opposite.tolist()) == ([4.0], [-2.0])
-    with pytest.raises(SourceError, match=r"net has no output or tensor 'oposite' \(its outputs are: tower/total"):
+    near = r"net has no output or tensor 'oposite' \(did you mean 'opposite'\?\); its outputs are: tower/total"
+    with pytest.raises(SourceError, match=near):
         model.run(left=[2.0], fetch="oposite")
     with pytest.raises(SourceError, match=r"there is no tensor 'tower/hidden:7'"):
         model.run(left=[2.0], fetch="tower/hidden:7")

@@ -114,6 +114,18 @@ def test_lazy_loads_at_first_use(tmp_path: Path) -> None:
     assert model.state == "ready"
 
 
+def test_lazy_and_warm_exclude_each_other(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"net: --lazy loads at first use, and --warm runs now: give one of the two"):
+        models.add("net", save_linear_v1(tmp_path / "net"), lazy=True, warm=True)
+    assert not models
+
+
+def test_tags_are_for_savedmodels_alone(tmp_path: Path) -> None:
+    file = frozen_linear(tmp_path / "net.pb")
+    with pytest.raises(SourceError, match=r"net: --tags is for SavedModels, and this is a frozen graph: leave it out"):
+        models.add("net", file, tags="serve")
+
+
 def test_a_lazy_model_that_cannot_be_loaded_is_failed_and_may_be_added_again(tmp_path: Path) -> None:
     file = tmp_path / "net.pb"
     file.write_bytes(b"no graph at all")

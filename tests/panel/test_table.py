@@ -16,6 +16,12 @@ def test_a_cell_of_several_lines_is_one_line_of_text() -> None:
     assert Table(("a", "b"), [("x\ny", "1")]).text() == "a    b\nx y  1"
 
 
+def test_figures_are_read_from_their_right_ends() -> None:
+    table = Table(("name", "time", "rows"), [("a", "1.2 ms", "–"), ("b", "unknown", "12")])  # noqa: RUF001
+    assert table.text() == "name     time  rows\na      1.2 ms     –\nb     unknown    12"  # noqa: RUF001
+    assert table.html().count("text-align:right") == 6
+
+
 def test_html_is_a_table_with_headings() -> None:
     html = Table(("name",), [("a",), ("b",)]).html()
     assert html.startswith("<table><thead>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InterruptedRun, RunTimeoutError, TfMagicError, UnknownNameError, UsageLineError, did_you_mean
@@ -13,7 +14,7 @@ from tfmagic.panel.timing import TimingLine
 from tfmagic.panel.trace import TraceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from tfmagic.magics.run_magic import RunLine
     from tfmagic.model.cell import Cell
@@ -44,6 +45,12 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
     """
     __tracebackhide__ = True
     models = [the_models()[name] for name in run.models]
+    with _telling_what_goes_on(models):
+        return _run_models(run, models, names, push, show)
+
+
+def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
+    __tracebackhide__ = True
     if run.out and not run.has_inputs and not _says_how(run):
         sent = _from_room(models[0], run.out)
         if sent is not None:
@@ -59,6 +66,26 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
     if run.repeat is not None:
         return _time(run, models[0], given, push, show)
     return _run(run, models[0], given, push, show)
+
+
+@contextmanager
+def _telling_what_goes_on(models: Sequence[Model]) -> Iterator[None]:
+    """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        going = [model.name for model in models if model.state == "stopping"]
+        if going:
+            names = " ".join(going)
+            before = f"{error}; " if str(error) else ""
+            are = "is" if len(going) == 1 else "are"
+            msg = (
+                f"{before}{' and '.join(going)} {are} stopping: %tf_model stop {names} waits for the present run, "
+                f"%tf_model stop {names} --now cancels it"
+            )
+            error.args = (msg,)
+        raise
 
 
 def _says_how(run: RunLine) -> bool:
@@ -158,10 +185,12 @@ def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
-        if not isinstance(value, Mapping):
+        # As a call of Python's takes it: a table has columns by name, too.
+        if not (isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))):
             msg = f"**{text} is a {type(value).__name__}, expected a mapping of inputs by name"
             raise UsageLineError(msg)
-        for name, one in value.items():
+        for name in value.keys():  # noqa: SIM118 - iterating a table gives something else
+            one = value[name]
             if name in named:
                 msg = f"input {name!r} is given twice"
                 raise UsageLineError(msg)
@@ -234,7 +263,8 @@ def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> 
     """Run a cell in a model's room, and return what is to be displayed."""
     __tracebackhide__ = True
     model = the_models()[run.model]
-    value = model.execute(cell, names)
+    with _telling_what_goes_on([model]):
+        value = model.execute(cell, names)
     if not run.out:
         return None if run.silent else value
     room = model.names

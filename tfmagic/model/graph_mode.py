@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import InputError, SourceError
-from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_spec
+from tfmagic.errors import InputError, SourceError, near_to
+from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.model.startup import Startup
 from tfmagic.model.variables import Weights, constants_of, weights_of
 from tfmagic.runtime.hosted import hosted
@@ -172,7 +172,9 @@ class GraphMode:
         except SourceError:
             if signature.outputs and ":" not in name and "/" not in name:
                 names = ", ".join(spec.name for spec in signature.outputs)
-                msg = f"{self.room.label} has no output or tensor {name!r} (its outputs are: {names})"
+                known = [*(spec.name for spec in signature.outputs), *tensor_names(self.graph, self.room.names)]
+                near = near_to(name, known)
+                msg = f"{self.room.label} has no output or tensor {name!r}{near}; its outputs are: {names}"
                 raise SourceError(msg) from None
             raise
         if self.guard is not None:

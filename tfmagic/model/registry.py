@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from tfmagic.errors import NameTakenError, SourceError, UnknownNameError, did_you_mean
+from tfmagic.errors import InputError, NameTakenError, SourceError, UnknownNameError, did_you_mean
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
 from tfmagic.model.turn import Turn
@@ -216,6 +216,9 @@ class Models(Mapping[str, "Model"]):
         """
         __tracebackhide__ = True
         check_name(name, _ATTRIBUTES)
+        if lazy and warm:
+            msg = f"{name}: --lazy loads at first use, and --warm runs now: give one of the two"
+            raise InputError(msg)
         from tfmagic.model.model import Model
 
         turn = self._turn_of(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CELL = "text-align:left;padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+_CELL = "text-align:{side};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+_FIGURE = re.compile(r"(|unknown|[–-]|-?\d[\d.,e+-]*%?( (B|kB|MB|GB|s|ms|µs|%))?)")  # noqa: RUF001 - a dash for no figure
 _CAPTION = "text-align:left;padding:2px 0"
 
 
@@ -21,24 +23,46 @@ class Table:
     rows: Sequence[Sequence[str]]
     caption: str = ""
 
+    def _figures(self) -> set[int]:
+        """Return the columns of figures, which are read from their right ends."""
+        columns = range(len(self.headings)) if self.rows else ()
+        return {column for column in columns if all(_is_figure(row[column]) for row in self.rows)}
+
     def text(self) -> str:
         """Return the table with aligned columns, under its caption where it has one."""
         lines = [list(self.headings), *(list(row) for row in self.rows)]
         cells = [[_one_line(cell) for cell in line] for line in lines]
         widths = [max(len(line[column]) for line in cells) for column in range(len(self.headings))]
+        right = self._figures()
         drawn = [
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+            "  ".join(
+                cell.rjust(width) if column in right else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in cells
         ]
         return "\n".join([self.caption, *drawn] if self.caption else drawn)
 
     def html(self) -> str:
         """Return the table as a native HTML one, everything in it escaped."""
-        head = "".join(f'<th scope="col" style="{_CELL}">{escape(cell)}</th>' for cell in self.headings)
+        right = self._figures()
+        styles = [_CELL.format(side="right" if column in right else "left") for column in range(len(self.headings))]
+        head = "".join(
+            f'<th scope="col" style="{style}">{escape(cell)}</th>'
+            for style, cell in zip(styles, self.headings, strict=True)
+        )
         body = "".join(
-            "<tr>" + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row) + "</tr>" for row in self.rows
+            "<tr>"
+            + "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=True))
+            + "</tr>"
+            for row in self.rows
         )
         caption = f'<caption style="{_CAPTION}">{escape(self.caption)}</caption>' if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _is_figure(cell: str) -> bool:
+    return _FIGURE.fullmatch(cell) is not None
 
 
 def _one_line(cell: str) -> str:

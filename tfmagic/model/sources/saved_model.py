@@ -29,6 +29,7 @@ class SavedModelSource(FileSource):
     """A SavedModel directory, or a folder of numbered versions of one."""
 
     kind = "SavedModel"
+    takes_options = frozenset({"tags"})
 
     def fingerprint(self) -> object:
         """Return the version chosen, and size and time of each of its files."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LIVE = "live objects (a file or a cell has a graph of its own already)"
 KERAS = "Keras files"
+SAVED_MODELS = "SavedModels"
 
 
 @dataclass
@@ -77,7 +78,11 @@ class Source(ABC):
         SourceError
             Naming the option, and what it is for.
         """
-        for option, given, needed in (("copy", options.copy, LIVE), ("objects", options.objects is not None, KERAS)):
+        for option, given, needed in (
+            ("copy", options.copy, LIVE),
+            ("objects", options.objects is not None, KERAS),
+            ("tags", options.tags is not None, SAVED_MODELS),
+        ):
             if given and option not in self.takes_options:
                 msg = f"{model}: --{option} is for {needed}, and this is a {self.kind}: leave it out"
                 raise SourceError(msg)
