@@ -20,6 +20,8 @@ from tfmagic.model.signature import TensorSpec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 
 

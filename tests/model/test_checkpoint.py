@@ -16,6 +16,8 @@ from tfmagic.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 
 

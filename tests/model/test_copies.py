@@ -17,6 +17,8 @@ from tfmagic.errors import ModelStateError, SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 X = np.array([[1, 2], [3, 4]], np.float32)
 SPEC = tf.TensorSpec([None, 2], tf.float32, name="x")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from networks import Case
 
+pytestmark = pytest.mark.slow
+
 X = np.array([[1, 2], [3, 4]], np.float32)
 COARSE = {"mixed_precision", "half", "brain_half"}
 

@@ -23,6 +23,8 @@ from tfmagic.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 X = np.array([[1, 2], [3, 4]], np.float32)
 
@@ -96,7 +98,6 @@ def frozen_with_a_function(file: Path) -> Path:
     return write_frozen(file, build)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["v1", "v2", "frozen", "text", "checkpoint"])
 def test_a_damaged_graph_is_refused_in_one_line_or_loads(tmp_path: Path, kind: str) -> None:
     if kind == "frozen":

@@ -16,6 +16,8 @@ from tfmagic.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 X = np.arange(10, dtype=np.float32).reshape(5, 2)
 

@@ -27,6 +27,8 @@ from tfmagic.runtime.worker import workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 OURS = str(Path(tfmagic.__file__).parent)
 X = np.array([[1.0, 2.0]], np.float32)

@@ -12,6 +12,8 @@ from training import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear
 
 from tfmagic import models
 
+pytestmark = pytest.mark.slow
+
 
 def plain_training() -> Any:
     """Return the answer of the model after a training that leaves no variables of an optimiser."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 # Keras itself writes an .h5 file of these that it cannot read.
 ONLY_KERAS = {
     "attention", "brain_half", "inverted_normalization", "masked", "operations", "scalars", "stateful", "truth"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from networks import Case
 
+pytestmark = pytest.mark.slow
+
 PENDING = "uninitialized_variables"
 
 

@@ -21,6 +21,8 @@ from tfmagic.errors import SaveError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 X = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
 

@@ -19,6 +19,8 @@ from tfmagic.model.saving.destination import Destination
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 X = np.array([[1, 2], [3, 4]], np.float32)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 X = np.array([1, 2], np.float32)
 SPEC = tf.TensorSpec([None], name="x")
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 COARSE = {"mixed_precision": 1e-2, "half": 1e-2, "brain_half": 5e-2}
 X = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)

@@ -17,6 +17,8 @@ from tfmagic.model.saving import checkpoint
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 
 X = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)

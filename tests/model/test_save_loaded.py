@@ -17,6 +17,8 @@ from tfmagic.errors import SaveError
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 X = np.array([[1, 2], [3, 4]], np.float32)
 

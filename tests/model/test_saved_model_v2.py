@@ -14,6 +14,8 @@ from tfmagic import models, session
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 X = np.array([[1, 2], [3, 4]], np.float32)
 
 

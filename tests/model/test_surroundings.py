@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from networks import Case
 
+pytestmark = pytest.mark.slow
+
 v1 = tf.compat.v1
 
 

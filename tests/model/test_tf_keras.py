@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 tf_keras = pytest.importorskip("tf_keras")
 layers = tf_keras.layers
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 X = np.array([[1.0, 2.0]], np.float32)
 CELL = """
     x = tf.compat.v1.placeholder(tf.float32, [None, 2], name="x")

@@ -18,6 +18,8 @@ from tfmagic.runtime.hosted import hosted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def go() -> Iterator[threading.Event]:

@@ -16,6 +16,8 @@ from tfmagic.errors import InputError, RunTimeoutError
 from tfmagic.model.timing import Timing, measured
 from tfmagic.runtime.patience import Patience
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     """A clock that a call puts forward."""

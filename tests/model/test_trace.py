@@ -20,6 +20,8 @@ from tfmagic.runtime.executions import Execution
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 X = np.ones((100, 64), np.float32)
 
 

@@ -16,6 +16,8 @@ from tfmagic import models
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 class Touchy:
     """An object that notes whatever is asked of it."""
