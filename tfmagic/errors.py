@@ -67,6 +67,18 @@ class ConfigError(TfMagicError, ValueError):
     """A session configuration other than the one in force."""
 
 
+class SettingError(TfMagicError, ValueError):
+    """A setting that is impossible, or comes too late."""
+
+
+class MemoryBudgetError(TfMagicError, MemoryError):
+    """A model that does not fit into the memory budget, whatever is parked."""
+
+
+class ParkError(TfMagicError, OSError):
+    """A model that cannot be parked, or does not come back as it was."""
+
+
 class MissingTensorFlowError(TfMagicError, ImportError):
     """No TensorFlow in this environment, or one that is too old."""
 

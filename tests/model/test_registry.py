@@ -153,7 +153,7 @@ def test_drop_closes_the_native_session_and_lets_the_graph_go(tmp_path: Path) ->
     native = hosted(model.graph).native
     assert native is not None
     gone = weakref.ref(model.graph)
-    (record,) = models.drop("net")
+    (record,) = models.drop("net")["models"]
     assert (record["name"], record["calls"], record["state"]) == ("net", 1, "ready")
     with pytest.raises(RuntimeError, match="closed"):
         native.run("y:0", {"x:0": X})
@@ -186,7 +186,7 @@ def test_drop_of_an_unknown_name_drops_none(tmp_path: Path) -> None:
     assert list(models) == ["net"]
     models.drop(all=True)
     assert list(models) == []
-    assert models.drop(all=True) == []
+    assert models.drop(all=True)["models"] == []
 
 
 def test_a_drop_cancels_nothing_that_others_run(tmp_path: Path) -> None:

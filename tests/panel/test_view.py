@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, added_text, ends_text
+from tfmagic.panel.sentences import added_text
+from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View, ends_text
 
 if TYPE_CHECKING:
     from tfmagic.model.record import FileRecord, ModelRecord
@@ -38,6 +39,8 @@ def model(name: str = "net", source: str = "models/net", *, known: bool = True, 
         "variables": 3 if known else None,
         "weights_bytes": 26_600 if known else None,
         "constants_bytes": 12 if known else None,
+        "grew_bytes": 40_000 if known else None,
+        "run_peak_bytes": None,
         "names": ["a", "b"],
         "calls": 2,
         "last_latency_s": 0.002 if known else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import partial, wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -10,6 +10,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import (
     Magics,
     line_cell_magic,
+    line_magic,
     magics_class,
     needs_local_scope,
     no_var_expand,
@@ -18,12 +19,17 @@ from IPython.core.magic import (
 from IPython.display import display
 
 from tfmagic.errors import TfMagicError
-from tfmagic.magics import model_magic, run_magic, runner
+from tfmagic.magics import model_magic, run_magic, runner, runtime_magic
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
+from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
+from tfmagic.model.holders import also_look, forget
+from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.notices import notices
+from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -73,7 +79,6 @@ def _one_line(magic: F) -> F:
             shown = UsageError(str(error))
             # For sys.last_value: of a run in batches, what had been done by then.
             shown.partial = getattr(error, "partial", None)  # type: ignore[attr-defined]
-            raise shown from None
         except KeyboardInterrupt as error:
             # To show a traceback IPython reads every file that is in it, which takes
             # longer than coming back has taken.
@@ -82,6 +87,8 @@ def _one_line(magic: F) -> F:
             shown_as = ": ".join(filter(None, (type(error).__name__, str(error))))
             error._render_traceback_ = lambda: [shown_as]  # type: ignore[attr-defined]
             raise error.with_traceback(None) from None
+        # Outside the block above: what IPython keeps of an error must not keep where it came from, models included.
+        raise shown
 
     return cast("F", called)
 
@@ -132,6 +139,14 @@ class TfMagics(Magics):
         require_tensorflow()
         return runner.run_cell(run, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
 
+    @no_var_expand
+    @line_magic
+    @_one_line
+    def tf_runtime(self, line: str) -> View | None:
+        """Look at the one TensorFlow of this kernel, and give it back."""
+        __tracebackhide__ = True
+        return runtime_magic.run_line(line)
+
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
         notebook: dict[str, Any] = self.shell.user_ns
@@ -167,6 +182,9 @@ class TfMagics(Magics):
 
 # IPython shows a magic's docstring for %tf_model? and %tf_run?.
 TfMagics.tf_model.__doc__ = f"Register and look after models.\n\n{model_magic.help_text()}\n"
+TfMagics.tf_runtime.__doc__ = (
+    f"Look at the one TensorFlow of this kernel, and give it back.\n\n{runtime_magic.help_text()}\n"
+)
 TfMagics.tf_run.__doc__ = f"Run models.\n\n{run_magic.LINE.help()}\n\n{run_magic.CELL.help()}\n"
 
 
@@ -174,9 +192,34 @@ def _show(view: View) -> None:
     display(view)  # type: ignore[no-untyped-call]  # IPython's display has no types
 
 
+def _say(line: str) -> None:
+    print(line)  # noqa: T201 - in the cell that it comes from
+
+
+def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
+    """Return what the shell itself keeps of the last error."""
+    tb = getattr(getattr(shell, "InteractiveTB", None), "tb", None)
+    return [] if tb is None else [("the last traceback", tb, "get_ipython().InteractiveTB.tb = None")]
+
+
+def after_cell(result: Any = None) -> None:
+    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
+    del result
+    policy = memory_policy()
+    policy.settle()
+    # Not under a run: it would have to take its buffers anew.
+    if not any(model.state in {"running", "stopping"} for model in the_models().values()):
+        policy.trim()
+
+
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
+    add_settings(shell)
+    memory_policy().apply()
+    notices().show = _say
+    also_look("the last traceback", partial(_last_traceback, shell))
+    shell.events.register("post_run_cell", after_cell)
     shell.register_magics(TfMagics)
     add_matcher(shell)
     show_views(shell)
@@ -201,5 +244,11 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
     remove_matcher(shell)
     hide_views(shell)
+    remove_settings(shell)
+    forget("the last traceback")
+    notices().show = notices().log
+    for callback in list(shell.events.callbacks["post_run_cell"]):
+        if getattr(callback, "__module__", "") == after_cell.__module__ and callback.__name__ == after_cell.__name__:
+            shell.events.unregister("post_run_cell", callback)
     workers().dismiss()
     stay_as_ever()

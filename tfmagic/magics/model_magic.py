@@ -14,21 +14,22 @@ from tfmagic.model.names import VERBS
 from tfmagic.model.options import Options
 from tfmagic.model.registry import the_models
 from tfmagic.panel.code import Code
-from tfmagic.panel.view import (
-    FilePage,
-    ModelPage,
-    ModelTable,
-    Sentence,
-    View,
+from tfmagic.panel.sentences import (
     added_text,
+    dropped_text,
+    parked_text,
     saved_text,
     stopped_text,
     synced_text,
+    woken_text,
 )
+from tfmagic.panel.view import FilePage, ModelPage, ModelTable, Sentence, View
 from tfmagic.runtime.library import require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from tfmagic.model.model import Model
 
 _ENDS = (
     Option("--inputs", "name or rename inputs: NAME=op:0, commas between several", "ENDS", "ends"),
@@ -74,9 +75,18 @@ COMMANDS: dict[str, Command] = {
         "%tf_model sync NAME...",
         "Take the present weights of live objects into models that were added with --copy.",
     ),
+    "park": Command(
+        "%tf_model park NAME...",
+        "Have models take no tensor memory until they are next run. What their source does not give again goes to "
+        "disk, optimizer slots included.",
+    ),
+    "wake": Command(
+        "%tf_model wake NAME...",
+        "Give parked models their memory back now; running one does so, too.",
+    ),
     "drop": Command(
         "%tf_model drop NAME...",
-        "Drop models: their calls end and their variables are freed.",
+        "Drop models: their calls end, and their memory goes back to the system.",
         (Option("--all", "drop every model"),),
     ),
 }
@@ -131,17 +141,27 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
-    if verb == "add":
-        show(Sentence(_add(parsed, names)))
-    elif verb == "stop":
-        show(Sentence(_stop(parsed)))
-    elif verb == "sync":
-        show(Sentence(_sync(parsed)))
-    elif verb == "save":
-        show(Sentence(_save(parsed, names)))
-    else:
-        show(Sentence(_drop(parsed)))
+    show(Sentence(_done(verb, parsed, names)))
     return None
+
+
+def _done(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
+    """Do what a verb says, and return what came of it in words."""
+    __tracebackhide__ = True
+    if verb == "add":
+        return _add(parsed, names)
+    if verb == "save":
+        return _save(parsed, names)
+    if verb == "drop":
+        return _drop(parsed)
+    if verb == "sync":
+        return _sync(parsed)
+    do: dict[str, Callable[[Model], str]] = {
+        "stop": lambda model: stopped_text(model.stop(now=parsed.flag("now"))),
+        "park": lambda model: parked_text(model.park()),
+        "wake": lambda model: woken_text(model.wake()),
+    }
+    return _each(verb, parsed, do[verb])
 
 
 def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
@@ -250,12 +270,14 @@ def _sync(parsed: Parsed) -> str:
     return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
 
 
-def _stop(parsed: Parsed) -> str:
+def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
+    """Do something with each model that a line names, once all of them are known to be there."""
+    __tracebackhide__ = True
     if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS['stop'].usage}"
+        msg = f"a model's name was expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
     named = [the_models()[name] for name in dict.fromkeys(parsed.rest)]
-    return "\n".join(stopped_text(model.stop(now=parsed.flag("now"))) for model in named)
+    return "\n".join(do(model) for model in named)
 
 
 def _drop(parsed: Parsed) -> str:
@@ -266,10 +288,7 @@ def _drop(parsed: Parsed) -> str:
     if everything and parsed.rest:
         msg = "names and --all together were not expected: give one of the two"
         raise UsageLineError(msg)
-    records = the_models().drop(*parsed.rest, all=everything)
-    if not records:
-        return "there was no model to drop"
-    return f"dropped: {', '.join(record['name'] for record in records)}"
+    return dropped_text(the_models().drop(*parsed.rest, all=everything))
 
 
 def _options(parsed: Parsed, objects: Any = None) -> Options:

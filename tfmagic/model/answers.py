@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.trace import traced
 from tfmagic.runtime.errand import Errand
+from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.patience import Patience
 
@@ -102,6 +104,7 @@ class Answers(Life):
             Whether to keep in `trace` where the time went.
         """
         __tracebackhide__ = True
+        self.used_at_s = time.monotonic()
         mode = request.mode
         arrays = request.feeds() if feeds is None else feeds
 
@@ -141,7 +144,11 @@ class Answers(Life):
         """
         __tracebackhide__ = True
         with self.turn.taken():
-            room = self.mode_now().room
+            self.used_at_s = time.monotonic()
+            mode = self.mode_now()
+            room = mode.room
+            if mode.graph is not None:
+                hosted(mode.graph).changed = True
             here = Errand()
             self._cells[here] = None
             try:

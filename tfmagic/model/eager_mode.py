@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.model.names import unique
-from tfmagic.model.variables import Weights, bytes_of
+from tfmagic.model.variables import Weights, variable_record, weighed
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.interrupts import Reach, held_back, let_in
 from tfmagic.runtime.private import Cancellation
@@ -105,12 +105,19 @@ class EagerMode:
             variables = list(self._variables())
         except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
             return Weights(0, None, 0)
-        sizes = [bytes_of(variable.shape, variable.dtype) for variable in variables]
-        known = [size for size in sizes if size is not None]
-        return Weights(len(variables), sum(known) if len(known) == len(sizes) else None, 0)
+        names = unique(_name_of(variable) for variable in variables)
+        return weighed(
+            variable_record(name, variable.dtype, variable.shape, str(getattr(variable, "device", "")))
+            for name, variable in zip(names, variables, strict=True)
+        )
 
     def open(self) -> None:
         """Do nothing: the object is there."""
+
+    @property
+    def parked(self) -> bool:
+        """False: an object is never emptied."""
+        return False
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Give name and present value of each of the object's variables; all if `names` is None."""
@@ -130,7 +137,7 @@ class EagerMode:
     def named_variables(self) -> dict[str, Any]:
         """Return the object's variables by name; Keras's have a path, and names may be the same."""
         variables = list(self._variables())
-        names = unique(str(getattr(variable, "path", None) or variable.name).split(":")[0] for variable in variables)
+        names = unique(_name_of(variable) for variable in variables)
         return dict(zip(names, variables, strict=True))
 
     def fetch(self, signature: Signature, name: str) -> str:
@@ -285,6 +292,10 @@ def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
             return dict(zip((str(name) for name in names), values, strict=True))
         return {f"output_{index}": value for index, value in enumerate(values)}
     return {str(names[0]) if len(names) == 1 and names[0] else "output": result}
+
+
+def _name_of(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name).split(":")[0]
 
 
 def _tensor(value: Any) -> Any:

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import InputError, SourceError, near_to
 from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.model.startup import Startup
-from tfmagic.model.variables import Weights, constants_of, weights_of
+from tfmagic.model.variables import weights_of
+from tfmagic.model.writing import may_write
+from tfmagic.runtime.away import OnDisk, held_by
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
+from tfmagic.runtime.spill import Spill
+from tfmagic.runtime.tables import tables_of
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
     from tfmagic.model.guard import Guard
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
+    from tfmagic.model.variables import Weights
+    from tfmagic.runtime.away import Away
+    from tfmagic.runtime.hosted import OpenGraph
     from tfmagic.runtime.patience import Patience
     from tfmagic.runtime.runs import Runs
 
@@ -113,8 +120,7 @@ class GraphMode:
         """Return what the graph's variables and constants weigh."""
         version = self.graph.version
         if self._weighed is None or self._weighed[0] != version:
-            count, variables_bytes = weights_of(self.graph)
-            self._weighed = (version, Weights(count, variables_bytes, constants_of(self.graph)))
+            self._weighed = (version, weights_of(self.graph))
         return self._weighed[1]
 
     def open(self) -> None:
@@ -127,6 +133,58 @@ class GraphMode:
         KernelSession().open(self.graph)
         self._former = None
 
+    @property
+    def parked(self) -> bool:
+        """Whether its variables take no memory, until it is next run."""
+        return hosted(self.graph).parked
+
+    @property
+    def is_parked_whole(self) -> bool:
+        """Whether it is parked in a file, so that its source is not needed for its weights."""
+        return hosted(self.graph).parked_whole
+
+    def park(self, place: Callable[[], Path], *, again: bool) -> int | None:
+        """Have the variables take no memory until the graph is next run.
+
+        Parameters
+        ----------
+        place
+            Gives a path for a file.
+        again
+            Whether the source would give the values that the graph began with.
+
+        Returns
+        -------
+        int or None
+            The size of the file in bytes; 0 where none was needed, None where
+            nothing was done, since a run is under way.
+
+        Raises
+        ------
+        ParkError
+            When the file cannot be written; the graph is as it was.
+        """
+        written = 0
+
+        def keep(opened: OpenGraph) -> Away:
+            nonlocal written
+            if again and not self._has_changed(opened):
+                return OnDisk(None)
+            spill = Spill(place())
+            written = spill.write(held_by(self.graph, opened.native))
+            return OnDisk(spill)
+
+        return written if hosted(self.graph).park(keep) else None
+
+    def wake(self) -> None:
+        """Give the graph its values back."""
+        KernelSession().open(self.graph)
+
+    def _has_changed(self, opened: OpenGraph) -> bool:
+        if hosted(self.graph).changed or tables_of(self.graph):
+            return True
+        return any(may_write(self.graph, fetches) for fetches in opened.fetched)
+
     def _host(self) -> None:
         KernelSession().host(self.graph, self.room.label, fill=self._fill, prepare=self.room.initialiser)
 
@@ -137,6 +195,7 @@ class GraphMode:
 
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
+        hosted(self.graph).changed = True
         with KernelSession().native(self.graph) as native:
             values_of(self.graph).write(native, values)
 

@@ -15,6 +15,8 @@ from tfmagic.model.stopping import stopped, tell
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
 from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.malloc import rss_bytes
+from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.runs import wait_until
 from tfmagic.runtime.values import checksum
 from tfmagic.runtime.worker import workers
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner would never end by itself.
 _DRAIN_S = 5.0
+# From how much on it is worth giving back what reading a source has left over.
+_LEFT_OVER_BYTES = 32_000_000
 
 
 class Life:
@@ -52,6 +56,8 @@ class Life:
         tells whether it was trained since.
     saved : Saved or None
         Where it was last saved, and what was written.
+    grew_bytes : int or None
+        By how much the process grew when it was built; None before that.
     turn : Turn
         Whose command it is to change the model.
     """
@@ -64,8 +70,11 @@ class Life:
         self.notes: tuple[str, ...] = ()
         self.began_with: dict[str, int] | None = None
         self.saved: Saved | None = None
+        self.grew_bytes: int | None = None
         self.turn = turn or Turn(name)
+        self.used_at_s = time.monotonic()
         self._mode: GraphMode | EagerMode | None = None
+        self._coming: GraphMode | EagerMode | None = None
         self._building = threading.RLock()
         self._cells: dict[Errand, None] = {}
         self._dropped = self._renewed = False
@@ -134,7 +143,7 @@ class Life:
             return "failed"
         # Looked at once: another thread may be dropping the model.
         mode, cells = self._mode, list(self._cells)
-        if mode is None:
+        if mode is None or mode.parked:
             return "parked"
         if mode.stopping or any(cell.given_up_at is not None for cell in cells):
             return "stopping"
@@ -189,28 +198,36 @@ class Life:
         with self._building:
             from tfmagic.model.sources.copying import built_from
 
+            before_bytes = rss_bytes()
             try:
                 built = let_in(partial(built_from, self.source, self.name, self.options))
             except Exception as error:
                 self._failure = first_line(error)
                 raise
-            began_with: dict[str, int] | None = None
+            began_with = self.began_with
             try:
                 default_among(self.name, built.mode.signatures, self.options.signature)
+                self._settle_in(built.mode)
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
                 workers().call(built.mode.open)
-                if self.source.is_written_anew:
+                if self.source.is_written_anew and self.began_with is None:
                     began_with = workers().call(partial(checksums, built.mode))
             except BaseException:
                 built.mode.close()
                 raise
             self._failure = None
+            # What reading took and has freed is no part of the model.
+            memory_policy().trim(_LEFT_OVER_BYTES)
+            self.grew_bytes = rss_bytes() - before_bytes
             self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode, self.began_with = built.mode, began_with
             if self._dropped:
                 self._mode = None
                 built.mode.close()
                 raise self._gone()
+
+    def _settle_in(self, mode: GraphMode | EagerMode) -> None:
+        """Do what there is to do before a mode takes its memory; what builds on this knows."""
 
     @held_back
     def sync(self) -> int:
@@ -234,6 +251,7 @@ class Life:
         present = mode.present
         if mode.anew is not None:
             made = mode.anew()
+            self._settle_in(made)
             made.open()
             self._mode = made
             mode.close()

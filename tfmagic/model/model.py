@@ -6,10 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError
-from tfmagic.model.answers import Answers
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
-from tfmagic.model.signature import default_among
+from tfmagic.model.parking import Parking
 from tfmagic.model.timing import timed
 from tfmagic.model.waiting import in_batches, patience_of, waited_for
 from tfmagic.runtime.interrupts import held_back, let_in
@@ -18,12 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tfmagic.model.record import ModelRecord
     from tfmagic.model.result import Result
     from tfmagic.model.timing import Timing
 
 
-class Model(Answers):
+class Model(Parking):
     """A model of the registry. Made by ``models.add``, not by hand."""
 
     # -- calling -------------------------------------------------------------
@@ -209,37 +207,6 @@ class Model(Answers):
 
         with self.turn.taken():
             return let_in(partial(python_of, self))
-
-    # -- as plain data ---------------------------------------------------------------
-
-    def record(self) -> ModelRecord:
-        """Return what a view shows of this model, as plain data."""
-        # Looked at once: another thread may be dropping the model.
-        mode = self._mode
-        weights = None if mode is None else mode.weights()
-        signatures = {} if mode is None else mode.signatures
-        default = None if mode is None else default_among(self.name, signatures, self.options.signature)
-        return {
-            "name": self.name,
-            "kind": self.source.kind,
-            "copied": self.options.copy,
-            "mode": self.mode,
-            "state": self.state,
-            "source": self.source.text,
-            "path": self.source.where,
-            "device": self.options.device,
-            "default_signature": default,
-            "signatures": [signature.record() for signature in signatures.values()],
-            "variables": None if weights is None else weights.variables,
-            "weights_bytes": None if weights is None else weights.variables_bytes,
-            "constants_bytes": None if weights is None else weights.constants_bytes,
-            "names": [] if mode is None else list(mode.room.names),
-            "calls": self._calls.count,
-            "last_latency_s": self._calls.last_latency_s,
-            "median_latency_s": self._calls.median_latency_s,
-            "last_error": self._failure or self._calls.last_error,
-            "notes": list(self.notes),
-        }
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

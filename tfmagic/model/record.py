@@ -17,6 +17,11 @@ class ModelRecord(TypedDict):
         The size of its variables.
     constants_bytes
         The size of the constants in its graph, where a frozen one has its weights.
+    grew_bytes
+        By how much the process's resident memory grew when it was built, measured;
+        what other threads took meanwhile is in it.
+    run_peak_bytes
+        The most that its last traced run had taken at one time, beside the weights.
     copied
         Whether it has a graph of its own beside the live object that it came from.
     """
@@ -34,6 +39,8 @@ class ModelRecord(TypedDict):
     variables: int | None
     weights_bytes: int | None
     constants_bytes: int | None
+    grew_bytes: int | None
+    run_peak_bytes: int | None
     names: list[str]
     calls: int
     last_latency_s: float | None

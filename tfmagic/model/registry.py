@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from tfmagic.errors import InputError, NameTakenError, SourceError, UnknownNameError, did_you_mean
+from tfmagic.model.budget import budget
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
 from tfmagic.model.turn import Turn
@@ -23,6 +23,7 @@ from tfmagic.runtime.worker import workers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tfmagic.model.leaving import DropRecord
     from tfmagic.model.model import Model
     from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
     from tfmagic.model.sources.source import Source
@@ -66,6 +67,7 @@ class Models(Mapping[str, "Model"]):
         self._adding: set[str] = set()
         self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         self._lock = threading.RLock()
+        budget().models = self._present
 
     # -- a mapping -------------------------------------------------------------
 
@@ -257,8 +259,8 @@ class Models(Mapping[str, "Model"]):
             return Admission(model, outcome, former)
 
     @held_back
-    def drop(self, *names: str, all: bool = False) -> list[ModelRecord]:  # noqa: A002 - as the magic's --all
-        """Drop models: calls end, native sessions close, variables are freed.
+    def drop(self, *names: str, all: bool = False) -> DropRecord:  # noqa: A002 - as the magic's --all
+        """Drop models: calls end, native sessions close, and their memory goes back to the system.
 
         Parameters
         ----------
@@ -269,16 +271,19 @@ class Models(Mapping[str, "Model"]):
 
         Returns
         -------
-        list of ModelRecord
-            The dropped models as they were.
+        DropRecord
+            The dropped models as they were, what was given back, and who still holds any of it.
 
         Raises
         ------
         UnknownNameError
             When one of the names is not there; then none is dropped.
         """
+        from tfmagic.model.leaving import Leaving
+
         with self._lock:
             asked = [self[name] for name in dict.fromkeys(self if all else names)]
+        leaving = Leaving(asked)
         with ExitStack() as stack:
             # In one order, so that two who drop several do not wait for each other.
             for model in sorted(asked, key=lambda model: model.name):
@@ -292,9 +297,21 @@ class Models(Mapping[str, "Model"]):
             # Each goes, also when the person will not wait for the run of another.
             for model in reversed(models):
                 stack.callback(model.release)
-        if models:
-            gc.collect()
-        return records
+        # Nothing here may refer to them while it is looked for who does.
+        del asked, models, stack
+        return leaving.record(records)
+
+    @property
+    def memory_budget(self) -> str:
+        """How much the models may take together: ``"1.5GB"``, ``"2GB,gpu:0=8GB"``, ``"auto"``, or ``""`` for no limit.
+
+        Models that do not fit are parked, the least recently used first.
+        """
+        return budget().text
+
+    @memory_budget.setter
+    def memory_budget(self, text: str) -> None:
+        budget().choose(text)
 
     # -- looking -----------------------------------------------------------------
 
@@ -316,6 +333,10 @@ class Models(Mapping[str, "Model"]):
         from tfmagic.model.sources.inspection import inspect_path
 
         return inspect_path(path)
+
+    def _present(self) -> list[Model]:
+        with self._lock:
+            return list(self._models.values())
 
     def _turn_of(self, name: str) -> Turn:
         """Return the turn of whatever model has the name, now and later."""

@@ -13,7 +13,7 @@ from tfmagic.errors import PathTakenError
 from tfmagic.model.chrome import chrome_events
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.saving.destination import Destination
-from tfmagic.runtime.executions import Execution, executions_of
+from tfmagic.runtime.executions import Execution, executions_of, peak_of
 from tfmagic.runtime.private import chrome_trace
 from tfmagic.runtime.profile import profiled
 
@@ -112,6 +112,9 @@ class Trace:
     ----------
     executions : list of Execution
         Each execution, in the order in which they began.
+    peak_bytes : int or None
+        The most that the run had taken at one time, beside the weights; None where
+        that was not recorded, as for a live object.
     """
 
     def __init__(
@@ -121,11 +124,14 @@ class Trace:
         wall_s: float,
         executions: Iterable[Execution],
         chrome: Callable[[], str | None] = lambda: None,
+        *,
+        peak_bytes: int | None = None,
     ) -> None:
         self.model = model
         self.mode = mode
         self.wall_s = wall_s
         self.executions = sorted(executions, key=lambda execution: execution.start_ns)
+        self.peak_bytes = peak_bytes
         self._chrome = chrome
         self._total_s = sum(one.time_s for one in self.executions)
 
@@ -251,7 +257,8 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patienc
     outputs = mode.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
     wall_s = time.perf_counter() - began
     stats = metadata.step_stats
-    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(stats), partial(chrome_trace, stats))
+    chrome = partial(chrome_trace, stats)
+    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(stats), chrome, peak_bytes=peak_of(stats))
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
+
+from tfmagic.runtime.executions import short_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,22 @@ _COLLECTIONS = (
     v1.GraphKeys.LOCAL_VARIABLES,
     v1.GraphKeys.METRIC_VARIABLES,
 )
+
+
+class VariableRecord(TypedDict):
+    """One variable. None stands for what is not fixed, or was not asked for.
+
+    Attributes
+    ----------
+    device
+        Where it was asked to be.
+    """
+
+    name: str
+    dtype: str
+    shape: list[int | None] | None
+    size_bytes: int | None
+    device: str | None
 
 
 @dataclass(frozen=True)
@@ -32,11 +50,24 @@ class Weights:
         Their size; None where a shape is not fixed.
     constants_bytes
         The size of the constants in the graph.
+    by_variable
+        Each variable, the largest first.
     """
 
     variables: int
     variables_bytes: int | None
     constants_bytes: int
+    by_variable: tuple[VariableRecord, ...] = ()
+
+    def bytes_on(self, device: str) -> int:
+        """Return what is known to lie on a device (``CPU:0``); what asked for none counts for ``""``."""
+        sizes = (one["size_bytes"] or 0 for one in self.by_variable if (one["device"] or "") == device)
+        return sum(sizes) + (0 if device else self.constants_bytes)
+
+    @property
+    def devices(self) -> set[str]:
+        """The devices that were asked for, with ``""`` for none."""
+        return {one["device"] or "" for one in self.by_variable} | {""}
 
 
 def variables_of(graph: Any) -> list[Any]:
@@ -60,24 +91,40 @@ def bytes_of(shape: Any, dtype: Any) -> int | None:
     return None if elements is None or not size else elements * int(size)
 
 
-def weights_of(graph: Any) -> tuple[int, int | None]:
-    """Return how many variables a graph has, and their size in bytes.
+def weights_of(graph: Any) -> Weights:
+    """Return what the variables and constants of a graph weigh.
 
     Text counts for nothing in that size: it has none that is fixed. The handles
     and not the collections are counted: a graph that was loaded from a file may
     have variables in no collection.
     """
-    count, total = 0, 0
-    unknown = False
-    for op in graph.get_operations():
-        if op.type in {"VarHandleOp", "VariableV2", "Variable"}:
-            count += 1
-            if op.get_attr("dtype") == tf.string:
-                continue
-            size = bytes_of(op.get_attr("shape"), op.get_attr("dtype"))
-            unknown = unknown or size is None
-            total += size or 0
-    return count, None if unknown else total
+    records = [
+        variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
+        for op in graph.get_operations()
+        if op.type in {"VarHandleOp", "VariableV2", "Variable"}
+    ]
+    return weighed(records, constants_of(graph))
+
+
+def variable_record(name: str, dtype: Any, shape: Any, device: str) -> VariableRecord:
+    """Return a variable as plain data."""
+    shape = tf.TensorShape(shape)
+    return {
+        "name": name,
+        "dtype": tf.as_dtype(dtype).base_dtype.name,
+        "shape": None if shape.rank is None else shape.as_list(),
+        "size_bytes": bytes_of(shape, dtype),
+        "device": short_device(device) or None,
+    }
+
+
+def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weights:
+    """Return what variables weigh together."""
+    ordered = sorted(records, key=lambda one: -(one["size_bytes"] or 0))
+    sizes = [one["size_bytes"] for one in ordered if one["dtype"] != "string"]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    return Weights(len(ordered), total, constants_bytes, tuple(ordered))
 
 
 def constants_of(graph: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tfmagic.model.sizes import size_text
+
 UNKNOWN = "unknown"
 """What stands for a figure that is not known; never a zero."""
 
@@ -10,14 +12,7 @@ def bytes_text(count: int | None) -> str:
     """Return a size in bytes as ``26.6 kB`` (powers of ten)."""
     if count is None:
         return UNKNOWN
-    if count < 1000:
-        return f"{count} B"
-    size, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB"):
-        if size < 999.5:
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.3g} {unit}" if size < 999.5 else f"{size:.0f} {unit}"
+    return size_text(count)
 
 
 def seconds_text(seconds: float | None) -> str:

@@ -16,7 +16,7 @@ from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord, SavedRecord, StopRecord
+    from tfmagic.model.record import FileRecord, ModelRecord
     from tfmagic.model.signature import SignatureRecord, TensorRecord
 
 
@@ -75,8 +75,8 @@ class ModelTable(View):
                 record["kind"],
                 record["mode"],
                 record["state"],
-                ends_text(_default(record), "inputs"),
-                ends_text(_default(record), "outputs"),
+                ends_text(default_signature(record), "inputs"),
+                ends_text(default_signature(record), "outputs"),
                 bytes_text(record["weights_bytes"]),
                 bytes_text(record["constants_bytes"]),
                 str(record["calls"]),
@@ -104,6 +104,7 @@ class ModelPage(View):
     def _facts(self) -> Table:
         record = self.record
         variables = UNKNOWN if record["variables"] is None else str(record["variables"])
+        peak = record["run_peak_bytes"]
         rows = [
             ("source", f"{record['source']} ({record['kind']})"),
             *([("path", record["path"])] if record["path"] else []),
@@ -112,6 +113,8 @@ class ModelPage(View):
             ("device", record["device"] or "no request"),
             ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
             ("constants", bytes_text(record["constants_bytes"])),
+            ("process grew by", bytes_text(record["grew_bytes"])),
+            ("peak of a run", "unknown until one is traced" if peak is None else bytes_text(peak)),
             ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
             ("names", ", ".join(record["names"]) or "none"),
         ]
@@ -188,88 +191,8 @@ def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", "
     return apart.join(_end_text(end) for end in ends)
 
 
-def stopped_text(record: StopRecord) -> str:
-    """Return the line that says what came of stopping a model."""
-    if record["mode"] == "eager":
-        cancelled = "its call was cancelled; its weights are the object's own, as they stand"
-    elif record["variables"]:
-        cancelled = f"its run was cancelled, and its {_count(record['variables'])} kept (a half-finished step may show)"
-    else:
-        cancelled = "its run was cancelled"
-    said = {
-        "idle": "there was nothing to stop",
-        "ended": f"its run has ended, after {seconds_text(record['waited_s'])}",
-        "cancelled": cancelled,
-        "reloaded": "its run was cancelled; its variables could not be read within 2 s, "
-        "so they are those of its source again",
-        "ending": "it was told to end, and its present operation goes on: it is stopping until that has ended",
-    }
-    return f"{record['name']}: {said[record['outcome']]}"
-
-
-def _count(variables: int) -> str:
-    return "1 variable" if variables == 1 else f"{variables} variables"
-
-
-def synced_text(variables: int) -> str:
-    """Return how many variables took the values of a live object."""
-    return _count(variables)
-
-
-def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
-    """Return the lines that say what came of adding a model.
-
-    Parameters
-    ----------
-    record
-        The model.
-    outcome
-        ``added``, ``kept``, ``renewed`` or ``replaced``.
-    former
-        What became of the weights that a cell's model had before.
-    """
-    if outcome == "kept":
-        return f"{record['name']}: unchanged, kept"
-    copied = "a copy of the " if record["copied"] else ""
-    head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
-    if record["kind"] == "cell":
-        anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
-        head = f"{record['name']} {outcome}: built by the cell{anew}"
-    notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
-    signature = _default(record)
-    if signature is None:
-        return f"{head}{notes}, {record['state']} until it is first run"
-    if record["variables"] == 0:
-        weights = f"{bytes_text(record['constants_bytes'])} of constants"
-    else:
-        noun = "variable" if record["variables"] == 1 else "variables"
-        weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
-    ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
-    return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
-
-
-def _former_text(former: FormerRecord | None) -> str:
-    lines = []
-    if former is not None and former["carried"]:
-        lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
-    if former is not None and former["name"] is not None:
-        lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
-    return "".join(f"\n  {line}" for line in lines)
-
-
-def saved_text(name: str, record: SavedRecord) -> str:
-    """Return the sentence that says what was written of a model."""
-    count = record["variables"]
-    weights = "no variables" if count == 0 else "1 variable" if count == 1 else f"{count} variables"
-    if record["format"] == "frozen graph" and count:
-        weights += " as constants"
-    if record["for_training"]:
-        weights += f", {record['for_training']} of them for training alone"
-    size = bytes_text(record["size_bytes"])
-    return "; ".join([f"{name} saved: {record['format']} {record['path']}, {size} with {weights}", *record["notes"]])
-
-
-def _default(record: ModelRecord) -> SignatureRecord | None:
+def default_signature(record: ModelRecord) -> SignatureRecord | None:
+    """Return the signature that a call uses; None where none is known."""
     return next((one for one in record["signatures"] if one["name"] == record["default_signature"]), None)
 
 

@@ -63,6 +63,29 @@ def executions_of(step_stats: Any) -> Iterator[Execution]:
             yield _execution(node, short_device(stats.device))
 
 
+def peak_of(step_stats: Any) -> int | None:
+    """Return the most that a run had taken from the allocators at one time, in bytes; None where none has counted.
+
+    Of several devices the peaks are added, though they may not have been reached together.
+    """
+    total: int | None = None
+    for stats in step_stats.dev_stats:
+        taken = sorted(
+            (record.alloc_micros, record.alloc_bytes)
+            for node in stats.node_stats
+            for used in node.memory
+            for record in used.allocation_records
+        )
+        if not taken:
+            continue
+        held = peak = 0
+        for _, count in taken:
+            held += count
+            peak = max(peak, held)
+        total = (total or 0) + peak
+    return total
+
+
 def _execution(node: Any, device: str) -> Execution:
     label = _LABEL.search(node.timeline_label)
     kernel = _OPERATION_OF_KERNEL.search(node.timeline_label)

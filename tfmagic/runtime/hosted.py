@@ -10,24 +10,22 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
+from tfmagic.runtime.away import OnDisk, read_in_time
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
-from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.runs import Run, Runs
-from tfmagic.runtime.tables import Table, read_tables, tables_of, write_table
-from tfmagic.runtime.values import holds_only_variables, values_of
-from tfmagic.runtime.worker import workers
+from tfmagic.runtime.values import holds_only_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tfmagic.runtime.away import Away
 
 v1 = tf.compat.v1
 
@@ -35,9 +33,6 @@ _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
 
 Fill = Callable[[Any], None]
-
-_READ_S = 2.0
-"""How long the variables of a graph that is being cancelled may take to read."""
 
 
 class OpenGraph:
@@ -49,11 +44,14 @@ class OpenGraph:
         The native session.
     closed : bool
         Whether it has been closed since.
+    fetched : set
+        What prepared calls have fetched.
     """
 
     def __init__(self, native: NativeSession) -> None:
         self.native = native
         self.closed = False
+        self.fetched: set[tuple[str, ...]] = set()
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
         self._making = threading.Lock()
 
@@ -65,6 +63,7 @@ class OpenGraph:
             with self._making:
                 made = self._callables.get(key) or native_callable(self.native, *key)
                 self._callables[key] = made
+                self.fetched.add(key[1])
         return made
 
     def close(self) -> None:
@@ -93,6 +92,10 @@ class HostedGraph:
         it again.
     runs : Runs
         The native runs that are under way.
+    arriving : callable or None
+        Called before a native session is opened: memory may have to be made for it.
+    changed : bool
+        Whether anything but prepared calls was run since the graph was filled.
     """
 
     def __init__(self) -> None:
@@ -102,9 +105,11 @@ class HostedGraph:
         self.opened: OpenGraph | None = None
         self.evictions = 0
         self.runs = Runs(self)
+        self.changed = False
         self._opening = threading.RLock()
         self._unready = False
-        self._kept: _Kept | None = None
+        self._away: Away | None = None
+        self.arriving: Callable[[], None] | None = None
         self._cancelling = threading.Lock()
 
     def begin(self) -> Run:
@@ -139,6 +144,8 @@ class HostedGraph:
             return self.opened
 
     def _open(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
+        if self.arriving is not None:
+            self.arriving()
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._unready = True
         # Seen by the fill's own runs, which come back here.
@@ -160,15 +167,18 @@ class HostedGraph:
             self._unready = False
 
     def _fill(self, graph: Any, native: Any) -> None:
-        kept = self._kept
-        if self.fill is not None and (kept is None or not holds_only_variables(graph)):
+        away = self._away
+        whole = away is not None and away.is_whole
+        if self.fill is not None and (not whole or not holds_only_variables(graph)):
             with graph.as_default():
                 self.fill(native)
-        if kept is not None:
-            values_of(graph).write(native, kept.variables)
-            for table, columns in kept.tables:
-                write_table(graph, native, table, columns)
-            self._kept = None
+        if away is not None:
+            away.put_back(graph, native)
+        self._away = None
+        # What was put back is not what the source gives.
+        self.changed = whole
+        if away is not None:
+            away.discard()
 
     def check(self, run: Run, cause: Exception | None = None) -> None:
         """Refuse to go on with a run that began before the graph was given up, or that was cancelled."""
@@ -181,7 +191,7 @@ class HostedGraph:
         """Close the native session, and forget what the graph is called and how it is filled."""
         self.evictions += 1
         self.close()
-        self.label = self.fill = self.prepare = None
+        self.label = self.fill = self.prepare = self.arriving = None
 
     @held_back
     def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
@@ -227,8 +237,8 @@ class HostedGraph:
         # New runs wait until the other native session is open.
         self._unready = True
         try:
-            kept = _read_in_time(graph, opened)
-            self._kept, self.opened = kept, None
+            kept = read_in_time(graph, opened.native)
+            self._away, self.opened = kept, None
             self._end(opened)
         finally:
             self._unready = False
@@ -240,6 +250,49 @@ class HostedGraph:
         self.runs.cancel(list(self.runs.under_way))
         if opened is not None:
             opened.close()
+
+    @property
+    def parked(self) -> bool:
+        """Whether what the graph held is away, until it is next run."""
+        return self.opened is None and self._away is not None
+
+    @property
+    def parked_whole(self) -> bool:
+        """Whether every variable is among what is away."""
+        return self.parked and self._away is not None and self._away.is_whole
+
+    @held_back
+    def park(self, keep: Callable[[OpenGraph], Away]) -> bool:
+        """Close the native session, once what it holds is kept elsewhere.
+
+        Parameters
+        ----------
+        keep
+            Keeps it, and says where; an error of its leaves the graph as it is.
+
+        Returns
+        -------
+        bool
+            False where a run is under way, or the graph is just being opened.
+        """
+        if not self._opening.acquire(blocking=False):
+            return False
+        try:
+            opened = self.opened
+            if opened is None:
+                # Never opened, or closed with the whole session: it comes back from its source.
+                self._away = self._away or OnDisk(None)
+                return True
+            # New runs wait from here on; one that has its native session already is counted.
+            self._unready = True
+            if len(self.runs):
+                return False
+            self._away = let_in(lambda: keep(opened))
+            self._close()
+            return True
+        finally:
+            self._unready = False
+            self._opening.release()
 
     @property
     def native(self) -> NativeSession | None:
@@ -261,39 +314,15 @@ class HostedGraph:
 
     def close(self) -> None:
         """Close the native session: variables are freed now, a run under way is cancelled."""
-        self._kept = None
+        away, self._away = self._away, None
         self._close()
+        if away is not None:
+            away.discard()
 
     def _close(self) -> None:
         opened, self.opened = self.opened, None
         if opened is not None:
             opened.close()
-
-
-@dataclass
-class _Kept:
-    """What a graph held when its native session was exchanged."""
-
-    variables: list[tuple[str, np.ndarray]]
-    tables: list[tuple[Table, tuple[np.ndarray, np.ndarray]]]
-
-
-def _read_in_time(graph: Any, opened: OpenGraph) -> _Kept | None:
-    """Return copies of a graph's variables and tables as they stand, None where that takes over two seconds."""
-
-    def read() -> _Kept:
-        tables = tables_of(graph)
-        columns = [column for _, column in read_tables(graph, opened.native, tables)]
-        # Copies: a run that goes on may write to what was read.
-        return _Kept(
-            [(name, np.array(value)) for name, value in values_of(graph).read(opened.native)],
-            list(zip(tables, zip(columns[::2], columns[1::2], strict=True), strict=True)),
-        )
-
-    try:
-        return workers().call_apart(read, Patience(_READ_S))
-    except Exception:  # noqa: BLE001 - whatever the reason, the source is what is left
-        return None
 
 
 def hosted(graph: Any) -> HostedGraph:

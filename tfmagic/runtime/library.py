@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.errors import MissingTensorFlowError
 from tfmagic.runtime.banner import without_banners
+from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,6 +22,7 @@ OLDEST = (2, 16)
 def _imported() -> ModuleType:
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
+    memory_policy().apply()
     with without_banners():
         return importlib.import_module("tensorflow")
 

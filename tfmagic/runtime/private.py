@@ -33,6 +33,22 @@ def session_interface() -> type:
     return object
 
 
+def devices_are_made() -> bool:
+    """Return whether TensorFlow has made its eager devices, from when on it takes memory.
+
+    Where the private name has gone the answer is no: what then comes too late is
+    not said.
+    """
+    try:
+        from tensorflow.python.eager import context
+
+        made: Any = context.context_safe()
+        handle = None if made is None else made._context_handle  # noqa: SLF001
+    except (ImportError, AttributeError):
+        return False
+    return handle is not None
+
+
 def eager_config() -> Any:
     """Return the ``ConfigProto`` that ``tf.config`` has come to, logical devices included.
 

@@ -25,6 +25,7 @@ from tfmagic.runtime.hosted import Fill, OpenGraph, hosted, label_of, never_bega
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.patience import Patience
+from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.process import once
 from tfmagic.runtime.runs import Run
 from tfmagic.runtime.tf1_interface import Tf1Interface
@@ -65,6 +66,7 @@ class KernelSession(Tf1Interface):
     _graphs: weakref.WeakSet[Any]
     _config: Any
     _frozen: bool
+    has_opened: bool
 
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
@@ -79,6 +81,7 @@ class KernelSession(Tf1Interface):
         session._graphs = weakref.WeakSet()
         session._config = None
         session._frozen = False
+        session.has_opened = False
         session._lock = threading.RLock()
         session._entered = threading.local()
         return session
@@ -190,6 +193,7 @@ class KernelSession(Tf1Interface):
                 patience.require()
             if metadata is None and (patience is None or patience.seconds is None):
                 return list(opened.callable(feeds, fetches)(*values))
+            opened.fetched.add(tuple(fetches))
             options = (patience or Patience()).run_options()
             if metadata is not None:
                 options.trace_level = v1.RunOptions.FULL_TRACE
@@ -362,7 +366,11 @@ class KernelSession(Tf1Interface):
             with self._lock:
                 self._graphs.add(graph)
             scope.note(graph)
-        return record.open(graph, self._freeze, run)
+        opened = record.open(graph, self._freeze, run)
+        if not self.has_opened:
+            self.has_opened = True
+            memory_policy().settle()
+        return opened
 
     @held_back
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
@@ -371,6 +379,7 @@ class KernelSession(Tf1Interface):
 
         def use(opened: OpenGraph) -> Any:
             __tracebackhide__ = True
+            record.changed = True
             return opened.native.run(fetches, feeds, options, metadata)
 
         run = record.begin()

@@ -6,7 +6,6 @@ where it draws none. Of a constant nobody can count on.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,13 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError
 from tfmagic.model.saving.calls import LOOPS, PASSES_ON, arguments_of, name_of, names_called, number_of
+from tfmagic.model.writing import WRITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _RESOURCE = tf.resource.as_datatype_enum
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
-_WRITES = re.compile(
-    r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|(Resource)?StridedSliceAssign"
-    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|CountUpTo"
-)
 
 
 @dataclass
@@ -106,7 +102,7 @@ class Effects:
         if node.op in PASSES_ON or node.op.startswith("Ref"):
             return touched
         found = {handle(edge) for edge in node.input if not edge.startswith("^")} - {None}
-        if _WRITES.match(node.op):
+        if WRITES.match(node.op):
             # Of an unknown one where none is found: a write it is in any case.
             touched.writes = found or {None}
         else:

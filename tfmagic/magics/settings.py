@@ -1,0 +1,89 @@
+"""``%config TfMagic``: the settings, each validated, with the reason in the error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from traitlets import TraitError, Unicode, observe, validate
+from traitlets.config import Configurable
+
+from tfmagic.errors import SettingError
+from tfmagic.model.budget import budget, size_of
+from tfmagic.model.sizes import size_text
+from tfmagic.runtime.park_directory import park_directory
+from tfmagic.runtime.policy import memory_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class TfMagic(Configurable):
+    """What a person can set, also in ``ipython_config.py`` (``c.TfMagic.memory_budget = "1.5GB"``)."""
+
+    memory_budget = Unicode(
+        "",
+        help='How much the models may take together: "1.5GB", "2GB,gpu:0=8GB", or "auto" (80 % of a container\'s limit, '
+        "less what TensorFlow itself takes). What does not fit is parked, the least recently used first. Empty for "
+        "no limit.",
+    ).tag(config=True)
+    memory_policy = Unicode(
+        "return",
+        help='"return" has the memory of what is dropped go back to the system; "pool" leaves it with TensorFlow, as '
+        "it does by itself. Before TensorFlow's first use.",
+    ).tag(config=True)
+    trim_threshold = Unicode(
+        "256MB",
+        help="From how much free memory on it is given back after a cell; the notebook's own arrays included.",
+    ).tag(config=True)
+    park_directory = Unicode(
+        "",
+        help="Where the weights of parked models wait; empty for a private folder of the user's cache.",
+    ).tag(config=True)
+
+    @validate("memory_budget")
+    def _memory_budget(self, proposal: Any) -> str:
+        return _tried(budget().choose, proposal.value)
+
+    @validate("memory_policy")
+    def _memory_policy(self, proposal: Any) -> str:
+        return _tried(memory_policy().choose, proposal.value)
+
+    @validate("trim_threshold")
+    def _trim_threshold(self, proposal: Any) -> str:
+        return _tried(lambda text: size_of(text, text, "trim_threshold"), proposal.value)
+
+    @observe("trim_threshold")
+    def _new_threshold(self, change: Any) -> None:
+        memory_policy().trim_threshold_bytes = size_of(change.new, change.new, "trim_threshold")
+
+    @validate("park_directory")
+    def _park_directory(self, proposal: Any) -> str:
+        return _tried(park_directory().choose, proposal.value)
+
+
+def _tried(choose: Callable[[str], object], value: str) -> str:
+    try:
+        choose(value)
+    except SettingError as error:
+        raise TraitError(str(error)) from None
+    return value
+
+
+def add_settings(shell: InteractiveShell) -> None:
+    """Have ``%config TfMagic`` set what the process uses, and show what it has."""
+    settings = TfMagic(parent=shell)
+    # What was set before this shell was loaded, or by a script.
+    for name, text in (
+        ("memory_budget", budget().text),
+        ("trim_threshold", size_text(memory_policy().trim_threshold_bytes).replace(" ", "")),
+    ):
+        if text and getattr(settings, name) == TfMagic.class_traits()[name].default_value:
+            setattr(settings, name, text)
+    shell.configurables.append(settings)  # type: ignore[arg-type]  # declared narrower than it is
+
+
+def remove_settings(shell: InteractiveShell) -> None:
+    """Take ``%config TfMagic`` out again; what was set stays."""
+    shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != TfMagic.__name__]

@@ -1,0 +1,80 @@
+"""What a drop gave back, and who still holds what it should have freed."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.holders import HolderRecord, holders
+from tfmagic.runtime.malloc import rss_bytes
+from tfmagic.runtime.policy import memory_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tfmagic.model.life import Life
+    from tfmagic.model.record import ModelRecord
+
+
+class DropRecord(TypedDict):
+    """What came of dropping models.
+
+    Attributes
+    ----------
+    models
+        As they were.
+    gave_back_bytes
+        By how much the process's resident memory shrank, measured; others may have
+        taken or given back some at the same time.
+    rss_bytes
+        What the process has now.
+    held
+        What of the notebook keeps a dropped model's memory, and what to type to let go.
+    """
+
+    models: list[ModelRecord]
+    gave_back_bytes: int
+    rss_bytes: int
+    held: list[HolderRecord]
+
+
+class Leaving:
+    """Watches models go.
+
+    Parameters
+    ----------
+    models
+        Those that will be dropped, while they still stand.
+    """
+
+    def __init__(self, models: Iterable[Life]) -> None:
+        self._before_bytes = rss_bytes()
+        self._watched: list[weakref.ref[Any]] = []
+        for model in models:
+            mode = model.built
+            if mode is None:
+                continue
+            memory = [mode.live, *mode.named_variables().values()] if isinstance(mode, EagerMode) else [mode.graph]
+            for one in memory:
+                try:
+                    self._watched.append(weakref.ref(one))
+                except TypeError:  # of a type of the person's that has none
+                    continue
+
+    def record(self, models: list[ModelRecord]) -> DropRecord:
+        """Collect, give back, measure, and look for who holds on."""
+        if models:
+            gc.collect()
+            memory_policy().give_back()
+        after = rss_bytes()
+        alive = [one for one in (reference() for reference in self._watched) if one is not None]
+        held = holders(alive, vars(sys.modules["__main__"])) if alive else []
+        return {
+            "models": models,
+            "gave_back_bytes": self._before_bytes - after,
+            "rss_bytes": after,
+            "held": held,
+        }

@@ -1,0 +1,73 @@
+"""What the models, the process and the devices use of memory, in one record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+from tfmagic.model.budget import HOST, budget
+from tfmagic.runtime.memory import device_memory, process_memory
+from tfmagic.runtime.policy import memory_policy
+
+if TYPE_CHECKING:
+    from tfmagic.model.parking import Parking
+    from tfmagic.runtime.memory import DeviceMemoryRecord, ProcessMemoryRecord
+    from tfmagic.runtime.policy import PolicyRecord
+
+
+class ModelMemoryRecord(TypedDict):
+    """What one model uses. None stands for what is not known.
+
+    Attributes
+    ----------
+    weights_bytes, constants_bytes
+        Its variables, and the constants in its graph; of a parked one what they take
+        when it is there.
+    grew_bytes
+        By how much the process grew when it was built.
+    run_peak_bytes
+        What a run takes beside the weights, from the last traced one.
+    """
+
+    name: str
+    state: str
+    weights_bytes: int | None
+    constants_bytes: int | None
+    grew_bytes: int | None
+    run_peak_bytes: int | None
+
+
+class MemoryRecord(TypedDict):
+    """Everything that is known of memory."""
+
+    policy: PolicyRecord
+    process: ProcessMemoryRecord
+    devices: list[DeviceMemoryRecord]
+    models: list[ModelMemoryRecord]
+    budget: str
+    budget_limits: dict[str, int]
+
+
+def memory_record() -> MemoryRecord:
+    """Return what is used now."""
+    the_budget = budget()
+    limits = the_budget.limits()
+    return {
+        "policy": memory_policy().record(),
+        "process": process_memory(),
+        "devices": device_memory(),
+        "models": [_model(model) for model in the_budget.models()],
+        "budget": the_budget.text,
+        "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},
+    }
+
+
+def _model(model: Parking) -> ModelMemoryRecord:
+    record = model.record()
+    return {
+        "name": record["name"],
+        "state": record["state"],
+        "weights_bytes": record["weights_bytes"],
+        "constants_bytes": record["constants_bytes"],
+        "grew_bytes": record["grew_bytes"],
+        "run_peak_bytes": record["run_peak_bytes"],
+    }

@@ -1,0 +1,362 @@
+"""``park`` and ``wake``: a model that takes no tensor memory for a while, and keeps its name."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.errors import ModelStateError, ParkError, SourceError
+from tfmagic.model.answers import Answers
+from tfmagic.model.budget import budget, shares
+from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.eager_state import put_back, state_of
+from tfmagic.model.graph_mode import GraphMode
+from tfmagic.model.holders import holders
+from tfmagic.model.sources.file import FileSource
+from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.park_directory import park_directory
+from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.spill import Spill
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
+    from tfmagic.model.sources.source import Source
+    from tfmagic.model.turn import Turn
+    from tfmagic.model.variables import Weights
+
+# So much of constants stays with a graph that is parked, as it does with one that is thawed.
+_CONSTANTS_BYTES = 4_000_000
+_BEGINS_ANEW = ("Queue", "Stack", "Barrier", "Iterator", "Reader")
+
+
+class ParkRecord(TypedDict):
+    """What came of parking a model.
+
+    Attributes
+    ----------
+    outcome
+        ``parked``, or ``already``.
+    freed_bytes
+        The size of the variables that take no memory now; None where it is not known.
+    written_bytes
+        The size of the file that they went into; 0 where the source gives them again.
+    notes
+        What there is to say of what does not come back as it was.
+    """
+
+    name: str
+    outcome: str
+    freed_bytes: int | None
+    written_bytes: int
+    notes: list[str]
+
+
+class WakeRecord(TypedDict):
+    """What came of waking a model."""
+
+    name: str
+    outcome: str
+    weights_bytes: int | None
+    took_s: float
+
+
+class Parking(Answers):
+    """A model that can be parked.
+
+    Attributes
+    ----------
+    used_at_s : float
+        When it was last built, called, or a cell ran in its room; on the monotonic clock.
+    """
+
+    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
+        super().__init__(name, source, options, turn)
+        self._spill: Spill | None = None
+        self._remembered: tuple[Weights, dict[str, Signature]] | None = None
+
+    # -- what others ask -----------------------------------------------------------
+
+    @property
+    def can_be_parked(self) -> bool:
+        """Whether it is idle, and its weights are nobody's but its own."""
+        return self.state == "ready" and self._stays_because() is None
+
+    @property
+    def why_it_stays(self) -> str:
+        """Why it is not parked, in a few words."""
+        state = self.state
+        return self._stays_because() or ("just in use" if state == "ready" else state)
+
+    def _stays_because(self) -> str | None:
+        mode = self._mode
+        if isinstance(mode, EagerMode) and not self._is_held_here_alone(mode):
+            return "a live object of the notebook"
+        return None
+
+    def _is_held_here_alone(self, mode: EagerMode) -> bool:
+        """Return whether the object was made by the model's own cell, and nothing in the notebook leads to it."""
+        return self.source.is_written_anew and not holders([mode.live], vars(sys.modules["__main__"]))
+
+    def bytes_wanted(self, device: str, named: set[str]) -> int:
+        """Return what it takes of one part of the budget when it is there; see `budget.shares`."""
+        weights = self._weights()
+        return 0 if weights is None else _shares(weights, device, named)
+
+    def bytes_held(self, device: str, named: set[str]) -> int:
+        """Return what it takes of one part of the budget now."""
+        mode = self._mode
+        return 0 if mode is None or mode.parked else _shares(mode.weights(), device, named)
+
+    @property
+    def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:
+        """What a parked model weighs when it is there, and its signatures; nothing of one that was never built."""
+        return self._remembered or (None, {})
+
+    def _weights(self) -> Weights | None:
+        mode = self._mode or self._coming
+        if mode is not None:
+            return mode.weights()
+        return None if self._remembered is None else self._remembered[0]
+
+    # -- going -----------------------------------------------------------------------
+
+    @held_back
+    def park(self) -> ParkRecord:
+        """Have the model take no tensor memory until it is next run; its name and signatures stay.
+
+        Where its source gives the same weights again nothing is written; else they go
+        into a file of the park directory, with everything that training needs.
+
+        Raises
+        ------
+        ModelStateError
+            For a live object, which is the notebook's, and while the model runs.
+        ParkError
+            When the file cannot be written; the model is as it was.
+        """
+        __tracebackhide__ = True
+        with self.turn.taken():
+            record = let_in(self._park)
+        if record["outcome"] != "already":
+            memory_policy().give_back()
+        return record
+
+    @held_back
+    def park_if_idle(self) -> bool:
+        """Park it if nothing is done with it at this moment; return whether it is parked now."""
+        try:
+            with self.turn.taken(patience=0.0) as came:
+                if not came or not self.can_be_parked:
+                    return False
+                let_in(self._park)
+        except ModelStateError:
+            return False
+        memory_policy().give_back()
+        return True
+
+    def _park(self) -> ParkRecord:
+        if self._dropped:
+            raise self._gone()
+        mode, state = self._mode, self.state
+        record: ParkRecord = {
+            "name": self.name,
+            "outcome": "already",
+            "freed_bytes": 0,
+            "written_bytes": 0,
+            "notes": [],
+        }
+        if mode is None or mode.parked:
+            return record
+        if state != "ready":
+            msg = (
+                f"{self.name} is {state}, and only an idle model can be parked: %tf_model stop {self.name} waits for it"
+            )
+            raise ModelStateError(msg)
+        weights = mode.weights()
+        record["outcome"], record["freed_bytes"] = "parked", weights.variables_bytes
+        # In a worker: a large file takes its time, and Ctrl-C shall come back.
+        if isinstance(mode, EagerMode):
+            record["written_bytes"] = workers().call(partial(self._park_object, mode))
+        elif self._comes_whole_from_its_source(weights):
+            record["notes"] = self._let_go(mode, weights)
+        else:
+            written = workers().call(partial(mode.park, park_directory().place, again=self._gives_the_same()))
+            if written is None:
+                msg = f"{self.name} is running, and only an idle model can be parked"
+                raise ModelStateError(msg)
+            record["written_bytes"] = written
+            record["notes"] = _what_stays(mode, weights)
+        return record
+
+    def _gives_the_same(self) -> bool:
+        """Return whether the source gives the values that the model began with."""
+        return self._changed() is None and isinstance(self.source, FileSource)
+
+    def _changed(self) -> str | None:
+        """Return what has become of the source's file since it was read; None where it is as it was."""
+        if not isinstance(self.source, FileSource):
+            return None
+        try:
+            return None if self.source.fingerprint() == self.fingerprint else "changed"
+        except SourceError:
+            return "gone"
+
+    def _comes_whole_from_its_source(self, weights: Weights) -> bool:
+        """Return whether it is a graph of constants, which only goes when the graph itself goes."""
+        return not weights.variables and weights.constants_bytes > _CONSTANTS_BYTES and self._gives_the_same()
+
+    def _let_go(self, mode: GraphMode, weights: Weights) -> list[str]:
+        """Let go of the graph itself; it is read again when the model wakes."""
+        names = list(mode.room.names)
+        self._remembered = weights, dict(mode.signatures)
+        self._mode = None
+        mode.close()
+        return [f"the names of its room are gone with its graph: {', '.join(names)}"] if names else []
+
+    def _park_object(self, mode: EagerMode) -> int:
+        """Write an object's state, and let go of the object; its cell makes it again when the model wakes."""
+        if not self._is_held_here_alone(mode):
+            msg = (
+                f"{self.name} is yours, a live object, and is not emptied behind your back: "
+                f"%tf_model drop {self.name}, or add it with --copy, which can be parked"
+            )
+            raise ModelStateError(msg)
+        spill = Spill(park_directory().place())
+        written = spill.write(state_of(mode))
+        self._remembered = mode.weights(), dict(mode.signatures)
+        self._spill, self._mode = spill, None
+        mode.close()
+        self.source.release()
+        return written
+
+    # -- coming back -------------------------------------------------------------------
+
+    @held_back
+    def wake(self) -> WakeRecord:
+        """Give the model its memory back, so that the next run need not.
+
+        Raises
+        ------
+        ParkError
+            When what was parked is not what was written.
+        SourceError
+            When the source has changed since.
+        MemoryBudgetError
+            When it does not fit into the budget.
+        """
+        __tracebackhide__ = True
+        with self.turn.taken():
+            was = self.state
+            began = time.perf_counter()
+            mode = self.mode_now()
+            if isinstance(mode, GraphMode):
+                workers().call(mode.wake)
+            return {
+                "name": self.name,
+                "outcome": "woken" if was == "parked" else "already",
+                "weights_bytes": mode.weights().variables_bytes,
+                "took_s": time.perf_counter() - began,
+            }
+
+    @held_back
+    def release(self, *, renewed: bool = False) -> None:
+        """Free everything as `Life.release` does, and what was parked with it."""
+        spill, self._spill, self._remembered = self._spill, None, None
+        if spill is not None:
+            spill.remove()
+        super().release(renewed=renewed)
+
+    def _settle_in(self, mode: GraphMode | EagerMode) -> None:
+        """See to it that there is room for what was built, now and whenever its memory is taken anew."""
+        if isinstance(mode, GraphMode):
+            hosted(mode.graph).arriving = partial(self._arriving, mode)
+        else:
+            self._arriving(mode)
+            if self._spill is not None:
+                put_back(mode, self._spill)
+                if self.began_with is not None:
+                    # Keras may have numbered its layers on.
+                    self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
+                self._spill.remove()
+                self._spill = None
+
+    def _arriving(self, mode: GraphMode | EagerMode) -> None:
+        self._coming = mode
+        try:
+            budget().make_room(self)
+        finally:
+            self._coming = None
+        if isinstance(mode, GraphMode) and mode.parked:
+            self._look_at_source(mode)
+
+    def _look_at_source(self, mode: GraphMode) -> None:
+        changed = self._changed()
+        if changed is None:
+            return
+        if mode.is_parked_whole:
+            note = (
+                f"{self.name}: its source is {changed} since it was parked; it wakes with the weights that were parked"
+            )
+            if note not in self.notes:
+                self.notes = (*self.notes, note)
+            return
+        msg = (
+            f"{self.name} cannot wake: its source is {changed} since it was parked ({self.source.text}); "
+            "put it back, or add the model again"
+        )
+        raise ParkError(msg)
+
+    # -- as plain data ---------------------------------------------------------------
+
+    def record(self) -> ModelRecord:
+        """Return what a view shows of this model, as plain data."""
+        # Looked at once: another thread may be dropping the model.
+        mode = self._mode
+        weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
+        default = default_among(self.name, signatures, self.options.signature) if signatures else None
+        return {
+            "name": self.name,
+            "kind": self.source.kind,
+            "copied": self.options.copy,
+            "mode": self.mode,
+            "state": self.state,
+            "source": self.source.text,
+            "path": self.source.where,
+            "device": self.options.device,
+            "default_signature": default,
+            "signatures": [signature.record() for signature in signatures.values()],
+            "variables": None if weights is None else weights.variables,
+            "weights_bytes": None if weights is None else weights.variables_bytes,
+            "constants_bytes": None if weights is None else weights.constants_bytes,
+            "grew_bytes": self.grew_bytes,
+            "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
+            "names": [] if mode is None else list(mode.room.names),
+            "calls": self._calls.count,
+            "last_latency_s": self._calls.last_latency_s,
+            "median_latency_s": self._calls.median_latency_s,
+            "last_error": self._failure or self._calls.last_error,
+            "notes": list(self.notes),
+        }
+
+
+def _shares(weights: Weights, device: str, named: set[str]) -> int:
+    return shares({place: weights.bytes_on(place) for place in weights.devices}, device, named)
+
+
+def _what_stays(mode: GraphMode, weights: Weights) -> list[str]:
+    notes = []
+    if weights.constants_bytes > _CONSTANTS_BYTES:
+        notes.append("the constants stay in memory: they are part of its graph")
+    kinds: dict[str, Any] = {}
+    for op in mode.graph.get_operations():
+        for kind in _BEGINS_ANEW:
+            if kind in op.type and not op.inputs:
+                kinds[kind.lower()] = op
+    if kinds:
+        notes.append(f"begins empty when it wakes: its {' and '.join(sorted(kinds))}")
+    return notes

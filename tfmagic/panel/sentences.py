@@ -1,0 +1,133 @@
+"""What was done, in a sentence or a few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.panel.units import bytes_text, seconds_text
+from tfmagic.panel.view import default_signature, ends_text
+
+if TYPE_CHECKING:
+    from tfmagic.model.leaving import DropRecord
+    from tfmagic.model.parking import ParkRecord, WakeRecord
+    from tfmagic.model.record import FormerRecord, ModelRecord, SavedRecord, StopRecord
+    from tfmagic.model.resetting import ResetRecord
+
+
+def stopped_text(record: StopRecord) -> str:
+    """Return the line that says what came of stopping a model."""
+    if record["mode"] == "eager":
+        cancelled = "its call was cancelled; its weights are the object's own, as they stand"
+    elif record["variables"]:
+        cancelled = f"its run was cancelled, and its {_count(record['variables'])} kept (a half-finished step may show)"
+    else:
+        cancelled = "its run was cancelled"
+    said = {
+        "idle": "there was nothing to stop",
+        "ended": f"its run has ended, after {seconds_text(record['waited_s'])}",
+        "cancelled": cancelled,
+        "reloaded": "its run was cancelled; its variables could not be read within 2 s, "
+        "so they are those of its source again",
+        "ending": "it was told to end, and its present operation goes on: it is stopping until that has ended",
+    }
+    return f"{record['name']}: {said[record['outcome']]}"
+
+
+def _count(variables: int) -> str:
+    return "1 variable" if variables == 1 else f"{variables} variables"
+
+
+def synced_text(variables: int) -> str:
+    """Return how many variables took the values of a live object."""
+    return _count(variables)
+
+
+def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
+    """Return the lines that say what came of adding a model.
+
+    Parameters
+    ----------
+    record
+        The model.
+    outcome
+        ``added``, ``kept``, ``renewed`` or ``replaced``.
+    former
+        What became of the weights that a cell's model had before.
+    """
+    if outcome == "kept":
+        return f"{record['name']}: unchanged, kept"
+    copied = "a copy of the " if record["copied"] else ""
+    head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
+    if record["kind"] == "cell":
+        anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
+        head = f"{record['name']} {outcome}: built by the cell{anew}"
+    notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
+    signature = default_signature(record)
+    if signature is None:
+        return f"{head}{notes}, {record['state']} until it is first run"
+    if record["variables"] == 0:
+        weights = f"{bytes_text(record['constants_bytes'])} of constants"
+    else:
+        noun = "variable" if record["variables"] == 1 else "variables"
+        weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
+    ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
+    return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
+
+
+def _former_text(former: FormerRecord | None) -> str:
+    lines = []
+    if former is not None and former["carried"]:
+        lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
+    if former is not None and former["name"] is not None:
+        lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def saved_text(name: str, record: SavedRecord) -> str:
+    """Return the sentence that says what was written of a model."""
+    count = record["variables"]
+    weights = "no variables" if count == 0 else "1 variable" if count == 1 else f"{count} variables"
+    if record["format"] == "frozen graph" and count:
+        weights += " as constants"
+    if record["for_training"]:
+        weights += f", {record['for_training']} of them for training alone"
+    size = bytes_text(record["size_bytes"])
+    return "; ".join([f"{name} saved: {record['format']} {record['path']}, {size} with {weights}", *record["notes"]])
+
+
+def parked_text(record: ParkRecord) -> str:
+    """Return the line that says what came of parking a model."""
+    if record["outcome"] == "already":
+        return f"{record['name']}: was parked already"
+    size = bytes_text(record["written_bytes"])
+    where = f"{size} written to disk" if record["written_bytes"] else "nothing written, its source has the same weights"
+    lines = [f"{record['name']}: parked, {bytes_text(record['freed_bytes'])} of variables freed ({where})"]
+    return "\n".join([*lines, *(f"  {note}" for note in record["notes"])])
+
+
+def woken_text(record: WakeRecord) -> str:
+    """Return the line that says what came of waking a model."""
+    if record["outcome"] == "already":
+        return f"{record['name']}: was awake already"
+    size, took = bytes_text(record["weights_bytes"]), seconds_text(record["took_s"])
+    return f"{record['name']}: awake, {size} of variables in {took}"
+
+
+def reset_text(record: ResetRecord) -> str:
+    """Return the lines that say what a reset did, the training that went with it first."""
+    lines = [f"{name} was trained, and saved nowhere" for name in record["unsaved"]]
+    return "\n".join([*lines, dropped_text(record["dropped"]), "the session is closed; the next run opens it again"])
+
+
+def dropped_text(record: DropRecord) -> str:
+    """Return the lines that say what a drop gave back, and who holds on."""
+    if not record["models"]:
+        return "there was no model to drop"
+    names = ", ".join(model["name"] for model in record["models"])
+    gave = record["gave_back_bytes"]
+    back = f"{bytes_text(gave)} given back to the system" if gave > 0 else "the process is no smaller for it"
+    lines = [f"dropped: {names} ({back}, it has {bytes_text(record['rss_bytes'])} now)"]
+    lines.extend(
+        f"  {held['name']} ({held['kind']}) still holds memory of it: {held['release']}" for held in record["held"]
+    )
+    return "\n".join(lines)

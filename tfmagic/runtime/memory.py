@@ -1,0 +1,164 @@
+"""What the process and each device use of memory, as far as it is known."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+
+from tfmagic.runtime.malloc import malloc, rss_bytes
+from tfmagic.runtime.process import once
+
+# Reading them walks all mappings, which takes 10 ms.
+_SHARES_AGE_S = 10.0
+_CGROUP = Path("/sys/fs/cgroup")
+# From here on a limit is none: version 1 says so with the largest page-aligned number.
+_NO_LIMIT = 1 << 60
+
+
+class ProcessMemoryRecord(TypedDict):
+    """The process's memory. None stands for what is not known.
+
+    Attributes
+    ----------
+    rss_bytes
+        Resident now.
+    private_bytes, shared_bytes
+        Its own part, and its share of what several processes have mapped (PSS less
+        the private part); sampled every ten seconds at most.
+    limit_bytes, limit_used_bytes
+        The container's limit, and what all of its processes use.
+    available_bytes
+        What can still be had, the container's limit counted.
+    free_in_malloc_bytes
+        What malloc holds free, pages that were given back included.
+    """
+
+    rss_bytes: int
+    private_bytes: int | None
+    shared_bytes: int | None
+    limit_bytes: int | None
+    limit_used_bytes: int | None
+    available_bytes: int
+    free_in_malloc_bytes: int | None
+
+
+class DeviceMemoryRecord(TypedDict):
+    """What a device's allocator reports. None stands for what it does not."""
+
+    device: str
+    used_bytes: int | None
+    peak_bytes: int | None
+
+
+class _Shares:
+    """The parts of the process's memory, as last sampled."""
+
+    def __init__(self) -> None:
+        self.at_s = float("-inf")
+        self.private: int | None = None
+        self.shared: int | None = None
+
+    def look(self) -> None:
+        now = time.monotonic()
+        if now - self.at_s < _SHARES_AGE_S:
+            return
+        self.at_s = now
+        self.private = self.shared = None
+        with contextlib.suppress(psutil.Error, AttributeError, OSError):
+            full = psutil.Process().memory_full_info()
+            self.private = int(full.uss)
+            if hasattr(full, "pss"):
+                self.shared = max(0, int(full.pss) - self.private)
+
+
+def process_memory() -> ProcessMemoryRecord:
+    """Return what the process uses."""
+    shares = once("memory shares", _Shares)
+    shares.look()
+    limit, used = container_limit()
+    return {
+        "rss_bytes": rss_bytes(),
+        "private_bytes": shares.private,
+        "shared_bytes": shares.shared,
+        "limit_bytes": limit,
+        "limit_used_bytes": used,
+        "available_bytes": available_bytes(),
+        "free_in_malloc_bytes": malloc().free_bytes(),
+    }
+
+
+def device_memory() -> list[DeviceMemoryRecord]:
+    """Return what the allocators of the devices report; nothing before TensorFlow has made its devices."""
+    from tfmagic.runtime.private import devices_are_made
+
+    if "tensorflow" not in sys.modules or not devices_are_made():
+        return []
+    import tensorflow as tf
+
+    found: list[DeviceMemoryRecord] = []
+    for device in tf.config.list_logical_devices():
+        name = f"{device.device_type}:{device.name.rpartition(':')[2]}"
+        used = peak = None
+        with contextlib.suppress(ValueError, tf.errors.OpError):
+            reported = tf.config.experimental.get_memory_info(name)
+            # All zeros is what is given where nothing is counted.
+            if any(reported.values()):
+                used, peak = int(reported["current"]), int(reported["peak"])
+        found.append({"device": name, "used_bytes": used, "peak_bytes": peak})
+    return found
+
+
+def available_bytes() -> int:
+    """Return how much memory can still be had, a container's limit counted."""
+    free = int(psutil.virtual_memory().available)
+    limit, used = container_limit()
+    return free if limit is None or used is None else min(free, max(0, limit - used))
+
+
+def container_limit(root: Path = _CGROUP) -> tuple[int | None, int | None]:
+    """Return the container's memory limit in bytes and what is used of it, None where there is none.
+
+    Of control groups of version 2 the process's own and all above it are looked at,
+    of version 1 the memory controller; the tightest counts.
+    """
+    found = [(limit, used) for limit, used in _limits(root) if limit is not None and limit < _NO_LIMIT]
+    return min(found, key=lambda pair: pair[0]) if found else (None, None)
+
+
+def _limits(root: Path) -> list[tuple[int | None, int | None]]:
+    group = _own_group("")
+    folders = [root / group, *(root / group).parents] if group else [root]
+    second = [
+        (_number(folder / "memory.max"), _number(folder / "memory.current"))
+        for folder in folders
+        if folder == root or root in folder.parents
+    ]
+    old = _own_group("memory")
+    first = [
+        (_number(folder / "memory.limit_in_bytes"), _number(folder / "memory.usage_in_bytes"))
+        for folder in {root / "memory", root / "memory" / old}
+    ]
+    return [*second, *first]
+
+
+def _own_group(controller: str) -> str:
+    """Return the process's control group, relative to the root; empty where it is not known."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controller in controllers.split(","):
+                return path.strip("/")
+    return ""
+
+
+def _number(file: Path) -> int | None:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,127 @@
+"""The folder in which parked models wait: private to this process, and gone when it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+from tfmagic.errors import ParkError, SettingError
+from tfmagic.runtime.process import once
+
+_PREFIX = "parked-"
+_LOCK = "in-use"
+
+
+class ParkDirectory:
+    """Where this process parks.
+
+    A folder of its own inside the one that was chosen, mode 0700. A file in it stays
+    locked for the life of the process: what a killed process has left behind is
+    known by that it is not, and removed by the next one that parks.
+    """
+
+    def __init__(self) -> None:
+        self._chosen: Path | None = None
+        self._folder: Path | None = None
+        self._lock: IO[Any] | None = None
+
+    @property
+    def chosen(self) -> Path:
+        """The folder in which this process makes its own."""
+        return self._chosen or default_folder()
+
+    def choose(self, folder: str) -> None:
+        """Park in another folder from now on; what is parked stays where it is.
+
+        Raises
+        ------
+        SettingError
+            When nothing can be written there.
+        """
+        chosen = Path(folder).expanduser() if folder else None
+        if chosen is not None:
+            try:
+                chosen.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=chosen):
+                    pass
+            except OSError as error:
+                msg = f"park_directory {folder!r} cannot be written to ({error.strerror or error})"
+                raise SettingError(msg) from error
+        self._chosen, self._folder = chosen, None
+
+    def place(self) -> Path:
+        """Return a path at which nothing is, in the process's own folder, made if need be.
+
+        Raises
+        ------
+        ParkError
+            When the folder cannot be made.
+        """
+        folder = self._folder
+        if folder is None or not folder.is_dir():
+            try:
+                folder = self._folder = self._made(self.chosen)
+            except OSError as error:
+                msg = f"the park_directory {self.chosen} cannot be written to ({error.strerror or error})"
+                raise ParkError(msg) from error
+        return folder / f"{secrets.token_hex(8)}.tfmagic"
+
+    def _made(self, parent: Path) -> Path:
+        parent.mkdir(parents=True, exist_ok=True)
+        remove_orphans(parent)
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+        self._lock = (folder / _LOCK).open("w")
+        _take(self._lock)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+def remove_orphans(parent: Path) -> None:
+    """Remove what processes that have ended without that have left in a folder."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        try:
+            with (folder / _LOCK).open("r+") as lock:
+                if _take(lock):
+                    shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            # Without the file it is being made at this moment, or somebody else's.
+            continue
+
+
+def _take(lock: IO[Any]) -> bool:
+    """Lock a file for the life of this process; return whether nobody else has."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        try:
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def default_folder() -> Path:
+    """Return the folder of the user's cache that is tfmagic's."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "tfmagic"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tfmagic" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tfmagic"
+
+
+def park_directory() -> ParkDirectory:
+    """Return where this process parks."""
+    return once("park directory", ParkDirectory)

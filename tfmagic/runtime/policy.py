@@ -1,0 +1,189 @@
+"""The memory policy: whether the memory of what is freed goes back to the system.
+
+TensorFlow's own allocators keep what they once had. ``"return"`` has it take
+tensors from malloc instead, and malloc keep large buffers between runs (else it
+maps each anew, which takes 1.6 to 2.4 times as long) and give them back when it is
+trimmed. ``"pool"`` leaves TensorFlow as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, TypedDict
+
+from tfmagic.errors import SettingError
+from tfmagic.runtime.malloc import malloc
+from tfmagic.runtime.process import once
+
+POLICIES = ("return", "pool")
+
+SETTINGS = {
+    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
+    "TF_GPU_ALLOCATOR": "cuda_malloc_async",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+"""What TensorFlow reads from the environment when it first takes memory, and what "return" sets there."""
+
+_TRIM_BYTES = 256_000_000
+
+
+class PolicyRecord(TypedDict):
+    """The memory policy as plain data.
+
+    Attributes
+    ----------
+    asked, in_force
+        ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its
+        memory before tfmagic was there, or the platform has no call to give any back).
+    why
+        One sentence.
+    variables
+        The variables that were set in the environment, and taken out again once
+        TensorFlow had read them; those that the person had set are theirs.
+    calls
+        The settings that were made in malloc.
+    trim_threshold_bytes
+        From how much free memory on it is given back between cells.
+    """
+
+    asked: str
+    in_force: str
+    why: str
+    variables: dict[str, str]
+    calls: list[str]
+    trim_threshold_bytes: int
+
+
+class MemoryPolicy:
+    """The process's memory policy.
+
+    Attributes
+    ----------
+    asked : str
+        ``return`` or ``pool``.
+    trim_threshold_bytes : int
+        From how much free memory on it is given back between cells.
+    """
+
+    def __init__(self) -> None:
+        self.asked = "return"
+        self.trim_threshold_bytes = _TRIM_BYTES
+        self._set: dict[str, str] = {}
+        self._own: dict[str, str] = {}
+        self._applied = self._read = self._late = False
+
+    def apply(self) -> None:
+        """Set what the policy needs, the first time; whatever comes too late is left alone, and `record` says so."""
+        if self._applied or self.asked == "pool":
+            return
+        self._applied = True
+        self._late = has_taken_memory()
+        if not self._late:
+            for name, value in SETTINGS.items():
+                if name in os.environ:
+                    self._own[name] = os.environ[name]
+                else:
+                    self._set[name] = os.environ[name] = value
+        malloc().keep_buffers()
+
+    def choose(self, policy: str) -> None:
+        """Ask for another policy.
+
+        Raises
+        ------
+        SettingError
+            When there is none of that name, or TensorFlow has its memory already.
+        """
+        if policy not in POLICIES:
+            msg = f"memory_policy is 'return' or 'pool', got {policy!r}"
+            raise SettingError(msg)
+        if policy == self.asked:
+            return
+        if self._read or has_taken_memory():
+            msg = (
+                f"memory_policy is {self.asked!r} for the life of this kernel: TensorFlow has taken memory already "
+                f"(in ipython_config.py: c.TfMagic.memory_policy = {policy!r})"
+            )
+            raise SettingError(msg)
+        self.asked = policy
+        if policy == "pool":
+            self._take_back()
+            self._applied = False
+        else:
+            self.apply()
+
+    def settle(self) -> None:
+        """Take the variables out of the environment again: TensorFlow has read them, and child processes need not."""
+        if not self._read and has_taken_memory():
+            self._read = True
+            self._take_back(forget=False)
+
+    def trim(self, threshold_bytes: int | None = None) -> bool:
+        """Give free memory back where there is more of it than the threshold; return whether that was done."""
+        return self._applied and malloc().trim_over(threshold_bytes or self.trim_threshold_bytes)
+
+    def give_back(self) -> None:
+        """Give free memory back now, whatever there is of it."""
+        if self.asked == "return":
+            if has_taken_memory():
+                from tfmagic.runtime.fed import let_go_of_fed
+
+                let_go_of_fed()
+            malloc().trim_now()
+
+    def record(self) -> PolicyRecord:
+        """Return the policy as plain data."""
+        in_force, why = self._in_force()
+        return {
+            "asked": self.asked,
+            "in_force": in_force,
+            "why": why,
+            "variables": dict(self._set),
+            "calls": list(malloc().set),
+            "trim_threshold_bytes": self.trim_threshold_bytes,
+        }
+
+    def _in_force(self) -> tuple[str, str]:
+        if self.asked == "pool":
+            return "pool", "TensorFlow keeps the memory that it once had, as it does by itself."
+        if not self._applied:
+            return "return", "It takes effect when TensorFlow is first used."
+        if self._late:
+            return "partly", (
+                "TensorFlow had taken memory before tfmagic was loaded, and what it pooled stays with the process: "
+                "load tfmagic first (%load_ext tfmagic in the first cell)."
+            )
+        name = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
+        if self._own.get(name, "1").lower() not in {"1", "true"}:
+            return "partly", f"{name}={self._own[name]} was set outside, and keeps tensors in TensorFlow's own pool."
+        if not malloc().set:
+            return "partly", f"Tensors come from malloc, and this one ({malloc().name}) gives them back as it sees fit."
+        return "return", "The memory of what is dropped goes back to the system."
+
+    def _take_back(self, *, forget: bool = True) -> None:
+        for name, value in self._set.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+        if forget:
+            self._set.clear()
+
+
+def has_taken_memory() -> bool:
+    """Return whether TensorFlow has made its devices, and so read the environment."""
+    if "tensorflow" not in sys.modules:
+        return False
+    from tfmagic.runtime.private import devices_are_made
+
+    return devices_are_made() or _native_sessions_are_open()
+
+
+def _native_sessions_are_open() -> bool:
+    kept: dict[str, Any] = vars(sys.modules.get("_tfmagic_process", object))
+    session = kept.get("session")
+    return session is not None and session.has_opened
+
+
+def memory_policy() -> MemoryPolicy:
+    """Return the process's memory policy."""
+    return once("memory policy", MemoryPolicy)
