@@ -24,9 +24,9 @@ class TfMagic(Configurable):
 
     memory_budget = Unicode(
         "",
-        help='How much the models may take together: "1.5GB", "2GB,gpu:0=8GB", or "auto" (80 % of a container\'s limit, '
-        "less what TensorFlow itself takes). What does not fit is parked, the least recently used first. Empty for "
-        "no limit.",
+        help='How much the models may take together: "1.5GB", "2GB,gpu:0=8GB", or "auto" (80 % of the limit of a '
+        "container, less what TensorFlow itself takes). What does not fit is parked, the least recently used first. "
+        "Empty for no limit.",
     ).tag(config=True)
     memory_policy = Unicode(
         "return",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.holders import HolderRecord, holders
+from tfmagic.model.notebook import held_in_notebook
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tfmagic.model.holders import HolderRecord
     from tfmagic.model.life import Life
     from tfmagic.model.record import ModelRecord
 
@@ -71,7 +71,7 @@ class Leaving:
             memory_policy().give_back()
         after = rss_bytes()
         alive = [one for one in (reference() for reference in self._watched) if one is not None]
-        held = holders(alive, vars(sys.modules["__main__"])) if alive else []
+        held = held_in_notebook(alive) if alive else []
         return {
             "models": models,
             "gave_back_bytes": self._before_bytes - after,

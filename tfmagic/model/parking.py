@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -13,7 +12,8 @@ from tfmagic.model.budget import budget, shares
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.eager_state import put_back, state_of
 from tfmagic.model.graph_mode import GraphMode
-from tfmagic.model.holders import holders
+from tfmagic.model.notebook import held_in_notebook
+from tfmagic.model.signature import default_among
 from tfmagic.model.sources.file import FileSource
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back, let_in
@@ -24,6 +24,7 @@ from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
+    from tfmagic.model.record import ModelRecord
     from tfmagic.model.signature import Signature
     from tfmagic.model.sources.source import Source
     from tfmagic.model.turn import Turn
@@ -100,7 +101,7 @@ class Parking(Answers):
 
     def _is_held_here_alone(self, mode: EagerMode) -> bool:
         """Return whether the object was made by the model's own cell, and nothing in the notebook leads to it."""
-        return self.source.is_written_anew and not holders([mode.live], vars(sys.modules["__main__"]))
+        return self.source.is_written_anew and not held_in_notebook([mode.live])
 
     def bytes_wanted(self, device: str, named: set[str]) -> int:
         """Return what it takes of one part of the budget when it is there; see `budget.shares`."""
