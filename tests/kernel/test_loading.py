@@ -49,8 +49,8 @@ def wait_for_threads_to_end():
 
 NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
 ONCE = (
-    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run'], "
-    "'registry': ['TfMagics'], 'configurables': ['TfMagics'], 'hooks': [], 'threads': []}"
+    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
+    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], 'threads': []}"
 )
 
 

@@ -164,12 +164,12 @@ def test_a_model_whose_variables_cannot_be_read_is_reloaded_and_that_is_said(ker
     kernel.ok("%%tf_run trained\nw.load([2.0, 3.0], session)")
     interrupted(kernel, "%tf_run trained 1 --fetch stuck")
     kernel.ok("""
-        from tfmagic.runtime import hosted, worker
-        before = hosted._READ_S, worker.GRACE_S
-        hosted._READ_S = worker.GRACE_S = 0.0
+        from tfmagic.runtime import away, worker
+        before = away._READ_S, worker.GRACE_S
+        away._READ_S = worker.GRACE_S = 0.0
     """)
     said = kernel.ok("%tf_model stop trained --now").text
-    kernel.ok("hosted._READ_S, worker.GRACE_S = before")
+    kernel.ok("away._READ_S, worker.GRACE_S = before")
     assert said == (
         "trained: its run was cancelled; its variables could not be read within 2 s, "
         "so they are those of its source again"
@@ -183,7 +183,7 @@ def test_a_dropped_model_that_is_stuck_gives_way_within_a_second(kernel: Kernel)
     kernel.ok("release = models.pool.names['release']")
     interrupted(kernel, "%tf_run pool 1")
     began = time.monotonic()
-    assert kernel.ok("%tf_model drop pool").text == "dropped: pool"
+    assert kernel.ok("%tf_model drop pool").text.startswith("dropped: pool (")
     assert time.monotonic() - began < 3
     kernel.ok("release.set()")
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
