@@ -63,7 +63,7 @@ class GraphDefSource(LiveSource):
         return isinstance(live, v1.GraphDef)
 
     def accept(self, model: str, options: Options) -> None:
-        """Take ``copy``, which a message always is, and ``frozen``; nothing else that is for some sources alone."""
+        """Take ``frozen``, and ``copy``, which a message always is; refuse a message that is empty."""
         super().accept(model, options)
         if not self.live.node:
             msg = f"{model}: this GraphDef is empty, so there is nothing to run"

@@ -34,7 +34,9 @@ _NUMBERS = {
     tf.int64: ("int64_val", 1),
     tf.uint64: ("uint64_val", 1),
 }
-_FIELDS = {dtype.as_datatype_enum: (*field, dtype.size) for dtype, field in _NUMBERS.items()}
+_FIELDS: dict[int, tuple[str, int, int]] = {
+    dtype.as_datatype_enum: (*field, dtype.size) for dtype, field in _NUMBERS.items()
+}
 _ALIGNMENT = 64
 
 
@@ -120,7 +122,7 @@ def bytes_in(tensor: Any) -> int | None:
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.dtype not in _FIELDS or tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
         return None
-    return math.prod(sizes) * int(_FIELDS[tensor.dtype][2])
+    return int(math.prod(sizes) * _FIELDS[tensor.dtype][2])
 
 
 def is_whole(tensor: Any) -> bool:
@@ -148,7 +150,8 @@ def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
     size = math.prod(sizes) * kind.itemsize
     room = np.empty(size + _ALIGNMENT, np.uint8)
     first = -room.ctypes.data % _ALIGNMENT
-    return room[first : first + size].view(kind).reshape(sizes)
+    aligned: np.ndarray = room[first : first + size].view(kind).reshape(sizes)
+    return aligned
 
 
 def _tensor_proto() -> Any:
