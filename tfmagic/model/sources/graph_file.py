@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.sources.loading import reading
 from tfmagic.model.sources.paths import the_path
-from tfmagic.model.sources.slim_graph import LARGE_BYTES, SlimGraph, bytes_in, empty_array, is_whole
+from tfmagic.model.sources.slim_graph import LARGE_BYTES, SlimGraph, bytes_in, empty_array, is_large_size, is_whole
 from tfmagic.model.sources.wire import BYTES, Field, MalformedError, content, fields, written
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _Stretch] | None:
     try:
         tensor: Any = tensor_pb2.TensorProto.FromString(head)
         size = bytes_in(tensor)
-        if size is None or size < LARGE_BYTES or len(values) != 1 or values[0].kind != BYTES:
+        if size is None or not is_large_size(size) or len(values) != 1 or values[0].kind != BYTES:
             return None
         raw = values[0].number in {_CONTENT, _RAW.get(tensor.dtype)} and values[0].length == size
         if not raw and not is_whole(tensor_pb2.TensorProto.FromString(content(file, field.start, field.end))):

@@ -16,6 +16,7 @@ v1 = tf.compat.v1
 
 LARGE_BYTES = 1 << 14
 """What a constant has to have to be taken out. No shape, axis or size of anything is as large."""
+_LARGEST_BYTES = 1 << 31
 
 # The field of a TensorProto with the values of a dtype one by one, and how many make an element.
 _NUMBERS = {
@@ -36,6 +37,13 @@ _NUMBERS = {
 }
 _FIELDS: dict[int, tuple[str, int, int]] = {
     dtype.as_datatype_enum: (*field, dtype.size) for dtype, field in _NUMBERS.items()
+}
+_RANGES = {
+    dtype.as_datatype_enum: (dtype.min, dtype.max)
+    if dtype.is_integer
+    else (0, (1 << 16) - 1)  # a half is written as the number that its bits are
+    for dtype in _NUMBERS
+    if dtype.size <= 2
 }
 _ALIGNMENT = 64
 
@@ -113,8 +121,12 @@ def is_large(node: Any) -> bool:
     if node.op != "Const" or "value" not in node.attr or not node.attr["value"].HasField("tensor"):
         return False
     tensor = node.attr["value"].tensor
-    size = bytes_in(tensor)
-    return size is not None and size >= LARGE_BYTES and is_whole(tensor)
+    return is_large_size(bytes_in(tensor)) and is_whole(tensor)
+
+
+def is_large_size(size: int | None) -> bool:
+    """Return whether a constant of so many bytes is taken out; one of more than a file can hold is damaged."""
+    return size is not None and LARGE_BYTES <= size < _LARGEST_BYTES
 
 
 def bytes_in(tensor: Any) -> int | None:
@@ -131,8 +143,12 @@ def is_whole(tensor: Any) -> bool:
     given = {descriptor.name for descriptor, _ in tensor.ListFields()} - {"dtype", "tensor_shape", "version_number"}
     if given == {"tensor_content"}:
         return len(tensor.tensor_content) == bytes_in(tensor)
-    count = len(getattr(tensor, field))
-    return given == {field} and count % parts == 0 and count // parts * size <= (bytes_in(tensor) or 0)
+    values = getattr(tensor, field)
+    if given != {field} or len(values) % parts or len(values) // parts * size > (bytes_in(tensor) or 0):
+        return False
+    # Numbers of few bits are written as numbers of 32: one that is too large is damaged.
+    least, most = _RANGES.get(tensor.dtype, (-math.inf, math.inf))
+    return size > 2 or (least <= min(values) and max(values) <= most)
 
 
 def without_values(tensor: Any, to: Any) -> None:
