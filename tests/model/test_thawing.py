@@ -269,18 +269,21 @@ def as_numbers(value: np.ndarray, tensor: Any) -> Any:
     return made
 
 
-def test_numbers_that_the_dtype_cannot_hold_are_read_as_tensorflow_reads_them() -> None:
+@pytest.mark.parametrize(("dtype", "field", "value"), [(tf.int8, "int_val", 300), (tf.float16, "half_val", 70_000)])
+def test_numbers_that_the_dtype_cannot_hold_are_read_as_tensorflow_reads_them(
+    dtype: Any, field: str, value: int
+) -> None:
     graph = tf.Graph()
     with graph.as_default():
         x = v1.placeholder(tf.int32, [None], "x")
-        tf.gather(tf.zeros([5_000_000], tf.int8, name="w"), x, name="y")
+        tf.gather(tf.constant(0, dtype, [5_000_000], name="w"), x, name="y")
     definition = graph.as_graph_def()
     one = next(one for one in definition.node if one.op == "Const" and one.name.startswith("w"))
     tensor = one.attr["value"].tensor
     for descriptor, _ in tensor.ListFields():
         if descriptor.name not in {"dtype", "tensor_shape"}:
             tensor.ClearField(descriptor.name)
-    tensor.int_val.append(300)
+    getattr(tensor, field).append(value)
     np.testing.assert_array_equal(models.add("net", definition)([5]), plain(definition, x=[5]))
 
 

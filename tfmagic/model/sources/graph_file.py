@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Numbers of fields: of a GraphDef, a NodeDef, an entry of its attributes, an AttrValue and a TensorProto.
 _NODE = 1
-_OP, _INPUT, _ATTRIBUTE = 2, 3, 5
+_OP, _ATTRIBUTE = 2, 5
 _KEY, _VALUE = 1, 2
 _TENSOR = 8
 _CONTENT = 4
@@ -153,7 +153,7 @@ def _without_value(file: BinaryIO, node: Field) -> tuple[bytes, int, _Stretch] |
             slim, size, stretch = found
             tensor = written(_VALUE, written(_TENSOR, slim))
             pieces.put(written(_ATTRIBUTE, written(_KEY, b"value") + tensor))
-    if found is None or seen[_OP] != 1 or seen[_INPUT]:
+    if found is None or seen[_OP] != 1:
         return None
     return pieces.joined(), size, stretch
 
