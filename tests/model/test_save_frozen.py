@@ -158,7 +158,9 @@ def test_every_kind_of_keras_model(tmp_path: Path, make: Callable[[], Any]) -> N
     answers = model.run(given)
     file = model.save(tmp_path / "net.pb")
     plain = by_import(file, given, answers)
-    same(models.add("back", file).run(given), plain)
+    same(models.add("back", file, frozen=True).run(given), plain)
+    thawed = models.add("thawed", file).run(given)
+    assert_close([thawed[name] for name in plain], plain.values())
     copy = models.add("copy", network, copy=True)
     same(by_import(copy.save(tmp_path / "copy.pb"), given, answers), plain)
     # TensorFlow folds constants into one another, which changes the last bits.

@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
             Option("--warm", "run once now, so that the first call is a fast one"),
             Option("--unsafe", "let a file run Python, and touch files other than its own assets"),
             Option("--copy", "give a live object a graph of its own instead of sharing: fast, independent weights"),
+            Option("--frozen", "keep a frozen graph's constants as constants: large ones are otherwise variables"),
             Option("--objects", "classes of a Keras file (default: the notebook's): [MyLayer]", "EXPR", "expression"),
         ),
     ),
@@ -301,6 +302,7 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
         unsafe=parsed.flag("unsafe"),
         copy=parsed.flag("copy"),
         objects=objects,
+        frozen=parsed.flag("frozen"),
     )
 
 

@@ -38,6 +38,8 @@ class Options:
     objects
         The classes and functions of a Keras file that are not Keras's own, by
         name; None for those of the notebook.
+    frozen
+        Whether all constants of a frozen graph stay constants.
     """
 
     signature: str | None = None
@@ -48,6 +50,7 @@ class Options:
     unsafe: bool = False
     copy: bool = False
     objects: Mapping[str, Any] | None = None
+    frozen: bool = False
 
     @classmethod
     def checked(
@@ -61,6 +64,7 @@ class Options:
         unsafe: bool = False,
         copy: bool = False,
         objects: Any = None,
+        frozen: bool = False,
     ) -> Options:
         """Return the options, each in its one form.
 
@@ -79,6 +83,7 @@ class Options:
             unsafe=unsafe,
             copy=copy,
             objects=None if objects is None else named_objects(objects),
+            frozen=frozen,
         )
 
 

@@ -129,6 +129,7 @@ class Models(Mapping[str, "Model"]):
         unsafe: bool = False,
         copy: bool = False,
         objects: Any = None,
+        frozen: bool = False,
         text: str | None = None,
     ) -> Model:
         """Register a model.
@@ -165,6 +166,10 @@ class Models(Mapping[str, "Model"]):
             The classes and functions of a Keras file that are not Keras's own, as
             a mapping by name or a list; by default those of ``__main__`` of those
             names.
+        frozen
+            Keep the constants of a frozen graph constants. The large ones are
+            otherwise made variables, which a session holds once and not for each
+            set of fetches.
         text
             What the source was called, if not its path or type.
 
@@ -193,6 +198,7 @@ class Models(Mapping[str, "Model"]):
             unsafe=unsafe,
             copy=copy,
             objects=objects,
+            frozen=frozen,
         )
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model

@@ -14,7 +14,9 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
 from tfmagic.model.saving.effects import Effects
+from tfmagic.model.saving.frozen_fill import FrozenFill
 from tfmagic.model.saving.named_ends import NamedEnds
+from tfmagic.model.saving.thawed import put_together, thawed_in
 from tfmagic.model.sources.live_ends import require_known
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.moving import TablesError, moved
@@ -61,6 +63,7 @@ class FrozenFile:
         self._signature = self._mode.signatures[signature]
         self._label = mode.room.label
         self._ends = NamedEnds(self._label, self._mode.graph, self._signature)
+        self._constants: dict[str, str] = {}
 
     def __call__(self, file: Path) -> Written:
         """Write the file."""
@@ -82,19 +85,23 @@ class FrozenFile:
         names = variable_nodes(definition)
         _check_weight(self._mode, names)
         constants = Constants(self._label, definition)
+        thawed = thawed_in(definition)
         constants.make_room()
+        put_together(definition, thawed)
         _keep(definition, self._ends.outputs)
         new = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
-        wanted, checksums = set(names), dict[str, int]()
+        constant = {name: thawed.get(name, name) for name in names}
+        self._constants = {name: new.get(one, one) for name, one in constant.items()}
+        checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
             # Of a live object straight from it: its graph has no session, which would hold them once more.
             present = None if self._mode.present is None or not self._own else self._mode.present()
             for name, value in self._mode.values(names) if present is None else present:
-                if name in wanted:
+                if name in self._constants:
                     checksums[name] = checksum(value)
-                    yield new.get(name, name), value
+                    yield self._constants[name], value
 
         constants.put(values())
         missing = next((name for name in names if name not in checksums), None)
@@ -108,6 +115,11 @@ class FrozenFile:
         if effects.dropped:
             notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
+
+    def come_from(self, file: Path) -> None:
+        """Have the model's native sessions be filled from the file that it was written to."""
+        if isinstance(self._mode, GraphMode) and not self._own:
+            self._mode.fill_from(FrozenFill(self._mode, file, self._constants))
 
 
 def _drawn(mode: EagerMode, name: str) -> GraphMode:

@@ -68,7 +68,7 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     if model.source.origin() == destination.path:
         # Saved over its own file: it is as it would be if it had just come from there.
         model.fingerprint = model.source.fingerprint()
-        if isinstance(write, GraphFolder):
+        if isinstance(write, GraphFolder | FrozenFile):
             write.come_from(destination.path)
     return Saved(
         destination.path,

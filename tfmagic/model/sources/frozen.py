@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
-from google.protobuf import text_format
 
 from tfmagic.errors import SourceError
 from tfmagic.model.graph_mode import GraphMode
@@ -16,14 +16,18 @@ from tfmagic.model.inference import infer
 from tfmagic.model.plain.frozen import frozen_code
 from tfmagic.model.room import Room
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.graph_file import GraphFile
+from tfmagic.model.sources.graph_message import GraphMessage, GraphText
 from tfmagic.model.sources.live import LiveSource
 from tfmagic.model.sources.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.source import Built
+from tfmagic.model.sources.thawing import Thawing
 
 if TYPE_CHECKING:
     from tfmagic.model.options import Options
     from tfmagic.model.signature import Signature
+    from tfmagic.model.sources.slim_graph import SlimGraph
 
 v1 = tf.compat.v1
 
@@ -32,6 +36,7 @@ class FrozenSource(FileSource):
     """A frozen graph in a ``.pb`` file, or as text in a ``.pbtxt`` file."""
 
     kind = "frozen graph"
+    takes_options: ClassVar[frozenset[str]] = frozenset({"frozen"})
 
     def fingerprint(self) -> object:
         """Return path, size and time of change."""
@@ -39,7 +44,7 @@ class FrozenSource(FileSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; what nothing names is inferred."""
-        return imported(model, self.path, read_graph_def(model, self.path), options)
+        return imported(model, self.path, read_graph(model, self.path), options)
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports it."""
@@ -50,6 +55,7 @@ class GraphDefSource(LiveSource):
     """A ``GraphDef`` message that the person has read or made."""
 
     kind = "GraphDef"
+    takes_options: ClassVar[frozenset[str]] = frozenset({"copy", "frozen"})
 
     @staticmethod
     def takes(live: Any) -> bool:
@@ -57,7 +63,7 @@ class GraphDefSource(LiveSource):
         return isinstance(live, v1.GraphDef)
 
     def accept(self, model: str, options: Options) -> None:
-        """Take ``copy``, which a message always is, and nothing else that is for some sources alone."""
+        """Take ``frozen``, and ``copy``, which a message always is; refuse a message that is empty."""
         super().accept(model, options)
         if not self.live.node:
             msg = f"{model}: this GraphDef is empty, so there is nothing to run"
@@ -73,15 +79,11 @@ class GraphDefSource(LiveSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; what nothing names is inferred. The message stays as it is."""
-        definition = self.live
-        if options.device is not None:
-            definition = v1.GraphDef()
-            definition.CopyFrom(self.live)
-        return imported(model, Path(self.text), definition, options)
+        return imported(model, Path(self.text), GraphMessage(model, self.live), options)
 
 
-def imported(model: str, path: Path, definition: Any, options: Options) -> Built:
-    """Return a model of a frozen graph.
+def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
+    """Return a model of a frozen graph, its large constants thawed unless they are to stay.
 
     Parameters
     ----------
@@ -89,8 +91,8 @@ def imported(model: str, path: Path, definition: Any, options: Options) -> Built
         Its name.
     path
         Where the graph came from, for messages.
-    definition
-        The ``GraphDef``; with a device asked for, those that it names are removed.
+    slim
+        The graph, whose definition is changed and let go of.
     options
         What was said with ``add``.
 
@@ -99,7 +101,10 @@ def imported(model: str, path: Path, definition: Any, options: Options) -> Built
     SourceError
         When it cannot be imported, or a named end is not there.
     """
-    graph = _graph_of(model, path, definition, options.device)
+    with reading(model, path, "the graph"):
+        check_constants(slim.definition)
+        thawing = Thawing(slim, none=options.frozen)
+    graph = _graph_of(model, path, slim.definition, options.device)
     signature = infer(
         model,
         graph,
@@ -109,12 +114,13 @@ def imported(model: str, path: Path, definition: Any, options: Options) -> Built
     )
     guard = None
     if not options.unsafe:
-        guard = Guard(model, graph, copied(definition.library.function), ())
+        guard = Guard(model, graph, copied(slim.definition.library.function), ())
         guard.check([str(spec.tensor) for spec in signature.outputs])
+    slim.settled()
     room = Room(model, graph, options.device)
     name_the_ends(room, signature)
-    mode = GraphMode(room, {signature.name: signature}, filling(room, _nothing_to_fill), guard)
-    return Built(mode, _unfrozen_note(graph))
+    mode = GraphMode(room, {signature.name: signature}, filling(room, partial(thawing.fill, graph)), guard)
+    return Built(mode, _unfrozen_note(graph, thawing))
 
 
 def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
@@ -123,38 +129,28 @@ def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> An
         for node in definition.node:
             node.device = ""
     with reading(model, path, "the graph"):
-        check_constants(definition)
         graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
     return graph
 
 
-def _nothing_to_fill(native: Any) -> None:
-    """Do nothing: a frozen graph has its weights inside."""
-
-
-def read_graph_def(model: str, path: Path) -> Any:
-    """Return the ``GraphDef`` of a file.
+def read_graph(model: str, path: Path) -> SlimGraph:
+    """Return the graph of a file, its large constants still in there.
 
     Raises
     ------
     SourceError
         When the file is damaged, or holds no graph.
     """
-    definition = v1.GraphDef()
-    with reading(model, path, "the graph"):
-        content = the_path(path).read_bytes()
-        if path.suffix == ".pbtxt":
-            text_format.Parse(content.decode(), definition)
-        else:
-            definition.ParseFromString(content)
-    if not definition.node:
+    slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
+    if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
         raise SourceError(msg)
-    return definition
+    return slim
 
 
-def _unfrozen_note(graph: Any) -> list[str]:
-    handles = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+def _unfrozen_note(graph: Any, thawing: Thawing) -> list[str]:
+    holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+    handles = [op for op in holders if op.name not in thawing.places]
     if not handles:
         return []
     return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.model.sources.checkpoint import CheckpointSource, read_meta_graph
-from tfmagic.model.sources.frozen import FrozenSource, read_graph_def
+from tfmagic.model.sources.frozen import FrozenSource, read_graph
 from tfmagic.model.sources.keras_file import KerasFileSource
 from tfmagic.model.sources.loading import reading
 from tfmagic.model.sources.meta_graph import chosen_meta_graph, graph_file, read_saved_model, signatures_of, version_of
@@ -95,17 +95,18 @@ def _checkpoint(prefix: Path) -> tuple[int | None, int | None]:
 
 
 def _frozen(path: Path) -> FileRecord:
-    definition = read_graph_def(str(path), path)
+    slim = read_graph(str(path), path)
+    definition = slim.definition
     notes = [f"{len(definition.node)} operations; its ends are inferred when it is added"]
     notes.extend(_placeholders(definition))
-    weights_bytes = sum(node.attr["value"].tensor.ByteSize() for node in definition.node if node.op == "Const")
+    kept = sum(node.attr["value"].tensor.ByteSize() for node in definition.node if node.op == "Const")
     return _record(
         path,
         "frozen graph",
         tags=[],
         signatures=[],
         variables=0,
-        weights_bytes=weights_bytes,
+        weights_bytes=kept + sum(slim.away.values()),
         notes=notes,
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LIVE = "live objects (a file or a cell has a graph of its own already)"
 KERAS = "Keras files"
 SAVED_MODELS = "SavedModels"
+FROZEN = "frozen graphs (.pb, .pbtxt and GraphDefs)"
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Source(ABC):
             ("copy", options.copy, LIVE),
             ("objects", options.objects is not None, KERAS),
             ("tags", options.tags is not None, SAVED_MODELS),
+            ("frozen", options.frozen, FROZEN),
         ):
             if given and option not in self.takes_options:
                 msg = f"{model}: --{option} is for {needed}, and this is a {self.kind}: leave it out"
