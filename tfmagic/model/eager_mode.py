@@ -101,15 +101,24 @@ class EagerMode:
 
     def weights(self) -> Weights:
         """Return what the object's variables weigh."""
-        try:
-            variables = list(self._variables())
-        except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
+        variables = self._present_variables()
+        if variables is None:
             return Weights(0, None, 0)
         names = unique(_name_of(variable) for variable in variables)
         return weighed(
             variable_record(name, variable.dtype, variable.shape, str(getattr(variable, "device", "")))
             for name, variable in zip(names, variables, strict=True)
         )
+
+    def memory(self) -> list[Any]:
+        """Return the objects with which the model's memory goes."""
+        return [self.live, *(self._present_variables() or ())]
+
+    def _present_variables(self) -> list[Any] | None:
+        try:
+            return list(self._variables())
+        except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
+            return None
 
     def open(self) -> None:
         """Do nothing: the object is there."""

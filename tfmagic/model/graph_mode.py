@@ -123,6 +123,10 @@ class GraphMode:
             self._weighed = (version, weights_of(self.graph))
         return self._weighed[1]
 
+    def memory(self) -> list[Any]:
+        """Return the objects with which the model's memory goes."""
+        return [self.graph]
+
     def open(self) -> None:
         """Open the native session and fill it, so that the first call need not."""
         record = hosted(self.graph)

@@ -6,7 +6,6 @@ import gc
 import weakref
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
@@ -57,8 +56,7 @@ class Leaving:
             mode = model.built
             if mode is None:
                 continue
-            memory = [mode.live, *mode.named_variables().values()] if isinstance(mode, EagerMode) else [mode.graph]
-            for one in memory:
+            for one in mode.memory():
                 try:
                     self._watched.append(weakref.ref(one))
                 except TypeError:  # of a type of the person's that has none
