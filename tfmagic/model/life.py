@@ -14,6 +14,7 @@ from tfmagic.model.signature import default_among
 from tfmagic.model.stopping import stopped, tell
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
+from tfmagic.runtime.full_collections import full_collections_postponed
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.runs import wait_until
 from tfmagic.runtime.values import checksum
@@ -186,7 +187,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building:
+        with self._building, full_collections_postponed():
             from tfmagic.model.sources.copying import built_from
 
             try:
