@@ -14,6 +14,7 @@ from tfmagic.model.signature import default_among
 from tfmagic.model.stopping import stopped, tell
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
+from tfmagic.runtime.full_collections import full_collections_postponed
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
@@ -195,7 +196,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building:
+        with self._building, full_collections_postponed():
             from tfmagic.model.sources.copying import built_from
 
             before_bytes = rss_bytes()

@@ -8,6 +8,7 @@ for it.
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -79,10 +80,11 @@ class KerasFileSource(FileSource):
             refuse_code(model, self.path, config)
         objects = objects_for(config, options.objects)
         if not archive.has_assets:
+            text = json.dumps(config)
 
             def make() -> Any:
-                # Keras takes parts out of the configuration that it is given.
-                return archive.skeleton(deepcopy(config), objects, safe=not options.unsafe)
+                # Keras takes parts out of the configuration that it is given; it is JSON, and so quickest copied.
+                return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
             built = _drawn_if_possible(model, archive, make, options)
             if built is not None:
@@ -191,7 +193,8 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
         wanted = zip(names, skeleton.variables, strict=True)
         held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
-        mapping = [(one, mine.value()) for one, mine in zip(skeleton.variables, held, strict=True)]
+        # The reading that each has already, instead of another one for each.
+        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, held, strict=True)]
         with keras.StatelessScope(mapping, initialize_variables=False) as scope:
             before = [scope.get_current_value(one) for one in skeleton.variables]
             for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones

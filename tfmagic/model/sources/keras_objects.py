@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _OF_KERAS = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
@@ -30,8 +30,9 @@ def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
         Those of ``--objects``; None for the ones of ``__main__``, which is the
         notebook.
     """
-    known = notebook_objects(config) if given is None else dict(given)
-    return {**known, **{registered: known[name] for name, registered in _custom(config) if name in known}}
+    custom = list(_custom(config))
+    known = _in_the_notebook(custom) if given is None else dict(given)
+    return {**known, **{registered: known[name] for name, registered in custom if name in known}}
 
 
 @contextmanager
@@ -77,8 +78,12 @@ def naming_what_is_missing(
 
 def notebook_objects(config: Any) -> dict[str, Any]:
     """Return those of a configuration's own classes and functions that ``__main__`` has, by name."""
+    return _in_the_notebook(_custom(config))
+
+
+def _in_the_notebook(custom: Iterable[tuple[str, str]]) -> dict[str, Any]:
     names: Mapping[str, Any] = vars(sys.modules.get("__main__", object))
-    return {name: names[name] for name, _ in _custom(config) if callable(names.get(name))}
+    return {name: names[name] for name, _ in custom if callable(names.get(name))}
 
 
 def own_names(config: Any) -> list[str]:
@@ -106,13 +111,15 @@ def refuse_code(model: str, path: Path, config: Any) -> None:
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(config, dict):
-        yield config
-        for value in config.values():
-            yield from _entries(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _entries(value)
+    # No generator in a generator: a deep network's configuration has tens of thousands of values.
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(reversed(one.values()))
+        elif isinstance(one, list):
+            waiting.extend(reversed(one))
 
 
 def _custom(config: Any) -> Iterator[tuple[str, str]]:
