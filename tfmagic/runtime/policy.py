@@ -115,8 +115,14 @@ class MemoryPolicy:
 
     def settle(self) -> None:
         """Take the variables out of the environment again: TensorFlow has read them, and child processes need not."""
-        if not self._read and has_taken_memory():
-            self._read = True
+        if self._read or not has_taken_memory():
+            return
+        self._read = True
+        if self._set:
+            from tfmagic.runtime.small_run import take_a_tensor
+
+            # Devices are made without a look at these variables; the first tensor is what needs them.
+            take_a_tensor()
             self._take_back(forget=False)
 
     def trim(self, threshold_bytes: int | None = None) -> bool:
@@ -127,7 +133,7 @@ class MemoryPolicy:
         """Give free memory back now, whatever there is of it."""
         if self.asked == "return":
             if has_taken_memory():
-                from tfmagic.runtime.fed import let_go_of_fed
+                from tfmagic.runtime.small_run import let_go_of_fed
 
                 let_go_of_fed()
             malloc().trim_now()

@@ -1,4 +1,4 @@
-"""Arrays that were fed to a run, and have become a tensor's own memory."""
+"""A run of nothing much, for what TensorFlow does beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ def let_go_of_fed() -> None:
     A thread of TensorFlow's cannot release a Python object, so it notes it, and the
     next run that Python starts releases what was noted (ndarray_tensor_bridge.cc).
     """
-    once("what lets go of fed arrays", _small_run)()
+    once("small run", _small_run)()
+
+
+def take_a_tensor() -> None:
+    """Have TensorFlow take memory, so that it has read from the environment how to."""
+    once("small run", _small_run)()
 
 
 def _small_run() -> Callable[[], Any]:
@@ -31,7 +36,7 @@ def _small_run() -> Callable[[], Any]:
     graph = tf.Graph()
     with graph.as_default(), tf.device("CPU:0"):
         given = v1.placeholder(tf.float32, [])
-        done = tf.identity(given).op
+        done = tf.fill([64], given).op
     native = v1.Session(graph=graph, config=KernelSession().config)
     # In this thread: all of TensorFlow's may be busy with runs that do not end.
     return lambda: run_once(native, [done.name], {given.name: np.zeros((), np.float32)}, in_this_thread=True)
