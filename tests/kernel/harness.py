@@ -219,6 +219,7 @@ class Kernel:
             %cd -q {self.folder}
             %unload_ext tfmagic
             %load_ext tfmagic
+            %config TfMagic.memory_budget = ''
             %tf_model drop --all
             %reset -f
         """)

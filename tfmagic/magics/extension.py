@@ -215,9 +215,9 @@ def after_cell(result: Any = None) -> None:
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
+    notices().show = _say
     add_settings(shell)
     memory_policy().apply()
-    notices().show = _say
     also_look("the last traceback", partial(_last_traceback, shell))
     shell.events.register("post_run_cell", after_cell)
     shell.register_magics(TfMagics)

@@ -197,7 +197,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
 def _show_named(word: str, more: list[str]) -> View:
     models = the_models()
     if word in models and not more:
-        return ModelPage(models[word].record())
+        return ModelPage(models[word].record(), models[word].variables)
     if word in models:
         msg = f"{' '.join(more)!r} was not expected: %tf_model {word} shows the model; to run it: %tf_run {word} …"
         raise UsageLineError(msg)
@@ -217,7 +217,7 @@ def _show(parsed: Parsed) -> View:
     if parsed.flag("python"):
         return Code(models[what].python())
     if what in models:
-        return ModelPage(models[what].record())
+        return ModelPage(models[what].record(), models[what].variables)
     path = resolve(what, {}) if what.startswith(("'", '"')) or not what.isidentifier() else what
     if what.isidentifier():
         from pathlib import Path

@@ -10,8 +10,10 @@ from traitlets.config import Configurable
 from tfmagic.errors import SettingError
 from tfmagic.model.budget import budget, size_of
 from tfmagic.model.sizes import size_text
+from tfmagic.runtime.notices import notices
 from tfmagic.runtime.park_directory import park_directory
 from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,16 +74,26 @@ def _tried(choose: Callable[[str], object], value: str) -> str:
 
 
 def add_settings(shell: InteractiveShell) -> None:
-    """Have ``%config TfMagic`` set what the process uses, and show what it has."""
-    settings = TfMagic(parent=shell)
-    # What was set before this shell was loaded, or by a script.
-    for name, text in (
-        ("memory_budget", budget().text),
-        ("trim_threshold", size_text(memory_policy().trim_threshold_bytes).replace(" ", "")),
-    ):
-        if text and getattr(settings, name) == TfMagic.class_traits()[name].default_value:
-            setattr(settings, name, text)
+    """Have ``%config TfMagic`` set what the process uses, and show what it has.
+
+    What ``ipython_config.py`` says is taken over; of a value that cannot be, one line
+    says why, and the setting is as it was.
+    """
+    settings = TfMagic()
+    # Once: %config puts whatever was typed there too, also what was refused.
+    from_file = dict(once("settings of the file", lambda: dict(shell.config.get(TfMagic.__name__, {}))))
+    once("settings of the file", dict).clear()
+    for name, value in {**_present(), **from_file}.items():
+        try:
+            setattr(settings, name, value)
+        except TraitError as error:
+            notices().show(f"c.TfMagic.{name} is not taken over: {error}")
     shell.configurables.append(settings)  # type: ignore[arg-type]  # declared narrower than it is
+
+
+def _present() -> dict[str, str]:
+    threshold = size_text(memory_policy().trim_threshold_bytes).replace(" ", "")
+    return {"memory_budget": budget().text, "memory_policy": memory_policy().asked, "trim_threshold": threshold}
 
 
 def remove_settings(shell: InteractiveShell) -> None:

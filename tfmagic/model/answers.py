@@ -13,6 +13,7 @@ from tfmagic.model.inputs import bind
 from tfmagic.model.life import Life
 from tfmagic.model.request import Request
 from tfmagic.model.result import Result
+from tfmagic.model.shortage import shortage
 from tfmagic.model.trace import traced
 from tfmagic.runtime.errand import Errand
 from tfmagic.runtime.hosted import hosted
@@ -105,6 +106,7 @@ class Answers(Life):
         """
         __tracebackhide__ = True
         self.used_at_s = time.monotonic()
+        shortage().before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         mode = request.mode
         arrays = request.feeds() if feeds is None else feeds
 

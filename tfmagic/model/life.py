@@ -15,6 +15,7 @@ from tfmagic.model.stopping import stopped, tell
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
 from tfmagic.runtime.full_collections import full_collections_postponed
+from tfmagic.runtime.hosted import building
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tfmagic.model.saving.saved import Saved
     from tfmagic.model.signature import Signature
     from tfmagic.model.sources.source import Source
+    from tfmagic.model.variables import Weights
 
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner would never end by itself.
@@ -75,7 +77,7 @@ class Life:
         self.turn = turn or Turn(name)
         self.used_at_s = time.monotonic()
         self._mode: GraphMode | EagerMode | None = None
-        self._coming: GraphMode | EagerMode | None = None
+        self._coming: Weights | None = None
         self._building = threading.RLock()
         self._cells: dict[Errand, None] = {}
         self._dropped = self._renewed = False
@@ -201,7 +203,8 @@ class Life:
 
             before_bytes = rss_bytes()
             try:
-                built = let_in(partial(built_from, self.source, self.name, self.options))
+                with building(self._arriving_graph):
+                    built = let_in(partial(built_from, self.source, self.name, self.options))
             except Exception as error:
                 self._failure = first_line(error)
                 raise
@@ -226,6 +229,9 @@ class Life:
                 self._mode = None
                 built.mode.close()
                 raise self._gone()
+
+    def _arriving_graph(self, graph: Any) -> None:
+        """Do what there is to do before a graph that is just being built takes its memory."""
 
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """Do what there is to do before a mode takes its memory; what builds on this knows."""

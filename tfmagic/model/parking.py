@@ -13,8 +13,10 @@ from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.eager_state import put_back, state_of
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.notebook import held_in_notebook
+from tfmagic.model.shortage import shortage
 from tfmagic.model.signature import default_among
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.variables import weights_of
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.park_directory import park_directory
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import Signature
     from tfmagic.model.sources.source import Source
     from tfmagic.model.turn import Turn
-    from tfmagic.model.variables import Weights
+    from tfmagic.model.variables import VariableRecord, Weights
 
 # So much of constants stays with a graph that is parked, as it does with one that is thawed.
 _CONSTANTS_BYTES = 4_000_000
@@ -118,8 +120,16 @@ class Parking(Answers):
         """What a parked model weighs when it is there, and its signatures; nothing of one that was never built."""
         return self._remembered or (None, {})
 
+    @property
+    def variables(self) -> tuple[VariableRecord, ...]:
+        """Its variables, the largest first; of a parked model those that it has when it is there."""
+        weights = self._weights()
+        return () if weights is None else weights.by_variable
+
     def _weights(self) -> Weights | None:
-        mode = self._mode or self._coming
+        if self._coming is not None:
+            return self._coming
+        mode = self._mode
         if mode is not None:
             return mode.weights()
         return None if self._remembered is None else self._remembered[0]
@@ -275,7 +285,11 @@ class Parking(Answers):
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
         if isinstance(mode, GraphMode):
-            hosted(mode.graph).arriving = partial(self._arriving, mode)
+            record = hosted(mode.graph)
+            record.arriving = partial(self._arriving, mode)
+            if record.opened is not None:
+                # By its cell; it may have grown since.
+                self._arriving(mode)
         else:
             self._arriving(mode)
             if self._spill is not None:
@@ -286,14 +300,23 @@ class Parking(Answers):
                 self._spill.remove()
                 self._spill = None
 
+    def _arriving_graph(self, graph: Any) -> None:
+        self._make_room(weights_of(graph))
+
     def _arriving(self, mode: GraphMode | EagerMode) -> None:
-        self._coming = mode
+        self._make_room(mode.weights())
+        if isinstance(mode, GraphMode) and mode.parked:
+            self._look_at_source(mode)
+
+    def _make_room(self, weights: Weights) -> None:
+        self._coming = weights
         try:
             budget().make_room(self)
         finally:
             self._coming = None
-        if isinstance(mode, GraphMode) and mode.parked:
-            self._look_at_source(mode)
+        if self.mode == "graph":
+            # A live object is there already.
+            shortage().look(self.name, weights.variables_bytes or 0)
 
     def _look_at_source(self, mode: GraphMode) -> None:
         changed = self._changed()

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     from tfmagic.model.record import FileRecord, ModelRecord
     from tfmagic.model.signature import SignatureRecord, TensorRecord
+    from tfmagic.model.variables import VariableRecord
+
+
+_SHOWN = 12
 
 
 class View(ABC):
@@ -98,8 +102,9 @@ class ModelTable(View):
 class ModelPage(View):
     """``%tf_model show NAME``: everything about one model."""
 
-    def __init__(self, record: ModelRecord) -> None:
+    def __init__(self, record: ModelRecord, variables: Sequence[VariableRecord] = ()) -> None:
         self.record = record
+        self.variables = list(variables)
 
     def _facts(self) -> Table:
         record = self.record
@@ -125,13 +130,15 @@ class ModelPage(View):
 
     def text(self) -> str:
         """Return the facts and the signatures."""
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def _tables(self) -> list[Table]:
         signatures = signature_table(self.record["signatures"], self.record["default_signature"])
-        return f"{self._facts().text()}\n\n{signatures.text()}"
+        return [self._facts(), signatures, *([variable_table(self.variables)] if self.variables else [])]
 
     def html(self) -> str:
         """Return the facts and the signatures as tables."""
-        signatures = signature_table(self.record["signatures"], self.record["default_signature"])
-        return self._facts().html() + signatures.html()
+        return "".join(table.html() for table in self._tables())
 
 
 class FilePage(View):
@@ -181,6 +188,33 @@ def signature_table(signatures: Sequence[SignatureRecord], default: str | None) 
     return Table(("signature", "takes", "gives"), rows)
 
 
+def variable_table(variables: Sequence[VariableRecord]) -> Table:
+    """Return a table of the largest variables, and a line for the others."""
+    rows = [
+        (
+            one["name"],
+            one["dtype"],
+            shape_text(one["shape"]),
+            bytes_text(one["size_bytes"]),
+            one["device"] or "no request",
+        )
+        for one in variables[:_SHOWN]
+    ]
+    others = variables[_SHOWN:]
+    if others:
+        rest = sum(one["size_bytes"] or 0 for one in others)
+        rows.append((f"and {len(others)} more", "", "", bytes_text(rest), ""))
+    return Table(("variable", "dtype", "shape", "size", "device"), rows)
+
+
+def shape_text(shape: Sequence[int | None] | None) -> str:
+    """Return a shape as ``(?, 64)``."""
+    if shape is None:
+        return "any shape"
+    sizes = ["?" if size is None else str(size) for size in shape]
+    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
+
+
 def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", ") -> str:
     """Return one side of a signature: ``x float32 (?, 64)``."""
     if signature is None:
@@ -199,12 +233,7 @@ def default_signature(record: ModelRecord) -> SignatureRecord | None:
 def _end_text(end: TensorRecord) -> str:
     if end["dtype"] is None:
         return end["name"]
-    if end["shape"] is None:
-        shape = "any shape"
-    else:
-        sizes = ["?" if size is None else str(size) for size in end["shape"]]
-        shape = f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-    return f"{end['name']} {end['dtype']} {shape}" + (" (optional)" if end["optional"] else "")
+    return f"{end['name']} {end['dtype']} {shape_text(end['shape'])}" + (" (optional)" if end["optional"] else "")
 
 
 _NONE_YET = "no models yet: %tf_model add NAME SOURCE adds one"

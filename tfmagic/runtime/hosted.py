@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -33,6 +34,18 @@ _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
 
 Fill = Callable[[Any], None]
+
+_builder: ContextVar[Callable[[Any], None] | None] = ContextVar("tfmagic_builder", default=None)
+
+
+@contextmanager
+def building(builder: Callable[[Any], None]) -> Iterator[None]:
+    """Have a function called with each graph of a name that is opened in the block and has no ``arriving`` yet."""
+    token = _builder.set(builder)
+    try:
+        yield
+    finally:
+        _builder.reset(token)
 
 
 class OpenGraph:
@@ -144,8 +157,11 @@ class HostedGraph:
             return self.opened
 
     def _open(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
+        builder = _builder.get()
         if self.arriving is not None:
             self.arriving()
+        elif builder is not None and self.label is not None:
+            builder(graph)
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._unready = True
         # Seen by the fill's own runs, which come back here.

@@ -134,16 +134,32 @@ def _limits(root: Path) -> list[tuple[int | None, int | None]]:
     group = _own_group("")
     folders = [root / group, *(root / group).parents] if group else [root]
     second = [
-        (_number(folder / "memory.max"), _number(folder / "memory.current"))
+        (_number(folder / "memory.max"), _in_use(folder, "memory.current", "inactive_file"))
         for folder in folders
         if folder == root or root in folder.parents
     ]
     old = _own_group("memory")
     first = [
-        (_number(folder / "memory.limit_in_bytes"), _number(folder / "memory.usage_in_bytes"))
+        (
+            _number(folder / "memory.limit_in_bytes"),
+            _in_use(folder, "memory.usage_in_bytes", "total_inactive_file"),
+        )
         for folder in {root / "memory", root / "memory" / old}
     ]
     return [*second, *first]
+
+
+def _in_use(folder: Path, file: str, cached: str) -> int | None:
+    """Return what a group uses, less the files that are cached and would give way."""
+    used = _number(folder / file)
+    if used is None:
+        return None
+    with contextlib.suppress(OSError):
+        for line in (folder / "memory.stat").read_text(encoding="utf-8").splitlines():
+            name, _, count = line.partition(" ")
+            if name == cached and count.isdigit():
+                return max(0, used - int(count))
+    return used
 
 
 def _own_group(controller: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
@@ -18,13 +16,13 @@ from tfmagic.model.sources.meta_graph import chosen_meta_graph, graph_file, read
 from tfmagic.model.sources.paths import disk_bytes
 from tfmagic.model.sources.resolve import source_of
 from tfmagic.model.sources.saved_model import SavedModelSource
+from tfmagic.runtime.memory import available_bytes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tfmagic.model.record import FileRecord
     from tfmagic.model.signature import SignatureRecord
-
-_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_USES = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
 
 
 def inspect_path(path: Any) -> FileRecord:
@@ -40,19 +38,6 @@ def inspect_path(path: Any) -> FileRecord:
         return _keras_file(source)
     msg = f"{path!r} is no path: %tf_model show takes a model's name or a path"
     raise SourceError(msg)
-
-
-def available_bytes() -> int | None:
-    """Return how much memory can still be had, a container's limit counted."""
-    free = int(psutil.virtual_memory().available)
-    for limit_file, use_file in zip(_LIMITS, _USES, strict=True):
-        try:
-            limit, use = Path(limit_file).read_text().strip(), Path(use_file).read_text().strip()
-        except OSError:
-            continue
-        if limit.isdigit() and use.isdigit():
-            free = min(free, max(0, int(limit) - int(use)))
-    return free
 
 
 def _saved_model(path: Path) -> FileRecord:

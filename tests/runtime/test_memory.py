@@ -1,0 +1,64 @@
+"""What the process and its container use of memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tfmagic.runtime.memory import available_bytes, container_limit, device_memory, process_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def group(folder: Path, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(f"{text}\n")
+    return folder
+
+
+def test_the_process_is_measured() -> None:
+    record = process_memory()
+    resident = psutil.Process().memory_info().rss
+    assert record["rss_bytes"] == pytest.approx(resident, rel=0.05)
+    assert record["private_bytes"] is None or 0 < record["private_bytes"] <= resident * 1.05
+    assert 0 < record["available_bytes"] == pytest.approx(available_bytes(), rel=0.05)
+
+
+def test_no_container_has_no_limit(tmp_path: Path) -> None:
+    assert container_limit(tmp_path) == (None, None)
+
+
+def test_a_limit_of_the_second_version_is_read_and_cached_files_do_not_count(tmp_path: Path) -> None:
+    root = group(
+        tmp_path, memory__max="2000000000", memory__current="900000000", memory__stat="anon 5\ninactive_file 300000000"
+    )
+    assert container_limit(root) == (2_000_000_000, 600_000_000)
+
+
+def test_max_is_no_limit(tmp_path: Path) -> None:
+    assert container_limit(group(tmp_path, memory__max="max", memory__current="900000000")) == (None, None)
+
+
+def test_a_limit_of_the_first_version_is_read(tmp_path: Path) -> None:
+    group(
+        tmp_path / "memory",
+        memory__limit_in_bytes="1000000000",
+        memory__usage_in_bytes="400000000",
+        memory__stat="total_inactive_file 100000000",
+    )
+    assert container_limit(tmp_path) == (1_000_000_000, 300_000_000)
+
+
+def test_the_number_that_means_none_is_no_limit(tmp_path: Path) -> None:
+    group(tmp_path / "memory", memory__limit_in_bytes="9223372036854771712", memory__usage_in_bytes="400000000")
+    assert container_limit(tmp_path) == (None, None)
+
+
+def test_what_an_allocator_does_not_count_is_unknown_and_no_zero() -> None:
+    for device in device_memory():
+        assert device["used_bytes"] != 0
+        assert device["peak_bytes"] != 0
