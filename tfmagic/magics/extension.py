@@ -202,11 +202,17 @@ def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
     return [] if tb is None else [("the last traceback", tb, "get_ipython().InteractiveTB.tb = None")]
 
 
+def _config() -> Any:
+    from tfmagic.runtime.session import KernelSession
+
+    return KernelSession().config
+
+
 def after_cell(result: Any = None) -> None:
     """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
     del result
     policy = memory_policy()
-    policy.settle()
+    policy.settle(_config)
     # Not under a run: it would have to take its buffers anew.
     if not any(model.state in {"running", "stopping"} for model in the_models().values()):
         policy.trim()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tfmagic.errors import MemoryBudgetError, ParkError, SettingError
 from tfmagic.model.sizes import size_text
@@ -16,7 +16,6 @@ from tfmagic.runtime.process import once
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from tfmagic.model.parking import Parking
 
 HOST = "memory"
 """What the part of a budget without a device's name is for: everything on no device that has its own."""
@@ -28,6 +27,30 @@ _DEVICE = re.compile(r"(?P<kind>cpu|gpu)(:(?P<number>\d+))?", re.IGNORECASE)
 # Of a container's limit; the rest is for what runs take, and for the person.
 _SHARE = 0.8
 _EXPECTED = "expected a size such as '1.5GB' or '2GB,gpu:0=8GB', 'auto', or '' for none"
+
+
+class Tenant(Protocol):
+    """What takes memory of a budget: a model."""
+
+    name: str
+    used_at_s: float
+
+    @property
+    def can_be_parked(self) -> bool:
+        """Whether it is idle, and its weights are nobody's but its own."""
+
+    @property
+    def why_it_stays(self) -> str:
+        """Why it is not parked, in a few words."""
+
+    def bytes_wanted(self, device: str, named: set[str]) -> int:
+        """Return what it takes of one part of the budget when it is there."""
+
+    def bytes_held(self, device: str, named: set[str]) -> int:
+        """Return what it takes of one part of the budget now."""
+
+    def park_if_idle(self) -> bool:
+        """Park it if nothing is done with it at this moment; return whether it is parked now."""
 
 
 class Budget:
@@ -43,7 +66,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.text = ""
-        self.models: Callable[[], Iterable[Parking]] = tuple
+        self.models: Callable[[], Iterable[Tenant]] = tuple
         self._limits: dict[str, int] = {}
         self._making = threading.RLock()
 
@@ -78,7 +101,7 @@ class Budget:
                 msg = f"memory_budget {text!r} is below what is loaded and cannot be parked: {error}"
                 raise SettingError(msg) from None
 
-    def make_room(self, model: Parking) -> None:
+    def make_room(self, model: Tenant) -> None:
         """Park the least recently used idle models until another one fits.
 
         Raises
@@ -99,7 +122,7 @@ class Budget:
             for device, limit in limits.items():
                 self._make_room(device, limit, wanted[device], model)
 
-    def _make_room(self, device: str, limit: int, wanted: int, model: Parking | None) -> None:
+    def _make_room(self, device: str, limit: int, wanted: int, model: Tenant | None) -> None:
         named = set(self.limits())
         held = [
             (one, size) for one in self.models() if one is not model and (size := one.bytes_held(device, named)) > 0
@@ -131,7 +154,7 @@ class Budget:
 
 
 def _no_room(
-    device: str, limit: int, wanted: int, model: Parking | None, staying: list[tuple[Parking, int]]
+    device: str, limit: int, wanted: int, model: Tenant | None, staying: list[tuple[Tenant, int]]
 ) -> MemoryBudgetError:
     stay = ", ".join(f"{one.name} ({size_text(size)}, {one.why_it_stays})" for one, size in staying)
     what = f"{model.name} takes {size_text(wanted)}" if model is not None else "too much is in use"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.model.budget import HOST, budget
+from tfmagic.model.registry import the_models
 from tfmagic.runtime.memory import device_memory, process_memory
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
-    from tfmagic.model.parking import Parking
+    from tfmagic.model.record import ModelRecord
     from tfmagic.runtime.memory import DeviceMemoryRecord, ProcessMemoryRecord
     from tfmagic.runtime.policy import PolicyRecord
 
@@ -55,14 +56,13 @@ def memory_record() -> MemoryRecord:
         "policy": memory_policy().record(),
         "process": process_memory(),
         "devices": device_memory(),
-        "models": [_model(model) for model in the_budget.models()],
+        "models": [_model(record) for record in the_models().records()],
         "budget": the_budget.text,
         "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},
     }
 
 
-def _model(model: Parking) -> ModelMemoryRecord:
-    record = model.record()
+def _model(record: ModelRecord) -> ModelMemoryRecord:
     return {
         "name": record["name"],
         "state": record["state"],

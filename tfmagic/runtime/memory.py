@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from pathlib import Path
 from typing import TypedDict
@@ -11,6 +10,7 @@ from typing import TypedDict
 import psutil
 
 from tfmagic.runtime.malloc import malloc, rss_bytes
+from tfmagic.runtime.policy import has_taken_memory
 from tfmagic.runtime.process import once
 
 # Reading them walks all mappings, which takes 10 ms.
@@ -94,9 +94,7 @@ def process_memory() -> ProcessMemoryRecord:
 
 def device_memory() -> list[DeviceMemoryRecord]:
     """Return what the allocators of the devices report; nothing before TensorFlow has made its devices."""
-    from tfmagic.runtime.private import devices_are_made
-
-    if "tensorflow" not in sys.modules or not devices_are_made():
+    if not has_taken_memory():
         return []
     import tensorflow as tf
 

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import SettingError
 from tfmagic.runtime.malloc import malloc
 from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 POLICIES = ("return", "pool")
 
@@ -113,17 +116,22 @@ class MemoryPolicy:
         else:
             self.apply()
 
-    def settle(self) -> None:
-        """Take the variables out of the environment again: TensorFlow has read them, and child processes need not."""
+    def settle(self, config: Callable[[], Any]) -> None:
+        """Take the variables out of the environment again, once TensorFlow has read them: children need not.
+
+        Parameters
+        ----------
+        config
+            Gives the ``ConfigProto`` of the process's session.
+        """
         if self._read or not has_taken_memory():
             return
         self._read = True
-        if self._set:
-            from tfmagic.runtime.small_run import take_a_tensor
+        from tfmagic.runtime.small_run import small_run
 
-            # Devices are made without a look at these variables; the first tensor is what needs them.
-            take_a_tensor()
-            self._take_back(forget=False)
+        # Devices are made without a look at these variables; the first tensor is what needs them.
+        small_run().take_a_tensor(config)
+        self._take_back(forget=False)
 
     def trim(self, threshold_bytes: int | None = None) -> bool:
         """Give free memory back where there is more of it than the threshold; return whether that was done."""
@@ -132,10 +140,10 @@ class MemoryPolicy:
     def give_back(self) -> None:
         """Give free memory back now, whatever there is of it."""
         if self.asked == "return":
-            if has_taken_memory():
-                from tfmagic.runtime.small_run import let_go_of_fed
+            if self._read:
+                from tfmagic.runtime.small_run import small_run
 
-                let_go_of_fed()
+                small_run().let_go_of_fed()
             malloc().trim_now()
 
     def record(self) -> PolicyRecord:

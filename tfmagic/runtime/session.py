@@ -369,7 +369,7 @@ class KernelSession(Tf1Interface):
         opened = record.open(graph, self._freeze, run)
         if not self.has_opened:
             self.has_opened = True
-            memory_policy().settle()
+            memory_policy().settle(self._freeze)
         return opened
 
     @held_back

@@ -16,27 +16,40 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 
-def let_go_of_fed() -> None:
-    """Have TensorFlow let go of fed arrays whose tensors are gone.
+class SmallRun:
+    """A graph of one operation, and its native session once there is one."""
 
-    A thread of TensorFlow's cannot release a Python object, so it notes it, and the
-    next run that Python starts releases what was noted (ndarray_tensor_bridge.cc).
-    """
-    once("small run", _small_run)()
+    def __init__(self) -> None:
+        self._graph = tf.Graph()
+        with self._graph.as_default(), tf.device("CPU:0"):
+            given = v1.placeholder(tf.float32, [])
+            self._names = given.name, tf.fill([64], given).op.name
+        self._native: Any = None
+
+    def take_a_tensor(self, config: Callable[[], Any]) -> None:
+        """Have TensorFlow take memory, so that it has read from the environment how to.
+
+        Parameters
+        ----------
+        config
+            Gives the ``ConfigProto`` of the process's session.
+        """
+        if self._native is None:
+            self._native = v1.Session(graph=self._graph, config=config())
+        self.let_go_of_fed()
+
+    def let_go_of_fed(self) -> None:
+        """Have TensorFlow let go of fed arrays whose tensors are gone.
+
+        A thread of TensorFlow's cannot release a Python object, so it notes it, and the
+        next run that Python starts releases what was noted (ndarray_tensor_bridge.cc).
+        """
+        if self._native is not None:
+            given, done = self._names
+            # In this thread: all of TensorFlow's may be busy with runs that do not end.
+            run_once(self._native, [done], {given: np.zeros((), np.float32)}, in_this_thread=True)
 
 
-def take_a_tensor() -> None:
-    """Have TensorFlow take memory, so that it has read from the environment how to."""
-    once("small run", _small_run)()
-
-
-def _small_run() -> Callable[[], Any]:
-    from tfmagic.runtime.session import KernelSession
-
-    graph = tf.Graph()
-    with graph.as_default(), tf.device("CPU:0"):
-        given = v1.placeholder(tf.float32, [])
-        done = tf.fill([64], given).op
-    native = v1.Session(graph=graph, config=KernelSession().config)
-    # In this thread: all of TensorFlow's may be busy with runs that do not end.
-    return lambda: run_once(native, [done.name], {given.name: np.zeros((), np.float32)}, in_this_thread=True)
+def small_run() -> SmallRun:
+    """Return the process's."""
+    return once("small run", SmallRun)
