@@ -201,6 +201,7 @@ class Life:
         with self._building, full_collections_postponed():
             from tfmagic.model.sources.copying import built_from
 
+            memory_policy().trim(_LEFT_OVER_BYTES)
             before_bytes = rss_bytes()
             try:
                 with building(self._arriving_graph):
@@ -220,9 +221,9 @@ class Life:
                 built.mode.close()
                 raise
             self._failure = None
-            # What reading took and has freed is no part of the model.
+            # What reading took and has freed is no part of the model, nor is what was free before.
             memory_policy().trim(_LEFT_OVER_BYTES)
-            self.grew_bytes = rss_bytes() - before_bytes
+            self.grew_bytes = max(0, rss_bytes() - before_bytes)
             self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode, self.began_with = built.mode, began_with
             if self._dropped:

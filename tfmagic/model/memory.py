@@ -54,7 +54,7 @@ def memory_record() -> MemoryRecord:
     limits = the_budget.limits()
     return {
         "policy": memory_policy().record(),
-        "process": process_memory(),
+        "process": process_memory(anew=True),
         "devices": device_memory(),
         "models": [_model(record) for record in the_models().records()],
         "budget": the_budget.text,

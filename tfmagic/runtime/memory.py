@@ -29,7 +29,7 @@ class ProcessMemoryRecord(TypedDict):
         Resident now.
     private_bytes, shared_bytes
         Its own part, and its share of what several processes have mapped (PSS less
-        the private part); sampled every ten seconds at most.
+        the private part); sampled every ten seconds at most, unless asked for anew.
     limit_bytes, limit_used_bytes
         The container's limit, and what all of its processes use.
     available_bytes
@@ -63,9 +63,9 @@ class _Shares:
         self.private: int | None = None
         self.shared: int | None = None
 
-    def look(self) -> None:
+    def look(self, *, anew: bool) -> None:
         now = time.monotonic()
-        if now - self.at_s < _SHARES_AGE_S:
+        if not anew and now - self.at_s < _SHARES_AGE_S:
             return
         self.at_s = now
         self.private = self.shared = None
@@ -76,10 +76,16 @@ class _Shares:
                 self.shared = max(0, int(full.pss) - self.private)
 
 
-def process_memory() -> ProcessMemoryRecord:
-    """Return what the process uses."""
+def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
+    """Return what the process uses.
+
+    Parameters
+    ----------
+    anew
+        Whether the private and shared parts are sampled now, whatever that costs.
+    """
     shares = once("memory shares", _Shares)
-    shares.look()
+    shares.look(anew=anew)
     limit, used = container_limit()
     return {
         "rss_bytes": rss_bytes(),
