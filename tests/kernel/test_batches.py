@@ -170,7 +170,7 @@ def test_an_interrupt_before_the_first_batch_has_ended_leaves_the_name_as_it_was
     kernel.ok("doubled = 'as it was'\nmodels.counted.names['batches'].extend([0, 0])")
     reply = interrupted(kernel, "%tf_run counted N --fetch y --batch-size 4 -o doubled")
     assert reply.ename == "InterruptedRun"
-    assert reply.evalue == "counted was stopped before the first batch had ended"
+    assert reply.evalue.startswith("counted was stopped before the first batch had ended; counted is stopping: ")
     assert kernel.value("doubled") == "'as it was'"
 
 

@@ -18,7 +18,8 @@ from making import printed, scale_graph, variable_graph
 
 from tfmagic.model import holders as holders_module
 from tfmagic.model import reach
-from tfmagic.model.holders import also_look, forget, holders
+from tfmagic.model.holders import holders
+from tfmagic.model.places import also_look, forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -373,7 +374,7 @@ print("SAID", ip.user_ns["after"])
 def test_what_an_error_left_in_ipython_is_let_go_by_what_is_said() -> None:
     assert in_ipython("""
 import sys
-from tfmagic.model.holders import also_look
+from tfmagic.model.places import also_look
 also_look("shell", lambda: [("the last traceback", ip.InteractiveTB.tb, "get_ipython().InteractiveTB.tb = None")])
 cells("def f():\\n    global weak\\n    net = Net(); weak = weakref.ref(net)\\n    1 / 0", "f()")
 print("SAID", [one["name"] for one in found()])

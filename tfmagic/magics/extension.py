@@ -24,7 +24,7 @@ from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
-from tfmagic.model.holders import also_look, forget
+from tfmagic.model.places import also_look, forget
 from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow

@@ -11,13 +11,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.model.places import places
 from tfmagic.model.reach import EnoughError, Reach, lineage
-from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    Provider = Callable[[], Iterable[tuple[str, Any, str]]]
 
 # What one name may cost before all others have been looked at.
 _SHARE = 5_000
@@ -64,25 +63,6 @@ class HolderRecord(TypedDict):
     release: str
 
 
-def also_look(name: str, provider: Provider) -> None:
-    """Have a place searched that is no name of the notebook.
-
-    Parameters
-    ----------
-    name
-        For `forget`; one who comes with the same name takes its place.
-    provider
-        Returns what is there now: a label, the value, and what to type to let go.
-        The same label twice is one place.
-    """
-    _providers()[name] = provider
-
-
-def forget(name: str) -> None:
-    """Have a place searched no longer; unknown ones are no error."""
-    _providers().pop(name, None)
-
-
 def holders(targets: Sequence[object], namespace: Mapping[str, Any], *, shell: object = None) -> list[HolderRecord]:
     """Return what in the notebook keeps any of some objects alive, in its order.
 
@@ -97,10 +77,6 @@ def holders(targets: Sequence[object], namespace: Mapping[str, Any], *, shell: o
         that leads to it.
     """
     return _Search(targets, namespace, shell).records() if targets else []
-
-
-def _providers() -> dict[str, Provider]:
-    return once("holders", dict[str, "Provider"])
 
 
 class _Search:
@@ -150,7 +126,7 @@ class _Search:
                 yield name, value, _LET_GO_OF_HIDDEN
         for name in _LAST:
             yield _LAST_TRACEBACK, getattr(sys, name, None), _LET_GO_OF_LAST
-        for provider in list(_providers().values()):
+        for provider in list(places().values()):
             with suppress(Exception):
                 yield from list(provider())
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.process import once
 from tfmagic.runtime.session import KernelSession
@@ -108,17 +109,23 @@ class PastedSession(tf.compat.v1.Session):
     def close(self) -> None:
         """Close nothing: the room goes on."""
 
+    @held_back
     def __enter__(self) -> Self:
         """Make this session and its graph the default ones."""
         stack = ExitStack()
         stack.enter_context(self._graph.as_default())
         stack.enter_context(self.as_default())
         self._entered.append(stack)
+        detour().entered.append(stack)
         return self
 
+    @held_back
     def __exit__(self, *raised: object) -> None:
         """Leave the contexts; nothing is closed."""
-        self._entered.pop().close()
+        stack = self._entered.pop()
+        if stack in detour().entered:
+            detour().entered.remove(stack)
+        stack.close()
 
     def __del__(self) -> None:
         """Hold no native session, so there is none to end."""
@@ -134,6 +141,14 @@ class _Detour:
         self._classes = [v1.Session.__mro__[1], v1.InteractiveSession]
         self._stock: list[Callable[..., None]] = []
 
+    @property
+    def entered(self) -> list[ExitStack]:
+        """What this thread has entered of pasted sessions, and not left yet."""
+        if not hasattr(self._here, "entered"):
+            self._here.entered = []
+        entered: list[ExitStack] = self._here.entered
+        return entered
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Take the detour in this thread for as long as the block lasts."""
@@ -143,9 +158,13 @@ class _Detour:
                 self._install()
         outer = getattr(self._here, "inside", False)
         self._here.inside = True
+        before = len(self.entered)
         try:
             yield
         finally:
+            # What an interrupt came between: entered, and never left.
+            while len(self.entered) > before:
+                self.entered.pop().close()
             self._here.inside = outer
             with self._lock:
                 self._rooms -= 1
