@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,9 @@ class Budget:
             For a text that is no budget, and for one below what cannot be parked; the
             former one is still in force then.
         """
+        if not isinstance(text, str):
+            msg = f"memory_budget is text, got {type(text).__name__}: {_EXPECTED}"
+            raise SettingError(msg)
         limits = {} if text in {"", "auto"} else parsed(text)
         with self._making:
             former = self.text, self._limits
@@ -162,7 +166,7 @@ def parsed(text: str) -> dict[str, int]:
             if found is None:
                 msg = f"memory_budget {text!r}: {name.strip()!r} is no device, {_EXPECTED}"
                 raise SettingError(msg)
-            device = f"{found['kind'].upper()}:{found['number'] or 0}"
+            device = f"{found['kind'].upper()}:{int(found['number'] or 0)}"
         if device in limits:
             msg = f"memory_budget {text!r} says {_called(device)} twice"
             raise SettingError(msg)
@@ -184,7 +188,11 @@ def size_of(size: str, text: str, setting: str = "memory_budget") -> int:
         expected = _EXPECTED if setting == "memory_budget" else "expected a size such as '256MB'"
         msg = f"{setting} {text!r}: {size!r} {what}, {expected}"
         raise SettingError(msg)
-    count = int(float(found["number"]) * _UNITS[found["unit"]])
+    number = float(found["number"]) * _UNITS[found["unit"]]
+    if not math.isfinite(number):
+        msg = f"{setting} is more than there is memory in the world"
+        raise SettingError(msg)
+    count = int(number)
     if count <= 0:
         msg = f"{setting} {text!r}: {size!r} is nothing"
         raise SettingError(msg)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 WRITES = re.compile(
     r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|(Resource)?StridedSliceAssign"
-    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|CountUpTo"
+    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|(Resource)?CountUpTo"
 )
 """The types of the operations that write to variables."""
 
@@ -44,13 +44,14 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
         waiting.extend(op.control_inputs)
         waiting.extend(tensor.op for tensor in op.inputs)
     calling = False
-    for op in seen:
+    kinds = {op.type: op for op in seen}
+    for op in kinds.values():
         if _writes(op.type):
             # Else a function of the graph's library: those are looked at below.
             if WRITES.match(op.type) or _CHANGES_TABLES.match(op.type):
                 return True
             calling = True
-        calling = calling or any(kind in op.type for kind in ("PartitionedCall", "While", "If", "Case"))
+        calling = calling or any("func" in attribute.type for attribute in op.op_def.attr)
     if not calling:
         return False
     definition = graph.as_graph_def()

@@ -20,7 +20,6 @@ from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.runs import Run, Runs
-from tfmagic.runtime.values import holds_only_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,6 +153,7 @@ class HostedGraph:
             # After `opened` is set: an eviction from here on finds it, and closes it.
             self.check(run)
             let_in(lambda: self._fill(graph, opened.native))
+            self._arrived()
         except Exception as error:
             closed_meanwhile = opened.closed
             self._close()
@@ -168,15 +168,17 @@ class HostedGraph:
 
     def _fill(self, graph: Any, native: Any) -> None:
         away = self._away
-        whole = away is not None and away.is_whole
-        if self.fill is not None and (not whole or not holds_only_variables(graph)):
+        if self.fill is not None and (away is None or not away.needs_no_source(graph)):
             with graph.as_default():
                 self.fill(native)
         if away is not None:
             away.put_back(graph, native)
-        self._away = None
+
+    def _arrived(self) -> None:
+        """Let go of what was away; no interrupt comes here, after which neither place would have it."""
+        away, self._away = self._away, None
         # What was put back is not what the source gives.
-        self.changed = whole
+        self.changed = away is not None and away.is_whole
         if away is not None:
             away.discard()
 
