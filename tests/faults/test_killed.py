@@ -143,7 +143,7 @@ def small_disk(folder: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)  # noqa: S603, S607 - a fixed command
+        subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S603, S607 - a fixed command
 
 
 def test_a_full_disk_leaves_the_former_file_and_nothing_beside_it(tmp_path: Path) -> None:

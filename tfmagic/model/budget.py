@@ -75,8 +75,9 @@ class Budget:
             former = self.text, self._limits
             self.text, self._limits = text, limits
             try:
-                for device, limit in self.limits().items():
-                    self._make_room(device, limit, 0, None)
+                for work in (self._plan, self._make_room):
+                    for device, limit in self.limits().items():
+                        work(device, limit, 0, None)
             except MemoryBudgetError as error:
                 self.text, self._limits = former
                 msg = f"memory_budget {text!r} is below what is loaded and cannot be parked: {error}"
@@ -101,19 +102,37 @@ class Budget:
                     )
                     raise MemoryBudgetError(msg)
             for device, limit in limits.items():
+                # Looked at for every device before anything is parked for one.
+                self._plan(device, limit, wanted[device], model)
+            for device, limit in limits.items():
                 self._make_room(device, limit, wanted[device], model)
 
-    def _make_room(self, device: str, limit: int, wanted: int, model: Parking | None) -> None:
+    def _plan(
+        self, device: str, limit: int, wanted: int, model: Parking | None
+    ) -> tuple[int, list[tuple[Parking, int]], list[tuple[Parking, int]]]:
+        """Return by how much it is too little, what takes part in it, and what of that can go, in that order.
+
+        Raises
+        ------
+        MemoryBudgetError
+            When that is not enough.
+        """
         named = set(self.limits())
         held = [
             (one, size) for one in self.models() if one is not model and (size := one.bytes_held(device, named)) > 0
         ]
         over = sum(size for _, size in held) + wanted - limit
         if over <= 0:
-            return
+            return over, held, []
         idle = sorted((pair for pair in held if pair[0].can_be_parked), key=lambda pair: pair[0].used_at_s)
         if sum(size for _, size in idle) < over:
             raise _no_room(device, limit, wanted, model, [pair for pair in held if pair not in idle])
+        return over, held, idle
+
+    def _make_room(self, device: str, limit: int, wanted: int, model: Parking | None) -> None:
+        over, held, idle = self._plan(device, limit, wanted, model)
+        if over <= 0:
+            return
         parked: list[str] = []
         for one, size in idle:
             if over <= 0:
