@@ -17,6 +17,7 @@ from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.signature import default_among
 from tfmagic.model.sources.file import FileSource
 from tfmagic.runtime.away import OnDisk
+from tfmagic.runtime.errand import errand
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.park_directory import park_directory
@@ -259,7 +260,15 @@ class Parking(Answers):
             )
             raise ModelStateError(msg)
         spill = Spill(park_directory().place())
-        written = spill.write(state_of(mode))
+        try:
+            written = spill.write(state_of(mode))
+            here = errand()
+            if here is not None:
+                # Nobody waits for this any more, and the object may be in use again.
+                here.require()
+        except BaseException:
+            spill.remove()
+            raise
         self._remembered = mode.weights(), dict(mode.signatures)
         self._spill, self._mode = spill, None
         mode.close()
@@ -318,6 +327,10 @@ class Parking(Answers):
             if changed is not None:
                 raise self._cannot_wake(changed)
         super().build()
+        # Now, and not when it was read: until here building could fail, or be interrupted.
+        spill, self._spill = self._spill, None
+        if spill is not None:
+            spill.remove()
 
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
@@ -333,8 +346,6 @@ class Parking(Answers):
                 if self.began_with is not None:
                     # Keras may have numbered its layers on.
                     self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
-                self._spill.remove()
-                self._spill = None
 
     def _arriving(self, mode: GraphMode | EagerMode) -> None:
         self._coming = mode

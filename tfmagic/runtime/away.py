@@ -48,7 +48,7 @@ class InMemory:
 
     def needs_no_source(self, graph: Any) -> bool:
         """Return whether the graph has nothing else that its source fills."""
-        return holds_only_variables(graph)
+        return holds_only_variables(graph, beside={table.name for table in tables_of(graph)})
 
     def put_back(self, graph: Any, native: Any) -> None:
         """Write variables and tables."""
@@ -81,7 +81,8 @@ class OnDisk:
 
     def needs_no_source(self, graph: Any) -> bool:
         """Return whether the graph has nothing but what is in the file: tables that its source fills are, too."""
-        return self.is_whole and holds_only_variables(graph, beside={table.name for table in static_tables_of(graph)})
+        every = [*tables_of(graph), *static_tables_of(graph)]
+        return self.is_whole and holds_only_variables(graph, beside={table.name for table in every})
 
     def put_back(self, graph: Any, native: Any) -> None:
         """Write variables and tables from the file."""
