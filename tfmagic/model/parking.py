@@ -336,7 +336,11 @@ class Parking(Answers):
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
         self._made_names = frozenset(mode.room.names)
         if isinstance(mode, GraphMode):
-            hosted(mode.graph).arriving = partial(self._arriving, mode)
+            record = hosted(mode.graph)
+            record.arriving = partial(self._arriving, mode)
+            if record.opened is not None:
+                # A cell has run already, and so took its memory.
+                self._arriving(mode)
         else:
             self._arriving(mode)
             optimizer = getattr(mode.live, "optimizer", None)

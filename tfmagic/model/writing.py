@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.model.saving.calls import names_called
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -59,11 +57,19 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
     names = {op.name for op in seen}
     for node in definition.node:
         if node.name in names:
-            called = names_called(node, library)
+            called = _called(node, library)
             if _writes(node.op) and not called:
                 return True
             functions.update(called)
     return _any_writes(functions, library)
+
+
+def _called(node: Any, library: Mapping[str, Any]) -> list[str]:
+    """Return the functions that an operation could call: itself, or any that it names."""
+    if node.op in library:
+        return [node.op]
+    named = [one for value in node.attr.values() for one in (value.func, *value.list.func)]
+    return [one.name for one in named if one.name in library]
 
 
 def _any_writes(names: Iterable[str], library: Mapping[str, Any]) -> bool:
@@ -74,7 +80,7 @@ def _any_writes(names: Iterable[str], library: Mapping[str, Any]) -> bool:
             continue
         seen.add(name)
         for node in library[name].node_def:
-            called = names_called(node, library)
+            called = _called(node, library)
             if _writes(node.op) and not called:
                 return True
             waiting.extend(called)
