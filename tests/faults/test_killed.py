@@ -87,9 +87,10 @@ def test_a_process_killed_at_any_moment_leaves_only_whole_files(tmp_path: Path) 
             time.sleep(0.004 * moment)
             os.kill(child, signal.SIGKILL)
             assert process.stdout.readline() == "ended\n"
-            (left,) = list(folder.iterdir()) or [None]
-            if left is None:
+            found = list(folder.iterdir())
+            if not found:
                 continue
+            (left,) = found
             for file in left.iterdir():
                 if file.suffix == ".part":
                     parts += 1
@@ -150,11 +151,11 @@ def test_a_full_disk_leaves_the_former_file_and_nothing_beside_it(tmp_path: Path
     with small_disk(tmp_path) as disk:
         spill = Spill(disk / "net")
         spill.write([("w", np.arange(100_000, dtype=np.float64))])
-        before = sorted(os.listdir(disk))
-        with pytest.raises(ParkError, match="cannot be written to .No space left on device") as caught:
+        before = sorted(one.name for one in disk.iterdir())
+        with pytest.raises(ParkError, match=r"cannot be written to .No space left on device") as caught:
             spill.write([("w", np.zeros(200_000))])
         assert len(str(caught.value).splitlines()) == 1
-        assert sorted(os.listdir(disk)) == before
+        assert sorted(one.name for one in disk.iterdir()) == before
         assert dict(spill.read())["w"].tolist() == list(range(100_000))
         # Full to the last byte, also where only the end of the file does not fit.
         fill = (disk / "fill").open("wb", buffering=0)
@@ -165,16 +166,15 @@ def test_a_full_disk_leaves_the_former_file_and_nothing_beside_it(tmp_path: Path
             fill.close()
         with pytest.raises(ParkError, match="No space left"):
             Spill(disk / "other").write([("w", np.zeros(1))])
-        assert sorted(os.listdir(disk)) == sorted([*before, "fill"])
+        assert sorted(one.name for one in disk.iterdir()) == sorted([*before, "fill"])
 
 
 def test_parking_on_a_full_disk_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    from training import linear, trained_linear  # noqa: PLC0415 - TensorFlow's start is theirs
+    from training import trained_linear
 
-    from tfmagic import models  # noqa: PLC0415 - likewise
-    from tfmagic.runtime.park_directory import park_directory  # noqa: PLC0415 - likewise
+    from tfmagic import models
+    from tfmagic.runtime.park_directory import park_directory
 
-    del linear
     with small_disk(tmp_path) as disk:
         park_directory().choose(str(disk))
         try:

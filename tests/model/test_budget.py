@@ -30,9 +30,9 @@ CELL = """
     y = x * w[0]
 """
 NOT_A_BUDGET = (
-    ["1e9", "lots", "GB", "1.5.5GB", "1XB", "nan", "inf", "-1GB", "0", "0MB", "0.1B", "   ", ",", "1GB,", "=1GB"]
-    + ["gpu=", "tpu:0=1GB", "gpu:-1=1GB", "gpu:a=1GB", "1GB,2GB", "gpu=1GB,gpu:0=2GB", "gpu:00=1GB,gpu:0=2GB"]
-    + ["auto,gpu:0=1GB", "9" * 400 + "GB", "1GB\n2GB", 500, None, b"1GB", ["1GB"]]
+    *["1e9", "lots", "GB", "1.5.5GB", "1XB", "nan", "inf", "-1GB", "0", "0MB", "0.1B", "   ", ",", "1GB,", "=1GB"],
+    *["gpu=", "tpu:0=1GB", "gpu:-1=1GB", "gpu:a=1GB", "1GB,2GB", "gpu=1GB,gpu:0=2GB", "gpu:00=1GB,gpu:0=2GB"],
+    *["auto,gpu:0=1GB", "9" * 400 + "GB", "1GB\n2GB", 500, None, b"1GB", ["1GB"]],
 )
 
 
@@ -213,7 +213,9 @@ def test_a_frozen_graph_counts_and_goes(tmp_path: Path) -> None:
 def test_one_that_is_larger_than_the_budget_parks_nothing() -> None:
     add("a", "b")
     models.memory_budget = "9MB"
-    with pytest.raises(MemoryBudgetError, match=r"^big takes 12 MB, more than the whole memory_budget of 9 MB") as caught:
+    with pytest.raises(
+        MemoryBudgetError, match=r"^big takes 12 MB, more than the whole memory_budget of 9 MB"
+    ) as caught:
         add_cell("big", CELL.format(number=9).replace("1_000_000", "3_000_000"), {"tf": tf})
     assert len(str(caught.value).splitlines()) == 1
     assert states() == {"a": "ready", "b": "ready"}
@@ -258,7 +260,11 @@ def test_a_live_object_stays_and_is_named() -> None:
 def test_a_budget_below_what_cannot_be_parked_is_one_line_and_the_former_stays() -> None:
     add("a", "b")
     models.memory_budget = "20MB"
-    with held("a"), held("b"), pytest.raises(SettingError, match=r"memory_budget '5MB' is below what is loaded") as caught:
+    with (
+        held("a"),
+        held("b"),
+        pytest.raises(SettingError, match=r"memory_budget '5MB' is below what is loaded") as caught,
+    ):
         models.memory_budget = "5MB"
     assert len(str(caught.value).splitlines()) == 1
     assert models.memory_budget == "20MB"

@@ -17,6 +17,7 @@ from making import add_cell, frozen_linear, run_cell
 
 import tfmagic
 from tfmagic import models, session
+from tfmagic.model.budget import budget
 from tfmagic.runtime import behaviour, interrupts
 from tfmagic.runtime.errand import errand
 from tfmagic.runtime.hosted import hosted
@@ -123,7 +124,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "run in the session": lambda: session.run(models.made.names["w"]),
     "close the session": session.close,
     "park and wake": lambda: (models.made.park(), models.frozen.park(), models.made.wake(), models.frozen(X)),
-    "set a budget": lambda: (setattr(models, "memory_budget", "10MB"), setattr(models, "memory_budget", "")),
+    "set a budget": lambda: [budget().choose(text) for text in ("10MB", "")],
 }
 
 
@@ -206,7 +207,7 @@ OBJECT = """
 @pytest.mark.parametrize("interactive", [True, False])
 @pytest.mark.parametrize("kind", LEARNT)
 def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
-    kind: str, interactive: bool, tmp_path: Path
+    kind: str, tmp_path: Path, *, interactive: bool
 ) -> None:
     park_directory().choose(str(tmp_path))
     workers().interactive = interactive
@@ -214,6 +215,9 @@ def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
     def park() -> None:
         models.made.park()
         models.made.wake()
+
+    def nothing_is_left() -> bool:
+        return not [one for one in tmp_path.glob("parked-*/*") if one.name != "in-use"]
 
     def begin() -> None:
         models.drop(all=True)
@@ -236,7 +240,6 @@ def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         models.drop("made")
         # Nothing is left on the disk of a park that was not to be; a worker may be removing it at this moment.
-        left = lambda: [one for one in tmp_path.glob("parked-*/*") if one.name != "in-use"]  # noqa: E731 - one expression
-        assert wait_until(lambda: not left(), 5), f"moment {at} of {counting.moments} leaves {left()}"
+        assert wait_until(nothing_is_left, 5), f"moment {at} of {counting.moments}"
     assert interrupted > 0
     park_directory().choose("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,13 @@ def counter() -> Any:
     return v1.get_variable("n", initializer=0, use_resource=True)
 
 
+OPTIMIZERS: dict[str, Callable[[], Any]] = {
+    "sgd": lambda: v1.train.GradientDescentOptimizer(0.1),
+    "adam": lambda: v1.train.AdamOptimizer(0.1),
+    "momentum": lambda: v1.train.MomentumOptimizer(0.1, 0.9),
+    "ftrl": lambda: v1.train.FtrlOptimizer(0.1),
+    "rmsprop": lambda: v1.train.RMSPropOptimizer(0.1, centered=True),
+}
 WRITES: dict[str, Callable[[], Any]] = {
     "assign": lambda: variable().assign([3.0, 4.0]),
     "assign to a reference": lambda: variable(reference=True).assign([3.0, 4.0]),
@@ -104,17 +112,9 @@ WRITES: dict[str, Callable[[], Any]] = {
     "insert": lambda: after(table().insert(tf.constant([1], tf.int64), tf.constant([2.0]))),
     "remove": lambda: after(table().remove(tf.constant([1], tf.int64))),
     **{
-        f"{name} {'by reference' if reference else ''}": lambda make=make, reference=reference: optimised(
-            make, reference=reference
-        )
-        for name, make in {
-            "sgd": lambda: v1.train.GradientDescentOptimizer(0.1),
-            "adam": lambda: v1.train.AdamOptimizer(0.1),
-            "momentum": lambda: v1.train.MomentumOptimizer(0.1, 0.9),
-            "ftrl": lambda: v1.train.FtrlOptimizer(0.1),
-            "rmsprop": lambda: v1.train.RMSPropOptimizer(0.1, centered=True),
-        }.items()
-        for reference in (False, True)
+        f"{name}{' by reference' * reference}": partial(optimised, make, reference=bool(reference))
+        for name, make in OPTIMIZERS.items()
+        for reference in (0, 1)
     },
 }
 READS: dict[str, Callable[[], Any]] = {
@@ -140,10 +140,10 @@ def shared() -> Any:
         return variable()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(name="graph", autouse=True)
 def _graph() -> Any:
-    with tf.Graph().as_default() as graph:
-        yield graph
+    with tf.Graph().as_default() as one:
+        yield one
 
 
 def made(make: Callable[[], Any], *, before: bool) -> tuple[Any, str]:
@@ -167,15 +167,15 @@ def test_what_only_reads_is_told(kind: str) -> None:
     assert not may_write(graph, [name])
 
 
-def test_only_what_is_fetched_counts(_graph: Any) -> None:
+def test_only_what_is_fetched_counts(graph: Any) -> None:
     w = variable()
     read, written = tf.identity(w * 2.0), w.assign([5.0, 6.0])
-    assert not may_write(_graph, [read.name])
-    assert may_write(_graph, [read.name, tf.convert_to_tensor(written).name])
-    assert not may_write(_graph, [])
+    assert not may_write(graph, [read.name])
+    assert may_write(graph, [read.name, tf.convert_to_tensor(written).name])
+    assert not may_write(graph, [])
 
 
-def test_an_operation_that_tensorflow_does_not_have_counts_as_writing(_graph: Any) -> None:
+def test_an_operation_that_tensorflow_does_not_have_counts_as_writing() -> None:
     from tfmagic.model.writing import _writes
 
     assert _writes("MyOwnOp")
@@ -183,6 +183,6 @@ def test_an_operation_that_tensorflow_does_not_have_counts_as_writing(_graph: An
     assert not _writes("_Arg")
 
 
-def test_a_loop_of_functions_that_call_each_other_ends(_graph: Any) -> None:
+def test_a_loop_of_functions_that_call_each_other_ends(graph: Any) -> None:
     function = tf.function(lambda x: x + 1.0)
-    assert not may_write(_graph, [function(function(tf.constant(np.float32(1)))).name])
+    assert not may_write(graph, [function(function(tf.constant(np.float32(1)))).name])

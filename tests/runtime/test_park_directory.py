@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 import time
@@ -92,7 +93,7 @@ def test_a_folder_that_cannot_be_is_one_line_and_the_former_stays(directory: Par
     former = directory.place().parent
     (tmp_path / "file").write_text("")
     for impossible in (tmp_path / "file", tmp_path / "file" / "inside"):
-        with pytest.raises(SettingError, match="park_directory .* cannot be written to") as caught:
+        with pytest.raises(SettingError, match=r"park_directory .* cannot be written to") as caught:
             directory.choose(str(impossible))
         assert len(str(caught.value).splitlines()) == 1
     assert directory.place().parent == former
@@ -134,7 +135,28 @@ def test_a_normal_exit_an_error_and_sys_exit_remove_it(tmp_path: Path) -> None:
     for last in ("", "\n    raise ValueError", "\n    sys.exit(3)"):
         done = fresh_python(PLACE + last, str(tmp_path / "here"))
         assert done.stdout.strip().endswith(".tfmagic"), done.stderr
-        assert os.listdir(tmp_path / "here") == []
+        assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_sigterm_removes_it_and_ends_the_process(tmp_path: Path) -> None:
+    last = "\n    import signal\n    os.kill(os.getpid(), signal.SIGTERM)\n    print('alive')"
+    done = fresh_python(PLACE + last, str(tmp_path / "here"))
+    assert done.returncode == -signal.SIGTERM
+    assert "alive" not in done.stdout
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_a_handler_of_somebody_elses_stays(directory: ParkDirectory) -> None:
+    def theirs(*_: object) -> None:
+        return
+
+    former = signal.signal(signal.SIGTERM, theirs)
+    try:
+        directory.place()
+        assert signal.getsignal(signal.SIGTERM) is theirs
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 @pytest.mark.slow
@@ -147,7 +169,7 @@ def test_a_forked_process_that_ends_leaves_it(tmp_path: Path) -> None:
     print(path.exists())
     """
     assert printed(PLACE + fork, str(tmp_path / "here"))[-1] == "True"
-    assert os.listdir(tmp_path / "here") == []
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import random
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
@@ -19,7 +20,6 @@ from tfmagic.runtime.spill import Spill, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DTYPES = (
     *(np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64),
@@ -49,8 +49,9 @@ def values(dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
     if dtype is np.bool_:
         bits &= 1
     elif np.dtype(dtype).name in {"int4", "uint4"}:
-        return (bits % 8).astype(dtype).reshape(shape)
-    return bits.view(dtype).reshape(shape)
+        bits = (bits % 8).astype(dtype)
+    made: np.ndarray = bits.view(dtype).reshape(shape)
+    return made
 
 
 def text(parts: list[Any], shape: tuple[int, ...]) -> np.ndarray:
@@ -79,6 +80,10 @@ def assert_same(read: Iterator[tuple[str, np.ndarray]], written: list[tuple[str,
             assert value.tolist() == before.tolist(), name
         else:
             assert value.tobytes() == before.tobytes(), name
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
 
 
 def read_and_refused(spill: Spill) -> str:
@@ -193,7 +198,7 @@ def test_a_write_that_fails_leaves_the_former_file_and_nothing_beside_it(tmp_pat
     for values_given, kind in ((ending(), RuntimeError), (interrupted(), KeyboardInterrupt)):
         with pytest.raises(kind):
             spill.write(values_given)
-        assert os.listdir(tmp_path) == ["kept"]
+        assert names_in(tmp_path) == ["kept"]
         assert_same(spill.read(), some())
 
 
@@ -213,7 +218,7 @@ def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: p
     sync = os.fsync
 
     def noted(descriptor: int) -> None:
-        seen.append((os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")), (tmp_path / "net").exists()))
+        seen.append((Path(f"/proc/self/fd/{descriptor}").readlink().name, (tmp_path / "net").exists()))
         sync(descriptor)
 
     if not sys.platform.startswith("linux"):
@@ -227,7 +232,7 @@ def test_removing_it_twice_or_where_it_cannot_be_is_no_error(tmp_path: Path) -> 
     spill = Spill(tmp_path / "net")
     spill.write(some())
     spill.remove()
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []
     spill.remove()
     (tmp_path / "folder").mkdir()
     Spill(tmp_path / "folder").remove()
@@ -251,7 +256,7 @@ def written_by_another(path: Path, size: int, before: str = "", **options: Any) 
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3"},
         **options,
     )
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 @pytest.mark.slow
@@ -261,7 +266,7 @@ def test_a_file_that_may_grow_no_further_leaves_the_former_one(tmp_path: Path) -
     limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limit += f"resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, {resource.RLIM_INFINITY}))"
     assert "cannot be written to (File too large)" in written_by_another(spill.path, 3_000_000, limit)
-    assert os.listdir(tmp_path) == ["net"]
+    assert names_in(tmp_path) == ["net"]
     assert_same(spill.read(), some())
 
 
@@ -278,4 +283,4 @@ def test_a_folder_that_may_not_be_written_to_is_one_line(tmp_path: Path) -> None
     if os.geteuid() == 0:
         folder.chmod(0o555)
     assert "cannot be written to (Permission denied)" in written_by_another(folder / "net", 10, before)
-    assert os.listdir(folder) == []
+    assert names_in(folder) == []

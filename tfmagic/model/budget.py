@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import MemoryBudgetError, ParkError, SettingError
@@ -15,7 +16,7 @@ from tfmagic.runtime.notices import notices
 from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tfmagic.model.parking import Parking
 
@@ -47,6 +48,7 @@ class Budget:
         self.models: Callable[[], Iterable[Parking]] = tuple
         self._limits: dict[str, int] = {}
         self._making = threading.RLock()
+        self._coming: set[Parking] = set()
 
     def limits(self) -> dict[str, int]:
         """Return how many bytes the models may take, by device (``GPU:0``) and for everything else."""
@@ -83,8 +85,9 @@ class Budget:
                 msg = f"memory_budget {text!r} is below what is loaded and cannot be parked: {error}"
                 raise SettingError(msg) from None
 
-    def make_room(self, model: Parking) -> None:
-        """Park the least recently used idle models until another one fits.
+    @contextmanager
+    def room_for(self, model: Parking) -> Iterator[None]:
+        """Park the least recently used idle models until another one fits, which comes in the block.
 
         Raises
         ------
@@ -106,6 +109,22 @@ class Budget:
                 self._plan(device, limit, wanted[device], model)
             for device, limit in limits.items():
                 self._make_room(device, limit, wanted[device], model)
+            # From here on it counts: two that come at once must not both take the same room.
+            self._coming.add(model)
+        try:
+            yield
+        finally:
+            self._coming.discard(model)
+
+    def _held(self, device: str, named: set[str], model: Parking | None) -> list[tuple[Parking, int]]:
+        """Return what each other model takes of a part of the budget, or is just about to take."""
+        coming = self._coming.copy()
+        sizes = (
+            (one, one.bytes_wanted(device, named) if one in coming else one.bytes_held(device, named))
+            for one in dict.fromkeys((*self.models(), *coming))
+            if one is not model
+        )
+        return [(one, size) for one, size in sizes if size > 0]
 
     def _plan(
         self, device: str, limit: int, wanted: int, model: Parking | None
@@ -117,10 +136,7 @@ class Budget:
         MemoryBudgetError
             When that is not enough.
         """
-        named = set(self.limits())
-        held = [
-            (one, size) for one in self.models() if one is not model and (size := one.bytes_held(device, named)) > 0
-        ]
+        held = self._held(device, set(self.limits()), model)
         over = sum(size for _, size in held) + wanted - limit
         if over <= 0:
             return over, held, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -27,6 +28,8 @@ from tfmagic.runtime.tables import tables_of
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tfmagic.model.options import Options
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.signature import Signature
@@ -97,7 +100,7 @@ class Parking(Answers):
     def why_it_stays(self) -> str:
         """Why it is not parked, in a few words."""
         state = self.state
-        return self._stays_because() or ("just in use" if state == "ready" else state)
+        return self._stays_because() or {"ready": "just in use", "parked": "just waking"}.get(state, state)
 
     def _stays_because(self) -> str | None:
         mode = self._mode
@@ -196,6 +199,7 @@ class Parking(Answers):
             raise ModelStateError(msg)
         weights = mode.weights()
         record["outcome"], record["freed_bytes"] = "parked", weights.variables_bytes
+        park_directory().mind_the_end()
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         if isinstance(mode, EagerMode):
             record["notes"] = self._names_lost(mode)
@@ -340,9 +344,11 @@ class Parking(Answers):
             record.arriving = partial(self._arriving, mode)
             if record.opened is not None:
                 # A cell has run already, and so took its memory.
-                self._arriving(mode)
+                with self._arriving(mode):
+                    pass
         else:
-            self._arriving(mode)
+            with self._arriving(mode):
+                pass
             optimizer = getattr(mode.live, "optimizer", None)
             self._made_optimizer = None if optimizer is None else weakref.ref(optimizer)
             if self._spill is not None:
@@ -351,16 +357,19 @@ class Parking(Answers):
                     # Keras may have numbered its layers on.
                     self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
 
-    def _arriving(self, mode: GraphMode | EagerMode) -> None:
+    @contextmanager
+    def _arriving(self, mode: GraphMode | EagerMode) -> Iterator[None]:
+        """Make room for what takes its memory in the block, and keep it free meanwhile."""
         self._coming = mode
         # What has just come is not the first to go.
         self.used_at_s = time.monotonic()
         try:
-            budget().make_room(self)
+            with budget().room_for(self):
+                if isinstance(mode, GraphMode) and mode.parked:
+                    self._look_at_source(mode)
+                yield
         finally:
             self._coming = None
-        if isinstance(mode, GraphMode) and mode.parked:
-            self._look_at_source(mode)
 
     def _look_at_source(self, mode: GraphMode) -> None:
         changed = self._changed()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -23,6 +23,7 @@ from tfmagic.runtime.runs import Run, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from tfmagic.runtime.away import Away
 
@@ -92,7 +93,7 @@ class HostedGraph:
     runs : Runs
         The native runs that are under way.
     arriving : callable or None
-        Called before a native session is opened: memory may have to be made for it.
+        Gives a context in which a native session is opened: memory may have to be made for it.
     changed : bool
         Whether anything but prepared calls was run since the graph was filled.
     """
@@ -108,7 +109,7 @@ class HostedGraph:
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
-        self.arriving: Callable[[], None] | None = None
+        self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
 
     def begin(self) -> Run:
@@ -143,8 +144,10 @@ class HostedGraph:
             return self.opened
 
     def _open(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
-        if self.arriving is not None:
-            self.arriving()
+        with nullcontext() if self.arriving is None else self.arriving():
+            self._open_in_its_room(graph, config, run)
+
+    def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._unready = True
         # Seen by the fill's own runs, which come back here.

@@ -6,8 +6,10 @@ import atexit
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +35,7 @@ class ParkDirectory:
         self._chosen: Path | None = None
         self._folder: Path | None = None
         self._locks: list[IO[Any]] = []
+        self._made_here: list[tuple[Path, int]] = []
 
     @property
     def chosen(self) -> Path:
@@ -79,7 +82,9 @@ class ParkDirectory:
         parent.mkdir(parents=True, exist_ok=True)
         remove_orphans(parent)
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+        self._made_here.append((folder, os.getpid()))
         atexit.register(_remove_own, folder, os.getpid())
+        self.mind_the_end()
         # Locked before it has its name: else it could be taken for one of a process that has ended.
         lock = (folder / f"{_LOCK}.new").open("w")
         _take(lock)
@@ -87,6 +92,20 @@ class ParkDirectory:
         # Kept, all of them: what was parked before another folder was chosen is still there.
         self._locks.append(lock)
         return folder
+
+    def mind_the_end(self) -> None:
+        """Have the folder go at SIGTERM, too, which ends Python at once; only the main thread can see to that.
+
+        A handler that somebody else has set is left alone: the next process that parks removes the folder.
+        """
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, number: int, _frame: object) -> None:
+        for folder, process in self._made_here:
+            _remove_own(folder, process)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _remove_own(folder: Path, process: int) -> None:
