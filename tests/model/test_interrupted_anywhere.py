@@ -78,6 +78,7 @@ def _as_in_a_kernel() -> Iterator[None]:
     workers().interactive = True
     yield
     workers().dismiss()
+    budget().choose("")
 
 
 def trained() -> None:
@@ -124,7 +125,7 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "run in the session": lambda: session.run(models.made.names["w"]),
     "close the session": session.close,
     "park and wake": lambda: (models.made.park(), models.frozen.park(), models.made.wake(), models.frozen(X)),
-    "set a budget": lambda: [budget().choose(text) for text in ("10MB", "")],
+    "set a budget": lambda: budget().choose("10MB"),
 }
 
 

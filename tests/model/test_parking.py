@@ -741,8 +741,14 @@ def test_training_in_one_thread_loses_no_step_to_parking_in_another() -> None:
     assert not thread.is_alive()
 
 
+def doing_to_net(method: str) -> Callable[[], Any]:
+    return lambda: getattr(models["net"], method)()  # noqa: PLW0108 - the model of that name changes
+
+
 @pytest.mark.slow
-def test_dropping_while_others_park_and_call_ends_in_clear_errors(tmp_path: Path) -> None:
+def test_dropping_while_others_park_and_call_ends_in_clear_errors(
+    tmp_path: Path,
+) -> None:
     ended, wrong = threading.Event(), list[BaseException]()
 
     def doing(act: Callable[[], Any]) -> Callable[[], None]:
@@ -763,13 +769,7 @@ def test_dropping_while_others_park_and_call_ends_in_clear_errors(tmp_path: Path
         model(X)
         models.drop("net")
 
-    def parking() -> None:
-        models["net"].park()
-
-    def waking() -> None:
-        models["net"].wake()
-
-    acts = [lambda: models["net"](X), parking, waking, add]
+    acts = [lambda: models["net"](X), doing_to_net("park"), doing_to_net("wake"), add]
     threads = [threading.Thread(target=doing(act), daemon=True) for act in acts]
     for thread in threads:
         thread.start()
