@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,7 @@ from training import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear
 
 from tfmagic import models, session
 from tfmagic.errors import ModelStateError, ParkError, SourceError
+from tfmagic.runtime.away import OnDisk
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.park_directory import park_directory
 
@@ -454,6 +456,26 @@ def test_a_park_that_cannot_be_written_leaves_the_model_as_it_was(tmp_path: Path
     assert model.state == "ready"
     assert np.array_equal(model(X), before)
     (tmp_path / "parked").unlink()
+
+
+@pytest.mark.parametrize("way", ["wake", "run", "call"])
+def test_ctrl_c_at_the_very_end_of_a_wake_loses_no_weights(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = linear().model
+    run_cell(model, TRAIN, NAMES)
+    before = model(X)
+    model.park()
+    discard = OnDisk.discard
+
+    def interrupted(away: OnDisk) -> None:
+        signal.raise_signal(signal.SIGINT)
+        discard(away)
+
+    act = {"wake": model.wake, "run": lambda: session.run(model.names["w"]), "call": lambda: model(X)}[way]
+    with monkeypatch.context() as patched:
+        patched.setattr(OnDisk, "discard", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            act()
+    assert np.array_equal(model(X), before)
 
 
 # -- live objects -------------------------------------------------------------------

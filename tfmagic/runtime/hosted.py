@@ -147,6 +147,7 @@ class HostedGraph:
         with nullcontext() if self.arriving is None else self.arriving():
             self._open_in_its_room(graph, config, run)
 
+    @held_back
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._unready = True
