@@ -17,9 +17,11 @@ from making import add_cell, frozen_linear, run_cell
 
 import tfmagic
 from tfmagic import models, session
+from tfmagic.model.budget import budget
 from tfmagic.runtime import behaviour, interrupts
 from tfmagic.runtime.errand import errand
 from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.park_directory import park_directory
 from tfmagic.runtime.pasted import detour
 from tfmagic.runtime.runs import wait_until
 from tfmagic.runtime.worker import workers
@@ -76,6 +78,7 @@ def _as_in_a_kernel() -> Iterator[None]:
     workers().interactive = True
     yield
     workers().dismiss()
+    budget().choose("")
 
 
 def trained() -> None:
@@ -121,6 +124,8 @@ COMMANDS: dict[str, Callable[[], Any]] = {
     "list": lambda: list(models.records()),
     "run in the session": lambda: session.run(models.made.names["w"]),
     "close the session": session.close,
+    "park and wake": lambda: (models.made.park(), models.frozen.park(), models.made.wake(), models.frozen(X)),
+    "set a budget": lambda: budget().choose("10MB"),
 }
 
 
@@ -179,3 +184,63 @@ def test_a_command_that_is_interrupted_anywhere_leaves_nothing_half_done(command
     gc.collect()
     labels = {hosted(graph).label for graph in session.hosted_graphs()}
     assert labels <= set(models)
+
+
+# The trained model of a graph, and of an object that its cell made.
+LEARNT: dict[str, Callable[[], Any]] = {
+    "graph": lambda: (add_cell("made", CELL, {"tf": tf}), run_cell(models.made, "session.run(w.assign(5.0))")),
+    "object": lambda: (
+        add_cell("made", OBJECT, {"tf": tf}, eager=True),
+        run_cell(models.made, "this.live.w.assign(5.0)"),
+    ),
+}
+OBJECT = """
+    class Own(tf.Module):
+        def __init__(self):
+            self.w = tf.Variable(2.0)
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+        def __call__(self, x):
+            return {"y": x * self.w}
+    Own()
+"""
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+@pytest.mark.parametrize("kind", LEARNT)
+def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
+    kind: str, tmp_path: Path, *, interactive: bool
+) -> None:
+    park_directory().choose(str(tmp_path))
+    workers().interactive = interactive
+
+    def park() -> None:
+        models.made.park()
+        models.made.wake()
+
+    def nothing_is_left() -> bool:
+        return not [one for one in tmp_path.glob("parked-*/*") if one.name != "in-use"]
+
+    def begin() -> None:
+        models.drop(all=True)
+        LEARNT[kind]()
+
+    begin()
+    with Interrupting(None) as counting:
+        park()
+    chance = random.Random(kind)  # noqa: S311 - for a test
+    interrupted = 0
+    for at in sorted(chance.sample(range(1, counting.moments + 1), min(40, counting.moments))):
+        begin()
+        try:
+            with Interrupting(at):
+                park()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert wait_until(lambda: models.made.turn._holder is None, 10)
+        assert np.array_equal(models.made(X), 5 * X), f"moment {at} of {counting.moments}"
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        models.drop("made")
+        # Nothing is left on the disk of a park that was not to be; a worker may be removing it at this moment.
+        assert wait_until(nothing_is_left, 5), f"moment {at} of {counting.moments}"
+    assert interrupted > 0
+    park_directory().choose("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.errors import InputError
@@ -107,20 +108,26 @@ class Answers(Life):
         __tracebackhide__ = True
         self.used_at_s = time.monotonic()
         shortage().before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
-        mode = request.mode
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
             __tracebackhide__ = True
-            if trace:
-                outputs, self._trace = traced(request, arrays, patience or Patience())
-                return outputs
-            return mode.call(request.signature, arrays, request.fetches, patience=patience)
+            while True:
+                mode = self.mode_now()
+                try:
+                    if trace:
+                        outputs, self._trace = traced(replace(request, mode=mode), arrays, patience or Patience())
+                        return outputs
+                    return mode.call(request.signature, arrays, request.fetches, patience=patience)
+                except Exception:
+                    # Parked since, with its graph, and made again: of the same names.
+                    if self._dropped or self._mode is mode:
+                        raise
 
         try:
             with self._calls.timed():
                 # Native sessions can be run by several threads at once; of an object nobody knows.
-                return Result(call() if mode.mode == "graph" else self._alone(call))
+                return Result(call() if request.mode.mode == "graph" else self._alone(call))
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.

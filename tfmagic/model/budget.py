@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tfmagic.errors import MemoryBudgetError, ParkError, SettingError
@@ -14,7 +16,7 @@ from tfmagic.runtime.notices import notices
 from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 HOST = "memory"
@@ -69,6 +71,7 @@ class Budget:
         self.models: Callable[[], Iterable[Tenant]] = tuple
         self._limits: dict[str, int] = {}
         self._making = threading.RLock()
+        self._coming: set[Tenant] = set()
 
     def limits(self) -> dict[str, int]:
         """Return how many bytes the models may take, by device (``GPU:0``) and for everything else."""
@@ -89,20 +92,25 @@ class Budget:
             For a text that is no budget, and for one below what cannot be parked; the
             former one is still in force then.
         """
+        if not isinstance(text, str):
+            msg = f"memory_budget is text, got {type(text).__name__}: {_EXPECTED}"
+            raise SettingError(msg)
         limits = {} if text in {"", "auto"} else parsed(text)
         with self._making:
             former = self.text, self._limits
             self.text, self._limits = text, limits
             try:
-                for device, limit in self.limits().items():
-                    self._make_room(device, limit, 0, None)
+                for work in (self._plan, self._make_room):
+                    for device, limit in self.limits().items():
+                        work(device, limit, 0, None)
             except MemoryBudgetError as error:
                 self.text, self._limits = former
                 msg = f"memory_budget {text!r} is below what is loaded and cannot be parked: {error}"
                 raise SettingError(msg) from None
 
-    def make_room(self, model: Tenant) -> None:
-        """Park the least recently used idle models until another one fits.
+    @contextmanager
+    def room_for(self, model: Tenant) -> Iterator[None]:
+        """Park the least recently used idle models until another one fits, which comes in the block.
 
         Raises
         ------
@@ -120,19 +128,50 @@ class Budget:
                     )
                     raise MemoryBudgetError(msg)
             for device, limit in limits.items():
+                # Looked at for every device before anything is parked for one.
+                self._plan(device, limit, wanted[device], model)
+            for device, limit in limits.items():
                 self._make_room(device, limit, wanted[device], model)
+            # From here on it counts: two that come at once must not both take the same room.
+            self._coming.add(model)
+        try:
+            yield
+        finally:
+            self._coming.discard(model)
 
-    def _make_room(self, device: str, limit: int, wanted: int, model: Tenant | None) -> None:
-        named = set(self.limits())
-        held = [
-            (one, size) for one in self.models() if one is not model and (size := one.bytes_held(device, named)) > 0
-        ]
+    def _held(self, device: str, named: set[str], model: Tenant | None) -> list[tuple[Tenant, int]]:
+        """Return what each other model takes of a part of the budget, or is just about to take."""
+        coming = self._coming.copy()
+        sizes = (
+            (one, one.bytes_wanted(device, named) if one in coming else one.bytes_held(device, named))
+            for one in dict.fromkeys((*self.models(), *coming))
+            if one is not model
+        )
+        return [(one, size) for one, size in sizes if size > 0]
+
+    def _plan(
+        self, device: str, limit: int, wanted: int, model: Tenant | None
+    ) -> tuple[int, list[tuple[Tenant, int]], list[tuple[Tenant, int]]]:
+        """Return by how much it is too little, what takes part in it, and what of that can go, in that order.
+
+        Raises
+        ------
+        MemoryBudgetError
+            When that is not enough.
+        """
+        held = self._held(device, set(self.limits()), model)
         over = sum(size for _, size in held) + wanted - limit
         if over <= 0:
-            return
+            return over, held, []
         idle = sorted((pair for pair in held if pair[0].can_be_parked), key=lambda pair: pair[0].used_at_s)
         if sum(size for _, size in idle) < over:
             raise _no_room(device, limit, wanted, model, [pair for pair in held if pair not in idle])
+        return over, held, idle
+
+    def _make_room(self, device: str, limit: int, wanted: int, model: Tenant | None) -> None:
+        over, held, idle = self._plan(device, limit, wanted, model)
+        if over <= 0:
+            return
         parked: list[str] = []
         for one, size in idle:
             if over <= 0:
@@ -185,7 +224,7 @@ def parsed(text: str) -> dict[str, int]:
             if found is None:
                 msg = f"memory_budget {text!r}: {name.strip()!r} is no device, {_EXPECTED}"
                 raise SettingError(msg)
-            device = f"{found['kind'].upper()}:{found['number'] or 0}"
+            device = f"{found['kind'].upper()}:{int(found['number'] or 0)}"
         if device in limits:
             msg = f"memory_budget {text!r} says {_called(device)} twice"
             raise SettingError(msg)
@@ -207,7 +246,11 @@ def size_of(size: str, text: str, setting: str = "memory_budget") -> int:
         expected = _EXPECTED if setting == "memory_budget" else "expected a size such as '256MB'"
         msg = f"{setting} {text!r}: {size!r} {what}, {expected}"
         raise SettingError(msg)
-    count = int(float(found["number"]) * _UNITS[found["unit"]])
+    number = float(found["number"]) * _UNITS[found["unit"]]
+    if not math.isfinite(number):
+        msg = f"{setting} is more than there is memory in the world"
+        raise SettingError(msg)
+    count = int(number)
     if count <= 0:
         msg = f"{setting} {text!r}: {size!r} is nothing"
         raise SettingError(msg)

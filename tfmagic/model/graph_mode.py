@@ -169,16 +169,23 @@ class GraphMode:
             When the file cannot be written; the graph is as it was.
         """
         written = 0
+        spill: Spill | None = None
 
         def keep(opened: OpenGraph) -> Away:
-            nonlocal written
+            nonlocal written, spill
             if again and not self._has_changed(opened):
                 return OnDisk(None)
             spill = Spill(place())
             written = spill.write(held_by(self.graph, opened.native))
             return OnDisk(spill)
 
-        return written if hosted(self.graph).park(keep) else None
+        try:
+            return written if hosted(self.graph).park(keep) else None
+        except BaseException:
+            # Interrupted once it was written, and before it counted.
+            if spill is not None and not self.parked:
+                spill.remove()
+            raise
 
     def wake(self) -> None:
         """Give the graph its values back."""

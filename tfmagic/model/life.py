@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from tfmagic.model.eager_mode import EagerMode
     from tfmagic.model.graph_mode import GraphMode
@@ -231,8 +233,10 @@ class Life:
                 built.mode.close()
                 raise self._gone()
 
-    def _arriving_graph(self, graph: Any) -> None:
-        """Do what there is to do before a graph that is just being built takes its memory."""
+    def _arriving_graph(self, graph: Any) -> AbstractContextManager[None]:
+        """Return the context in which a graph that is just being built takes its memory."""
+        del graph
+        return nullcontext()
 
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """Do what there is to do before a mode takes its memory; what builds on this knows."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import weakref
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -17,14 +19,20 @@ from tfmagic.model.shortage import shortage
 from tfmagic.model.signature import default_among
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.variables import weights_of
+from tfmagic.runtime.away import OnDisk
+from tfmagic.runtime.errand import errand
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.park_directory import park_directory
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.spill import Spill
+from tfmagic.runtime.tables import tables_of
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
     from tfmagic.model.options import Options
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.signature import Signature
@@ -81,6 +89,8 @@ class Parking(Answers):
         super().__init__(name, source, options, turn)
         self._spill: Spill | None = None
         self._remembered: tuple[Weights, dict[str, Signature]] | None = None
+        self._made_names: frozenset[str] = frozenset()
+        self._made_optimizer: weakref.ref[Any] | None = None
 
     # -- what others ask -----------------------------------------------------------
 
@@ -93,13 +103,23 @@ class Parking(Answers):
     def why_it_stays(self) -> str:
         """Why it is not parked, in a few words."""
         state = self.state
-        return self._stays_because() or ("just in use" if state == "ready" else state)
+        return self._stays_because() or {"ready": "just in use", "parked": "just waking"}.get(state, state)
 
     def _stays_because(self) -> str | None:
         mode = self._mode
-        if isinstance(mode, EagerMode) and not self._is_held_here_alone(mode):
+        if not isinstance(mode, EagerMode):
+            return None
+        if not self._is_held_here_alone(mode):
             return "a live object of the notebook"
+        if self._was_compiled_elsewhere(mode):
+            return "compiled outside its cell"
         return None
+
+    def _was_compiled_elsewhere(self, mode: EagerMode) -> bool:
+        """Return whether the object has an optimizer that its cell would not make again, with what that has learnt."""
+        optimizer = getattr(mode.live, "optimizer", None)
+        made = None if self._made_optimizer is None else self._made_optimizer()
+        return optimizer is not None and optimizer is not made
 
     def _is_held_here_alone(self, mode: EagerMode) -> bool:
         """Return whether the object was made by the model's own cell, and nothing in the notebook leads to it."""
@@ -190,19 +210,24 @@ class Parking(Answers):
             raise ModelStateError(msg)
         weights = mode.weights()
         record["outcome"], record["freed_bytes"] = "parked", weights.variables_bytes
+        park_directory().mind_the_end()
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         if isinstance(mode, EagerMode):
+            record["notes"] = self._names_lost(mode)
             record["written_bytes"] = workers().call(partial(self._park_object, mode))
-        elif self._comes_whole_from_its_source(weights):
-            record["notes"] = self._let_go(mode, weights)
+        elif self._comes_whole_from_its_source(mode, weights):
+            record["notes"] = self._names_lost(mode)
+            self._let_go(mode, weights)
         else:
             written = workers().call(partial(mode.park, park_directory().place, again=self._gives_the_same()))
             if written is None:
-                msg = f"{self.name} is running, and only an idle model can be parked"
-                raise ModelStateError(msg)
+                raise self._runs()
             record["written_bytes"] = written
             record["notes"] = _what_stays(mode, weights)
         return record
+
+    def _runs(self) -> ModelStateError:
+        return ModelStateError(f"{self.name} is running, and only an idle model can be parked")
 
     def _gives_the_same(self) -> bool:
         """Return whether the source gives the values that the model began with."""
@@ -217,17 +242,23 @@ class Parking(Answers):
         except SourceError:
             return "gone"
 
-    def _comes_whole_from_its_source(self, weights: Weights) -> bool:
+    def _comes_whole_from_its_source(self, mode: GraphMode, weights: Weights) -> bool:
         """Return whether it is a graph of constants, which only goes when the graph itself goes."""
-        return not weights.variables and weights.constants_bytes > _CONSTANTS_BYTES and self._gives_the_same()
+        if weights.variables or weights.constants_bytes <= _CONSTANTS_BYTES or tables_of(mode.graph):
+            return False
+        return self._gives_the_same()
 
-    def _let_go(self, mode: GraphMode, weights: Weights) -> list[str]:
+    def _names_lost(self, mode: GraphMode | EagerMode) -> list[str]:
+        names = [name for name in mode.room.names if name not in self._made_names]
+        return [f"names of its room that are gone when it wakes: {', '.join(names)}"] if names else []
+
+    def _let_go(self, mode: GraphMode, weights: Weights) -> None:
         """Let go of the graph itself; it is read again when the model wakes."""
-        names = list(mode.room.names)
+        if not hosted(mode.graph).park(lambda _: OnDisk(None)):
+            raise self._runs()
         self._remembered = weights, dict(mode.signatures)
         self._mode = None
         mode.close()
-        return [f"the names of its room are gone with its graph: {', '.join(names)}"] if names else []
 
     def _park_object(self, mode: EagerMode) -> int:
         """Write an object's state, and let go of the object; its cell makes it again when the model wakes."""
@@ -237,8 +268,22 @@ class Parking(Answers):
                 f"%tf_model drop {self.name}, or add it with --copy, which can be parked"
             )
             raise ModelStateError(msg)
+        if self._was_compiled_elsewhere(mode):
+            msg = (
+                f"{self.name} was compiled outside its cell, which would not make its optimizer again: "
+                "compile it in the %%tf_model cell, or save it and drop it"
+            )
+            raise ModelStateError(msg)
         spill = Spill(park_directory().place())
-        written = spill.write(state_of(mode))
+        try:
+            written = spill.write(state_of(mode))
+            here = errand()
+            if here is not None:
+                # Nobody waits for this any more, and the object may be in use again.
+                here.require()
+        except BaseException:
+            spill.remove()
+            raise
         self._remembered = mode.weights(), dict(mode.signatures)
         self._spill, self._mode = spill, None
         mode.close()
@@ -282,41 +327,71 @@ class Parking(Answers):
             spill.remove()
         super().release(renewed=renewed)
 
+    @held_back
+    def build(self) -> None:
+        """Build the model as `Life.build` does; one that was let go of, only from what it was.
+
+        Raises
+        ------
+        ParkError
+            When its source has changed, or is gone, since it was parked.
+        """
+        __tracebackhide__ = True
+        if self._remembered is not None and self._spill is None:
+            changed = self._changed()
+            if changed is not None:
+                raise self._cannot_wake(changed)
+        super().build()
+        # Now, and not when it was read: until here building could fail, or be interrupted.
+        spill, self._spill = self._spill, None
+        if spill is not None:
+            spill.remove()
+
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
+        self._made_names = frozenset(mode.room.names)
         if isinstance(mode, GraphMode):
             record = hosted(mode.graph)
             record.arriving = partial(self._arriving, mode)
             if record.opened is not None:
                 # By its cell; it may have grown since.
-                self._arriving(mode)
+                with self._arriving(mode):
+                    pass
         else:
-            self._arriving(mode)
+            with self._arriving(mode):
+                pass
+            optimizer = getattr(mode.live, "optimizer", None)
+            self._made_optimizer = None if optimizer is None else weakref.ref(optimizer)
             if self._spill is not None:
                 put_back(mode, self._spill)
                 if self.began_with is not None:
                     # Keras may have numbered its layers on.
                     self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
-                self._spill.remove()
-                self._spill = None
 
-    def _arriving_graph(self, graph: Any) -> None:
-        self._make_room(weights_of(graph))
+    def _arriving_graph(self, graph: Any) -> AbstractContextManager[None]:
+        return self._room_for(weights_of(graph))
 
-    def _arriving(self, mode: GraphMode | EagerMode) -> None:
-        self._make_room(mode.weights())
-        if isinstance(mode, GraphMode) and mode.parked:
-            self._look_at_source(mode)
+    @contextmanager
+    def _arriving(self, mode: GraphMode | EagerMode) -> Iterator[None]:
+        """Make room for what takes its memory in the block, and keep it free meanwhile."""
+        with self._room_for(mode.weights()):
+            if isinstance(mode, GraphMode) and mode.parked:
+                self._look_at_source(mode)
+            yield
 
-    def _make_room(self, weights: Weights) -> None:
+    @contextmanager
+    def _room_for(self, weights: Weights) -> Iterator[None]:
         self._coming = weights
+        # What has just come is not the first to go.
+        self.used_at_s = time.monotonic()
         try:
-            budget().make_room(self)
+            with budget().room_for(self):
+                if self.mode == "graph":
+                    # A live object is there already.
+                    shortage().look(self.name, weights.variables_bytes or 0)
+                yield
         finally:
             self._coming = None
-        if self.mode == "graph":
-            # A live object is there already.
-            shortage().look(self.name, weights.variables_bytes or 0)
 
     def _look_at_source(self, mode: GraphMode) -> None:
         changed = self._changed()
@@ -329,11 +404,13 @@ class Parking(Answers):
             if note not in self.notes:
                 self.notes = (*self.notes, note)
             return
-        msg = (
+        raise self._cannot_wake(changed)
+
+    def _cannot_wake(self, changed: str) -> ParkError:
+        return ParkError(
             f"{self.name} cannot wake: its source is {changed} since it was parked ({self.source.text}); "
             "put it back, or add the model again"
         )
-        raise ParkError(msg)
 
     # -- as plain data ---------------------------------------------------------------
 

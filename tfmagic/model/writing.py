@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.model.saving.calls import names_called
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 WRITES = re.compile(
     r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|(Resource)?StridedSliceAssign"
-    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|CountUpTo"
+    r"|Scatter(Nd)?(Add|Sub|Mul|Div|Min|Max|Update)$|Rng|Stateful(Standard|Uniform|Truncated|Random)|(Resource)?CountUpTo"
 )
 """The types of the operations that write to variables."""
 
@@ -44,13 +42,14 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
         waiting.extend(op.control_inputs)
         waiting.extend(tensor.op for tensor in op.inputs)
     calling = False
-    for op in seen:
+    kinds = {op.type: op for op in seen}
+    for op in kinds.values():
         if _writes(op.type):
             # Else a function of the graph's library: those are looked at below.
             if WRITES.match(op.type) or _CHANGES_TABLES.match(op.type):
                 return True
             calling = True
-        calling = calling or any(kind in op.type for kind in ("PartitionedCall", "While", "If", "Case"))
+        calling = calling or any("func" in attribute.type for attribute in op.op_def.attr)
     if not calling:
         return False
     definition = graph.as_graph_def()
@@ -58,11 +57,19 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
     names = {op.name for op in seen}
     for node in definition.node:
         if node.name in names:
-            called = names_called(node, library)
+            called = _called(node, library)
             if _writes(node.op) and not called:
                 return True
             functions.update(called)
     return _any_writes(functions, library)
+
+
+def _called(node: Any, library: Mapping[str, Any]) -> list[str]:
+    """Return the functions that an operation could call: itself, or any that it names."""
+    if node.op in library:
+        return [node.op]
+    named = [one for value in node.attr.values() for one in (value.func, *value.list.func)]
+    return [one.name for one in named if one.name in library]
 
 
 def _any_writes(names: Iterable[str], library: Mapping[str, Any]) -> bool:
@@ -73,7 +80,7 @@ def _any_writes(names: Iterable[str], library: Mapping[str, Any]) -> bool:
             continue
         seen.add(name)
         for node in library[name].node_def:
-            called = names_called(node, library)
+            called = _called(node, library)
             if _writes(node.op) and not called:
                 return True
             waiting.extend(called)

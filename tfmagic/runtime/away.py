@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tfmagic.runtime.patience import Patience
-from tfmagic.runtime.tables import Table, read_tables, tables_of, write_table
-from tfmagic.runtime.values import values_of
+from tfmagic.runtime.tables import Table, read_static_tables, read_tables, static_tables_of, tables_of, write_table
+from tfmagic.runtime.values import holds_only_variables, values_of
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ class Away(Protocol):
     def is_whole(self) -> bool:
         """Whether every variable is in it, so that the source need not be read for them."""
 
+    def needs_no_source(self, graph: Any) -> bool:
+        """Return whether it is all that a native session of the graph has to be given."""
+
     def put_back(self, graph: Any, native: Any) -> None:
         """Give it to a native session that has just been opened."""
 
@@ -42,6 +45,10 @@ class InMemory:
     variables: list[tuple[str, np.ndarray]]
     tables: list[tuple[Table, tuple[np.ndarray, np.ndarray]]]
     is_whole = True
+
+    def needs_no_source(self, graph: Any) -> bool:
+        """Return whether the graph has nothing else that its source fills."""
+        return holds_only_variables(graph, beside={table.name for table in tables_of(graph)})
 
     def put_back(self, graph: Any, native: Any) -> None:
         """Write variables and tables."""
@@ -72,12 +79,18 @@ class OnDisk:
         """Whether there is a file."""
         return self.spill is not None
 
+    def needs_no_source(self, graph: Any) -> bool:
+        """Return whether the graph has nothing but what is in the file: tables that its source fills are, too."""
+        every = [*tables_of(graph), *static_tables_of(graph)]
+        return self.is_whole and holds_only_variables(graph, beside={table.name for table in every})
+
     def put_back(self, graph: Any, native: Any) -> None:
         """Write variables and tables from the file."""
         spill = self.spill
         if spill is None:
             return
-        tables = {key: table for table in tables_of(graph) for key in (table.keys, table.entries)}
+        every = [*tables_of(graph), *static_tables_of(graph)]
+        tables = {key: table for table in every for key in (table.keys, table.entries)}
         columns: dict[str, np.ndarray] = {}
 
         def variables() -> Iterator[tuple[str, np.ndarray]]:
@@ -99,9 +112,13 @@ class OnDisk:
 
 
 def held_by(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Give everything that a native session holds and could have changed: variables, and the columns of tables."""
+    """Give everything that a native session holds: variables, and the columns of tables.
+
+    Also of those that the source fills: it may be gone when they are needed again.
+    """
     yield from values_of(graph).read(native)
     yield from read_tables(graph, native, tables_of(graph))
+    yield from read_static_tables(graph, native)
 
 
 def read_in_time(graph: Any, native: Any) -> InMemory | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,10 @@ from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.runs import Run, Runs
-from tfmagic.runtime.values import holds_only_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from tfmagic.runtime.away import Away
 
@@ -35,11 +35,11 @@ _birth = threading.Lock()
 
 Fill = Callable[[Any], None]
 
-_builder: ContextVar[Callable[[Any], None] | None] = ContextVar("tfmagic_builder", default=None)
+_builder: ContextVar[Callable[[Any], AbstractContextManager[None]] | None] = ContextVar("tfmagic_builder", default=None)
 
 
 @contextmanager
-def building(builder: Callable[[Any], None]) -> Iterator[None]:
+def building(builder: Callable[[Any], AbstractContextManager[None]]) -> Iterator[None]:
     """Have a function called with each graph of a name that is opened in the block and has no ``arriving`` yet."""
     token = _builder.set(builder)
     try:
@@ -106,7 +106,7 @@ class HostedGraph:
     runs : Runs
         The native runs that are under way.
     arriving : callable or None
-        Called before a native session is opened: memory may have to be made for it.
+        Gives a context in which a native session is opened: memory may have to be made for it.
     changed : bool
         Whether anything but prepared calls was run since the graph was filled.
     """
@@ -122,7 +122,7 @@ class HostedGraph:
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
-        self.arriving: Callable[[], None] | None = None
+        self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
 
     def begin(self) -> Run:
@@ -158,10 +158,16 @@ class HostedGraph:
 
     def _open(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         builder = _builder.get()
+        room: AbstractContextManager[None] = nullcontext()
         if self.arriving is not None:
-            self.arriving()
+            room = self.arriving()
         elif builder is not None and self.label is not None:
-            builder(graph)
+            room = builder(graph)
+        with room:
+            self._open_in_its_room(graph, config, run)
+
+    @held_back
+    def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         opened = OpenGraph(NativeSession(graph=graph, config=config()))
         self._unready = True
         # Seen by the fill's own runs, which come back here.
@@ -170,6 +176,7 @@ class HostedGraph:
             # After `opened` is set: an eviction from here on finds it, and closes it.
             self.check(run)
             let_in(lambda: self._fill(graph, opened.native))
+            self._arrived()
         except Exception as error:
             closed_meanwhile = opened.closed
             self._close()
@@ -184,15 +191,17 @@ class HostedGraph:
 
     def _fill(self, graph: Any, native: Any) -> None:
         away = self._away
-        whole = away is not None and away.is_whole
-        if self.fill is not None and (not whole or not holds_only_variables(graph)):
+        if self.fill is not None and (away is None or not away.needs_no_source(graph)):
             with graph.as_default():
                 self.fill(native)
         if away is not None:
             away.put_back(graph, native)
-        self._away = None
+
+    def _arrived(self) -> None:
+        """Let go of what was away; no interrupt comes here, after which neither place would have it."""
+        away, self._away = self._away, None
         # What was put back is not what the source gives.
-        self.changed = whole
+        self.changed = away is not None and away.is_whole
         if away is not None:
             away.discard()
 

@@ -6,8 +6,11 @@ import atexit
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +19,8 @@ from tfmagic.runtime.process import once
 
 _PREFIX = "parked-"
 _LOCK = "in-use"
+# Making a folder takes no time; this is for a process that was stopped in the middle.
+_MAKING_S = 3600.0
 
 
 class ParkDirectory:
@@ -29,7 +34,8 @@ class ParkDirectory:
     def __init__(self) -> None:
         self._chosen: Path | None = None
         self._folder: Path | None = None
-        self._lock: IO[Any] | None = None
+        self._locks: list[IO[Any]] = []
+        self._made_here: list[tuple[Path, int]] = []
 
     @property
     def chosen(self) -> Path:
@@ -76,10 +82,36 @@ class ParkDirectory:
         parent.mkdir(parents=True, exist_ok=True)
         remove_orphans(parent)
         folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-        self._lock = (folder / _LOCK).open("w")
-        _take(self._lock)
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self._made_here.append((folder, os.getpid()))
+        atexit.register(_remove_own, folder, os.getpid())
+        self.mind_the_end()
+        # Locked before it has its name: else it could be taken for one of a process that has ended.
+        lock = (folder / f"{_LOCK}.new").open("w")
+        _take(lock)
+        (folder / f"{_LOCK}.new").rename(folder / _LOCK)
+        # Kept, all of them: what was parked before another folder was chosen is still there.
+        self._locks.append(lock)
         return folder
+
+    def mind_the_end(self) -> None:
+        """Have the folder go at SIGTERM, too, which ends Python at once; only the main thread can see to that.
+
+        A handler that somebody else has set is left alone: the next process that parks removes the folder.
+        """
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._end)
+
+    def _end(self, number: int, _frame: object) -> None:
+        for folder, process in self._made_here:
+            _remove_own(folder, process)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+
+def _remove_own(folder: Path, process: int) -> None:
+    """Remove a folder when the process that made it ends; one that was forked from it leaves it alone."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_orphans(parent: Path) -> None:
@@ -89,9 +121,20 @@ def remove_orphans(parent: Path) -> None:
             with (folder / _LOCK).open("r+") as lock:
                 if _take(lock):
                     shutil.rmtree(folder, ignore_errors=True)
+        except FileNotFoundError:
+            _remove_half_made(folder)
         except OSError:
-            # Without the file it is being made at this moment, or somebody else's.
+            # Somebody else's.
             continue
+
+
+def _remove_half_made(folder: Path) -> None:
+    """Remove a folder that never got its lock, or has lost it, unless it is being made at this moment."""
+    try:
+        if folder.is_dir() and time.time() - folder.stat().st_mtime > _MAKING_S:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return
 
 
 def _take(lock: IO[Any]) -> bool:

@@ -11,6 +11,7 @@ import json
 import os
 import struct
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypedDict
 
 import numpy as np
@@ -77,11 +78,11 @@ class Spill:
             beside.replace(self.path)
             _sync_folder(self.path.parent)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            _remove(beside)
             msg = f"{self.path.parent} cannot be written to ({error.strerror or error})"
             raise ParkError(msg) from error
         except BaseException:
-            beside.unlink(missing_ok=True)
+            _remove(beside)
             raise
         return size
 
@@ -104,8 +105,8 @@ class Spill:
             raise ParkError(msg) from error
 
     def remove(self) -> None:
-        """Remove the file; none there is no error."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file; none there is no error, nor one that cannot be: it goes with its folder."""
+        _remove(self.path)
 
     def _directory(self, file: BinaryIO) -> list[_Entry]:
         size = file.seek(0, os.SEEK_END)
@@ -188,6 +189,11 @@ def _text(data: bytes, lengths: list[int], shape: list[int]) -> np.ndarray:
         array[index] = data[at : at + length]
         at += length
     return array.reshape(shape)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

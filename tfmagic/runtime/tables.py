@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 _KINDS = {"MutableHashTableV2", "MutableDenseHashTableV2"}
+_STATIC = "HashTableV2"
 _SCOPE = f"{OURS}tables"
 
 
@@ -50,6 +51,21 @@ class Table:
 def tables_of(graph: Any) -> list[Table]:
     """Return the tables of a graph that a run can change."""
     return [Table(op.name) for op in graph.get_operations() if op.type in _KINDS]
+
+
+def static_tables_of(graph: Any) -> list[Table]:
+    """Return the tables of a graph that are filled once, when its native session is opened."""
+    return [Table(op.name) for op in graph.get_operations() if op.type == _STATIC]
+
+
+def read_static_tables(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the two columns, by their keys, of each table that was filled when the native session was opened."""
+    for table in static_tables_of(graph):
+        try:
+            yield from list(read_tables(graph, native, [table]))
+        except tf.errors.FailedPreconditionError:
+            # It was never filled, and nothing that runs needs it.
+            continue
 
 
 def read_tables(graph: Any, native: Any, tables: list[Table]) -> Iterator[tuple[str, np.ndarray]]:
@@ -105,5 +121,7 @@ def _export(op: Any, name: str) -> Any:
 
 
 def _import(op: Any, name: str) -> Any:
+    # What is filled once cannot be imported into.
+    fill = tf.raw_ops.InitializeTableV2 if op.type == _STATIC else tf.raw_ops.LookupTableImportV2
     columns = [v1.placeholder(op.get_attr(kind), name=f"{name}_{kind}") for kind in ("key_dtype", "value_dtype")]
-    return tf.raw_ops.LookupTableImportV2(table_handle=op.outputs[0], keys=columns[0], values=columns[1], name=name)
+    return fill(table_handle=op.outputs[0], keys=columns[0], values=columns[1], name=name)

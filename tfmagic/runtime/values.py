@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfmagic.runtime.private import fetch_once, run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
 v1 = tf.compat.v1
 
@@ -233,9 +233,17 @@ def _writer(op: Any) -> tuple[str, str]:
     return fed.name, tf.raw_ops.Assign(ref=op.outputs[0], value=fed, validate_shape=False).op.name
 
 
-def holds_only_variables(graph: Any) -> bool:
-    """Return whether the variables of `graph` are all that a native session of it has to be given."""
-    return not any(_has_to_be_given(op) for op in graph.get_operations())
+def holds_only_variables(graph: Any, *, beside: Container[str] = ()) -> bool:
+    """Return whether its variables are all that a native session of `graph` has to be given.
+
+    Parameters
+    ----------
+    graph
+        A ``tf.Graph``.
+    beside
+        The operations of which it is known that they need not be looked at.
+    """
+    return not any(_has_to_be_given(op) and op.name not in beside for op in graph.get_operations())
 
 
 def _has_to_be_given(op: Any) -> bool:
