@@ -45,7 +45,9 @@ def figures() -> list[Figure]:
                 ways = {"tfmagic": [], peer: []}  # type: dict[str, list[dict[str, float]]]
                 for _ in range(READINGS):
                     for way, readings in ways.items():
-                        readings.append(json.loads(printed_by("benchmarks.sources", way, path, network).splitlines()[-1]))
+                        readings.append(
+                            json.loads(printed_by("benchmarks.sources", way, path, network).splitlines()[-1])
+                        )
                 found += _rows(f"{network} {kind}", ways, peer, weights_mb)
     return found
 
