@@ -275,7 +275,11 @@ class Parking(Answers):
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
         if isinstance(mode, GraphMode):
-            hosted(mode.graph).arriving = partial(self._arriving, mode)
+            record = hosted(mode.graph)
+            record.arriving = partial(self._arriving, mode)
+            if record.native is not None and self.source.is_written_anew:
+                # A cell's graph was opened while the cell ran: how large it would be was not known before.
+                self._arriving(mode)
         else:
             self._arriving(mode)
             if self._spill is not None:
