@@ -15,6 +15,7 @@ BENCHMARKS = {
     "further_model": "A further small model",
     "calls": "One call of a small network, batch 1",
     "sources": "Loading each kind of file, and the first answer from it",
+    "memory": "Memory: what is given back, what is kept",
 }
 RESULTS = Path(__file__).parent / "results" / "figures.md"
 

@@ -7,9 +7,7 @@ run one small graph and one operation, so that what happens once a process is ov
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +18,7 @@ import numpy as np
 
 from benchmarks.figures import Figure
 from benchmarks.networks import NETWORKS
+from benchmarks.processes import forget_peak, memory_mb, printed_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +37,7 @@ def figures() -> list[Figure]:
     """Return the figures; ours and its peer's take turns."""
     found: list[Figure] = []
     with tempfile.TemporaryDirectory() as folder:
-        _python("benchmarks.networks", folder)
+        printed_by("benchmarks.networks", folder)
         for network in NETWORKS:
             weights_mb = (Path(folder) / f"{network}.pb").stat().st_size / 1e6
             for kind, (file, peer) in KINDS.items():
@@ -46,7 +45,9 @@ def figures() -> list[Figure]:
                 ways = {"tfmagic": [], peer: []}  # type: dict[str, list[dict[str, float]]]
                 for _ in range(READINGS):
                     for way, readings in ways.items():
-                        readings.append(json.loads(_python("benchmarks.sources", way, path, network).splitlines()[-1]))
+                        readings.append(
+                            json.loads(printed_by("benchmarks.sources", way, path, network).splitlines()[-1])
+                        )
                 found += _rows(f"{network} {kind}", ways, peer, weights_mb)
     return found
 
@@ -73,17 +74,6 @@ def _rows(what: str, ways: dict[str, list[dict[str, float]]], peer: str, weights
             ),
         ]
     return rows
-
-
-def _python(module: str, *arguments: str) -> str:
-    # With bytecode written, as of every installed package: compiling tfmagic anew in each process is no part of a load.
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)  # noqa: S603
-    if done.returncode:
-        msg = f"{module} {' '.join(arguments)} ended with {done.returncode}: {done.stderr[-2000:]}"
-        raise RuntimeError(msg)
-    return done.stdout
 
 
 def _by_tfmagic(path: str) -> Callable[[Any], Any]:
@@ -134,11 +124,6 @@ WAYS = {
 }
 
 
-def _memory_mb(field: str) -> float:
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1e3
-
-
 def main(way: str, path: str, shape: tuple[int, ...]) -> None:
     """Load one file in one way, and print what that took."""
     import keras
@@ -151,10 +136,10 @@ def main(way: str, path: str, shape: tuple[int, ...]) -> None:
         one = tf.compat.v1.placeholder(tf.float32, [None]) * 2.0
     session.run(one, {graph.get_operations()[0].outputs[0]: [1.0]})
     keras.ops.multiply(x, 2.0)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    before_mb, began = _memory_mb("VmRSS"), time.perf_counter()
+    forget_peak()
+    before_mb, began = memory_mb("VmRSS"), time.perf_counter()
     answer = WAYS[way](path)
-    loaded_s, peak_mb = time.perf_counter() - began, _memory_mb("VmHWM") - before_mb
+    loaded_s, peak_mb = time.perf_counter() - began, memory_mb("VmHWM") - before_mb
     y = answer(x)
     answered_s = time.perf_counter() - began
     print(json.dumps({"loaded_s": loaded_s, "answered_s": answered_s, "peak_mb": peak_mb, "sum": float(y[0, 0])}))

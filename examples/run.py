@@ -170,8 +170,8 @@ def run(notebook: Path, build: Path, timeout: float) -> int:
 def main() -> int:
     """Read the command line and run the notebooks it names."""
     parser = argparse.ArgumentParser(description="Run example notebooks top to bottom.")
-    both = [HERE / "juggling.ipynb", HERE / "revival.ipynb"]
-    parser.add_argument("notebooks", type=Path, nargs="*", default=both, metavar="notebook")
+    all_of_them = [HERE / f"{name}.ipynb" for name in ("juggling", "revival", "memory")]
+    parser.add_argument("notebooks", type=Path, nargs="*", default=all_of_them, metavar="notebook")
     parser.add_argument("--build", type=Path, default=HERE.parent / "build", metavar="FOLDER")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a single cell")
     options = parser.parse_args()

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
+EVENTS = ("two models", "tall parked", "wide run", "all dropped")
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 
@@ -44,6 +45,18 @@ def test_a_frozen_graph_comes_back_to_life_and_does_so_again(kernel: Kernel) -> 
     assert kernel.value("bool((both['v2'].argmax(axis=1) == y_test).mean() > 0.95)") == "True"
     for cell in cells("revival.ipynb"):
         kernel.ok(cell)
+
+
+def test_memory_comes_back_and_does_so_again(kernel: Kernel) -> None:
+    kernel.ok(f"%cd -q {EXAMPLES}\n%matplotlib inline")
+    for _ in range(2):
+        for cell in cells("memory.ipynb"):
+            kernel.ok(cell)
+        assert kernel.value("bool((before == after).all()), parked['written_bytes'] > 64e6") == "(True, True)"
+        assert kernel.value("states") == "{'tall': 'ready', 'wide': 'parked', 'third': 'ready'}"
+        used = {name: float(kernel.value(f"next(mb for _, mb, text in events if text == {name!r})")) for name in EVENTS}
+        assert used["two models"] - used["tall parked"] > 55
+        assert used["wide run"] - used["all dropped"] > 110
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: str(file.name))

@@ -20,9 +20,10 @@ OLDEST = (2, 16)
 
 
 def _imported() -> ModuleType:
+    # Also where a script has imported TensorFlow before: it reads the settings when it first takes memory.
+    memory_policy().apply()
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
-    memory_policy().apply()
     with without_banners():
         return importlib.import_module("tensorflow")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import platform
 import sys
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 # malloc.h; the largest int, so that every buffer comes from the heap and stays with it.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
+_ARENA_MAX = -8
 _EVERYTHING = 2**31 - 1
+# Above FASTBIN_CONSOLIDATION_THRESHOLD of malloc.c: freeing that much looks at the arena's end.
+_LOOKED_AT_BYTES = 1 << 17
 
 
 class Malloc(ABC):
@@ -98,17 +102,27 @@ class GlibcMalloc(Malloc):
     def __init__(self, library: ctypes.CDLL) -> None:
         super().__init__()
         self._library = library
+        library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+        library.free.argtypes, library.free.restype = [ctypes.c_void_p], None
         # Since glibc 2.33.
         self._info: Callable[[], _Mallinfo2] | None = getattr(library, "mallinfo2", None)
         if self._info is not None:
             library.mallinfo2.restype = _Mallinfo2
 
     def keep_buffers(self) -> None:
-        """Raise the sizes above which a buffer is mapped apart, and free memory is given back by itself."""
+        """Raise the sizes above which a buffer is mapped apart, and free memory is given back by itself.
+
+        Threads that come later share the arenas that there are: each could keep 64 MB
+        that `trim` has to go after. TensorFlow's own pool has one lock for all, too.
+        """
         made = []
-        for name, number in (("M_MMAP_THRESHOLD", _MMAP_THRESHOLD), ("M_TRIM_THRESHOLD", _TRIM_THRESHOLD)):
-            if self._library.mallopt(number, _EVERYTHING) == 1:
-                made.append(f"mallopt({name}, {_EVERYTHING})")
+        for name, number, value in (
+            ("M_MMAP_THRESHOLD", _MMAP_THRESHOLD, _EVERYTHING),
+            ("M_TRIM_THRESHOLD", _TRIM_THRESHOLD, _EVERYTHING),
+            ("M_ARENA_MAX", _ARENA_MAX, 1),
+        ):
+            if self._library.mallopt(number, value) == 1:
+                made.append(f"mallopt({name}, {value})")
         self.set = tuple(made)
 
     def free_bytes(self) -> int | None:
@@ -116,9 +130,52 @@ class GlibcMalloc(Malloc):
         return None if self._info is None else int(self._info().fordblks)
 
     def trim(self) -> bool:
-        """Call ``malloc_trim(0)``."""
+        """Call ``malloc_trim(0)``, and see to what it leaves: the end of each arena but the main one."""
         self._library.malloc_trim(0)
+        arenas = self._arenas()
+        if self.set and arenas > 1:
+            self._trim_ends(arenas)
         return True
+
+    def _trim_ends(self, arenas: int) -> None:
+        """Have the free end of each arena given back, up to 64 MB of each.
+
+        That happens when something is freed in the arena while the threshold is low. A
+        thread that begins takes an arena that no thread has, or else the next in turn,
+        so twice as many threads as arenas come through all of them.
+        """
+        come = threading.Barrier(2 * arenas)
+
+        def look() -> None:
+            # All at once: an arena that is let go is the next thread's.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                come.wait()
+            self._library.free(self._library.malloc(_LOOKED_AT_BYTES))
+
+        threads = [threading.Thread(target=look, daemon=True) for _ in range(2 * arenas)]
+        self._library.mallopt(_TRIM_THRESHOLD, 0)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        except RuntimeError:  # no more threads can be had: some ends stay
+            come.abort()
+        finally:
+            self._library.mallopt(_TRIM_THRESHOLD, _EVERYTHING)
+
+    def _arenas(self) -> int:
+        """Return how many arenas there are, as ``malloc_info`` says."""
+        text, size = ctypes.c_void_p(), ctypes.c_size_t()
+        self._library.open_memstream.restype = ctypes.c_void_p
+        stream = ctypes.c_void_p(self._library.open_memstream(ctypes.byref(text), ctypes.byref(size)))
+        if not stream:
+            return 1
+        self._library.malloc_info(0, stream)
+        self._library.fclose(stream)
+        arenas = ctypes.string_at(text.value or 0, size.value).count(b"<heap ")
+        self._library.free(text)
+        return arenas
 
 
 class MacMalloc(Malloc):
