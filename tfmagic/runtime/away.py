@@ -108,7 +108,7 @@ class OnDisk:
     def discard(self) -> None:
         """Remove the file."""
         if self.spill is not None:
-            self.spill.remove()
+            self.spill.remove_apart()
 
 
 def held_by(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:

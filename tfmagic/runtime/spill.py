@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import threading
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypedDict
@@ -107,6 +108,16 @@ class Spill:
     def remove(self) -> None:
         """Remove the file; none there is no error, nor one that cannot be: it goes with its folder."""
         _remove(self.path)
+
+    def remove_apart(self) -> None:
+        """Take the file's name from it at once, and remove it in a thread: a large one takes a while to go."""
+        going = self.path.with_name(f"{self.path.name}.gone")
+        try:
+            self.path.replace(going)
+        except OSError:
+            self.remove()
+        else:
+            threading.Thread(target=_remove, args=(going,), name="tfmagic-remove", daemon=True).start()
 
     def _directory(self, file: BinaryIO) -> list[_Entry]:
         size = file.seek(0, os.SEEK_END)
