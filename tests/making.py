@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tensorflow as tf
 
+from tfmagic.runtime.policy import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -25,6 +27,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 def fresh_python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a Python of its own, with this checkout's tfmagic."""
+    # Without what this process has set for its own TensorFlow, which may not have read it yet.
+    own = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return subprocess.run(  # noqa: S603 - the test's own code
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
@@ -32,7 +36,7 @@ def fresh_python(code: str, *arguments: str, **environment: str) -> subprocess.C
         timeout=240,
         check=False,
         cwd="/",
-        env={**os.environ, "PYTHONPATH": f"{CHECKOUT}", "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        env={**own, "PYTHONPATH": f"{CHECKOUT}", "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
     )
 
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
+from tfmagic.runtime.policy import SETTINGS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -114,7 +116,8 @@ class Kernel:
         checkout = str(Path(tfmagic.origin).parents[1])
         paths = [checkout, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         self.environment = {
-            **os.environ,
+            # Without what this process has set for its own TensorFlow, which may not have read it yet.
+            **{name: value for name, value in os.environ.items() if name not in SETTINGS},
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "IPYTHONDIR": str(folder / ".ipython"),
             "TF_CPP_MIN_LOG_LEVEL": "3",

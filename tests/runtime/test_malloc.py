@@ -60,6 +60,8 @@ def test_below_the_threshold_nothing_is_trimmed() -> None:
         del array
         print(heap.trim_over(256_000_000), heap.set)
     """)
-    assert said.stdout.strip() == (
-        "False ('mallopt(M_MMAP_THRESHOLD, 2147483647)', 'mallopt(M_TRIM_THRESHOLD, 2147483647)')"
+    trimmed, *calls = said.stdout.strip().replace("(", "", 1).split(" ", 1)
+    assert trimmed == "False"
+    assert all(
+        name in calls[0] for name in ("M_MMAP_THRESHOLD, 2147483647", "M_TRIM_THRESHOLD, 2147483647", "ARENA_MAX")
     )
