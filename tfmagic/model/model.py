@@ -9,6 +9,7 @@ from tfmagic.errors import InputError
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
 from tfmagic.model.parking import Parking
+from tfmagic.model.signature import default_among
 from tfmagic.model.timing import timed
 from tfmagic.model.waiting import in_batches, patience_of, waited_for
 from tfmagic.runtime.interrupts import held_back, let_in
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from tfmagic.model.record import ModelRecord
     from tfmagic.model.result import Result
     from tfmagic.model.timing import Timing
 
@@ -207,6 +209,38 @@ class Model(Parking):
 
         with self.turn.taken():
             return let_in(partial(python_of, self))
+
+    # -- as plain data ---------------------------------------------------------------
+
+    def record(self) -> ModelRecord:
+        """Return what a view shows of this model, as plain data."""
+        # Looked at once: another thread may be dropping the model.
+        mode = self._mode
+        weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
+        default = default_among(self.name, signatures, self.options.signature) if signatures else None
+        return {
+            "name": self.name,
+            "kind": self.source.kind,
+            "copied": self.options.copy,
+            "mode": self.mode,
+            "state": self.state,
+            "source": self.source.text,
+            "path": self.source.where,
+            "device": self.options.device,
+            "default_signature": default,
+            "signatures": [signature.record() for signature in signatures.values()],
+            "variables": None if weights is None else weights.variables,
+            "weights_bytes": None if weights is None else weights.variables_bytes,
+            "constants_bytes": None if weights is None else weights.constants_bytes,
+            "grew_bytes": self.grew_bytes,
+            "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
+            "names": [] if mode is None else list(mode.room.names),
+            "calls": self._calls.count,
+            "last_latency_s": self._calls.last_latency_s,
+            "median_latency_s": self._calls.median_latency_s,
+            "last_error": self._failure or self._calls.last_error,
+            "notes": list(self.notes),
+        }
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

@@ -9,16 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import ModelStateError, ParkError, SourceError
-from tfmagic.model.answers import Answers
-from tfmagic.model.budget import budget, shares
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.eager_state import put_back, state_of
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.notebook import held_in_notebook
-from tfmagic.model.shortage import shortage
-from tfmagic.model.signature import default_among
 from tfmagic.model.sources.file import FileSource
-from tfmagic.model.variables import weights_of
+from tfmagic.model.tenancy import Tenancy
 from tfmagic.runtime.away import OnDisk
 from tfmagic.runtime.errand import errand
 from tfmagic.runtime.hosted import hosted
@@ -31,14 +27,11 @@ from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from tfmagic.model.options import Options
-    from tfmagic.model.record import ModelRecord
-    from tfmagic.model.signature import Signature
     from tfmagic.model.sources.source import Source
     from tfmagic.model.turn import Turn
-    from tfmagic.model.variables import VariableRecord, Weights
+    from tfmagic.model.variables import Weights
 
 # So much of constants stays with a graph that is parked, as it does with one that is thawed.
 _CONSTANTS_BYTES = 4_000_000
@@ -76,34 +69,16 @@ class WakeRecord(TypedDict):
     took_s: float
 
 
-class Parking(Answers):
-    """A model that can be parked.
-
-    Attributes
-    ----------
-    used_at_s : float
-        When it was last built, called, or a cell ran in its room; on the monotonic clock.
-    """
+class Parking(Tenancy):
+    """A model that can be parked."""
 
     def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
         super().__init__(name, source, options, turn)
         self._spill: Spill | None = None
-        self._remembered: tuple[Weights, dict[str, Signature]] | None = None
         self._made_names: frozenset[str] = frozenset()
         self._made_optimizer: weakref.ref[Any] | None = None
 
-    # -- what others ask -----------------------------------------------------------
-
-    @property
-    def can_be_parked(self) -> bool:
-        """Whether it is idle, and its weights are nobody's but its own."""
-        return self.state == "ready" and self._stays_because() is None
-
-    @property
-    def why_it_stays(self) -> str:
-        """Why it is not parked, in a few words."""
-        state = self.state
-        return self._stays_because() or {"ready": "just in use", "parked": "just waking"}.get(state, state)
+    # -- whether it can be ---------------------------------------------------------
 
     def _stays_because(self) -> str | None:
         mode = self._mode
@@ -124,35 +99,6 @@ class Parking(Answers):
     def _is_held_here_alone(self, mode: EagerMode) -> bool:
         """Return whether the object was made by the model's own cell, and nothing in the notebook leads to it."""
         return self.source.is_written_anew and not held_in_notebook([mode.live])
-
-    def bytes_wanted(self, device: str, named: set[str]) -> int:
-        """Return what it takes of one part of the budget when it is there; see `budget.shares`."""
-        weights = self._weights()
-        return 0 if weights is None else _shares(weights, device, named)
-
-    def bytes_held(self, device: str, named: set[str]) -> int:
-        """Return what it takes of one part of the budget now."""
-        mode = self._mode
-        return 0 if mode is None or mode.parked else _shares(mode.weights(), device, named)
-
-    @property
-    def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:
-        """What a parked model weighs when it is there, and its signatures; nothing of one that was never built."""
-        return self._remembered or (None, {})
-
-    @property
-    def variables(self) -> tuple[VariableRecord, ...]:
-        """Its variables, the largest first; of a parked model those that it has when it is there."""
-        weights = self._weights()
-        return () if weights is None else weights.by_variable
-
-    def _weights(self) -> Weights | None:
-        if self._coming is not None:
-            return self._coming
-        mode = self._mode
-        if mode is not None:
-            return mode.weights()
-        return None if self._remembered is None else self._remembered[0]
 
     # -- going -----------------------------------------------------------------------
 
@@ -368,9 +314,6 @@ class Parking(Answers):
                     # Keras may have numbered its layers on.
                     self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
 
-    def _arriving_graph(self, graph: Any) -> AbstractContextManager[None]:
-        return self._room_for(weights_of(graph))
-
     @contextmanager
     def _arriving(self, mode: GraphMode | EagerMode) -> Iterator[None]:
         """Make room for what takes its memory in the block, and keep it free meanwhile."""
@@ -378,20 +321,6 @@ class Parking(Answers):
             if isinstance(mode, GraphMode) and mode.parked:
                 self._look_at_source(mode)
             yield
-
-    @contextmanager
-    def _room_for(self, weights: Weights) -> Iterator[None]:
-        self._coming = weights
-        # What has just come is not the first to go.
-        self.used_at_s = time.monotonic()
-        try:
-            with budget().room_for(self):
-                if self.mode == "graph":
-                    # A live object is there already.
-                    shortage().look(self.name, weights.variables_bytes or 0)
-                yield
-        finally:
-            self._coming = None
 
     def _look_at_source(self, mode: GraphMode) -> None:
         changed = self._changed()
@@ -411,42 +340,6 @@ class Parking(Answers):
             f"{self.name} cannot wake: its source is {changed} since it was parked ({self.source.text}); "
             "put it back, or add the model again"
         )
-
-    # -- as plain data ---------------------------------------------------------------
-
-    def record(self) -> ModelRecord:
-        """Return what a view shows of this model, as plain data."""
-        # Looked at once: another thread may be dropping the model.
-        mode = self._mode
-        weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
-        default = default_among(self.name, signatures, self.options.signature) if signatures else None
-        return {
-            "name": self.name,
-            "kind": self.source.kind,
-            "copied": self.options.copy,
-            "mode": self.mode,
-            "state": self.state,
-            "source": self.source.text,
-            "path": self.source.where,
-            "device": self.options.device,
-            "default_signature": default,
-            "signatures": [signature.record() for signature in signatures.values()],
-            "variables": None if weights is None else weights.variables,
-            "weights_bytes": None if weights is None else weights.variables_bytes,
-            "constants_bytes": None if weights is None else weights.constants_bytes,
-            "grew_bytes": self.grew_bytes,
-            "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
-            "names": [] if mode is None else list(mode.room.names),
-            "calls": self._calls.count,
-            "last_latency_s": self._calls.last_latency_s,
-            "median_latency_s": self._calls.median_latency_s,
-            "last_error": self._failure or self._calls.last_error,
-            "notes": list(self.notes),
-        }
-
-
-def _shares(weights: Weights, device: str, named: set[str]) -> int:
-    return shares({place: weights.bytes_on(place) for place in weights.devices}, device, named)
 
 
 def _what_stays(mode: GraphMode, weights: Weights) -> list[str]:
