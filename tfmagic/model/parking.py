@@ -227,14 +227,21 @@ class Parking(Tenancy):
             if here is not None:
                 # Nobody waits for this any more, and the object may be in use again.
                 here.require()
+            self._exchange(mode, spill, mode.weights())
         except BaseException:
-            spill.remove()
+            # Unless it is all that there is by now.
+            if self._spill is not spill:
+                spill.remove()
             raise
-        self._remembered = mode.weights(), dict(mode.signatures)
+        return written
+
+    @held_back
+    def _exchange(self, mode: EagerMode, spill: Spill, weights: Weights) -> None:
+        """Have the file in the place of the object, and let go of that."""
+        self._remembered = weights, dict(mode.signatures)
         self._spill, self._mode = spill, None
         mode.close()
         self.source.release()
-        return written
 
     # -- coming back -------------------------------------------------------------------
 
