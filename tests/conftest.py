@@ -23,12 +23,24 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """Drop all models and close the session, where the test has used them."""
+    before = switches()
     yield
+    assert switches() == before, "the test has switched TensorFlow's behaviour for those after it"
     kept = vars(sys.modules.get("_tfmagic_process", object))
     if "models" in kept:
         kept["models"].drop(all=True)
     if "session" in kept:
         kept["session"].close()
+
+
+def switches() -> dict[str, bool]:
+    """Return how TensorFlow behaves in this process; it has not been imported: as it comes."""
+    stock = {"eager": True, "control flow v2": True, "resource variables": True}
+    if (tf := sys.modules.get("tensorflow")) is None:
+        return stock
+    v1 = tf.compat.v1
+    now = (tf.executing_eagerly(), v1.control_flow_v2_enabled(), v1.resource_variables_enabled())
+    return dict(zip(stock, now, strict=True))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import tensorflow as tf
 from tfmagic.runtime.policy import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 # Every drop collects garbage, and need not look through TensorFlow's own modules each time.
 gc.freeze()
@@ -137,6 +138,17 @@ def run_cell(model: Any, code: str, notebook: Mapping[str, Any] | None = None) -
     return model.execute(
         Cell(source, f"<cell in {model.name} {abs(hash(source))}>"), {} if notebook is None else notebook
     )
+
+
+@contextmanager
+def control_flow(*, v2: bool) -> Iterator[None]:
+    """Build loops and branches as TF1 or TF2 has it, and afterwards as before."""
+    before = v1.control_flow_v2_enabled()
+    (v1.enable_control_flow_v2 if v2 else v1.disable_control_flow_v2)()
+    try:
+        yield
+    finally:
+        (v1.enable_control_flow_v2 if before else v1.disable_control_flow_v2)()
 
 
 def refused(source: Any, match: str, kind: type[Exception] = ValueError, **options: Any) -> None:

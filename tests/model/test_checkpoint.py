@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints import T, X, build, by_plain_tensorflow, saved, train
-from making import run_cell
+from making import control_flow, run_cell
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
@@ -222,11 +222,8 @@ def test_control_flow_of_tf1(tmp_path: Path) -> None:
         _, y = v1.while_loop(lambda i, _: i < 3, lambda i, v: [i + 1, v * w], [0, x])
         tf.identity(v1.cond(y > 0, lambda: y, lambda: -y), name="y")
 
-    v1.disable_control_flow_v2()
-    try:
+    with control_flow(v2=False):
         prefix = saved(tmp_path / "net", make, steps=0)
-    finally:
-        v1.enable_control_flow_v2()
     model = models.add("net", prefix, outputs="y")
     assert (float(model(1.0)), float(model(-1.0))) == (8.0, 8.0)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import printed, v1
+from making import control_flow, printed, v1
 
 from tfmagic import models
 from tfmagic.errors import DestinationError, ModelStateError, PathTakenError
@@ -103,9 +103,8 @@ def test_an_operation_of_a_loop_is_counted() -> None:
     with graph.as_default():
         x = v1.placeholder(tf.float32, [], "x")
         # As TF1 code has it: the operations of the loop are the graph's own.
-        v1.disable_control_flow_v2()
-        _, y = v1.while_loop(lambda i, _: i < 7, lambda i, y: (i + 1, tf.multiply(y, 2.0, name="twice")), [0, x])
-        v1.enable_control_flow_v2()
+        with control_flow(v2=False):
+            _, y = v1.while_loop(lambda i, _: i < 7, lambda i, y: (i + 1, tf.multiply(y, 2.0, name="twice")), [0, x])
         tf.identity(y, name="y")
     net = models.add("net", graph, inputs="x", outputs="y")
     assert net.run(1.0, trace=True)["y"] == 128

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from making import control_flow
 
 from tfmagic.model.writing import may_write
 
@@ -32,20 +33,13 @@ def loop(inner: Callable[[], Any], *, functional: bool) -> Any:
         with tf.control_dependencies([inner()]):
             return count + 1
 
-    if functional:
-        v1.enable_control_flow_v2()
-    try:
+    with control_flow(v2=functional):
         return tf.while_loop(lambda count: count < 3, body, [tf.constant(0)])
-    finally:
-        v1.disable_control_flow_v2()
 
 
 def chosen(inner: Callable[[], Any]) -> Any:
-    v1.enable_control_flow_v2()
-    try:
+    with control_flow(v2=True):
         return tf.cond(v1.placeholder(tf.bool, []), inner, lambda: tf.constant([0.0, 0.0]))
-    finally:
-        v1.disable_control_flow_v2()
 
 
 def after(operation: Any) -> Any:

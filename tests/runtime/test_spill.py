@@ -16,7 +16,8 @@ import pytest
 from making import CHECKOUT
 
 from tfmagic.errors import ParkError
-from tfmagic.runtime.spill import Spill, aligned
+from tfmagic.runtime.aligned import aligned
+from tfmagic.runtime.spill import Spill
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,6 @@ from tfmagic.runtime.runs import Run, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     from tfmagic.runtime.away import Away
 

@@ -19,12 +19,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import ParkError
+from tfmagic.runtime.aligned import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_ALIGNMENT = 64
 _TAIL = struct.Struct("<QQII")  # where the directory is, how long, its checksum, the mark
 _MARK = 0x7F3A61D2
 # Small enough to be in the processor's cache still when its checksum is taken.
@@ -157,13 +157,6 @@ class Spill:
         raise ParkError(msg)
 
 
-def aligned(nbytes: int) -> np.ndarray:
-    """Return so many bytes that begin where TensorFlow can use them as a tensor's memory without a copy."""
-    room = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % _ALIGNMENT
-    return room[start : start + nbytes]
-
-
 def _written(file: BinaryIO, name: str, value: Any) -> _Entry:
     array = np.asarray(value)
     lengths: list[int] | None = None
@@ -175,7 +168,6 @@ def _written(file: BinaryIO, name: str, value: Any) -> _Entry:
     else:
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data if array.size else memoryview(b"")
         dtype = tf.as_dtype(array.dtype).name
-    file.write(b"\0" * (-file.tell() % _ALIGNMENT))
     offset = file.tell()
     crc32 = 0
     for start in range(0, len(data), _CHUNK_BYTES):

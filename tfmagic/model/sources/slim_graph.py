@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.runtime.aligned import aligned
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -45,7 +47,6 @@ _RANGES = {
     for dtype in _NUMBERS
     if dtype.size <= 2
 }
-_ALIGNMENT = 64
 
 
 class SlimGraph(ABC):
@@ -160,14 +161,11 @@ def without_values(tensor: Any, to: Any) -> None:
 
 
 def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
-    """Return an array, aligned as TensorFlow wants it: one that is fed becomes the variable's memory uncopied."""
+    """Return an array of which a variable can be made without a copy."""
     sizes = tuple(shape)
     kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
-    size = math.prod(sizes) * kind.itemsize
-    room = np.empty(size + _ALIGNMENT, np.uint8)
-    first = -room.ctypes.data % _ALIGNMENT
-    aligned: np.ndarray = room[first : first + size].view(kind).reshape(sizes)
-    return aligned
+    empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)
+    return empty
 
 
 def _tensor_proto() -> Any:
