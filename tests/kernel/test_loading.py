@@ -43,14 +43,15 @@ def left_behind():
 
 def wait_for_threads_to_end():
     for thread in threading.enumerate():
-        if thread.name.startswith("tfmagic"):
+        if thread.name.startswith("tfmagic") and thread.name != "tfmagic-sampler":
             thread.join(30)
 """
 
 NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
 ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
-    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], 'threads': []}"
+    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
+    "'threads': ['tfmagic-sampler']}"
 )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from making import printed
+
+from tfmagic.runtime.runs import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +56,18 @@ def test_what_the_notebook_deletes_is_gone_by_the_next_prompt(kernel: Kernel) ->
     assert kernel.value("rss() - before > 480e6") == "True"
     kernel.ok("del arrays")
     assert kernel.value("rss() - before < 30e6") == "True"
+
+
+def test_what_a_thread_frees_between_cells_goes_back(kernel: Kernel) -> None:
+    kernel.ok(
+        "import os, threading, time\nimport numpy as np\n"
+        "arrays = [np.ones(2_500_000) for _ in range(25)]\ntop = np.ones(10)\n"
+        "def free():\n    time.sleep(2)\n    arrays.clear()"
+    )
+    process = psutil.Process(int(kernel.value("os.getpid()")))
+    kernel.ok("threading.Thread(target=free).start()")
+    full = process.memory_info().rss
+    assert wait_until(lambda: full - process.memory_info().rss > 450_000_000, 30)
 
 
 def test_drop_names_who_still_holds_it_and_what_to_type(kernel: Kernel) -> None:

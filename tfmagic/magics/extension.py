@@ -20,12 +20,12 @@ from IPython.display import display
 
 from tfmagic.errors import TfMagicError
 from tfmagic.magics import model_magic, run_magic, runner, runtime_magic
+from tfmagic.magics.cells import leave_cells_alone, look_after_cells
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.model.places import also_look, forget
-from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.notices import notices
@@ -202,22 +202,6 @@ def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
     return [] if tb is None else [("the last traceback", tb, "get_ipython().InteractiveTB.tb = None")]
 
 
-def _config() -> Any:
-    from tfmagic.runtime.session import KernelSession
-
-    return KernelSession().config
-
-
-def after_cell(result: Any = None) -> None:
-    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
-    del result
-    policy = memory_policy()
-    policy.settle(_config)
-    # Not under a run: it would have to take its buffers anew.
-    if not any(model.state in {"running", "stopping"} for model in the_models().values()):
-        policy.trim()
-
-
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
@@ -225,7 +209,7 @@ def load(shell: InteractiveShell) -> None:
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
-    shell.events.register("post_run_cell", after_cell)
+    look_after_cells(shell)
     shell.register_magics(TfMagics)
     add_matcher(shell)
     show_views(shell)
@@ -253,8 +237,6 @@ def unload(shell: InteractiveShell) -> None:
     remove_settings(shell)
     forget("the last traceback")
     notices().show = notices().log
-    for callback in list(shell.events.callbacks["post_run_cell"]):
-        if getattr(callback, "__module__", "") == after_cell.__module__ and callback.__name__ == after_cell.__name__:
-            shell.events.unregister("post_run_cell", callback)
+    leave_cells_alone(shell)
     workers().dismiss()
     stay_as_ever()
