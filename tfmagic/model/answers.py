@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.errors import InputError
 from tfmagic.model.calls import Calls
+from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import bind
 from tfmagic.model.life import Life
+from tfmagic.model.placement import placement_in
 from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.shortage import shortage
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
+    from tfmagic.model.placement import Placement
     from tfmagic.model.signature import TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.trace import Trace
@@ -35,12 +38,20 @@ T = TypeVar("T")
 
 
 class Answers(Life):
-    """A model that can be asked; how long to wait for an answer is told by what builds on this."""
+    """A model that can be asked; how long to wait for an answer is told by what builds on this.
+
+    Attributes
+    ----------
+    placement : Placement or None
+        Where its operations and variables are, as its last traced run has shown;
+        None before the first.
+    """
 
     def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
         super().__init__(name, source, options, turn)
         self._calls = Calls()
         self._trace: Trace | None = None
+        self.placement: Placement | None = None
 
     @property
     def trace(self) -> Trace | None:
@@ -117,6 +128,8 @@ class Answers(Life):
                 try:
                     if trace:
                         outputs, self._trace = traced(replace(request, mode=mode), arrays, patience or Patience())
+                        if not isinstance(mode, EagerMode):
+                            self.placement = placement_in(self._trace, mode)
                         return outputs
                     return mode.call(request.signature, arrays, request.fetches, patience=patience)
                 except Exception:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from tfmagic.errors import InputError, NameTakenError, SourceError, UnknownNameError, did_you_mean
+from tfmagic.errors import InputError, NameTakenError, UnknownNameError, did_you_mean
 from tfmagic.model.budget import budget
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
@@ -403,22 +403,10 @@ def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None,
 
 def _warm(model: Model) -> None:
     """Run a model once on zeros, with 1 for every free size."""
-    import numpy as np
+    from tfmagic.model.trial import zeros_for
 
-    signature = model.signature()
-    zeros: dict[str, Any] = {}
-    for spec in signature.required:
-        if spec.dtype is None or spec.shape is None:
-            msg = (
-                f"{model.name} cannot be warmed: the shape of its input {spec.name!r} is not known; "
-                "add it without --warm"
-            )
-            model.release()
-            raise SourceError(msg)
-        shape = tuple(1 if size is None else size for size in spec.shape)
-        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     try:
-        model.run_stoppable(zeros)
+        model.run_stoppable(zeros_for(model, "add it without --warm"))
     except BaseException:
         model.release()
         raise

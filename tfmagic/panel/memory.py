@@ -84,5 +84,8 @@ def policy_rows(policy: PolicyRecord) -> list[tuple[str, str]]:
     return [
         ("memory policy", f'"{said}": {policy["why"]}'),
         ("set for it", "\n".join([*variables, *policy["calls"]]) or "nothing"),
-        ("trimmed from", f"{bytes_text(policy['trim_threshold_bytes'])} of free memory on, after a cell and between cells"),
+        (
+            "trimmed from",
+            f"{bytes_text(policy['trim_threshold_bytes'])} of free memory on, after and between cells",
+        ),
     ]

@@ -210,6 +210,29 @@ def traces_of(function: Any) -> list[Any]:
     return list(listed()) if callable(listed) else []
 
 
+@contextmanager
+def collected_graphs() -> Iterator[list[Any]]:
+    """Collect the partition graphs of functions that are first run in the block; the list is filled at its end.
+
+    It is what ``tf.summary.trace_on`` switches, for the whole process. Without the
+    private names none are collected.
+    """
+    found: list[Any] = []
+    try:
+        from tensorflow.python.eager import context
+
+        here = context.context()
+        here.enable_graph_collection()
+    except (ImportError, AttributeError):
+        yield found
+        return
+    try:
+        yield found
+    finally:
+        found.extend(here.export_run_metadata().partition_graphs)
+        here.disable_graph_collection()
+
+
 _manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
 
 

@@ -172,7 +172,7 @@ class KernelSession(Tf1Interface):
             The caller's; where it has a deadline, the native run ends between two
             operations when that has passed.
         metadata
-            A ``RunMetadata`` that is to get a full trace of the run.
+            A ``RunMetadata`` that is to get a full trace of the run, and the graphs that it was cut into.
 
         Returns
         -------
@@ -197,6 +197,7 @@ class KernelSession(Tf1Interface):
             options = (patience or Patience()).run_options()
             if metadata is not None:
                 options.trace_level = v1.RunOptions.FULL_TRACE
+                options.output_partition_graphs = True
             # A prepared call has its options for good; these are of this run.
             return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
 
