@@ -138,7 +138,7 @@ def test_a_model_that_a_run_would_change_is_not_run_on_zeros() -> None:
     with graph.as_default():
         x = v1.placeholder(tf.float32, [], "x")
         (w,) = v1.global_variables()
-        v1.assign_add(w, x, name="y")
+        tf.identity(v1.assign_add(w, x), name="y")
     net = models.add("net", graph, inputs="x", outputs="y")
     before = net.names
     record = placement(net)
