@@ -21,6 +21,7 @@ __all__ = [
     "open_session",
     "run_all",
     "session",
+    "snapshot",
     "unload_ipython_extension",
 ]
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tfmagic.model.comparing import compare
     from tfmagic.model.registry import Models
     from tfmagic.model.together import run_all
+    from tfmagic.panel.snapshot import snapshot
     from tfmagic.runtime.open_session import open_session
     from tfmagic.runtime.session import KernelSession
 
@@ -48,6 +50,10 @@ def __getattr__(name: str) -> Any:
         from tfmagic.model.registry import the_models
 
         return the_models()
+    if name == "snapshot":
+        from tfmagic.panel.snapshot import snapshot
+
+        return snapshot
     if name in {"compare", "run_all"}:
         from tfmagic.runtime.library import require_tensorflow
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.model.registry import the_models
+from tfmagic.panel.live import live
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.policy import memory_policy
@@ -31,7 +32,7 @@ def between_cells() -> None:
     """Give back what is free, unless something runs: that would have to take its buffers anew."""
     if busy().since_s is not None:
         return
-    if not any(model.state in {"running", "stopping"} for model in the_models().values()):
+    if not any(model.state in {"running", "stopping"} for model in the_models().present()):
         memory_policy().trim()
 
 
@@ -42,7 +43,7 @@ def look_after_cells(shell: InteractiveShell) -> None:
     """Have it done in `shell` from now on."""
     for event, hook in _HOOKS.items():
         shell.events.register(event, hook)
-    sampler().always = [between_cells]
+    sampler().always = [between_cells, live().look]
     sampler().start()
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
     from tfmagic.model.placement import Placement
+    from tfmagic.model.row import ModelRow
     from tfmagic.model.signature import TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.trace import Trace
@@ -45,6 +46,8 @@ class Answers(Life):
     placement : Placement or None
         Where its operations and variables are, as its last traced run has shown;
         None before the first.
+    row : tuple or None
+        What `row_of` has made of it, with what tells whether that still holds.
     """
 
     def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
@@ -52,6 +55,7 @@ class Answers(Life):
         self._calls = Calls()
         self._trace: Trace | None = None
         self.placement: Placement | None = None
+        self.row: tuple[object, ModelRow] | None = None
 
     @property
     def trace(self) -> Trace | None:
@@ -62,6 +66,21 @@ class Answers(Life):
     def calls(self) -> int:
         """How many calls came to a result."""
         return self._calls.count
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last call took; None before the first."""
+        return self._calls.last_latency_s
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred calls; None before the first."""
+        return self._calls.median_latency_s
+
+    @property
+    def last_error(self) -> str | None:
+        """The first line of what the last failed call, or a failed build, has raised."""
+        return self._failure or self._calls.last_error
 
     def asked(
         self,

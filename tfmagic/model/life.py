@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import first_line
+from tfmagic.model.events import events
 from tfmagic.model.options import missing_device
 from tfmagic.model.signature import default_among
 from tfmagic.model.stopping import stopped, tell
@@ -147,12 +148,13 @@ class Life:
         if self._failure is not None:
             return "failed"
         # Looked at once: another thread may be dropping the model.
-        mode, cells = self._mode, list(self._cells)
+        mode = self._mode
         if mode is None or mode.parked:
             return "parked"
-        if mode.stopping or any(cell.given_up_at is not None for cell in cells):
-            return "stopping"
-        return "running" if cells or mode.running else "ready"
+        if not self._cells and not mode.running:
+            return "ready"
+        given_up = any(cell.given_up_at is not None for cell in list(self._cells))
+        return "stopping" if given_up or mode.stopping else "running"
 
     # -- how it comes to be, and goes ------------------------------------------------
 
@@ -177,7 +179,11 @@ class Life:
             let_in(partial(time.sleep, _POLL_S))
         try:
             if not self._dropped and self._mode is None:
-                self.build()
+                try:
+                    self.build()
+                except Exception:
+                    events().note("failed", self.name)
+                    raise
             mode = self._mode
             if self._dropped or mode is None:
                 raise self._gone()

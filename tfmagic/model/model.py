@@ -235,10 +235,10 @@ class Model(Parking):
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
             "names": [] if mode is None else list(mode.room.names),
-            "calls": self._calls.count,
-            "last_latency_s": self._calls.last_latency_s,
-            "median_latency_s": self._calls.median_latency_s,
-            "last_error": self._failure or self._calls.last_error,
+            "calls": self.calls,
+            "last_latency_s": self.last_latency_s,
+            "median_latency_s": self.median_latency_s,
+            "last_error": self.last_error,
             "notes": list(self.notes),
         }
 

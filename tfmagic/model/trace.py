@@ -56,7 +56,7 @@ class OperationRecord(TypedDict):
     output_bytes: int | None
 
 
-class DeviceRecord(TypedDict):
+class TracedDeviceRecord(TypedDict):
     """Everything that ran on one device; of None it is not known where it ran."""
 
     device: str | None
@@ -91,7 +91,7 @@ class TraceRecord(TypedDict):
     operations: list[OperationRecord]
     shown: int
     rest: OperationRecord | None
-    devices: list[DeviceRecord]
+    devices: list[TracedDeviceRecord]
 
 
 class Trace:
@@ -149,12 +149,12 @@ class Trace:
         return sorted(records, key=lambda record: -record["time_s"])
 
     @property
-    def devices(self) -> list[DeviceRecord]:
+    def devices(self) -> list[TracedDeviceRecord]:
         """What ran on each device, the busiest first."""
         found: dict[str | None, list[Execution]] = {}
         for one in self.executions:
             found.setdefault(one.device, []).append(one)
-        records: list[DeviceRecord] = [
+        records: list[TracedDeviceRecord] = [
             {
                 "device": device,
                 "operations": len({(one.name, one.type) for one in several}),

@@ -1,0 +1,129 @@
+"""What a page may ask of the kernel: a fixed list, each checked, none of it ever evaluated."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.errors import TfMagicError, did_you_mean
+from tfmagic.model.registry import the_models
+from tfmagic.panel.history import history
+from tfmagic.panel.sentences import dropped_text, parked_text, woken_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SCHEMA = 1
+
+# More would be slow to send and to draw; the count of all is given beside them.
+_OPERATIONS = 2000
+_LONGEST = 200
+
+
+class Reply(TypedDict):
+    """The answer to one request.
+
+    Attributes
+    ----------
+    id
+        The request's own.
+    ok
+        Whether it was done.
+    result
+        A record, where one was asked for.
+    said
+        What was done, in a sentence or a few lines.
+    error
+        Why it was not done, in a line.
+    """
+
+    schema: int
+    id: str
+    ok: bool
+    result: Any
+    said: str | None
+    error: str | None
+
+
+def answer(message: object) -> Reply:
+    """Do what a page asks, and return what came of it; whatever is wrong with the message is said in the reply.
+
+    Parameters
+    ----------
+    message
+        What came: ``{"id": "7", "request": "park", "model": "digits"}``.
+    """
+    identity = ""
+    try:
+        if not isinstance(message, dict):
+            return _refused(identity, "a request is an object with an id and a request")
+        identity = str(message.get("id", ""))[:_LONGEST]
+        name = message.get("request")
+        if not isinstance(name, str) or name not in REQUESTS:
+            known = did_you_mean(str(name)[:_LONGEST], REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
+            return _refused(identity, f"there is no request {str(name)[:_LONGEST]!r}{known}")
+        result, said = REQUESTS[name](message)
+    except TfMagicError as error:
+        return _refused(identity, str(error))
+    except Exception as error:
+        logging.getLogger("tfmagic").exception("a request of the panel failed")
+        return _refused(identity, f"{type(error).__name__}: {error}")
+    return {"schema": SCHEMA, "id": identity, "ok": True, "result": result, "said": said, "error": None}
+
+
+def _refused(identity: str, error: str) -> Reply:
+    return {"schema": SCHEMA, "id": identity, "ok": False, "result": None, "said": None, "error": error}
+
+
+Answer = tuple[Any, str | None]
+
+
+def _history(_: Mapping[str, Any]) -> Answer:
+    return history().record(), None
+
+
+def _show(message: Mapping[str, Any]) -> Answer:
+    return the_models()[_model(message)].record(), None
+
+
+def _placement(message: Mapping[str, Any]) -> Answer:
+    from tfmagic.model.placement import placement
+
+    return placement(the_models()[_model(message)], most=_OPERATIONS), None
+
+
+def _trace(message: Mapping[str, Any]) -> Answer:
+    from tfmagic.model.placement import placement
+    from tfmagic.model.trial import trial
+
+    model = the_models()[_model(message)]
+    trial(model)
+    return placement(model, most=_OPERATIONS), f"{model.name} was run once on zeros and traced"
+
+
+def _park(message: Mapping[str, Any]) -> Answer:
+    return None, parked_text(the_models()[_model(message)].park())
+
+
+def _wake(message: Mapping[str, Any]) -> Answer:
+    return None, woken_text(the_models()[_model(message)].wake())
+
+
+def _drop(message: Mapping[str, Any]) -> Answer:
+    return None, dropped_text(the_models().drop(_model(message)))
+
+
+def _model(message: Mapping[str, Any]) -> str:
+    name = message.get("model")
+    return name if isinstance(name, str) else ""
+
+
+REQUESTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "history": _history,
+    "show": _show,
+    "placement": _placement,
+    "trace": _trace,
+    "park": _park,
+    "wake": _wake,
+    "drop": _drop,
+}
