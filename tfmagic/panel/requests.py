@@ -18,6 +18,7 @@ SCHEMA = 1
 # More would be slow to send and to draw; the count of all is given beside them.
 _OPERATIONS = 2000
 _LONGEST = 200
+_LONGEST_ERROR = 2000
 
 
 class Reply(TypedDict):
@@ -53,26 +54,32 @@ def answer(message: object) -> Reply:
     message
         What came: ``{"id": "7", "request": "park", "model": "digits"}``.
     """
-    identity = ""
+    identity = identity_of(message)
+    if not isinstance(message, dict):
+        return reply(identity, error="a request is an object with an id and a request")
+    name = message.get("request")
     try:
-        if not isinstance(message, dict):
-            return _refused(identity, "a request is an object with an id and a request")
-        identity = str(message.get("id", ""))[:_LONGEST]
-        name = message.get("request")
         if not isinstance(name, str) or name not in REQUESTS:
-            known = did_you_mean(str(name)[:_LONGEST], REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
-            return _refused(identity, f"there is no request {str(name)[:_LONGEST]!r}{known}")
+            asked = str(name)[:_LONGEST]
+            known = did_you_mean(asked, REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
+            return reply(identity, error=f"there is no request {asked!r}{known}")
         result, said = REQUESTS[name](message)
     except TfMagicError as error:
-        return _refused(identity, str(error))
+        return reply(identity, error=str(error)[:_LONGEST_ERROR])
     except Exception as error:
         logging.getLogger("tfmagic").exception("a request of the panel failed")
-        return _refused(identity, f"{type(error).__name__}: {error}")
-    return {"schema": SCHEMA, "id": identity, "ok": True, "result": result, "said": said, "error": None}
+        return reply(identity, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
+    return reply(identity, result=result, said=said)
 
 
-def _refused(identity: str, error: str) -> Reply:
-    return {"schema": SCHEMA, "id": identity, "ok": False, "result": None, "said": None, "error": error}
+def identity_of(message: object) -> str:
+    """Return the id that a message bears; empty where it has none."""
+    return str(message.get("id", ""))[:_LONGEST] if isinstance(message, dict) else ""
+
+
+def reply(identity: str, *, result: Any = None, said: str | None = None, error: str | None = None) -> Reply:
+    """Return an answer; with an error it says that it was not done."""
+    return {"schema": SCHEMA, "id": identity, "ok": error is None, "result": result, "said": said, "error": error}
 
 
 Answer = tuple[Any, str | None]

@@ -93,6 +93,11 @@ class Sampler:
 
         return end
 
+    def wake(self) -> None:
+        """Look now, where somebody watches."""
+        if self._watchers:
+            self._woken.set()
+
     def record(self) -> SamplerRecord:
         """Return what it costs."""
         interval_s = self.interval_s
