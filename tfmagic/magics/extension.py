@@ -27,9 +27,11 @@ from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.model.places import also_look, forget
 from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.tensorflow_import import ignore_import, watch_import
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -209,8 +211,9 @@ def _config() -> Any:
 
 
 def after_cell(result: Any = None) -> None:
-    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
+    """Note what the cell has loaded, and give back what it has freed and what TensorFlow has read."""
     del result
+    libraries().look()
     policy = memory_policy()
     policy.settle(_config)
     # Not under a run: it would have to take its buffers anew.
@@ -221,6 +224,8 @@ def after_cell(result: Any = None) -> None:
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
+    libraries()
+    watch_import()
     notices().show = _say
     add_settings(shell)
     memory_policy().apply()
@@ -251,6 +256,7 @@ def unload(shell: InteractiveShell) -> None:
     remove_matcher(shell)
     hide_views(shell)
     remove_settings(shell)
+    ignore_import()
     forget("the last traceback")
     notices().show = notices().log
     for callback in list(shell.events.callbacks["post_run_cell"]):
