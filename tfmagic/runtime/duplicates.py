@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _OPENMP = re.compile(r"(libgomp|libiomp5(?:md)?|libomp(?:140)?|vcomp\d+)\b")
 # Wheels carry copies under names of their own: libgomp-a34b3233.so.1.0.0.
 _OF_A_WHEEL = re.compile(r"(?:-[0-9a-f]{8})+$")
-_SUFFIX = re.compile(r"(?:[.\d]*\.so[.\d]*|[.\d]*\.dylib|\.dll)$")
+_SUFFIX = re.compile(r"(?:(?:\.\d+)*\.so(?:\.\d+)*|(?:\.\d+)*\.dylib|\.dll)$")
 _EXTENSION_MODULE = re.compile(r"\.(?:cpython-|abi3\.|pyd$)")
 _SECOND_COPY = "_pywrap_profiler_plugin"
 _FRAMEWORK = "libtensorflow_framework"
