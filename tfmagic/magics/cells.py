@@ -8,6 +8,7 @@ from tfmagic.model.registry import the_models
 from tfmagic.panel.live import live
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ def before_cell(info: Any = None) -> None:
 
 
 def after_cell(result: Any = None) -> None:
-    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
+    """Note what the cell has loaded, and give back what it has freed and what TensorFlow has read."""
     del result
     busy().end()
+    libraries().look()
     memory_policy().settle(_config)
     between_cells()
 

@@ -27,9 +27,11 @@ from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.model.places import also_look, forget
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.library import require_tensorflow
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.tensorflow_import import ignore_import, watch_import
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -205,6 +207,8 @@ def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
+    libraries()
+    watch_import()
     notices().show = _say
     add_settings(shell)
     memory_policy().apply()
@@ -235,6 +239,7 @@ def unload(shell: InteractiveShell) -> None:
     remove_matcher(shell)
     hide_views(shell)
     remove_settings(shell)
+    ignore_import()
     forget("the last traceback")
     notices().show = notices().log
     leave_cells_alone(shell)

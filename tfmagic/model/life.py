@@ -19,6 +19,7 @@ from tfmagic.runtime.errand import Errand, errand
 from tfmagic.runtime.full_collections import full_collections_postponed
 from tfmagic.runtime.hosted import building
 from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.runs import wait_until
@@ -206,7 +207,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building, full_collections_postponed():
+        with self._building, full_collections_postponed(), libraries().occasion(f"model {self.name}"):
             from tfmagic.model.sources.copying import built_from
 
             memory_policy().trim(_LEFT_OVER_BYTES)
