@@ -28,6 +28,7 @@ from tfmagic.model.places import also_look, forget
 from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.worker import workers
@@ -208,9 +209,14 @@ def _config() -> Any:
     return KernelSession().config
 
 
+def _running() -> list[str]:
+    return [name for name, model in the_models().items() if model.state == "running"]
+
+
 def after_cell(result: Any = None) -> None:
-    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
+    """Show what the cell wrote to stderr, and give back what it has freed and the environment no longer needs."""
     del result
+    native_log().settle()
     policy = memory_policy()
     policy.settle(_config)
     # Not under a run: it would have to take its buffers anew.
@@ -222,6 +228,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
     notices().show = _say
+    native_log().whose = _running
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
@@ -257,4 +264,6 @@ def unload(shell: InteractiveShell) -> None:
         if getattr(callback, "__module__", "") == after_cell.__module__ and callback.__name__ == after_cell.__name__:
             shell.events.unregister("post_run_cell", callback)
     workers().dismiss()
+    native_log().stop()
+    native_log().whose = tuple
     stay_as_ever()

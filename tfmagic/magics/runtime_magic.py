@@ -6,12 +6,23 @@ import sys
 
 from tfmagic.errors import UsageLineError, did_you_mean
 from tfmagic.magics.line import split
-from tfmagic.magics.options import Command, parse
+from tfmagic.magics.options import Command, Option, parse
 from tfmagic.model.registry import the_models
 from tfmagic.panel.view import Sentence, View
 
+# How long to wait for what is still on its way into the log.
+_FLOOD_S = 5.0
+
 COMMANDS: dict[str, Command] = {
     "memory": Command("%tf_runtime [memory]", "Show what the process, its devices and its models use of memory."),
+    "log": Command(
+        "%tf_runtime log",
+        "Show what TensorFlow wrote to stderr by itself, each message once.",
+        (
+            Option("--errors", "only what matters: errors, and memory that ran out"),
+            Option("--clear", "show it, then forget it"),
+        ),
+    ),
     "reset": Command(
         "%tf_runtime reset",
         "Drop every model, close the session, and give everything back; the kernel lives on. Training that was not "
@@ -49,10 +60,24 @@ def run_line(line: str) -> View:
         raise UsageLineError(msg)
     if verb == "reset":
         return Sentence(_reset())
+    if verb == "log":
+        return _log(errors=parsed.flag("errors"), clear=parsed.flag("clear"))
     from tfmagic.model.memory import memory_record
     from tfmagic.panel.memory import MemoryPage
 
     return MemoryPage(memory_record())
+
+
+def _log(*, errors: bool, clear: bool) -> View:
+    from tfmagic.panel.log import LogPage
+    from tfmagic.runtime.native_log import native_log
+
+    log = native_log()
+    log.settle(_FLOOD_S)
+    page = LogPage(log.record(errors=errors))
+    if clear:
+        log.clear()
+    return page
 
 
 def _reset() -> str:
