@@ -28,7 +28,7 @@ from tfmagic.model.places import also_look, forget
 from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.library import require_tensorflow
-from tfmagic.runtime.native_log import native_log
+from tfmagic.runtime.native_log import native_log, nobodys
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.worker import workers
@@ -209,8 +209,8 @@ def _config() -> Any:
     return KernelSession().config
 
 
-def _running() -> list[str]:
-    return [name for name, model in the_models().items() if model.state == "running"]
+def _whose(time_s: float) -> list[str]:
+    return [model.name for model in the_models().values() if model.ran_at(time_s)]
 
 
 def after_cell(result: Any = None) -> None:
@@ -228,7 +228,7 @@ def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
     notices().show = _say
-    native_log().whose = _running
+    native_log().whose = _whose
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
@@ -265,5 +265,5 @@ def unload(shell: InteractiveShell) -> None:
             shell.events.unregister("post_run_cell", callback)
     workers().dismiss()
     native_log().stop()
-    native_log().whose = tuple
+    native_log().whose = nobodys
     stay_as_ever()

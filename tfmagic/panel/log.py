@@ -12,7 +12,7 @@ from tfmagic.panel.view import View
 if TYPE_CHECKING:
     from tfmagic.runtime.native_log import NativeLogRecord
 
-_HEADINGS = ("last", "times", "severity", "model", "message", "source")
+_HEADINGS = ("last", "times", "severity", "model", "source", "message")
 _OFF = 'the log is off: %config TfMagic.native_log = "capture" begins it'
 
 
@@ -29,8 +29,8 @@ class LogPage(View):
                 str(entry["count"]),
                 entry["severity"],
                 entry["model"] or "",
-                entry["text"],
                 entry["source"],
+                entry["text"],
             )
             for entry in self.record["entries"]
         ]

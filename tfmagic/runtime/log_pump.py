@@ -42,7 +42,8 @@ def read_frames(inlet: int) -> list[bytes]:
     A pipe in packet mode gives one write at a time, a longer one in pages.
     """
     data = os.read(inlet, max(_PAGE, 65536))
-    more = len(data) == _PAGE and _waiting(inlet, _NEXT_PAGE_MS)
+    # At the end of a line it counts as ended: rather a line too many is seen than one too few.
+    more = len(data) == _PAGE and not data.endswith(b"\n") and _waiting(inlet, _NEXT_PAGE_MS)
     came_s = time.time()
     pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
     last = len(pieces) - 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Severity = Literal["info", "warning", "error", "fatal"]
@@ -16,9 +17,9 @@ Severity = Literal["info", "warning", "error", "fatal"]
 _SEVERITIES: dict[bytes, Severity] = {b"I": "info", b"W": "warning", b"E": "error", b"F": "fatal"}
 _SOURCE = rb"(?P<source>[^\s:\]]+\.(?:cc|cpp|cxx|cu|c|h|hpp|inc|mm):\d+)\] ?"
 # 2026-11-22 01:02:03.123456: W tensorflow/core/framework/op.cc:123] text
-_TSL = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: (?P<severity>[IWEF]) " + _SOURCE
+_TSL = rb"(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,6}): (?P<severity>[IWEF]) " + _SOURCE
 # I0000 00:00:1700000000.123456 1234 file.cc:12] text (so in seconds since 1970 where no time zone is known)
-_ABSL = rb"(?P<severity>[IWEF])\d{4} \d\d:\d\d:\d+\.\d+ +(?P<thread>\d+) " + _SOURCE
+_ABSL = rb"(?P<severity>[IWEF])\d{4} \d\d:\d\d:(?P<seconds>\d+\.\d+) +(?P<thread>\d+) " + _SOURCE
 _HEADERS = (re.compile(_TSL), re.compile(_ABSL))
 _ANY_HEADER = re.compile(rb"^(?:" + re.sub(rb"\(\?P<\w+>", b"(?:", _TSL + rb"|" + _ABSL) + rb")", re.MULTILINE)
 # absl prints it without a header; it announces where log lines go.
@@ -46,6 +47,8 @@ class Message:
         What it says, without its header.
     thread
         The native thread that it names; None where it names none.
+    written_s
+        The time that it names, in seconds since 1970; None where it names none in full.
     """
 
     raw: bytes
@@ -53,6 +56,7 @@ class Message:
     source: str = ""
     text: str = ""
     thread: int | None = None
+    written_s: float | None = None
 
     @property
     def matters(self) -> bool:
@@ -105,9 +109,21 @@ def _message(raw: bytes) -> Message:
                 _SEVERITIES[parts["severity"]],
                 parts["source"].decode(errors="replace"),
                 _text(raw[found.end() :]),
-                None if parts.get("thread") is None else int(parts["thread"]),
+                int(parts["thread"]) if "thread" in parts else None,
+                _written_s(parts),
             )
     return Message(raw)
+
+
+def _written_s(parts: dict[str, bytes]) -> float | None:
+    try:
+        if "local" in parts:
+            return datetime.fromisoformat(parts["local"].decode()).astimezone().timestamp()
+        # Seconds since 1970, or those of a minute.
+        seconds = float(parts["seconds"])
+    except ValueError:
+        return None
+    return seconds if seconds >= 60 else None
 
 
 def _text(raw: bytes) -> str:

@@ -27,6 +27,13 @@ Mode = Literal["capture", "pass", "off"]
 
 _STDERR = 2
 _SETTLE_S = 0.2
+_WAY_S = 60.0
+
+
+def nobodys(time_s: float) -> tuple[str, ...]:
+    """Name no model: nobody has said which run."""
+    del time_s
+    return ()
 
 
 class NativeLogRecord(TypedDict):
@@ -53,13 +60,13 @@ class NativeLog:
     Attributes
     ----------
     whose
-        Gives the names of the models that run now.
+        Gives the names of the models that ran at a time, in seconds since 1970.
     asked
         The mode that was last chosen; None where none was.
     """
 
     def __init__(self) -> None:
-        self.whose: Callable[[], Iterable[str]] = tuple
+        self.whose: Callable[[float], Iterable[str]] = nobodys
         self.asked: Mode | None = None
         self._entries = LogEntries()
         self._capture: Capture | None = None
@@ -161,8 +168,11 @@ class NativeLog:
     def _passes(self, message: Message, came_s: float) -> bool:
         if message.severity is None or _of_a_child(message.thread):
             return True
-        # As long as it is asked while the models run: TensorFlow says of none of its lines whose they are.
-        self._entries.add(message, came_s, ", ".join(self.whose()) or None)
+        # On its way here it may have waited; what it says of the time itself is better, unless it is made up.
+        if message.written_s is not None and abs(message.written_s - came_s) < _WAY_S:
+            came_s = message.written_s
+        # TensorFlow says of none of its lines whose they are.
+        self._entries.add(message, came_s, ", ".join(self.whose(came_s)) or None)
         if self.mode == "off":
             return message.severity != "info" or message.matters
         return self.mode == "pass" or message.matters
