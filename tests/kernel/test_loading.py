@@ -16,6 +16,7 @@ pytestmark = pytest.mark.kernel
 
 LEFT_BEHIND = """
 import threading
+import psutil
 from traitlets.config import Config
 
 def left_behind():
@@ -39,18 +40,20 @@ def left_behind():
             if getattr(call, "__module__", "").startswith("tfmagic")
         ],
         "threads": [one.name for one in threading.enumerate() if one.name.startswith("tfmagic")],
+        "processes": [" ".join(one.cmdline()[3:4]).rpartition("/")[2] for one in psutil.Process().children()],
     }
 
 def wait_for_threads_to_end():
     for thread in threading.enumerate():
-        if thread.name.startswith("tfmagic"):
+        if thread.name.startswith("tfmagic") and thread.name != "tfmagic-log":
             thread.join(30)
 """
 
-NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
+NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': [], 'processes': []}"
 ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
-    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], 'threads': []}"
+    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], "
+    "'threads': ['tfmagic-log'], 'processes': ['log_pump.py']}"
 )
 
 

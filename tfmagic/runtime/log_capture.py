@@ -77,6 +77,8 @@ class Capture:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=fds,
+                # A folder that it stands in could not be unmounted.
+                cwd=os.sep,
                 # Ctrl-C in the kernel is not meant for it.
                 start_new_session=True,
             )
