@@ -117,10 +117,14 @@ class NativeLog:
     @held_back
     def stop(self) -> None:
         """End the capture; the log stays, and stderr is as it was before."""
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            atexit.unregister(self.stop)
-            capture.end()
+        if self._capture is None:
+            return
+        atexit.unregister(self.stop)
+        try:
+            # Sorted as before, to the last line.
+            self._capture.end()
+        finally:
+            self._capture = None
 
     def settle(self, patience_s: float = _SETTLE_S) -> None:
         """Wait until what was written by now is in the log or has passed on.
