@@ -92,13 +92,13 @@ def test_banners_of_the_import_are_in_the_log_and_not_in_the_notebook(tmp_path: 
 
 def test_a_real_warning_is_in_the_log_with_its_model_and_not_in_the_notebook(kernel: Kernel) -> None:
     kernel.ok(READER)
-    failed = kernel.run("%tf_run reader "nowhere.bin"")
+    failed = kernel.run("%tf_run reader 'nowhere.bin'")
     assert failed.status == "error"
     assert "OP_REQUIRES" not in failed.stderr
     assert "OP_REQUIRES" not in kernel.ok("shown()").stderr
     (warning,) = [one for one in entries(kernel) if "OP_REQUIRES" in str(one["text"])]
     assert (warning["severity"], warning["model"], warning["count"]) == ("warning", "reader", 1)
-    kernel.run("%tf_run reader "nowhere.bin"")
+    kernel.run("%tf_run reader 'nowhere.bin'")
     (warning,) = [one for one in entries(kernel) if "OP_REQUIRES" in str(one["text"])]
     assert warning["count"] == 2
 

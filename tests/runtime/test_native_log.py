@@ -262,8 +262,7 @@ def test_the_last_words_before_an_abort_are_not_lost(library: str) -> None:
         libc.abort()
     """)
     assert ended == -6
-    assert [one for one in stderr.splitlines() if "Check failed: a == b" in one or one == "goodbye"][-1] == "goodbye"
-    assert stderr.count("Check failed") == 1
+    assert "Check failed: a == b\ngoodbye\n" in stderr
 
 
 def test_who_has_put_something_else_in_place_of_stderr_keeps_it() -> None:

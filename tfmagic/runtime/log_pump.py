@@ -34,6 +34,8 @@ _PIECE = 4_000
 _LIMIT_BYTES = 64 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _NEXT_PAGE_MS = 20
+_LAST_WORDS = 64
+_LAST_WORDS_S = 10.0
 
 
 def read_frames(inlet: int) -> list[bytes]:
@@ -68,8 +70,9 @@ def pump(descriptors: Sequence[int]) -> None:
     """
     inlet, control, outlet, own_end, outside, terminal = descriptors
     backlog: deque[bytes] = deque()
+    recent: deque[bytes] = deque(maxlen=_LAST_WORDS)
     os.set_blocking(outlet, False)
-    _serve(inlet, control, outlet, backlog)
+    _serve(inlet, control, outlet, backlog, recent)
     if os.read(control, 1) == LET_GO:
         os.close(own_end)
         while _waiting(inlet, 0) and (frames := read_frames(inlet)):
@@ -84,18 +87,23 @@ def pump(descriptors: Sequence[int]) -> None:
         os.set_blocking(own_end, False)
         os.close(outlet)
         sinks = [terminal]
+        unread = []
         with contextlib.suppress(OSError):
             while frame := os.read(own_end, 65536):
-                _put(sinks, frame[FRAME.size :])
-        for frame in backlog:
+                unread.append(frame)
+        # What the kernel had read may have ended with it all the same, a few steps on: rather twice than never.
+        read = list(recent)[: max(0, len(recent) - len(unread))]
+        since_s = time.time() - _LAST_WORDS_S
+        late = [frame for frame in read if FRAME.unpack_from(frame)[0] >= since_s]
+        for frame in (*late, *unread, *backlog):
             _put(sinks, frame[FRAME.size :])
     # Children may still write; without a reader they would die of it.
     while data := os.read(inlet, 65536):
         _put(sinks, data)
 
 
-def _serve(inlet: int, control: int, outlet: int, backlog: deque[bytes]) -> None:
-    """Go on until the kernel says something, or nothing ever again."""
+def _serve(inlet: int, control: int, outlet: int, backlog: deque[bytes], recent: deque[bytes]) -> None:
+    """Go on until the kernel says something, or nothing ever again; `recent` is what it was given last."""
     held_bytes = 0
     ended = False
     while True:
@@ -116,7 +124,8 @@ def _serve(inlet: int, control: int, outlet: int, backlog: deque[bytes]) -> None
         with contextlib.suppress(BlockingIOError):
             while backlog:
                 os.write(outlet, backlog[0])
-                held_bytes -= sys.getsizeof(backlog.popleft())
+                recent.append(backlog.popleft())
+                held_bytes -= sys.getsizeof(recent[-1])
 
 
 def _put(sinks: list[int], data: bytes) -> None:
