@@ -16,6 +16,7 @@ pytestmark = pytest.mark.kernel
 
 LEFT_BEHIND = """
 import threading
+import psutil
 from traitlets.config import Config
 
 def left_behind():
@@ -39,19 +40,20 @@ def left_behind():
             if getattr(call, "__module__", "").startswith("tfmagic")
         ],
         "threads": [one.name for one in threading.enumerate() if one.name.startswith("tfmagic")],
+        "processes": [" ".join(one.cmdline()[3:4]).rpartition("/")[2] for one in psutil.Process().children()],
     }
 
 def wait_for_threads_to_end():
     for thread in threading.enumerate():
-        if thread.name.startswith("tfmagic") and thread.name != "tfmagic-sampler":
+        if thread.name.startswith("tfmagic") and thread.name not in {"tfmagic-log", "tfmagic-sampler"}:
             thread.join(30)
 """
 
-NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
+NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': [], 'processes': []}"
 ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
-    "'threads': ['tfmagic-sampler']}"
+    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
 )
 
 

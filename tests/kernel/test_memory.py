@@ -187,6 +187,7 @@ def test_a_model_larger_than_the_budget_is_refused_before_anything_is_parked(ker
         ("memory_policy", "keep", "memory_policy is 'return' or 'pool', got 'keep'"),
         ("trim_threshold", "much", "'much' is no size"),
         ("park_directory", "/proc/nowhere", "cannot be written to"),
+        ("native_log", "on", 'native_log is "capture", "pass" or "off", not \'on\''),
     ],
 )
 def test_a_wrong_setting_says_why_and_changes_nothing(kernel: Kernel, setting: str, value: str, why: str) -> None:

@@ -9,6 +9,7 @@ from tfmagic.panel.live import live
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.libraries import libraries
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
@@ -22,12 +23,18 @@ def before_cell(info: Any = None) -> None:
 
 
 def after_cell(result: Any = None) -> None:
-    """Note what the cell has loaded, and give back what it has freed and what TensorFlow has read."""
+    """Show what the cell wrote to stderr, note what it loaded, and give back what it freed and TensorFlow has read."""
     del result
     busy().end()
+    native_log().settle()
     libraries().look()
     memory_policy().settle(_config)
     between_cells()
+
+
+def whose(time_s: float) -> list[str]:
+    """Return the names of the models that ran at a time."""
+    return [model.name for model in the_models().present() if model.ran_at(time_s)]
 
 
 def between_cells() -> None:

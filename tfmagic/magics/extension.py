@@ -20,7 +20,7 @@ from IPython.display import display
 
 from tfmagic.errors import TfMagicError
 from tfmagic.magics import model_magic, run_magic, runner, runtime_magic
-from tfmagic.magics.cells import leave_cells_alone, look_after_cells
+from tfmagic.magics.cells import leave_cells_alone, look_after_cells, whose
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.settings import add_settings, remove_settings
@@ -29,6 +29,7 @@ from tfmagic.model.places import also_look, forget
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.native_log import native_log, nobodys
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.tensorflow_import import ignore_import, watch_import
@@ -210,6 +211,7 @@ def load(shell: InteractiveShell) -> None:
     libraries()
     watch_import()
     notices().show = _say
+    native_log().whose = whose
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
@@ -244,4 +246,6 @@ def unload(shell: InteractiveShell) -> None:
     notices().show = notices().log
     leave_cells_alone(shell)
     workers().dismiss()
+    native_log().stop()
+    native_log().whose = nobodys
     stay_as_ever()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError, Unicode, observe, validate
@@ -10,6 +11,7 @@ from traitlets.config import Configurable
 from tfmagic.errors import SettingError
 from tfmagic.model.budget import budget, size_of
 from tfmagic.model.sizes import size_text
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.park_directory import park_directory
 from tfmagic.runtime.policy import memory_policy
@@ -43,6 +45,12 @@ class TfMagic(Configurable):
         "",
         help="Where the weights of parked models wait; empty for a private folder of the user's cache.",
     ).tag(config=True)
+    native_log = Unicode(
+        "capture",
+        help='What becomes of what TensorFlow writes to stderr by itself: "capture" keeps it in the log (%tf_runtime '
+        'log) and shows only what matters; "pass" shows all of it, too; "off" leaves it alone. A kernel begins with '
+        '"capture", a terminal with "off".',
+    ).tag(config=True)
 
     @validate("memory_budget")
     def _memory_budget(self, proposal: Any) -> str:
@@ -64,6 +72,10 @@ class TfMagic(Configurable):
     def _park_directory(self, proposal: Any) -> str:
         return _tried(park_directory().choose, proposal.value)
 
+    @validate("native_log")
+    def _native_log(self, proposal: Any) -> str:
+        return _tried(native_log().choose, proposal.value)
+
 
 def _tried(choose: Callable[[str], object], value: str) -> str:
     try:
@@ -83,7 +95,7 @@ def add_settings(shell: InteractiveShell) -> None:
     # Once: %config puts whatever was typed there too, also what was refused.
     from_file = dict(once("settings of the file", lambda: dict(shell.config.get(TfMagic.__name__, {}))))
     once("settings of the file", dict).clear()
-    for name, value in {**_present(), **from_file}.items():
+    for name, value in {**_present(shell), **from_file}.items():
         try:
             setattr(settings, name, value)
         except TraitError as error:
@@ -91,9 +103,16 @@ def add_settings(shell: InteractiveShell) -> None:
     shell.configurables.append(settings)  # type: ignore[arg-type]  # declared narrower than it is
 
 
-def _present() -> dict[str, str]:
+def _present(shell: InteractiveShell) -> dict[str, str]:
     threshold = size_text(memory_policy().trim_threshold_bytes).replace(" ", "")
-    return {"memory_budget": budget().text, "memory_policy": memory_policy().asked, "trim_threshold": threshold}
+    # A terminal shows its own stderr, and programs in it look whether that is one.
+    capture = hasattr(shell, "kernel") and sys.platform != "win32"
+    return {
+        "memory_budget": budget().text,
+        "memory_policy": memory_policy().asked,
+        "trim_threshold": threshold,
+        "native_log": native_log().asked or ("capture" if capture else "off"),
+    }
 
 
 def remove_settings(shell: InteractiveShell) -> None:

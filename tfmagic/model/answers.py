@@ -21,6 +21,7 @@ from tfmagic.model.trace import traced
 from tfmagic.runtime.errand import Errand
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.patience import Patience
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from tfmagic.model.turn import Turn
 
 T = TypeVar("T")
+
+_SETTLE_S = 0.05
 
 
 class Answers(Life):
@@ -81,6 +84,10 @@ class Answers(Life):
     def last_error(self) -> str | None:
         """The first line of what the last failed call, or a failed build, has raised."""
         return self._failure or self._calls.last_error
+
+    def ran_at(self, time_s: float) -> bool:
+        """Return whether the model runs, or its last call was under way at a time in seconds since 1970."""
+        return self.state == "running" or self._calls.under_way(time_s)
 
     def asked(
         self,
@@ -200,4 +207,7 @@ class Answers(Life):
                     raise here.ending() from error
                 raise
             finally:
+                if here.given_up_at is None:
+                    # What it has logged is in the log as this model's while it counts as running.
+                    native_log().settle(_SETTLE_S)
                 self._cells.pop(here)

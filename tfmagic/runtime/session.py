@@ -232,6 +232,11 @@ class KernelSession(Tf1Interface):
         copy.CopyFrom(self._config if self._config is not None else derive())
         return copy
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the configuration is in force for the life of the process."""
+        return self._frozen
+
     def list_devices(self) -> list[Any]:
         """Return the devices that graphs run on, as TF1's."""
         with NativeSession(graph=tf.Graph(), config=self._freeze()) as native:
