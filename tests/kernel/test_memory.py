@@ -207,7 +207,7 @@ def test_reset_drops_everything_names_unsaved_training_and_the_kernel_goes_on(ke
     kernel.ok(BIG.format(name="still"))
     kernel.ok("%%tf_run big\nsession.run(w.assign(2.0 * tf.ones([5000, 5000])))[0, 0]")
     said = kernel.ok("%tf_runtime reset").text
-    assert said.startswith("big was trained, and saved nowhere\ndropped: big, still (")
+    assert said.startswith("big was trained, and not saved since\ndropped: big, still (")
     assert kernel.ok("%tf_model").text.startswith("no models yet")
     kernel.ok(BIG.format(name="big"))
     kernel.ok("import numpy as np\n%tf_run big np.ones((1, 5000)) -o r")

@@ -187,6 +187,7 @@ class Model(Parking):
 
         with self.turn.taken():
             self.saved = let_in(partial(save, self, path, replace=replace))
+            let_in(self.note_safe)
         return self.saved.path
 
     @held_back

@@ -80,6 +80,23 @@ def graph_of(element: Any, default: Any) -> Any:
     raise TypeError(msg)
 
 
+def names_of(fetches: Any, graph: Any) -> tuple[str, ...] | None:
+    """Return the names of the tensors and operations that a run of one graph fetches, None where they are not known.
+
+    Parameters
+    ----------
+    fetches
+        Their structure.
+    graph
+        The graph.
+    """
+    try:
+        parts = tf.nest.flatten(leaves(fetches), expand_composites=True)
+        return tuple(graph.as_graph_element(part).name for part in parts)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def feeds_by_graph(
     feeds: Mapping[Any, Any],
     graphs: list[Any],
