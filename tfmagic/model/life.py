@@ -67,7 +67,8 @@ class Life:
     saved : Saved or None
         Where it was last saved, and what was written.
     grew_bytes : int or None
-        By how much the process grew when it was built; None before that.
+        By how much the process grew when it was built; None before that, and where it
+        became smaller meanwhile.
     turn : Turn
         Whose command it is to change the model.
     """
@@ -232,7 +233,9 @@ class Life:
             self._failure = None
             # What reading took and has freed is no part of the model, nor is what was free before.
             memory_policy().trim(_LEFT_OVER_BYTES)
-            self.grew_bytes = max(0, rss_bytes() - before_bytes)
+            grew_bytes = rss_bytes() - before_bytes
+            # Smaller only for what others gave back meanwhile, which hides what the model took.
+            self.grew_bytes = grew_bytes if grew_bytes >= 0 else None
             self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode, self.began_with = built.mode, began_with
             if self._dropped:

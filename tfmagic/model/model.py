@@ -235,6 +235,7 @@ class Model(Parking):
             "constants_bytes": None if weights is None else weights.constants_bytes,
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
+            "peak_awaits_trace": self._trace is None and self.mode == "graph",
             "names": [] if mode is None else list(mode.room.names),
             "calls": self._calls.count,
             "last_latency_s": self._calls.last_latency_s,
