@@ -15,13 +15,12 @@ from tfmagic import models, session
 from tfmagic.model import training
 from tfmagic.model.resetting import reset
 from tfmagic.runtime.hosted import hosted
-from tfmagic.runtime.park_directory import park_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("parks_here")]
 
 v1 = tf.compat.v1
 DOUBLE_BY_NAME = """
@@ -33,14 +32,6 @@ LOOK = """
     (x,), (y,) = this.signature().inputs, this.signature().outputs
     session.run(graph.get_tensor_by_name(y.tensor), {x.tensor: np.ones((1, 2))})
 """
-
-
-@pytest.fixture(autouse=True)
-def _parks_here(tmp_path: Path) -> Iterator[None]:
-    park_directory().choose(str(tmp_path / "parked"))
-    yield
-    models.drop(all=True)
-    park_directory().choose("")
 
 
 def named() -> list[str]:
@@ -229,6 +220,17 @@ def test_a_live_object_of_a_cell_is_named_when_it_was_trained_and_not_saved_sinc
 
 # Without an optimizer, which only its cell may make if it is to be parked.
 TRAINED = "this.live.layers[-1].kernel.assign_add(tf.ones((2, 1)))"
+
+
+def test_an_object_whose_layers_are_numbered_on_when_it_wakes_is_as_safe_as_it_was(tmp_path: Path) -> None:
+    model = add_cell("net", EAGER.replace('name="y", ', ""), NAMES, eager=True).model
+    run_cell(model, TRAINED, NAMES)
+    model.save(tmp_path / "saved")
+    names = [one["name"] for one in model.variables]
+    model.park()
+    model.wake()
+    assert [one["name"] for one in model.variables] != names
+    assert not training.is_unsaved(model)
 
 
 def test_an_eager_training_is_named() -> None:
