@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from making import add_cell, frozen_linear, run_cell, save_linear_v1, save_v2
+from tensorflow.python.client.session import register_session_run_conversion_functions
 from training import EAGER, EAGER_TRAIN, NAMES, TRAIN, X, linear
 
 from tfmagic import models, session
@@ -164,6 +165,28 @@ def test_a_table_that_was_filled_is_named_until_it_is_saved(tmp_path: Path) -> N
     assert named() == ["net"]
 
 
+TABLES = """
+    v1 = tf.compat.v1
+    w = v1.get_variable("w", initializer=2.0)
+    table = tf.lookup.experimental.MutableHashTable(tf.int64, tf.float32, 0.0)
+    pairs = tf.lookup.KeyValueTensorInitializer(tf.constant([1], tf.int64), tf.constant([2.0]))
+    known = tf.lookup.StaticHashTable(pairs, 0.0)
+    x = v1.placeholder(tf.int64, [None], "x")
+    y = tf.identity(w * table.lookup(x) + known.lookup(x), "y")
+"""
+
+
+@pytest.mark.parametrize("parked", [False, True])
+def test_empty_tables_and_those_of_its_source_are_nothing_that_it_has_learnt(*, parked: bool) -> None:
+    model = add_cell("net", TABLES, NAMES, inputs="x", outputs="y").model
+    # Which writes, so that the values are looked at.
+    run_cell(model, "session.run(w.assign(1.0 * w))", NAMES)
+    assert model.built.may_have_learnt
+    if parked:
+        model.park()
+    assert named() == []
+
+
 def test_a_constant_graph_is_never_named(tmp_path: Path) -> None:
     models.add("net", frozen_linear(tmp_path / "net.pb"))(X)
     assert named() == []
@@ -268,6 +291,20 @@ def test_a_run_in_parts_counts_since_nobody_knows_what_it_writes(tmp_path: Path)
         session.partial_run(handle, graph.get_tensor_by_name("y:0"), {"x:0": X})
     """
     run_cell(model, code, {**NAMES, "X": X})
+    assert named() == ["net"]
+
+
+class Doubling:
+    """What the session runs though it is neither tensor, operation nor variable."""
+
+    def __init__(self, variable: Any) -> None:
+        self.graph, self.doubled = variable.graph, variable.assign(2.0 * variable)
+
+
+def test_a_fetch_that_tensorflow_was_taught_counts_since_nobody_knows_what_it_writes() -> None:
+    register_session_run_conversion_functions(Doubling, lambda one: ([one.doubled], lambda values: values[0]))
+    model = models.add("net", live_graph())
+    run_cell(model, "session.run(Doubling(tf.compat.v1.global_variables()[0]))", {**NAMES, "Doubling": Doubling})
     assert named() == ["net"]
 
 
