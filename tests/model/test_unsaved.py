@@ -294,6 +294,26 @@ def test_a_run_in_parts_counts_since_nobody_knows_what_it_writes(tmp_path: Path)
     assert named() == ["net"]
 
 
+FETCHES = {
+    "a tensor": "written",
+    "an operation": "written.op",
+    "a name": "written.name",
+    "an operation's name in a dict": "{'one': [written.op.name]}",
+    "a sparse tensor": "tf.sparse.from_dense(written)",
+    "a ragged tensor": "tf.RaggedTensor.from_tensor(written)",
+}
+
+
+@pytest.mark.parametrize("fetch", FETCHES)
+def test_whatever_is_fetched_counts_where_it_writes(fetch: str) -> None:
+    model = models.add("net", live_graph())
+    run_cell(model, "w = tf.compat.v1.global_variables()[0]", NAMES)
+    run_cell(model, f"written = w + 0.0\nsession.run({FETCHES[fetch]})", NAMES)
+    assert not training.is_unsaved(model)
+    run_cell(model, f"written = tf.compat.v1.assign(w, 2.0 * w)\nsession.run({FETCHES[fetch]})", NAMES)
+    assert named() == ["net"]
+
+
 class Doubling:
     """What the session runs though it is neither tensor, operation nor variable."""
 

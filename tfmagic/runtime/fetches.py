@@ -90,11 +90,17 @@ def names_of(fetches: Any, graph: Any) -> tuple[str, ...] | None:
     graph
         The graph.
     """
+    names: list[str] = []
     try:
-        parts = tf.nest.flatten(leaves(fetches), expand_composites=True)
-        return tuple(graph.as_graph_element(part).name for part in parts)
+        for leaf in leaves(fetches):
+            if isinstance(leaf, (tf.Tensor, tf.Operation)):
+                names.append(leaf.name)
+            else:
+                parts = tf.nest.flatten(leaf, expand_composites=True)
+                names.extend(graph.as_graph_element(part).name for part in parts)
     except (KeyError, TypeError, ValueError):
         return None
+    return tuple(names)
 
 
 def feeds_by_graph(
