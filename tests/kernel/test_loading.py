@@ -51,7 +51,8 @@ def wait_for_threads_to_end():
 
 NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': [], 'processes': []}"
 ONCE = (
-    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
+    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_panel', 'line/tf_run', "
+    "'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
     "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.model.registry import the_models
-from tfmagic.panel.live import live
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.libraries import libraries
@@ -45,6 +44,14 @@ def between_cells() -> None:
         memory_policy().trim()
 
 
+def look() -> None:
+    """Make a snapshot for whoever watches, and for the history."""
+    # Not before the first one: loading is to stay quick.
+    from tfmagic.panel.live import live
+
+    live().look()
+
+
 _HOOKS = {"pre_run_cell": before_cell, "post_run_cell": after_cell}
 
 
@@ -52,7 +59,7 @@ def look_after_cells(shell: InteractiveShell) -> None:
     """Have it done in `shell` from now on."""
     for event, hook in _HOOKS.items():
         shell.events.register(event, hook)
-    sampler().always = [between_cells, live().look]
+    sampler().always = [between_cells, look]
     sampler().start()
 
 

@@ -19,7 +19,7 @@ from IPython.core.magic import (
 from IPython.display import display
 
 from tfmagic.errors import TfMagicError
-from tfmagic.magics import model_magic, run_magic, runner, runtime_magic
+from tfmagic.magics import model_magic, panel_magic, run_magic, runner, runtime_magic
 from tfmagic.magics.cells import leave_cells_alone, look_after_cells, whose
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
@@ -98,7 +98,7 @@ def _one_line(magic: F) -> F:
 
 @magics_class
 class TfMagics(Magics):
-    """``%tf_model`` and ``%tf_run``, with their cell forms."""
+    """``%tf_model`` and ``%tf_run`` with their cell forms, ``%tf_runtime`` and ``%tf_panel``."""
 
     # IPython declares it optional; magics are only ever made with a shell.
     shell: Any
@@ -150,6 +150,14 @@ class TfMagics(Magics):
         __tracebackhide__ = True
         return runtime_magic.run_line(line)
 
+    @no_var_expand
+    @line_magic
+    @_one_line
+    def tf_panel(self, line: str) -> Any:
+        """Show the panel."""
+        __tracebackhide__ = True
+        return panel_magic.run_line(line)
+
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
         notebook: dict[str, Any] = self.shell.user_ns
@@ -188,6 +196,7 @@ TfMagics.tf_model.__doc__ = f"Register and look after models.\n\n{model_magic.he
 TfMagics.tf_runtime.__doc__ = (
     f"Look at the one TensorFlow of this kernel, and give it back.\n\n{runtime_magic.help_text()}\n"
 )
+TfMagics.tf_panel.__doc__ = f"Show the panel.\n\n{panel_magic.COMMAND.help()}\n"
 TfMagics.tf_run.__doc__ = f"Run models.\n\n{run_magic.LINE.help()}\n\n{run_magic.CELL.help()}\n"
 
 
@@ -232,10 +241,11 @@ def unload(shell: InteractiveShell) -> None:
     manager = shell.magics_manager
     name = TfMagics.__name__
     for table in manager.magics.values():
-        for magic in [
-            key for key, function in table.items() if type(getattr(function, "__self__", None)).__name__ == name
-        ]:
-            del table[magic]
+        # By name first: to look at one of IPython's own is to import it.
+        ours = [magic for magic in table if magic.startswith("tf_")]
+        for magic in ours:
+            if type(getattr(table[magic], "__self__", None)).__name__ == name:
+                del table[magic]
     manager.registry.pop(name, None)
     shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
     remove_matcher(shell)

@@ -245,6 +245,11 @@ class Parking(Tenancy):
         mode.close()
         self.source.release()
 
+    @property
+    def object_spill(self) -> Spill | None:
+        """The file in which the state of its object is, while the object is let go of."""
+        return self._spill
+
     # -- coming back -------------------------------------------------------------------
 
     @held_back
@@ -322,9 +327,9 @@ class Parking(Tenancy):
             self._made_optimizer = None if optimizer is None else weakref.ref(optimizer)
             if self._spill is not None:
                 put_back(mode, self._spill)
-                if self.began_with is not None:
-                    # Keras may have numbered its layers on.
-                    self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
+                # Keras may have numbered its layers on.
+                self.began_with = _renamed(self.began_with, mode)
+                self.safe_with = _renamed(self.safe_with, mode)
 
     @contextmanager
     def _arriving(self, mode: GraphMode | EagerMode) -> Iterator[None]:
@@ -355,6 +360,10 @@ class Parking(Tenancy):
             f"{self.name} cannot wake: its source is {changed} since it was parked ({self.source.text}); "
             "put it back, or add the model again"
         )
+
+
+def _renamed(numbers: dict[str, int] | None, mode: EagerMode) -> dict[str, int] | None:
+    return None if numbers is None else dict(zip(mode.named_variables(), numbers.values(), strict=False))
 
 
 def _what_stays(mode: GraphMode, weights: Weights) -> list[str]:

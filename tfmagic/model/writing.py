@@ -29,10 +29,10 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
     graph
         A ``tf.Graph``.
     fetches
-        Names of tensors, or of operations.
+        Names of tensors and operations.
     """
     elements = [graph.as_graph_element(name) for name in fetches]
-    waiting = [getattr(element, "op", element) for element in elements]
+    waiting = [one if isinstance(one, tf.Operation) else one.op for one in elements]
     seen: set[Any] = set()
     functions: set[str] = set()
     while waiting:

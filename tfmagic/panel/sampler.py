@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, TypedDict
 
+from tfmagic.errors import SettingError
 from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 ASLEEP_S = 5.0
 """How long it sleeps between two looks while nobody watches."""
+
+INTERVALS_S = (0.1, 60.0)
+"""The shortest and the longest interval while somebody watches."""
 
 _SMOOTHED = 0.2
 
@@ -63,6 +67,21 @@ class Sampler:
     def interval_s(self) -> float:
         """The time from one look to the next."""
         return self.watched_s if self._watchers else ASLEEP_S
+
+    def choose(self, interval_s: float) -> None:
+        """Set the interval while somebody watches.
+
+        Raises
+        ------
+        SettingError
+            When it is no number of seconds from 0.1 to 60.
+        """
+        shortest, longest = INTERVALS_S
+        if not shortest <= interval_s <= longest:
+            msg = f"panel_interval is a number of seconds from {shortest:g} to {longest:g}, got {interval_s:g}"
+            raise SettingError(msg)
+        self.watched_s = interval_s
+        self.wake()
 
     def start(self) -> None:
         """Begin, if it has not."""

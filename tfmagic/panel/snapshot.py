@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tfmagic.panel.sampler import SamplerRecord
     from tfmagic.runtime.devices import DeviceRecord
     from tfmagic.runtime.memory import ProcessMemoryRecord
+    from tfmagic.runtime.policy import PolicyRecord
 
 SCHEMA = 1
 """Raised whenever a field goes or changes its meaning; a field more is no new version."""
@@ -92,14 +93,6 @@ class ProcessRecord(TypedDict):
     cpu_share: float | None
 
 
-class PolicySummary(TypedDict):
-    """The memory policy; see `PolicyRecord`."""
-
-    asked: str
-    in_force: str
-    why: str
-
-
 class BudgetRecord(TypedDict):
     """What the models may take together.
 
@@ -149,7 +142,7 @@ class Snapshot(TypedDict):
     kernel: KernelRecord
     versions: VersionsRecord
     process: ProcessRecord
-    policy: PolicySummary
+    policy: PolicyRecord
     budget: BudgetRecord
     session: SessionRecord
     devices: list[DeviceRecord]
@@ -184,7 +177,6 @@ def snapshot() -> Snapshot:
     Nothing is built, run or waited for, and TensorFlow is not imported.
     """
     meter = once("meter", _Meter)
-    policy = memory_policy().record()
     the_budget = budget()
     return {
         "schema": SCHEMA,
@@ -193,7 +185,7 @@ def snapshot() -> Snapshot:
         "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": busy().since_s},
         "versions": _versions(),
         "process": _process(process_memory(), meter),
-        "policy": {"asked": policy["asked"], "in_force": policy["in_force"], "why": policy["why"]},
+        "policy": memory_policy().record(),
         "budget": {
             "text": the_budget.text,
             "limits": {("" if device == HOST else device): limit for device, limit in the_budget.limits().items()},

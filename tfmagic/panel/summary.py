@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.memory import NOT_REPORTED
+from tfmagic.panel.memory import NOT_REPORTED, policy_rows
 from tfmagic.panel.table import Table
 from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
 from tfmagic.panel.view import View, ends_text
@@ -34,7 +34,6 @@ class Summary(View):
             f"{bytes_text(size)} on {device.lower()}" if device else bytes_text(size)
             for device, size in record["budget"]["limits"].items()
         ]
-        policy = record["policy"]
         sessions = record["session"]["native_sessions"]
         rows = [
             ("TensorFlow", versions["tensorflow"] or "not imported yet"),
@@ -42,7 +41,7 @@ class Summary(View):
             ("Python, tfmagic", f"{versions['python']}, {versions['tfmagic']}"),
             ("process", f"{record['kernel']['pid']}, {process['threads']} threads, {_share(process['cpu_share'])}"),
             ("memory", f"{bytes_text(process['rss_bytes'])} resident ({', '.join(parts)})"),
-            ("memory policy", f'"{policy["in_force"]}": {policy["why"]}'),
+            *policy_rows(record["policy"]),
             ("memory_budget", ", ".join(budgets) or "none"),
             ("session", f"{sessions} native sessions, one a graph" if sessions != 1 else "1 native session"),
             ("sampler", f"every {sampler['interval_s']:g} s, {_cost(sampler['share'])}"),

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
-from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
+from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, names_of, replace_leaves
 from tfmagic.runtime.hosted import Fill, OpenGraph, hosted, label_of, never_began
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
@@ -386,7 +386,13 @@ class KernelSession(Tf1Interface):
         def use(opened: OpenGraph) -> Any:
             __tracebackhide__ = True
             record.changed = True
-            return opened.native.run(fetches, feeds, options, metadata)
+            names = names_of(fetches, graph)
+            if names is not None:
+                record.fetched.add(names)
+            came = opened.native.run(fetches, feeds, options, metadata)
+            # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
+            record.assigned = record.assigned or names is None
+            return came
 
         run = record.begin()
         try:

@@ -7,6 +7,7 @@ from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.runtime.libraries import IMPORT, libraries
+from tfmagic.runtime.thread_counts import thread_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +63,7 @@ class _Noting(Loader):
             module.__spec__.loader = self._loader
         with libraries().occasion(IMPORT):
             self._loader.exec_module(module)
+        thread_counts().apply()
 
 
 def _is_ours(finder: object) -> bool:

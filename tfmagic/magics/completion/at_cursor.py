@@ -34,7 +34,7 @@ def offers_at(shell: Any, text: str, row: int, column: int) -> Offers | None:
         if room is None:
             return None
         return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
-    if _has_ended(place.before):
+    if _has_ended(place.before) or place.magic == "tf_panel":
         return Offers()
     if place.magic == "tf_runtime":
         return Offers() if place.cell else runtime_line(place)

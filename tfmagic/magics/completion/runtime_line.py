@@ -11,6 +11,7 @@ from tfmagic.magics.completion.paths import paths
 from tfmagic.magics.completion.typed import typed
 from tfmagic.magics.line import begun
 from tfmagic.magics.runtime_magic import COMMANDS
+from tfmagic.model.registry import the_models
 
 if TYPE_CHECKING:
     from tfmagic.magics.completion.cursor import MagicLine
@@ -30,6 +31,8 @@ def runtime_line(line: MagicLine) -> Offers:
     if read.dashed:
         return option_names(read, [option.name for option in command.options])
     places = places_of(command)
-    if read.option is None and len(read.rest) < len(places) and places[len(read.rest)] == "PATH":
-        return paths(read.plain, quoted=bool(read.begun.quote), suffixes=_LIBRARIES)
-    return Offers()
+    if read.option is not None or not places:
+        return Offers()
+    if places[0] == "NAME...":
+        return starting(read.plain, the_models(), "model", without={*read.rest, *read.later})
+    return Offers() if read.rest else paths(read.plain, quoted=bool(read.begun.quote), suffixes=_LIBRARIES)
