@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 LEFT_BEHIND = """
-import threading
+import sys, threading
 from traitlets.config import Config
 
 def left_behind():
@@ -38,6 +38,7 @@ def left_behind():
             for call in calls
             if getattr(call, "__module__", "").startswith("tfmagic")
         ],
+        "finders": [type(one).__name__ for one in sys.meta_path if type(one).__module__.startswith("tfmagic")],
         "threads": [one.name for one in threading.enumerate() if one.name.startswith("tfmagic")],
     }
 
@@ -47,10 +48,11 @@ def wait_for_threads_to_end():
             thread.join(30)
 """
 
-NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
+NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'finders': [], 'threads': []}"
 ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
-    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], 'threads': []}"
+    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], "
+    "'finders': ['TensorFlowFinder'], 'threads': []}"
 )
 
 
