@@ -39,7 +39,8 @@ def record(kernel: Kernel) -> Any:
 
 
 def maps(kernel: Kernel) -> str:
-    return Path(f"/proc/{kernel.value('__import__("os").getpid()')}/maps").read_text(encoding="utf-8")
+    kernel.ok("import os")
+    return Path(f"/proc/{kernel.value('os.getpid()')}/maps").read_text(encoding="utf-8")
 
 
 def test_list_is_what_the_system_says_of_the_kernel(fresh: Kernel) -> None:
