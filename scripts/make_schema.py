@@ -23,7 +23,7 @@ import tfmagic
 
 FILE = Path(tfmagic.__file__).parent / "panel" / "snapshot.schema.json"
 # What a page gets: by itself, or as the answer to a request.
-ROOTS = ("Snapshot", "HistoryRecord", "PlacementRecord", "Reply")
+ROOTS = ("Snapshot", "HistoryRecord", "PlacementRecord", "LibrariesRecord", "NativeLogRecord", "Reply")
 _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
 
 

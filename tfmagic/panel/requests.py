@@ -9,6 +9,8 @@ from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
 from tfmagic.panel.history import history
 from tfmagic.panel.sentences import dropped_text, parked_text, woken_text
+from tfmagic.runtime.libraries import libraries
+from tfmagic.runtime.native_log import native_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,6 +91,14 @@ def _history(_: Mapping[str, Any]) -> Answer:
     return history().record(), None
 
 
+def _libraries(_: Mapping[str, Any]) -> Answer:
+    return libraries().record(), None
+
+
+def _log(_: Mapping[str, Any]) -> Answer:
+    return native_log().record(), None
+
+
 def _show(message: Mapping[str, Any]) -> Answer:
     return the_models()[_model(message)].record(), None
 
@@ -127,6 +137,8 @@ def _model(message: Mapping[str, Any]) -> str:
 
 REQUESTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
     "history": _history,
+    "libraries": _libraries,
+    "log": _log,
     "show": _show,
     "placement": _placement,
     "trace": _trace,

@@ -22,7 +22,9 @@ from tfmagic.model.row import row_of
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.devices import devices
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.memory import process_memory
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.process import once
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from tfmagic.model.row import ModelRow
     from tfmagic.panel.sampler import SamplerRecord
     from tfmagic.runtime.devices import DeviceRecord
+    from tfmagic.runtime.libraries import LibrariesSummary
+    from tfmagic.runtime.log_entries import LogSummary
     from tfmagic.runtime.memory import ProcessMemoryRecord
     from tfmagic.runtime.policy import PolicyRecord
 
@@ -146,6 +150,8 @@ class Snapshot(TypedDict):
     budget: BudgetRecord
     session: SessionRecord
     devices: list[DeviceRecord]
+    libraries: LibrariesSummary
+    log: LogSummary
     sampler: SamplerRecord
     models: list[ModelRow]
 
@@ -192,6 +198,8 @@ def snapshot() -> Snapshot:
         },
         "session": _session(),
         "devices": devices(),
+        "libraries": libraries().summary(),
+        "log": native_log().summary(),
         "sampler": sampler().record(),
         "models": [row_of(model) for model in the_models().present()],
     }

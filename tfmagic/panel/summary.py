@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tfmagic.model.row import ModelRow
     from tfmagic.panel.snapshot import Snapshot
     from tfmagic.runtime.devices import DeviceRecord
+    from tfmagic.runtime.libraries import LibrariesSummary
+    from tfmagic.runtime.log_entries import LogSummary
 
 
 class Summary(View):
@@ -43,6 +45,8 @@ class Summary(View):
             ("memory", f"{bytes_text(process['rss_bytes'])} resident ({', '.join(parts)})"),
             *policy_rows(record["policy"]),
             ("memory_budget", ", ".join(budgets) or "none"),
+            ("libraries", _libraries(record["libraries"])),
+            ("log", _log(record["log"])),
             ("session", f"{sessions} native sessions, one a graph" if sessions != 1 else "1 native session"),
             ("sampler", f"every {sampler['interval_s']:g} s, {_cost(sampler['share'])}"),
         ]
@@ -135,6 +139,23 @@ def _where(row: ModelRow) -> str:
         return UNKNOWN
     where = ", ".join(device["device"] for device in row["devices"])
     return f"{where} ({row['moved']} not where asked for)" if row["moved"] else where
+
+
+def _libraries(summary: LibrariesSummary) -> str:
+    parts = [
+        f"{summary['count']} shared objects, {summary['of_tensorflow']} of TensorFlow",
+        f"{summary['since_load']} since %load_ext",
+    ]
+    if summary["duplicates"]:
+        parts.append(f"{summary['duplicates']} more than once")
+    if summary["loads"] is not None:
+        parts.append(f"{summary['loads']} ever loaded and {summary['unloads']} unloaded")
+    return ", ".join(parts)
+
+
+def _log(summary: LogSummary) -> str:
+    counts = f"{summary['warnings']} warnings, {summary['errors']} errors"
+    return f"{summary['entries']} messages, {counts} (%tf_runtime log)"
 
 
 def _share(share: float | None) -> str:

@@ -7,6 +7,7 @@ the file. The layout is that of ``elf(5)``.
 
 from __future__ import annotations
 
+import os
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
@@ -83,13 +84,12 @@ def read_elf(path: str) -> Elf:
 
 def _read(file: BinaryIO) -> Elf:
     ident = file.read(16)
-    if ident[:4] != MAGIC or ident[4] not in (1, 2) or ident[5] not in (1, 2):
+    if len(ident) < 16 or ident[:4] != MAGIC or ident[4] not in (1, 2) or ident[5] not in (1, 2):
         msg = f"{file.name} is no ELF file"
         raise NoElfError(msg)
     wide, order = ident[4] == 2, "<" if ident[5] == 1 else ">"
     kind, machine = struct.unpack(f"{order}HH", file.read(4))
-    file.seek(0)
-    header = file.read(64)
+    header = _bytes(file, 0, 64 if ident[4] == 2 else 52)
     table, size, count = (
         (_one(f"{order}Q", header, 32), *struct.unpack_from(f"{order}HH", header, 54))
         if wide
@@ -123,7 +123,7 @@ def _one(form: str, data: bytes, at: int) -> int:
 
 
 def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
-    if count > _SIZE_LIMIT:
+    if count > _SIZE_LIMIT or at + count > os.fstat(file.fileno()).st_size:
         raise IndexError(count)
     file.seek(at)
     return file.read(count)
@@ -162,6 +162,8 @@ class _texts:  # noqa: N801 - called as a function
 
     def __call__(self, at: int) -> str:
         if self.start is None:
+            raise IndexError(at)
+        if self.start + at > os.fstat(self.file.fileno()).st_size:
             raise IndexError(at)
         self.file.seek(self.start + at)
         found = b""

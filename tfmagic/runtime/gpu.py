@@ -117,8 +117,6 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
         for name, version in _needed(build)
     ]
     driver = files.get(_DRIVER) or _find(_DRIVER, [*there, *_SYSTEM], cache)
-    devices = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*")) if Path("/dev").is_dir() else []
-    devices += ["/dev/dxg"] if Path("/dev/dxg").exists() else []
     record: GpuRecord = {
         "answer": "",
         "built_with_cuda": None if folder is None else bool(build.get("is_cuda_build")),
@@ -128,7 +126,7 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
         "searched": there,
         "absent_folders": len(folders) - len(there),
         "driver": driver,
-        "device_files": devices,
+        "device_files": _devices(),
         "in_use": in_use,
     }
     record["answer"] = _answer(record, build, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -180,6 +178,11 @@ def _of_the_libraries(record: GpuRecord) -> str:
     return (
         "driver, GPU and every library are here, and TensorFlow has made no device of a GPU: %tf_runtime log says why"
     )
+
+
+def _devices() -> list[str]:
+    # The last one is Windows' GPU in WSL2.
+    return [*sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*")), *map(str, Path("/dev").glob("dxg"))]
 
 
 def _text(value: object) -> str | None:
@@ -249,16 +252,16 @@ def loader_cache(file: Path = _CACHE) -> dict[str, str]:
     The layout is that of glibc's ``dl-cache.h``; reading it needs no ``ldconfig``,
     which is often not on the path of a person.
     """
+    found: dict[str, str] = {}
     try:
         data = file.read_bytes()
         at = data.index(_CACHE_BEGINS)
         count = struct.unpack_from("=I", data, at + len(_CACHE_BEGINS))[0]
-        entries = [struct.unpack_from("=iII", data, at + 48 + 24 * number) for number in range(count)]
+        for number in range(count):
+            _, key, value = struct.unpack_from("=iII", data, at + 48 + 24 * number)
+            found.setdefault(_ended(data, at + key), _ended(data, at + value))
     except (OSError, ValueError, struct.error):
         return {}
-    found: dict[str, str] = {}
-    for _, key, value in entries:
-        found.setdefault(_ended(data, at + key), _ended(data, at + value))
     return found
 
 

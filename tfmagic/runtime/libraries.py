@@ -20,7 +20,8 @@ from tfmagic.runtime.shared_objects import shared_objects
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.runtime.library_record import LibrariesRecord, Portrait
+    from tfmagic.runtime.library_record import LibrariesRecord
+    from tfmagic.runtime.loaded_files import Portrait
     from tfmagic.runtime.shared_objects import Counters, SharedObject, SharedObjects
 
 BASELINE = "there before tfmagic"
@@ -207,7 +208,7 @@ class Libraries:
                     "since_load": sum(one.occasion != BASELINE for one in present),
                     "loads": None if counters is None else counters.loads,
                     "unloads": None if counters is None else counters.unloads,
-                    "duplicates": len(self.portrait().duplicates(files)),
+                    "duplicates": len(self.portrait().duplicates(files, named=False)),
                 }
         return summary.copy()
 
@@ -227,7 +228,7 @@ class Libraries:
     def portrait(self) -> Portrait:
         """Return what is known of each file: read once, kept."""
         if self._portrait is None:
-            from tfmagic.runtime.library_record import Portrait
+            from tfmagic.runtime.loaded_files import Portrait
 
             self._portrait = Portrait()
         return self._portrait

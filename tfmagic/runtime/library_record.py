@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tfmagic.runtime.distributions import Distribution, distributions
-from tfmagic.runtime.duplicates import Candidate, DuplicateRecord, duplicates
-from tfmagic.runtime.elf import NoElfError, read_elf
-from tfmagic.runtime.gpu import GpuRecord, gpu_record
-from tfmagic.runtime.libraries import BASELINE, CUSTOM_OP, IMPORT, OTHER, CountersRecord
-from tfmagic.runtime.loader_settings import SettingRecord, settings
+from tfmagic.runtime.gpu import gpu_record
+from tfmagic.runtime.libraries import BASELINE
+from tfmagic.runtime.loader_settings import settings
 from tfmagic.runtime.resident import resident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from tfmagic.runtime.libraries import Arrival, Libraries, Passed
+    from tfmagic.runtime.distributions import Distribution
+    from tfmagic.runtime.duplicates import DuplicateRecord
+    from tfmagic.runtime.gpu import GpuRecord
+    from tfmagic.runtime.libraries import CountersRecord, Libraries, Passed
+    from tfmagic.runtime.loaded_files import LoadedFile
+    from tfmagic.runtime.loader_settings import SettingRecord
     from tfmagic.runtime.op_libraries import OpLibraryRecord
     from tfmagic.runtime.shared_objects import Counters
 
 _VERSION = re.compile(r"\.so\.(\d[\d.]*)$|\.(\d[\d.]*)\.dylib$")
-_FRAMEWORK = "libtensorflow_framework"
 _TWO_INTEL_OPENMPS = "KMP_DUPLICATE_LIB_OK"
 
 
@@ -136,92 +135,6 @@ class LibrariesRecord(TypedDict):
     op_libraries: list[OpLibraryRecord]
 
 
-@dataclass(frozen=True)
-class LoadedFile:
-    """A loaded file as it was found on disk."""
-
-    arrival: Arrival
-    path: str
-    build_id: str | None
-    uses_tensorflow: bool
-    of_tensorflow: bool
-
-    @property
-    def occasion(self) -> str:
-        """What it came with; a library of TensorFlow's users that nobody announced is a custom op's."""
-        if self.arrival.occasion == OTHER and self.uses_tensorflow and not self.of_tensorflow:
-            return CUSTOM_OP
-        return self.arrival.occasion
-
-
-@dataclass(frozen=True)
-class _Header:
-    path: str
-    build_id: str | None
-    needed: tuple[str, ...]
-
-
-class Portrait:
-    """What files say of themselves: each is read once."""
-
-    def __init__(self) -> None:
-        self._headers: dict[tuple[str, float], _Header] = {}
-        self._owners: dict[str, Distribution | None] = {}
-
-    def files(self, arrivals: Iterable[Arrival]) -> list[LoadedFile]:
-        """Return what is known of the files of what is loaded."""
-        folders = tuple(os.path.realpath(one) + os.sep for one in _tensorflow_folders())
-        found = []
-        for arrival in arrivals:
-            header = self._header(arrival)
-            found.append(
-                LoadedFile(
-                    arrival,
-                    header.path,
-                    header.build_id,
-                    any(name.startswith(_FRAMEWORK) for name in header.needed),
-                    arrival.occasion == IMPORT or header.path.startswith(folders),
-                )
-            )
-        return found
-
-    def duplicates(self, files: Sequence[LoadedFile]) -> list[DuplicateRecord]:
-        """Return what is there more than once."""
-        return duplicates((Candidate(one.path, one.build_id) for one in files), self._owner_name)
-
-    def owner(self, path: str) -> Distribution | None:
-        """Return the package that a file belongs to."""
-        if path not in self._owners:
-            self._owners[path] = distributions().owner(path)
-        return self._owners[path]
-
-    def _owner_name(self, path: str) -> str | None:
-        return _name(self.owner(path))
-
-    def _header(self, arrival: Arrival) -> _Header:
-        # By when it came: another file may since have come to its path.
-        key = (arrival.shared_object.path, arrival.at_s)
-        if key not in self._headers:
-            path = os.path.realpath(arrival.shared_object.path)
-            build_id: str | None = None
-            needed: tuple[str, ...] = ()
-            try:
-                elf = read_elf(path)
-                build_id, needed = elf.build_id, elf.needed
-            except (OSError, NoElfError):  # another platform's, or gone
-                pass
-            self._headers[key] = _Header(path, build_id, needed)
-        return self._headers[key]
-
-
-def _name(owner: Distribution | None) -> str | None:
-    return None if owner is None else owner.name
-
-
-def _tensorflow_folders() -> list[str]:
-    return [str(one) for one in getattr(sys.modules.get("tensorflow"), "__path__", ())]
-
-
 def record_of(libraries: Libraries, *, anew: bool) -> LibrariesRecord:
     """Return everything that is known of the libraries."""
     from tfmagic.runtime.op_libraries import op_libraries
@@ -267,7 +180,7 @@ def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[
         "name": Path(file.arrival.shared_object.path).name,
         "version": pool.get("version") or (next(filter(None, suffix.groups())) if suffix else None),
         "path": file.path,
-        "package": _name(owner),
+        "package": None if owner is None else owner.name,
         "package_version": None if owner is None else owner.version,
         "size_bytes": size,
         "resident_bytes": resident().of(file.path),

@@ -50,6 +50,26 @@ class LogRecord(TypedDict):
     model: str | None
 
 
+class LogSummary(TypedDict):
+    """The log in figures.
+
+    Attributes
+    ----------
+    entries
+        How many different messages there are.
+    warnings, errors
+        How many of them are warnings, and how many matter: errors, and memory that
+        ran out.
+    last
+        The one that came last.
+    """
+
+    entries: int
+    warnings: int
+    errors: int
+    last: LogRecord | None
+
+
 class LogEntries:
     """The messages; informational ones make room first, errors last.
 
@@ -118,6 +138,20 @@ class LogEntries:
         with self._lock:
             copies = [record.copy() for one in (self._kept[2:] if errors else self._kept) for record in one.values()]
         return sorted(copies, key=lambda record: record["seq"])
+
+    def summary(self) -> LogSummary:
+        """Return how many messages there are, and the latest."""
+        with self._lock:
+            informational, warnings, errors = self._kept
+            # The latest of each is at its end.
+            latest = [next(reversed(one.values())) for one in self._kept if one]
+            last = max(latest, key=lambda record: record["last_s"], default=None)
+            return {
+                "entries": len(informational) + len(warnings) + len(errors),
+                "warnings": len(warnings),
+                "errors": len(errors),
+                "last": None if last is None else last.copy(),
+            }
 
     def clear(self) -> None:
         """Forget them."""

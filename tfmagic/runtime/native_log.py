@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from tfmagic.errors import SettingError, did_you_mean
 from tfmagic.runtime.interrupts import held_back
-from tfmagic.runtime.log_entries import LogEntries, LogRecord
+from tfmagic.runtime.log_entries import LogEntries, LogRecord, LogSummary
 from tfmagic.runtime.native_lines import is_ours, messages
 from tfmagic.runtime.process import once
 
@@ -146,6 +146,10 @@ class NativeLog:
             Only what matters: errors, and memory that ran out.
         """
         return {"mode": self.mode, "entries": self._entries.records(errors=errors), "let_go": self._entries.let_go}
+
+    def summary(self) -> LogSummary:
+        """Return the log in figures, cheap enough for every second."""
+        return self._entries.summary()
 
     def clear(self) -> None:
         """Forget what is in the log."""

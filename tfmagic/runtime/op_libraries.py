@@ -25,7 +25,7 @@ from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
     from tfmagic.runtime.duplicates import DuplicateRecord
-    from tfmagic.runtime.library_record import LoadedFile
+    from tfmagic.runtime.loaded_files import LoadedFile
     from tfmagic.runtime.op_registrations import OpRecord, Registrations
 
 

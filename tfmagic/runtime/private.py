@@ -326,8 +326,8 @@ def delete_session(native: Any) -> None:
 def registered_kernels() -> list[Any]:
     """Return the ``KernelDef`` of every kernel that is registered in this process.
 
-    There is no public name for them; where the private one has gone there are none,
-    and what a second library would register again is found by its operations alone.
+    There is no public name for them; where the private one has gone there are none, and
+    a library that defines an operation again is refused whatever its kernels are for.
     """
     try:
         from tensorflow.python.framework import kernels
