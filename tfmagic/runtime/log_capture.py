@@ -17,7 +17,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from tfmagic.runtime import log_pump
-from tfmagic.runtime.log_pump import FRAME, LET_GO, read_frames
+from tfmagic.runtime.log_pump import FRAME, LET_GO, MARK, read_frames
 from tfmagic.runtime.process import once
 
 if sys.platform != "win32":
@@ -106,7 +106,7 @@ class Capture:
         """
         if not self._packets or os.getpid() != self._process:
             return
-        mark = b"\0tfmagic " + os.urandom(16).hex().encode() + b"\0"
+        mark = MARK + os.urandom(16).hex().encode() + b"\0"
         self._marks[mark] = seen = threading.Event()
         poll = select.poll()
         poll.register(self._inlet_end, select.POLLOUT)
