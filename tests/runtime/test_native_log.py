@@ -255,6 +255,7 @@ def test_where_pipes_know_no_packets_it_works_without_a_process() -> None:
 def test_the_last_words_before_an_abort_are_not_lost(library: str) -> None:
     _, stderr, ended = process(f"""
         log.choose("capture")
+        log.settle(5)
         libc = ctypes.{library}(None)
         words = line("F", "Check failed: a == b")
         libc.write(2, words, len(words))
@@ -263,6 +264,7 @@ def test_the_last_words_before_an_abort_are_not_lost(library: str) -> None:
     """)
     assert ended == -6
     assert "Check failed: a == b\ngoodbye\n" in stderr
+    assert "\0" not in stderr
 
 
 def test_who_has_put_something_else_in_place_of_stderr_keeps_it() -> None:

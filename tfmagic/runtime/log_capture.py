@@ -14,11 +14,10 @@ import select
 import subprocess
 import sys
 import threading
-import uuid
 from typing import TYPE_CHECKING
 
 from tfmagic.runtime import log_pump
-from tfmagic.runtime.log_pump import FRAME, LET_GO, read_frames
+from tfmagic.runtime.log_pump import FRAME, LET_GO, MARK, read_frames
 from tfmagic.runtime.process import once
 
 if sys.platform != "win32":
@@ -107,7 +106,7 @@ class Capture:
         """
         if not self._packets or os.getpid() != self._process:
             return
-        mark = b"\0tfmagic " + uuid.uuid4().hex.encode() + b"\0"
+        mark = MARK + os.urandom(16).hex().encode() + b"\0"
         self._marks[mark] = seen = threading.Event()
         poll = select.poll()
         poll.register(self._inlet_end, select.POLLOUT)
@@ -129,17 +128,21 @@ class Capture:
         with contextlib.suppress(OSError):
             os.write(self._control_end, LET_GO)
         os.close(self._control_end)
+        # Longer only where nobody reads what passes, or a flood is on its way; then it ends by itself.
         self._thread.join(_END_S)
-        if self._thread.is_alive():  # nobody reads where it writes to
-            return
-        for descriptor in (self._inlet, self._control, self._outside, self._frames):
-            if descriptor is not None:
-                os.close(descriptor)
-        _reap(self._pump)
 
     # -- the thread ---------------------------------------------------------------
 
     def _read(self) -> None:
+        try:
+            self._sort_all()
+        finally:
+            for descriptor in (self._inlet, self._control, self._outside, self._frames):
+                if descriptor is not None:
+                    os.close(descriptor)
+            _reap(self._pump)
+
+    def _sort_all(self) -> None:
         while self._frames is not None and (frame := os.read(self._frames, 65536)):
             self._take(frame)
         if self._pump is None or not self._letting_go:

@@ -30,6 +30,9 @@ FRAME = struct.Struct("<d?")
 LET_GO = b"."
 """What the kernel says before it goes; when it dies it says nothing."""
 
+MARK = b"\0tfmagic "
+"""What the kernel's own marks begin with: writes that only its reader is to see."""
+
 _PIECE = 4_000
 _LIMIT_BYTES = 64 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -129,6 +132,8 @@ def _serve(inlet: int, control: int, outlet: int, backlog: deque[bytes], recent:
 
 
 def _put(sinks: list[int], data: bytes) -> None:
+    if data.startswith(MARK):
+        return
     while sinks and data:
         try:
             data = data[os.write(sinks[0], data) :]

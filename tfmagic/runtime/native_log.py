@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
 from tfmagic.errors import SettingError, did_you_mean
 from tfmagic.runtime.interrupts import held_back
@@ -74,7 +74,9 @@ class NativeLog:
     @property
     def mode(self) -> Mode:
         """What becomes of TensorFlow's lines now."""
-        return self.asked or "capture" if self._capture is not None else "off"
+        if self._capture is None:
+            return "off"
+        return "pass" if self.asked == "pass" else "capture"
 
     @held_back
     def choose(self, mode: str) -> None:
@@ -94,11 +96,13 @@ class NativeLog:
         if mode not in modes:
             msg = f'native_log is "capture", "pass" or "off", not {mode!r}{did_you_mean(mode, modes)}'
             raise SettingError(msg)
+        # What was written before is sorted as it was to be then.
+        self.settle()
         if mode == "off":
             self.stop()
         elif self._capture is None:
             self._start(mode)
-        self.asked = mode  # type: ignore[assignment]  # one of them, as was looked at above
+        self.asked = cast("Mode", mode)
 
     def _start(self, mode: str) -> None:
         if sys.platform == "win32":
