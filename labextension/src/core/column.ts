@@ -8,8 +8,16 @@ export interface Column<Row> {
   /** Makes the column one to sort by. */
   sort?: (row: Row) => SortValue;
   numeric?: boolean;
+  /** As wide as what it holds, which is never cut; numbers always are. */
+  whole?: boolean;
+  /** Its part of what the whole columns leave, beside the others'. */
+  width?: number;
+  /** Left out where there is little room. */
+  spare?: boolean;
   /** A name or path, in the fixed-width font and its own direction. */
   code?: boolean;
+  /** A second, quieter line in the cell. */
+  below?: (row: Row) => string;
   /** Wrap the text instead of cutting it. */
   wrap?: boolean;
   /** Draws more than text into the cell, once; what comes back brings it up to date. */
@@ -34,4 +42,25 @@ export interface TableOptions<Row> {
   detail?: (row: Row) => Detail<Row>;
   /** A word on a row that CSS may mark, beside what the cells say. */
   mark?: (row: Row) => string | null;
+}
+
+const USUAL_PART = 2.5;
+
+export function isWhole<Row>(column: Column<Row>): boolean {
+  return column.whole === true || column.numeric === true;
+}
+
+export function part<Row>(column: Column<Row>): number {
+  return column.width ?? USUAL_PART;
+}
+
+/** The classes of a column's cells. */
+export function kinds<Row>(column: Column<Row>): string | null {
+  const words = [
+    column.numeric === true ? 'tfm-number' : '',
+    isWhole(column) ? 'tfm-whole' : '',
+    column.wrap === true ? 'tfm-wrap' : '',
+    column.spare === true ? 'tfm-spare' : ''
+  ];
+  return words.filter(word => word !== '').join(' ') || null;
 }

@@ -75,8 +75,14 @@ export class Libraries implements View {
 function columns(): Column<LibraryRecord>[] {
   const text = (value: string | null | undefined): string => value ?? unknown();
   return [
-    { id: 'name', title: t('Name'), code: true, text: row => row.name, sort: row => row.name },
-    { id: 'version', title: t('Version'), text: row => text(row.version), sort: row => row.version ?? null },
+    { id: 'name', title: t('Name'), width: 3.4, code: true, text: row => row.name, sort: row => row.name },
+    {
+      id: 'version',
+      title: t('Version'),
+      whole: true,
+      text: row => text(row.version),
+      sort: row => row.version ?? null
+    },
     {
       id: 'size',
       title: t('On disk'),
@@ -94,11 +100,25 @@ function columns(): Column<LibraryRecord>[] {
     {
       id: 'by',
       title: t('Brought by'),
+      width: 2,
       text: row => text(row.brought_by),
       sort: row => row.brought_by ?? null
     },
-    { id: 'since', title: t('Since'), text: row => since(row.since), sort: row => row.since ?? null },
-    { id: 'path', title: t('Path'), code: true, text: row => text(row.path), sort: row => row.path ?? null }
+    {
+      id: 'since',
+      title: t('Since'),
+      width: 1.6,
+      text: row => since(row.since),
+      sort: row => row.since ?? null
+    },
+    {
+      id: 'path',
+      title: t('Path'),
+      width: 4,
+      code: true,
+      text: row => text(row.path),
+      sort: row => row.path ?? null
+    }
   ];
 }
 

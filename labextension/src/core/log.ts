@@ -24,16 +24,18 @@ export class Log implements View {
     this.table = new DataTable<LogEntry>({
       caption: t('Log'),
       columns: [
-        { id: 'time', title: t('Time'), text: time, sort: entry => entry.last_s },
+        { id: 'time', title: t('Time'), whole: true, text: time, sort: entry => entry.last_s },
         {
           id: 'severity',
           title: t('Severity'),
+          whole: true,
           text: entry => severityWord(entry.severity),
           sort: entry => RANK[entry.severity]
         },
         {
           id: 'count',
           title: t('Times'),
+          width: 0.9,
           numeric: true,
           text: entry => count(entry.count),
           sort: entry => entry.count
@@ -41,14 +43,17 @@ export class Log implements View {
         {
           id: 'model',
           title: t('Model'),
+          width: 1.4,
           code: true,
           text: entry => entry.model ?? '',
           sort: entry => entry.model
         },
-        { id: 'text', title: t('Text'), wrap: true, text: entry => entry.text, draw: message },
+        { id: 'text', title: t('Text'), width: 8, wrap: true, text: entry => entry.text, draw: message },
         {
           id: 'source',
           title: t('Source'),
+          spare: true,
+          width: 2.2,
           code: true,
           text: entry => entry.source ?? '',
           sort: entry => entry.source

@@ -3,7 +3,6 @@ import { DataTable } from './table';
 import { freshId, h, setAttribute, setText, show } from './dom';
 import { legendColumns, legendRows, type LegendRow } from './legend';
 import { plot, type Plot } from './series';
-import { section } from './section';
 import { t } from './text';
 import { bytes, clock } from './units';
 import { eventWord } from './words';
@@ -61,14 +60,7 @@ export class Memory implements View {
     setAttribute(this.window, 'id', id);
     const controls = h('div', { class: 'tfm-row' }, h('label', { for: id }, t('Show')), this.window);
     const time = h('div', { class: 'tfm-row tfm-moment' }, this.slider, this.moment);
-    this.body = h(
-      'div',
-      {},
-      this.chart.element,
-      time,
-      this.figures.element,
-      section(t('What happened'), this.events.element)
-    );
+    this.body = h('div', {}, this.chart.element, time, this.figures.element, this.events.element);
     this.element = h('div', { class: 'tfm-memory' }, controls, this.waiting, this.body);
     if (typeof ResizeObserver !== 'undefined') {
       new ResizeObserver(() => {

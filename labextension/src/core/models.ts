@@ -4,7 +4,7 @@ import { h, setText, show } from './dom';
 import { ModelDetail } from './detail';
 import { t, tn } from './text';
 import { stateWord, summary } from './words';
-import { bytes, count, seconds } from './units';
+import { bytes, count, seconds, unknown } from './units';
 import type { Column } from './column';
 import type { Context, View } from './view';
 import type { ModelRow } from './snapshot';
@@ -35,6 +35,7 @@ export class Models implements View {
     return {
       id: 'actions',
       title: t('Actions'),
+      whole: true,
       text: () => '',
       draw: model => {
         const actions = new Actions(model, this.context);
@@ -51,13 +52,28 @@ export class Models implements View {
 
 function columns(): Column<ModelRow>[] {
   return [
-    { id: 'name', title: t('Name'), code: true, text: model => model.name, sort: model => model.name },
-    { id: 'kind', title: t('Kind'), text: model => model.kind, sort: model => model.kind },
-    { id: 'state', title: t('State'), text: () => '', sort: model => model.state, draw: state },
-    { id: 'signature', title: t('Signature'), code: true, text: model => summary(model.signature) },
+    {
+      id: 'name',
+      title: t('Name'),
+      width: 3,
+      text: model => model.name,
+      sort: model => model.name,
+      below: model => model.kind,
+      code: true
+    },
+    { id: 'state', title: t('State'), width: 2.4, text: () => '', sort: model => model.state, draw: state },
+    {
+      id: 'signature',
+      title: t('Signature'),
+      spare: true,
+      width: 2.6,
+      code: true,
+      text: model => summary(model.signature)
+    },
     {
       id: 'weights',
       title: t('Weights'),
+      width: 1.5,
       numeric: true,
       text: model => bytes(model.weights_bytes),
       sort: model => model.weights_bytes
@@ -65,6 +81,7 @@ function columns(): Column<ModelRow>[] {
     {
       id: 'calls',
       title: t('Calls'),
+      width: 1.1,
       numeric: true,
       text: model => count(model.calls),
       sort: model => model.calls
@@ -72,6 +89,7 @@ function columns(): Column<ModelRow>[] {
     {
       id: 'last',
       title: t('Last'),
+      width: 1.3,
       numeric: true,
       text: model => seconds(model.last_latency_s),
       sort: model => model.last_latency_s
@@ -79,11 +97,12 @@ function columns(): Column<ModelRow>[] {
     {
       id: 'median',
       title: t('Median'),
+      width: 1.4,
       numeric: true,
       text: model => seconds(model.median_latency_s),
       sort: model => model.median_latency_s
     },
-    { id: 'where', title: t('Runs on'), text: where, sort: where }
+    { id: 'where', title: t('Runs on'), width: 2.1, text: where, sort: where }
   ];
 }
 
@@ -105,9 +124,7 @@ function state(): { element: HTMLElement; update: (model: ModelRow) => void } {
 
 function where(model: ModelRow): string {
   if (model.devices === null)
-    return model.device === null
-      ? t('not known before a run')
-      : t('asked: {device}', { device: model.device });
+    return model.device === null ? unknown() : t('asked: {device}', { device: model.device });
   const places = model.devices.map(({ device }) => device).join(', ');
   return model.moved === null || model.moved === 0
     ? places

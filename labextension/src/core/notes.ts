@@ -33,7 +33,10 @@ function draw(field: string, value: unknown): HTMLElement | null {
     return h('ul', {}, ...value.map(item => h('li', { dir: 'auto' }, sentence(item))));
   }
   if (isRecord(value)) {
-    const pairs = Object.entries(value).map(([name, held]) => [name, words(name, held)] as const);
+    const pairs = Object.entries(value).map(
+      ([name, held]) =>
+        [name, held === null && field === 'settings' ? t('not set') : words(name, held)] as const
+    );
     if (pairs.length === 0) return null;
     const facts = new Facts();
     facts.set(pairs);

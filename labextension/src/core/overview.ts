@@ -21,7 +21,7 @@ export class Overview implements View {
     caption: t('Devices'),
     columns: [
       { id: 'name', title: t('Device'), code: true, text: device => device.name },
-      { id: 'kind', title: t('Kind'), text: device => device.kind },
+      { id: 'kind', title: t('Kind'), width: 3.5, text: device => device.kind },
       { id: 'used', title: t('Used'), numeric: true, text: device => bytes(device.used_bytes) },
       { id: 'peak', title: t('Highest'), numeric: true, text: device => bytes(device.peak_bytes) },
       { id: 'limit', title: t('Limit'), numeric: true, text: device => limit(device.memory_limit_bytes) }
@@ -47,7 +47,7 @@ export class Overview implements View {
         this.memory.element
       ),
       section(t('Memory policy'), this.policy),
-      section(t('Devices'), this.devices.element),
+      this.devices.element,
       section(t('Runtime and session'), this.runtime.element),
       section(t('Libraries'), this.libraries, this.loader.element),
       section(t('Cost of this panel'), this.sampler)

@@ -2,6 +2,9 @@ import { h, setAttribute, setText, show } from './dom';
 import { t } from './text';
 import { count } from './units';
 
+/** So few are seen at a glance, and need no count. */
+const FEW = 5;
+
 /** Which rows of a long table are shown, and the buttons to the others. */
 export class Pager {
   readonly counted = h('span', { class: 'tfm-quiet' });
@@ -48,6 +51,7 @@ export class Pager {
     setAttribute(this.back, 'aria-disabled', String(this.page === 0));
     setAttribute(this.on, 'aria-disabled', String(this.page === last));
     show(this.buttons, last > 0);
+    show(this.counted, total > FEW || found.length < total);
     setText(this.counted, this.words(start, rows.length, found.length, total));
     return rows;
   }

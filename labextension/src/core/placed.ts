@@ -15,7 +15,7 @@ export function deviceTable(): DataTable<DeviceShare> {
       { id: 'operations', title: t('Operations'), numeric: true, text: row => count(row.operations) },
       { id: 'variables', title: t('Variables'), numeric: true, text: row => count(row.variables) },
       { id: 'bytes', title: t('Size'), numeric: true, text: row => bytes(row.bytes) },
-      { id: 'share', title: t('Share of time'), text: row => share(row.share), draw: shareOfTime }
+      { id: 'share', title: t('Share of time'), width: 3, text: row => share(row.share), draw: shareOfTime }
     ],
     key: row => row.device,
     empty: t('Not known before a run: run the model once, or trace it.')
@@ -37,8 +37,15 @@ export function operationTable(): DataTable<PlacedOperation> {
   return new DataTable<PlacedOperation>({
     caption: t('Operations'),
     columns: [
-      { id: 'name', title: t('Operation'), code: true, text: row => row.name, sort: row => row.name },
-      { id: 'type', title: t('Type'), code: true, text: row => row.type, sort: row => row.type },
+      {
+        id: 'name',
+        title: t('Operation'),
+        width: 4.5,
+        code: true,
+        text: row => row.name,
+        sort: row => row.name
+      },
+      { id: 'type', title: t('Type'), width: 2.5, code: true, text: row => row.type, sort: row => row.type },
       ...places<PlacedOperation>(),
       { id: 'share', title: t('Time'), numeric: true, text: row => share(row.share), sort: row => row.share }
     ],
@@ -54,8 +61,21 @@ export function variableTable(): DataTable<PlacedVariable> {
   return new DataTable<PlacedVariable>({
     caption: t('Variables'),
     columns: [
-      { id: 'name', title: t('Variable'), code: true, text: row => row.name, sort: row => row.name },
-      { id: 'type', title: t('Type'), code: true, text: row => row.dtype + dimensions(row.shape) },
+      {
+        id: 'name',
+        title: t('Variable'),
+        width: 4.5,
+        code: true,
+        text: row => row.name,
+        sort: row => row.name
+      },
+      {
+        id: 'type',
+        title: t('Type'),
+        width: 2.5,
+        code: true,
+        text: row => row.dtype + dimensions(row.shape)
+      },
       {
         id: 'size',
         title: t('Size'),
@@ -84,8 +104,8 @@ function places<Row extends Placed>(): Column<Row>[] {
     [row.actual ?? unknown(), moved(row)].filter(part => part !== '').join(' ');
   const requested = (row: Row): string => row.requested ?? t('anywhere');
   return [
-    { id: 'requested', title: t('Asked for'), text: requested, sort: requested },
-    { id: 'actual', title: t('Is on'), text: actual, sort: actual }
+    { id: 'requested', title: t('Asked for'), width: 1.8, text: requested, sort: requested },
+    { id: 'actual', title: t('Is on'), width: 2.2, text: actual, sort: actual }
   ];
 }
 

@@ -3,7 +3,6 @@ import { DataTable } from './table';
 import { freshId, h, setAttribute, setText, show } from './dom';
 import { arrange } from './keyed';
 import { deviceTable, operationTable, variableTable } from './placed';
-import { section } from './section';
 import { cut, t, tn } from './text';
 import { count } from './units';
 import type { Context, View } from './view';
@@ -41,8 +40,9 @@ export class PlacementView implements View {
       this.known,
       this.moved,
       this.devices.element,
-      section(t('Variables, one by one'), this.variables.element),
-      section(t('Operations, one by one'), this.cutOff, this.operations.element)
+      this.variables.element,
+      this.operations.element,
+      this.cutOff
     );
     this.element = h('div', { class: 'tfm-placement' }, controls, this.empty, this.asked.element, this.body);
   }

@@ -1,6 +1,6 @@
 import { freshId, h, setAttribute, setText } from './dom';
 import { cut, named, t } from './text';
-import type { Column, Detail, TableOptions } from './column';
+import { kinds, type Column, type Detail, type TableOptions } from './column';
 
 const LONGEST_HINT = 1000;
 
@@ -29,8 +29,7 @@ export class RowView<Row> {
   }
 
   private cell(column: Column<Row>, isFirst: boolean): (row: Row) => void {
-    const kinds = [column.numeric === true ? 'tfm-number' : '', column.wrap === true ? 'tfm-wrap' : ''];
-    const properties = { class: kinds.join(' ').trim() || null, 'data-label': column.title };
+    const properties = { class: kinds(column), 'data-label': column.title };
     const cell = isFirst
       ? h('th', { ...properties, scope: 'row', role: 'rowheader' })
       : h('td', { ...properties, role: 'cell' });
@@ -40,13 +39,16 @@ export class RowView<Row> {
       cell.append(element);
       return update;
     }
-    const holder = isFirst && this.options.detail !== undefined ? this.makeToggle() : cell;
     const span = h('span', { class: column.code === true ? 'tfm-text tfm-code' : 'tfm-text', dir: 'auto' });
-    holder.append(span);
-    if (holder !== cell) cell.append(holder);
+    const below = column.below === undefined ? null : h('span', { class: 'tfm-text tfm-below', dir: 'auto' });
+    const stack = h('span', { class: 'tfm-stack' }, span, below);
+    const holder = isFirst && this.options.detail !== undefined ? this.makeToggle() : null;
+    holder?.append(stack);
+    cell.append(holder ?? stack);
     return row => {
       const text = column.text(row);
       setText(span, text);
+      if (below !== null) setText(below, column.below?.(row) ?? '');
       setAttribute(span, 'title', column.wrap === true || text === '' ? null : cut(text, LONGEST_HINT));
       if (holder === this.toggle)
         setAttribute(holder, 'aria-label', t('Details of {name}', { name: named(text) }));

@@ -4,7 +4,7 @@ import { Pager } from './pager';
 import { RowView } from './row';
 import { sorted, type Order } from './sorting';
 import { t } from './text';
-import type { Column, TableOptions } from './column';
+import { isWhole, kinds, part, type Column, type TableOptions } from './column';
 
 const PAGE_SIZE = 50;
 
@@ -13,6 +13,8 @@ export class DataTable<Row> {
   readonly element: HTMLElement;
   private readonly table: HTMLTableElement;
   private readonly head = h('thead', { role: 'rowgroup' });
+  private readonly title: HTMLElement;
+  private readonly fixed: readonly Element[];
   private readonly headings = new Map<string, HTMLElement>();
   private readonly empty: HTMLElement;
   private readonly search: HTMLInputElement | null;
@@ -29,10 +31,14 @@ export class DataTable<Row> {
     this.pager = new Pager(options.pageSize ?? PAGE_SIZE, caption, again);
     this.search = options.search === undefined ? null : this.makeSearch();
     this.head.append(h('tr', { role: 'row' }, ...columns.map(column => this.heading(column))));
-    this.table = h('table', { role: 'table' }, h('caption', {}, caption), this.head);
+    const spoken = h('caption', { class: 'tfm-spoken' }, caption);
+    this.fixed = [spoken, this.head];
+    this.table = h('table', { role: 'table' }, ...this.fixed);
     this.empty = h('p', { class: 'tfm-quiet' }, options.empty);
-    const tools = h('div', { class: 'tfm-row tfm-tools' }, this.search, this.pager.element);
-    this.element = h('div', { class: 'tfm-table', tabindex: -1 }, tools, this.table, this.empty);
+    const title = h('h2', { tabindex: -1 }, caption);
+    const tools = h('div', { class: 'tfm-row tfm-tools' }, title, this.pager.element, this.search);
+    this.element = h('div', { class: 'tfm-table' }, tools, this.table, this.empty);
+    this.title = title;
   }
 
   set(rows: readonly Row[]): void {
@@ -54,10 +60,9 @@ export class DataTable<Row> {
     const elements = [...wanted].map(([name, row]) => this.view(name, row).element);
     const hadFocus = focusedIn(this.table) !== null;
     for (const name of [...this.views.keys()]) if (!wanted.has(name)) this.views.delete(name);
-    const caption = this.table.caption;
-    arrange(this.table, caption === null ? [this.head, ...elements] : [caption, this.head, ...elements]);
+    arrange(this.table, [...this.fixed, ...elements]);
     // The focused row has gone: the person is still at this table, not at the top of the page.
-    if (hadFocus && focusedIn(this.table) === null) this.element.focus({ preventScroll: true });
+    if (hadFocus && focusedIn(this.table) === null) this.title.focus({ preventScroll: true });
     show(this.table, this.rows.length > 0);
     show(this.empty, this.rows.length === 0);
     if (this.search !== null) show(this.search, this.rows.length > 5 || needle !== '');
@@ -84,8 +89,12 @@ export class DataTable<Row> {
   }
 
   private heading(column: Column<Row>): HTMLElement {
-    const kind = column.numeric === true ? 'tfm-number' : null;
-    const cell = h('th', { scope: 'col', role: 'columnheader', class: kind });
+    const cell = h('th', { scope: 'col', role: 'columnheader', class: kinds(column) });
+    if (!isWhole(column)) {
+      const parts = this.options.columns.filter(other => !isWhole(other)).map(part);
+      const all = parts.reduce((sum, other) => sum + other, 0);
+      cell.style.width = `${((100 * part(column)) / all).toFixed(1)}%`;
+    }
     if (column.sort === undefined) {
       cell.append(column.title);
       return cell;
