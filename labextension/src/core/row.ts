@@ -50,8 +50,7 @@ export class RowView<Row> {
       setText(span, text);
       if (below !== null) setText(below, column.below?.(row) ?? '');
       setAttribute(span, 'title', column.wrap === true || text === '' ? null : cut(text, LONGEST_HINT));
-      if (holder === this.toggle)
-        setAttribute(holder, 'aria-label', t('Details of {name}', { name: named(text) }));
+      if (holder !== null) setAttribute(holder, 'aria-label', t('Details of {name}', { name: named(text) }));
     };
   }
 
