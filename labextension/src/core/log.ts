@@ -62,7 +62,7 @@ export class Log implements View {
       key: entry => String(entry.seq),
       search: entry =>
         `${severityWord(entry.severity)} ${entry.model ?? ''} ${entry.source ?? ''} ${entry.text}`,
-      mark: entry => entry.severity,
+      mark: entry => (entry.severity === 'info' ? null : entry.severity),
       empty: t('TensorFlow has written nothing so far.')
     });
     this.element = h('div', { class: 'tfm-log' }, this.counted, this.asked.element, this.table.element);

@@ -22,7 +22,7 @@ export class Models implements View {
       search: model => `${model.name} ${model.kind} ${stateWord(model.state)} ${model.source}`,
       empty: t('No model yet. In a cell: %tf_model add NAME SOURCE'),
       detail: model => new ModelDetail(model, context),
-      mark: model => model.state
+      mark: model => (model.state === 'failed' ? 'failed' : null)
     });
     this.element = h('div', { class: 'tfm-models' }, this.table.element);
   }

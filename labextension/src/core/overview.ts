@@ -20,7 +20,7 @@ export class Overview implements View {
   private readonly devices = new DataTable<Device>({
     caption: t('Devices'),
     columns: [
-      { id: 'name', title: t('Device'), code: true, text: device => device.name },
+      { id: 'name', title: t('Device'), code: true, whole: true, text: device => device.name },
       { id: 'kind', title: t('Kind'), width: 3.5, text: device => device.kind },
       { id: 'used', title: t('Used'), numeric: true, text: device => bytes(device.used_bytes) },
       { id: 'peak', title: t('Highest'), numeric: true, text: device => bytes(device.peak_bytes) },
