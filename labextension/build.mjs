@@ -1,0 +1,26 @@
+// Bundles the panel into the Python package, or the demo page into build/demo.
+import { build } from 'esbuild';
+import { fileURLToPath } from 'node:url';
+
+const here = path => fileURLToPath(new URL(path, import.meta.url));
+const demo = process.argv.includes('--demo');
+// Its first line tells scripts/web.py which sources it was made from.
+const digest = process.env.TFMAGIC_SOURCES ?? 'unknown';
+
+await build({
+  entryPoints: demo
+    ? [here('demo/demo.ts')]
+    : [
+        { in: here('src/widget/index.ts'), out: 'panel' },
+        { in: here('style/panel.css'), out: 'panel' }
+      ],
+  outdir: here(demo ? '../build/demo' : '../tfmagic/panel/static'),
+  bundle: true,
+  minify: !demo,
+  format: 'esm',
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'none',
+  banner: demo ? {} : { js: `// sources ${digest}` },
+  logLevel: 'warning'
+});

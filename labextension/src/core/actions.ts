@@ -1,0 +1,123 @@
+import { h, setAttribute, setText, show } from './dom';
+import { magic, type Change } from './magic';
+import { named, t } from './text';
+import { span } from './units';
+import { reason, type Context } from './view';
+import type { ModelRow } from './snapshot';
+
+function word(change: Change): string {
+  switch (change) {
+    case 'park':
+      return t('Park');
+    case 'wake':
+      return t('Wake');
+    case 'drop':
+      return t('Drop');
+    case 'trace':
+      return t('Trace');
+  }
+}
+
+const SLOW_MS = 3000;
+
+/** The buttons of one model. Dropping asks first, in place. */
+export class Actions {
+  private readonly buttons: Record<'rest' | 'drop' | 'trace', HTMLButtonElement>;
+  private readonly usual: HTMLElement;
+  private readonly asking: HTMLElement;
+  private readonly keep: HTMLButtonElement;
+  private busy: Change | null = null;
+  readonly element: HTMLElement;
+
+  constructor(
+    private model: ModelRow,
+    private readonly context: Context
+  ) {
+    const button = (act: () => void): HTMLButtonElement => {
+      const onclick = (event: Event): void => {
+        if ((event.currentTarget as Element).getAttribute('aria-disabled') !== 'true') act();
+      };
+      return h('button', { type: 'button', onclick });
+    };
+    this.buttons = {
+      rest: button(() => void this.run(this.model.state === 'parked' ? 'wake' : 'park')),
+      drop: button(() => {
+        this.ask(true);
+      }),
+      trace: button(() => void this.run('trace'))
+    };
+    this.keep = button(() => {
+      this.ask(false);
+    });
+    const sure = button(() => {
+      this.ask(false);
+      void this.run('drop');
+    });
+    setText(this.keep, t('Keep'));
+    setText(sure, t('Drop it'));
+    setAttribute(sure, 'class', 'tfm-danger');
+    const { rest, drop, trace } = this.buttons;
+    this.usual = h('div', { class: 'tfm-row' }, rest, drop, trace);
+    this.asking = h('div', { class: 'tfm-row tfm-asking', role: 'group', hidden: true });
+    this.asking.append(h('span', {}, t('Drop it for good?')), this.keep, sure);
+    this.asking.addEventListener('keydown', event => {
+      if (event.key === 'Escape') this.ask(false);
+    });
+    this.element = h('div', { class: 'tfm-actions' }, this.usual, this.asking);
+    this.update(model);
+  }
+
+  update(model: ModelRow): void {
+    this.model = model;
+    const { rest, drop, trace } = this.buttons;
+    const parked = model.state === 'parked';
+    this.dress(
+      rest,
+      parked ? 'wake' : 'park',
+      parked || model.can_park ? null : t('A live object is not parked: its weights are the notebook’s')
+    );
+    this.dress(drop, 'drop', null);
+    this.dress(trace, 'trace', null);
+    setAttribute(this.asking, 'aria-label', t('Drop {name} for good?', { name: named(model.name) }));
+  }
+
+  private dress(button: HTMLButtonElement, change: Change, why: string | null): void {
+    const gone = this.context.store.status === 'gone';
+    setText(button, this.busy === change ? `${word(change)}…` : word(change));
+    setAttribute(button, 'aria-label', `${word(change)} ${named(this.model.name)}`);
+    setAttribute(button, 'aria-disabled', why !== null || gone || this.busy !== null ? 'true' : null);
+    setAttribute(button, 'title', why ?? magic(change, this.model));
+  }
+
+  private ask(wanted: boolean): void {
+    show(this.usual, !wanted);
+    show(this.asking, wanted);
+    (wanted ? this.keep : this.buttons.drop).focus();
+  }
+
+  private async run(change: Change): Promise<void> {
+    const { store } = this.context;
+    const { name } = this.model;
+    this.busy = change;
+    this.update(this.model);
+    const slow = setTimeout(() => {
+      this.context.say(waiting(store.snapshot?.kernel.cell_since_s ?? null));
+    }, SLOW_MS);
+    try {
+      const { said } = await store.request(change, { model: name });
+      this.context.say(said ?? t('{what}: done.', { what: `${word(change)} ${named(name)}` }));
+    } catch (error) {
+      this.context.say(t('{name}: {reason}', { name: named(name), reason: reason(error) }), 'error');
+    } finally {
+      clearTimeout(slow);
+      this.busy = null;
+      this.update(this.model);
+    }
+  }
+}
+
+function waiting(cellSince_s: number | null): string {
+  if (cellSince_s === null) return t('The kernel has not answered yet.');
+  const time = span(Date.now() / 1000 - cellSince_s);
+  return t('The kernel has not answered yet; a cell has been running for {time}.', { time });
+}

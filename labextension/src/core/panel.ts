@@ -1,0 +1,58 @@
+import { Header } from './header';
+import { h, setAttribute, setText } from './dom';
+import { Libraries } from './libraries';
+import { Log } from './log';
+import { Memory } from './memory';
+import { Models } from './models';
+import { Overview } from './overview';
+import { PlacementView } from './placement';
+import { Tabs } from './tabs';
+import { t } from './text';
+import { watchSight } from './sight';
+import type { Context } from './view';
+import type { Store } from './protocol';
+
+/** Draw the panel into `host`, and keep it true to the store until the returned function is called. */
+export function render(host: HTMLElement, store: Store): () => void {
+  const said = h('p', { class: 'tfm-said', role: 'status' });
+  const context: Context = {
+    store,
+    say: (sentence, kind = 'note') => {
+      setText(said, sentence);
+      setAttribute(said, 'data-kind', kind);
+    }
+  };
+  const header = new Header(store);
+  const tabs = new Tabs(t('Views of the kernel'), [
+    { title: t('Overview'), make: () => new Overview(context) },
+    { title: t('Models'), make: () => new Models(context) },
+    { title: t('Memory'), make: () => new Memory(context) },
+    { title: t('Placement'), make: () => new PlacementView(context) },
+    { title: t('Libraries'), make: () => new Libraries(context) },
+    { title: t('Log'), make: () => new Log(context) }
+  ]);
+  const frame = h(
+    'section',
+    { class: 'tfm', 'aria-label': t('TensorFlow in this kernel') },
+    header.element,
+    tabs.list,
+    said,
+    tabs.panels
+  );
+  host.append(frame);
+  const update = (): void => {
+    setAttribute(frame, 'data-status', store.status);
+    header.update();
+    tabs.update();
+  };
+  const unsubscribe = store.subscribe(update);
+  update();
+  const unwatch = watchSight(frame, visible => {
+    store.look(frame, visible);
+  });
+  return () => {
+    unsubscribe();
+    unwatch();
+    frame.remove();
+  };
+}

@@ -1,0 +1,20 @@
+import type { Store } from './protocol';
+
+/** One tab's contents. It is brought up to date only while it is shown. */
+export interface View {
+  readonly element: HTMLElement;
+  update(): void;
+  /** The person has come to this tab. */
+  enter?(): void;
+}
+
+/** What a view needs besides the element that it is in. */
+export interface Context {
+  readonly store: Store;
+  /** Say the result of an action, once, also to a screen reader. */
+  say(sentence: string, kind?: 'note' | 'error'): void;
+}
+
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,63 @@
+import { t } from './text';
+import { end, unknown } from './units';
+import type { EventKind, ModelState, Severity, Signature } from './snapshot';
+
+export function stateWord(state: ModelState): string {
+  switch (state) {
+    case 'ready':
+      return t('ready');
+    case 'running':
+      return t('running');
+    case 'stopping':
+      return t('stopping');
+    case 'parked':
+      return t('parked');
+    case 'failed':
+      return t('failed');
+  }
+}
+
+export function eventWord(kind: EventKind): string {
+  switch (kind) {
+    case 'added':
+      return t('added');
+    case 'renewed':
+      return t('renewed');
+    case 'parked':
+      return t('parked');
+    case 'woken':
+      return t('woken');
+    case 'dropped':
+      return t('dropped');
+    case 'reset':
+      return t('reset');
+    case 'failed':
+      return t('failed');
+  }
+}
+
+export function severityWord(severity: Severity): string {
+  switch (severity) {
+    case 'info':
+      return t('info');
+    case 'warning':
+      return t('warning');
+    case 'error':
+      return t('error');
+    case 'fatal':
+      return t('fatal');
+  }
+}
+
+/** A signature in a line: the names of what goes in and what comes out. */
+export function summary(signature: Signature | null): string {
+  if (signature === null) return unknown();
+  const names = (ends: Signature['inputs']): string => ends.map(({ name }) => name).join(', ') || '()';
+  return `${names(signature.inputs)} → ${names(signature.outputs)}`;
+}
+
+/** The whole signature, an end a line. */
+export function ends(signature: Signature | null, which: 'inputs' | 'outputs'): string {
+  if (signature === null) return unknown();
+  return signature[which].map(end).join('\n') || t('none');
+}
