@@ -86,6 +86,15 @@ def test_loading_anew_keeps_the_first_baseline(kernel: Kernel) -> None:
     assert len(after["since_load"]) > 100
 
 
+def test_what_a_cell_loads_is_noted_when_the_cell_ends(kernel: Kernel) -> None:
+    library = build_plain(kernel.folder, "late", "int one = 1;")
+    kernel.ok(f"import ctypes, time\nctypes.CDLL({str(library)!r})")
+    kernel.ok("began = time.time()")
+    (late,) = [one for one in record(kernel)["libraries"] if one["path"] == str(library)]
+    assert late["occasion"] == "other"
+    assert late["at_s"] <= float(kernel.value("began"))
+
+
 def test_looking_before_tensorflow_is_there_imports_none(fresh: Kernel) -> None:
     fresh.ok("%load_ext tfmagic\nimport sys")
     text = fresh.ok("%tf_runtime libraries").text

@@ -210,7 +210,27 @@ def test_asking_leaves_the_environment_alone() -> None:
     assert printed("""
         import os
         from tfmagic.runtime.libraries import libraries
+        os.environ.pop("KMP_DUPLICATE_LIB_OK", None)
         before = dict(os.environ)
         libraries().record()
         print(dict(os.environ) == before)
     """) == ["True"]
+
+
+def test_threadpoolctl_is_asked_where_there_is_one_and_not_missed_where_there_is_none() -> None:
+    threads = printed("""
+        import numpy, sys
+        from tfmagic.runtime.libraries import libraries
+        def told():
+            return [one["threads"] for one in libraries().record()["libraries"] if "openblas" in one["name"]]
+        with_it = told()
+        for name in [name for name in sys.modules if name.split(".")[0] == "threadpoolctl"]:
+            del sys.modules[name]
+        sys.modules["threadpoolctl"] = None
+        print(with_it, told())
+    """)
+    pytest.importorskip("threadpoolctl")
+    from threadpoolctl import threadpool_info
+
+    pools = [one["num_threads"] for one in threadpool_info() if "numpy" in one["filepath"]]
+    assert threads == [f"['blas, {pools[0]} threads'] [None]"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from contextlib import ExitStack
 
 from tfmagic.runtime.elf import NoElfError, read_elf
 
 # Through this file a page that is no longer there is an error; read directly, it ends the process.
 _MEMORY = "/proc/self/mem"
+_PIECE = 1 << 20
 
 
 def is_mapped(path: str, address: int | None) -> bool | None:
@@ -34,15 +35,26 @@ def is_mapped(path: str, address: int | None) -> bool | None:
         return None
     try:
         parts = read_elf(path).constant
-        data = Path(path).read_bytes()
-        memory = os.open(_MEMORY, os.O_RDONLY)
+        with ExitStack() as open_files:
+            file, memory = (_opened(one, open_files) for one in (path, _MEMORY))
+            return bool(parts) and all(
+                _alike(file, place + done, memory, address + begin + done, min(_PIECE, size - done))
+                for place, begin, size in parts
+                for done in range(0, size, _PIECE)
+            )
     except (OSError, NoElfError):
         return None
+
+
+def _opened(path: str, open_files: ExitStack) -> int:
+    descriptor = os.open(path, os.O_RDONLY)
+    open_files.callback(os.close, descriptor)
+    return descriptor
+
+
+def _alike(file: int, place: int, memory: int, address: int, size: int) -> bool:
     try:
-        return bool(parts) and all(
-            os.pread(memory, size, address + begin) == data[place : place + size] for place, begin, size in parts
-        )
-    except OSError:  # nothing is mapped there: something smaller is
+        mapped = os.pread(memory, size, address)
+    except OSError:  # nothing is mapped there: what is loaded is smaller
         return False
-    finally:
-        os.close(memory)
+    return mapped == os.pread(file, size, place)
