@@ -46,18 +46,17 @@ export class Tabs {
     if (tab.view === null) {
       tab.view = tab.make();
       tab.panel.append(tab.view.element);
-      tab.view.update();
       tab.view.enter?.();
-    } else tab.view.update();
+    }
+    tab.view.update();
   }
 
   private choose(index: number): void {
     if (index === this.chosen) return;
     this.chosen = index;
     this.mark();
-    const isNew = this.tabs[index]?.view === null;
+    this.tabs[index]?.view?.enter?.();
     this.update();
-    if (!isNew) this.tabs[index]?.view?.enter?.();
   }
 
   private mark(): void {

@@ -4,7 +4,7 @@ import type { Store } from './protocol';
 export interface View {
   readonly element: HTMLElement;
   update(): void;
-  /** The person has come to this tab. */
+  /** The person has come to this tab; an update follows. */
   enter?(): void;
 }
 
