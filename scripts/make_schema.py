@@ -28,14 +28,15 @@ _PLAIN = {str: "string", int: "integer", float: "number", bool: "boolean", type(
 
 
 def records() -> dict[str, Any]:
-    """Return every ``TypedDict`` of the package by its name, of which there may be one."""
+    """Return every ``TypedDict`` and ``Literal`` of the package by its name; of records there may be one of a name."""
     modules = [importlib.import_module(info.name) for info in pkgutil.walk_packages(tfmagic.__path__, "tfmagic.")]
     mine = [one for module in modules for one in vars(module).values() if typing.is_typeddict(one)]
     found = {one.__name__: one for one in mine}
     twice = [one.__name__ for one in mine if found[one.__name__] is not one]
     if twice:
         sys.exit(f"two records have one name: {', '.join(twice)}")
-    return found
+    words = {name: one for module in modules for name, one in vars(module).items() if get_origin(one) is Literal}
+    return {**words, **found}
 
 
 def schema() -> dict[str, Any]:

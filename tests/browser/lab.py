@@ -19,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
     from playwright.sync_api import Browser
 
 CHROMIUM = "/usr/bin/chromium"
@@ -56,7 +57,7 @@ class Lab:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         settings = folder / "home"
         self._log = (folder / "lab.log").open("wb")
-        self._server = subprocess.Popen(
+        self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
@@ -162,10 +163,12 @@ class Notebook:
 
     def is_busy(self) -> bool:
         """Return whether a cell runs."""
-        return bool(self.page.evaluate(
-            "() => [...window.jupyterapp.shell.currentWidget.node.querySelectorAll('.jp-InputPrompt')]"
-            ".some(one => one.textContent.includes('*'))"
-        ))
+        return bool(
+            self.page.evaluate(
+                "() => [...window.jupyterapp.shell.currentWidget.node.querySelectorAll('.jp-InputPrompt')]"
+                ".some(one => one.textContent.includes('*'))"
+            )
+        )
 
     def interrupt(self) -> None:
         """Press the Stop button."""

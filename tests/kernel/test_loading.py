@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 LEFT_BEHIND = """
+import sys
 import threading
+
 import psutil
 from traitlets.config import Config
 
