@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,8 +11,11 @@ import tensorflow as tf
 from making import printed, scale_graph, variable_graph
 
 from tfmagic import models
-from tfmagic.model.placement import PlacementRecord, placement
+from tfmagic.model.trial import placement
 from tfmagic.runtime.partition_graphs import is_elsewhere, requested
+
+if TYPE_CHECKING:
+    from tfmagic.model.placement import PlacementRecord
 
 v1 = tf.compat.v1
 
@@ -21,7 +24,7 @@ TWO_DEVICES = """
     import numpy as np
     import tensorflow as tf
     from tfmagic import models, session
-    from tfmagic.model.placement import placement
+    from tfmagic.model.trial import placement
     v1 = tf.compat.v1
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

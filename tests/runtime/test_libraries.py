@@ -14,7 +14,9 @@ import pytest
 from making import printed
 from op_building import build_plain
 
-from tfmagic.runtime.libraries import BASELINE, OTHER, Libraries, libraries
+from tfmagic.runtime.arrival import BASELINE, OTHER
+from tfmagic.runtime.libraries import Libraries, libraries
+from tfmagic.runtime.library_record import libraries_record
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="compared with what Linux says")
 
@@ -22,6 +24,7 @@ TWO_MODELS = """
     import json, sys
     from pathlib import Path
     from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.library_record import libraries_record
     libraries()
     import tfmagic
     folder = Path(sys.argv[1])
@@ -34,7 +37,7 @@ TWO_MODELS = """
         tfmagic.models.add(name, folder / "line.pb")
         tfmagic.models[name]([[1.0, 2.0]])
         look(name)
-    record = libraries().record()
+    record = libraries_record()
     print(json.dumps([added, record]))
 """
 
@@ -87,7 +90,7 @@ def test_tensorflow_s_files_are_of_its_package_and_version(two_models: Any) -> N
 
 
 def test_every_size_is_the_system_s_own() -> None:
-    record = libraries().record()
+    record = libraries_record()
     # psutil reads the same page tables a moment later.
     resident = {one.path: one.rss for one in psutil.Process().memory_maps(grouped=True)}
     assert len(record["libraries"]) == len(libraries().present())
@@ -101,7 +104,7 @@ def test_every_size_is_the_system_s_own() -> None:
 
 
 def test_version_is_that_of_the_file_behind_every_link() -> None:
-    record = libraries().record(anew=False)
+    record = libraries_record(anew=False)
     versions = {one["name"]: one["version"] for one in record["libraries"]}
     assert versions["libc.so.6"] == "6"
     for one in record["libraries"]:
@@ -111,8 +114,8 @@ def test_version_is_that_of_the_file_behind_every_link() -> None:
 
 
 def test_resident_sizes_say_how_old_they_are() -> None:
-    first = libraries().record()
-    later = libraries().record(anew=False)
+    first = libraries_record()
+    later = libraries_record(anew=False)
     assert later["resident_at_s"] == first["resident_at_s"]
     assert (later["resident_age_s"] or 0) >= (first["resident_age_s"] or 0)
 
@@ -137,7 +140,7 @@ def test_what_comes_and_goes_is_told_with_its_occasion(tmp_path: Path) -> None:
     assert mine.summary()["since_load"] == 2
     ctypes.CDLL(None).dlclose(ctypes.c_void_p(loaded._handle))
     assert [one.shared_object.path for one in mine.since_load()] == [str(second)]
-    assert mine.record(anew=False)["gone_since_load"] == [str(first)]
+    assert libraries_record(mine, anew=False)["gone_since_load"] == [str(first)]
     assert mine.summary()["unloads"] == (before["unloads"] or 0) + 1
 
 
@@ -183,7 +186,7 @@ def test_summary_looks_at_no_file_while_nothing_is_loaded(monkeypatch: pytest.Mo
         patched.setattr(mine, "portrait", never)
         assert mine.summary() == first
     assert first["count"] == len({one.shared_object for one in mine.present()})
-    assert first["duplicates"] == len(libraries().record(anew=False)["duplicates"])
+    assert first["duplicates"] == len(libraries_record(anew=False)["duplicates"])
 
 
 def test_threads_that_look_while_libraries_come_miss_none(tmp_path: Path) -> None:
@@ -210,9 +213,10 @@ def test_asking_leaves_the_environment_alone() -> None:
     assert printed("""
         import os
         from tfmagic.runtime.libraries import libraries
+        from tfmagic.runtime.library_record import libraries_record
         os.environ.pop("KMP_DUPLICATE_LIB_OK", None)
         before = dict(os.environ)
-        libraries().record()
+        libraries_record()
         print(dict(os.environ) == before)
     """) == ["True"]
 
@@ -221,8 +225,9 @@ def test_threadpoolctl_is_asked_where_there_is_one_and_not_missed_where_there_is
     threads = printed("""
         import numpy, sys
         from tfmagic.runtime.libraries import libraries
+        from tfmagic.runtime.library_record import libraries_record
         def told():
-            return [one["threads"] for one in libraries().record()["libraries"] if "openblas" in one["name"]]
+            return [one["threads"] for one in libraries_record()["libraries"] if "openblas" in one["name"]]
         with_it = told()
         for name in [name for name in sys.modules if name.split(".")[0] == "threadpoolctl"]:
             del sys.modules[name]

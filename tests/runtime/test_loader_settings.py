@@ -59,9 +59,10 @@ def test_library_found_through_a_setting_is_told_with_it(tmp_path: Path) -> None
     code = """
         import ctypes, json, os
         from tfmagic.runtime.libraries import libraries
+        from tfmagic.runtime.library_record import libraries_record
         ctypes.CDLL("libfound.so")
         os.environ["LD_LIBRARY_PATH"] = "/somewhere/else"
-        print(json.dumps({one["name"]: one for one in libraries().record()["settings"]}))
+        print(json.dumps({one["name"]: one for one in libraries_record()["settings"]}))
     """
     path = os.pathsep.join(["/not/there", str(tmp_path)])
     told = json.loads(printed(code, LD_LIBRARY_PATH=path, LD_PRELOAD=str(preloaded))[-1])

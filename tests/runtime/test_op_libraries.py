@@ -27,6 +27,7 @@ BEGIN = """
     import tensorflow as tf
     from tfmagic.errors import OpLibraryError
     from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.library_record import libraries_record
     from tfmagic.runtime.op_libraries import op_libraries
 
     libraries()
@@ -59,9 +60,9 @@ LOADED_ONCE = """
     load("rebuilt", "rebuilt.so")
     load("gpu", "gpu.so")
     told["still"] = twice()
-    told["twice"] = [one["name"] for one in libraries().record()["duplicates"] if one["kind"] == "operation"]
-    told["occasions"] = {one["occasion"]: one for one in libraries().record()["occasions"]}
-    told["of_the_list"] = {one["name"]: one["occasion"] for one in libraries().record()["libraries"]}
+    told["twice"] = [one["name"] for one in libraries_record()["duplicates"] if one["kind"] == "operation"]
+    told["occasions"] = {one["occasion"]: one for one in libraries_record()["occasions"]}
+    told["of_the_list"] = {one["name"]: one["occasion"] for one in libraries_record()["libraries"]}
     os.unlink("twice.so")
     shutil.copy("rebuilt.so", "twice.so")
     load("changed", "twice.so")
@@ -70,13 +71,13 @@ LOADED_ONCE = """
 BY_THE_PERSON = """
     functions = tf.load_op_library("./twice.so")
     told["answer"] = twice()
-    told["of_the_list"] = {one["name"]: one["occasion"] for one in libraries().record()["libraries"]}
+    told["of_the_list"] = {one["name"]: one["occasion"] for one in libraries_record()["libraries"]}
     load("rebuilt", "rebuilt.so")
     load("same", "twice.so")
     told["still"] = twice()
-    told["before"] = [one for one in libraries().record()["duplicates"] if one["kind"] == "operation"]
+    told["before"] = [one for one in libraries_record()["duplicates"] if one["kind"] == "operation"]
     tf.load_op_library("./rebuilt.so")
-    told["after"] = [one for one in libraries().record()["duplicates"] if one["kind"] == "operation"]
+    told["after"] = [one for one in libraries_record()["duplicates"] if one["kind"] == "operation"]
     try:
         told["broken"] = twice()
     except tf.errors.OpError as error:

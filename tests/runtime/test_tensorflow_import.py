@@ -12,12 +12,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's names o
 
 TELL = """
     import json
-    record = libraries().record(anew=False)
+    record = libraries_record(anew=False)
     print(json.dumps({one["name"].split(".")[0]: one["occasion"] for one in record["libraries"]}))
 """
 WATCH = """
     import sys
     from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.library_record import libraries_record
     from tfmagic.runtime.tensorflow_import import ignore_import, watch_import
     libraries()
     watch_import()

@@ -95,9 +95,9 @@ def _summary(_: Parsed) -> View:
 
 def _libraries(_: Parsed) -> View:
     from tfmagic.panel.libraries import LibrariesPage
-    from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.library_record import libraries_record
 
-    return LibrariesPage(libraries().record())
+    return LibrariesPage(libraries_record())
 
 
 def _devices(_: Parsed) -> View:
@@ -119,7 +119,7 @@ def _placement(parsed: Parsed) -> View:
     asked = [models[name] for name in parsed.rest] or models.present()
     if not asked:
         return Sentence("no models yet: %tf_model add NAME SOURCE adds one")
-    from tfmagic.model.placement import placement
+    from tfmagic.model.trial import placement
     from tfmagic.panel.placement import PlacementPage, PlacementPages
 
     return PlacementPages([PlacementPage(placement(model), everything=parsed.flag("all")) for model in asked])

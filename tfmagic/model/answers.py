@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
     from tfmagic.model.placement import Placement
-    from tfmagic.model.row import ModelRow
     from tfmagic.model.signature import TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.trace import Trace
@@ -58,7 +57,7 @@ class Answers(Life):
         self._calls = Calls()
         self._trace: Trace | None = None
         self.placement: Placement | None = None
-        self.row: tuple[object, ModelRow] | None = None
+        self.row: tuple[object, Any] | None = None
 
     @property
     def trace(self) -> Trace | None:

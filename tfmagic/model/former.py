@@ -16,7 +16,8 @@ from tfmagic.errors import ModelStateError, TfMagicError
 from tfmagic.model.model import Model
 from tfmagic.model.options import Options
 from tfmagic.model.sources.saved_model import SavedModelSource
-from tfmagic.model.training import is_unsaved, numbered
+from tfmagic.model.training import is_unsaved
+from tfmagic.runtime.values import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

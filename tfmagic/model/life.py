@@ -14,7 +14,6 @@ from tfmagic.model.events import events
 from tfmagic.model.options import missing_device
 from tfmagic.model.signature import default_among
 from tfmagic.model.stopping import stopped, tell
-from tfmagic.model.training import numbered
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
 from tfmagic.runtime.full_collections import full_collections_postponed
@@ -24,6 +23,7 @@ from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.runs import wait_until
+from tfmagic.runtime.values import numbered
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.errors import TfMagicError
 from tfmagic.runtime.executions import short_device
 from tfmagic.runtime.partition_graphs import PlacedOperation, is_elsewhere, placed, requested
 
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tfmagic.model.graph_mode import GraphMode
-    from tfmagic.model.model import Model
     from tfmagic.model.trace import Trace
     from tfmagic.model.variables import VariableRecord
 
@@ -163,29 +161,6 @@ class Placement:
             "total": len(self.operations),
             "moved": self.moved,
         }
-
-
-def placement(model: Model, *, most: int | None = None) -> PlacementRecord:
-    """Return where a model's operations and variables were asked to be, and where they are.
-
-    Where no run has shown it yet, the model is run once on zeros.
-
-    Parameters
-    ----------
-    model
-        The model.
-    most
-        How many operations to give at most; all if None.
-    """
-    if model.placement is None:
-        from tfmagic.model.trial import trial
-
-        try:
-            trial(model)
-        except TfMagicError as error:
-            return unknown(model.name, str(error))
-    found = model.placement
-    return unknown(model.name, "its last run has not shown it") if found is None else found.record(model.name, most)
 
 
 def unknown(model: str, why: str) -> PlacementRecord:

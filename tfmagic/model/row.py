@@ -70,7 +70,8 @@ def row_of(model: Model) -> ModelRow:
     mark = (id(mode), state, age, model.calls, model.last_error, id(model.trace), id(model.placement), model.grew_bytes)
     kept = model.row
     if kept is not None and kept[0] == mark:
-        return kept[1]
+        row: ModelRow = kept[1]
+        return row
     row = _made(model, state)
     model.row = (mark, row)
     return row

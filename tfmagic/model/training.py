@@ -6,20 +6,11 @@ from typing import TYPE_CHECKING
 
 from tfmagic.errors import TfMagicError
 from tfmagic.model.eager_state import variables_in
-from tfmagic.runtime.values import checksum
+from tfmagic.runtime.values import numbered
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import numpy as np
-
     from tfmagic.model.model import Model
-
-
-def numbered(values: Iterable[tuple[str, np.ndarray]]) -> dict[str, int]:
-    """Return a number for each value, by name, which tells whether it has changed."""
-    return {name: checksum(value) for name, value in values}
 
 
 def is_unsaved(model: Model) -> bool:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from tfmagic.errors import ModelStateError, SourceError
+from tfmagic.errors import ModelStateError, SourceError, TfMagicError
 from tfmagic.model.calls import first_line
 from tfmagic.model.eager_mode import EagerMode
-from tfmagic.model.placement import Placement
+from tfmagic.model.placement import Placement, unknown
 from tfmagic.model.trace import Trace
 from tfmagic.model.writing import may_write
 from tfmagic.runtime.behaviour import eagerly
@@ -23,6 +23,7 @@ from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
     from tfmagic.model.model import Model
+    from tfmagic.model.placement import PlacementRecord
     from tfmagic.model.signature import Signature
 
 
@@ -49,6 +50,27 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
         shape = tuple(1 if size is None else size for size in spec.shape)
         zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     return zeros
+
+
+def placement(model: Model, *, most: int | None = None) -> PlacementRecord:
+    """Return where a model's operations and variables were asked to be, and where they are.
+
+    Where no run has shown it yet, the model is run once on zeros.
+
+    Parameters
+    ----------
+    model
+        The model.
+    most
+        How many operations to give at most; all if None.
+    """
+    if model.placement is None:
+        try:
+            trial(model)
+        except TfMagicError as error:
+            return unknown(model.name, str(error))
+    found = model.placement
+    return unknown(model.name, "its last run has not shown it") if found is None else found.record(model.name, most)
 
 
 def trial(model: Model) -> None:

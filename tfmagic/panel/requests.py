@@ -9,7 +9,7 @@ from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
 from tfmagic.panel.history import history
 from tfmagic.panel.sentences import dropped_text, parked_text, woken_text
-from tfmagic.runtime.libraries import libraries
+from tfmagic.runtime.library_record import libraries_record
 from tfmagic.runtime.native_log import native_log
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _history(_: Mapping[str, Any]) -> Answer:
 
 
 def _libraries(_: Mapping[str, Any]) -> Answer:
-    return libraries().record(), None
+    return libraries_record(), None
 
 
 def _log(_: Mapping[str, Any]) -> Answer:
@@ -104,14 +104,13 @@ def _show(message: Mapping[str, Any]) -> Answer:
 
 
 def _placement(message: Mapping[str, Any]) -> Answer:
-    from tfmagic.model.placement import placement
+    from tfmagic.model.trial import placement
 
     return placement(the_models()[_model(message)], most=_OPERATIONS), None
 
 
 def _trace(message: Mapping[str, Any]) -> Answer:
-    from tfmagic.model.placement import placement
-    from tfmagic.model.trial import trial
+    from tfmagic.model.trial import placement, trial
 
     model = the_models()[_model(message)]
     trial(model)

@@ -1,7 +1,7 @@
 """Which shared objects this process has, when each came, and on what occasion.
 
-``libraries().summary()`` is for every second, ``libraries().record()`` for a person
-who asks: sizes in memory, packages and what is missing for a GPU are looked up then.
+``libraries().summary()`` is for every second, ``libraries_record()`` for a person who
+asks: sizes in memory, packages and what is missing for a GPU are looked up then.
 """
 
 from __future__ import annotations
@@ -11,23 +11,17 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from tfmagic.runtime.arrival import BASELINE, OTHER, Arrival, Passed
+from tfmagic.runtime.loaded_files import Portrait
 from tfmagic.runtime.process import once
 from tfmagic.runtime.shared_objects import shared_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.runtime.library_record import LibrariesRecord
-    from tfmagic.runtime.loaded_files import Portrait
-    from tfmagic.runtime.shared_objects import Counters, SharedObject, SharedObjects
-
-BASELINE = "there before tfmagic"
-IMPORT = "import of tensorflow"
-CUSTOM_OP = "custom op"
-OTHER = "other"
+    from tfmagic.runtime.shared_objects import Counters, SharedObjects
 
 # Of what went, and of what was done, no more is kept than anybody reads.
 _KEPT = 1000
@@ -67,37 +61,6 @@ class LibrariesSummary(TypedDict):
     duplicates: int
 
 
-@dataclass(frozen=True)
-class Arrival:
-    """A shared object, and when it was first seen.
-
-    Attributes
-    ----------
-    shared_object
-        What came.
-    at_s
-        When it was seen first, in seconds since the epoch: at the end of the occasion
-        or cell in which it came.
-    occasion
-        What was going on.
-    """
-
-    shared_object: SharedObject
-    at_s: float
-    occasion: str
-
-
-@dataclass(frozen=True)
-class Passed:
-    """An occasion that is over, with the loader's counters on both sides of it."""
-
-    what: str
-    began_s: float
-    ended_s: float
-    before: Counters | None
-    after: Counters | None
-
-
 class Libraries:
     """The process's shared objects, as they came.
 
@@ -122,7 +85,7 @@ class Libraries:
         self._mark = self.objects.mark()
         self._present = {one: Arrival(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
         self._passed: dict[str, Passed] = {}
-        self._portrait: Portrait | None = None
+        self._portrait = Portrait()
         self._summary: LibrariesSummary | None = None
 
     def counters(self) -> Counters | None:
@@ -212,25 +175,8 @@ class Libraries:
                 }
         return summary.copy()
 
-    def record(self, *, anew: bool = True) -> LibrariesRecord:
-        """Return everything that is known of the libraries, as plain data.
-
-        Parameters
-        ----------
-        anew
-            Whether resident sizes are sampled now (tens of milliseconds); else they
-            are those of the last time, and the record says how old.
-        """
-        from tfmagic.runtime.library_record import record_of
-
-        return record_of(self, anew=anew)
-
     def portrait(self) -> Portrait:
         """Return what is known of each file: read once, kept."""
-        if self._portrait is None:
-            from tfmagic.runtime.loaded_files import Portrait
-
-            self._portrait = Portrait()
         return self._portrait
 
 

@@ -9,8 +9,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from tfmagic.errors import MissingTensorFlowError
+from tfmagic.runtime.arrival import IMPORT
 from tfmagic.runtime.banner import without_banners
-from tfmagic.runtime.libraries import IMPORT, libraries
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:

@@ -8,18 +8,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.runtime.arrival import BASELINE
 from tfmagic.runtime.gpu import gpu_record
-from tfmagic.runtime.libraries import BASELINE
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.loader_settings import settings
+from tfmagic.runtime.op_libraries import op_libraries
 from tfmagic.runtime.resident import resident
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tfmagic.runtime.arrival import Passed
     from tfmagic.runtime.distributions import Distribution
     from tfmagic.runtime.duplicates import DuplicateRecord
     from tfmagic.runtime.gpu import GpuRecord
-    from tfmagic.runtime.libraries import CountersRecord, Libraries, Passed
+    from tfmagic.runtime.libraries import CountersRecord, Libraries
     from tfmagic.runtime.loaded_files import LoadedFile
     from tfmagic.runtime.loader_settings import SettingRecord
     from tfmagic.runtime.op_libraries import OpLibraryRecord
@@ -135,28 +138,36 @@ class LibrariesRecord(TypedDict):
     op_libraries: list[OpLibraryRecord]
 
 
-def record_of(libraries: Libraries, *, anew: bool) -> LibrariesRecord:
-    """Return everything that is known of the libraries."""
-    from tfmagic.runtime.op_libraries import op_libraries
+def libraries_record(of: Libraries | None = None, *, anew: bool = True) -> LibrariesRecord:
+    """Return everything that is known of the libraries, as plain data.
 
-    portrait, samples = libraries.portrait(), resident()
+    Parameters
+    ----------
+    of
+        Whose; by default the process's.
+    anew
+        Whether resident sizes are sampled now (tens of milliseconds); else they are
+        those of the last time, and the record says how old.
+    """
+    present = of or libraries()
+    portrait, samples = present.portrait(), resident()
     if anew or samples.at_s is None:
         samples.sample()
-    files = portrait.files(libraries.present())
+    files = portrait.files(present.present())
     pools = _thread_pools()
     records = [_record(one, portrait.owner(one.path), pools) for one in files]
     paths = [one.path for one in files]
     return {
-        "call": libraries.objects.call,
-        "counters": counters_record(libraries.counters()),
-        "counters_at_load": counters_record(libraries.at_load),
-        "loaded_at_s": libraries.loaded_at_s,
+        "call": present.objects.call,
+        "counters": counters_record(present.counters()),
+        "counters_at_load": counters_record(present.at_load),
+        "loaded_at_s": present.loaded_at_s,
         "since_load": [one["path"] for one in records if one["since_load"]],
-        "gone_since_load": [one.shared_object.path for one in list(libraries.gone)],
+        "gone_since_load": [one.shared_object.path for one in list(present.gone)],
         "libraries": records,
         "resident_at_s": samples.at_s,
         "resident_age_s": None if samples.at_s is None else max(0.0, time.time() - samples.at_s),
-        "occasions": [_occasion(one, files) for one in libraries.passed()],
+        "occasions": [_occasion(one, files) for one in present.passed()],
         "duplicates": portrait.duplicates(files) + op_libraries().duplicates(),
         "settings": settings(paths),
         "gpu": gpu_record(paths, _gpus_in_use()),

@@ -7,17 +7,17 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tfmagic.runtime.arrival import CUSTOM_OP, IMPORT, OTHER
 from tfmagic.runtime.distributions import distributions
 from tfmagic.runtime.duplicates import Candidate, duplicates
 from tfmagic.runtime.elf import NoElfError, read_elf
-from tfmagic.runtime.libraries import CUSTOM_OP, IMPORT, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from tfmagic.runtime.arrival import Arrival
     from tfmagic.runtime.distributions import Distribution
     from tfmagic.runtime.duplicates import DuplicateRecord
-    from tfmagic.runtime.libraries import Arrival
 
 _FRAMEWORK = "libtensorflow_framework"
 

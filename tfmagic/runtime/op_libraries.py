@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import OpLibraryError
+from tfmagic.runtime.arrival import CUSTOM_OP
 from tfmagic.runtime.elf import SHARED_OBJECT, NoElfError, read_elf
-from tfmagic.runtime.libraries import CUSTOM_OP, libraries
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.mapped_image import is_mapped
 from tfmagic.runtime.process import once
 

@@ -6,7 +6,8 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.runtime.libraries import IMPORT, libraries
+from tfmagic.runtime.arrival import IMPORT
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.thread_counts import thread_counts
 
 if TYPE_CHECKING:

@@ -271,3 +271,8 @@ def checksum(value: np.ndarray) -> int:
     if value.dtype == object:
         return hash((value.shape, tuple(value.flat)))
     return zlib.crc32(np.ascontiguousarray(value).view(np.uint8).reshape(-1).data, hash(value.shape) & 0xFFFFFFFF)
+
+
+def numbered(values: Iterable[tuple[str, np.ndarray]]) -> dict[str, int]:
+    """Return a number for each value, by name, which tells whether it has changed."""
+    return {name: checksum(value) for name, value in values}
