@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+
 from browser.panel_page import ROOT, browser, chromium_path
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Take pictures of every tab in every theme: ``python tests/browser/pictures.py FOLDER [THEME WIDTH]``."""
+"""Take pictures of every tab in every theme: ``PYTHONPATH=tests python -m browser.pictures FOLDER [THEME WIDTH]``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTLED_MS = 300
 def main(words: list[str]) -> int:
     """Take them, each the whole length of its page."""
     if len(words) not in {1, 3}:
-        sys.stderr.write("usage: python tests/browser/pictures.py FOLDER [THEME WIDTH]\n")
+        sys.stderr.write("usage: python -m browser.pictures FOLDER [THEME WIDTH]\n")
         return 2
     folder = Path(words[0])
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from browser.panel_page import AXE, ROOT, TABS, THEMES, open_tab, panel
 
 if TYPE_CHECKING:
