@@ -44,6 +44,18 @@ def switches() -> dict[str, bool]:
 
 
 @pytest.fixture
+def parks_here(tmp_path: Path) -> Iterator[None]:
+    """Have models parked in a folder of the test's own."""
+    from tfmagic import models
+    from tfmagic.runtime.park_directory import park_directory
+
+    park_directory().choose(str(tmp_path / "parked"))
+    yield
+    models.drop(all=True)
+    park_directory().choose("")
+
+
+@pytest.fixture
 def savedmodels() -> Path:
     """Models that this project did not write, beside the checkout."""
     folder = CHECKOUT.parent / "shared" / "savedmodels"

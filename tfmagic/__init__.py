@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "KernelSession",
+    "Panel",
     "TfMagicError",
     "__version__",
     "compare",
@@ -21,6 +22,7 @@ __all__ = [
     "open_session",
     "run_all",
     "session",
+    "snapshot",
     "unload_ipython_extension",
 ]
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tfmagic.model.comparing import compare
     from tfmagic.model.registry import Models
     from tfmagic.model.together import run_all
+    from tfmagic.panel.making import panel as Panel  # noqa: N812 - a widget's class, to whoever calls it
+    from tfmagic.panel.snapshot import snapshot
     from tfmagic.runtime.open_session import open_session
     from tfmagic.runtime.session import KernelSession
 
@@ -38,36 +42,38 @@ if TYPE_CHECKING:
     session: KernelSession
 
 
+_LAZY = {
+    "Panel": ("tfmagic.panel.making", "panel"),
+    "TfMagicError": ("tfmagic.errors", "TfMagicError"),
+    "snapshot": ("tfmagic.panel.snapshot", "snapshot"),
+}
+_WITH_TENSORFLOW = {
+    "KernelSession": ("tfmagic.runtime.session", "KernelSession"),
+    "compare": ("tfmagic.model.comparing", "compare"),
+    "open_session": ("tfmagic.runtime.open_session", "open_session"),
+    "run_all": ("tfmagic.model.together", "run_all"),
+    "session": ("tfmagic.runtime.session", "KernelSession"),
+}
+
+
 def __getattr__(name: str) -> Any:
     """Make a public name when it is first asked for (PEP 562)."""
-    if name == "TfMagicError":
-        from tfmagic.errors import TfMagicError
-
-        return TfMagicError
     if name == "models":
         from tfmagic.model.registry import the_models
 
         return the_models()
-    if name in {"compare", "run_all"}:
+    place = _LAZY.get(name) or _WITH_TENSORFLOW.get(name)
+    if place is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    if name in _WITH_TENSORFLOW:
         from tfmagic.runtime.library import require_tensorflow
 
         require_tensorflow()
-        from tfmagic.model.comparing import compare
-        from tfmagic.model.together import run_all
+    from importlib import import_module
 
-        return compare if name == "compare" else run_all
-    if name in {"session", "KernelSession", "open_session"}:
-        from tfmagic.runtime.library import require_tensorflow
-
-        require_tensorflow()
-        from tfmagic.runtime.open_session import open_session
-        from tfmagic.runtime.session import KernelSession
-
-        if name == "session":
-            return KernelSession()
-        return open_session if name == "open_session" else KernelSession
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    found = getattr(import_module(place[0]), place[1])
+    return found() if name == "session" else found
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

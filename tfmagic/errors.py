@@ -83,6 +83,14 @@ class MissingTensorFlowError(TfMagicError, ImportError):
     """No TensorFlow in this environment, or one that is too old."""
 
 
+class MissingPanelError(TfMagicError, ImportError):
+    """What the panel needs is not installed."""
+
+
+class OpLibraryError(TfMagicError, OSError):
+    """A custom op library that cannot be loaded, or that must not be."""
+
+
 class SaveError(TfMagicError, ValueError):
     """A model that cannot be saved in the format that was asked for."""
 

@@ -107,7 +107,7 @@ class Tab:
 class Kernel:
     """A kernel with TensorFlow and tfmagic in it, in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
         self.manager = KernelManager(kernel_name="tests", kernel_spec_manager=ThisInterpreter())
         tfmagic = find_spec("tfmagic")
@@ -116,12 +116,18 @@ class Kernel:
         checkout = str(Path(tfmagic.origin).parents[1])
         paths = [checkout, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
         self.environment = {
-            # Without what this process has set for its own TensorFlow, which may not have read it yet.
-            **{name: value for name, value in os.environ.items() if name not in SETTINGS},
+            # Without what this process has set for its own TensorFlow, which may not have read it yet, and without
+            # what has ipykernel leave file descriptor 2 alone.
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name not in SETTINGS and name != "PYTEST_CURRENT_TEST"
+            },
             "PYTHONPATH": os.pathsep.join(path for path in paths if path),
             "IPYTHONDIR": str(folder / ".ipython"),
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "NO_COLOR": "1",
+            **environment,
         }
         self.manager.start_kernel(cwd=str(folder), env=self.environment)
         self.client: BlockingKernelClient = self.manager.client()

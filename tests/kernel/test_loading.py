@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kernel
 
 LEFT_BEHIND = """
+import sys
 import threading
+
+import psutil
 from traitlets.config import Config
 
 def left_behind():
@@ -38,19 +41,26 @@ def left_behind():
             for call in calls
             if getattr(call, "__module__", "").startswith("tfmagic")
         ],
+        "finders": [type(one).__name__ for one in sys.meta_path if type(one).__module__.startswith("tfmagic")],
         "threads": [one.name for one in threading.enumerate() if one.name.startswith("tfmagic")],
+        "processes": [" ".join(one.cmdline()[3:4]).rpartition("/")[2] for one in psutil.Process().children()],
     }
 
 def wait_for_threads_to_end():
     for thread in threading.enumerate():
-        if thread.name.startswith("tfmagic"):
+        if thread.name.startswith("tfmagic") and thread.name not in {"tfmagic-log", "tfmagic-sampler"}:
             thread.join(30)
 """
 
-NOTHING = "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'threads': []}"
+NOTHING = (
+    "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'finders': [], 'threads': [], 'processes': []}"
+)
 ONCE = (
-    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_run', 'line/tf_runtime'], "
-    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['post_run_cell'], 'threads': []}"
+    "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_panel', 'line/tf_run', "
+    "'line/tf_runtime'], "
+    "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
+    "'finders': ['TensorFlowFinder'], "
+    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
 )
 
 

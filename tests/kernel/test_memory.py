@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from making import printed
+
+from tfmagic.runtime.runs import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,10 +28,16 @@ x = v1.placeholder(tf.float32, [None, 5000], name="x")
 w = v1.get_variable("w", [5000, 5000], initializer=v1.ones_initializer())
 y = tf.matmul(x, w, name="y")
 """
+TO_TYPE = r"to let go, run:\n(    [^\n]+\n?)+"
 KERAS = """
 import keras
 net = keras.Sequential([keras.Input([5000]), keras.layers.Dense(5000)])
 """
+
+
+def typed(said: str) -> str:
+    """Return the very lines that a drop says to type."""
+    return dedent(said.split("to let go, run:\n")[1])
 
 
 def test_dropping_gives_the_memory_back_and_says_how_much(kernel: Kernel) -> None:
@@ -55,21 +65,30 @@ def test_what_the_notebook_deletes_is_gone_by_the_next_prompt(kernel: Kernel) ->
     assert kernel.value("rss() - before < 30e6") == "True"
 
 
+def test_what_a_thread_frees_between_cells_goes_back(kernel: Kernel) -> None:
+    kernel.ok(
+        "import os, threading, time\nimport numpy as np\n"
+        "arrays = [np.ones(2_500_000) for _ in range(25)]\ntop = np.ones(10)\n"
+        "def free():\n    time.sleep(2)\n    arrays.clear()"
+    )
+    process = psutil.Process(int(kernel.value("os.getpid()")))
+    kernel.ok("threading.Thread(target=free).start()")
+    full = process.memory_info().rss
+    assert wait_until(lambda: full - process.memory_info().rss > 450_000_000, 30)
+
+
 def test_drop_names_who_still_holds_it_and_what_to_type(kernel: Kernel) -> None:
     kernel.ok(RSS)
     kernel.ok(KERAS)
     kernel.ok("%tf_model add net net")
     kernel.ok("nets = {'a': net}")
     kernel.ok("net")
-    said = kernel.ok("%tf_model drop net").text.splitlines()
-    assert [line for line in said if "still holds" in line] == [
-        "  Out[6] (a Keras model) still holds memory of it",
-        "  net (a Keras model) still holds memory of it",
-        "  nets['a'] (a Keras model) still holds memory of it",
-    ] or len([line for line in said if "still holds" in line]) == 3, said
-    typed = "\n".join(line.strip() for line in said[said.index("to let go, run:") + 1 :])
+    said = kernel.ok("%tf_model drop net").text
+    places = [r"Out\[\d+\]", "net", r"nets\['a'\]"]
+    named = "".join(rf"  {place} \(a Keras model\) still holds memory of it\n" for place in places)
+    assert re.fullmatch(rf"dropped: net \([^\n]+\)\n{named}{TO_TYPE}", said), said
     kernel.ok("import weakref; gone = weakref.ref(net); before = rss()")
-    kernel.ok(typed)
+    kernel.ok(typed(said))
     kernel.ok("import gc; gc.collect(); from tfmagic.runtime.policy import memory_policy; memory_policy().give_back()")
     assert kernel.value("gone() is None") == "True"
     assert kernel.value("before - rss() > 90e6") == "True"
@@ -87,11 +106,17 @@ def test_an_error_of_tfmagic_s_keeps_no_model_alive(kernel: Kernel) -> None:
 
 def test_an_error_in_its_cell_is_named_with_what_lets_go(kernel: Kernel) -> None:
     kernel.ok(BIG.format(name="big"))
+    kernel.ok("import gc, weakref; from tfmagic import models; gone = weakref.ref(models.big.graph)")
     kernel.run("%%tf_run big\nkept = y\nraise ValueError(y)")
     said = kernel.ok("%tf_model drop big").text
-    assert "the last traceback" in said
-    typed = "\n".join(line.strip() for line in said.split("to let go, run:")[1].strip().splitlines())
-    kernel.ok(typed)
+    assert re.fullmatch(
+        rf"dropped: big \([^\n]+\)\n  the last traceback \(a [^\n]+\) still holds memory of it\n{TO_TYPE}", said
+    ), said
+    kernel.ok("gc.collect()")
+    assert kernel.value("gone() is None") == "False"
+    kernel.ok(typed(said))
+    kernel.ok("gc.collect()")
+    assert kernel.value("gone() is None") == "True"
 
 
 def test_a_parked_model_takes_no_memory_and_comes_back_when_it_is_run(kernel: Kernel) -> None:
@@ -172,6 +197,7 @@ def test_a_model_larger_than_the_budget_is_refused_before_anything_is_parked(ker
         ("memory_policy", "keep", "memory_policy is 'return' or 'pool', got 'keep'"),
         ("trim_threshold", "much", "'much' is no size"),
         ("park_directory", "/proc/nowhere", "cannot be written to"),
+        ("native_log", "on", 'native_log is "capture", "pass" or "off", not \'on\''),
     ],
 )
 def test_a_wrong_setting_says_why_and_changes_nothing(kernel: Kernel, setting: str, value: str, why: str) -> None:
@@ -196,7 +222,7 @@ def test_tf_runtime_says_what_was_set_and_what_is_used(kernel: Kernel) -> None:
     assert '"return": The memory of what is dropped goes back to the system.' in said
     assert "TF_ONEDNN_USE_SYSTEM_ALLOCATOR=1" in said
     assert "mallopt(M_MMAP_THRESHOLD, 2147483647)" in said
-    assert "unknown until traced" in said
+    assert "unknown until traced" in kernel.ok("%tf_runtime memory").text
     kernel.ok("import numpy as np\n%tf_run big np.ones((1000, 5000)) --trace;")
     assert kernel.value("20e6 <= __import__('tfmagic').models.big.record()['run_peak_bytes'] < 45e6") == "True"
     assert kernel.refused("%tf_runtime memori") == "%tf_runtime has no 'memori' (did you mean 'memory'?)"
@@ -207,10 +233,13 @@ def test_reset_drops_everything_names_unsaved_training_and_the_kernel_goes_on(ke
     kernel.ok(BIG.format(name="still"))
     kernel.ok("%%tf_run big\nsession.run(w.assign(2.0 * tf.ones([5000, 5000])))[0, 0]")
     said = kernel.ok("%tf_runtime reset").text
-    assert said.startswith("big was trained, and saved nowhere\ndropped: big, still (")
+    assert said.startswith("big was trained, and not saved since\ndropped: big, still (")
     assert kernel.ok("%tf_model").text.startswith("no models yet")
     kernel.ok(BIG.format(name="big"))
     kernel.ok("import numpy as np\n%tf_run big np.ones((1, 5000)) -o r")
+    kernel.ok("%%tf_run big\nsession.run(w.assign(2.0 * tf.ones([5000, 5000])))[0, 0]")
+    kernel.ok("%tf_model save big ./big")
+    assert kernel.ok("%tf_runtime reset").text.startswith("dropped: big (")
 
 
 def test_show_lists_the_variables(kernel: Kernel) -> None:

@@ -141,6 +141,6 @@ def test_a_class_instead_of_an_instance_is_refused() -> None:
 
 
 def test_a_model_whose_shape_is_not_known_cannot_be_warmed() -> None:
-    with pytest.raises(SourceError, match=r"net cannot be warmed: the shape of its input .* is not known"):
+    with pytest.raises(SourceError, match=r"net cannot be run on zeros: the shape of its input .* is not known"):
         models.add("net", keras.Sequential([keras.layers.Dense(3)]), warm=True)
     assert "net" not in models

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tfmagic.runtime.banner import without_banners
+from tfmagic.runtime.native_log import native_log
 
 BANNER = b"I0000 00:00:1700000000.000000 1 port.cc:153] oneDNN custom operations are on.\n"
 MATTERS = b"E0000 00:00:1700000000.000000 1 cuda.cc:1] out of memory\n"
@@ -19,6 +20,8 @@ def test_informational_lines_are_held_back_and_others_pass(capfd: pytest.Capture
         os.write(2, BANNER + MATTERS)
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == MATTERS.decode()
+    kept = native_log().record()["entries"]
+    assert {"oneDNN custom operations are on.", "out of memory"} <= {one["text"] for one in kept}
 
 
 def test_a_block_that_raises_shows_every_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from making import printed
 
-from tfmagic.runtime.memory import available_bytes, container_limit, device_memory, process_memory
+from tfmagic.runtime.memory import available_bytes, container_limit, process_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +60,41 @@ def test_the_number_that_means_none_is_no_limit(tmp_path: Path) -> None:
     assert container_limit(tmp_path) == (None, None)
 
 
+# The CPU's figures before and with a variable of 40 MB.
+OF_THE_CPU = """
+from tfmagic.runtime.memory import device_memory
+from tfmagic.runtime.policy import memory_policy
+policy = memory_policy()
+policy.choose("{policy}")
+policy.apply()
+assert device_memory() == []
+import tensorflow as tf
+from tfmagic import session
+def figures():
+    (cpu,) = [one for one in device_memory() if one["device"] == "CPU:0"]
+    return cpu["used_bytes"], cpu["peak_bytes"]
+with tf.Graph().as_default():
+    small = tf.compat.v1.get_variable("small", [1_000_000], initializer=tf.compat.v1.ones_initializer())
+    session.run(small.initializer)
+    before = figures()
+    large = tf.compat.v1.get_variable("large", [10_000_000], initializer=tf.compat.v1.ones_initializer())
+    session.run(large.initializer)
+    print(repr((before, figures())))
+"""
+
+
+@pytest.mark.slow
 def test_what_an_allocator_does_not_count_is_unknown_and_no_zero() -> None:
-    for device in device_memory():
-        assert (device["used_bytes"], device["peak_bytes"]) != (0, 0)
+    (said,) = printed(OF_THE_CPU.format(policy="return"))
+    assert ast.literal_eval(said) == ((None, None), (None, None))
+
+
+@pytest.mark.slow
+def test_what_an_allocator_counts_grows_with_a_variable() -> None:
+    (said,) = printed(OF_THE_CPU.format(policy="pool"))
+    (used, peak), (used_after, peak_after) = ast.literal_eval(said)
+    assert used > 0
+    # The pool hands out whole blocks, up to twice as large.
+    assert 40_000_000 <= used_after - used < 80_000_000
+    assert peak_after >= used_after
+    assert peak_after > peak

@@ -197,3 +197,25 @@ def test_what_behaviours_are_switched_by_is_there() -> None:
         for verb in ("enable", "disable"):
             assert callable(getattr(owner, f"{verb}_{name}"))
             assert callable(getattr(v1, f"{verb}_{name}"))
+
+
+def test_kernels_and_operations_are_those_that_tensorflow_has() -> None:
+    kernels = {(one.op, one.device_type) for one in private.registered_kernels()}
+    assert {("MatMul", "CPU"), ("AddV2", "CPU")} <= kernels
+    assert len(kernels) > 1000
+    operation = private.registered_operation("MatMul")
+    assert [one.name for one in operation.input_arg] == ["a", "b"]
+    assert private.registered_operation("NoSuchOperation") is None
+
+
+def test_kernels_that_came_are_told_from_those_that_were_there() -> None:
+    from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
+
+    one, other = (kernel_def_pb2.KernelDef(op=name, device_type="CPU") for name in ("One", "Other"))
+    before = kernel_def_pb2.KernelList(kernel=[one]).SerializeToString()
+    after = kernel_def_pb2.KernelList(kernel=[one, other, one]).SerializeToString()
+    ops = op_def_pb2.OpList(op=[op_def_pb2.OpDef(name="Other")]).SerializeToString()
+    kernels, operations = private.kernels_and_operations(before, after, ops)
+    # The second registration of one that was there is one that came.
+    assert [kernel.op for kernel in kernels] == ["Other", "One"]
+    assert [operation.name for operation in operations] == ["Other"]

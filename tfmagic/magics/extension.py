@@ -19,17 +19,20 @@ from IPython.core.magic import (
 from IPython.display import display
 
 from tfmagic.errors import TfMagicError
-from tfmagic.magics import model_magic, run_magic, runner, runtime_magic
+from tfmagic.magics import model_magic, panel_magic, run_magic, runner, runtime_magic
+from tfmagic.magics.cells import leave_cells_alone, look_after_cells, whose
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.model.places import also_look, forget
-from tfmagic.model.registry import the_models
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.library import require_tensorflow
+from tfmagic.runtime.native_log import native_log, nobodys
 from tfmagic.runtime.notices import notices
 from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.tensorflow_import import ignore_import, watch_import
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -95,7 +98,7 @@ def _one_line(magic: F) -> F:
 
 @magics_class
 class TfMagics(Magics):
-    """``%tf_model`` and ``%tf_run``, with their cell forms."""
+    """``%tf_model`` and ``%tf_run`` with their cell forms, ``%tf_runtime`` and ``%tf_panel``."""
 
     # IPython declares it optional; magics are only ever made with a shell.
     shell: Any
@@ -147,6 +150,14 @@ class TfMagics(Magics):
         __tracebackhide__ = True
         return runtime_magic.run_line(line)
 
+    @no_var_expand
+    @line_magic
+    @_one_line
+    def tf_panel(self, line: str) -> Any:
+        """Show the panel."""
+        __tracebackhide__ = True
+        return panel_magic.run_line(line)
+
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
         notebook: dict[str, Any] = self.shell.user_ns
@@ -185,6 +196,7 @@ TfMagics.tf_model.__doc__ = f"Register and look after models.\n\n{model_magic.he
 TfMagics.tf_runtime.__doc__ = (
     f"Look at the one TensorFlow of this kernel, and give it back.\n\n{runtime_magic.help_text()}\n"
 )
+TfMagics.tf_panel.__doc__ = f"Show the panel.\n\n{panel_magic.COMMAND.help()}\n"
 TfMagics.tf_run.__doc__ = f"Run models.\n\n{run_magic.LINE.help()}\n\n{run_magic.CELL.help()}\n"
 
 
@@ -202,30 +214,17 @@ def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
     return [] if tb is None else [("the last traceback", tb, "get_ipython().InteractiveTB.tb = None")]
 
 
-def _config() -> Any:
-    from tfmagic.runtime.session import KernelSession
-
-    return KernelSession().config
-
-
-def after_cell(result: Any = None) -> None:
-    """Give back what the cell has freed, and what TensorFlow has read out of the environment."""
-    del result
-    policy = memory_policy()
-    policy.settle(_config)
-    # Not under a run: it would have to take its buffers anew.
-    if not any(model.state in {"running", "stopping"} for model in the_models().values()):
-        policy.trim()
-
-
 def load(shell: InteractiveShell) -> None:
     """Register the magics with `shell`; what a former load left is taken out first."""
     unload(shell)
+    libraries()
+    watch_import()
     notices().show = _say
+    native_log().whose = whose
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
-    shell.events.register("post_run_cell", after_cell)
+    look_after_cells(shell)
     shell.register_magics(TfMagics)
     add_matcher(shell)
     show_views(shell)
@@ -242,19 +241,21 @@ def unload(shell: InteractiveShell) -> None:
     manager = shell.magics_manager
     name = TfMagics.__name__
     for table in manager.magics.values():
-        for magic in [
-            key for key, function in table.items() if type(getattr(function, "__self__", None)).__name__ == name
-        ]:
-            del table[magic]
+        # By name first: to look at one of IPython's own is to import it.
+        ours = [magic for magic in table if magic.startswith("tf_")]
+        for magic in ours:
+            if type(getattr(table[magic], "__self__", None)).__name__ == name:
+                del table[magic]
     manager.registry.pop(name, None)
     shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
     remove_matcher(shell)
     hide_views(shell)
     remove_settings(shell)
+    ignore_import()
     forget("the last traceback")
     notices().show = notices().log
-    for callback in list(shell.events.callbacks["post_run_cell"]):
-        if getattr(callback, "__module__", "") == after_cell.__module__ and callback.__name__ == after_cell.__name__:
-            shell.events.unregister("post_run_cell", callback)
+    leave_cells_alone(shell)
     workers().dismiss()
+    native_log().stop()
+    native_log().whose = nobodys
     stay_as_ever()

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from tfmagic.errors import UsageLineError, did_you_mean
 from tfmagic.magics.line import split
-from tfmagic.magics.options import Command, parse
+from tfmagic.magics.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
 from tfmagic.panel.view import Sentence, View
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.magics.options import Parsed
+
+# How long to wait for what is still on its way into the log.
+_FLOOD_S = 5.0
+
 COMMANDS: dict[str, Command] = {
-    "memory": Command("%tf_runtime [memory]", "Show what the process, its devices and its models use of memory."),
+    "summary": Command("%tf_runtime [summary]", "Show versions, memory policy, devices, threads, session and models."),
+    "libraries": Command(
+        "%tf_runtime libraries",
+        "Show every shared object of the process: version, size, who brought it and when, what is there more than "
+        "once, which settings decided a path, and why a GPU is or is not used.",
+    ),
+    "devices": Command("%tf_runtime devices", "Show the devices: what they are, and what their allocators report."),
+    "memory": Command("%tf_runtime memory", "Show what the process, its devices and its models use of memory."),
+    "placement": Command(
+        "%tf_runtime placement [NAME...]",
+        "Show where each operation and variable of a model was asked to be, and where a run really had it. A model of "
+        "which no run was traced yet is run once on zeros.",
+        (Option("--all", "every operation and variable, not only those that take the most time"),),
+    ),
+    "log": Command(
+        "%tf_runtime log",
+        "Show what TensorFlow wrote to stderr by itself, each message once.",
+        (
+            Option("--errors", "only what matters: errors, and memory that ran out"),
+            Option("--clear", "show it, then forget it"),
+        ),
+    ),
+    "config": Command("%tf_runtime config", "Show the session's configuration, and what was set for it."),
+    "load": Command(
+        "%tf_runtime load PATH",
+        "Load a custom op library (.so), once however often it is asked for, and show the operations it registers. A "
+        "copy or a rebuild of one that is loaded is refused before it can break the kernel.",
+    ),
     "reset": Command(
         "%tf_runtime reset",
         "Drop every model, close the session, and give everything back; the kernel lives on. Training that was not "
@@ -37,28 +73,108 @@ def run_line(line: str) -> View:
     words = list(split(line).words)
     if words[:1] in (["--help"], ["-h"]):
         return Sentence(help_text())
-    verb = words.pop(0) if words else "memory"
+    verb = words.pop(0) if words else "summary"
     if verb not in COMMANDS:
         msg = f"%tf_runtime has no {verb!r}{did_you_mean(verb, COMMANDS)}"
         raise UsageLineError(msg)
     parsed = parse(words, COMMANDS[verb])
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
-    if parsed.rest:
+    if parsed.rest and verb not in _TAKE_WORDS:
         msg = f"{' '.join(parsed.rest)!r} was not expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
-    if verb == "reset":
-        return Sentence(_reset())
+    return _VERBS[verb](parsed)
+
+
+def _summary(_: Parsed) -> View:
+    from tfmagic.panel.snapshot import snapshot
+    from tfmagic.panel.summary import Summary
+
+    return Summary(snapshot())
+
+
+def _libraries(_: Parsed) -> View:
+    from tfmagic.panel.libraries import LibrariesPage
+    from tfmagic.runtime.libraries import libraries
+
+    return LibrariesPage(libraries().record())
+
+
+def _devices(_: Parsed) -> View:
+    from tfmagic.panel.summary import DevicePage
+    from tfmagic.runtime.devices import devices
+
+    return DevicePage(devices())
+
+
+def _memory(_: Parsed) -> View:
     from tfmagic.model.memory import memory_record
     from tfmagic.panel.memory import MemoryPage
 
     return MemoryPage(memory_record())
 
 
-def _reset() -> str:
+def _placement(parsed: Parsed) -> View:
+    models = the_models()
+    asked = [models[name] for name in parsed.rest] or models.present()
+    if not asked:
+        return Sentence("no models yet: %tf_model add NAME SOURCE adds one")
+    from tfmagic.model.placement import placement
+    from tfmagic.panel.placement import PlacementPage, PlacementPages
+
+    return PlacementPages([PlacementPage(placement(model), everything=parsed.flag("all")) for model in asked])
+
+
+def _log(parsed: Parsed) -> View:
+    from tfmagic.panel.log import LogPage
+    from tfmagic.runtime.native_log import native_log
+
+    log = native_log()
+    log.settle(_FLOOD_S)
+    page = LogPage(log.record(errors=parsed.flag("errors")))
+    if parsed.flag("clear"):
+        log.clear()
+    return page
+
+
+def _config(_: Parsed) -> View:
+    from tfmagic.panel.configuration import ConfigurationPage
+    from tfmagic.runtime.configuration import configuration
+
+    return ConfigurationPage(configuration())
+
+
+def _load(parsed: Parsed) -> View:
+    words = parsed.rest
+    if len(words) != 1:
+        said = f"{' '.join(words[1:])!r} was not expected" if words else "which library?"
+        msg = f"{said}: %tf_runtime load PATH (a path with blanks in quotes)"
+        raise UsageLineError(msg)
+    from tfmagic.panel.libraries import OpLibraryLoaded
+    from tfmagic.runtime.op_libraries import op_libraries
+
+    library, anew = op_libraries().load(unquoted(words[0]))
+    return OpLibraryLoaded(library.record(), library.functions, anew=anew)
+
+
+def _reset(_: Parsed) -> View:
     from tfmagic.model.resetting import reset
     from tfmagic.panel.sentences import reset_text
 
     if "tensorflow" not in sys.modules and not the_models():
-        return "there was nothing to reset: TensorFlow is not imported yet"
-    return reset_text(reset(the_models()))
+        return Sentence("there was nothing to reset: TensorFlow is not imported yet")
+    return Sentence(reset_text(reset(the_models())))
+
+
+_VERBS: dict[str, Callable[[Parsed], View]] = {
+    "summary": _summary,
+    "libraries": _libraries,
+    "devices": _devices,
+    "memory": _memory,
+    "placement": _placement,
+    "log": _log,
+    "config": _config,
+    "load": _load,
+    "reset": _reset,
+}
+_TAKE_WORDS = {"load", "placement"}

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.errors import InputError
 from tfmagic.model.calls import Calls
+from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import bind
 from tfmagic.model.life import Life
+from tfmagic.model.placement import placement_in
 from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.shortage import shortage
@@ -19,6 +21,7 @@ from tfmagic.model.trace import traced
 from tfmagic.runtime.errand import Errand
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back
+from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.patience import Patience
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
+    from tfmagic.model.placement import Placement
+    from tfmagic.model.row import ModelRow
     from tfmagic.model.signature import TensorSpec
     from tfmagic.model.sources.source import Source
     from tfmagic.model.trace import Trace
@@ -33,14 +38,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SETTLE_S = 0.05
+
 
 class Answers(Life):
-    """A model that can be asked; how long to wait for an answer is told by what builds on this."""
+    """A model that can be asked; how long to wait for an answer is told by what builds on this.
+
+    Attributes
+    ----------
+    placement : Placement or None
+        Where its operations and variables are, as its last traced run has shown;
+        None before the first.
+    row : tuple or None
+        What `row_of` has made of it, with what tells whether that still holds.
+    """
 
     def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
         super().__init__(name, source, options, turn)
         self._calls = Calls()
         self._trace: Trace | None = None
+        self.placement: Placement | None = None
+        self.row: tuple[object, ModelRow] | None = None
 
     @property
     def trace(self) -> Trace | None:
@@ -51,6 +69,25 @@ class Answers(Life):
     def calls(self) -> int:
         """How many calls came to a result."""
         return self._calls.count
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last call took; None before the first."""
+        return self._calls.last_latency_s
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred calls; None before the first."""
+        return self._calls.median_latency_s
+
+    @property
+    def last_error(self) -> str | None:
+        """The first line of what the last failed call, or a failed build, has raised."""
+        return self._failure or self._calls.last_error
+
+    def ran_at(self, time_s: float) -> bool:
+        """Return whether the model runs, or its last call was under way at a time in seconds since 1970."""
+        return self.state == "running" or self._calls.under_way(time_s)
 
     def asked(
         self,
@@ -117,6 +154,8 @@ class Answers(Life):
                 try:
                     if trace:
                         outputs, self._trace = traced(replace(request, mode=mode), arrays, patience or Patience())
+                        if not isinstance(mode, EagerMode):
+                            self.placement = placement_in(self._trace, mode)
                         return outputs
                     return mode.call(request.signature, arrays, request.fetches, patience=patience)
                 except Exception:
@@ -168,4 +207,7 @@ class Answers(Life):
                     raise here.ending() from error
                 raise
             finally:
+                if here.given_up_at is None:
+                    # What it has logged is in the log as this model's while it counts as running.
+                    native_log().settle(_SETTLE_S)
                 self._cells.pop(here)

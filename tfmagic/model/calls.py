@@ -31,6 +31,7 @@ class Calls:
         self.count = 0
         self.last_error: str | None = None
         self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._last: tuple[float, float] | None = None
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -44,8 +45,17 @@ class Calls:
         except Exception as error:
             self.last_error = first_line(error)
             raise
+        finally:
+            self._last = (began, time.perf_counter())
         self.count += 1
-        self._latencies_s.append(time.perf_counter() - began)
+        self._latencies_s.append(self._last[1] - began)
+
+    def under_way(self, time_s: float) -> bool:
+        """Return whether the last one that has ended was under way at a time, in seconds since 1970."""
+        if self._last is None:
+            return False
+        began, ended = self._last
+        return began <= time.perf_counter() - (time.time() - time_s) <= ended
 
     @property
     def last_latency_s(self) -> float | None:

@@ -136,6 +136,15 @@ class EagerMode:
                     value = variable.numpy()
                 yield name, value
 
+    def learnt(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Give what training changes: the values of the object's variables."""
+        return self.values()
+
+    @property
+    def may_have_learnt(self) -> bool:
+        """True: of an object nobody knows."""
+        return True
+
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give the object's variables their values."""
         named = self.named_variables()

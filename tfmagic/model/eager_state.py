@@ -29,6 +29,11 @@ def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
             yield f"{part}/{index}", value
 
 
+def variables_in(spill: Spill) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the values of an object's own variables from what was written, in their order."""
+    return ((name, value) for name, value in spill.read() if name.startswith("variables/"))
+
+
 def put_back(mode: EagerMode, spill: Spill) -> None:
     """Give an object the values that were written.
 

@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfmagic.errors import ModelStateError, TfMagicError
-from tfmagic.model.life import checksums
 from tfmagic.model.model import Model
 from tfmagic.model.options import Options
 from tfmagic.model.sources.saved_model import SavedModelSource
-from tfmagic.runtime.session import KernelSession
-from tfmagic.runtime.tables import read_tables, tables_of
+from tfmagic.model.training import is_unsaved, numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,15 +57,9 @@ def former_name(name: str) -> str:
 
 def trained(model: Model) -> set[str]:
     """Return the variables whose values are not those that they began with."""
+    # A table begins empty, and is never carried over.
     began = model.began_with or {}
-    mode = model.mode_now()
-    learnt = {name for name, number in checksums(mode).items() if began.get(name) != number}
-    if mode.graph is not None:
-        tables = tables_of(mode.graph)
-        columns = read_tables(mode.graph, KernelSession().open(mode.graph), tables)
-        # A table begins empty, and is never carried over.
-        learnt |= {column for column, value in columns if len(value)}
-    return learnt
+    return {name for name, number in numbered(model.mode_now().learnt()).items() if began.get(name) != number}
 
 
 def carry_over(old: Model, new: Model) -> set[str]:
@@ -139,6 +131,7 @@ def set_aside(old: Model) -> Model:
     """
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     source = FormerSource(old.name, folder)
+    was_unsaved = is_unsaved(old)
     try:
         old.save(source.path)
     except TfMagicError as error:
@@ -150,4 +143,5 @@ def set_aside(old: Model) -> Model:
         raise ModelStateError(msg) from error
     former = Model(former_name(old.name), source, Options(signature=old.default_signature, device=old.options.device))
     former.fingerprint = source.fingerprint()
+    former.came_unsaved = was_unsaved
     return former

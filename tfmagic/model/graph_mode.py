@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError, near_to
@@ -15,7 +16,7 @@ from tfmagic.runtime.away import OnDisk, held_by
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.session import KernelSession
 from tfmagic.runtime.spill import Spill
-from tfmagic.runtime.tables import tables_of
+from tfmagic.runtime.tables import read_tables, tables_of
 from tfmagic.runtime.values import values_of
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class GraphMode:
 
         def keep(opened: OpenGraph) -> Away:
             nonlocal written, spill
-            if again and not self._has_changed(opened):
+            if again and not self._has_changed():
                 return OnDisk(None)
             spill = Spill(place())
             written = spill.write(held_by(self.graph, opened.native))
@@ -191,10 +192,18 @@ class GraphMode:
         """Give the graph its values back."""
         KernelSession().open(self.graph)
 
-    def _has_changed(self, opened: OpenGraph) -> bool:
-        if hosted(self.graph).changed or tables_of(self.graph):
-            return True
-        return any(may_write(self.graph, fetches) for fetches in opened.fetched)
+    def _has_changed(self) -> bool:
+        return hosted(self.graph).changed or bool(tables_of(self.graph)) or self._was_written_to()
+
+    def _was_written_to(self) -> bool:
+        record = hosted(self.graph)
+        return record.assigned or may_write(self.graph, {name for names in list(record.fetched) for name in names})
+
+    @property
+    def may_have_learnt(self) -> bool:
+        """Whether it may hold other values than its source gave; told from what was run, no value is read."""
+        record = hosted(self.graph)
+        return (record.opened is not None or record.parked_whole) and self._was_written_to()
 
     def _host(self) -> None:
         KernelSession().host(self.graph, self.room.label, fill=self._fill, prepare=self.room.initialiser)
@@ -204,10 +213,25 @@ class GraphMode:
         with KernelSession().native(self.graph) as native:
             yield from values_of(self.graph).read(native, names)
 
+    def learnt(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Give what training changes: variables, and columns of tables that are not empty. It wakes nothing."""
+        tables, spill = tables_of(self.graph), hosted(self.graph).spill
+        columns = {column for table in tables for column in (table.keys, table.entries)}
+        found: Iterator[tuple[str, np.ndarray]]
+        if spill is None:
+            native = KernelSession().open(self.graph)
+            found = chain(self.values(), read_tables(self.graph, native, tables))
+        else:
+            known = columns.union(values_of(self.graph).names())
+            found = ((name, value) for name, value in spill.read() if name in known)
+        yield from ((name, value) for name, value in found if name not in columns or len(value))
+
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
-        hosted(self.graph).changed = True
+        record = hosted(self.graph)
         with KernelSession().native(self.graph) as native:
+            # Opened by now, which begins both anew.
+            record.changed = record.assigned = True
             values_of(self.graph).write(native, values)
 
     @contextmanager

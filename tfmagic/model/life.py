@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import first_line
+from tfmagic.model.events import events
 from tfmagic.model.options import missing_device
 from tfmagic.model.signature import default_among
 from tfmagic.model.stopping import stopped, tell
+from tfmagic.model.training import numbered
 from tfmagic.model.turn import Turn
 from tfmagic.runtime.errand import Errand, errand
 from tfmagic.runtime.full_collections import full_collections_postponed
 from tfmagic.runtime.hosted import building
 from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
 from tfmagic.runtime.runs import wait_until
-from tfmagic.runtime.values import checksum
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
@@ -59,10 +61,16 @@ class Life:
     began_with : dict or None
         For the model of a cell, a number for each variable's first value, which
         tells whether it was trained since.
+    safe_with : dict or None
+        The same for what it had learnt when that was last somewhere else too, in a
+        file or in the live object; None where it had learnt nothing by then.
+    came_unsaved : bool
+        Whether what it was built with is in no file that stays.
     saved : Saved or None
         Where it was last saved, and what was written.
     grew_bytes : int or None
-        By how much the process grew when it was built; None before that.
+        By how much the process grew when it was built; None before that, and where it
+        became smaller meanwhile.
     turn : Turn
         Whose command it is to change the model.
     """
@@ -74,6 +82,8 @@ class Life:
         self.fingerprint: object = None
         self.notes: tuple[str, ...] = ()
         self.began_with: dict[str, int] | None = None
+        self.safe_with: dict[str, int] | None = None
+        self.came_unsaved = False
         self.saved: Saved | None = None
         self.grew_bytes: int | None = None
         self.turn = turn or Turn(name)
@@ -147,12 +157,13 @@ class Life:
         if self._failure is not None:
             return "failed"
         # Looked at once: another thread may be dropping the model.
-        mode, cells = self._mode, list(self._cells)
+        mode = self._mode
         if mode is None or mode.parked:
             return "parked"
-        if mode.stopping or any(cell.given_up_at is not None for cell in cells):
-            return "stopping"
-        return "running" if cells or mode.running else "ready"
+        if not self._cells and not mode.running:
+            return "ready"
+        given_up = any(cell.given_up_at is not None for cell in list(self._cells))
+        return "stopping" if given_up or mode.stopping else "running"
 
     # -- how it comes to be, and goes ------------------------------------------------
 
@@ -177,7 +188,11 @@ class Life:
             let_in(partial(time.sleep, _POLL_S))
         try:
             if not self._dropped and self._mode is None:
-                self.build()
+                try:
+                    self.build()
+                except Exception:
+                    events().note("failed", self.name)
+                    raise
             mode = self._mode
             if self._dropped or mode is None:
                 raise self._gone()
@@ -200,7 +215,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building, full_collections_postponed():
+        with self._building, full_collections_postponed(), libraries().occasion(f"model {self.name}"):
             from tfmagic.model.sources.copying import built_from
 
             memory_policy().trim(_LEFT_OVER_BYTES)
@@ -218,14 +233,16 @@ class Life:
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
                 workers().call(built.mode.open)
                 if self.source.is_written_anew and self.began_with is None:
-                    began_with = workers().call(partial(checksums, built.mode))
+                    began_with = workers().call(partial(numbered, built.mode.values()))
             except BaseException:
                 built.mode.close()
                 raise
             self._failure = None
             # What reading took and has freed is no part of the model, nor is what was free before.
             memory_policy().trim(_LEFT_OVER_BYTES)
-            self.grew_bytes = max(0, rss_bytes() - before_bytes)
+            grew_bytes = rss_bytes() - before_bytes
+            # Smaller only for what others gave back meanwhile, which hides what the model took.
+            self.grew_bytes = grew_bytes if grew_bytes >= 0 else None
             self.notes = (*built.notes, *missing_device(self.options.device))
             self._mode, self.began_with = built.mode, began_with
             if self._dropped:
@@ -259,6 +276,17 @@ class Life:
             return let_in(self._sync)
 
     def _sync(self) -> int:
+        count = self._synced()
+        self.note_safe()
+        return count
+
+    def note_safe(self) -> None:
+        """Note that what it has learnt is somewhere else too, as it is now."""
+        mode = self.mode_now()
+        self.safe_with = workers().call(partial(numbered, mode.learnt())) if mode.may_have_learnt else None
+        self.came_unsaved = False
+
+    def _synced(self) -> int:
         mode = self.mode_now()
         present = mode.present
         if mode.anew is not None:
@@ -342,8 +370,3 @@ class Life:
             msg = f"model {self.name!r} was dropped when its name was added anew: run it again (models.{self.name})"
             return ModelStateError(msg)
         return ModelStateError(f"model {self.name!r} was dropped: add it again to run it")
-
-
-def checksums(mode: GraphMode | EagerMode) -> dict[str, int]:
-    """Return a number for the value of each of a model's variables, by name, which tells whether it has changed."""
-    return {name: checksum(value) for name, value in mode.values()}

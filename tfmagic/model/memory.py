@@ -27,6 +27,8 @@ class ModelMemoryRecord(TypedDict):
         By how much the process grew when it was built.
     run_peak_bytes
         What a run takes beside the weights, from the last traced one.
+    peak_awaits_trace
+        Whether that is not known yet, and a traced run would tell.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ModelMemoryRecord(TypedDict):
     constants_bytes: int | None
     grew_bytes: int | None
     run_peak_bytes: int | None
+    peak_awaits_trace: bool
 
 
 class MemoryRecord(TypedDict):
@@ -70,4 +73,5 @@ def _model(record: ModelRecord) -> ModelMemoryRecord:
         "constants_bytes": record["constants_bytes"],
         "grew_bytes": record["grew_bytes"],
         "run_peak_bytes": record["run_peak_bytes"],
+        "peak_awaits_trace": record["peak_awaits_trace"],
     }

@@ -187,6 +187,7 @@ class Model(Parking):
 
         with self.turn.taken():
             self.saved = let_in(partial(save, self, path, replace=replace))
+            let_in(self.note_safe)
         return self.saved.path
 
     @held_back
@@ -234,11 +235,12 @@ class Model(Parking):
             "constants_bytes": None if weights is None else weights.constants_bytes,
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
+            "peak_awaits_trace": self._trace is None and self.mode == "graph",
             "names": [] if mode is None else list(mode.room.names),
-            "calls": self._calls.count,
-            "last_latency_s": self._calls.last_latency_s,
-            "median_latency_s": self._calls.median_latency_s,
-            "last_error": self._failure or self._calls.last_error,
+            "calls": self.calls,
+            "last_latency_s": self.last_latency_s,
+            "median_latency_s": self.median_latency_s,
+            "last_error": self.last_error,
             "notes": list(self.notes),
         }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.errors import ModelStateError, ParkError, SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.eager_state import put_back, state_of
+from tfmagic.model.events import events
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.sources.file import FileSource
@@ -170,6 +171,7 @@ class Parking(Tenancy):
                 raise self._runs()
             record["written_bytes"] = written
             record["notes"] = _what_stays(mode, weights)
+        events().note("parked", self.name)
         return record
 
     def _runs(self) -> ModelStateError:
@@ -243,6 +245,11 @@ class Parking(Tenancy):
         mode.close()
         self.source.release()
 
+    @property
+    def object_spill(self) -> Spill | None:
+        """The file in which the state of its object is, while the object is let go of."""
+        return self._spill
+
     # -- coming back -------------------------------------------------------------------
 
     @held_back
@@ -290,11 +297,14 @@ class Parking(Tenancy):
             When its source has changed, or is gone, since it was parked.
         """
         __tracebackhide__ = True
-        if self._remembered is not None and self._spill is None:
+        was_parked = self._remembered is not None
+        if was_parked and self._spill is None:
             changed = self._changed()
             if changed is not None:
                 raise self._cannot_wake(changed)
         super().build()
+        if was_parked:
+            events().note("woken", self.name)
         # Now, and not when it was read: until here building could fail, or be interrupted.
         spill, self._spill = self._spill, None
         if spill is not None:
@@ -317,17 +327,20 @@ class Parking(Tenancy):
             self._made_optimizer = None if optimizer is None else weakref.ref(optimizer)
             if self._spill is not None:
                 put_back(mode, self._spill)
-                if self.began_with is not None:
-                    # Keras may have numbered its layers on.
-                    self.began_with = dict(zip(mode.named_variables(), self.began_with.values(), strict=False))
+                # Keras may have numbered its layers on.
+                self.began_with = _renamed(self.began_with, mode)
+                self.safe_with = _renamed(self.safe_with, mode)
 
     @contextmanager
     def _arriving(self, mode: GraphMode | EagerMode) -> Iterator[None]:
         """Make room for what takes its memory in the block, and keep it free meanwhile."""
+        was_parked = mode.parked
         with self._room_for(mode.weights()):
             if isinstance(mode, GraphMode) and mode.parked:
                 self._look_at_source(mode)
             yield
+        if was_parked:
+            events().note("woken", self.name)
 
     def _look_at_source(self, mode: GraphMode) -> None:
         changed = self._changed()
@@ -347,6 +360,10 @@ class Parking(Tenancy):
             f"{self.name} cannot wake: its source is {changed} since it was parked ({self.source.text}); "
             "put it back, or add the model again"
         )
+
+
+def _renamed(numbers: dict[str, int] | None, mode: EagerMode) -> dict[str, int] | None:
+    return None if numbers is None else dict(zip(mode.named_variables(), numbers.values(), strict=False))
 
 
 def _what_stays(mode: GraphMode, weights: Weights) -> list[str]:

@@ -19,9 +19,11 @@ class ModelRecord(TypedDict):
         The size of the constants in its graph, where a frozen one has its weights.
     grew_bytes
         By how much the process's resident memory grew when it was built, measured;
-        what other threads took meanwhile is in it.
+        what other threads took meanwhile is in it. None where it became smaller.
     run_peak_bytes
         The most that its last traced run had taken at one time, beside the weights.
+    peak_awaits_trace
+        Whether that is not known yet, and a traced run would tell; a live object's never does.
     copied
         Whether it has a graph of its own beside the live object that it came from.
     """
@@ -41,6 +43,7 @@ class ModelRecord(TypedDict):
     constants_bytes: int | None
     grew_bytes: int | None
     run_peak_bytes: int | None
+    peak_awaits_trace: bool
     names: list[str]
     calls: int
     last_latency_s: float | None

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
-from tfmagic.errors import InputError, NameTakenError, SourceError, UnknownNameError, did_you_mean
+from tfmagic.errors import InputError, NameTakenError, UnknownNameError, did_you_mean
 from tfmagic.model.budget import budget
+from tfmagic.model.events import events
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
 from tfmagic.model.turn import Turn
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _CELL_S = 5.0
 _END_S = 2.0
 
+Outcome = Literal["added", "kept", "renewed", "replaced"]
+
 
 @dataclass(frozen=True)
 class Admission:
@@ -51,7 +54,7 @@ class Admission:
     """
 
     model: Model
-    outcome: str
+    outcome: Outcome
     former: FormerRecord | None = None
 
 
@@ -67,7 +70,7 @@ class Models(Mapping[str, "Model"]):
         self._adding: set[str] = set()
         self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
         self._lock = threading.RLock()
-        budget().models = self._present
+        budget().models = self.present
 
     # -- a mapping -------------------------------------------------------------
 
@@ -258,6 +261,8 @@ class Models(Mapping[str, "Model"]):
                 if aside is not None:
                     going += [self._models[aside.name]] if aside.name in self._models else []
                     self._models[aside.name] = aside
+            if outcome != "kept":
+                events().note(outcome, name)
             with ExitStack() as stack:
                 # Each goes, also when the person will not wait for the run of another.
                 for one in going:
@@ -300,6 +305,7 @@ class Models(Mapping[str, "Model"]):
                 records = [model.record() for model in models]
                 for model in models:
                     del self._models[model.name]
+                    events().note("dropped", model.name)
             # Each goes, also when the person will not wait for the run of another.
             for model in reversed(models):
                 stack.callback(model.release)
@@ -321,11 +327,14 @@ class Models(Mapping[str, "Model"]):
 
     # -- looking -----------------------------------------------------------------
 
+    def present(self) -> list[Model]:
+        """Return every model that is there at this moment, in the order in which they were added."""
+        with self._lock:
+            return list(self._models.values())
+
     def records(self) -> list[ModelRecord]:
         """Return every model as plain data, in the order in which they were added."""
-        with self._lock:
-            models = list(self._models.values())
-        return [model.record() for model in models]
+        return [model.record() for model in self.present()]
 
     def inspect(self, path: Any) -> FileRecord:
         """Look at a file that could become a model, without loading it.
@@ -339,10 +348,6 @@ class Models(Mapping[str, "Model"]):
         from tfmagic.model.sources.inspection import inspect_path
 
         return inspect_path(path)
-
-    def _present(self) -> list[Model]:
-        with self._lock:
-            return list(self._models.values())
 
     def _turn_of(self, name: str) -> Turn:
         """Return the turn of whatever model has the name, now and later."""
@@ -365,7 +370,7 @@ class Models(Mapping[str, "Model"]):
 
 def _outcome(
     name: str, old: Model | None, source: Source, fingerprint: object, options: Options, *, replace: bool
-) -> str:
+) -> Outcome:
     """Return what adding a source under a name comes to, as `Admission` says it."""
     if old is None:
         return "added"
@@ -403,22 +408,10 @@ def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None,
 
 def _warm(model: Model) -> None:
     """Run a model once on zeros, with 1 for every free size."""
-    import numpy as np
+    from tfmagic.model.trial import zeros_for
 
-    signature = model.signature()
-    zeros: dict[str, Any] = {}
-    for spec in signature.required:
-        if spec.dtype is None or spec.shape is None:
-            msg = (
-                f"{model.name} cannot be warmed: the shape of its input {spec.name!r} is not known; "
-                "add it without --warm"
-            )
-            model.release()
-            raise SourceError(msg)
-        shape = tuple(1 if size is None else size for size in spec.shape)
-        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     try:
-        model.run_stoppable(zeros)
+        model.run_stoppable(zeros_for(model, "add it without --warm"))
     except BaseException:
         model.release()
         raise

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.errors import TfMagicError
-from tfmagic.model.former import trained
+from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.session import KernelSession
 
 if TYPE_CHECKING:
     from tfmagic.model.leaving import DropRecord
-    from tfmagic.model.model import Model
     from tfmagic.model.registry import Models
 
 
@@ -20,7 +18,7 @@ class ResetRecord(TypedDict):
     Attributes
     ----------
     unsaved
-        The models of cells that had learnt something which is in no file.
+        The models that had learnt something since they were last saved, or added.
     dropped
         What came of dropping all models.
     """
@@ -37,16 +35,6 @@ def reset(models: Models) -> ResetRecord:
     models
         The registry.
     """
-    unsaved = [name for name, model in models.items() if _has_unsaved_training(model)]
+    unsaved = [name for name, model in models.items() if is_unsaved(model)]
     KernelSession().close()
     return {"unsaved": unsaved, "dropped": models.drop(all=True)}
-
-
-def _has_unsaved_training(model: Model) -> bool:
-    if model.began_with is None or model.saved is not None or model.state not in {"ready", "parked"}:
-        return False
-    try:
-        return bool(trained(model))
-    except TfMagicError:
-        # What cannot be read cannot be told from what was trained.
-        return True

@@ -56,7 +56,7 @@ class OperationRecord(TypedDict):
     output_bytes: int | None
 
 
-class DeviceRecord(TypedDict):
+class TracedDeviceRecord(TypedDict):
     """Everything that ran on one device; of None it is not known where it ran."""
 
     device: str | None
@@ -91,7 +91,7 @@ class TraceRecord(TypedDict):
     operations: list[OperationRecord]
     shown: int
     rest: OperationRecord | None
-    devices: list[DeviceRecord]
+    devices: list[TracedDeviceRecord]
 
 
 class Trace:
@@ -115,6 +115,8 @@ class Trace:
     peak_bytes : int or None
         The most that the run had taken at one time, beside the weights; None where
         that was not recorded, as for a live object.
+    partition_graphs : iterable of GraphDef
+        The graphs that the run was cut into, one a device; none for a live object.
     """
 
     def __init__(
@@ -126,12 +128,14 @@ class Trace:
         chrome: Callable[[], str | None] = lambda: None,
         *,
         peak_bytes: int | None = None,
+        partition_graphs: Iterable[Any] = (),
     ) -> None:
         self.model = model
         self.mode = mode
         self.wall_s = wall_s
         self.executions = sorted(executions, key=lambda execution: execution.start_ns)
         self.peak_bytes = peak_bytes
+        self.partition_graphs = partition_graphs
         self._chrome = chrome
         self._total_s = sum(one.time_s for one in self.executions)
 
@@ -145,12 +149,12 @@ class Trace:
         return sorted(records, key=lambda record: -record["time_s"])
 
     @property
-    def devices(self) -> list[DeviceRecord]:
+    def devices(self) -> list[TracedDeviceRecord]:
         """What ran on each device, the busiest first."""
         found: dict[str | None, list[Execution]] = {}
         for one in self.executions:
             found.setdefault(one.device, []).append(one)
-        records: list[DeviceRecord] = [
+        records: list[TracedDeviceRecord] = [
             {
                 "device": device,
                 "operations": len({(one.name, one.type) for one in several}),
@@ -257,8 +261,15 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patienc
     outputs = mode.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
     wall_s = time.perf_counter() - began
     stats = metadata.step_stats
-    chrome = partial(chrome_trace, stats)
-    return outputs, Trace(request.model, mode.mode, wall_s, executions_of(stats), chrome, peak_bytes=peak_of(stats))
+    return outputs, Trace(
+        request.model,
+        mode.mode,
+        wall_s,
+        executions_of(stats),
+        partial(chrome_trace, stats),
+        peak_bytes=peak_of(stats),
+        partition_graphs=list(metadata.partition_graphs),
+    )
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -29,9 +29,10 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
     graph
         A ``tf.Graph``.
     fetches
-        Names of tensors.
+        Names of tensors and operations.
     """
-    waiting = [graph.get_tensor_by_name(name).op for name in fetches]
+    elements = [graph.as_graph_element(name) for name in fetches]
+    waiting = [one if isinstance(one, tf.Operation) else one.op for one in elements]
     seen: set[Any] = set()
     functions: set[str] = set()
     while waiting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.table import Table
-from tfmagic.panel.units import bytes_text
+from tfmagic.panel.units import bytes_text, peak_text
 from tfmagic.panel.view import View
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class MemoryPage(View):
                 bytes_text(one["weights_bytes"]),
                 bytes_text(one["constants_bytes"]),
                 bytes_text(one["grew_bytes"]),
-                "unknown until traced" if one["run_peak_bytes"] is None else bytes_text(one["run_peak_bytes"]),
+                peak_text(one["run_peak_bytes"], awaits_trace=one["peak_awaits_trace"]),
             )
             for one in record["models"]
         ]
@@ -84,5 +84,8 @@ def policy_rows(policy: PolicyRecord) -> list[tuple[str, str]]:
     return [
         ("memory policy", f'"{said}": {policy["why"]}'),
         ("set for it", "\n".join([*variables, *policy["calls"]]) or "nothing"),
-        ("trimmed from", f"{bytes_text(policy['trim_threshold_bytes'])} of free memory on, after a cell"),
+        (
+            "trimmed from",
+            f"{bytes_text(policy['trim_threshold_bytes'])} of free memory on, after and between cells",
+        ),
     ]

@@ -115,7 +115,7 @@ def woken_text(record: WakeRecord) -> str:
 
 def reset_text(record: ResetRecord) -> str:
     """Return the lines that say what a reset did, the training that went with it first."""
-    lines = [f"{name} was trained, and saved nowhere" for name in record["unsaved"]]
+    lines = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
     return "\n".join([*lines, dropped_text(record["dropped"]), "the session is closed; the next run opens it again"])
 
 

@@ -15,6 +15,11 @@ def bytes_text(count: int | None) -> str:
     return size_text(count)
 
 
+def peak_text(count: int | None, *, awaits_trace: bool) -> str:
+    """Return what a run takes at most; where that is not known, whether a traced run would tell."""
+    return f"{UNKNOWN} until traced" if awaits_trace else bytes_text(count)
+
+
 def seconds_text(seconds: float | None) -> str:
     """Return a duration in seconds as ``1.2 ms``; a dash where there was none yet."""
     if seconds is None:

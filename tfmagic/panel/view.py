@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.table import Table
-from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
+from tfmagic.panel.units import UNKNOWN, bytes_text, peak_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,6 @@ class ModelPage(View):
     def _facts(self) -> Table:
         record = self.record
         variables = UNKNOWN if record["variables"] is None else str(record["variables"])
-        peak = record["run_peak_bytes"]
         rows = [
             ("source", f"{record['source']} ({record['kind']})"),
             *([("path", record["path"])] if record["path"] else []),
@@ -119,7 +118,7 @@ class ModelPage(View):
             ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
             ("constants", bytes_text(record["constants_bytes"])),
             ("process grew by", bytes_text(record["grew_bytes"])),
-            ("peak of a run", "unknown until one is traced" if peak is None else bytes_text(peak)),
+            ("peak of a run", peak_text(record["run_peak_bytes"], awaits_trace=record["peak_awaits_trace"])),
             ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
             ("names", ", ".join(record["names"]) or "none"),
         ]

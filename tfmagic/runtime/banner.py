@@ -2,26 +2,23 @@
 
 Importing TensorFlow prints ten lines on stderr, most of them twice (it carries two
 copies of the code that prints them), before the variable that should silence them
-counts. They are informational; whatever is not passes through.
+counts. They are informational and go to the log alone; whatever is not is shown.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tfmagic.runtime.native_log import native_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _STDERR = 2
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_INFORMATION = re.compile(
-    rb"I\d{4} |WARNING: All log messages before absl::InitializeLog"
-    rb"|To enable the following instructions:.*rebuild TensorFlow"
-)
 
 
 @contextmanager
@@ -32,6 +29,9 @@ def without_banners() -> Iterator[None]:
     ``TF_CPP_MIN_LOG_LEVEL``; warnings and errors do not. When the block raises,
     every line comes out.
     """
+    # Also with a log to take them: below the level TensorFlow does not even make the
+    # texts, and a person who looks at the log looks for what is wrong. Who wants to
+    # read it all sets the level to 0.
     ours = _LEVEL not in os.environ
     os.environ.setdefault(_LEVEL, "1")
     stderr = _duplicate(_STDERR)
@@ -67,6 +67,6 @@ def _held_back(stderr: int) -> Iterator[None]:
         finally:
             os.dup2(stderr, _STDERR)
             held.seek(0)
-            for line in held:
-                if failed or not _INFORMATION.match(line):
-                    os.write(_STDERR, line)
+            written = held.read()
+            shown = native_log().heard(written)
+            native_log().pass_on(written if failed else shown)

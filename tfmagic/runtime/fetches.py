@@ -80,6 +80,29 @@ def graph_of(element: Any, default: Any) -> Any:
     raise TypeError(msg)
 
 
+def names_of(fetches: Any, graph: Any) -> tuple[str, ...] | None:
+    """Return the names of the tensors and operations that a run of one graph fetches, None where they are not known.
+
+    Parameters
+    ----------
+    fetches
+        Their structure.
+    graph
+        The graph.
+    """
+    names: list[str] = []
+    try:
+        for leaf in leaves(fetches):
+            if isinstance(leaf, (tf.Tensor, tf.Operation)):
+                names.append(leaf.name)
+            else:
+                parts = tf.nest.flatten(leaf, expand_composites=True)
+                names.extend(graph.as_graph_element(part).name for part in parts)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return tuple(names)
+
+
 def feeds_by_graph(
     feeds: Mapping[Any, Any],
     graphs: list[Any],

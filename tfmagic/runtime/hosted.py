@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.runtime.away import Away
+    from tfmagic.runtime.spill import Spill
 
 v1 = tf.compat.v1
 
@@ -56,14 +57,14 @@ class OpenGraph:
         The native session.
     closed : bool
         Whether it has been closed since.
-    fetched : set
-        What prepared calls have fetched.
+    fetched
+        Takes what prepared calls fetch.
     """
 
-    def __init__(self, native: NativeSession) -> None:
+    def __init__(self, native: NativeSession, fetched: set[tuple[str, ...]]) -> None:
         self.native = native
         self.closed = False
-        self.fetched: set[tuple[str, ...]] = set()
+        self.fetched = fetched
         self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
         self._making = threading.Lock()
 
@@ -108,6 +109,10 @@ class HostedGraph:
         Gives a context in which a native session is opened: memory may have to be made for it.
     changed : bool
         Whether anything but prepared calls was run since the graph was filled.
+    fetched : set
+        The names that runs have fetched since its values were those of its source.
+    assigned : bool
+        Whether variables were given values since then otherwise than by such runs.
     """
 
     def __init__(self) -> None:
@@ -118,6 +123,8 @@ class HostedGraph:
         self.evictions = 0
         self.runs = Runs(self)
         self.changed = False
+        self.fetched: set[tuple[str, ...]] = set()
+        self.assigned = False
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
@@ -167,7 +174,8 @@ class HostedGraph:
 
     @held_back
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
-        opened = OpenGraph(NativeSession(graph=graph, config=config()))
+        opened = OpenGraph(NativeSession(graph=graph, config=config()), self.fetched)
+        before = frozenset(self.fetched)
         self._unready = True
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
@@ -175,7 +183,7 @@ class HostedGraph:
             # After `opened` is set: an eviction from here on finds it, and closes it.
             self.check(run)
             let_in(lambda: self._fill(graph, opened.native))
-            self._arrived()
+            self._arrived(before)
         except Exception as error:
             closed_meanwhile = opened.closed
             self._close()
@@ -196,11 +204,14 @@ class HostedGraph:
         if away is not None:
             away.put_back(graph, native)
 
-    def _arrived(self) -> None:
+    def _arrived(self, before: frozenset[tuple[str, ...]]) -> None:
         """Let go of what was away; no interrupt comes here, after which neither place would have it."""
         away, self._away = self._away, None
         # What was put back is not what the source gives.
         self.changed = away is not None and away.is_whole
+        # What the fill itself ran has changed nothing.
+        self.fetched.intersection_update(before if self.changed else ())
+        self.assigned = self.assigned and self.changed
         if away is not None:
             away.discard()
 
@@ -284,6 +295,12 @@ class HostedGraph:
     def parked_whole(self) -> bool:
         """Whether every variable is among what is away."""
         return self.parked and self._away is not None and self._away.is_whole
+
+    @property
+    def spill(self) -> Spill | None:
+        """The file in which everything is that it held, while that is away."""
+        away = self._away
+        return away.spill if self.parked and isinstance(away, OnDisk) else None
 
     @held_back
     def park(self, keep: Callable[[OpenGraph], Away]) -> bool:

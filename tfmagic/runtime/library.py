@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.errors import MissingTensorFlowError
 from tfmagic.runtime.banner import without_banners
+from tfmagic.runtime.libraries import IMPORT, libraries
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _imported() -> ModuleType:
     memory_policy().apply()
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
-    with without_banners():
+    with without_banners(), libraries().occasion(IMPORT):
         return importlib.import_module("tensorflow")
 
 

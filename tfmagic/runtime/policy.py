@@ -28,6 +28,7 @@ SETTINGS = {
 }
 """What TensorFlow reads from the environment when it first takes memory, and what "return" sets there."""
 
+_GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
 _TRIM_BYTES = 256_000_000
 
 
@@ -75,6 +76,7 @@ class MemoryPolicy:
         self._set: dict[str, str] = {}
         self._own: dict[str, str] = {}
         self._applied = self._read = self._late = False
+        self._grows = True
 
     def apply(self) -> None:
         """Set what the policy needs, the first time; whatever comes too late is left alone, and `record` says so."""
@@ -87,7 +89,7 @@ class MemoryPolicy:
                 if name in os.environ:
                     self._own[name] = os.environ[name]
                 else:
-                    self._set[name] = os.environ[name] = value
+                    self._set[name] = os.environ[name] = str(self._grows).lower() if name == _GROWTH else value
         malloc().keep_buffers()
 
     def choose(self, policy: str) -> None:
@@ -115,6 +117,31 @@ class MemoryPolicy:
             self._applied = False
         else:
             self.apply()
+
+    @property
+    def grows_on_gpus(self) -> bool:
+        """Whether TensorFlow takes a GPU's memory as it needs it, where nobody has said otherwise outside."""
+        return self._grows
+
+    def grow_on_gpus(self, grow: bool) -> None:  # noqa: FBT001 - a setting's value
+        """Have TensorFlow take a GPU's memory as it needs it, or all at once.
+
+        Raises
+        ------
+        SettingError
+            When TensorFlow has made its devices already.
+        """
+        if grow == self._grows:
+            return
+        if self._read or has_taken_memory():
+            msg = (
+                f"gpu_memory_growth is {self._grows} for the life of this kernel: TensorFlow has made its devices "
+                f"already (in ipython_config.py: c.TfMagic.gpu_memory_growth = {grow})"
+            )
+            raise SettingError(msg)
+        self._grows = grow
+        if self._applied and _GROWTH not in self._own:
+            self._set[_GROWTH] = os.environ[_GROWTH] = str(grow).lower()
 
     def settle(self, config: Callable[[], Any]) -> None:
         """Take the variables out of the environment again, once TensorFlow has read them: children need not.

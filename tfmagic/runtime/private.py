@@ -210,6 +210,29 @@ def traces_of(function: Any) -> list[Any]:
     return list(listed()) if callable(listed) else []
 
 
+@contextmanager
+def collected_graphs() -> Iterator[list[Any]]:
+    """Collect the partition graphs of functions that are first run in the block; the list is filled at its end.
+
+    It is what ``tf.summary.trace_on`` switches, for the whole process. Without the
+    private names none are collected.
+    """
+    found: list[Any] = []
+    try:
+        from tensorflow.python.eager import context
+
+        here = context.context()
+        here.enable_graph_collection()
+    except (ImportError, AttributeError):
+        yield found
+        return
+    try:
+        yield found
+    finally:
+        found.extend(here.export_run_metadata().partition_graphs)
+        here.disable_graph_collection()
+
+
 _manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
 
 
@@ -298,3 +321,42 @@ def delete_session(native: Any) -> None:
         made, native._session = native._session, None  # noqa: SLF001
     if made is not None:
         client.TF_DeleteSession(made)
+
+
+def registered_kernels() -> list[Any]:
+    """Return the ``KernelDef`` of every kernel that is registered in this process.
+
+    There is no public name for them; where the private one has gone there are none, and
+    a library that defines an operation again is refused whatever its kernels are for.
+    """
+    try:
+        from tensorflow.python.framework import kernels
+    except ImportError:
+        return []
+    return list(kernels.get_all_registered_kernels().kernel)
+
+
+def registered_operation(name: str) -> Any:
+    """Return the ``OpDef`` under which an operation is registered, None where there is none."""
+    try:
+        from tensorflow.python.framework import op_def_registry
+    except ImportError:
+        return None
+    return op_def_registry.get(name)
+
+
+def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tuple[list[Any], list[Any]]:
+    """Return the ``KernelDef`` that `after` has and `before` has not, and the ``OpDef`` of a serialized list."""
+    from collections import Counter
+
+    from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
+
+    first = Counter(one.SerializeToString() for one in kernel_def_pb2.KernelList.FromString(before).kernel)
+    fresh = []
+    for one in kernel_def_pb2.KernelList.FromString(after).kernel:
+        text = one.SerializeToString()
+        if first[text]:
+            first[text] -= 1
+        else:
+            fresh.append(one)
+    return fresh, list(op_def_pb2.OpList.FromString(operations).op)

@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
-from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, replace_leaves
+from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, names_of, replace_leaves
 from tfmagic.runtime.hosted import Fill, OpenGraph, hosted, label_of, never_began
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
@@ -172,7 +172,7 @@ class KernelSession(Tf1Interface):
             The caller's; where it has a deadline, the native run ends between two
             operations when that has passed.
         metadata
-            A ``RunMetadata`` that is to get a full trace of the run.
+            A ``RunMetadata`` that is to get a full trace of the run, and the graphs that it was cut into.
 
         Returns
         -------
@@ -197,6 +197,7 @@ class KernelSession(Tf1Interface):
             options = (patience or Patience()).run_options()
             if metadata is not None:
                 options.trace_level = v1.RunOptions.FULL_TRACE
+                options.output_partition_graphs = True
             # A prepared call has its options for good; these are of this run.
             return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
 
@@ -230,6 +231,11 @@ class KernelSession(Tf1Interface):
         copy = v1.ConfigProto()
         copy.CopyFrom(self._config if self._config is not None else derive())
         return copy
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the configuration is in force for the life of the process."""
+        return self._frozen
 
     def list_devices(self) -> list[Any]:
         """Return the devices that graphs run on, as TF1's."""
@@ -380,7 +386,13 @@ class KernelSession(Tf1Interface):
         def use(opened: OpenGraph) -> Any:
             __tracebackhide__ = True
             record.changed = True
-            return opened.native.run(fetches, feeds, options, metadata)
+            names = names_of(fetches, graph)
+            if names is not None:
+                record.fetched.add(names)
+            came = opened.native.run(fetches, feeds, options, metadata)
+            # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
+            record.assigned = record.assigned or names is None
+            return came
 
         run = record.begin()
         try:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ForeignTensorError
 from tfmagic.runtime.fetches import graph_of, in_order, leaves
+from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.private import session_interface
 
 if TYPE_CHECKING:
@@ -84,4 +85,7 @@ class Tf1Interface(session_interface()):  # type: ignore[misc]  # a base that is
         if len(graphs) != 1:
             msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
             raise ForeignTensorError(msg)
-        return self.open(graphs[0])
+        # Nobody looks at what each part fetches.
+        native, record = self.open(graphs[0]), hosted(graphs[0])
+        record.changed = record.assigned = True
+        return native

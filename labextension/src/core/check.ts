@@ -69,8 +69,8 @@ const snapshot = record({
   ),
   libraries: known(
     record({
-      total: number,
-      tensorflow: number,
+      count: number,
+      of_tensorflow: number,
       since_load: number,
       loads: maybe,
       unloads: maybe,
@@ -91,7 +91,7 @@ const history = record({
   events: list(
     record({
       time_s: number,
-      kind: oneOf('added', 'renewed', 'parked', 'woken', 'dropped', 'reset', 'failed'),
+      kind: oneOf('added', 'renewed', 'replaced', 'parked', 'woken', 'dropped', 'reset', 'failed'),
       model: text
     })
   )

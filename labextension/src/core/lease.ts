@@ -13,6 +13,11 @@ export class Lease {
     return this.timer !== null;
   }
 
+  /** Ask to be sent everything anew. */
+  renew(): void {
+    if (this.held) this.tell(true);
+  }
+
   look(viewer: object, looking: boolean): void {
     if (looking) this.lookers.add(viewer);
     else this.lookers.delete(viewer);

@@ -51,7 +51,7 @@ export class Libraries implements View {
       this.counted,
       counts === null
         ? t('Not counted yet.')
-        : tn('{n} shared object', '{n} shared objects', counts.total) +
+        : tn('{n} shared object', '{n} shared objects', counts.count) +
             t(
               '; {since} came since tfmagic was loaded. The loader has loaded {loads} ever and unloaded {unloads}.',
               {

@@ -1,6 +1,8 @@
 import { Calls } from './calls';
 import { isHistory, isSnapshot, otherSchema } from './check';
 import { Lease } from './lease';
+import { Merged } from './merge';
+import { isRecord } from './shape';
 import { extended } from './tail';
 import { SCHEMA, type History, type Snapshot } from './snapshot';
 import { t } from './text';
@@ -18,6 +20,9 @@ export class LiveStore implements Store {
   private receivedMs: number | null = null;
   private readonly listeners = new Set<() => void>();
   private ticker: ReturnType<typeof setInterval> | null = null;
+  // Two pages may share one channel, and one of them may look away.
+  private readonly page = Math.random().toString(36).slice(2, 10);
+  private readonly merged = new Merged();
   private readonly calls: Calls;
   private readonly lease: Lease;
 
@@ -25,7 +30,7 @@ export class LiveStore implements Store {
     this.calls = new Calls(send);
     this.lease = new Lease(looking => {
       // That a kernel has not heard it shows soon enough: no snapshot comes.
-      if (!this.gone) this.request('watch', { looking }).catch(() => undefined);
+      if (!this.gone) this.request('watch', { looking, page: this.page }).catch(() => undefined);
     });
   }
 
@@ -92,9 +97,15 @@ export class LiveStore implements Store {
     this.notify();
   }
 
-  /** Take any message: an answer to a request, or one that is not for this page. */
+  /** Take any message: a snapshot, an answer to a request, or one that is not for this page. */
   takeMessage(message: unknown): void {
-    this.calls.take(message);
+    if (!isRecord(message) || message.kind !== 'snapshot') {
+      this.calls.take(message);
+      return;
+    }
+    const whole = this.merged.take(message);
+    if (whole === null) this.lease.renew();
+    else this.takeSnapshot(whole);
   }
 
   /** The channel to the kernel has ended. Should it live after all, its next snapshot shows it. */
@@ -103,7 +114,7 @@ export class LiveStore implements Store {
     this.gone = true;
     this.calls.failAll(t('the kernel of this panel has ended'));
     // One question after all: a channel that lives answers it with a snapshot, which undoes this.
-    if (this.lease.held) this.calls.start('watch', { looking: true }).catch(() => undefined);
+    if (this.lease.held) this.calls.start('watch', { looking: true, page: this.page }).catch(() => undefined);
     this.notify();
   }
 

@@ -154,8 +154,8 @@ function libraries(counts: LibraryCounts | null): string {
   return t(
     '{total} shared objects are loaded, {tensorflow} of them TensorFlow’s; {since} came since tfmagic was loaded.',
     {
-      total: count(counts.total),
-      tensorflow: count(counts.tensorflow),
+      total: count(counts.count),
+      tensorflow: count(counts.of_tensorflow),
       since: count(counts.since_load)
     }
   );

@@ -18,6 +18,7 @@ export type RequestKind = keyof Results;
 export type ModelRequest = 'show' | 'placement' | 'park' | 'wake' | 'drop' | 'trace';
 export interface Fields {
   looking?: boolean;
+  page?: string;
   model?: string;
 }
 

@@ -46,8 +46,8 @@ export interface Device {
 }
 
 export interface LibraryCounts {
-  total: number;
-  tensorflow: number;
+  count: number;
+  of_tensorflow: number;
   since_load: number;
   loads: number | null;
   unloads: number | null;
@@ -130,7 +130,8 @@ export interface HistoryPoint {
   devices: Record<string, number>;
 }
 
-export type EventKind = 'added' | 'renewed' | 'parked' | 'woken' | 'dropped' | 'reset' | 'failed';
+export type EventKind =
+  'added' | 'renewed' | 'replaced' | 'parked' | 'woken' | 'dropped' | 'reset' | 'failed';
 
 export interface HistoryEvent {
   time_s: number;

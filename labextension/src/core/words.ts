@@ -23,6 +23,8 @@ export function eventWord(kind: EventKind): string {
       return t('added');
     case 'renewed':
       return t('renewed');
+    case 'replaced':
+      return t('replaced');
     case 'parked':
       return t('parked');
     case 'woken':

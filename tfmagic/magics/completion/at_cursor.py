@@ -9,6 +9,7 @@ from tfmagic.magics.completion.model_line import model_line
 from tfmagic.magics.completion.offer import Offers
 from tfmagic.magics.completion.python_names import PythonNames
 from tfmagic.magics.completion.run_line import run_line
+from tfmagic.magics.completion.runtime_line import runtime_line
 from tfmagic.magics.line import begun
 from tfmagic.model.glance import glance
 
@@ -33,8 +34,10 @@ def offers_at(shell: Any, text: str, row: int, column: int) -> Offers | None:
         if room is None:
             return None
         return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
-    if _has_ended(place.before):
+    if _has_ended(place.before) or place.magic == "tf_panel":
         return Offers()
+    if place.magic == "tf_runtime":
+        return Offers() if place.cell else runtime_line(place)
     room = None if place.room is None else glance(place.room)
     names = PythonNames(shell, {} if room is None else {**room.bound, **room.names})
     return model_line(place, names) if place.magic == "tf_model" else run_line(place, names)

@@ -16,7 +16,7 @@ from tfmagic.magics.run_magic import CELL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAGIC = r"(?P<magic>tf_model|tf_run)\s"
+_MAGIC = r"(?P<magic>tf_model|tf_panel|tf_runtime|tf_run)\s"
 _OPENING = re.compile(rf"\s*%%{_MAGIC}")
 # Also behind another line magic, as in "%time %tf_run …".
 _LINE = re.compile(rf"\s*(?:%(?!tf_)\w+(?:\s+-\S+)*\s+)?%{_MAGIC}")
@@ -26,12 +26,12 @@ _AUTOMAGIC = re.compile(rf"\s*{_MAGIC}(?!\s*[=,])")
 
 @dataclass(frozen=True)
 class MagicLine:
-    """A line of ``%tf_model`` or ``%tf_run`` that the cursor is in.
+    """A line of one of tfmagic's magics that the cursor is in.
 
     Attributes
     ----------
     magic
-        ``tf_model`` or ``tf_run``.
+        ``tf_model``, ``tf_panel``, ``tf_run`` or ``tf_runtime``.
     cell
         Whether it is a cell magic's first line.
     before, after

@@ -1,4 +1,4 @@
-"""Paths of models: folders, and files of the kinds that hold one."""
+"""Paths of models and of op libraries: folders, and files of the kinds that hold one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GRAPH = "saved_model.pb"
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]{}#;'\"]|^-")
 
 
-def paths(typed: str, *, quoted: bool) -> Offers:
+def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = _MODELS) -> Offers:
     """Offer the paths that begin as typed; folders end in a slash.
 
     Parameters
@@ -23,12 +23,14 @@ def paths(typed: str, *, quoted: bool) -> Offers:
         The path as far as it has been typed, without its opening quote.
     quoted
         Whether there is such a quote; where there is none, a path that needs one gets it.
+    suffixes
+        How the names of files end that are offered.
     """
     folder = typed[: max(typed.rfind("/"), typed.rfind(os.sep)) + 1]
     try:
         if typed.startswith("~") and not folder:
             return starting(typed, [f"{typed}/"] if Path(typed).expanduser().is_dir() else [], "path")
-        names = _names(Path(folder or ".").expanduser())
+        names = _names(Path(folder or ".").expanduser(), suffixes)
     except (OSError, ValueError, RuntimeError):  # unreadable, no path, nobody's home
         return Offers(typed)
     hidden = typed[len(folder) :].startswith(".")
@@ -44,10 +46,10 @@ def _in_quotes(path: str) -> str:
     return f"{quote}{path}" if path.endswith("/") else f"{quote}{path}{quote}"
 
 
-def _names(folder: Path) -> list[str]:
-    """Return what a folder holds: files that could be a model, and folders with a slash."""
+def _names(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """Return what a folder holds: files that could be meant, and folders with a slash."""
     with os.scandir(folder) as entries:
         found = sorted((entry.name, entry.is_dir()) for entry in entries)
-    if (_GRAPH, False) in found:
+    if suffixes is _MODELS and (_GRAPH, False) in found:
         return [_GRAPH]
-    return [f"{name}/" if is_folder else name for name, is_folder in found if is_folder or name.endswith(_MODELS)]
+    return [f"{name}/" if is_folder else name for name, is_folder in found if is_folder or name.endswith(suffixes)]

@@ -1,0 +1,194 @@
+"""A real JupyterLab with a real browser before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from playwright.sync_api import Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from playwright.sync_api import Browser
+
+CHROMIUM = "/usr/bin/chromium"
+CHECKOUT = Path(__file__).resolve().parents[2]
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+_PATIENCE_MS = 60_000
+
+
+class Lab:
+    """A JupyterLab server over a folder.
+
+    Attributes
+    ----------
+    folder : Path
+        Where its notebooks are.
+    url : str
+        Where it answers.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._token = secrets.token_hex(8)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+        settings = folder / "home"
+        self._log = (folder / "lab.log").open("wb")
+        self._server = subprocess.Popen(  # noqa: S603 - our own server
+            [
+                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
+                *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
+                *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"),
+                "--LabApp.news_url=None",
+            ],
+            cwd=folder,
+            env={
+                **environment,
+                "PYTHONPATH": str(CHECKOUT),
+                "JUPYTER_CONFIG_DIR": str(settings / "config"),
+                "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
+                "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+                "JUPYTER_PREFER_ENV_PATH": "1",
+                "TF_CPP_MIN_LOG_LEVEL": "1",
+            },
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        for _ in range(600):
+            try:
+                self.get("api/status")
+            except OSError:
+                if self._server.poll() is not None:
+                    break
+                time.sleep(0.1)
+            else:
+                return
+        msg = f"JupyterLab did not start: {(self.folder / 'lab.log').read_text()[-2000:]}"
+        raise RuntimeError(msg)
+
+    def get(self, path: str) -> Any:
+        """Return what the server's REST interface says."""
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{self.url}/{path}", headers={"Authorization": f"token {self._token}"}
+        )
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
+            return json.load(answer)
+
+    def write(self, name: str, cells: Sequence[str]) -> None:
+        """Put a notebook of these cells into the folder."""
+        notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],  # type: ignore[no-untyped-call]
+            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+        )
+        nbformat.write(notebook, self.folder / name)  # type: ignore[no-untyped-call]
+
+    def address(self, name: str) -> str:
+        """Return where a notebook is shown, in a workspace of its own."""
+        workspace = name.partition(".")[0]
+        return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self._token}"
+
+    def stop(self) -> None:
+        """End the server, and its kernels with it."""
+        self._server.terminate()
+        try:
+            self._server.wait(20)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+        self._log.close()
+
+
+class Notebook:
+    """A notebook in a browser's page."""
+
+    def __init__(self, lab: Lab, page: Page, name: str) -> None:
+        self.lab, self.page, self.name = lab, page, name
+        page.set_default_timeout(_PATIENCE_MS)
+        page.goto(lab.address(name))
+        self.wait_until_open()
+
+    def wait_until_open(self) -> None:
+        """Wait until its cells and its kernel are there."""
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+        self.page.wait_for_function(
+            "() => { const panel = window.jupyterapp?.shell.currentWidget;"
+            " const kernel = panel?.sessionContext?.session?.kernel;"
+            " return kernel && kernel.status !== 'unknown' && kernel.connectionStatus === 'connected'; }"
+        )
+
+    def run(self, cell: int, *, wait: bool = True) -> None:
+        """Run a cell; without `wait` it goes on."""
+        self.page.evaluate(
+            "async number => { const panel = window.jupyterapp.shell.currentWidget;"
+            " panel.content.activeCellIndex = number; panel.content.deselectAll();"
+            " window.jupyterapp.commands.execute('notebook:run-cell'); }",
+            cell,
+        )
+        if wait:
+            self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Wait until no cell runs or waits."""
+        self.page.wait_for_function(
+            "() => { const panel = window.jupyterapp.shell.currentWidget;"
+            " const prompts = [...panel.node.querySelectorAll('.jp-InputPrompt')].map(one => one.textContent);"
+            " return !prompts.some(text => text.includes('*'))"
+            " && panel.sessionContext.session.kernel.status === 'idle'; }"
+        )
+
+    def is_busy(self) -> bool:
+        """Return whether a cell runs."""
+        return bool(
+            self.page.evaluate(
+                "() => [...window.jupyterapp.shell.currentWidget.node.querySelectorAll('.jp-InputPrompt')]"
+                ".some(one => one.textContent.includes('*'))"
+            )
+        )
+
+    def interrupt(self) -> None:
+        """Press the Stop button."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+
+    def output(self, cell: int) -> str:
+        """Return the text of a cell's outputs."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea").inner_text()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Give Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()

@@ -1,0 +1,69 @@
+"""The record of memory: what is not known of a model is None."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from making import add_cell
+from training import EAGER, LINEAR, NAMES, X
+
+from tfmagic import models
+from tfmagic.model.memory import memory_record
+from tfmagic.panel.memory import MemoryPage
+from tfmagic.panel.view import ModelPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGE = 50_000_000
+
+
+@pytest.fixture(autouse=True)
+def _none_left() -> Iterator[None]:
+    yield
+    models.drop(all=True)
+
+
+def shown() -> tuple[Any, str]:
+    (record,) = memory_record()["models"]
+    peak = next(line for line in ModelPage(models.net.record()).text().splitlines() if "peak of a run" in line)
+    last = MemoryPage(memory_record()).text().splitlines()[-1]
+    said = peak.partition("peak of a run")[2].strip()
+    assert last.endswith(said)
+    return record["run_peak_bytes"], said
+
+
+def test_growth_is_unknown_where_the_process_became_smaller_meanwhile() -> None:
+    kept = [np.ones(LARGE)]
+    add_cell("net", f"    kept.clear()\n{LINEAR}", {**NAMES, "kept": kept})
+    assert kept == []
+    assert memory_record()["models"][0]["grew_bytes"] is None
+    assert "unknown" in MemoryPage(memory_record()).text().splitlines()[-1]
+
+
+def test_growth_is_measured() -> None:
+    code = f"    v = tf.compat.v1.get_variable('v', [{LARGE}], initializer=tf.compat.v1.ones_initializer())\n{LINEAR}"
+    add_cell("net", code, NAMES)
+    grew = memory_record()["models"][0]["grew_bytes"]
+    assert grew is not None
+    assert grew > 3 * LARGE
+
+
+def test_what_a_run_takes_is_unknown_until_one_is_traced() -> None:
+    model = add_cell("net", LINEAR, NAMES).model
+    model(X)
+    assert shown() == (None, "unknown until traced")
+    model.run(X, trace=True)
+    count, said = shown()
+    assert count > 0
+    assert said.endswith("B")
+
+
+def test_what_a_live_objects_run_takes_is_unknown_traced_or_not() -> None:
+    model = add_cell("net", EAGER, NAMES, eager=True).model
+    model(X)
+    assert shown() == (None, "unknown")
+    model.run(X, trace=True)
+    assert shown() == (None, "unknown")

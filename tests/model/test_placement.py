@@ -1,0 +1,219 @@
+"""Where operations and variables are: what was asked for, and what a run's own partition graphs say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from making import printed, scale_graph, variable_graph
+
+from tfmagic import models
+from tfmagic.model.placement import PlacementRecord, placement
+from tfmagic.runtime.partition_graphs import is_elsewhere, requested
+
+v1 = tf.compat.v1
+
+TWO_DEVICES = """
+    import json
+    import numpy as np
+    import tensorflow as tf
+    from tfmagic import models, session
+    from tfmagic.model.placement import placement
+    v1 = tf.compat.v1
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+"""
+GRAPH = """
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [None, 3], "x")
+        with tf.device("/cpu:1"):
+            w = v1.get_variable("w", initializer=np.ones((3, 2), np.float32))
+            unused = v1.get_variable("unused", initializer=np.ones(5, np.float32))
+            product = tf.matmul(x, w, name="product")
+        with tf.device("/gpu:0"):
+            tf.nn.relu(product, name="y")
+    net = models.add("net", graph, inputs="x", outputs="y")
+"""
+
+
+def by_name(records: Any) -> dict[str, Any]:
+    return {one["name"]: one for one in records}
+
+
+def two_devices(code: str) -> PlacementRecord:
+    record: PlacementRecord = json.loads(printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net)))")[-1])
+    return record
+
+
+@pytest.mark.slow
+def test_operations_are_where_the_partition_graphs_have_them() -> None:
+    code = (
+        GRAPH
+        + """
+    metadata = v1.RunMetadata()
+    with v1.Session(graph=graph, config=v1.ConfigProto(device_count={"CPU": 2}, allow_soft_placement=True)) as own:
+        own.run(w.initializer)
+        options = v1.RunOptions(output_partition_graphs=True)
+        own.run("y:0", {"x:0": np.ones((1, 3))}, options, metadata)
+    print(json.dumps({
+        node.name: node.device[-5:] for part in metadata.partition_graphs for node in part.node if node.op[0] != "_"
+    }))
+"""
+    )
+    lines = printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net)))")
+    native, record = json.loads(lines[-2]), json.loads(lines[-1])
+    assert native["y"] == "CPU:0"
+    found = {one["name"]: one["actual"] for one in record["operations"]}
+    assert {name: found.get(name) for name in native} == native
+
+
+@pytest.mark.slow
+def test_soft_placement_that_moved_something_is_pointed_out() -> None:
+    record = two_devices(GRAPH)
+    operations, variables = by_name(record["operations"]), by_name(record["variables"])
+    assert (operations["y"]["requested"], operations["y"]["actual"], operations["y"]["moved"]) == (
+        "GPU:0",
+        "CPU:0",
+        True,
+    )
+    assert record["operations"][0]["name"] == "y"
+    assert (operations["product"]["actual"], operations["product"]["moved"]) == ("CPU:1", False)
+    assert (variables["w"]["actual"], variables["w"]["moved"]) == ("CPU:1", False)
+    # No run of this signature has it.
+    assert (variables["unused"]["requested"], variables["unused"]["actual"]) == ("CPU:1", None)
+    assert record["moved"] == 1
+
+
+@pytest.mark.slow
+def test_devices_have_their_operations_variables_bytes_and_time() -> None:
+    record = two_devices(GRAPH)
+    devices = {one["device"]: one for one in record["devices"] or ()}
+    assert set(devices) == {"CPU:0", "CPU:1"}
+    assert (devices["CPU:1"]["variables"], devices["CPU:1"]["bytes"]) == (1, 24)
+    assert (devices["CPU:0"]["variables"], devices["CPU:0"]["bytes"]) == (0, 0)
+    assert sum(one["share"] or 0 for one in devices.values()) == pytest.approx(1)
+    assert sum(one["operations"] for one in devices.values()) == record["total"]
+
+
+@pytest.mark.slow
+def test_a_live_object_is_where_its_function_ran() -> None:
+    record = two_devices("""
+    class Net(tf.Module):
+        def __init__(self):
+            with tf.device("/cpu:1"):
+                self.w = tf.Variable(tf.ones([3, 2]), name="w")
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], name="x")])
+        def __call__(self, x):
+            with tf.device("/cpu:1"):
+                product = tf.matmul(x, self.w, name="product")
+            with tf.device("/gpu:0"):
+                return tf.nn.relu(product, name="y")
+    net = models.add("net", Net())
+    """)
+    operations = {one["name"].rpartition("/")[2]: one for one in record["operations"]}
+    assert (operations["product"]["requested"], operations["product"]["actual"]) == ("CPU:1", "CPU:1")
+    assert (operations["y"]["actual"], operations["y"]["moved"]) == ("CPU:0", True)
+    assert [one["actual"] for one in record["variables"]] == ["CPU:1"]
+
+
+def test_nothing_is_told_from_the_request_alone() -> None:
+    graph, x, _ = scale_graph(2.0)
+    net = models.add("net", graph, device="cpu")
+    assert net.placement is None
+    net(np.ones(2, np.float32))
+    assert net.placement is None
+    net.run(np.ones(2, np.float32), trace=True)
+    record = placement(net)
+    assert record["known_from"] == "its last traced run"
+    assert {one["actual"] for one in record["operations"]} == {"CPU:0"}
+    del x
+
+
+def test_a_model_that_a_run_would_change_is_not_run_on_zeros() -> None:
+    graph, _ = variable_graph(1.0)
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [], "x")
+        (w,) = v1.global_variables()
+        tf.identity(v1.assign_add(w, x), name="y")
+    net = models.add("net", graph, inputs="x", outputs="y")
+    before = net.names
+    record = placement(net)
+    assert record["known_from"] is None
+    assert record["note"] == (
+        "net is not run on zeros, for a run changes its variables; "
+        "%tf_run net INPUTS --trace tells with inputs of yours"
+    )
+    assert net.calls == 0
+    assert net.names == before
+    net.run(1.0, trace=True)
+    assert placement(net)["known_from"] == "its last traced run"
+
+
+class Counting(tf.Module):
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = tf.Variable(0.0)
+
+    @tf.function(input_signature=[tf.TensorSpec([], name="x")])
+    def __call__(self, x: Any) -> Any:
+        self.calls.assign_add(1.0)
+        return x + self.calls
+
+
+def test_a_live_object_that_a_call_would_change_is_not_run() -> None:
+    live = Counting()
+    net = models.add("net", live)
+    record = placement(net)
+    assert record["known_from"] is None
+    assert "a run changes its variables" in str(record["note"])
+    assert float(live.calls) == 0
+
+
+def test_inputs_of_no_known_shape_are_said() -> None:
+    net = models.add("net", tf.function(lambda x: x + 1))
+    assert "the shape of its input 'x' is not known" in str(placement(net)["note"])
+
+
+def test_so_many_operations_as_asked_for_and_how_many_there_are() -> None:
+    graph, _, _ = scale_graph(2.0)
+    record = placement(models.add("net", graph), most=1)
+    assert (len(record["operations"]), record["shown"]) == (1, 1)
+    assert record["total"] > 1
+
+
+def test_a_function_that_is_called_asks_for_its_devices_under_the_name_of_the_call() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+
+        @tf.function
+        def inner(x: Any) -> Any:
+            with tf.device("/gpu:1"):
+                return tf.multiply(x, 2.0, name="twice")
+
+        inner(v1.placeholder(tf.float32, [], "x"))
+    asked = requested(graph)
+    assert [device for name, device in asked.items() if name.endswith("/twice")] == ["/device:GPU:1"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "elsewhere"),
+    [
+        ("/gpu:0", "CPU:0", True),
+        ("/device:CPU:1", "CPU:0", True),
+        ("/cpu:*", "CPU:1", False),
+        ("/job:localhost", "CPU:1", False),
+        ("/job:worker/device:CPU:0", "CPU:0", True),
+        ("", "CPU:0", False),
+        (None, "CPU:0", False),
+        ("/gpu:0", None, False),
+        ("/gpu:0", "GPU:0 stream:all", False),
+    ],
+)
+def test_elsewhere_is_what_breaks_a_request(asked: str | None, device: str | None, elsewhere: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert is_elsewhere(asked, device) is elsewhere

@@ -1,0 +1,77 @@
+"""A small custom op library, compiled as TensorFlow's guide says, and others that differ from it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CODE = """
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+
+REGISTER_OP("TfmagicTwice").Input("x: float").Output("y: float").SetShapeFn(
+    [](tensorflow::shape_inference::InferenceContext* c) {
+      c->set_output(0, c->input(0));
+      return absl::OkStatus();
+    });
+
+class Twice : public tensorflow::OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(tensorflow::OpKernelContext* c) override {
+    const tensorflow::Tensor& x = c->input(0);
+    tensorflow::Tensor* y = nullptr;
+    OP_REQUIRES_OK(c, c->allocate_output(0, x.shape(), &y));
+    auto from = x.flat<float>();
+    auto to = y->flat<float>();
+    for (int i = 0; i < from.size(); i++) to(i) = 2 * from(i);
+  }
+};
+REGISTER_KERNEL_BUILDER(Name("TfmagicTwice").Device(tensorflow::DEVICE), Twice);
+"""
+
+
+def compiler() -> str:
+    found = shutil.which("g++")
+    if found is None:
+        pytest.skip("there is no g++ to compile a custom op with")
+    return found
+
+
+def build_ops(folder: Path) -> Path:
+    """Build in `folder`: ``twice.so``, ``rebuilt.so`` of the same op, ``gpu.so`` with its kernel for another device."""
+    run = compiler()
+    (folder / "twice.cc").write_text(CODE)
+    (folder / "build.cc").write_text('extern "C" { int tfmagic_second_build = 2; }\n')
+    flags = [*tf.sysconfig.get_compile_flags(), "-O0", "-w", "-fPIC", "-c"]
+    compiling = [
+        subprocess.Popen([run, *flags, f"-DDEVICE=DEVICE_{device}", "twice.cc", "-o", f"{device}.o"], cwd=folder)  # noqa: S603 - the test's own compiler
+        for device in ("CPU", "GPU")
+    ]
+    assert [one.wait(240) for one in compiling] == [0, 0]
+    link(folder, "twice.so", "CPU.o")
+    link(folder, "rebuilt.so", "CPU.o", "build.cc")
+    link(folder, "gpu.so", "GPU.o")
+    return folder
+
+
+def link(folder: Path, name: str, *parts: str) -> Path:
+    command = [compiler(), "-shared", "-fPIC", *parts, "-o", name, *tf.sysconfig.get_link_flags()]
+    subprocess.run(command, cwd=folder, check=True, timeout=240)  # noqa: S603 - as above
+    return folder / name
+
+
+def build_plain(folder: Path, name: str, code: str) -> Path:
+    """Build a shared object of a few lines that has nothing to do with TensorFlow."""
+    (folder / f"{name}.cc").write_text(code)
+    command = [compiler(), "-shared", "-fPIC", f"{name}.cc", "-o", f"{name}.so"]
+    subprocess.run(command, cwd=folder, check=True, timeout=240)  # noqa: S603 - as above
+    return folder / f"{name}.so"

@@ -1,0 +1,98 @@
+"""The sampler looks once an interval while it is watched, and seldom else."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tfmagic.panel.sampler import ASLEEP_S, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def sampler() -> Iterator[Sampler]:
+    made = Sampler()
+    made.watched_s = 0.01
+    made.start()
+    yield made
+    made.stop()
+
+
+def names() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+class Counting:
+    """Counts its calls, and says when there were some."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.several = threading.Event()
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.calls >= 3:
+            self.several.set()
+
+
+def test_a_watcher_is_called_again_and_again(sampler: Sampler) -> None:
+    seen = Counting()
+    sampler.watch(seen)
+    assert seen.several.wait(20)
+
+
+def test_it_sleeps_while_nobody_watches(sampler: Sampler) -> None:
+    always = Counting()
+    sampler.always = [always]
+    assert sampler.interval_s == ASLEEP_S
+    end = sampler.watch(lambda: None)
+    assert sampler.interval_s == 0.01
+    assert always.several.wait(20)
+    end()
+    assert sampler.interval_s == ASLEEP_S
+
+
+def test_one_watcher_that_fails_keeps_the_others_from_nothing(
+    sampler: Sampler, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing() -> None:
+        msg = "no"
+        raise ValueError(msg)
+
+    seen = Counting()
+    sampler.watch(failing)
+    sampler.watch(seen)
+    assert seen.several.wait(20)
+    assert "the sampler could not do its work" in caplog.text
+
+
+def test_what_it_costs_is_known_after_the_first_look(sampler: Sampler) -> None:
+    assert Sampler().record() == {"interval_s": ASLEEP_S, "tick_s": None, "share": None}
+    seen = Counting()
+    sampler.watch(seen)
+    assert seen.several.wait(20)
+    record = sampler.record()
+    assert record["interval_s"] == 0.01
+    assert record["tick_s"] is not None
+    assert record["share"] == pytest.approx(record["tick_s"] / 0.01)
+
+
+def test_stopped_it_leaves_no_thread_and_can_begin_again() -> None:
+    one = Sampler()
+    before = names().count("tfmagic-sampler")
+    one.start()
+    one.start()
+    assert names().count("tfmagic-sampler") == before + 1
+    one.stop()
+    assert names().count("tfmagic-sampler") == before
+    one.watched_s = 0.01
+    one.start()
+    seen = Counting()
+    one.watch(seen)
+    assert seen.several.wait(20)
+    one.stop()
+    assert names().count("tfmagic-sampler") == before

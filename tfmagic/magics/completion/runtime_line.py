@@ -1,0 +1,38 @@
+"""What Tab offers in a line of ``%tf_runtime``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.magics.completion.model_line import places_of
+from tfmagic.magics.completion.offer import Offers, starting
+from tfmagic.magics.completion.option_values import option_names
+from tfmagic.magics.completion.paths import paths
+from tfmagic.magics.completion.typed import typed
+from tfmagic.magics.line import begun
+from tfmagic.magics.runtime_magic import COMMANDS
+from tfmagic.model.registry import the_models
+
+if TYPE_CHECKING:
+    from tfmagic.magics.completion.cursor import MagicLine
+
+_LIBRARIES = (".so", ".dylib", ".dll")
+
+
+def runtime_line(line: MagicLine) -> Offers:
+    """Offer what could stand at the cursor."""
+    here = begun(line.before)
+    if not here.words:
+        return starting(here.word, COMMANDS, "verb")
+    command = COMMANDS.get(here.words[0])
+    if command is None:
+        return Offers()
+    read = typed(line.before, line.after, command, skip=1)
+    if read.dashed:
+        return option_names(read, [option.name for option in command.options])
+    places = places_of(command)
+    if read.option is not None or not places:
+        return Offers()
+    if places[0] == "NAME...":
+        return starting(read.plain, the_models(), "model", without={*read.rest, *read.later})
+    return Offers() if read.rest else paths(read.plain, quoted=bool(read.begun.quote), suffixes=_LIBRARIES)

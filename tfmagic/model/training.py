@@ -1,0 +1,58 @@
+"""What a model has learnt: told from its values, and whether it is anywhere else too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.errors import TfMagicError
+from tfmagic.model.eager_state import variables_in
+from tfmagic.runtime.values import checksum
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
+    from tfmagic.model.model import Model
+
+
+def numbered(values: Iterable[tuple[str, np.ndarray]]) -> dict[str, int]:
+    """Return a number for each value, by name, which tells whether it has changed."""
+    return {name: checksum(value) for name, value in values}
+
+
+def is_unsaved(model: Model) -> bool:
+    """Return whether a model has learnt something that goes with it: since it was last saved, or added.
+
+    A live object is the notebook's, and stays with what it has learnt. What a graph
+    was not run to write to is not read, and nothing that is parked is woken.
+
+    Parameters
+    ----------
+    model
+        The model.
+    """
+    if model.came_unsaved:
+        return True
+    if model.mode == "eager" and not model.source.is_written_anew:
+        return False
+    mode = model.built
+    if not (model.object_spill is not None if mode is None else mode.may_have_learnt):
+        return False
+    known = model.began_with if model.safe_with is None else model.safe_with
+    # What cannot be read cannot be told from what was trained.
+    if known is None or (model.mode == "graph" and model.state in {"running", "stopping"}):
+        return True
+    try:
+        return workers().call(lambda: _has_changed(model, known))
+    except TfMagicError:
+        return True
+
+
+def _has_changed(model: Model, known: dict[str, int]) -> bool:
+    mode, spill = model.built, model.object_spill
+    if spill is not None:
+        # By order, as they are put back.
+        return list(numbered(variables_in(spill)).values()) != list(known.values())
+    return mode is not None and numbered(mode.learnt()) != known

@@ -1,0 +1,101 @@
+"""A trial run: the model once on zeros, to warm it or to see where it runs."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmagic.errors import ModelStateError, SourceError
+from tfmagic.model.calls import first_line
+from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.placement import Placement
+from tfmagic.model.trace import Trace
+from tfmagic.model.writing import may_write
+from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.partition_graphs import placed, requested
+from tfmagic.runtime.private import collected_graphs
+from tfmagic.runtime.profile import profiled
+from tfmagic.runtime.worker import workers
+
+if TYPE_CHECKING:
+    from tfmagic.model.model import Model
+    from tfmagic.model.signature import Signature
+
+
+def zeros_for(model: Model, advice: str) -> dict[str, Any]:
+    """Return an array of zeros for each input that a call needs, with 1 for every free size.
+
+    Parameters
+    ----------
+    model
+        The model.
+    advice
+        What to do instead where that cannot be known.
+
+    Raises
+    ------
+    SourceError
+        When the dtype or shape of an input is not known.
+    """
+    zeros: dict[str, Any] = {}
+    for spec in model.signature().required:
+        if spec.dtype is None or spec.shape is None:
+            msg = f"{model.name} cannot be run on zeros: the shape of its input {spec.name!r} is not known; {advice}"
+            raise SourceError(msg)
+        shape = tuple(1 if size is None else size for size in spec.shape)
+        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
+    return zeros
+
+
+def trial(model: Model) -> None:
+    """Run a model once on zeros, and keep the trace and what it shows of where each operation runs.
+
+    Raises
+    ------
+    ModelStateError
+        When a run could change the model.
+    SourceError
+        When the dtype or shape of an input is not known, or a live object cannot be
+        traced as a function, of which alone TensorFlow tells where it runs.
+    """
+    advice = f"%tf_run {model.name} INPUTS --trace tells with inputs of yours"
+    mode = model.mode_now()
+    if isinstance(mode, EagerMode):
+        zeros = zeros_for(model, "where a live object runs is told by a run on zeros")
+        with model.turn.taken(call=True):
+            model.placement = workers().call(partial(_live, model.name, mode, model.signature(), zeros))
+        return
+    zeros = zeros_for(model, advice)
+    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
+    if may_write(mode.graph, outputs):
+        raise _would_change(model.name, advice)
+    model.run_stoppable(zeros, trace=True)
+
+
+def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:
+    """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
+    with eagerly(), mode.reserved():
+        given = {spec.tensor or spec.name: tf.constant(zeros[spec.name]) for spec in signature.required}
+        function = tf.function(lambda tensors: mode.invoke(signature.name, tensors), autograph=False)
+        try:
+            traced = function.get_concrete_function(given)
+        except Exception as error:
+            reason = first_line(error)
+            msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({reason})"
+            raise SourceError(msg) from error
+        if may_write(traced.graph, [op.name for op in traced.graph.get_operations()]):
+            raise _would_change(name, "its variables tell where they are: %tf_model show " + name)
+        with collected_graphs() as graphs, profiled() as executions:
+            began = time.perf_counter()
+            function(given)
+            wall_s = time.perf_counter() - began
+    trace = Trace(name, mode.mode, wall_s, executions)
+    return Placement(placed(graphs), requested(traced.graph), trace, mode.weights().by_variable, eager=True)
+
+
+def _would_change(name: str, advice: str) -> ModelStateError:
+    return ModelStateError(f"{name} is not run on zeros, for a run changes its variables; {advice}")

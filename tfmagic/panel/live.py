@@ -1,0 +1,47 @@
+"""The latest snapshot, made once for all who watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.panel.history import history
+from tfmagic.panel.sampler import sampler
+from tfmagic.panel.snapshot import snapshot
+from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.panel.snapshot import Snapshot
+
+
+class Live:
+    """Makes a snapshot at each of the sampler's looks.
+
+    Attributes
+    ----------
+    latest : Snapshot or None
+        The last one; None before the first look.
+    """
+
+    def __init__(self) -> None:
+        self.latest: Snapshot | None = None
+
+    def look(self) -> None:
+        """Make a snapshot, and remember what it shows."""
+        self.latest = snapshot()
+        history().note(self.latest)
+
+    def watch(self, shown: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Have every snapshot shown from now on; return what ends that."""
+
+        def show() -> None:
+            if self.latest is not None:
+                shown(self.latest)
+
+        return sampler().watch(show)
+
+
+def live() -> Live:
+    """Return the process's latest snapshot."""
+    return once("live", Live)

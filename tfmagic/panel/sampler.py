@@ -1,0 +1,153 @@
+"""The one thread that looks at what there is while nobody asks: it gives back what is free, and tells who watches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, TypedDict
+
+from tfmagic.errors import SettingError
+from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ASLEEP_S = 5.0
+"""How long it sleeps between two looks while nobody watches."""
+
+INTERVALS_S = (0.1, 60.0)
+"""The shortest and the longest interval while somebody watches."""
+
+_SMOOTHED = 0.2
+
+
+class SamplerRecord(TypedDict):
+    """What the sampler itself costs. None stands for what is not known yet.
+
+    Attributes
+    ----------
+    interval_s
+        The time from one look to the next.
+    tick_s
+        The processor time that a look takes, recent ones counting most.
+    share
+        The same as a share of one core.
+    """
+
+    interval_s: float
+    tick_s: float | None
+    share: float | None
+
+
+class Sampler:
+    """Calls what is to be done once an interval, in a thread of its own.
+
+    It takes the GIL for less than a millisecond, holds no lock while it calls, and
+    an error in one call keeps the others from nothing.
+
+    Attributes
+    ----------
+    watched_s : float
+        The interval while somebody watches.
+    always : list of callable
+        Called at every look.
+    """
+
+    def __init__(self) -> None:
+        self.watched_s = 1.0
+        self.always: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[], None]] = []
+        self._woken = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._changing = threading.Lock()
+        self._tick_s: float | None = None
+
+    @property
+    def interval_s(self) -> float:
+        """The time from one look to the next."""
+        return self.watched_s if self._watchers else ASLEEP_S
+
+    def choose(self, interval_s: float) -> None:
+        """Set the interval while somebody watches.
+
+        Raises
+        ------
+        SettingError
+            When it is no number of seconds from 0.1 to 60.
+        """
+        shortest, longest = INTERVALS_S
+        if not shortest <= interval_s <= longest:
+            msg = f"panel_interval is a number of seconds from {shortest:g} to {longest:g}, got {interval_s:g}"
+            raise SettingError(msg)
+        self.watched_s = interval_s
+        self.wake()
+
+    def start(self) -> None:
+        """Begin, if it has not."""
+        with self._changing:
+            if self._thread is None:
+                self._woken = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._look_again_and_again, args=(self._woken,), name="tfmagic-sampler", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; who watches is forgotten."""
+        with self._changing:
+            thread, self._thread = self._thread, None
+            self._watchers.clear()
+            self._woken.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(5)
+
+    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
+        """Have a function called at every look, the first one now; return what ends that."""
+        self._watchers = [*self._watchers, watcher]
+        self._woken.set()
+
+        def end() -> None:
+            self._watchers = [one for one in self._watchers if one is not watcher]
+
+        return end
+
+    def wake(self) -> None:
+        """Look now, where somebody watches."""
+        if self._watchers:
+            self._woken.set()
+
+    def record(self) -> SamplerRecord:
+        """Return what it costs."""
+        interval_s = self.interval_s
+        return {
+            "interval_s": interval_s,
+            "tick_s": self._tick_s,
+            "share": None if self._tick_s is None else self._tick_s / interval_s,
+        }
+
+    def _look_again_and_again(self, woken: threading.Event) -> None:
+        # Not at once: the cell that loads this is still busy with it.
+        woken.wait(self.interval_s)
+        while self._woken is woken and self._thread is not None:
+            began_s = time.thread_time()
+            self._look()
+            taken_s = time.thread_time() - began_s
+            before_s = taken_s if self._tick_s is None else self._tick_s
+            self._tick_s = before_s + _SMOOTHED * (taken_s - before_s)
+            woken.clear()
+            if self._thread is not None:
+                woken.wait(self.interval_s)
+
+    def _look(self) -> None:
+        for called in (*self.always, *self._watchers):
+            try:
+                called()
+            except Exception:
+                # Said in the log, and not in a cell that has nothing to do with it.
+                logging.getLogger("tfmagic").exception("the sampler could not do its work")
+
+
+def sampler() -> Sampler:
+    """Return the process's sampler."""
+    return once("sampler", Sampler)

@@ -1,0 +1,69 @@
+"""How many threads TensorFlow may use, as it was asked for; it makes its pools once a process."""
+
+from __future__ import annotations
+
+import sys
+from typing import Literal, get_args
+
+from tfmagic.errors import SettingError
+from tfmagic.runtime.policy import has_taken_memory
+from tfmagic.runtime.process import once
+
+Pool = Literal["inter_op_threads", "intra_op_threads"]
+
+
+class ThreadCounts:
+    """The sizes of TensorFlow's two thread pools.
+
+    Attributes
+    ----------
+    asked : dict
+        By pool; 0 for as many as TensorFlow likes.
+    """
+
+    def __init__(self) -> None:
+        self.asked: dict[Pool, int] = dict.fromkeys(get_args(Pool), 0)
+
+    def choose(self, pool: Pool, threads: int) -> None:
+        """Ask for a number of threads.
+
+        Raises
+        ------
+        SettingError
+            For a negative number, and when TensorFlow has its pools already.
+        """
+        if threads < 0:
+            msg = f"{pool} is a number of threads, or 0 for as many as TensorFlow likes, got {threads}"
+            raise SettingError(msg)
+        if threads == self.asked[pool]:
+            return
+        if has_taken_memory():
+            msg = (
+                f"{pool} is {self.asked[pool]} for the life of this kernel: TensorFlow has made its thread pools "
+                f"already (in ipython_config.py: c.TfMagic.{pool} = {threads})"
+            )
+            raise SettingError(msg)
+        self.asked[pool] = threads
+        self.apply(anew=True)
+
+    def apply(self, *, anew: bool = False) -> None:
+        """Tell TensorFlow, where it is imported and can still be told.
+
+        Parameters
+        ----------
+        anew
+            Whether to tell it zeros too: another number may have been asked for before.
+        """
+        if "tensorflow" not in sys.modules or has_taken_memory():
+            return
+        import tensorflow as tf
+
+        if anew or self.asked["inter_op_threads"]:
+            tf.config.threading.set_inter_op_parallelism_threads(self.asked["inter_op_threads"])
+        if anew or self.asked["intra_op_threads"]:
+            tf.config.threading.set_intra_op_parallelism_threads(self.asked["intra_op_threads"])
+
+
+def thread_counts() -> ThreadCounts:
+    """Return what was asked for in this process."""
+    return once("thread counts", ThreadCounts)
