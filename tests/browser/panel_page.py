@@ -1,4 +1,7 @@
-"""The panel's page as a browser shows it: the built module over a kernel that is none, without any server."""
+"""The panel's page as a browser shows it: the built module over a kernel that is none, without any server.
+
+The browser is the machine's own Chromium; ``TFMAGIC_CHROMIUM`` names another.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ FOLDERS = (ROOT / "labextension" / "demo", ROOT / "tfmagic" / "panel" / "static"
 THEMES = {
     "light": "",
     "dark": "",
+    "contrast": "",
     "jupyter light": """
       --jp-layout-color1: white; --jp-layout-color2: #eee; --jp-ui-font-color1: rgba(0, 0, 0, .87);
       --jp-border-color1: #bdbdbd; --jp-border-color2: #e0e0e0; --jp-brand-color1: #1976d2;
@@ -65,13 +69,13 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def panel(browser: Browser, theme: str = "light", width: int = 900, *, contrast: bool = False) -> Iterator[Page]:
+def panel(browser: Browser, theme: str = "light", width: int = 900) -> Iterator[Page]:
     """Show the panel in a page of a theme and a width; what the page complains of is an error here."""
     dark = "dark" in theme
     context = browser.new_context(
         viewport={"width": width, "height": 700},
         color_scheme="dark" if dark else "light",
-        forced_colors="active" if contrast else "none",
+        forced_colors="active" if theme == "contrast" else "none",
     )
     page = context.new_page()
     complaints: list[str] = []
