@@ -23,7 +23,11 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="compared with what Linux says"),
 ]
 
-RECORD = "import json, sys; from tfmagic.runtime.library_record import libraries_record; print(json.dumps(libraries_record()))"
+RECORD = """
+import json, sys
+from tfmagic.runtime.library_record import libraries_record
+print(json.dumps(libraries_record()))
+"""
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Literal, get_args
 
 from tfmagic.errors import SettingError
@@ -54,14 +55,16 @@ class ThreadCounts:
         anew
             Whether to tell it zeros too: another number may have been asked for before.
         """
-        if "tensorflow" not in sys.modules or has_taken_memory():
+        if "tensorflow" not in sys.modules:
             return
         import tensorflow as tf
 
-        if anew or self.asked["inter_op_threads"]:
-            tf.config.threading.set_inter_op_parallelism_threads(self.asked["inter_op_threads"])
-        if anew or self.asked["intra_op_threads"]:
-            tf.config.threading.set_intra_op_parallelism_threads(self.asked["intra_op_threads"])
+        # Too late is no fault of whoever imports TensorFlow; `choose` looks before it asks.
+        with suppress(RuntimeError):
+            if anew or self.asked["inter_op_threads"]:
+                tf.config.threading.set_inter_op_parallelism_threads(self.asked["inter_op_threads"])
+            if anew or self.asked["intra_op_threads"]:
+                tf.config.threading.set_intra_op_parallelism_threads(self.asked["intra_op_threads"])
 
 
 def thread_counts() -> ThreadCounts:
