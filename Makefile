@@ -28,6 +28,7 @@ lab: panel ## open the example notebooks in JupyterLab
 
 test: lint ## check style and types, and run all the tests
 	@$(RUN) scripts/web.py test
+	@$(RUN) scripts/get_chromium.py
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
 fast: panel ## run the tests that start no kernel and take no time

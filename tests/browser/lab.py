@@ -10,29 +10,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
-from playwright.sync_api import Page, sync_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Locator, Page
 
-CHROMIUM = "/usr/bin/chromium"
 CHECKOUT = Path(__file__).resolve().parents[2]
-_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 _PATIENCE_MS = 60_000
 
 
@@ -178,17 +166,10 @@ class Notebook:
         """Restart the kernel."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
 
+    def cell(self, number: int) -> Locator:
+        """Return a cell."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
     def output(self, cell: int) -> str:
         """Return the text of a cell's outputs."""
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-OutputArea").inner_text()
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Give Debian's Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+        return self.cell(cell).locator(".jp-OutputArea").inner_text()

@@ -71,11 +71,7 @@ export class Actions {
     this.model = model;
     const { rest, drop, trace } = this.buttons;
     const parked = model.state === 'parked';
-    this.dress(
-      rest,
-      parked ? 'wake' : 'park',
-      parked || model.can_park ? null : t('A live object is not parked: its weights are the notebook’s')
-    );
+    this.dress(rest, parked ? 'wake' : 'park', parked || model.can_park ? null : whyItStays(model));
     this.dress(drop, 'drop', null);
     this.dress(trace, 'trace', null);
     setAttribute(this.asking, 'aria-label', t('Drop {name} for good?', { name: named(model.name) }));
@@ -114,6 +110,12 @@ export class Actions {
       this.update(this.model);
     }
   }
+}
+
+function whyItStays(model: ModelRow): string {
+  if (model.state !== 'ready')
+    return t('It is {state}: only an idle model can be parked', { state: model.state });
+  return t('A live object is not parked: its weights are the notebook’s');
 }
 
 function waiting(cellSince_s: number | null): string {

@@ -24,6 +24,7 @@ export class Header {
     const { snapshot, status, problem } = this.store;
     setText(this.word, statusWord(status));
     this.word.dataset.status = status;
+    this.word.dataset.seq = String(snapshot?.seq ?? '');
     setText(this.kernel, snapshot === null ? '' : t('kernel process {pid}', { pid: snapshot.kernel.pid }));
     this.drawCell();
     this.drawAge();
