@@ -25,7 +25,7 @@ export class Overview implements View {
         id: 'kind',
         title: t('Kind'),
         width: 3.5,
-        text: device => device.description ?? device.physical ?? device.kind
+        text: device => device.description ?? device.kind
       },
       { id: 'used', title: t('Used'), numeric: true, text: device => bytes(device.used_bytes) },
       { id: 'peak', title: t('Highest'), numeric: true, text: device => bytes(device.peak_bytes) },
@@ -86,13 +86,13 @@ export class Overview implements View {
           })
     );
     const allowed = budget.limits[PROCESS] ?? null;
-    const weights = models.reduce((sum, model) => sum + (model.weights_bytes ?? 0), 0);
+    const held = models.reduce((sum, model) => sum + model.held_bytes, 0);
     this.budget.set(
-      allowed === null ? null : weights / allowed,
+      allowed === null ? null : held / allowed,
       allowed === null
         ? t('no memory budget is set (%config TfMagic.memory_budget)')
-        : t('{used} of weights in a budget of {limit} ({text})', {
-            used: bytes(weights),
+        : t('models hold {used} of a budget of {limit} ({text})', {
+            used: bytes(held),
             limit: bytes(allowed),
             text: budget.text
           })
