@@ -78,7 +78,6 @@ describe('every tab', () => {
     const { process, devices } = snapshotOf();
     const page = shown({
       process: { ...process, private_bytes: null, shared_bytes: null, limit_bytes: null, cpu_share: null },
-      libraries: null,
       devices: devices.map(device => ({ ...device, used_bytes: null, peak_bytes: null })),
       models: [modelOf('m', { weights_bytes: null, signature: null, devices: null, last_latency_s: null })]
     });
@@ -92,7 +91,10 @@ describe('every tab', () => {
 
   it('shows markup in names, errors, paths and entries as the text that it is', async () => {
     const model = modelOf(HOSTILE, { last_error: HOSTILE, source: HOSTILE, kind: HOSTILE });
-    const page = shown({ models: [model], policy: { asked: HOSTILE, in_force: HOSTILE, why: HOSTILE } });
+    const page = shown({
+      models: [model],
+      policy: { ...snapshotOf().policy, asked: HOSTILE, in_force: HOSTILE, why: HOSTILE }
+    });
     page.tab('Models');
     page.host.querySelector<HTMLElement>('.tfm-toggle')!.click();
     page.tab('Memory');
@@ -116,17 +118,23 @@ describe('every tab', () => {
       }
     });
     page.tab('Libraries');
+    const [library] = librariesFile.libraries;
+    const [setting] = librariesFile.settings;
     await page.answer('libraries', {
       ok: true,
       result: {
-        libraries: [{ name: HOSTILE, path: HOSTILE }],
-        gpu: HOSTILE,
-        duplicates: [{ sentence: HOSTILE }],
-        [HOSTILE]: { [HOSTILE]: HOSTILE }
+        ...librariesFile,
+        libraries: [{ ...library, name: HOSTILE, path: HOSTILE, occasion: HOSTILE }],
+        settings: [{ ...setting, value: HOSTILE }],
+        gpu: { ...librariesFile.gpu, answer: HOSTILE, searched: [HOSTILE] },
+        duplicates: [{ name: HOSTILE, why: HOSTILE }]
       }
     });
     page.tab('Log');
-    await page.answer('log', { ok: true, result: [{ ...logFile[0], text: HOSTILE, model: HOSTILE }] });
+    await page.answer('log', {
+      ok: true,
+      result: { ...logFile, entries: [{ ...logFile.entries[0], text: HOSTILE, model: HOSTILE }] }
+    });
     expect(page.host.querySelectorAll('img, script, iframe, a, style')).toHaveLength(0);
     for (const element of page.host.querySelectorAll('*')) {
       for (const { name } of element.attributes) expect(name).not.toMatch(/^on/);
@@ -277,7 +285,7 @@ describe('what is asked for', () => {
     page.next();
     expect(page.asked('libraries')).toHaveLength(before);
     const { libraries } = snapshotOf();
-    page.next({ libraries: { ...libraries!, loads: 164 } });
+    page.next({ libraries: { ...libraries, loads: 164 } });
     expect(page.asked('libraries')).toHaveLength(before + 1);
   });
 

@@ -36,7 +36,7 @@ describe('units', () => {
   });
 
   it('writes ends with type and shape, open dimensions as question marks', () => {
-    const x = { name: 'x', dtype: 'float32', shape: [null, 28], optional: true };
+    const x = { name: 'x', dtype: 'float32', shape: [null, 28], tensor: null, optional: true };
     expect(end(x)).toBe('x?: float32[?, 28]');
     expect(dimensions(null)).toBe('[…]');
     expect(clock(0)).toMatch(/^\d\d:\d\d:\d\d$/);

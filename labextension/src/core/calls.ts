@@ -84,13 +84,11 @@ function understood(kind: RequestKind, result: unknown): unknown {
     case 'placement':
       return isPlacement(result) ? result : undefined;
     case 'log': {
-      const entries = isRecord(result) ? result.entries : result;
+      const entries = isRecord(result) ? result.entries : null;
       return isLog(entries) ? entries : undefined;
     }
-    case 'libraries': {
-      const report = Array.isArray(result) ? { libraries: result } : result;
-      return isLibraries(report) ? report : undefined;
-    }
+    case 'libraries':
+      return isLibraries(result) ? result : undefined;
     default:
       return result ?? null;
   }

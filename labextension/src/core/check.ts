@@ -1,6 +1,12 @@
 import { dictionary, flag, isRecord, known, list, number, oneOf, record, text } from './shape';
-import { SCHEMA, type History, type LogEntry, type Placement, type Snapshot } from './snapshot';
-import type { LibraryReport } from './protocol';
+import {
+  SCHEMA,
+  type History,
+  type LibraryReport,
+  type LogEntry,
+  type Placement,
+  type Snapshot
+} from './snapshot';
 
 const schema = oneOf(SCHEMA);
 const maybe = known(number);
@@ -17,7 +23,7 @@ const logEntry = record({
   last_s: number,
   count: number,
   severity: oneOf('info', 'warning', 'error', 'fatal'),
-  source: known(text),
+  source: text,
   text,
   model: known(text)
 });
@@ -25,14 +31,15 @@ const logEntry = record({
 const modelRow = record({
   name: text,
   kind: text,
-  mode: oneOf('graph', 'eager'),
-  state: oneOf('ready', 'running', 'stopping', 'parked', 'failed'),
+  mode: text,
+  state: text,
   source: text,
   device: known(text),
   signature: known(record({ name: text, inputs: list(end), outputs: list(end) })),
   variables: maybe,
   weights_bytes: maybe,
   constants_bytes: maybe,
+  held_bytes: number,
   grew_bytes: maybe,
   run_peak_bytes: maybe,
   calls: number,
@@ -67,16 +74,14 @@ const snapshot = record({
   devices: list(
     record({ name: text, kind: text, memory_limit_bytes: maybe, used_bytes: maybe, peak_bytes: maybe })
   ),
-  libraries: known(
-    record({
-      count: number,
-      of_tensorflow: number,
-      since_load: number,
-      loads: maybe,
-      unloads: maybe,
-      duplicates: number
-    })
-  ),
+  libraries: record({
+    count: number,
+    of_tensorflow: number,
+    since_load: number,
+    loads: maybe,
+    unloads: maybe,
+    duplicates: number
+  }),
   log: record({ entries: number, warnings: number, errors: number, last: known(logEntry) }),
   sampler: record({ interval_s: number, tick_s: maybe, share: maybe }),
   models: list(modelRow)
@@ -91,7 +96,7 @@ const history = record({
   events: list(
     record({
       time_s: number,
-      kind: oneOf('added', 'renewed', 'replaced', 'parked', 'woken', 'dropped', 'reset', 'failed'),
+      kind: oneOf('added', 'renewed', 'replaced', 'parked', 'woken', 'dropped', 'failed'),
       model: text
     })
   )
@@ -104,14 +109,41 @@ const placement = record({
   known_from: known(text),
   note: known(text),
   devices: known(deviceShares),
-  operations: list(record({ ...placed, type: text, share: maybe })),
+  operations: list(record({ ...placed, actual: text, type: text, share: maybe })),
   variables: list(record({ ...placed, dtype: text, shape: known(list(maybe)), size_bytes: maybe })),
   shown: number,
   total: number
 });
 
 const log = list(logEntry);
-const libraries = record({ libraries: list(record({ name: text })) });
+const paths = list(text);
+const library = record({
+  name: text,
+  version: known(text),
+  path: text,
+  package: known(text),
+  package_version: known(text),
+  size_bytes: maybe,
+  resident_bytes: maybe,
+  occasion: text,
+  at_s: number,
+  since_load: flag,
+  threads: known(text)
+});
+const libraries = record({
+  libraries: list(library),
+  gone_since_load: paths,
+  duplicates: list(record({ name: text, why: text })),
+  settings: list(record({ name: text, value: known(text), decides: text })),
+  gpu: record({
+    answer: text,
+    searched: paths,
+    driver: known(text),
+    in_use: known(paths),
+    needs: list(record({ name: text, found: known(text) }))
+  }),
+  op_libraries: list(record({ path: text, through: text, ops: list(record({ name: text })) }))
+});
 
 export const isSnapshot = (value: unknown): value is Snapshot => snapshot(value);
 export const isHistory = (value: unknown): value is History => history(value);

@@ -6,7 +6,7 @@ import { t, tn } from './text';
 import { bytes, clock, count, unknown } from './units';
 import type { Column } from './column';
 import type { Context, View } from './view';
-import type { LibraryRecord } from './protocol';
+import type { LibraryRecord } from './snapshot';
 
 /** Every shared object of the process, who brought it and what is new. */
 export class Libraries implements View {
@@ -25,14 +25,12 @@ export class Libraries implements View {
     this.table = new DataTable<LibraryRecord>({
       caption: t('Shared objects'),
       columns: columns(),
-      key: record => `${record.name}\n${record.path ?? ''}`,
+      key: record => record.path,
       search: record =>
-        Object.values(record)
-          .filter(value => typeof value === 'string')
-          .join(' '),
+        [record.name, record.path, record.package, record.version, record.occasion, since(record)].join(' '),
       empty: t('None is known.')
     });
-    this.body = h('div', {}, this.notes.element, this.table.element);
+    this.body = h('div', {}, this.notes.element, this.table.element, this.notes.settings.element);
     this.element = h('div', { class: 'tfm-libraries' }, this.counted, this.asked.element, this.body);
     show(this.body, false);
   }
@@ -42,24 +40,23 @@ export class Libraries implements View {
   }
 
   update(): void {
-    const counts = this.context.store.snapshot?.libraries ?? null;
+    const counts = this.context.store.snapshot?.libraries;
+    if (counts === undefined) return;
     // The loader's counters tell when the list is no longer what was asked for.
     const state = JSON.stringify(counts);
     if (state !== this.drawnFor && this.asked.answer !== null) this.asked.ask();
     this.drawnFor = state;
     setText(
       this.counted,
-      counts === null
-        ? t('Not counted yet.')
-        : tn('{n} shared object', '{n} shared objects', counts.count) +
-            t(
-              '; {since} came since tfmagic was loaded. The loader has loaded {loads} ever and unloaded {unloads}.',
-              {
-                since: count(counts.since_load),
-                loads: count(counts.loads),
-                unloads: count(counts.unloads)
-              }
-            )
+      tn('{n} shared object', '{n} shared objects', counts.count) +
+        t(
+          '; {since} came since tfmagic was loaded. The loader has loaded {loads} ever and unloaded {unloads}.',
+          {
+            since: count(counts.since_load),
+            loads: count(counts.loads),
+            unloads: count(counts.unloads)
+          }
+        )
     );
   }
 
@@ -73,59 +70,58 @@ export class Libraries implements View {
 }
 
 function columns(): Column<LibraryRecord>[] {
-  const text = (value: string | null | undefined): string => value ?? unknown();
   return [
-    { id: 'name', title: t('Name'), width: 3.4, code: true, text: row => row.name, sort: row => row.name },
+    {
+      id: 'name',
+      title: t('Name'),
+      width: 3.2,
+      code: true,
+      text: row => row.name,
+      sort: row => row.name,
+      below: origin
+    },
     {
       id: 'version',
       title: t('Version'),
       whole: true,
-      text: row => text(row.version),
-      sort: row => row.version ?? null
+      text: row => row.version ?? unknown(),
+      sort: row => row.version
     },
     {
       id: 'size',
       title: t('On disk'),
       numeric: true,
-      text: row => size(row.size_bytes),
-      sort: row => row.size_bytes ?? null
+      text: row => bytes(row.size_bytes),
+      sort: row => row.size_bytes
     },
     {
       id: 'resident',
       title: t('Resident'),
       numeric: true,
-      text: row => size(row.resident_bytes),
-      sort: row => row.resident_bytes ?? null
+      text: row => bytes(row.resident_bytes),
+      sort: row => row.resident_bytes
     },
-    {
-      id: 'by',
-      title: t('Brought by'),
-      width: 2,
-      text: row => text(row.brought_by),
-      sort: row => row.brought_by ?? null
-    },
-    {
-      id: 'since',
-      title: t('Since'),
-      width: 1.6,
-      text: row => since(row.since),
-      sort: row => row.since ?? null
-    },
+    { id: 'by', title: t('Brought by'), width: 2.6, text: row => row.occasion, sort: row => row.occasion },
+    { id: 'since', title: t('Since'), whole: true, text: since, sort: row => row.at_s },
     {
       id: 'path',
       title: t('Path'),
-      width: 4,
+      width: 3.4,
       code: true,
-      text: row => text(row.path),
-      sort: row => row.path ?? null
+      text: row => row.path,
+      sort: row => row.path
     }
   ];
 }
 
-function size(value: unknown): string {
-  return bytes(typeof value === 'number' ? value : null);
+/** The package that a file belongs to, and the threads that it keeps. */
+function origin(record: LibraryRecord): string {
+  const name = record.package ?? t('of no package');
+  const version = record.package_version ?? '';
+  const threads = record.threads === null ? '' : `; ${record.threads}`;
+  return `${name} ${version}`.trim() + threads;
 }
 
-function since(value: string | number | null | undefined): string {
-  return typeof value === 'number' ? clock(value) : (value ?? unknown());
+function since(record: LibraryRecord): string {
+  return record.since_load ? t('{time}, new', { time: clock(record.at_s) }) : t('before tfmagic');
 }

@@ -55,13 +55,12 @@ export class Log implements View {
           spare: true,
           width: 2.2,
           code: true,
-          text: entry => entry.source ?? '',
+          text: entry => entry.source,
           sort: entry => entry.source
         }
       ],
       key: entry => String(entry.seq),
-      search: entry =>
-        `${severityWord(entry.severity)} ${entry.model ?? ''} ${entry.source ?? ''} ${entry.text}`,
+      search: entry => `${severityWord(entry.severity)} ${entry.model ?? ''} ${entry.source} ${entry.text}`,
       mark: entry => (entry.severity === 'info' ? null : entry.severity),
       empty: t('TensorFlow has written nothing so far.')
     });

@@ -1,86 +1,73 @@
-import { Facts } from './facts';
+import { DataTable } from './table';
 import { h } from './dom';
-import { isRecord } from './shape';
 import { section } from './section';
 import { t } from './text';
-import { bytes } from './units';
-import type { LibraryReport } from './protocol';
+import type { LibraryReport, Setting } from './snapshot';
 
-const DRAWN_ELSEWHERE = new Set(['schema', 'libraries']);
-
-/** What the kernel says of the libraries besides their list: sentences, settings, and lists of either. */
+/** What there is to say of the libraries: GPUs, what is loaded twice, custom operations, settings. */
 export class LibraryNotes {
   readonly element = h('div', { class: 'tfm-notes' });
+  readonly settings = new DataTable<Setting>({
+    caption: t('Settings of the environment'),
+    columns: [
+      { id: 'name', title: t('Name'), code: true, text: row => row.name, sort: row => row.name },
+      {
+        id: 'value',
+        title: t('Value'),
+        code: true,
+        text: row => row.value ?? t('not set'),
+        sort: row => row.value
+      },
+      { id: 'decides', title: t('Decides'), wrap: true, width: 4, text: row => row.decides }
+    ],
+    key: row => row.name,
+    search: row => `${row.name} ${row.value ?? ''} ${row.decides}`,
+    empty: t('None is set that decides where libraries come from.')
+  });
   private drawn = '';
 
   set(report: LibraryReport): void {
-    const rest = Object.entries(report).filter(([field]) => !DRAWN_ELSEWHERE.has(field));
-    const text = JSON.stringify(rest);
+    this.settings.set(report.settings);
+    const { gpu, duplicates, op_libraries, gone_since_load } = report;
+    const text = JSON.stringify([gpu, duplicates, op_libraries, gone_since_load]);
     if (text === this.drawn) return;
     this.drawn = text;
-    const sections = rest.flatMap(([field, value]) => {
-      const body = draw(field, value);
-      return body === null ? [] : [section(title(field), body)];
-    });
-    this.element.replaceChildren(...sections);
-  }
-}
-
-function draw(field: string, value: unknown): HTMLElement | null {
-  if (value === null || value === undefined || value === '') return null;
-  if (Array.isArray(value)) {
-    if (value.length === 0) return null;
-    return h('ul', {}, ...value.map(item => h('li', { dir: 'auto' }, sentence(item))));
-  }
-  if (isRecord(value)) {
-    const pairs = Object.entries(value).map(
-      ([name, held]) =>
-        [name, held === null && field === 'settings' ? t('not set') : words(name, held)] as const
+    this.element.replaceChildren(
+      section(t('Graphics processors'), h('p', { dir: 'auto' }, gpu.answer), missing(report)),
+      ...listed(
+        t('There more than once'),
+        duplicates.map(({ name, why }) => (why.includes(name) ? why : `${name}: ${why}`))
+      ),
+      ...listed(t('Custom operations'), op_libraries.map(operations)),
+      ...listed(t('Gone since tfmagic was loaded'), gone_since_load)
     );
-    if (pairs.length === 0) return null;
-    const facts = new Facts();
-    facts.set(pairs);
-    return facts.element;
   }
-  return h('p', { dir: 'auto' }, words(field, value));
 }
 
-/** An item of a list: its own sentence where it has one, else its fields. */
-function sentence(item: unknown): string {
-  if (!isRecord(item)) return words('', item);
-  const said = item.sentence ?? item.why ?? item.text;
-  const name = typeof item.name === 'string' ? item.name : null;
-  if (typeof said === 'string') return name === null || said.includes(name) ? said : `${name}: ${said}`;
-  return Object.entries(item)
-    .map(([field, value]) => `${title(field)}: ${words(field, value)}`)
-    .join('; ');
+/** The libraries that TensorFlow would open for a GPU and that are nowhere, with where they were looked for. */
+function missing({ gpu }: LibraryReport): HTMLElement | null {
+  const names = gpu.needs.filter(({ found }) => found === null).map(({ name }) => name);
+  if (names.length === 0) return null;
+  const where = h('ul', {}, ...gpu.searched.map(folder => h('li', { class: 'tfm-code' }, folder)));
+  const summary = h('summary', {}, t('Not found: {names}', { names: names.join(', ') }));
+  return h(
+    'details',
+    {},
+    summary,
+    h('p', {}, t('They were looked for in the loader’s cache and in:')),
+    where
+  );
 }
 
-function words(field: string, value: unknown): string {
-  if (value === null || value === undefined) return t('unknown');
-  if (typeof value === 'number' && field.endsWith('_bytes')) return bytes(value);
-  if (typeof value === 'boolean') return value ? t('yes') : t('no');
-  if (typeof value === 'string' || typeof value === 'number') return String(value);
-  if (Array.isArray(value)) return value.map(item => words('', item)).join(', ');
-  return JSON.stringify(value);
+function operations({ path, ops, through }: LibraryReport['op_libraries'][number]): string {
+  return t('{path}: {ops} (through {through})', {
+    path,
+    ops: ops.map(({ name }) => name).join(', '),
+    through
+  });
 }
 
-function title(field: string): string {
-  switch (field) {
-    case 'gpu':
-      return t('Graphics processors');
-    case 'duplicates':
-      return t('Loaded twice');
-    case 'settings':
-      return t('Settings that decide');
-    case 'changes':
-    case 'since_load':
-      return t('New since tfmagic was loaded');
-    case 'failed':
-      return t('Not found');
-    default: {
-      const plain = field.replace(/_(bytes|s)$/, '').replaceAll('_', ' ');
-      return plain.charAt(0).toUpperCase() + plain.slice(1);
-    }
-  }
+function listed(title: string, sentences: string[]): HTMLElement[] {
+  if (sentences.length === 0) return [];
+  return [section(title, h('ul', {}, ...sentences.map(sentence => h('li', { dir: 'auto' }, sentence))))];
 }

@@ -21,7 +21,12 @@ export class Overview implements View {
     caption: t('Devices'),
     columns: [
       { id: 'name', title: t('Device'), code: true, whole: true, text: device => device.name },
-      { id: 'kind', title: t('Kind'), width: 3.5, text: device => device.kind },
+      {
+        id: 'kind',
+        title: t('Kind'),
+        width: 3.5,
+        text: device => device.description ?? device.kind
+      },
       { id: 'used', title: t('Used'), numeric: true, text: device => bytes(device.used_bytes) },
       { id: 'peak', title: t('Highest'), numeric: true, text: device => bytes(device.peak_bytes) },
       { id: 'limit', title: t('Limit'), numeric: true, text: device => limit(device.memory_limit_bytes) }
@@ -81,13 +86,13 @@ export class Overview implements View {
           })
     );
     const allowed = budget.limits[PROCESS] ?? null;
-    const weights = models.reduce((sum, model) => sum + (model.weights_bytes ?? 0), 0);
+    const held = models.reduce((sum, model) => sum + model.held_bytes, 0);
     this.budget.set(
-      allowed === null ? null : weights / allowed,
+      allowed === null ? null : held / allowed,
       allowed === null
         ? t('no memory budget is set (%config TfMagic.memory_budget)')
-        : t('{used} of weights in a budget of {limit} ({text})', {
-            used: bytes(weights),
+        : t('models hold {used} of a budget of {limit} ({text})', {
+            used: bytes(held),
             limit: bytes(allowed),
             text: budget.text
           })
@@ -149,8 +154,7 @@ function worst({ warnings, errors }: Snapshot['log']): string {
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
 }
 
-function libraries(counts: LibraryCounts | null): string {
-  if (counts === null) return t('Not counted yet.');
+function libraries(counts: LibraryCounts): string {
   return t(
     '{total} shared objects are loaded, {tensorflow} of them TensorFlow’s; {since} came since tfmagic was loaded.',
     {
@@ -161,8 +165,7 @@ function libraries(counts: LibraryCounts | null): string {
   );
 }
 
-function loader(counts: LibraryCounts | null): [string, string, string?][] {
-  if (counts === null) return [];
+function loader(counts: LibraryCounts): [string, string, string?][] {
   const hint = t('The loader’s own counter: while it stands still, nothing was loaded twice');
   return [
     [t('Loads ever'), count(counts.loads), hint],

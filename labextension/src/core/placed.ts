@@ -50,7 +50,7 @@ export function operationTable(): DataTable<PlacedOperation> {
       { id: 'share', title: t('Time'), numeric: true, text: row => share(row.share), sort: row => row.share }
     ],
     key: row => row.name,
-    search: row => `${row.name} ${row.type} ${row.requested ?? ''} ${row.actual ?? ''} ${moved(row)}`,
+    search: row => `${row.name} ${row.type} ${row.requested ?? ''} ${row.actual} ${moved(row)}`,
     pageSize: PAGE_SIZE,
     mark: row => (row.moved ? 'moved' : null),
     empty: t('No operation is known to have run yet.')

@@ -1,4 +1,4 @@
-import type { History, LogEntry, Placement, Snapshot } from './snapshot';
+import type { History, LibraryReport, LogEntry, Placement, Snapshot } from './snapshot';
 
 /** What a page may ask of the kernel; anything else is refused there. */
 export interface Results {
@@ -26,24 +26,6 @@ export interface Reply<Result> {
   result: Result;
   /** A sentence for the person, where there is one. */
   said: string | null;
-}
-
-/** One shared object. Any further field is drawn under its own name. */
-export interface LibraryRecord {
-  name: string;
-  version?: string | null;
-  path?: string | null;
-  size_bytes?: number | null;
-  resident_bytes?: number | null;
-  brought_by?: string | null;
-  since?: string | number | null;
-  [field: string]: unknown;
-}
-
-/** The libraries, and whatever else the kernel knows about them: sentences, settings, lists. */
-export interface LibraryReport {
-  libraries: LibraryRecord[];
-  [field: string]: unknown;
 }
 
 /**

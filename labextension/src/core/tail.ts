@@ -9,7 +9,7 @@ export function extended(history: History, snapshot: Snapshot): History {
   const point = {
     time_s: snapshot.time_s,
     rss_bytes: snapshot.process.rss_bytes,
-    models_bytes: snapshot.models.reduce((sum, model) => sum + (model.weights_bytes ?? 0), 0),
+    models_bytes: snapshot.models.reduce((sum, model) => sum + model.held_bytes, 0),
     devices: Object.fromEntries(
       snapshot.devices.flatMap(({ name, used_bytes }) => (used_bytes === null ? [] : [[name, used_bytes]]))
     )

@@ -1,8 +1,8 @@
 import { t } from './text';
 import { end, unknown } from './units';
-import type { EventKind, ModelState, Severity, Signature } from './snapshot';
+import type { EventKind, Severity, Signature } from './snapshot';
 
-export function stateWord(state: ModelState): string {
+export function stateWord(state: string): string {
   switch (state) {
     case 'ready':
       return t('ready');
@@ -14,6 +14,8 @@ export function stateWord(state: ModelState): string {
       return t('parked');
     case 'failed':
       return t('failed');
+    default:
+      return state;
   }
 }
 
@@ -31,8 +33,6 @@ export function eventWord(kind: EventKind): string {
       return t('woken');
     case 'dropped':
       return t('dropped');
-    case 'reset':
-      return t('reset');
     case 'failed':
       return t('failed');
   }
