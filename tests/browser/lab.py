@@ -44,13 +44,17 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         settings = folder / "home"
+        # No question whether news are wanted, over what is looked at.
+        (settings / "config" / "labconfig").mkdir(parents=True)
+        (settings / "config" / "labconfig" / "page_config.json").write_text(
+            json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
+        )
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
                 *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"),
-                "--LabApp.news_url=None",
             ],
             cwd=folder,
             env={

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.errors import SettingError
@@ -19,7 +20,9 @@ ASLEEP_S = 5.0
 INTERVALS_S = (0.1, 60.0)
 """The shortest and the longest interval while somebody watches."""
 
-_SMOOTHED = 0.2
+# Of which looks its cost is the mean: those of the last half minute. One in ten looks at what takes longer.
+_RECENT_S = 30.0
+_LOOKS = 300
 
 
 class SamplerRecord(TypedDict):
@@ -30,7 +33,7 @@ class SamplerRecord(TypedDict):
     interval_s
         The time from one look to the next.
     tick_s
-        The processor time that a look takes, recent ones counting most.
+        The processor time that a look takes: the mean of the last half minute.
     share
         The same as a share of one core.
     """
@@ -61,7 +64,7 @@ class Sampler:
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()
-        self._tick_s: float | None = None
+        self._looks: deque[tuple[float, float]] = deque(maxlen=_LOOKS)
 
     @property
     def interval_s(self) -> float:
@@ -119,11 +122,13 @@ class Sampler:
 
     def record(self) -> SamplerRecord:
         """Return what it costs."""
-        interval_s = self.interval_s
+        begun_s = time.monotonic() - _RECENT_S
+        recent = [taken_s for at_s, taken_s in list(self._looks) if at_s >= begun_s]
+        tick_s = sum(recent) / len(recent) if recent else None
         return {
-            "interval_s": interval_s,
-            "tick_s": self._tick_s,
-            "share": None if self._tick_s is None else self._tick_s / interval_s,
+            "interval_s": self.interval_s,
+            "tick_s": tick_s,
+            "share": None if tick_s is None else tick_s / self.interval_s,
         }
 
     def _look_again_and_again(self, woken: threading.Event) -> None:
@@ -132,9 +137,7 @@ class Sampler:
         while self._woken is woken and self._thread is not None:
             began_s = time.thread_time()
             self._look()
-            taken_s = time.thread_time() - began_s
-            before_s = taken_s if self._tick_s is None else self._tick_s
-            self._tick_s = before_s + _SMOOTHED * (taken_s - before_s)
+            self._looks.append((time.monotonic(), time.thread_time() - began_s))
             woken.clear()
             if self._thread is not None:
                 woken.wait(self.interval_s)
