@@ -62,16 +62,16 @@ def test_the_number_that_means_none_is_no_limit(tmp_path: Path) -> None:
 
 # The CPU's figures before and with a variable of 40 MB.
 OF_THE_CPU = """
-from tfmagic.runtime.memory import device_memory
+from tfmagic.runtime.devices import devices
 from tfmagic.runtime.policy import memory_policy
 policy = memory_policy()
 policy.choose("{policy}")
 policy.apply()
-assert device_memory() == []
+assert devices() == []
 import tensorflow as tf
 from tfmagic import session
 def figures():
-    (cpu,) = [one for one in device_memory() if one["device"] == "CPU:0"]
+    (cpu,) = [one for one in devices() if one["name"] == "CPU:0"]
     return cpu["used_bytes"], cpu["peak_bytes"]
 with tf.Graph().as_default():
     small = tf.compat.v1.get_variable("small", [1_000_000], initializer=tf.compat.v1.ones_initializer())

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.model.budget import HOST, budget
 from tfmagic.model.registry import the_models
-from tfmagic.runtime.memory import device_memory, process_memory
+from tfmagic.runtime.devices import devices
+from tfmagic.runtime.memory import process_memory
 from tfmagic.runtime.policy import memory_policy
 
 if TYPE_CHECKING:
     from tfmagic.model.record import ModelRecord
-    from tfmagic.runtime.memory import DeviceMemoryRecord, ProcessMemoryRecord
+    from tfmagic.runtime.devices import DeviceRecord
+    from tfmagic.runtime.memory import ProcessMemoryRecord
     from tfmagic.runtime.policy import PolicyRecord
 
 
@@ -45,7 +47,7 @@ class MemoryRecord(TypedDict):
 
     policy: PolicyRecord
     process: ProcessMemoryRecord
-    devices: list[DeviceMemoryRecord]
+    devices: list[DeviceRecord]
     models: list[ModelMemoryRecord]
     budget: str
     budget_limits: dict[str, int]
@@ -58,7 +60,7 @@ def memory_record() -> MemoryRecord:
     return {
         "policy": memory_policy().record(),
         "process": process_memory(anew=True),
-        "devices": device_memory(),
+        "devices": devices(),
         "models": [_model(record) for record in the_models().records()],
         "budget": the_budget.text,
         "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},

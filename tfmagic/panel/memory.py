@@ -43,7 +43,7 @@ class MemoryPage(View):
             *policy_rows(record["policy"]),
         ]
         devices = [
-            (one["device"], _reported(one["used_bytes"]), _reported(one["peak_bytes"])) for one in record["devices"]
+            (one["name"], _reported(one["used_bytes"]), _reported(one["peak_bytes"])) for one in record["devices"]
         ]
         models = [
             (

@@ -10,7 +10,6 @@ from typing import TypedDict
 import psutil
 
 from tfmagic.runtime.malloc import malloc, rss_bytes
-from tfmagic.runtime.policy import has_taken_memory
 from tfmagic.runtime.process import once
 
 # Reading them walks all mappings, which takes 10 ms.
@@ -45,14 +44,6 @@ class ProcessMemoryRecord(TypedDict):
     limit_used_bytes: int | None
     available_bytes: int
     free_in_malloc_bytes: int | None
-
-
-class DeviceMemoryRecord(TypedDict):
-    """What a device's allocator reports. None stands for what it does not."""
-
-    device: str
-    used_bytes: int | None
-    peak_bytes: int | None
 
 
 class _Shares:
@@ -96,25 +87,6 @@ def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
         "available_bytes": available_bytes(),
         "free_in_malloc_bytes": malloc().free_bytes(),
     }
-
-
-def device_memory() -> list[DeviceMemoryRecord]:
-    """Return what the allocators of the devices report; nothing before TensorFlow has made its devices."""
-    if not has_taken_memory():
-        return []
-    import tensorflow as tf
-
-    found: list[DeviceMemoryRecord] = []
-    for device in tf.config.list_logical_devices():
-        name = f"{device.device_type}:{device.name.rpartition(':')[2]}"
-        used = peak = None
-        with contextlib.suppress(ValueError, tf.errors.OpError):
-            reported = tf.config.experimental.get_memory_info(name)
-            # All zeros is what is given where nothing is counted.
-            if any(reported.values()):
-                used, peak = int(reported["current"]), int(reported["peak"])
-        found.append({"device": name, "used_bytes": used, "peak_bytes": peak})
-    return found
 
 
 def available_bytes() -> int:

@@ -288,7 +288,7 @@ export interface SamplerRecord {
    */
   interval_s: number;
   /**
-   * The processor time that a look takes, recent ones counting most.
+   * The processor time that a look takes: the mean of the last half minute.
    */
   tick_s: number | null;
   /**
