@@ -32,7 +32,10 @@ COMMANDS: dict[str, Command] = {
         "%tf_runtime placement [NAME...]",
         "Show where each operation and variable of a model was asked to be, and where a run really had it. A model of "
         "which no run was traced yet is run once on zeros.",
-        (Option("--all", "every operation and variable, not only those that take the most time"),),
+        (
+            Option("--all", "every operation and variable, not only those that take the most time"),
+            Option("--anew", "run it once on zeros, also where a run was traced already"),
+        ),
     ),
     "log": Command(
         "%tf_runtime log",
@@ -122,7 +125,8 @@ def _placement(parsed: Parsed) -> View:
     from tfmagic.model.trial import placement
     from tfmagic.panel.placement import PlacementPage, PlacementPages
 
-    return PlacementPages([PlacementPage(placement(model), everything=parsed.flag("all")) for model in asked])
+    everything, anew = parsed.flag("all"), parsed.flag("anew")
+    return PlacementPages([PlacementPage(placement(model, anew=anew), everything=everything) for model in asked])
 
 
 def _log(parsed: Parsed) -> View:

@@ -52,7 +52,7 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
     return zeros
 
 
-def placement(model: Model, *, most: int | None = None) -> PlacementRecord:
+def placement(model: Model, *, most: int | None = None, anew: bool = False) -> PlacementRecord:
     """Return where a model's operations and variables were asked to be, and where they are.
 
     Where no run has shown it yet, the model is run once on zeros.
@@ -63,8 +63,10 @@ def placement(model: Model, *, most: int | None = None) -> PlacementRecord:
         The model.
     most
         How many operations to give at most; all if None.
+    anew
+        Whether to run it on zeros also where a run has shown it.
     """
-    if model.placement is None:
+    if anew or model.placement is None:
         try:
             trial(model)
         except TfMagicError as error:

@@ -7,9 +7,8 @@ export type Change = 'park' | 'wake' | 'drop' | 'trace';
 
 /** The line that does in a cell what the button does here. */
 export function magic(change: Change, model: ModelRow): string {
-  if (change !== 'trace') return `%tf_model ${change} ${model.name}`;
-  const inputs = model.signature?.inputs.filter(input => !input.optional) ?? [];
-  return ['%tf_run', model.name, ...inputs.map(({ name }) => `${name}=…`), '--trace'].join(' ');
+  if (change === 'trace') return `%tf_runtime placement ${model.name} --anew`;
+  return `%tf_model ${change} ${model.name}`;
 }
 
 /** A line of code with a button that copies it. */
