@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+# For one file: while it runs, asyncio counts its loop as running in this thread, for every other test too.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Run Chromium, with the panel and its demo page built."""
     if chromium_path() is None:

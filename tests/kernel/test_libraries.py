@@ -151,3 +151,14 @@ def test_tab_knows_the_verbs_and_the_paths(kernel: Kernel) -> None:
     (kernel.folder / "mine.so").touch()
     assert {"libraries", "load"} <= set(kernel.complete("%tf_runtime l").matches)
     assert kernel.complete("%tf_runtime load mi").matches == ["mine.so"]
+
+
+def test_what_tensorflow_takes_for_builtins_stays_alive(kernel: Kernel) -> None:
+    kernel.ok("import tensorflow as tf")
+    kernel.ok(
+        "import builtins, gc\n"
+        "from tensorflow.python.autograph.pyct.inspect_utils import _BUILTIN_FUNCTION_IDS as ids\n"
+        "import _tfmagic_process\n"
+        "held = {id(one) for one in vars(_tfmagic_process)['builtins at the import']}"
+    )
+    assert kernel.value("ids <= held") == "True"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.runtime.arrival import IMPORT
 from tfmagic.runtime.libraries import libraries
+from tfmagic.runtime.process import once
 from tfmagic.runtime.thread_counts import thread_counts
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ class _Noting(Loader):
             module.__spec__.loader = self._loader
         with libraries().occasion(IMPORT):
             self._loader.exec_module(module)
+        # TensorFlow's autograph knows builtins by their ids as they were just now, and ipykernel puts an `input`
+        # of its own there for the length of a cell: freed, its id could become that of a person's method.
+        once("builtins at the import", lambda: tuple(vars(builtins).values()))
         thread_counts().apply()
 
 
