@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from making import printed, scale_graph, variable_graph
 
-from tfmagic import models
+from tfmagic import models, session
 from tfmagic.model.trial import placement
 from tfmagic.runtime.partition_graphs import is_elsewhere, requested
 
@@ -220,3 +220,70 @@ def test_a_function_that_is_called_asks_for_its_devices_under_the_name_of_the_ca
 )
 def test_elsewhere_is_what_breaks_a_request(asked: str | None, device: str | None, elsewhere: bool) -> None:  # noqa: FBT001 - a parameter of the test
     assert is_elsewhere(asked, device) is elsewhere
+
+
+def drawing(graph: tf.Graph) -> None:
+    with graph.as_default():
+        tf.identity(v1.placeholder(tf.float32, [], "x") + tf.random.uniform([], seed=5), name="y")
+
+
+def test_a_look_does_not_advance_a_models_random_numbers() -> None:
+    one, other = tf.Graph(), tf.Graph()
+    drawing(one)
+    drawing(other)
+    looked_at, left_alone = models.add("looked_at", one), models.add("left_alone", other)
+    assert "its RandomUniform would be felt by the next run" in str(placement(looked_at)["note"])
+    assert float(looked_at(0.0)) == float(left_alone(0.0))
+
+
+def test_a_look_takes_nothing_out_of_a_queue() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        queue = v1.FIFOQueue(2, [tf.float32], [[]])
+        put, left = queue.enqueue([7.0]), queue.size()
+        tf.identity(queue.dequeue() + v1.placeholder(tf.float32, [], "x"), name="y")
+    net = models.add("net", graph, inputs="x", outputs="y")
+    session.run(put)
+    assert "its QueueDequeueV2 would be felt by the next run" in str(placement(net)["note"])
+    assert session.run(left) == 1
+
+
+def test_a_look_takes_nothing_from_an_iterator_of_a_live_object() -> None:
+    numbers = iter(tf.data.Dataset.range(3))
+    net = models.add("net", tf.function(lambda x: x + next(numbers), input_signature=[tf.TensorSpec([], tf.int64)]))
+    assert "its IteratorGetNext would be felt by the next run" in str(placement(net)["note"])
+    assert int(next(numbers)) == 0
+
+
+def test_a_live_object_that_draws_is_looked_at_and_draws_what_it_would_have() -> None:
+    def drawn() -> Any:
+        tf.random.set_seed(1)
+        return tf.function(lambda x: x + tf.random.uniform([], seed=3), input_signature=[tf.TensorSpec([])])
+
+    expected = float(drawn()(tf.constant(0.0)))
+    net = models.add("net", drawn())
+    assert placement(net)["known_from"] is not None
+    assert float(net(0.0)) == expected
+
+
+def test_a_look_does_not_wake_a_parked_model() -> None:
+    graph, _, _ = scale_graph(2.0)
+    net = models.add("net", graph)
+    net.park()
+    assert placement(net)["note"] == "it is parked; %tf_model wake net brings it back"
+    assert net.state == "parked"
+
+
+def test_the_variables_of_a_live_keras_model_are_where_they_are() -> None:
+    net = models.add("net", tf.keras.Sequential([tf.keras.Input([4]), tf.keras.layers.Dense(2)]))
+    record = placement(net)
+    assert [one["actual"] for one in record["variables"]] == ["CPU:0", "CPU:0"]
+    assert [(one["variables"], one["bytes"]) for one in record["devices"] or ()] == [(2, (4 * 2 + 2) * 4)]
+
+
+@pytest.mark.slow
+def test_a_live_object_is_looked_at_on_the_device_that_it_was_added_for() -> None:
+    record = two_devices("""
+    net = models.add("net", tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([])]), device="cpu:1")
+    """)
+    assert [one["actual"] for one in record["operations"] if one["type"] == "AddV2"] == ["CPU:1"]

@@ -44,6 +44,11 @@ def test_a_trace_shows_where_it_ran() -> None:
     assert models.net.trace is not None
 
 
+def test_a_trace_says_that_it_woke_the_model() -> None:
+    models.net.park()
+    assert ask("trace", model="net")["said"] == "net was woken, run once on zeros and traced"
+
+
 def test_placement_history_and_show_are_records() -> None:
     check(ask("placement", model="net")["result"], "PlacementRecord")
     check(ask("history")["result"], "HistoryRecord")

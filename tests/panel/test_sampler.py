@@ -96,3 +96,14 @@ def test_stopped_it_leaves_no_thread_and_can_begin_again() -> None:
     assert seen.several.wait(20)
     one.stop()
     assert names().count("tfmagic-sampler") == before
+
+
+def test_who_watched_before_it_stopped_watches_when_it_begins_again(sampler: Sampler) -> None:
+    seen = Counting()
+    end = sampler.watch(seen)
+    sampler.stop()
+    seen.calls = 0
+    seen.several.clear()
+    sampler.start()
+    assert seen.several.wait(20)
+    end()

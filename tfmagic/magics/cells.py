@@ -71,7 +71,7 @@ def leave_cells_alone(shell: InteractiveShell) -> None:
                 shell.events.unregister(event, callback)
     sampler().always = []
     sampler().stop()
-    busy().end()
+    busy().forget()
 
 
 def _config() -> Any:

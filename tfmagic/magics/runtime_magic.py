@@ -162,11 +162,11 @@ def _load(parsed: Parsed) -> View:
 
 
 def _reset(_: Parsed) -> View:
+    if "tensorflow" not in sys.modules and not the_models():
+        return Sentence("there was nothing to reset: TensorFlow is not imported yet")
     from tfmagic.model.resetting import reset
     from tfmagic.panel.sentences import reset_text
 
-    if "tensorflow" not in sys.modules and not the_models():
-        return Sentence("there was nothing to reset: TensorFlow is not imported yet")
     return Sentence(reset_text(reset(the_models())))
 
 

@@ -106,7 +106,7 @@ class EagerMode:
             return Weights(0, None, 0)
         names = unique(_name_of(variable) for variable in variables)
         return weighed(
-            variable_record(name, variable.dtype, variable.shape, str(getattr(variable, "device", "")))
+            variable_record(name, variable.dtype, variable.shape, _device_of(variable))
             for name, variable in zip(names, variables, strict=True)
         )
 
@@ -216,7 +216,7 @@ class EagerMode:
         __tracebackhide__ = True
         run = self.runs.begin()
         try:
-            with eagerly(), self._placed():
+            with eagerly(), self.placed():
                 if patience is not None:
                     patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
@@ -271,7 +271,8 @@ class EagerMode:
         self.room.namespace.clear()
         self.room.namespace.own.clear()
 
-    def _placed(self) -> Any:
+    def placed(self) -> Any:
+        """Return the context in which it runs on the device that was asked for."""
         return nullcontext() if self.room.device is None else tf.device(self.room.device)
 
     @contextmanager
@@ -314,6 +315,12 @@ def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
 
 def _name_of(variable: Any) -> str:
     return str(getattr(variable, "path", None) or variable.name).split(":")[0]
+
+
+def _device_of(variable: Any) -> str:
+    # One of Keras's has it from the variable of TensorFlow's that is in it.
+    inner = variable if hasattr(variable, "device") else getattr(variable, "value", None)
+    return str(getattr(inner, "device", ""))
 
 
 def _tensor(value: Any) -> Any:

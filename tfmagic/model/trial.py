@@ -14,7 +14,7 @@ from tfmagic.model.calls import first_line
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.placement import Placement, unknown
 from tfmagic.model.trace import Trace
-from tfmagic.model.writing import may_write
+from tfmagic.model.writing import felt_afterwards, may_write
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.partition_graphs import placed, requested
 from tfmagic.runtime.private import collected_graphs
@@ -55,7 +55,8 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
 def placement(model: Model, *, most: int | None = None, anew: bool = False) -> PlacementRecord:
     """Return where a model's operations and variables were asked to be, and where they are.
 
-    Where no run has shown it yet, the model is run once on zeros.
+    Where no run has shown it yet, the model is run once on zeros, unless it is parked:
+    a question does not bring its weights back.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def placement(model: Model, *, most: int | None = None, anew: bool = False) -> P
         Whether to run it on zeros also where a run has shown it.
     """
     if anew or model.placement is None:
+        if model.state == "parked":
+            return unknown(model.name, f"it is parked; %tf_model wake {model.name} brings it back")
         try:
             trial(model)
         except TfMagicError as error:
@@ -81,7 +84,7 @@ def trial(model: Model) -> None:
     Raises
     ------
     ModelStateError
-        When a run could change the model.
+        When a run could change the model, or what comes of the next one.
     SourceError
         When the dtype or shape of an input is not known, or a live object cannot be
         traced as a function, of which alone TensorFlow tells where it runs.
@@ -97,12 +100,14 @@ def trial(model: Model) -> None:
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
     if may_write(mode.graph, outputs):
         raise _would_change(model.name, advice)
+    if (kind := felt_afterwards(mode.graph, outputs)) is not None:
+        raise _would_be_felt(model.name, kind, advice)
     model.run_stoppable(zeros, trace=True)
 
 
 def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:
     """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
-    with eagerly(), mode.reserved():
+    with eagerly(), mode.reserved(), mode.placed():
         given = {spec.tensor or spec.name: tf.constant(zeros[spec.name]) for spec in signature.required}
         function = tf.function(lambda tensors: mode.invoke(signature.name, tensors), autograph=False)
         try:
@@ -111,8 +116,11 @@ def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any
             reason = first_line(error)
             msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({reason})"
             raise SourceError(msg) from error
-        if may_write(traced.graph, [op.name for op in traced.graph.get_operations()]):
-            raise _would_change(name, "its variables tell where they are: %tf_model show " + name)
+        names, advice = [op.name for op in traced.graph.get_operations()], f"%tf_model show {name} tells what it is"
+        if may_write(traced.graph, names):
+            raise _would_change(name, advice)
+        if (kind := felt_afterwards(traced.graph, names, anew=True)) is not None:
+            raise _would_be_felt(name, kind, advice)
         with collected_graphs() as graphs, profiled() as executions:
             began = time.perf_counter()
             function(given)
@@ -123,3 +131,7 @@ def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any
 
 def _would_change(name: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for a run changes its variables; {advice}")
+
+
+def _would_be_felt(name: str, kind: str, advice: str) -> ModelStateError:
+    return ModelStateError(f"{name} is not run on zeros, for its {kind} would be felt by the next run; {advice}")

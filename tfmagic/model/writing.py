@@ -1,4 +1,4 @@
-"""Whether running a graph changes its variables or tables, told from its operations."""
+"""What running a graph changes beside what it returns, told from its operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 WRITES = re.compile(
     r"Assign|(Resource)?(Sparse)?Apply[A-Z]|ResourceScatter|(Resource)?StridedSliceAssign"
@@ -17,6 +17,18 @@ WRITES = re.compile(
 """The types of the operations that write to variables."""
 
 _CHANGES_TABLES = re.compile(r"LookupTable(Insert|Import|Remove)")
+
+
+_ADVANCES = re.compile(
+    r"(Stage|Unstage)$|(Ordered)?Map(Stage|Unstage|Clear)|StageClear|Queue(Enqueue|Dequeue|Close)|Barrier"
+    r"|(Multi[Dd]evice)?IteratorGetNext|MakeIterator|Reader(Read|Reset|Restore)|.*Accumulator(Apply|Take)"
+    r"|Print(V2)?$|(Eager)?PyFunc|Write\w*(Summary|File)"
+)
+# Of each node where it runs: a function that is made anew begins anew.
+_DRAWS = re.compile(
+    r"Random(Uniform|StandardNormal|Shuffle$|Gamma$|Poisson|Crop)|(Parameterized)?TruncatedNormal|Multinomial"
+    r"|\w+CandidateSampler|SampleDistortedBoundingBox|Skipgram"
+)
 
 
 def may_write(graph: Any, fetches: Iterable[str]) -> bool:
@@ -31,10 +43,33 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
     fetches
         Names of tensors and operations.
     """
+    return any(_writes(kind) for kind in _kinds(graph, fetches))
+
+
+def felt_afterwards(graph: Any, fetches: Iterable[str], *, anew: bool = False) -> str | None:
+    """Return the type of an operation that goes on from run to run though it writes to no variable; None without.
+
+    What comes next out of a queue, an iterator or a generator of random numbers is
+    then another than it would have been, or somebody reads what was printed.
+
+    Parameters
+    ----------
+    graph, fetches
+        As for `may_write`.
+    anew
+        Whether it is a function that was made for this run: it has generators of its own.
+    """
+    return next(
+        (kind for kind in _kinds(graph, fetches) if _ADVANCES.match(kind) or (not anew and _DRAWS.match(kind))),
+        None,
+    )
+
+
+def _kinds(graph: Any, fetches: Iterable[str]) -> Iterator[str]:
+    """Give the types of the operations that run, those of called functions in the place of the calls."""
     elements = [graph.as_graph_element(name) for name in fetches]
     waiting = [one if isinstance(one, tf.Operation) else one.op for one in elements]
     seen: set[Any] = set()
-    functions: set[str] = set()
     while waiting:
         op = waiting.pop()
         if op in seen:
@@ -42,27 +77,24 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
         seen.add(op)
         waiting.extend(op.control_inputs)
         waiting.extend(tensor.op for tensor in op.inputs)
-    calling = False
     kinds = {op.type: op for op in seen}
-    for op in kinds.values():
-        if _writes(op.type):
-            # Else a function of the graph's library: those are looked at below.
-            if WRITES.match(op.type) or _CHANGES_TABLES.match(op.type):
-                return True
-            calling = True
-        calling = calling or any("func" in attribute.type for attribute in op.op_def.attr)
-    if not calling:
-        return False
+    yield from filter(_is_known, kinds)
+    # What is not known may be a function of the graph's library.
+    if all(_is_known(op.type) and not any("func" in one.type for one in op.op_def.attr) for op in kinds.values()):
+        return
     definition = graph.as_graph_def()
     library = {one.signature.name: one for one in definition.library.function}
     names = {op.name for op in seen}
-    for node in definition.node:
-        if node.name in names:
-            called = _called(node, library)
-            if _writes(node.op) and not called:
-                return True
-            functions.update(called)
-    return _any_writes(functions, library)
+    nodes = [node for node in definition.node if node.name in names]
+    passed: set[str] = set()
+    while nodes:
+        node = nodes.pop()
+        called = _called(node, library)
+        if not called:
+            yield node.op
+        for name in set(called) - passed:
+            passed.add(name)
+            nodes.extend(library[name].node_def)
 
 
 def _called(node: Any, library: Mapping[str, Any]) -> list[str]:
@@ -73,21 +105,9 @@ def _called(node: Any, library: Mapping[str, Any]) -> list[str]:
     return [one.name for one in named if one.name in library]
 
 
-def _any_writes(names: Iterable[str], library: Mapping[str, Any]) -> bool:
-    waiting, seen = list(names), set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for node in library[name].node_def:
-            called = _called(node, library)
-            if _writes(node.op) and not called:
-                return True
-            waiting.extend(called)
-    return False
+def _is_known(kind: str) -> bool:
+    return hasattr(tf.raw_ops, kind) or kind.startswith("_")
 
 
 def _writes(kind: str) -> bool:
-    known = hasattr(tf.raw_ops, kind) or kind.startswith("_")
-    return not known or bool(WRITES.match(kind) or _CHANGES_TABLES.match(kind))
+    return not _is_known(kind) or bool(WRITES.match(kind) or _CHANGES_TABLES.match(kind))

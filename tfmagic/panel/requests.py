@@ -113,8 +113,9 @@ def _trace(message: Mapping[str, Any]) -> Answer:
     from tfmagic.model.trial import placement, trial
 
     model = the_models()[_model(message)]
+    woken = "was woken, " if model.state == "parked" else "was "
     trial(model)
-    return placement(model, most=_OPERATIONS), f"{model.name} was run once on zeros and traced"
+    return placement(model, most=_OPERATIONS), f"{model.name} {woken}run once on zeros and traced"
 
 
 def _park(message: Mapping[str, Any]) -> Answer:

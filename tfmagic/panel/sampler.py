@@ -97,10 +97,9 @@ class Sampler:
                 self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; who watches is forgotten."""
+        """End the thread; who watches goes on watching when it begins again."""
         with self._changing:
             thread, self._thread = self._thread, None
-            self._watchers.clear()
             self._woken.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)

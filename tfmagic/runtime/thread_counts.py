@@ -10,6 +10,9 @@ from tfmagic.errors import SettingError
 from tfmagic.runtime.policy import has_taken_memory
 from tfmagic.runtime.process import once
 
+# After a number that TensorFlow cannot hold, every operation fails; it makes as many threads as it is told.
+_MOST = 1024
+
 Pool = Literal["inter_op_threads", "intra_op_threads"]
 
 
@@ -31,10 +34,10 @@ class ThreadCounts:
         Raises
         ------
         SettingError
-            For a negative number, and when TensorFlow has its pools already.
+            For a number below 0 or above 1024, and when TensorFlow has its pools already.
         """
-        if threads < 0:
-            msg = f"{pool} is a number of threads, or 0 for as many as TensorFlow likes, got {threads}"
+        if not 0 <= threads <= _MOST:
+            msg = f"{pool} is a number of threads up to {_MOST}, or 0 for as many as TensorFlow likes, got {threads}"
             raise SettingError(msg)
         if threads == self.asked[pool]:
             return

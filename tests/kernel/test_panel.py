@@ -1,0 +1,68 @@
+"""The panel's kernel side: what a page is sent, over a real comm."""
+
+from __future__ import annotations
+
+import time
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kernel.harness import PATIENCE_S, Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.kernel
+
+
+class Page:
+    """A page that shows a panel of the kernel."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        kernel.ok("import tfmagic\npanel = tfmagic.Panel()")
+        self.comm = kernel.value("panel.comm.comm_id").strip("'")
+
+    def ask(self, request: str, **fields: Any) -> None:
+        """Send a request."""
+        content = {"id": "7", "request": request, **fields}
+        data = {"comm_id": self.comm, "data": {"method": "custom", "content": content}}
+        self.kernel.client.shell_channel.send(self.kernel.client.session.msg("comm_msg", data))
+
+    def hears(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for a message of the panel's."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                message = self.kernel.client.get_iopub_msg(timeout=1)
+            except Empty:
+                continue
+            if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == self.comm:
+                found: dict[str, Any] = message["content"]["data"].get("content", {})
+                if wanted(found):
+                    return found
+        raise TimeoutError
+
+    def looks(self) -> dict[str, Any]:
+        """Say that somebody looks, and wait for the next snapshot after that."""
+        self.ask("watch", page="one", looking=True)
+        self.hears(lambda message: message.get("kind") == "reply")
+        return self.hears(lambda message: message.get("kind") == "snapshot")
+
+
+@pytest.fixture
+def page(kernel: Kernel) -> Page:
+    kernel.ok("%config TfMagic.panel_interval = 0.1")
+    return Page(kernel)
+
+
+def test_an_open_panel_lives_on_after_a_reload_of_the_extension(kernel: Kernel, page: Page) -> None:
+    assert page.looks()
+    kernel.ok("%reload_ext tfmagic")
+    assert page.looks()
+
+
+def test_a_cell_that_runs_another_is_busy_to_its_end(kernel: Kernel) -> None:
+    since = "tfmagic.snapshot()['kernel']['cell_since_s'] is None"
+    assert kernel.value(f"import tfmagic\n(get_ipython().run_cell('1') and None, {since})[1]") == "False"
