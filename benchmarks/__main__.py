@@ -16,6 +16,7 @@ BENCHMARKS = {
     "calls": "One call of a small network, batch 1",
     "sources": "Loading each kind of file, and the first answer from it",
     "memory": "Memory: what is given back, what is kept",
+    "panel": "The panel: what it costs a cell that trains, and its snapshot",
 }
 RESULTS = Path(__file__).parent / "results" / "figures.md"
 

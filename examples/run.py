@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from nbconvert import HTMLExporter
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 HERE = Path(__file__).parent
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+LONGEST = 60
 
 
 class Screen:
@@ -69,7 +72,10 @@ class Screen:
             if image is not None:
                 self.result(self.paint(2, f"[{image}: in the HTML page]") + "\n")
             elif text:
-                self.result(text + "\n")
+                lines = text.splitlines()
+                self.result("\n".join(lines[:LONGEST]) + "\n")
+                if len(lines) > LONGEST:
+                    self.result(self.paint(2, f"[{len(lines) - LONGEST} more lines: in the HTML page]") + "\n")
 
 
 class LiveClient(NotebookClient):
@@ -109,6 +115,16 @@ def replace(path: Path, text: str) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
+
+
+def page_of(content: nbformat.NotebookNode) -> str:
+    """Return an executed notebook as HTML; a page has no kernel, so widgets give way to what they say without one."""
+    plain = deepcopy(content)
+    plain.metadata.pop("widgets", None)
+    for cell in plain.cells:
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop(WIDGET, None)
+    return str(HTMLExporter().from_notebook_node(plain)[0])  # type: ignore[no-untyped-call]
 
 
 def run(notebook: Path, build: Path, timeout: float) -> int:
@@ -155,7 +171,7 @@ def run(notebook: Path, build: Path, timeout: float) -> int:
     build.mkdir(parents=True, exist_ok=True)
     executed, page = build / notebook.name, build / f"{notebook.stem}.html"
     replace(executed, nbformat.writes(content))  # type: ignore[no-untyped-call]
-    replace(page, HTMLExporter().from_notebook_node(content)[0])  # type: ignore[no-untyped-call]
+    replace(page, page_of(content))
     screen.say()
     if failure:
         screen.say(screen.paint(31, f"{notebook.name}: {failure}"))
@@ -170,7 +186,7 @@ def run(notebook: Path, build: Path, timeout: float) -> int:
 def main() -> int:
     """Read the command line and run the notebooks it names."""
     parser = argparse.ArgumentParser(description="Run example notebooks top to bottom.")
-    all_of_them = [HERE / f"{name}.ipynb" for name in ("juggling", "revival", "memory")]
+    all_of_them = [HERE / f"{name}.ipynb" for name in ("juggling", "revival", "memory", "panel")]
     parser.add_argument("notebooks", type=Path, nargs="*", default=all_of_them, metavar="notebook")
     parser.add_argument("--build", type=Path, default=HERE.parent / "build", metavar="FOLDER")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a single cell")

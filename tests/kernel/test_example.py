@@ -17,6 +17,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 EVENTS = ("two models", "tall parked", "wide run", "all dropped")
+STEPS = ("all three", "waves parked", "waves woken by a run", "waves dropped")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 
 
@@ -57,6 +59,21 @@ def test_memory_comes_back_and_does_so_again(kernel: Kernel) -> None:
         used = {name: float(kernel.value(f"next(mb for _, mb, text in events if text == {name!r})")) for name in EVENTS}
         assert used["two models"] - used["tall parked"] > 55
         assert used["wide run"] - used["all dropped"] > 110
+
+
+def test_the_panel_is_shown_and_memory_falls_and_does_so_again(kernel: Kernel) -> None:
+    kernel.ok(f"%cd -q {EXAMPLES}")
+    for _ in range(2):
+        shown = [kernel.ok(cell) for cell in cells("panel.ipynb")]
+        (panel,) = (data for reply in shown for data in reply.results if WIDGET in data)
+        assert "waves" in panel["text/html"], "the models are there where no widget is drawn"
+        assert "waves" in panel["text/plain"]
+        assert kernel.value("str(table['accuracy'].idxmax())") == "'waves'"
+        assert kernel.value("bool((table['accuracy'] > 0.9).all())") == "True"
+        used = {step: float(kernel.value(f"steps[{step!r}]['process, MB']")) for step in STEPS}
+        assert used["all three"] - used["waves parked"] > 30
+        assert used["waves woken by a run"] - used["waves dropped"] > 30
+    assert kernel.value("sorted(models)") == "['live', 'old']"
 
 
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: str(file.name))

@@ -1,0 +1,122 @@
+"""What the panel costs: a cell that trains with it open and without, and a snapshot of few and of many models."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from queue import Empty
+from typing import TYPE_CHECKING, Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from benchmarks.figures import Figure
+from benchmarks.processes import printed_by
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+PAIRS = int(os.environ.get("TFMAGIC_BENCHMARK_PAIRS", "20"))
+CHUNK_S = float(os.environ.get("TFMAGIC_BENCHMARK_CHUNK_S", "5"))
+PATIENCE_S = 1800.0
+CHECKOUT = str(Path(__file__).resolve().parent.parent)
+OPEN = "%load_ext tfmagic\nimport tensorflow\npanel = %tf_panel\npanel"
+WAYS = {"fit": "a Keras fit", "loop": "a loop of session.run"}
+LIMITS = {10: "≤ 1 ms", 1000: "≤ 5 ms"}
+
+
+class _ThisInterpreter(KernelSpecManager):
+    """Knows one kernel, of the interpreter that measures."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """Return it."""
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--IPKernelApp.log_level=ERROR"]
+        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
+
+
+def _run(client: BlockingKernelClient, code: str) -> tuple[str, int]:
+    """Run a cell as a front end does, taking all that is sent; return what it printed, and how many snapshots came."""
+    request = client.execute(code, allow_stdin=False)
+    printed, snapshots, deadline = "", 0, time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            message = client.get_iopub_msg(timeout=1)
+        except Empty:
+            continue
+        kind, content = message["msg_type"], message["content"]
+        if kind == "comm_msg":
+            # On its way to the page the snapshot is made text and read again, as it is here.
+            sent = json.loads(json.dumps(content["data"])).get("content", {})
+            snapshots += isinstance(sent, dict) and sent.get("kind") == "snapshot"
+        elif message["parent_header"].get("msg_id") != request:
+            continue
+        elif kind == "stream" and content["name"] == "stdout":
+            printed += content["text"]
+        elif kind == "error":
+            raise RuntimeError("\n".join(content["traceback"]))
+        elif kind == "status" and content["execution_state"] == "idle":
+            return printed, snapshots
+    msg = f"the kernel was not done within {PATIENCE_S:g} s"
+    raise RuntimeError(msg)
+
+
+def _in_a_kernel(way: str) -> dict[str, Any]:
+    manager = KernelManager(kernel_name="benchmark", kernel_spec_manager=_ThisInterpreter())
+    paths = [CHECKOUT, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    manager.start_kernel(env=environment)
+    try:
+        client: BlockingKernelClient = manager.client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        _run(client, OPEN)
+        code = f"from benchmarks.panel_ways import in_turns\nin_turns(panel, {way!r}, {PAIRS}, {CHUNK_S})"
+        printed, snapshots = _run(client, code)
+    finally:
+        manager.shutdown_kernel(now=True)
+    got: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    if snapshots < sum(got["open"]):
+        msg = (
+            f"only {snapshots} snapshots came in {sum(got['open']):.0f} s of the panel being open: nothing is measured"
+        )
+        raise RuntimeError(msg)
+    return got
+
+
+def _training(way: str) -> list[Figure]:
+    got, what = _in_a_kernel(way), WAYS[way]
+    watched, alone = got["open"], got["closed"]
+    slower = [(one / other - 1) * 100 for one, other in zip(watched, alone, strict=True)]
+    return [
+        Figure(f"{what}, the panel open: slower by, pair by pair", "%", slower, "≤ 1 %"),
+        Figure(f"{what}, all {len(slower)} pairs together", "%", [(sum(watched) / sum(alone) - 1) * 100]),
+        Figure(f"{what}, without: an epoch of 64 steps", "ms", [one / got["epochs"] * 1e3 for one in alone]),
+        Figure(f"{what}: processor time of a look, one a second", "ms", [one * 1e3 for one in got["look"]]),
+    ]
+
+
+def _snapshot() -> list[Figure]:
+    figures = []
+    for count, limit in LIMITS.items():
+        got = json.loads(printed_by("benchmarks.panel_ways", str(count)).splitlines()[-1])
+        what = f"tfmagic.snapshot() of {count:,} models"
+        figures.append(Figure(what, "ms", got["still"], limit))
+        figures.append(Figure(f"{what}, all of which have run since the last", "ms", got["changed"]))
+    return figures
+
+
+CASES: dict[str, Callable[[], list[Figure]]] = {
+    "fit": lambda: _training("fit"),
+    "loop": lambda: _training("loop"),
+    "snapshot": _snapshot,
+}
+
+
+def figures(case: str) -> list[Figure]:
+    """Return the figures of one case."""
+    return CASES[case]()
