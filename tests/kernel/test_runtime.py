@@ -72,7 +72,7 @@ def test_the_configuration_is_that_of_the_native_sessions(fresh: Kernel) -> None
         ("panel_interval", "0.01", "from 0.1 to 60, got 0.01"),
         ("panel_interval", "1e9", "from 0.1 to 60, got 1e+09"),
         ("panel_interval", "float('nan')", "from 0.1 to 60, got nan"),
-        ("intra_op_threads", "-1", "a number of threads, or 0"),
+        ("intra_op_threads", "-1", "a number of threads up to 1024, or 0"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_the_reason(kernel: Kernel, setting: str, value: str, reason: str) -> None:
