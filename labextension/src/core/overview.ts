@@ -27,8 +27,8 @@ export class Overview implements View {
         width: 3.5,
         text: device => device.description ?? device.kind
       },
-      { id: 'used', title: t('Used'), numeric: true, text: device => bytes(device.used_bytes) },
-      { id: 'peak', title: t('Highest'), numeric: true, text: device => bytes(device.peak_bytes) },
+      { id: 'used', title: t('Used'), numeric: true, text: device => reported(device.used_bytes) },
+      { id: 'peak', title: t('Highest'), numeric: true, text: device => reported(device.peak_bytes) },
       { id: 'limit', title: t('Limit'), numeric: true, text: device => limit(device.memory_limit_bytes) }
     ],
     key: device => device.name,
@@ -152,6 +152,10 @@ function worst({ warnings, errors }: Snapshot['log']): string {
     errors > 0 ? tn('{n} error', '{n} errors', errors) : null
   ].filter(part => part !== null);
   return parts.length === 0 ? '' : `: ${parts.join(', ')}`;
+}
+
+function reported(count: number | null): string {
+  return count === null ? t('not reported') : bytes(count);
 }
 
 function libraries(counts: LibraryCounts): string {

@@ -91,7 +91,9 @@ export class PlacementView implements View {
   }
 
   private drawPlacement(placement: Placement): void {
-    setText(this.known, [placement.known_from, placement.note].filter(part => part !== null).join(' '));
+    const { known_from: run, note } = placement;
+    const known = run === null ? null : t('As {run} has shown.', { run });
+    setText(this.known, [known, note].filter(part => part !== null).join(' '));
     const away = [...placement.operations, ...placement.variables].filter(({ moved }) => moved).length;
     show(this.moved, away > 0);
     this.moved.className = 'tfm-notice';
