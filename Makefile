@@ -13,7 +13,7 @@ NEEDED := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/pyt
 export JUPYTER_PREFER_ENV_PATH := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast bench lint panel clean always
+.PHONY: help setup demo lab test fast bench pictures lint panel clean always
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
@@ -39,6 +39,10 @@ bench: panel ## measure tfmagic beside its peers
 
 panel: $(STAMP) ## build the panel's page if its sources have changed
 	@$(RUN) scripts/web.py build
+
+pictures: panel ## take the README's pictures of the panel
+	@$(RUN) scripts/get_chromium.py
+	@PYTHONPATH=tests $(RUN) -m browser.readme_pictures docs/pictures
 
 lint: panel ## check style and types
 	@$(RUN) scripts/web.py check

@@ -64,7 +64,7 @@ def loop() -> Callable[[int], Any]:
 
 
 def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
-    """Train in chunks of equal work, the panel watched in every other one; print how long each chunk took.
+    """Train in chunks of equal work, the panel watched in every other one; print what time each chunk took.
 
     Parameters
     ----------
@@ -84,27 +84,27 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
         models.add(f"beside_{at}", FROZEN)(X[:1])
     train = {"fit": fit, "loop": loop}[way]()
     train(3)
-    epochs = max(1, round(chunk_s / min(_taken_s(train, 3) / 3 for _ in range(3))))
-    taken_s: dict[str, list[float]] = {"open": [], "closed": []}
+    epochs = max(1, round(chunk_s / min(_taken(train, 3)["wall_s"] / 3 for _ in range(3))))
+    taken: dict[str, list[dict[str, float]]] = {"open": [], "closed": []}
     look_s = []
     for pair in range(pairs):
-        for state in list(taken_s)[:: 1 if pair % 2 else -1]:
+        for state in list(taken)[:: 1 if pair % 2 else -1]:
             if state == "open":
                 panel.look("benchmark")
             else:
                 panel.look_away()
             time.sleep(SETTLE_S)
-            taken_s[state].append(_taken_s(train, epochs))
+            taken[state].append(_taken(train, epochs))
             if state == "open":
                 look_s.append(sampler().record()["tick_s"])
     panel.look_away()
-    print(json.dumps({**taken_s, "look": look_s, "epochs": epochs}))
+    print(json.dumps({**taken, "look": look_s, "epochs": epochs}))
 
 
-def _taken_s(train: Callable[[int], Any], epochs: int) -> float:
-    began = time.perf_counter()
+def _taken(train: Callable[[int], Any], epochs: int) -> dict[str, float]:
+    began_s, processor_s = time.perf_counter(), time.process_time()
     train(epochs)
-    return time.perf_counter() - began
+    return {"wall_s": time.perf_counter() - began_s, "processor_s": time.process_time() - processor_s}
 
 
 def snapshots(count: int) -> None:

@@ -73,4 +73,10 @@ describe('the chart', () => {
     expect(new Set(tops.slice(0, 3)).size).toBe(3);
     expect(tops[3]).toBe(tops[0]);
   });
+
+  it('draws no event through the words of another', () => {
+    const events = [10, 60, 110].map(time_s => ({ time_s, kind: 'added' as const, model: 'some_model' }));
+    const drawn = Array.from(marks(events, 600, time => time).draw(0, 200).children, child => child.tagName);
+    expect(drawn).toEqual(['line', 'line', 'line', 'text', 'text', 'text']);
+  });
 });

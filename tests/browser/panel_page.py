@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Route
+    from playwright.sync_api import Browser, Locator, Page, Route
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = "http://panel.test/"
@@ -92,8 +92,8 @@ def panel(browser: Browser, theme: str = "light", width: int = 900) -> Iterator[
         raise AssertionError(msg)
 
 
-def open_tab(page: Page, name: str) -> None:
-    """Choose a tab, and wait for what it shows."""
-    page.get_by_role("tab", name=name).click()
-    page.get_by_role("tabpanel", name=name).wait_for()
+def open_tab(page: Page, name: str, panel: Locator | None = None) -> None:
+    """Choose a tab of the page's panel, or of one of several, and wait for what it shows."""
+    (panel or page).get_by_role("tab", name=name).click()
+    (panel or page).get_by_role("tabpanel", name=name).wait_for()
     page.wait_for_timeout(150)

@@ -42,14 +42,15 @@ export function marks(events: readonly HistoryEvent[], width: number, x: Scale):
 }
 
 function flags(placed: readonly Mark[], left: number, bottom: number, height: number): SVGElement {
-  const group = svg('g', { class: 'tfm-marks' });
+  const lines: SVGElement[] = [];
+  const words: SVGElement[] = [];
   for (const { x, text, lane, toLeft } of placed) {
     const top = lane === null ? height : lane * LANE_HEIGHT + 4;
     const at = left + x;
-    group.append(svg('line', { x1: at, x2: at, y1: top, y2: bottom }));
+    lines.push(svg('line', { x1: at, x2: at, y1: top, y2: bottom }));
     if (lane === null) continue;
     const anchor = toLeft ? 'end' : 'start';
-    group.append(svg('text', { x: at + (toLeft ? -3 : 3), y: top + 9, 'text-anchor': anchor }, text));
+    words.push(svg('text', { x: at + (toLeft ? -3 : 3), y: top + 9, 'text-anchor': anchor }, text));
   }
-  return group;
+  return svg('g', { class: 'tfm-marks' }, ...lines, ...words);
 }
