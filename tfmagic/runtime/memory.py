@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import psutil
 
 from tfmagic.runtime.malloc import malloc, rss_bytes
 from tfmagic.runtime.process import once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Reading them walks all mappings, which takes 10 ms.
 _SHARES_AGE_S = 10.0
@@ -102,27 +105,22 @@ def container_limit(root: Path = _CGROUP) -> tuple[int | None, int | None]:
     Of control groups of version 2 the process's own and all above it are looked at,
     of version 1 the memory controller; the tightest counts.
     """
-    found = [(limit, used) for limit, used in _limits(root) if limit is not None and limit < _NO_LIMIT]
+    found = [
+        (limit, _in_use(folder, used, cached))
+        for folder, most, used, cached in _groups(root)
+        if (limit := _number(folder / most)) is not None and limit < _NO_LIMIT
+    ]
     return min(found, key=lambda pair: pair[0]) if found else (None, None)
 
 
-def _limits(root: Path) -> list[tuple[int | None, int | None]]:
+def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
+    """Give each control group's folder, the files of its limit and of what is used, and the line of what is cached."""
     group = _own_group("")
-    folders = [root / group, *(root / group).parents] if group else [root]
-    second = [
-        (_number(folder / "memory.max"), _in_use(folder, "memory.current", "inactive_file"))
-        for folder in folders
-        if folder == root or root in folder.parents
-    ]
-    old = _own_group("memory")
-    first = [
-        (
-            _number(folder / "memory.limit_in_bytes"),
-            _in_use(folder, "memory.usage_in_bytes", "total_inactive_file"),
-        )
-        for folder in {root / "memory", root / "memory" / old}
-    ]
-    return [*second, *first]
+    for folder in [root / group, *(root / group).parents] if group else [root]:
+        if folder == root or root in folder.parents:
+            yield folder, "memory.max", "memory.current", "inactive_file"
+    for folder in {root / "memory", root / "memory" / _own_group("memory")}:
+        yield folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
 
 
 def _in_use(folder: Path, file: str, cached: str) -> int | None:

@@ -75,8 +75,8 @@ function columns(): Column<ModelRow>[] {
       title: t('Weights'),
       width: 1.5,
       numeric: true,
-      text: model => bytes(model.weights_bytes),
-      sort: model => model.weights_bytes
+      text: weights,
+      sort: model => (model.weights_bytes ?? 0) + (model.constants_bytes ?? 0)
     },
     {
       id: 'calls',
@@ -129,4 +129,10 @@ function where(model: ModelRow): string {
   return model.moved === null || model.moved === 0
     ? places
     : `${places} ${tn('({n} moved)', '({n} moved)', model.moved)}`;
+}
+
+/** The size of its variables; a frozen graph that has none has constants in their place. */
+function weights(model: ModelRow): string {
+  if (model.weights_bytes !== 0 || model.constants_bytes === null) return bytes(model.weights_bytes);
+  return bytes(model.constants_bytes);
 }
