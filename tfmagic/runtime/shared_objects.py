@@ -100,7 +100,7 @@ _COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 
 
 class LinuxSharedObjects(SharedObjects):
-    """``dl_iterate_phdr`` of glibc and musl: 0.4 ms for all of TensorFlow, 10 µs for the counters."""
+    """``dl_iterate_phdr`` of glibc and musl: a millisecond or three for all of TensorFlow, 3 µs for the counters."""
 
     # The loader holds a lock while it calls back. Another thread that imports an extension waits for that lock with
     # Python's own in its hand, so whoever gives Python's away here never gets it again: it is kept throughout, and
