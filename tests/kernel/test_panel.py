@@ -66,3 +66,20 @@ def test_an_open_panel_lives_on_after_a_reload_of_the_extension(kernel: Kernel, 
 def test_a_cell_that_runs_another_is_busy_to_its_end(kernel: Kernel) -> None:
     since = "tfmagic.snapshot()['kernel']['cell_since_s'] is None"
     assert kernel.value(f"import tfmagic\n(get_ipython().run_cell('1') and None, {since})[1]") == "False"
+
+
+def test_an_error_that_no_message_can_hold_does_not_end_what_is_sent(kernel: Kernel, page: Page) -> None:
+    assert page.looks()
+    kernel.ok("""
+        import tensorflow as tf
+        class Failing(tf.Module):
+            def __call__(self, x):
+                raise ValueError(chr(0xD800) + chr(0xDCE9) + " is no text")
+        net = tfmagic.models.add("net", Failing())
+        try:
+            net(1.0)
+        except ValueError:
+            pass
+    """)
+    rows = page.looks()["snapshot"]["models"]
+    assert [row["last_error"] for row in rows] == ["ValueError: ?? is no text"]

@@ -287,3 +287,30 @@ def test_a_live_object_is_looked_at_on_the_device_that_it_was_added_for() -> Non
     net = models.add("net", tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([])]), device="cpu:1")
     """)
     assert [one["actual"] for one in record["operations"] if one["type"] == "AddV2"] == ["CPU:1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cond", "case"])
+def test_what_control_flow_asks_for_is_known_and_what_was_moved_is_pointed_out(kind: str) -> None:
+    record = two_devices(f"""
+    kind = {kind!r}
+    v1.enable_control_flow_v2()
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [], "x")
+        def on(device):
+            def product():
+                with tf.device(device):
+                    return tf.atan(x, name="product")
+            return product
+        if kind == "cond":
+            y = v1.cond(x > 1.0, on("/cpu:1"), on("/gpu:0"))
+        else:
+            y = tf.switch_case(tf.cast(x, tf.int32), [on("/cpu:1"), on("/gpu:0")])
+        tf.identity(y, name="y")
+    net = models.add("net", graph, inputs="x", outputs="y")
+    """)
+    found = {one["requested"]: one for one in record["operations"] if one["type"] == "Atan"}
+    assert (found["CPU:1"]["actual"], found["CPU:1"]["moved"]) == ("CPU:1", False)
+    assert (found["GPU:0"]["actual"], found["GPU:0"]["moved"]) == ("CPU:0", True)
+    assert record["moved"] == 1

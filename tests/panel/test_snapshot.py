@@ -178,3 +178,20 @@ def test_the_history_is_as_its_schema_says_and_has_what_happened() -> None:
     check(record, "HistoryRecord")
     assert [one["kind"] for one in record["events"] if one["model"] == "net"][-2:] == ["added", "dropped"]
     assert [one["bytes"] == 0 for one in record["changes"] if one["model"] == "net"][-2:] == [False, True]
+
+
+def test_a_snapshot_does_not_wait_for_an_import_of_tensorflow() -> None:
+    lines = printed("""
+        import sys, threading, time
+        import tfmagic
+        importing = threading.Thread(target=lambda: __import__("tensorflow"))
+        importing.start()
+        meanwhile = 0
+        while importing.is_alive():
+            begun = "tensorflow" in sys.modules
+            record = tfmagic.snapshot()
+            meanwhile += begun and importing.is_alive() and record["versions"]["tensorflow"] is None
+            time.sleep(0.1)
+        print(meanwhile > 1, tfmagic.snapshot()["versions"]["tensorflow"] is not None)
+    """)
+    assert lines == ["True True"]

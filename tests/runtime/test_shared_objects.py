@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from making import printed
 from op_building import build_plain
 
 from tfmagic.runtime.shared_objects import LinuxSharedObjects, MappedSharedObjects, shared_objects
@@ -101,3 +102,26 @@ def test_library_whose_file_has_gone_is_still_listed(tmp_path: Path) -> None:
     ctypes.CDLL(str(library))
     shutil.move(library, tmp_path / "gone")
     assert str(library) in {one.path for one in LinuxSharedObjects().listed()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's loader")
+def test_a_look_while_another_thread_loads_does_not_stop_both_for_good() -> None:
+    lines = printed("""
+        import _ctypes, importlib.util, os, threading
+        from tfmagic.runtime.shared_objects import shared_objects
+        looked_at = shared_objects()
+        path = importlib.util.find_spec("_elementtree").origin
+        ended = threading.Event()
+        def load_and_unload():
+            while not ended.is_set():
+                _ctypes.dlclose(_ctypes.dlopen(path, os.RTLD_NOW))
+        loading = threading.Thread(target=load_and_unload, daemon=True)
+        loading.start()
+        for _ in range(500):
+            looked_at.counters()
+            looked_at.listed()
+        ended.set()
+        loading.join()
+        print("both went on")
+    """)
+    assert lines == ["both went on"]

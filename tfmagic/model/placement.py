@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.runtime.executions import short_device
-from tfmagic.runtime.partition_graphs import PlacedOperation, is_elsewhere, placed, requested
+from tfmagic.runtime.partition_graphs import PlacedOperation, asked_for, is_elsewhere, placed, requested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -135,9 +135,9 @@ class Placement:
             {
                 "name": one.name,
                 "type": one.type,
-                "requested": short_device(asked.get(one.name, "")) or None,
+                "requested": short_device(asked_for(asked, one.name) or "") or None,
                 "actual": one.device,
-                "moved": is_elsewhere(asked.get(one.name), one.device),
+                "moved": is_elsewhere(asked_for(asked, one.name), one.device),
                 "share": times_s.get(one.name, 0.0) / total_s if total_s else None,
             }
             for one in operations.values()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import platform
-import sys
 import time
 from importlib import metadata
 from typing import TYPE_CHECKING, TypedDict
@@ -22,6 +21,7 @@ from tfmagic.model.row import row_of
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.devices import devices
+from tfmagic.runtime.imported import imported
 from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.memory import process_memory
 from tfmagic.runtime.native_log import native_log
@@ -211,8 +211,8 @@ def _process(memory: ProcessMemoryRecord, meter: _Meter) -> ProcessRecord:
 
 def _versions() -> VersionsRecord:
     return once("versions", _own_versions) | {
-        "tensorflow": _imported("tensorflow"),
-        "keras": _imported("keras"),
+        "tensorflow": _version("tensorflow"),
+        "keras": _version("keras"),
     }
 
 
@@ -222,8 +222,8 @@ def _own_versions() -> VersionsRecord:
     return {"tfmagic": __version__, "python": platform.python_version(), "tensorflow": None, "keras": None}
 
 
-def _imported(name: str) -> str | None:
-    module = sys.modules.get(name)
+def _version(name: str) -> str | None:
+    module = imported(name)
     if module is None:
         return None
     version = getattr(module, "__version__", None)
@@ -231,7 +231,7 @@ def _imported(name: str) -> str | None:
 
 
 def _session() -> SessionRecord:
-    if "tensorflow" not in sys.modules:
+    if imported("tensorflow") is None:
         return {"open": False, "native_sessions": 0}
     from tfmagic.runtime.session import KernelSession
 

@@ -14,6 +14,7 @@ from tfmagic.panel.history import history
 from tfmagic.panel.live import live
 from tfmagic.panel.requests import Reply, answer, identity_of, reply
 from tfmagic.panel.sampler import sampler
+from tfmagic.panel.sendable import sendable
 from tfmagic.panel.snapshot import Snapshot, snapshot
 from tfmagic.panel.summary import Summary
 from tfmagic.runtime.busy import busy
@@ -49,7 +50,7 @@ class Panel(anywidget.AnyWidget):
         self._seen_s: dict[str, float] = {}
         self._sent: dict[str, ModelRow] = {}
         self._answering = threading.BoundedSemaphore(_AT_ONCE)
-        super().__init__(snapshot=snapshot(), history=history().record())
+        super().__init__(snapshot=sendable(snapshot()), history=sendable(history().record()))
         let_through(self.comm)
         self.on_msg(self._received)
 
@@ -67,7 +68,7 @@ class Panel(anywidget.AnyWidget):
         rows = {row["name"]: row for row in record["models"]}
         changed = [row for name, row in rows.items() if self._sent.get(name) is not row]
         self._sent = rows
-        self.send({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}})
+        self.send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
 
     def look(self, page: str) -> None:
         """Send snapshots from now on, the next one whole, for as long as a page says that it is looked at."""
@@ -116,7 +117,7 @@ class Panel(anywidget.AnyWidget):
         sampler().wake()
 
     def _reply(self, record: Reply) -> None:
-        self.send({"kind": "reply", **record})
+        self.send(sendable({"kind": "reply", **record}))
 
     # -- where there is no front end ---------------------------------------------
 
@@ -125,7 +126,7 @@ class Panel(anywidget.AnyWidget):
         found = super()._repr_mimebundle_(**options)
         data, metadata = found if isinstance(found, tuple) else (found or {}, {})
         page = Summary(snapshot())
-        return {**data, "text/plain": page.text(), "text/html": page.html()}, metadata
+        return {**data, **sendable({"text/plain": page.text(), "text/html": page.html()})}, metadata
 
 
 def let_through(comm: Any) -> None:

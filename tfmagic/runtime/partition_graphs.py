@@ -7,6 +7,7 @@ device.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,14 @@ import tensorflow as tf
 from tfmagic.runtime.executions import short_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 # What TensorFlow puts in where a graph is cut or called; no operation of anybody's.
 _SEAMS = {"_Arg", "_Retval", "_Recv", "_Send", "_HostRecv", "_HostSend", "_DeviceArg", "_DeviceRetval"}
+# What TensorFlow calls the functions of its control flow where it puts them in the place of the If, While or Case.
+_BRANCHES = {"then_branch": "then", "else_branch": "else", "body": "body", "cond": "cond"}
+_NUMBERED = re.compile(r"/(then|else|body|cond|branch\d+)/_\d+/")
+_COPIED = re.compile(r"_\d+$")
 _PARTS = ("job", "replica", "task", "device_type", "device_index")
 
 
@@ -45,7 +50,8 @@ def requested(graph: Any) -> dict[str, str]:
     """Return by name the device that each operation of a graph asks for, empty where it asks for none.
 
     What a function does when it is called bears the name that TensorFlow gives it
-    when it puts the function in the place of the call: ``call/matmul``.
+    when it puts the function in the place of the call: ``call/matmul``, and of control
+    flow ``while/body/matmul``; `asked_for` knows what else there is in such a name.
     """
     definition = graph.as_graph_def()
     library = {function.signature.name: function for function in definition.library.function}
@@ -55,13 +61,41 @@ def requested(graph: Any) -> dict[str, str]:
         prefix, nodes, within = waiting.pop()
         for node in nodes:
             asked[prefix + node.name] = node.device
-            called = {value.func.name for value in node.attr.values() if value.HasField("func")}
-            # A function may call itself.
             waiting.extend(
-                (f"{prefix}{node.name}/", library[name].node_def, within | {name})
-                for name in (called & library.keys()) - within
+                (f"{prefix}{node.name}/{place}", library[name].node_def, within | {name})
+                for place, name in _called(node)
+                # A function may call itself.
+                if name in library and name not in within
             )
     return asked
+
+
+def asked_for(asked: Mapping[str, str], name: str) -> str | None:
+    """Return the device that an operation of a run asked for; None where nobody knows.
+
+    Parameters
+    ----------
+    asked
+        What `requested` gives.
+    name
+        The operation's as it ran: control flow is numbered, ``while/body/_1/matmul_0``.
+    """
+    if name in asked:
+        return asked[name]
+    plain = _NUMBERED.sub(r"/\1/", name)
+    if plain == name:
+        return None
+    return asked.get(plain, asked.get(_COPIED.sub("", plain)))
+
+
+def _called(node: Any) -> Iterator[tuple[str, str]]:
+    for attribute, value in node.attr.items():
+        if value.HasField("func"):
+            yield (f"{_BRANCHES[attribute]}/" if attribute in _BRANCHES else ""), value.func.name
+        for number, function in enumerate(value.list.func):
+            yield f"branch{number}/", function.name
+    # A function of TensorFlow 1 is an operation of its own.
+    yield "", node.op
 
 
 def is_elsewhere(asked: str | None, device: str | None) -> bool:

@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import SettingError
+from tfmagic.runtime.imported import imported
 from tfmagic.runtime.malloc import malloc
 from tfmagic.runtime.process import once
 
@@ -212,7 +213,7 @@ class MemoryPolicy:
 
 def has_taken_memory() -> bool:
     """Return whether TensorFlow has made its devices, and so read the environment."""
-    if "tensorflow" not in sys.modules:
+    if imported("tensorflow") is None:
         return False
     from tfmagic.runtime.private import devices_are_made
 

@@ -9,9 +9,13 @@ are None.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 from abc import ABC, abstractmethod
+from contextlib import suppress
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import psutil
@@ -19,7 +23,7 @@ import psutil
 from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _MAPS = "/proc/self/maps"
 _DELETED = " (deleted)"
@@ -86,36 +90,54 @@ class _HeaderInfo(ctypes.Structure):
     ]
 
 
-_HEADER_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(_HeaderInfo), ctypes.c_size_t, ctypes.c_void_p)
-# What a loader must fill in for the counters to be there (glibc since 2.4).
-_WITH_COUNTERS = _HeaderInfo.subs.offset + _HeaderInfo.subs.size
+# Of its three parameters the first is enough.
+_HEADER_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_HEADER_SIZE = ctypes.sizeof(_HeaderInfo)
+_PIPE_BYTES = 1 << 20
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl.h
+# Before 3.12 a collection, and with it anybody's Python, may begin wherever an object is made.
+_COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 
 
 class LinuxSharedObjects(SharedObjects):
-    """``dl_iterate_phdr`` of glibc and musl: 0.3 ms for all of TensorFlow, 10 µs for the counters."""
+    """``dl_iterate_phdr`` of glibc and musl: a millisecond or three for all of TensorFlow, 3 µs for the counters."""
+
+    # The loader holds a lock while it calls back. Another thread that imports an extension waits for that lock with
+    # Python's own in its hand, so whoever gives Python's away here never gets it again: it is kept throughout, and
+    # what is called is native, for Python code gives it away by itself.
 
     call = "dl_iterate_phdr"
 
     def __init__(self) -> None:
-        self._iterate = ctypes.CDLL(None).dl_iterate_phdr
+        own = ctypes.PyDLL(None)
+        self._iterate = own.dl_iterate_phdr
         self._iterate.argtypes = [_HEADER_CALLBACK, ctypes.c_void_p]
-        self._seen: Counters | None = None
-        # The loader holds its lock meanwhile, and Python may change threads in between:
-        # each call has a place of its own.
-        self._first = _HEADER_CALLBACK(self._take_counters)
+        size = (1, "size", _HEADER_SIZE)
+        self._copy = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)(
+            ("memmove", own), ((1, "to"), (1, "from"), size)
+        )
+        self._write = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)(
+            ("write", own), ((1, "to"), (1, "from"), size)
+        )
+        # Zero, whatever was written: go on.
+        self._write.restype = (0).__and__
 
-    def _take_counters(self, info: Any, size: int, place: int | None) -> int:
-        if size >= _WITH_COUNTERS and place is not None:
-            ctypes.c_ulonglong.from_address(place).value = info.contents.adds
-            ctypes.c_ulonglong.from_address(place + 8).value = info.contents.subs
-        return 1
+    def _walk(self, native: Callable[[int], int]) -> None:
+        callback, collects = _HEADER_CALLBACK(native), _COLLECTS_ANYWHERE and gc.isenabled()
+        if collects:
+            gc.disable()
+        try:
+            self._iterate(callback, None)
+        finally:
+            if collects:
+                gc.enable()
 
     def counters(self) -> Counters | None:
         """Return ``dlpi_adds`` and ``dlpi_subs``, which every record carries."""
-        place = (ctypes.c_ulonglong * 2)()
-        self._iterate(self._first, ctypes.addressof(place))
+        info = _HeaderInfo()
+        self._walk(partial(self._copy, ctypes.addressof(info)))
         # The program itself is one that was loaded.
-        return Counters(place[0], place[1]) if place[0] else None
+        return Counters(info.adds, info.subs) if info.adds else None
 
     def mark(self) -> object:
         """Return the counters; where the C library has none, the list itself."""
@@ -142,15 +164,23 @@ class LinuxSharedObjects(SharedObjects):
         return found
 
     def _records(self) -> list[tuple[int, str]]:
-        found: list[tuple[int, str]] = []
+        # Not everywhere where this file is imported.
+        import fcntl
 
-        def take(info: Any, size: int, place: Any) -> int:
-            del size, place
-            found.append((info.contents.address, os.fsdecode(info.contents.name or b"")))
-            return 0
-
-        self._iterate(_HEADER_CALLBACK(take), None)
-        return found
+        come, go = os.pipe()
+        try:
+            os.set_blocking(go, False)
+            with suppress(OSError):
+                fcntl.fcntl(go, _SET_PIPE_SIZE, _PIPE_BYTES)
+            self._walk(partial(self._write, go))
+        finally:
+            os.close(go)
+        with os.fdopen(come, "rb") as written:
+            headers = written.read()
+        infos = (_HeaderInfo * (len(headers) // _HEADER_SIZE)).from_buffer_copy(headers)
+        # At once: the names go with what is unloaded.
+        names = list(map(attrgetter("name"), infos))
+        return [(info.address, os.fsdecode(name or b"")) for info, name in zip(infos, names, strict=True)]
 
 
 class MacSharedObjects(SharedObjects):
