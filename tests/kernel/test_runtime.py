@@ -43,12 +43,14 @@ def test_everything_can_be_looked_at_before_tensorflow_is_imported(fresh: Kernel
 
 def test_placement_is_by_name_and_anew_where_it_is_asked_for(kernel: Kernel) -> None:
     kernel.ok(LINE)
+    kernel.ok("from tfmagic import models")
     assert "CPU:0" in kernel.ok("%tf_runtime placement line").text
-    assert kernel.value("__import__('tfmagic').models.line.calls") == "1"
-    kernel.ok("%tf_runtime placement line")
-    assert kernel.value("__import__('tfmagic').models.line.calls") == "1"
+    kernel.ok("trace = models.line.trace\n%tf_runtime placement line")
+    assert kernel.value("models.line.trace is trace") == "True"
     kernel.ok("%tf_runtime placement line --anew")
-    assert kernel.value("__import__('tfmagic').models.line.calls") == "2"
+    assert kernel.value("models.line.trace is trace") == "False"
+    # Looking is no call of the person's.
+    assert kernel.value("models.line.calls, models.line.last_latency_s") == "(0, None)"
     assert "there is no model 'lime' (did you mean 'line'?)" in kernel.refused("%tf_runtime placement lime")
 
 

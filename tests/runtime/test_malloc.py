@@ -50,6 +50,34 @@ def test_what_is_free_and_resident_is_given_back_once() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not GLIBC, reason="the GNU C library's malloc")
+def test_what_is_freed_is_given_back_also_where_much_was_given_back_before() -> None:
+    said = fresh_python("""
+        import numpy as np
+        from tfmagic.runtime.malloc import malloc, rss_bytes
+        heap = malloc()
+        heap.keep_buffers()
+        # Free on paper from here on: in pieces, none of which is large enough for what comes.
+        pieces, between = [], []
+        for _ in range(40):
+            pieces.append(np.ones(1_000_000))
+            between.append(np.ones(20_000))
+        del pieces
+        heap.trim_now()
+        assert heap.free_bytes() > 300e6, heap.free_bytes()
+        assert heap.held_free_bytes() < 20e6, heap.held_free_bytes()
+        large = np.ones(50_000_000)
+        top = np.ones(100)
+        heap.trim_over(256_000_000)
+        full = rss_bytes()
+        del large
+        assert heap.held_free_bytes() > 380e6
+        print(heap.trim_over(256_000_000), full - rss_bytes() > 380e6, heap.held_free_bytes() < 20e6)
+    """)
+    assert said.stdout.split() == ["True", "True", "True"], said.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not GLIBC, reason="the GNU C library's malloc")
 def test_below_the_threshold_nothing_is_trimmed() -> None:
     said = fresh_python("""
         import numpy as np

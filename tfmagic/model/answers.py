@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -127,6 +128,7 @@ class Answers(Life):
         *,
         patience: Patience | None = None,
         trace: bool = False,
+        counted: bool = True,
     ) -> Result:
         """Make a call, and return its outputs by name.
 
@@ -140,6 +142,8 @@ class Answers(Life):
             The caller's, where it may go before the call has ended.
         trace
             Whether to keep in `trace` where the time went.
+        counted
+            Whether it is one of the person's calls.
         """
         __tracebackhide__ = True
         self.used_at_s = time.monotonic()
@@ -163,7 +167,7 @@ class Answers(Life):
                         raise
 
         try:
-            with self._calls.timed():
+            with self._calls.timed() if counted else nullcontext():
                 # Native sessions can be run by several threads at once; of an object nobody knows.
                 return Result(call() if request.mode.mode == "graph" else self._alone(call))
         except Exception as error:

@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import StoppedError
+from tfmagic.errors import MemoryBudgetError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,8 @@ class Calls:
         began = time.perf_counter()
         try:
             yield
-        except StoppedError:
-            # Ended from elsewhere: no error of the model's.
+        except (StoppedError, MemoryBudgetError):
+            # Ended from elsewhere, or not begun for want of room: no error of the model's.
             raise
         except Exception as error:
             self.last_error = first_line(error)

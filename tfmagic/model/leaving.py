@@ -50,6 +50,8 @@ class Leaving:
     """
 
     def __init__(self, models: Iterable[Life]) -> None:
+        # What was free before is none of theirs.
+        memory_policy().give_back()
         self._before_bytes = rss_bytes()
         self._watched: list[weakref.ref[Any]] = []
         for model in models:

@@ -14,6 +14,7 @@ from tfmagic.model.calls import first_line
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.placement import Placement, unknown
 from tfmagic.model.trace import Trace
+from tfmagic.model.waiting import patience_of, waited_for
 from tfmagic.model.writing import felt_afterwards, may_write
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.partition_graphs import placed, requested
@@ -102,7 +103,9 @@ def trial(model: Model) -> None:
         raise _would_change(model.name, advice)
     if (kind := felt_afterwards(mode.graph, outputs)) is not None:
         raise _would_be_felt(model.name, kind, advice)
-    model.run_stoppable(zeros, trace=True)
+    request, patience = model.asked(zeros, {}), patience_of(None)
+    # None of the person's calls: their number and their times stay as they are.
+    waited_for(model, lambda: model.answer(request, patience=patience, trace=True, counted=False), patience)
 
 
 def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:

@@ -41,6 +41,7 @@ class Malloc(ABC):
     def __init__(self) -> None:
         self.set: tuple[str, ...] = ()
         self._after_bytes: int | None = None
+        self._returned_bytes = 0
         self._trimming = threading.Lock()
 
     def keep_buffers(self) -> None:  # noqa: B027 - most have nothing to set
@@ -48,7 +49,20 @@ class Malloc(ABC):
 
     @abstractmethod
     def free_bytes(self) -> int | None:
-        """Return how much is free and not given back, pages that were trimmed included; None where it does not say."""
+        """Return how much is free, pages that were trimmed included; None where it does not say."""
+
+    def held_free_bytes(self) -> int | None:
+        """Return how much is free and not given back, as far as is known; None where it does not say.
+
+        What was trimmed counts as free to malloc all the same. It stays given back
+        until it is used again, and as much is in use again as free memory has become
+        less since.
+        """
+        free = self.free_bytes()
+        if free is None:
+            return None
+        self._returned_bytes = min(self._returned_bytes, free)
+        return free - self._returned_bytes
 
     @abstractmethod
     def trim(self) -> bool:
@@ -57,21 +71,21 @@ class Malloc(ABC):
     def trim_over(self, threshold_bytes: int) -> bool:
         """Trim where more than that is free and resident; return whether that was done.
 
-        What was trimmed still counts as free to malloc, so the process must also
-        have grown since the last time.
+        Pages may have been used and freed again since anybody looked: the process has
+        then grown since the last time, and that is reason enough, too.
         """
-        free = self.free_bytes()
-        if free is None or free <= threshold_bytes:
+        held, free = self.held_free_bytes(), self.free_bytes()
+        if held is None or free is None or free <= threshold_bytes:
             return False
-        if self._after_bytes is not None and rss_bytes() < self._after_bytes + threshold_bytes // 2:
-            return False
-        return self.trim_now()
+        grown = self._after_bytes is None or rss_bytes() >= self._after_bytes + threshold_bytes // 2
+        return self.trim_now() if held > threshold_bytes or grown else False
 
     def trim_now(self) -> bool:
         """Trim, and return whether there was a call for it."""
         with self._trimming:
             done = self.trim()
             self._after_bytes = rss_bytes()
+            self._returned_bytes = self.free_bytes() or 0
         return done
 
 

@@ -37,7 +37,7 @@ class ProcessMemoryRecord(TypedDict):
     available_bytes
         What can still be had, the container's limit counted.
     free_in_malloc_bytes
-        What malloc holds free, pages that were given back included.
+        What malloc holds free and has not given back, as far as is known.
     """
 
     rss_bytes: int
@@ -88,7 +88,7 @@ def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
         "limit_bytes": limit,
         "limit_used_bytes": used,
         "available_bytes": available_bytes(),
-        "free_in_malloc_bytes": malloc().free_bytes(),
+        "free_in_malloc_bytes": malloc().held_free_bytes(),
     }
 
 

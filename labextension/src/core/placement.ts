@@ -94,6 +94,8 @@ export class PlacementView implements View {
     const { known_from: run, note } = placement;
     const known = run === null ? null : t('As {run} has shown.', { run });
     setText(this.known, [known, note].filter(part => part !== null).join(' '));
+    // Nothing is known: then there is nothing to list, and no empty list to draw.
+    for (const { element } of [this.devices, this.variables, this.operations]) show(element, run !== null);
     const away = [...placement.operations, ...placement.variables].filter(({ moved }) => moved).length;
     show(this.moved, away > 0);
     this.moved.className = 'tfm-notice';
