@@ -77,6 +77,20 @@ def test_what_a_thread_frees_between_cells_goes_back(kernel: Kernel) -> None:
     assert wait_until(lambda: full - process.memory_info().rss > 450_000_000, 30)
 
 
+def test_what_a_drop_says_to_type_gives_the_memory_of_a_keras_model_back(kernel: Kernel) -> None:
+    kernel.ok(RSS)
+    kernel.ok(KERAS)
+    # Its parts refer to each other, and nothing may collect them by chance.
+    kernel.ok("import gc, weakref\ngc.disable()\nseen = weakref.ref(net)")
+    kernel.ok("%tf_model add live net")
+    said = kernel.ok("%tf_model drop live").text
+    kernel.ok("before = rss()")
+    assert kernel.value("seen() is None") == "False"
+    kernel.ok(typed(said))
+    assert kernel.value("seen() is None") == "True"
+    assert kernel.value("before - rss() > 90e6") == "True"
+
+
 def test_drop_names_who_still_holds_it_and_what_to_type(kernel: Kernel) -> None:
     kernel.ok(RSS)
     kernel.ok(KERAS)
@@ -89,7 +103,6 @@ def test_drop_names_who_still_holds_it_and_what_to_type(kernel: Kernel) -> None:
     assert re.fullmatch(rf"dropped: net \([^\n]+\)\n{named}{TO_TYPE}", said), said
     kernel.ok("import weakref; gone = weakref.ref(net); before = rss()")
     kernel.ok(typed(said))
-    kernel.ok("import gc; gc.collect(); from tfmagic.runtime.policy import memory_policy; memory_policy().give_back()")
     assert kernel.value("gone() is None") == "True"
     assert kernel.value("before - rss() > 90e6") == "True"
 

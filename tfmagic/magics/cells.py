@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.model.leaving import still_held
 from tfmagic.model.registry import the_models
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
@@ -28,6 +29,7 @@ def after_cell(result: Any = None) -> None:
     native_log().settle()
     libraries().look()
     memory_policy().settle(_config)
+    still_held().look()
     between_cells()
 
 
