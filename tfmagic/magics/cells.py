@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.model.leaving import still_held
 from tfmagic.model.registry import the_models
+from tfmagic.model.still_held import still_held
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.libraries import libraries

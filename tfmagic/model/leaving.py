@@ -7,9 +7,9 @@ import weakref
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.model.notebook import held_in_notebook
+from tfmagic.model.still_held import still_held
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
-from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,31 +81,3 @@ class Leaving:
             "rss_bytes": after,
             "held": held,
         }
-
-
-class StillHeld:
-    """What was dropped while the notebook still held it, to be freed when the notebook has let go.
-
-    Objects of Keras refer to each other, so that they stay until the next full
-    collection, though no name leads to them any more.
-    """
-
-    def __init__(self) -> None:
-        self._watched: list[weakref.ref[Any]] = []
-
-    def watch(self, references: Iterable[weakref.ref[Any]]) -> None:
-        """Look after these objects, too."""
-        self._watched = [*self._watched, *references]
-
-    def look(self) -> None:
-        """Collect and give back, if there is something that nobody holds any more."""
-        self._watched = [reference for reference in self._watched if reference() is not None]
-        if self._watched and not held_in_notebook([reference() for reference in self._watched]):
-            self._watched = []
-            gc.collect()
-            memory_policy().give_back()
-
-
-def still_held() -> StillHeld:
-    """Return what the process's notebook still holds of what was dropped."""
-    return once("still held", StillHeld)
