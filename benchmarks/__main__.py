@@ -1,7 +1,8 @@
-"""Measure everything and print it; ``--write`` keeps the page in ``benchmarks/results``."""
+"""Measure, and print the figures: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import subprocess
@@ -36,20 +37,36 @@ def in_a_fresh_process(name: str, *case: str) -> list[Figure]:
     return [Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1])]
 
 
+def kept(page: str) -> dict[str, str]:
+    """Return the tables of a page as it was written before, by title."""
+    tables = page.split("\n\n### ")[1:]
+    return {text.partition("\n")[0]: f"### {text.rstrip()}" for text in tables}
+
+
 def main(arguments: list[str]) -> int:
-    """Run all benchmarks, or the one after ``--only``, whose figures are printed as JSON."""
-    if arguments[:1] == ["--only"]:
-        found: list[Figure] = importlib.import_module(f"benchmarks.{arguments[1]}").figures(*arguments[2:])
+    """Measure what is asked for, or everything."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure tfmagic beside its peers.")
+    parser.add_argument("what", nargs="*", metavar="WHAT", help=f"of {', '.join(BENCHMARKS)}; all without")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {RESULTS.relative_to(Path.cwd())}")
+    parser.add_argument("--only", nargs="+", help=argparse.SUPPRESS)
+    asked = parser.parse_args(arguments)
+    if asked.only:
+        found: list[Figure] = importlib.import_module(f"benchmarks.{asked.only[0]}").figures(*asked.only[1:])
         print(json.dumps([vars(figure) for figure in found]))
         return 0
-    parts = [f"# Figures\n\nOn {machine()}. Medians, with the smallest and the largest reading."]
-    print(parts[0], flush=True)
-    for name, title in BENCHMARKS.items():
-        parts.append(table(title, in_fresh_processes(name)))
-        print(f"\n{parts[-1]}", flush=True)
-    if "--write" in arguments:
+    if unknown := [name for name in asked.what if name not in BENCHMARKS]:
+        parser.error(f"expected {', '.join(BENCHMARKS)}, got {', '.join(unknown)}")
+    head = f"# Figures\n\nOn {machine()}. Medians, with the smallest and the largest reading."
+    print(head, flush=True)
+    tables = kept(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for name in asked.what or BENCHMARKS:
+        title = BENCHMARKS[name]
+        tables[title] = table(title, in_fresh_processes(name))
+        print(f"\n{tables[title]}", flush=True)
+    if asked.write:
         RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+        in_order = [tables[title] for title in BENCHMARKS.values() if title in tables]
+        RESULTS.write_text("\n\n".join([head, *in_order]) + "\n", encoding="utf-8")
         print(f"\nwritten to {RESULTS.relative_to(Path.cwd())}")
     return 0
 
