@@ -140,7 +140,8 @@ def renew_installed() -> None:
     """Have JupyterLab find what was built: an editable installation has a copy, as it was when it was made."""
     with contextlib.suppress(OSError):
         if INSTALLED.is_dir() and (INSTALLED / "package.json").read_bytes() != (LAB / "package.json").read_bytes():
-            shutil.copytree(LAB, INSTALLED, dirs_exist_ok=True)
+            shutil.rmtree(INSTALLED)
+            shutil.copytree(LAB, INSTALLED)
 
 
 def build_for_here() -> None:
