@@ -51,7 +51,7 @@ lint: panel ## check style and types
 	$(RUN) -m mypy
 
 clean: ## remove .venv and everything else that make has made
-	rm -rf $(VENV) build dist tfmagic/panel/static
+	rm -rf $(VENV) build dist tfmagic/panel/static tfmagic/labextension
 	find . -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # A copied or moved checkout has an environment that points at the old place.

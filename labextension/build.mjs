@@ -1,12 +1,14 @@
-// Bundles the panel into the Python package, or the demo page into build/demo.
+// Bundles the panel into the Python package and the extension of JupyterLab, or the demo page into build/demo.
 import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
+import { buildLab } from './build-lab.mjs';
 
 const here = path => fileURLToPath(new URL(path, import.meta.url));
 const demo = process.argv.includes('--demo');
-// Its first line tells scripts/web.py which sources it was made from.
+// Its first line tells scripts/web.py which sources all was made from, so the panel comes last.
 const digest = process.env.TFMAGIC_SOURCES ?? 'unknown';
 
+if (!demo) await buildLab();
 await build({
   entryPoints: demo
     ? [here('demo/demo.ts')]

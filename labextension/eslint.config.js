@@ -25,6 +25,11 @@ export default tseslint.config(
     }
   },
   {
+    // A signal of Lumino calls its slot with the `this` that it was connected with.
+    files: ['src/lab/**'],
+    rules: { '@typescript-eslint/unbound-method': 'off' }
+  },
+  {
     files: ['tests/**'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off' }
   }

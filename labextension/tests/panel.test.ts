@@ -194,7 +194,10 @@ describe('models', () => {
     button(panel, 'Park…').click();
     expect(page.asked('park')).toHaveLength(1);
     await page.answer('park', { ok: true, result: null, said: 'digits parked, 6.79 MB given back' });
-    expect(texts(page.host, '.tfm-said')).toEqual(['digits parked, 6.79 MB given back']);
+    expect(texts(page.host, '.tfm-said')[0]).toMatch(/^\d\d:\d\d:\d\d: digits parked, 6\.79 MB given back$/);
+    page.tab('Memory');
+    expect(texts(page.host, '.tfm-said')).toEqual(['']);
+    page.tab('Models');
     expect(button(panel, 'Park')).toBeDefined();
   });
 

@@ -49,6 +49,7 @@ class Lab:
         (settings / "config" / "labconfig" / "page_config.json").write_text(
             json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
         )
+        self._install(settings)
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
@@ -61,6 +62,8 @@ class Lab:
                 **environment,
                 "PYTHONPATH": str(CHECKOUT),
                 "JUPYTER_CONFIG_DIR": str(settings / "config"),
+                "JUPYTER_CONFIG_PATH": str(settings / "etc"),
+                "JUPYTER_PATH": str(settings / "share"),
                 "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
                 "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
                 "JUPYTER_PREFER_ENV_PATH": "1",
@@ -70,6 +73,20 @@ class Lab:
             stderr=subprocess.STDOUT,
         )
         self._wait()
+
+    @staticmethod
+    def _install(prefix: Path) -> None:
+        """Put the checkout's extensions of the server and of JupyterLab where an installation puts them."""
+        server, page = prefix / "etc" / "jupyter_server_config.d", prefix / "share" / "labextensions" / "@tfmagic"
+        for parent in (server, page):
+            parent.mkdir(parents=True)
+        (server / "tfmagic.json").symlink_to(CHECKOUT / "jupyter-config" / "tfmagic.json")
+        (page / "lab").symlink_to(CHECKOUT / "tfmagic" / "labextension")
+        # A kernel that is said to speak another language.
+        other = prefix / "share" / "kernels" / "other"
+        other.mkdir(parents=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        (other / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "Other", "language": "other"}))
 
     def _wait(self) -> None:
         for _ in range(600):
@@ -92,11 +109,11 @@ class Lab:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
             return json.load(answer)
 
-    def write(self, name: str, cells: Sequence[str]) -> None:
+    def write(self, name: str, cells: Sequence[str], kernel: str = "python3") -> None:
         """Put a notebook of these cells into the folder."""
         notebook = nbformat.v4.new_notebook(  # type: ignore[no-untyped-call]
             cells=[nbformat.v4.new_code_cell(cell) for cell in cells],  # type: ignore[no-untyped-call]
-            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
         )
         nbformat.write(notebook, self.folder / name)  # type: ignore[no-untyped-call]
 
@@ -165,6 +182,16 @@ class Notebook:
     def interrupt(self) -> None:
         """Press the Stop button."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
+
+    def status(self) -> str:
+        """Return how JupyterLab has it that the kernel stands, which its indicator shows."""
+        return str(
+            self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
+        )
+
+    def do(self, command: str) -> None:
+        """Run one of JupyterLab's commands, as the palette does."""
+        self.page.evaluate("command => { window.jupyterapp.commands.execute(command); }", command)
 
     def restart(self) -> None:
         """Restart the kernel."""

@@ -235,7 +235,7 @@ def test_tf_runtime_says_what_was_set_and_what_is_used(kernel: Kernel) -> None:
     assert '"return": The memory of what is dropped goes back to the system.' in said
     assert "TF_ONEDNN_USE_SYSTEM_ALLOCATOR=1" in said
     assert "mallopt(M_MMAP_THRESHOLD, 2147483647)" in said
-    assert "unknown until traced" in kernel.ok("%tf_runtime memory").text
+    assert "unknown until a run with --trace" in kernel.ok("%tf_runtime memory").text
     kernel.ok("import numpy as np\n%tf_run big np.ones((1000, 5000)) --trace;")
     assert kernel.value("20e6 <= __import__('tfmagic').models.big.record()['run_peak_bytes'] < 45e6") == "True"
     assert kernel.refused("%tf_runtime memori") == "%tf_runtime has no 'memori' (did you mean 'memory'?)"

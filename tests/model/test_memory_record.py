@@ -71,7 +71,7 @@ def test_growth_is_measured() -> None:
 def test_what_a_run_takes_is_unknown_until_one_is_traced() -> None:
     model = add_cell("net", LINEAR, NAMES).model
     model(X)
-    assert shown() == (None, "unknown until traced")
+    assert shown() == (None, "unknown until a run with --trace")
     model.run(X, trace=True)
     count, said = shown()
     assert count > 0

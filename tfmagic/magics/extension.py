@@ -26,6 +26,7 @@ from tfmagic.magics.room_shell import names_for_a_room
 from tfmagic.magics.settings import add_settings, remove_settings
 from tfmagic.magics.showing import hide_views, show_views
 from tfmagic.model.places import also_look, forget
+from tfmagic.panel.channel import close_channel, open_channel
 from tfmagic.runtime.leaving import leave_at_once, stay_as_ever
 from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.library import require_tensorflow
@@ -225,6 +226,7 @@ def load(shell: InteractiveShell) -> None:
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
     look_after_cells(shell)
+    open_channel(shell)
     shell.register_magics(TfMagics)
     add_matcher(shell)
     show_views(shell)
@@ -254,6 +256,7 @@ def unload(shell: InteractiveShell) -> None:
     ignore_import()
     forget("the last traceback")
     notices().show = notices().log
+    close_channel(shell)
     leave_cells_alone(shell)
     workers().dismiss()
     native_log().stop()

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 HOST = "memory"
 """What the part of a budget without a device's name is for: everything on no device that has its own."""
 
-_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>|B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)")
-_UNITS = {"": 1, "B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_SIZE = re.compile(r"(?P<number>\d+(\.\d+)?)\s*(?P<unit>|b|[kmgt]i?b)", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _DEVICE = re.compile(r"(?P<kind>cpu|gpu)(:(?P<number>\d+))?", re.IGNORECASE)
 # Of a container's limit; the rest is for what runs take, and for the person.
 _SHARE = 0.8
@@ -246,7 +246,7 @@ def size_of(size: str, text: str, setting: str = "memory_budget") -> int:
         expected = _EXPECTED if setting == "memory_budget" else "expected a size such as '256MB'"
         msg = f"{setting} {text!r}: {size!r} {what}, {expected}"
         raise SettingError(msg)
-    number = float(found["number"]) * _UNITS[found["unit"]]
+    number = float(found["number"]) * _UNITS[found["unit"].lower()]
     if not math.isfinite(number):
         msg = f"{setting} is more than there is memory in the world"
         raise SettingError(msg)

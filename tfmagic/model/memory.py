@@ -25,6 +25,8 @@ class ModelMemoryRecord(TypedDict):
     weights_bytes, constants_bytes
         Its variables, and the constants in its graph; of a parked one what they take
         when it is there.
+    held_bytes
+        What it takes of these now: nothing while it is parked.
     grew_bytes
         By how much the process grew when it was built.
     run_peak_bytes
@@ -37,6 +39,7 @@ class ModelMemoryRecord(TypedDict):
     state: str
     weights_bytes: int | None
     constants_bytes: int | None
+    held_bytes: int
     grew_bytes: int | None
     run_peak_bytes: int | None
     peak_awaits_trace: bool
@@ -73,6 +76,7 @@ def _model(record: ModelRecord) -> ModelMemoryRecord:
         "state": record["state"],
         "weights_bytes": record["weights_bytes"],
         "constants_bytes": record["constants_bytes"],
+        "held_bytes": record["held_bytes"],
         "grew_bytes": record["grew_bytes"],
         "run_peak_bytes": record["run_peak_bytes"],
         "peak_awaits_trace": record["peak_awaits_trace"],

@@ -219,12 +219,13 @@ class Model(Parking):
         mode = self._mode
         weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
         default = default_among(self.name, signatures, self.options.signature) if signatures else None
+        state = self.state
         return {
             "name": self.name,
             "kind": self.source.kind,
             "copied": self.options.copy,
             "mode": self.mode,
-            "state": self.state,
+            "state": state,
             "source": self.source.text,
             "path": self.source.where,
             "device": self.options.device,
@@ -233,6 +234,7 @@ class Model(Parking):
             "variables": None if weights is None else weights.variables,
             "weights_bytes": None if weights is None else weights.variables_bytes,
             "constants_bytes": None if weights is None else weights.constants_bytes,
+            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes,
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
             "peak_awaits_trace": self._trace is None and self.mode == "graph",

@@ -17,6 +17,8 @@ class ModelRecord(TypedDict):
         The size of its variables.
     constants_bytes
         The size of the constants in its graph, where a frozen one has its weights.
+    held_bytes
+        What it takes of these now: nothing while it is parked.
     grew_bytes
         By how much the process's resident memory grew when it was built, measured;
         what other threads took meanwhile is in it. None where it became smaller.
@@ -41,6 +43,7 @@ class ModelRecord(TypedDict):
     variables: int | None
     weights_bytes: int | None
     constants_bytes: int | None
+    held_bytes: int
     grew_bytes: int | None
     run_peak_bytes: int | None
     peak_awaits_trace: bool

@@ -29,6 +29,8 @@ class ModelRow(TypedDict):
         The one that a call uses.
     variables, weights_bytes, constants_bytes
         As in `ModelRecord`; of a parked model what it has when it is there.
+    size_bytes
+        Its variables and constants together.
     held_bytes
         What it takes of that now: nothing while it is parked.
     devices
@@ -49,6 +51,7 @@ class ModelRow(TypedDict):
     variables: int | None
     weights_bytes: int | None
     constants_bytes: int | None
+    size_bytes: int | None
     held_bytes: int
     grew_bytes: int | None
     run_peak_bytes: int | None
@@ -82,7 +85,6 @@ def _made(model: Model, state: str) -> ModelRow:
     weights, signatures = model.remembered if mode is None else (mode.weights(), mode.signatures)
     default = default_among(model.name, signatures, model.options.signature) if signatures else None
     trace, placement = model.trace, model.placement
-    bytes_there = 0 if weights is None else (weights.variables_bytes or 0) + weights.constants_bytes
     return {
         "name": model.name,
         "kind": model.source.kind,
@@ -94,7 +96,8 @@ def _made(model: Model, state: str) -> ModelRow:
         "variables": None if weights is None else weights.variables,
         "weights_bytes": None if weights is None else weights.variables_bytes,
         "constants_bytes": None if weights is None else weights.constants_bytes,
-        "held_bytes": 0 if state == "parked" else bytes_there,
+        "size_bytes": None if weights is None else weights.total_bytes,
+        "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes,
         "grew_bytes": model.grew_bytes,
         "run_peak_bytes": None if trace is None else trace.peak_bytes,
         "calls": model.calls,

@@ -59,6 +59,16 @@ class Weights:
     constants_bytes: int
     by_variable: tuple[VariableRecord, ...] = ()
 
+    @property
+    def total_bytes(self) -> int | None:
+        """Variables and constants together; None where a shape is not fixed."""
+        return None if self.variables_bytes is None else self.variables_bytes + self.constants_bytes
+
+    @property
+    def known_bytes(self) -> int:
+        """What is known of that."""
+        return (self.variables_bytes or 0) + self.constants_bytes
+
     def bytes_on(self, device: str) -> int:
         """Return what is known to lie on a device (``CPU:0``); what asked for none counts for ``""``."""
         sizes = (one["size_bytes"] or 0 for one in self.by_variable if (one["device"] or "") == device)

@@ -51,6 +51,7 @@ class MemoryPage(View):
                 one["state"],
                 bytes_text(one["weights_bytes"]),
                 bytes_text(one["constants_bytes"]),
+                bytes_text(one["held_bytes"]),
                 bytes_text(one["grew_bytes"]),
                 peak_text(one["run_peak_bytes"], awaits_trace=one["peak_awaits_trace"]),
             )
@@ -60,7 +61,7 @@ class MemoryPage(View):
         if devices:
             tables.append(Table(("device", "used", "peak"), devices))
         if models:
-            headings = ("model", "state", "variables", "constants", "process grew by", "peak of a run")
+            headings = ("model", "state", "variables", "constants", "held now", "process grew by", "peak of a run")
             tables.append(Table(headings, models))
         return tables
 

@@ -9,6 +9,7 @@ from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
 from tfmagic.panel.history import history
 from tfmagic.panel.sentences import dropped_text, parked_text, woken_text
+from tfmagic.panel.snapshot import snapshot
 from tfmagic.runtime.library_record import libraries_record
 from tfmagic.runtime.native_log import native_log
 
@@ -87,6 +88,10 @@ def reply(identity: str, *, result: Any = None, said: str | None = None, error: 
 Answer = tuple[Any, str | None]
 
 
+def _snapshot(_: Mapping[str, Any]) -> Answer:
+    return snapshot(), None
+
+
 def _history(_: Mapping[str, Any]) -> Answer:
     return history().record(), None
 
@@ -136,6 +141,7 @@ def _model(message: Mapping[str, Any]) -> str:
 
 
 REQUESTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
+    "snapshot": _snapshot,
     "history": _history,
     "libraries": _libraries,
     "log": _log,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.units import bytes_text, seconds_text
+from tfmagic.panel.units import bytes_text, counted, seconds_text
 from tfmagic.panel.view import default_signature, ends_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def stopped_text(record: StopRecord) -> str:
     if record["mode"] == "eager":
         cancelled = "its call was cancelled; its weights are the object's own, as they stand"
     elif record["variables"]:
-        cancelled = f"its run was cancelled, and its {_count(record['variables'])} kept (a half-finished step may show)"
+        kept = counted(record["variables"], "variable")
+        cancelled = f"its run was cancelled, and its {kept} kept (a half-finished step may show)"
     else:
         cancelled = "its run was cancelled"
     said = {
@@ -33,13 +34,9 @@ def stopped_text(record: StopRecord) -> str:
     return f"{record['name']}: {said[record['outcome']]}"
 
 
-def _count(variables: int) -> str:
-    return "1 variable" if variables == 1 else f"{variables} variables"
-
-
 def synced_text(variables: int) -> str:
     """Return how many variables took the values of a live object."""
-    return _count(variables)
+    return counted(variables, "variable")
 
 
 def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
@@ -86,7 +83,7 @@ def _former_text(former: FormerRecord | None) -> str:
 def saved_text(name: str, record: SavedRecord) -> str:
     """Return the sentence that says what was written of a model."""
     count = record["variables"]
-    weights = "no variables" if count == 0 else "1 variable" if count == 1 else f"{count} variables"
+    weights = counted(count, "variable") if count else "no variables"
     if record["format"] == "frozen graph" and count:
         weights += " as constants"
     if record["for_training"]:

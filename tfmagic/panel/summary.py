@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.panel.memory import NOT_REPORTED, policy_rows
 from tfmagic.panel.table import Table
-from tfmagic.panel.units import UNKNOWN, bytes_text, seconds_text
+from tfmagic.panel.units import UNKNOWN, bytes_text, counted, seconds_text
 from tfmagic.panel.view import View, ends_text
 
 if TYPE_CHECKING:
@@ -41,13 +41,16 @@ class Summary(View):
             ("TensorFlow", versions["tensorflow"] or "not imported yet"),
             ("Keras", versions["keras"] or "not imported yet"),
             ("Python, tfmagic", f"{versions['python']}, {versions['tfmagic']}"),
-            ("process", f"{record['kernel']['pid']}, {process['threads']} threads, {_share(process['cpu_share'])}"),
+            (
+                "process",
+                f"{record['kernel']['pid']}, {counted(process['threads'], 'thread')}, {_share(process['cpu_share'])}",
+            ),
             ("memory", f"{bytes_text(process['rss_bytes'])} resident ({', '.join(parts)})"),
             *policy_rows(record["policy"]),
             ("memory_budget", ", ".join(budgets) or "none"),
             ("libraries", _libraries(record["libraries"])),
             ("log", _log(record["log"])),
-            ("session", f"{sessions} native sessions, one a graph" if sessions != 1 else "1 native session"),
+            ("session", f"{counted(sessions, 'native session')}, one a graph"),
             ("sampler", f"every {sampler['interval_s']:g} s, {_cost(sampler['share'])}"),
         ]
         return Table(("runtime", ""), rows)
@@ -108,7 +111,7 @@ def _models(rows: Sequence[ModelRow]) -> Table:
             "state",
             "takes",
             "gives",
-            "weights",
+            "size",
             "calls",
             "last call",
             "median",
@@ -122,7 +125,7 @@ def _models(rows: Sequence[ModelRow]) -> Table:
                 row["state"],
                 ends_text(row["signature"], "inputs"),
                 ends_text(row["signature"], "outputs"),
-                bytes_text(row["weights_bytes"]),
+                bytes_text(row["size_bytes"]),
                 str(row["calls"]),
                 seconds_text(row["last_latency_s"]),
                 seconds_text(row["median_latency_s"]),
@@ -143,7 +146,7 @@ def _where(row: ModelRow) -> str:
 
 def _libraries(summary: LibrariesSummary) -> str:
     parts = [
-        f"{summary['count']} shared objects, {summary['of_tensorflow']} of TensorFlow",
+        f"{counted(summary['count'], 'shared object')}, {summary['of_tensorflow']} of TensorFlow",
         f"{summary['since_load']} since %load_ext",
     ]
     if summary["duplicates"]:
@@ -154,8 +157,8 @@ def _libraries(summary: LibrariesSummary) -> str:
 
 
 def _log(summary: LogSummary) -> str:
-    counts = f"{summary['warnings']} warnings, {summary['errors']} errors"
-    return f"{summary['entries']} messages, {counts} (%tf_runtime log)"
+    counts = f"{counted(summary['warnings'], 'warning')}, {counted(summary['errors'], 'error')}"
+    return f"{counted(summary['entries'], 'message')}, {counts} (%tf_runtime log)"
 
 
 def _share(share: float | None) -> str:

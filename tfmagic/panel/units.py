@@ -17,7 +17,12 @@ def bytes_text(count: int | None) -> str:
 
 def peak_text(count: int | None, *, awaits_trace: bool) -> str:
     """Return what a run takes at most; where that is not known, whether a traced run would tell."""
-    return f"{UNKNOWN} until traced" if awaits_trace else bytes_text(count)
+    return f"{UNKNOWN} until a run with --trace" if awaits_trace else bytes_text(count)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its word: ``1 message``, ``3 messages``."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def seconds_text(seconds: float | None) -> str:

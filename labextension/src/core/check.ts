@@ -39,6 +39,7 @@ const modelRow = record({
   variables: maybe,
   weights_bytes: maybe,
   constants_bytes: maybe,
+  size_bytes: maybe,
   held_bytes: number,
   grew_bytes: maybe,
   run_peak_bytes: maybe,

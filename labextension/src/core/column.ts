@@ -1,4 +1,4 @@
-import type { SortValue } from './sorting';
+import type { Order, SortValue } from './sorting';
 
 export interface Column<Row> {
   id: string;
@@ -38,6 +38,8 @@ export interface TableOptions<Row> {
   empty: string;
   /** The text that the search field looks through; without it there is no field. */
   search?: (row: Row) => string;
+  /** How the rows are sorted at first; without it they come as they are. */
+  order?: Order;
   pageSize?: number;
   detail?: (row: Row) => Detail<Row>;
   /** A word on a row that CSS may mark, beside what the cells say. */

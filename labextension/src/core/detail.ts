@@ -31,10 +31,14 @@ export class ModelDetail implements Detail<ModelRow> {
       [t('Inputs'), ends(model.signature, 'inputs')],
       [t('Outputs'), ends(model.signature, 'outputs')],
       [t('Variables'), count(model.variables)],
-      [t('Weights'), bytes(model.weights_bytes)],
-      [t('Constants'), bytes(model.constants_bytes)],
+      [t('Size of its variables'), bytes(model.weights_bytes)],
+      [t('Size of its constants'), bytes(model.constants_bytes), t('Where a frozen graph has its weights')],
       [t('Process grew by'), bytes(model.grew_bytes), t('When this model was added, as measured')],
-      [t('Highest in a run'), bytes(model.run_peak_bytes), t('Beyond its weights')],
+      [
+        t('Peak of a run'),
+        bytes(model.run_peak_bytes),
+        t('Beside its variables; known after a run with --trace')
+      ],
       [t('Device asked for'), model.device ?? t('none in particular')],
       [t('Devices used'), devices(model)],
       [t('Last error'), model.last_error ?? t('none')]

@@ -7,6 +7,7 @@ import type { Stack } from './stack';
 /** The layers of the models, and over them the lines of everything else. */
 export function ink(plot: Plot, prefix: string, x: Scale, y: Scale, highest: number): SVGElement {
   const group = svg('g');
+  const labels: SVGElement[] = [];
   layers(plot.stack, prefix, x, y).forEach(layer => {
     group.append(layer);
   });
@@ -14,13 +15,16 @@ export function ink(plot: Plot, prefix: string, x: Scale, y: Scale, highest: num
   for (const line of plot.lines) {
     const values = line.pen === 'limit' ? (line.values[0] ?? 0) : 0;
     if (values > highest || line.times.length === 0) continue;
-    group.append(stroke(path(line, x, y), line.pen, devices));
+    const way =
+      line.pen === 'models' ? `M${steps(line.times, line.values, x, y).join('L')}` : path(line, x, y);
+    group.append(stroke(way, line.pen, devices));
     if (line.pen === 'device') devices += 1;
     if (line.pen === 'limit') {
       const at = { x: x(plot.to) - 4, y: y(values) - 4, 'text-anchor': 'end', class: 'tfm-limit-label' };
-      group.append(svg('text', at, line.label));
+      labels.push(svg('text', at, line.label));
     }
   }
+  group.append(...labels);
   return group;
 }
 

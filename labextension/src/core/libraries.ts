@@ -26,6 +26,7 @@ export class Libraries implements View {
       caption: t('Shared objects'),
       columns: columns(),
       key: record => record.path,
+      order: { column: 'size', descending: true },
       search: record =>
         [record.name, record.path, record.package, record.version, record.occasion, since(record)].join(' '),
       empty: t('None is known.')

@@ -62,6 +62,7 @@ export class LiveStore implements Store {
 
   async request<Kind extends RequestKind>(kind: Kind, fields: Fields = {}): Promise<Reply<Results[Kind]>> {
     const reply = await this.calls.start(kind, fields);
+    if (kind === 'snapshot') this.takeSnapshot(reply.result);
     if (kind === 'history') this.takeHistory(reply.result);
     return reply;
   }

@@ -71,12 +71,12 @@ function columns(): Column<ModelRow>[] {
       text: model => summary(model.signature)
     },
     {
-      id: 'weights',
-      title: t('Weights'),
+      id: 'size',
+      title: t('Size'),
       width: 1.5,
       numeric: true,
-      text: weights,
-      sort: model => (model.weights_bytes ?? 0) + (model.constants_bytes ?? 0)
+      text: model => bytes(model.size_bytes),
+      sort: model => model.size_bytes
     },
     {
       id: 'calls',
@@ -129,10 +129,4 @@ function where(model: ModelRow): string {
   return model.moved === null || model.moved === 0
     ? places
     : `${places} ${tn('({n} moved)', '({n} moved)', model.moved)}`;
-}
-
-/** The size of its variables; a frozen graph that has none has constants in their place. */
-function weights(model: ModelRow): string {
-  if (model.weights_bytes !== 0 || model.constants_bytes === null) return bytes(model.weights_bytes);
-  return bytes(model.constants_bytes);
 }

@@ -28,7 +28,7 @@ export class Overview implements View {
         text: device => device.description ?? device.kind
       },
       { id: 'used', title: t('Used'), numeric: true, text: device => reported(device.used_bytes) },
-      { id: 'peak', title: t('Highest'), numeric: true, text: device => reported(device.peak_bytes) },
+      { id: 'peak', title: t('Peak'), numeric: true, text: device => reported(device.peak_bytes) },
       { id: 'limit', title: t('Limit'), numeric: true, text: device => limit(device.memory_limit_bytes) }
     ],
     key: device => device.name,

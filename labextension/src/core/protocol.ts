@@ -3,6 +3,7 @@ import type { History, LibraryReport, LogEntry, Placement, Snapshot } from './sn
 /** What a page may ask of the kernel; anything else is refused there. */
 export interface Results {
   watch: unknown;
+  snapshot: Snapshot;
   history: History;
   libraries: LibraryReport;
   log: LogEntry[];

@@ -1,5 +1,6 @@
 import { freshId, h, setAttribute, setText } from './dom';
 import { cut, named, t } from './text';
+import { Name, Plain } from './name';
 import { kinds, type Column, type Detail, type TableOptions } from './column';
 
 const LONGEST_HINT = 1000;
@@ -39,17 +40,21 @@ export class RowView<Row> {
       cell.append(element);
       return update;
     }
-    const span = h('span', { class: column.code === true ? 'tfm-text tfm-code' : 'tfm-text', dir: 'auto' });
+    const span = column.code === true ? new Name() : new Plain();
     const below = column.below === undefined ? null : h('span', { class: 'tfm-text tfm-below', dir: 'auto' });
-    const stack = h('span', { class: 'tfm-stack' }, span, below);
+    const stack = h('span', { class: 'tfm-stack' }, span.element, below);
     const holder = isFirst && this.options.detail !== undefined ? this.makeToggle() : null;
     holder?.append(stack);
     cell.append(holder ?? stack);
     return row => {
       const text = column.text(row);
-      setText(span, text);
+      span.set(text);
       if (below !== null) setText(below, column.below?.(row) ?? '');
-      setAttribute(span, 'title', column.wrap === true || text === '' ? null : cut(text, LONGEST_HINT));
+      setAttribute(
+        span.element,
+        'title',
+        column.wrap === true || text === '' ? null : cut(text, LONGEST_HINT)
+      );
       if (holder !== null) setAttribute(holder, 'aria-label', t('Details of {name}', { name: named(text) }));
     };
   }

@@ -329,6 +329,10 @@ export interface ModelRow {
    */
   constants_bytes: number | null;
   /**
+   * Its variables and constants together.
+   */
+  size_bytes: number | null;
+  /**
    * What it takes of that now: nothing while it is parked.
    */
   held_bytes: number;

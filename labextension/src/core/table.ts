@@ -24,7 +24,8 @@ export class DataTable<Row> {
   private order: Order | null = null;
 
   constructor(private readonly options: TableOptions<Row>) {
-    const { caption, columns } = options;
+    const { caption, columns, order } = options;
+    this.order = order ?? null;
     const again = (): void => {
       this.draw();
     };
@@ -103,15 +104,19 @@ export class DataTable<Row> {
       const again = this.order?.column === column.id;
       const descending = again ? this.order?.descending !== true : column.numeric === true;
       this.order = { column: column.id, descending };
-      for (const [id, heading] of this.headings) {
-        const way = descending ? 'descending' : 'ascending';
-        setAttribute(heading, 'aria-sort', id === column.id ? way : null);
-      }
+      this.markOrder();
       this.pager.restart();
       this.draw();
     };
     cell.append(h('button', { type: 'button', class: 'tfm-sort', onclick }, column.title));
     this.headings.set(column.id, cell);
+    this.markOrder();
     return cell;
+  }
+
+  private markOrder(): void {
+    const way = this.order?.descending === true ? 'descending' : 'ascending';
+    for (const [id, heading] of this.headings)
+      setAttribute(heading, 'aria-sort', id === this.order?.column ? way : null);
   }
 }

@@ -15,7 +15,11 @@ export class Tabs {
   readonly list: HTMLElement;
   readonly panels: HTMLElement;
 
-  constructor(label: string, tabs: readonly { title: string; make: () => View }[]) {
+  constructor(
+    label: string,
+    tabs: readonly { title: string; make: () => View }[],
+    private readonly onchange: () => void
+  ) {
     this.tabs = tabs.map(({ title, make }, index) => {
       const ids = { tab: freshId('tab'), panel: freshId('panel') };
       const onclick = (): void => {
@@ -54,6 +58,7 @@ export class Tabs {
   private choose(index: number): void {
     if (index === this.chosen) return;
     this.chosen = index;
+    this.onchange();
     this.mark();
     this.tabs[index]?.view?.enter?.();
     this.update();

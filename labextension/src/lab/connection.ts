@@ -1,0 +1,210 @@
+import { KernelMessage, type Kernel } from '@jupyterlab/services';
+import { Signal, type ISignal } from '@lumino/signaling';
+import { LiveStore } from '../core/live';
+import { isRecord } from '../core/shape';
+
+/** The names that the kernel's side uses, tfmagic/panel/channel.py. */
+const REQUEST = 'tfmagic_request';
+const PUSH = 'tfmagic_push';
+
+/**
+ * `asking`: the kernel has not answered yet. `absent`: it answers, and knows no tfmagic. `foreign`: it
+ * is no Python kernel. `lost`: the server cannot be reached. `dead`: the kernel has ended for good.
+ */
+export type Presence = 'asking' | 'absent' | 'foreign' | 'there' | 'restarting' | 'lost' | 'dead';
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 30_000;
+/** Between the kernel's “idle” and an answer that was sent before it, on another channel. */
+const LATE_MS = 1500;
+/** An answer may take as long as tracing a model does; after that nobody waits for it. */
+const FORGET_MS = 310_000;
+
+/** What one kernel says of itself: requests go over its control channel, snapshots come over iopub. */
+export class Connection {
+  private held = new LiveStore(message => this.send(message));
+  private found: Presence = 'asking';
+  private waitMs = FIRST_WAIT_MS;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private probe = 0;
+  private disposed = false;
+  private readonly changes = new Signal<this, undefined>(this);
+
+  constructor(readonly kernel: Kernel.IKernelConnection) {
+    kernel.iopubMessage.connect(this.hear, this);
+    kernel.statusChanged.connect(this.statusChanged, this);
+    kernel.connectionStatusChanged.connect(this.connectionChanged, this);
+    kernel.disposed.connect(this.dispose, this);
+    void this.begin();
+  }
+
+  /** The snapshots of this kernel; after a restart another store, without what was before it. */
+  get store(): LiveStore {
+    return this.held;
+  }
+
+  get presence(): Presence {
+    if (this.kernel.status === 'dead') return 'dead';
+    if (this.found === 'foreign') return 'foreign';
+    if (this.kernel.status === 'restarting' || this.kernel.status === 'autorestarting') return 'restarting';
+    if (this.kernel.connectionStatus !== 'connected' && this.found === 'there') return 'lost';
+    return this.found;
+  }
+
+  get changed(): ISignal<this, undefined> {
+    return this.changes;
+  }
+
+  /** Run `%load_ext tfmagic` in the kernel; a cell that runs comes first. */
+  async load(): Promise<string | null> {
+    const future = this.kernel.requestExecute({
+      code: '%load_ext tfmagic',
+      store_history: false,
+      allow_stdin: false
+    });
+    const { content } = await future.done;
+    return content.status === 'error' ? `${content.ename}: ${content.evalue}` : null;
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.stopWaiting();
+    this.held.lose();
+    Signal.clearData(this);
+  }
+
+  private async begin(): Promise<void> {
+    // The specification comes from the server: a kernel that is busy would say nothing of itself.
+    const language = await this.kernel.spec.then(
+      spec => spec?.language.toLowerCase(),
+      () => undefined
+    );
+    if (this.disposed) return;
+    if (language === undefined || language === 'python') this.ask();
+    else this.find('foreign');
+  }
+
+  /** Ask whether tfmagic is there, again and again until the kernel says anything. */
+  private ask(): void {
+    this.stopWaiting();
+    if (this.disposed || this.found === 'foreign') return;
+    this.probe += 1;
+    const { probe } = this;
+    const isPresent = (): boolean => !this.disposed && probe === this.probe;
+    this.timer = setTimeout(() => {
+      this.waitMs = Math.min(2 * this.waitMs, LONGEST_WAIT_MS);
+      this.ask();
+    }, this.waitMs + LATE_MS);
+    const answered = (content: unknown): void => {
+      // Also after it was taken for absent: an answer may be later than that.
+      if (isPresent() && isRecord(content) && content.ok === true) this.attach();
+    };
+    const idle = (): void => {
+      setTimeout(() => {
+        if (!isPresent()) return;
+        this.stopWaiting();
+        this.find('absent');
+      }, LATE_MS);
+    };
+    try {
+      this.post({ id: `probe-${probe}`, request: 'watch', looking: false, page: 'probe' }, answered, idle);
+    } catch {
+      // A kernel that cannot be written to now is asked again when the wait is over.
+    }
+  }
+
+  private attach(): void {
+    this.probe += 1;
+    this.stopWaiting();
+    this.waitMs = FIRST_WAIT_MS;
+    const { store } = this;
+    // What comes of these the store takes in by itself; that nothing comes shows by its age.
+    for (const kind of ['history', 'snapshot'] as const) store.request(kind).catch(() => undefined);
+    this.find('there');
+  }
+
+  private hear(_: unknown, message: KernelMessage.IIOPubMessage): void {
+    const content: unknown = message.content;
+    if ((message.header.msg_type as string) !== PUSH || !isRecord(content)) return;
+    switch (content.kind) {
+      case 'snapshot':
+        this.store.takeMessage(content);
+        if (this.found !== 'there' && this.found !== 'foreign') this.attach();
+        break;
+      case 'loaded':
+        this.ask();
+        break;
+      case 'unloaded':
+        this.forget('absent');
+        break;
+    }
+  }
+
+  private statusChanged(_: unknown, status: Kernel.Status): void {
+    if (status === 'restarting' || status === 'autorestarting') this.forget('restarting');
+    else if (this.found === 'restarting' && (status === 'idle' || status === 'busy')) {
+      this.find('asking');
+      this.ask();
+    }
+    this.changes.emit(undefined);
+  }
+
+  private connectionChanged(_: unknown, status: Kernel.ConnectionStatus): void {
+    if (status === 'connected' && this.found !== 'restarting') {
+      this.waitMs = FIRST_WAIT_MS;
+      this.ask();
+    }
+    this.changes.emit(undefined);
+  }
+
+  /** What was known of this kernel is no longer so. */
+  private forget(found: Presence): void {
+    if (this.found === 'foreign') return;
+    this.probe += 1;
+    this.stopWaiting();
+    this.held.lose();
+    this.held = new LiveStore(message => this.send(message));
+    this.find(found);
+  }
+
+  private find(found: Presence): void {
+    this.found = found;
+    this.changes.emit(undefined);
+  }
+
+  private stopWaiting(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  private send(message: Record<string, unknown>): void {
+    const { held } = this;
+    this.post(message, content => held.takeMessage(content));
+  }
+
+  private post(
+    content: Record<string, unknown>,
+    answered: (content: unknown) => void,
+    idle?: () => void
+  ): void {
+    const { kernel } = this;
+    const message = KernelMessage.createMessage({
+      channel: 'control',
+      msgType: REQUEST as 'debug_request',
+      session: kernel.clientId,
+      username: kernel.username,
+      content: content as never
+    }) as unknown as KernelMessage.IControlMessage;
+    const future = kernel.sendControlMessage(message, true, true);
+    const forget = setTimeout(() => {
+      future.dispose();
+    }, FORGET_MS);
+    const end = (): void => clearTimeout(forget);
+    future.done.then(end, end);
+    future.onReply = reply => answered(reply.content);
+    future.onIOPub = published => {
+      if (KernelMessage.isStatusMsg(published) && published.content.execution_state === 'idle') idle?.();
+    };
+  }
+}

@@ -1,0 +1,148 @@
+"""What JupyterLab speaks with: requests over the control channel, snapshots over iopub."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from schema import check
+
+from kernel.cells import LINE
+from kernel.harness import PATIENCE_S, Kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.kernel
+
+
+class FrontEnd:
+    """A second front end of a kernel, as JupyterLab's page is one."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        # The manager's own clients are all of one identity, of which the kernel hears one.
+        self.client = BlockingKernelClient(connection_file=kernel.manager.connection_file)
+        self.client.load_connection_file()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=PATIENCE_S)
+
+    def send(self, content: Any, kind: str = "tfmagic_request") -> str:
+        """Send a request over the control channel, and return what its answer will refer to."""
+        message = self.client.session.msg(kind, content)
+        self.client.control_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def answers(self, count: int) -> dict[str, Any]:
+        """Return the next answers by the request that they refer to."""
+        messages = [self.client.get_control_msg(timeout=PATIENCE_S) for _ in range(count)]
+        return {message["parent_header"]["msg_id"]: message["content"] for message in messages}
+
+    def ask(self, request: str, **fields: Any) -> Any:
+        """Send a request and return its answer."""
+        asked = self.send({"id": "7", "request": request, **fields})
+        answer = self.answers(1)[asked]
+        check({key: value for key, value in answer.items() if key != "status"}, "Reply")
+        return answer
+
+    def pushed(self, kind: str) -> Any:
+        """Wait for the next push of a kind."""
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            message = self.client.get_iopub_msg(timeout=PATIENCE_S)
+            if message["msg_type"] == "tfmagic_push" and message["content"]["kind"] == kind:
+                assert message["parent_header"] == {}
+                return message["content"]
+        raise TimeoutError(kind)
+
+
+@pytest.fixture
+def page(kernel: Kernel) -> Iterator[FrontEnd]:
+    front = FrontEnd(kernel)
+    yield front
+    front.client.stop_channels()
+
+
+@contextmanager
+def busy(kernel: Kernel) -> Iterator[None]:
+    """Run a cell that ends only when it is stopped, for as long as the block lasts."""
+
+    def wait() -> None:
+        while kernel.client.get_iopub_msg(timeout=PATIENCE_S)["content"].get("text") != "begun\n":
+            pass
+
+    request = kernel.send("print('begun', flush=True)\nwhile True: pass")
+    wait()
+    yield
+    kernel.manager.interrupt_kernel()
+    assert kernel._reply_to(request, time.monotonic() + PATIENCE_S)["ename"] == "KeyboardInterrupt"
+
+
+def test_a_request_is_answered_while_a_cell_runs(kernel: Kernel, page: FrontEnd) -> None:
+    kernel.ok(LINE)
+    with busy(kernel):
+        answer = page.ask("snapshot")
+        assert [model["name"] for model in answer["result"]["models"]] == ["line"]
+        assert answer["result"]["kernel"]["cell_since_s"] is not None
+        check(answer["result"], "Snapshot")
+        assert page.ask("park", model="line")["said"].startswith("line: parked")
+    assert kernel.value("__import__('tfmagic').models.line.state") == "'parked'"
+
+
+def test_a_page_that_looks_is_sent_snapshots_while_a_cell_runs(kernel: Kernel, page: FrontEnd) -> None:
+    kernel.ok("%config TfMagic.panel_interval = 0.1")
+    kernel.ok(LINE)
+    with busy(kernel):
+        assert page.ask("watch", looking=True, page="a")["ok"]
+        first, second = page.pushed("snapshot"), page.pushed("snapshot")
+        assert first["names"] == second["names"] == ["line"]
+        assert [model["name"] for model in first["snapshot"]["models"]] == ["line"]
+        assert second["snapshot"]["models"] == []
+        assert second["snapshot"]["seq"] > first["snapshot"]["seq"]
+        page.ask("watch", looking=False, page="a")
+    kernel.ok("from tfmagic.panel.sampler import sampler")
+    assert kernel.value("sampler().interval_s") == "5.0"
+
+
+def test_a_long_request_keeps_the_control_channel_for_nobody(kernel: Kernel, page: FrontEnd) -> None:
+    kernel.ok("""
+        import threading
+        from tfmagic.panel import requests
+        release = threading.Event()
+        requests.REQUESTS["wait"] = lambda _: (release.wait(), None)
+    """)
+    try:
+        waiting = [page.send({"id": str(number), "request": "wait"}) for number in range(9)]
+        refused = page.answers(1)
+        assert "too many requests" in refused[waiting[8]]["error"]
+        # ipykernel's own messages go on meanwhile.
+        asked = page.send({}, "connect_request")
+        assert page.answers(1)[asked]["status"] == "ok"
+    finally:
+        kernel.ok("release.set()")
+        kernel.ok('del requests.REQUESTS["wait"]')
+    answers = page.answers(8)
+    assert {answers[one]["id"] for one in waiting[:8]} == set("01234567")
+    assert all(answer["result"] is True for answer in answers.values())
+
+
+@pytest.mark.parametrize("content", [{}, {"request": "eval", "code": "1/0"}, {"id": {}, "request": ["park"]}])
+def test_what_is_no_request_is_refused(kernel: Kernel, page: FrontEnd, content: dict[str, Any]) -> None:
+    assert kernel.value("1") == "1"
+    asked = page.send(content)
+    assert page.answers(1)[asked]["ok"] is False
+
+
+def test_unloading_leaves_no_handler_and_says_that_it_goes(kernel: Kernel, page: FrontEnd) -> None:
+    page.ask("watch", looking=True, page="a")
+    kernel.ok("%unload_ext tfmagic")
+    page.pushed("unloaded")
+    assert kernel.value("'tfmagic_request' in get_ipython().kernel.control_handlers") == "False"
+    kernel.ok("%load_ext tfmagic")
+    page.pushed("loaded")
+    assert page.ask("history")["ok"]
+    kernel.ok("%reload_ext tfmagic")
+    page.pushed("loaded")
+    assert kernel.value("get_ipython().kernel.control_handlers['tfmagic_request']._audience") == ""

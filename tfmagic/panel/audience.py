@@ -1,0 +1,115 @@
+"""Who looks at this kernel through one channel: what they are sent, and the answers to what they ask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.panel.live import live
+from tfmagic.panel.requests import Reply, answer, identity_of, reply
+from tfmagic.panel.sampler import sampler
+from tfmagic.panel.sendable import sendable
+from tfmagic.runtime.busy import busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.model.row import ModelRow
+    from tfmagic.panel.snapshot import Snapshot
+
+# A page that is looked at says so every ten seconds.
+_LEASE_S = 30.0
+# Of requests that are being answered at one time; more are refused.
+_AT_ONCE = 8
+_PAGES = 100
+_LONGEST = 200
+
+
+class Audience:
+    """The pages at the other end of one channel.
+
+    They are sent what has changed at each of the sampler's looks, for as long as one
+    of them says that somebody looks.
+
+    Parameters
+    ----------
+    send
+        Puts a message on the channel, from whichever thread.
+    heard_while_busy
+        Whether what a page says surely arrives while a cell runs. Where it may not,
+        a page is not to lose sight for its silence.
+    """
+
+    def __init__(self, send: Callable[[dict[str, Any]], None], *, heard_while_busy: bool) -> None:
+        self._send = send
+        self._heard_while_busy = heard_while_busy
+        self._unwatch: Callable[[], None] | None = None
+        self._seen_s: dict[str, float] = {}
+        self._sent: dict[str, ModelRow] = {}
+        self._answering = threading.BoundedSemaphore(_AT_ONCE)
+
+    def push(self, record: Snapshot) -> None:
+        """Send a snapshot, of the models only those that have changed since the last one."""
+        now_s = time.monotonic()
+        if busy().since_s is not None and not self._heard_while_busy:
+            self._seen_s = dict.fromkeys(self._seen_s, now_s)
+        elif all(now_s - seen_s > _LEASE_S for seen_s in list(self._seen_s.values())):
+            self.look_away()
+            return
+        rows = {row["name"]: row for row in record["models"]}
+        changed = [row for name, row in rows.items() if self._sent.get(name) is not row]
+        self._sent = rows
+        self._send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
+
+    def look(self, page: str) -> None:
+        """Send snapshots from now on, the next one whole, for as long as a page says that it is looked at."""
+        # Pages that went without a word make room, the one first that has been silent for longest.
+        self._seen_s.pop(page, None)
+        for silent in list(self._seen_s)[: len(self._seen_s) - _PAGES + 1]:
+            del self._seen_s[silent]
+        self._seen_s[page] = time.monotonic()
+        self._sent = {}
+        if self._unwatch is None:
+            self._unwatch = live().watch(self.push)
+
+    def look_away(self, page: str | None = None) -> None:
+        """Send no more snapshots to a page, or to any."""
+        if page is None:
+            self._seen_s.clear()
+        self._seen_s.pop(page or "", None)
+        if not self._seen_s:
+            unwatch, self._unwatch = self._unwatch, None
+            if unwatch is not None:
+                unwatch()
+
+    def receive(self, message: object, give: Callable[[Reply], None]) -> None:
+        """Answer what a page asks: by whom it is watched at once, everything else from a thread.
+
+        Parameters
+        ----------
+        message
+            What came, whatever it is.
+        give
+            Takes the answer, from whichever thread.
+        """
+        identity = identity_of(message)
+        if isinstance(message, dict) and message.get("request") == "watch":
+            page = str(message.get("page", ""))[:_LONGEST]
+            if message.get("looking") is True:
+                self.look(page)
+            else:
+                self.look_away(page)
+            give(reply(identity))
+        elif self._answering.acquire(blocking=False):
+            threading.Thread(target=self._answer, args=(message, give), name="tfmagic-request", daemon=True).start()
+        else:
+            give(reply(identity, error="too many requests at once: wait for one to be answered"))
+
+    def _answer(self, message: object, give: Callable[[Reply], None]) -> None:
+        try:
+            give(answer(message))
+        finally:
+            self._answering.release()
+        # What was done is to be seen at once.
+        sampler().wake()
