@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +34,16 @@ class Lab:
         Where its notebooks are.
     url : str
         Where it answers.
+
+    Parameters
+    ----------
+    folder
+        An empty one.
+    options
+        More words for the server's command line.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self._token = secrets.token_hex(8)
         with socket.socket() as free:
@@ -55,7 +63,7 @@ class Lab:
             [
                 *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
-                *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"),
+                *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", *options),
             ],
             cwd=folder,
             env={
@@ -116,6 +124,13 @@ class Lab:
             metadata={"kernelspec": {"name": kernel, "display_name": kernel, "language": "python"}},
         )
         nbformat.write(notebook, self.folder / name)  # type: ignore[no-untyped-call]
+
+    def kernel_of(self, name: str) -> psutil.Process:
+        """Return the process of a notebook's kernel."""
+        (kernel,) = (one["kernel"]["id"] for one in self.get("api/sessions") if one["path"] == name)
+        children = psutil.Process(self._server.pid).children(recursive=True)
+        (found,) = (child for child in children if any(kernel in word for word in child.cmdline()))
+        return found
 
     def address(self, name: str) -> str:
         """Return where a notebook is shown, in a workspace of its own."""
