@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.panel.desk import Desk
 from tfmagic.panel.live import live
-from tfmagic.panel.requests import Reply, answer, identity_of, reply
+from tfmagic.panel.requests import Reply, answer, identity_of, reply, short_text
 from tfmagic.panel.sampler import sampler
 from tfmagic.panel.sendable import sendable
 from tfmagic.runtime.busy import busy
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
 # A page that is looked at says so every ten seconds.
 _LEASE_S = 30.0
-# Of requests that are being answered at one time; more are refused.
-_AT_ONCE = 8
 _PAGES = 100
-_LONGEST = 200
 
 
 class Audience:
@@ -47,7 +45,7 @@ class Audience:
         self._unwatch: Callable[[], None] | None = None
         self._seen_s: dict[str, float] = {}
         self._sent: dict[str, ModelRow] = {}
-        self._answering = threading.BoundedSemaphore(_AT_ONCE)
+        self._desk = Desk()
 
     def push(self, record: Snapshot) -> None:
         """Send a snapshot, of the models only those that have changed since the last one."""
@@ -95,21 +93,17 @@ class Audience:
         """
         identity = identity_of(message)
         if isinstance(message, dict) and message.get("request") == "watch":
-            page = str(message.get("page", ""))[:_LONGEST]
+            page = short_text(message, "page")
             if message.get("looking") is True:
                 self.look(page)
             else:
                 self.look_away(page)
             give(reply(identity))
-        elif self._answering.acquire(blocking=False):
-            threading.Thread(target=self._answer, args=(message, give), name="tfmagic-request", daemon=True).start()
-        else:
+        elif not self._desk.take(partial(self._answer, message, give)):
             give(reply(identity, error="too many requests at once: wait for one to be answered"))
 
-    def _answer(self, message: object, give: Callable[[Reply], None]) -> None:
-        try:
-            give(answer(message))
-        finally:
-            self._answering.release()
+    @staticmethod
+    def _answer(message: object, give: Callable[[Reply], None]) -> None:
+        give(answer(message))
         # What was done is to be seen at once.
         sampler().wake()
