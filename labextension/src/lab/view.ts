@@ -60,7 +60,11 @@ export class KernelView extends Widget {
 
   /** Who comes here by a command goes on from here by Tab. */
   protected override onActivateRequest(): void {
-    if (focusedIn(this.node) === null) this.node.focus({ preventScroll: true });
+    // JupyterLab's palette gives the focus back to where it was before, and only then is done.
+    setTimeout(() => {
+      if (!this.isDisposed && this.isVisible && focusedIn(this.node) === null)
+        this.node.focus({ preventScroll: true });
+    });
   }
 
   private draw(): void {
