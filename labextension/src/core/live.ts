@@ -71,6 +71,11 @@ export class LiveStore implements Store {
     this.lease.look(viewer, looking);
   }
 
+  /** Have everything sent anew, where somebody looks. */
+  renew(): void {
+    this.lease.renew();
+  }
+
   /** Take what may be a snapshot. What cannot be read, or is older than what is shown, changes nothing. */
   takeSnapshot(value: unknown): void {
     const other = otherSchema(value);
@@ -105,7 +110,7 @@ export class LiveStore implements Store {
       return;
     }
     const whole = this.merged.take(message);
-    if (whole === null) this.lease.renew();
+    if (whole === null) this.renew();
     else this.takeSnapshot(whole);
   }
 
