@@ -28,11 +28,15 @@ export function ink(plot: Plot, prefix: string, x: Scale, y: Scale, highest: num
   return group;
 }
 
-function layers({ times, layers: held }: Stack, prefix: string, x: Scale, y: Scale): SVGElement[] {
+/** Of many changes in one pixel the last is drawn: thousands of corners would cost a redraw its smoothness. */
+function layers(stack: Stack, prefix: string, x: Scale, y: Scale): SVGElement[] {
+  const pixels = stack.times.map(time => Math.round(x(time) * 2));
+  const kept = [...pixels.keys()].filter(at => at === 0 || pixels[at] !== pixels[at + 1]);
+  const times = kept.map(at => stack.times[at] ?? 0);
   let below = times.map(() => 0);
-  return held.map((layer, index) => {
+  return stack.layers.map((layer, index) => {
     const floor = below;
-    below = floor.map((base, at) => base + (layer.values[at] ?? 0));
+    below = floor.map((base, at) => base + (layer.values[kept[at] ?? 0] ?? 0));
     const upper = steps(times, below, x, y);
     const lower = steps(times, floor, x, y).reverse();
     return area(`M${[...upper, ...lower].join('L')}Z`, index, prefix);

@@ -44,7 +44,11 @@ export function marks(events: readonly HistoryEvent[], width: number, x: Scale):
 function flags(placed: readonly Mark[], left: number, bottom: number, height: number): SVGElement {
   const lines: SVGElement[] = [];
   const words: SVGElement[] = [];
+  const drawn = new Set<number>();
   for (const { x, text, lane, toLeft } of placed) {
+    // One line a pixel: of a thousand events most fall on others.
+    if (lane === null && drawn.has(Math.round(x))) continue;
+    drawn.add(Math.round(x));
     const top = lane === null ? height : lane * LANE_HEIGHT + 4;
     const at = left + x;
     lines.push(svg('line', { x1: at, x2: at, y1: top, y2: bottom }));
