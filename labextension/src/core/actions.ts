@@ -82,7 +82,7 @@ export class Actions {
     setText(button, this.busy === change ? `${word(change)}…` : word(change));
     setAttribute(button, 'aria-label', `${word(change)} ${named(this.model.name)}`);
     setAttribute(button, 'aria-disabled', why !== null || gone || this.busy !== null ? 'true' : null);
-    setAttribute(button, 'title', why ?? magic(change, this.model));
+    setAttribute(button, 'title', why ?? magic(change, this.model.name));
   }
 
   private ask(wanted: boolean): void {

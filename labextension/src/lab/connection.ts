@@ -19,10 +19,13 @@ const LONGEST_WAIT_MS = 30_000;
 const LATE_MS = 1500;
 /** An answer may take as long as tracing a model does; after that nobody waits for it. */
 const FORGET_MS = 310_000;
+/** How long it is waited for what a kernel that has said nothing yet may say. */
+const KNOWN_MS = 4000;
 
 /** What one kernel says of itself: requests go over its control channel, snapshots come over iopub. */
 export class Connection {
   private held = new LiveStore(message => this.send(message));
+  private wished_s: number | null = null;
   private found: Presence = 'asking';
   private waitMs = FIRST_WAIT_MS;
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -30,7 +33,10 @@ export class Connection {
   private disposed = false;
   private readonly changes = new Signal<this, undefined>(this);
 
-  constructor(readonly kernel: Kernel.IKernelConnection) {
+  constructor(
+    readonly kernel: Kernel.IKernelConnection,
+    private readonly reveal: () => void = () => undefined
+  ) {
     kernel.iopubMessage.connect(this.hear, this);
     kernel.statusChanged.connect(this.statusChanged, this);
     kernel.connectionStatusChanged.connect(this.connectionChanged, this);
@@ -53,6 +59,29 @@ export class Connection {
 
   get changed(): ISignal<this, undefined> {
     return this.changes;
+  }
+
+  /** Wait until it is known whether tfmagic is there, or has been asked for long enough. */
+  async known(): Promise<void> {
+    if (this.presence !== 'asking') return;
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.changes.disconnect(heard);
+        resolve();
+      };
+      const heard = (): void => {
+        if (this.presence !== 'asking') end();
+      };
+      const timer = setTimeout(end, KNOWN_MS);
+      this.changes.connect(heard);
+    });
+  }
+
+  /** Have the kernel look this often while somebody looks here, also after a restart; null leaves it to the kernel. */
+  wish(interval_s: number | null): void {
+    this.wished_s = interval_s;
+    this.held.wish(interval_s);
   }
 
   /** Run `%load_ext tfmagic` in the kernel; a cell that runs comes first. */
@@ -138,6 +167,11 @@ export class Connection {
       case 'unloaded':
         this.forget('absent');
         break;
+      case 'reveal':
+        this.reveal();
+        // The cell that asked for it waits for this.
+        this.store.request('revealed').catch(() => undefined);
+        break;
     }
   }
 
@@ -165,6 +199,7 @@ export class Connection {
     this.stopWaiting();
     this.held.lose();
     this.held = new LiveStore(message => this.send(message));
+    this.held.wish(this.wished_s);
     this.find(found);
   }
 

@@ -59,7 +59,8 @@ export class KernelView extends Widget {
     const found = situation(follower);
     const place = session === null ? '' : session.path || session.name;
     setText(this.name, session === null ? '' : `${place} · ${session.kernelDisplayName}`);
-    const text = this.trouble ?? sentence(found);
+    const problem = found === 'other-version' ? connection?.store.problem : null;
+    const text = this.trouble ?? problem ?? sentence(found);
     setText(this.notice, text);
     show(this.notice, text !== '');
     show(this.load, found === 'absent');
