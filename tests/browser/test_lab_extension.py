@@ -9,11 +9,12 @@ import pytest
 
 from browser.lab import Lab, Notebook
 from browser.panel_page import AXE
+from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -50,27 +51,6 @@ def opened(lab: Lab, page: Page, name: str, model: str) -> Notebook:
     notebook.run(1)
     model_of(sidebar(page), model).wait_for()
     return notebook
-
-
-def sidebar(page: Page, situation: str | None = None) -> Locator:
-    return page.locator("#tfmagic-sidebar" + (f"[data-situation='{situation}']" if situation else ""))
-
-
-def model_of(place: Locator, name: str) -> Locator:
-    return place.locator(f"li[data-model='{name}']")
-
-
-def look(place: Locator) -> int:
-    """Return the number of the snapshot that is shown."""
-    return int(place.locator("[data-seq]").get_attribute("data-seq") or 0)
-
-
-def wait_for_news(place: Locator, looks: int = 3) -> None:
-    """Wait until that many later snapshots are shown."""
-    place.page.wait_for_function(
-        "([place, wanted]) => Number(place.querySelector('[data-seq]')?.dataset.seq) >= wanted",
-        arg=[place.element_handle(), look(place) + looks],
-    )
 
 
 def test_it_says_that_tfmagic_is_not_loaded_and_loads_it(lab: Lab, page: Page) -> None:

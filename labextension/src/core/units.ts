@@ -16,6 +16,10 @@ export function setUnits(chosen: Units): void {
   units = chosen;
 }
 
+export function theUnits(): Units {
+  return units;
+}
+
 /** How many of a unit make one of the next. */
 export function unitStep(): number {
   return units === 'decimal' ? 1000 : 1024;

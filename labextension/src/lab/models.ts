@@ -7,6 +7,8 @@ import type { Connection } from './connection';
 import type { Host } from './host';
 import type { ModelRow } from '../core/snapshot';
 
+const SHOWN_MS = 8000;
+
 interface Deed {
   readonly id: string;
   readonly change: Change;
@@ -88,7 +90,7 @@ async function pickAndDo(deed: Deed, { store }: Connection): Promise<void> {
   const { result } = await store.request('snapshot');
   const models = result.models.filter(deed.suits);
   if (models.length === 0) {
-    Notification.info(deed.none);
+    Notification.info(deed.none, { autoClose: SHOWN_MS });
     return;
   }
   const { value } = await InputDialog.getItem({
@@ -99,5 +101,7 @@ async function pickAndDo(deed: Deed, { store }: Connection): Promise<void> {
   });
   if (value === null) return;
   const { said } = await store.request(deed.change, { model: value });
-  Notification.success(said ?? t('{line}: done.', { line: magic(deed.change, value) }));
+  Notification.success(said ?? t('{line}: done.', { line: magic(deed.change, value) }), {
+    autoClose: SHOWN_MS
+  });
 }

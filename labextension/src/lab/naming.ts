@@ -48,8 +48,9 @@ export function modelName(path: string, taken: ReadonlySet<string>): string {
 
 /** A text as Python writes it in quotes, on one line. */
 export function quoted(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const escaped = text
-    .replace(/[\\']/g, '\\$&')
+    .replace(quote === "'" ? /[\\']/g : /\\/g, '\\$&')
     .replace(/[\p{Cc}\u2028\u2029]/gu, letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
-  return `'${escaped}'`;
+  return `${quote}${escaped}${quote}`;
 }

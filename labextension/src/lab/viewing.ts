@@ -13,7 +13,7 @@ export function addViewCommands(host: Host, panels: Panels, sidebar: Sidebar): v
   const { commands } = host.app;
   const { documents, connections } = host;
   commands.addCommand(Commands.panel, {
-    label: t('Open the panel of this kernel'),
+    label: t('Open the TensorFlow panel'),
     caption: t('TensorFlow in this kernel: libraries, placement, memory, models and log'),
     icon,
     isEnabled: ({ path }) => typeof path === 'string' || documents.front !== null,
@@ -40,7 +40,7 @@ export function addViewCommands(host: Host, panels: Panels, sidebar: Sidebar): v
     }
   });
   commands.addCommand(Commands.settings, {
-    label: t('Settings…'),
+    label: t('TensorFlow settings…'),
     caption: t('Settings of the TensorFlow panel'),
     isVisible: () => commands.hasCommand(EDITOR),
     execute: () => commands.execute(EDITOR, { query: 'TensorFlow (tfmagic)' })
