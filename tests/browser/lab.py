@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ _PATIENCE_MS = 60_000
 
 
 class Lab:
-    """A JupyterLab server over a folder.
+    """A JupyterLab server over a folder, or with another module Notebook 7.
 
     Attributes
     ----------
@@ -33,9 +34,18 @@ class Lab:
         Where its notebooks are.
     url : str
         Where it answers.
+
+    Parameters
+    ----------
+    folder
+        An empty one.
+    options
+        More words for the server's command line.
     """
 
-    def __init__(self, folder: Path) -> None:
+    MODULE = "jupyterlab"
+
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self._token = secrets.token_hex(8)
         with socket.socket() as free:
@@ -53,9 +63,9 @@ class Lab:
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
+                *(sys.executable, "-m", self.MODULE, "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
-                *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"),
+                *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", *options),
             ],
             cwd=folder,
             env={
@@ -117,10 +127,23 @@ class Lab:
         )
         nbformat.write(notebook, self.folder / name)  # type: ignore[no-untyped-call]
 
+    def kernel_of(self, name: str) -> psutil.Process:
+        """Return the process of a notebook's kernel."""
+        (kernel,) = (one["kernel"]["id"] for one in self.get("api/sessions") if one["path"] == name)
+        children = psutil.Process(self._server.pid).children(recursive=True)
+        (found,) = (child for child in children if any(kernel in word for word in child.cmdline()))
+        return found
+
     def address(self, name: str) -> str:
         """Return where a notebook is shown, in a workspace of its own."""
         workspace = name.partition(".")[0]
         return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self._token}"
+
+    def choose(self, **settings: object) -> None:
+        """Set the extension's settings, as the next page that is opened finds them; the others are as by default."""
+        file = self.folder / "home" / "settings" / "@tfmagic" / "lab" / "plugin.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
 
     def stop(self) -> None:
         """End the server, and its kernels with it."""
@@ -189,9 +212,11 @@ class Notebook:
             self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
         )
 
-    def do(self, command: str) -> None:
+    def do(self, command: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands, as the palette does."""
-        self.page.evaluate("command => { window.jupyterapp.commands.execute(command); }", command)
+        self.page.evaluate(
+            "([command, args]) => { window.jupyterapp.commands.execute(command, args); }", [command, arguments]
+        )
 
     def restart(self) -> None:
         """Restart the kernel."""

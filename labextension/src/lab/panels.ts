@@ -46,8 +46,10 @@ export class Panels {
       this.subjects.set(panel, subject);
       this.name(panel);
       // Notebook 7 has room for one document in its middle, and for more below it.
-      if (this.host.labShell === null) shell.add(panel, 'down', { type: 'TensorFlow' });
-      else shell.add(panel, 'main', { mode: 'split-right', type: 'TensorFlow' });
+      if (this.host.labShell === null) {
+        panel.addClass('tfm-lab-below');
+        shell.add(panel, 'down', { type: 'TensorFlow' });
+      } else shell.add(panel, 'main', { mode: 'split-right', type: 'TensorFlow' });
       void this.tracker.add(panel);
     }
     shell.activateById(panel.id);
