@@ -2,7 +2,7 @@ import { Actions } from './actions';
 import { arrange } from './keyed';
 import { bytes, count, share } from './units';
 import { Gauge } from './gauge';
-import { h, setAttribute, setText, show, svg } from './dom';
+import { focusedIn, h, setAttribute, setText, show, svg } from './dom';
 import { section } from './section';
 import { stateWord } from './words';
 import { t, tn } from './text';
@@ -28,15 +28,17 @@ export class Compact implements View {
   private readonly list = h('ul', { class: 'tfm-compact-models' });
   private readonly none = h('p', { class: 'tfm-quiet' });
   private readonly items = new Map<string, Item>();
+  private readonly models = section(t('Models'), this.list, this.none);
   private readonly devices = h('p');
   readonly element: HTMLElement;
 
   constructor(private readonly context: Context) {
+    this.models.tabIndex = -1;
     this.element = h(
       'div',
       { class: 'tfm-compact' },
       section(t('Memory of the process'), this.size, this.spark, this.limit.element),
-      section(t('Models'), this.list, this.none),
+      this.models,
       section(t('Devices'), this.devices)
     );
   }
@@ -101,7 +103,10 @@ export class Compact implements View {
       item.update(model);
       return item.element;
     });
+    const hadFocus = focusedIn(this.list) !== null;
     arrange(this.list, elements);
+    // The focused model has gone: the person is still among the models, not at the top of the page.
+    if (hadFocus && focusedIn(this.list) === null) this.models.focus({ preventScroll: true });
     const more = models.length - shown.length;
     show(this.none, models.length === 0 || more > 0);
     setText(

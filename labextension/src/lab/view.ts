@@ -1,5 +1,6 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
-import { h, setAttribute, setText, show } from '../core/dom';
+import { focusedIn, h, setAttribute, setText, show } from '../core/dom';
 import { render } from '../core/panel';
 import { t } from '../core/text';
 import { reason } from '../core/view';
@@ -8,6 +9,11 @@ import { sentence, situation } from './situation';
 import type { Connections } from './connections';
 import type { LiveStore } from '../core/live';
 import type { Subject } from './subject';
+
+/** A console's path is one that JupyterLab made up, and its name what its tab bears. */
+function called({ type, name, path }: ISessionContext): string {
+  return type === 'console' ? name : path || name;
+}
 
 /** The panel of a subject's kernel, or the sentence that says why there is none. */
 export class KernelView extends Widget {
@@ -26,6 +32,7 @@ export class KernelView extends Widget {
   ) {
     super();
     this.addClass('tfm-lab');
+    this.node.tabIndex = -1;
     this.load = h(
       'button',
       {
@@ -51,14 +58,26 @@ export class KernelView extends Widget {
     super.dispose();
   }
 
+  /** Who comes here by a command goes on from here by Tab. */
+  protected override onActivateRequest(): void {
+    if (focusedIn(this.node) === null) this.node.focus({ preventScroll: true });
+  }
+
   private draw(): void {
+    // What has the focus may go with a state of the kernel: the person is still here then.
+    const focused = focusedIn(this.node);
+    this.drawState();
+    if (focused !== null && (!this.node.contains(focused) || focused.closest('[hidden]') !== null))
+      this.node.focus({ preventScroll: true });
+  }
+
+  private drawState(): void {
     // The follower's first word comes while it is being made.
     const follower = this.follower as Follower | undefined;
     if (follower === undefined) return;
     const { session, connection } = follower;
     const found = situation(follower);
-    const place = session === null ? '' : session.path || session.name;
-    setText(this.name, session === null ? '' : `${place} · ${session.kernelDisplayName}`);
+    setText(this.name, session === null ? '' : `${called(session)} · ${session.kernelDisplayName}`);
     const problem = found === 'other-version' ? connection?.store.problem : null;
     const text = this.trouble ?? problem ?? sentence(found);
     setText(this.notice, text);
@@ -89,8 +108,9 @@ export class KernelView extends Widget {
 
   private async loadIt(): Promise<void> {
     const { connection } = this.follower;
-    if (connection === null) return;
-    setAttribute(this.load, 'disabled', true);
+    if (connection === null || this.load.getAttribute('aria-disabled') === 'true') return;
+    setAttribute(this.load, 'aria-disabled', 'true');
+    setText(this.load, t('Loading…'));
     try {
       const trouble = await connection.load();
       this.trouble =
@@ -105,7 +125,8 @@ export class KernelView extends Widget {
     } catch (error) {
       this.trouble = reason(error);
     }
-    setAttribute(this.load, 'disabled', null);
+    setAttribute(this.load, 'aria-disabled', null);
+    setText(this.load, t('Load tfmagic'));
     if (!this.isDisposed) this.draw();
   }
 }
