@@ -155,6 +155,19 @@ class Lab:
         self._log.close()
 
 
+class Notebook7(Lab):
+    """A server of Notebook 7, which shows one document a page."""
+
+    MODULE = "notebook"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "--JupyterNotebookApp.expose_app_in_browser=True")
+
+    def address(self, name: str) -> str:
+        """Return where a notebook is shown."""
+        return f"{self.url}/notebooks/{name}?token={self._token}"
+
+
 class Notebook:
     """A notebook in a browser's page."""
 

@@ -60,7 +60,9 @@ def dress(page: Page, theme: str) -> None:
         "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})",
         "JupyterLab Light" if forced else theme,
     )
-    page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme if not forced else THEMES[0])
+    page.wait_for_function(
+        "theme => document.body.dataset.jpThemeName === theme", arg=theme if not forced else THEMES[0]
+    )
     page.wait_for_timeout(500)
 
 

@@ -67,5 +67,3 @@ def busy(kernel: Kernel) -> Iterator[None]:
     yield
     kernel.manager.interrupt_kernel()
     assert kernel._reply_to(request, time.monotonic() + PATIENCE_S)["ename"] == "KeyboardInterrupt"
-
-

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
-from jupyter_client.blocking.client import BlockingKernelClient
+from typing import TYPE_CHECKING
 
-from kernel.harness import PATIENCE_S, Kernel
+import pytest
+
+from kernel.front_end import FrontEnd
+
+if TYPE_CHECKING:
+    from kernel.harness import Kernel
 
 pytestmark = pytest.mark.kernel
 
 
-class Page:
-    """What of JupyterLab's page matters here: it hears that the sidebar is wanted, and says that it is seen."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        # The manager's own clients are all of one identity, of which the kernel hears one.
-        self.client = BlockingKernelClient(connection_file=kernel.manager.connection_file)
-        self.client.load_connection_file()
-        self.client.start_channels()
-        self.client.wait_for_ready(timeout=PATIENCE_S)
-
-    def is_asked(self) -> bool:
-        while True:
-            message = self.client.get_iopub_msg(timeout=PATIENCE_S)
-            if message["msg_type"] == "tfmagic_push" and message["content"] == {"kind": "reveal"}:
-                return True
-
-    def answer(self) -> None:
-        message = self.client.session.msg("tfmagic_request", {"id": "1", "request": "revealed"})
-        self.client.control_channel.send(message)
-
-
 def test_a_page_that_has_a_sidebar_is_asked_to_show_it_and_nothing_else_is_shown(kernel: Kernel) -> None:
-    page = Page(kernel)
+    page = FrontEnd(kernel)
 
     def show() -> None:
-        assert page.is_asked()
-        page.answer()
+        page.pushed("reveal")
+        page.ask("revealed")
 
     reply = kernel.run("%tf_panel --sidebar", meanwhile=show)
     page.client.stop_channels()

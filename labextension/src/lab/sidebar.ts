@@ -23,12 +23,17 @@ export class Sidebar {
     this.view.title.caption = t('TensorFlow in this kernel');
     this.place();
     settings.changed.connect(this.place, this);
-    host.connections.revealed.connect(this.show, this);
+    host.connections.revealed.connect(this.reveal, this);
     restorer?.add(this.view, SIDEBAR);
   }
 
   show(): void {
     this.host.app.shell.activateById(SIDEBAR);
+  }
+
+  private reveal(): void {
+    this.view.unasked = true;
+    this.show();
   }
 
   private place(): void {
@@ -37,6 +42,6 @@ export class Sidebar {
     const isOpen = this.view.isVisible;
     this.side = position;
     this.host.app.shell.add(this.view, position, { rank: 900, type: 'TensorFlow' });
-    if (isOpen) this.show();
+    if (isOpen) this.reveal();
   }
 }

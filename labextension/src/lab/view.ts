@@ -58,9 +58,14 @@ export class KernelView extends Widget {
     super.dispose();
   }
 
+  /** Come to the front where the person did not ask for it: what they are at keeps the focus. */
+  unasked = false;
+
   /** Who comes here by a command goes on from here by Tab. */
   protected override onActivateRequest(): void {
-    if (focusedIn(this.node) === null) this.node.focus({ preventScroll: true });
+    const { unasked } = this;
+    this.unasked = false;
+    if (!unasked && focusedIn(this.node) === null) this.node.focus({ preventScroll: true });
   }
 
   private draw(): void {
