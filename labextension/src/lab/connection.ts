@@ -2,6 +2,7 @@ import { KernelMessage, type Kernel } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { LiveStore } from '../core/live';
 import { isRecord } from '../core/shape';
+import { t } from '../core/text';
 
 /** The names that the kernel's side uses, tfmagic/panel/channel.py. */
 const REQUEST = 'tfmagic_request';
@@ -84,7 +85,7 @@ export class Connection {
     this.held.wish(interval_s);
   }
 
-  /** Run `%load_ext tfmagic` in the kernel; a cell that runs comes first. */
+  /** Run `%load_ext tfmagic` in the kernel, where a cell that runs comes first; return what went wrong, as a sentence. */
   async load(): Promise<string | null> {
     const future = this.kernel.requestExecute({
       code: '%load_ext tfmagic',
@@ -92,7 +93,11 @@ export class Connection {
       allow_stdin: false
     });
     const { content } = await future.done;
-    return content.status === 'error' ? `${content.ename}: ${content.evalue}` : null;
+    if (content.status !== 'error') return null;
+    return t(
+      '%load_ext tfmagic failed in this kernel: {why} (pip install "tfmagic[lab]" where the kernel runs)',
+      { why: `${content.ename}: ${content.evalue}` }
+    );
   }
 
   dispose(): void {

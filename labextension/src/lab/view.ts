@@ -117,16 +117,7 @@ export class KernelView extends Widget {
     setAttribute(this.load, 'aria-disabled', 'true');
     setText(this.load, t('Loading…'));
     try {
-      const trouble = await connection.load();
-      this.trouble =
-        trouble === null
-          ? null
-          : t(
-              '%load_ext tfmagic failed in this kernel: {why} (pip install "tfmagic[lab]" where the kernel runs)',
-              {
-                why: trouble
-              }
-            );
+      this.trouble = await connection.load();
     } catch (error) {
       this.trouble = reason(error);
     }

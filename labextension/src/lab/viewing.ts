@@ -1,3 +1,4 @@
+import { showErrorMessage } from '@jupyterlab/apputils';
 import { t } from '../core/text';
 import { Commands } from './commands';
 import { icon } from './icon';
@@ -34,9 +35,10 @@ export function addViewCommands(host: Host, panels: Panels, sidebar: Sidebar): v
     label: t('Load tfmagic in this kernel'),
     caption: '%load_ext tfmagic',
     isEnabled: () => (documents.session?.session?.kernel ?? null) !== null,
-    execute: () => {
+    execute: async () => {
       const kernel = documents.session?.session?.kernel ?? null;
-      return kernel === null ? null : connections.of(kernel).load();
+      const trouble = kernel === null ? null : await connections.of(kernel).load();
+      if (trouble !== null) await showErrorMessage(t('Not loaded'), trouble);
     }
   });
   commands.addCommand(Commands.settings, {
