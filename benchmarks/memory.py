@@ -67,6 +67,16 @@ def keras_files() -> list[Figure]:
     return rows
 
 
+def trained() -> list[Figure]:
+    """Return by how much the process grows with live Keras models that were compiled, trained and let go of."""
+    rows = []
+    for way in ("tfmagic", "stock"):
+        readings = [_reading("trained", way)["grown_mb"] for _ in range(2)]
+        what = f"live Keras model of 64 MB compiled, trained, let go of, five more times, {way}: growth"
+        rows.append(Figure(what, "MB", readings, _if_ours(way, "≤ 20 MB")))
+    return rows
+
+
 def wake() -> list[Figure]:
     """Return how long it takes to wake, beside reading and checking the same file."""
     got = _reading("wake")
@@ -111,6 +121,7 @@ CASES: dict[str, Callable[[], list[Figure]]] = {
     "saved_model": saved_model,
     "frozen": frozen,
     "keras_files": keras_files,
+    "trained": trained,
     "wake": wake,
     "budget": budget,
     "cycles": cycles,

@@ -227,6 +227,32 @@ def keras_files(way: str, path: str) -> dict[str, Any]:
     return {"grown_mb": after[-1] - before, "each": [one - before for one in after]}
 
 
+def trained(way: str) -> dict[str, Any]:
+    """Return by how much the process grows when live Keras models are compiled, trained and let go of five times."""
+    small_graph_has_run(way)
+    import keras
+
+    rows = np.ones((4, 2 * SIDE), np.float32)
+
+    def cycle(name: str) -> None:
+        model = keras.Sequential([keras.Input([2 * SIDE]), keras.layers.Dense(2 * SIDE)])
+        model.compile("adam", "mse")
+        model.fit(rows, rows, verbose=0)
+        if way == "tfmagic":
+            from tfmagic import models
+
+            models.add(name, model)
+            models.drop(name)
+
+    after = []
+    for at in range(6):
+        cycle(f"net{at}")
+        keras.utils.clear_session()
+        gc.collect()
+        after.append(memory_mb())
+    return {"grown_mb": after[-1] - after[0]}
+
+
 def wake() -> dict[str, Any]:
     """Return how long a model takes to wake, and its file to be read and checked."""
     small_graph_has_run("tfmagic")
@@ -327,7 +353,8 @@ def cycles(way: str) -> dict[str, Any]:
 
 
 WAYS: dict[str, Callable[..., dict[str, Any] | None]] = {
-    one.__name__: one for one in (write, dropped, policy, saved_model, frozen, keras_files, wake, budget, cycles)
+    one.__name__: one
+    for one in (write, dropped, policy, saved_model, frozen, keras_files, trained, wake, budget, cycles)
 }
 
 if __name__ == "__main__":

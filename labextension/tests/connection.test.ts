@@ -1,69 +1,9 @@
-import { KernelMessage, type Kernel } from '@jupyterlab/services';
-import { Signal } from '@lumino/signaling';
+import type { Kernel } from '@jupyterlab/services';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { snapshot } from '../demo/kernel';
 import { Connection } from '../src/lab/connection';
-
-interface Future {
-  content: Record<string, unknown>;
-  onReply: (message: unknown) => void;
-  onIOPub: (message: unknown) => void;
-  done: Promise<void>;
-  dispose: () => void;
-}
-
-/** A kernel's end in the page: what is sent to it is kept, and it says what the test has it say. */
-class Wire {
-  status: Kernel.Status = 'idle';
-  connectionStatus: Kernel.ConnectionStatus = 'connected';
-  readonly clientId = 'page';
-  readonly username = '';
-  readonly sent: Future[] = [];
-  readonly iopubMessage = new Signal<this, unknown>(this);
-  readonly statusChanged = new Signal<this, Kernel.Status>(this);
-  readonly connectionStatusChanged = new Signal<this, Kernel.ConnectionStatus>(this);
-  readonly disposed = new Signal<this, undefined>(this);
-
-  constructor(private readonly language: string) {}
-
-  get spec(): Promise<{ language: string }> {
-    return Promise.resolve({ language: this.language });
-  }
-
-  sendControlMessage(message: { content: Record<string, unknown> }): Future {
-    const nothing = (): void => undefined;
-    const future = { content: message.content, onReply: nothing, onIOPub: nothing, dispose: nothing };
-    this.sent.push({ ...future, done: new Promise(nothing) });
-    return this.sent.at(-1)!;
-  }
-
-  /** Answer the last request of a kind. */
-  answer(request: string, result: unknown = null): void {
-    const asked = this.sent.filter(({ content }) => content.request === request).at(-1)!;
-    asked.onReply({ content: { id: asked.content.id, ok: true, result, said: null, error: null } });
-  }
-
-  /** Say that the last request was dealt with, as a kernel does also of one that it does not know. */
-  idle(): void {
-    this.sent.at(-1)!.onIOPub(
-      KernelMessage.createMessage({
-        channel: 'iopub',
-        msgType: 'status',
-        session: 'kernel',
-        content: { execution_state: 'idle' }
-      })
-    );
-  }
-
-  push(content: unknown, kind = 'tfmagic_push'): void {
-    this.iopubMessage.emit({ header: { msg_type: kind }, parent_header: {}, content });
-  }
-
-  become(status: Kernel.Status): void {
-    this.status = status;
-    this.statusChanged.emit(status);
-  }
-}
+import { dice, spoilt } from './spoil';
+import { Wire } from './wire';
 
 let wire: Wire;
 
@@ -155,6 +95,66 @@ it('has lost the kernel while the server is out of reach, and asks again when it
   wire.connectionStatusChanged.emit('connected');
   expect(wire.sent.length).toBe(before + 1);
   expect(connection.presence).toBe('there');
+});
+
+it('sends nothing to a kernel that is out of reach or dead, however long somebody looks at it', async () => {
+  const connection = await attached();
+  connection.store.look({}, true);
+  wire.connectionStatus = 'connecting';
+  wire.connectionStatusChanged.emit('connecting');
+  const before = wire.sent.length;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  await expect(connection.store.request('park', { model: 'digits' })).rejects.toThrow('cannot be reached');
+  expect(wire.sent.length).toBe(before);
+  wire.connectionStatus = 'connected';
+  wire.connectionStatusChanged.emit('connected');
+  wire.answer('watch');
+  expect(wire.sent.slice(before).map(({ content }) => content.request)).toEqual([
+    'watch',
+    'history',
+    'snapshot',
+    'watch'
+  ]);
+  wire.become('dead');
+  const after = wire.sent.length;
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(wire.sent.length).toBe(after);
+});
+
+it('fails what was asked of a kernel that dies meanwhile, and does not wait for its patience', async () => {
+  const connection = await attached();
+  const asked = connection.store.request('park', { model: 'digits' });
+  const failed = expect(asked).rejects.toThrow('has ended');
+  wire.become('autorestarting');
+  await failed;
+});
+
+it('asks nothing any more once the kernel connection is disposed', async () => {
+  const connection = await connected();
+  wire.disposed.emit(undefined);
+  const before = wire.sent.length;
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(wire.sent.length).toBe(before);
+  expect(connection.store.status).toBe('gone');
+});
+
+it('stands through 10,000 malformed pushes and answers, and asks no more for them', async () => {
+  const connection = await attached();
+  const roll = dice(11);
+  connection.store.look({}, true);
+  const before = wire.sent.length;
+  const push = { kind: 'snapshot', names: snapshot.models.map(({ name }) => name), snapshot };
+  for (let turn = 0; turn < 10_000; turn += 1) {
+    const future = wire.sent[turn % wire.sent.length]!;
+    const answer = { id: future.content.id, ok: true, result: snapshot, said: null, error: null };
+    if (turn % 2 === 0) wire.push(spoilt({ ...push, snapshot: { ...snapshot, seq: turn } }, roll));
+    else future.onReply({ content: spoilt(answer, roll) });
+  }
+  expect(connection.presence).toBe('there');
+  expect(wire.sent.length - before).toBeLessThan(10);
+  wire.push({ ...push, snapshot: { ...snapshot, seq: 1e301 } });
+  expect(connection.store.snapshot?.seq).toBe(1e301);
+  expect(connection.store.problem).toBeNull();
 });
 
 it('is moved by no message that is malformed or is not its own', async () => {

@@ -41,11 +41,13 @@ class Lab:
         An empty one.
     options
         More words for the server's command line.
+    python
+        An environment's interpreter, with all that is installed there and nothing of this checkout.
     """
 
     MODULE = "jupyterlab"
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, python: Path | None = None) -> None:
         self.folder = folder
         self._token = secrets.token_hex(8)
         with socket.socket() as free:
@@ -59,18 +61,20 @@ class Lab:
         (settings / "config" / "labconfig" / "page_config.json").write_text(
             json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
         )
-        self._install(settings)
+        environment.pop("PYTHONPATH", None)
+        if python is None:
+            self._install(settings)
+            environment["PYTHONPATH"] = str(CHECKOUT)
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
-                *(sys.executable, "-m", self.MODULE, "--no-browser", "--allow-root", f"--port={port}"),
+                *(str(python or sys.executable), "-m", self.MODULE, "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
                 *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", *options),
             ],
             cwd=folder,
             env={
                 **environment,
-                "PYTHONPATH": str(CHECKOUT),
                 "JUPYTER_CONFIG_DIR": str(settings / "config"),
                 "JUPYTER_CONFIG_PATH": str(settings / "etc"),
                 "JUPYTER_PATH": str(settings / "share"),

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 LOAD = "%load_ext tfmagic\nimport tensorflow as tf\nv1 = tf.compat.v1"
-MODELS = """
-for name in ("one", "two"):
-    with tf.Graph().as_default() as graph:
-        v1.identity(v1.get_variable("w", [4, 250_000]), name="y")
-    get_ipython().user_ns["graph"] = graph
-    %tf_model add {name} graph
+MODEL = """
+%%tf_model {name}
+x = v1.placeholder(tf.float32, [None, 4], "x")
+w = v1.get_variable("w", [4, 250_000])
+y = tf.reduce_sum(tf.matmul(x, w), name="y")
 """
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast", "forced colours")
 
@@ -34,12 +33,12 @@ def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     lab = Lab(tmp_path_factory.mktemp("lab"))
     context = chromium.new_context(viewport={"width": 1500, "height": 900})
     page = context.new_page()
-    lab.write("access.ipynb", [LOAD, MODELS.strip()])
+    lab.write("access.ipynb", [LOAD, *(MODEL.format(name=name).strip() for name in ("one", "two"))])
     lab.write("bare.ipynb", ["1"])
     notebook = Notebook(lab, page, "access.ipynb")
     notebook.do("tfmagic:open-sidebar")
-    notebook.run(0)
-    notebook.run(1)
+    for cell in range(3):
+        notebook.run(cell)
     model_of(sidebar(page), "two").wait_for()
     notebook.do("tfmagic:open-panel")
     panel_of(page).get_by_role("tab", name="Overview").wait_for()
@@ -80,5 +79,85 @@ def test_no_part_has_an_accessibility_fault(page: Page, theme: str) -> None:
     assert faults(page.locator(".tfm-lab-status")) == []
     for tab in TABS:
         open_tab(page, tab, panel_of(page))
-        page.screenshot(path=f"/tmp/h6b/{theme.replace(' ', '-')}-{tab}.png")
+
         assert faults(panel_of(page)) == [], tab
+
+
+def test_the_button_that_loads_tfmagic_has_no_accessibility_fault(page: Page) -> None:
+    notebook_of(page, "bare.ipynb")
+    sidebar(page, "absent").get_by_role("button", name="Load tfmagic").wait_for()
+    for theme in THEMES:
+        dress(page, theme)
+        assert faults(sidebar(page)) == [], theme
+    notebook_of(page, "access.ipynb")
+    model_of(sidebar(page), "one").wait_for()
+
+
+def notebook_of(page: Page, name: str) -> None:
+    """Bring a notebook to the front."""
+    page.evaluate("path => window.jupyterapp.commands.execute('docmanager:open', { path })", name)
+
+
+def focused(page: Page) -> str:
+    """Return what has the focus, by the name that it is called; it has to be seen that it has."""
+    page.wait_for_timeout(100)
+    found: list[str] = page.evaluate(
+        "() => { const e = document.activeElement, style = getComputedStyle(e);"
+        " return [e === document.body ? 'nothing' : e.ariaLabel ?? e.textContent, style.outlineStyle,"
+        " style.outlineWidth]; }"
+    )
+    name, line, width = found
+    assert line != "none", f"the focus is not seen at {name}"
+    assert width != "0px", f"the focus is not seen at {name}"
+    return name
+
+
+def go_to(page: Page, wanted: str) -> None:
+    """Press Tab until that has the focus."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if wanted in focused(page):
+            return
+    msg = f"Tab does not lead to {wanted}"
+    raise AssertionError(msg)
+
+
+def choose(page: Page, command: str) -> None:
+    """Choose a command in the palette."""
+    page.keyboard.press("Control+Shift+C")
+    page.locator(".jp-ModalCommandPalette input").wait_for()
+    page.keyboard.type(command)
+    page.wait_for_timeout(500)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(500)
+
+
+def test_models_are_parked_and_dropped_by_keyboard_alone_and_the_focus_is_never_lost(page: Page) -> None:
+    dress(page, THEMES[0])
+    choose(page, "TensorFlow: show the sidebar")
+    go_to(page, "Park")
+    page.keyboard.press("Enter")
+    model_of(sidebar(page), "one").get_by_role("button", name="Wake").wait_for()
+    assert "Wake" in focused(page)
+    go_to(page, "Drop")
+    page.keyboard.press("Enter")
+    assert focused(page) == "Keep"
+    page.keyboard.press("Escape")
+    assert "Drop" in focused(page)
+    page.keyboard.press("Enter")
+    go_to(page, "Drop it")
+    page.keyboard.press("Enter")
+    model_of(sidebar(page), "one").wait_for(state="detached")
+    assert focused(page).startswith("Models")
+    go_to(page, "two")
+
+
+def test_the_tabs_of_the_panel_are_chosen_by_keyboard_alone(page: Page) -> None:
+    dress(page, THEMES[0])
+    choose(page, "TensorFlow: open the panel")
+    go_to(page, "Overview")
+    page.keyboard.press("Home")
+    for tab in (*TABS[1:], TABS[0]):
+        page.keyboard.press("ArrowRight")
+        assert focused(page) == tab
+        panel_of(page).get_by_role("tabpanel", name=tab).wait_for()

@@ -91,6 +91,31 @@ def test_what_a_drop_says_to_type_gives_the_memory_of_a_keras_model_back(kernel:
     assert kernel.value("before - rss() > 90e6") == "True"
 
 
+def test_a_live_model_that_was_compiled_and_trained_is_gone_with_its_last_name(kernel: Kernel) -> None:
+    kernel.ok(RSS)
+    kernel.ok("import numpy as np\nrows = np.ones((4, 5000), 'float32')")
+    for name in ("first", "second"):
+        kernel.ok(KERAS)
+        # Plain TensorFlow keeps weights and slots, 300 MB, for as long as the process lives.
+        kernel.ok("net.compile('adam', 'mse')\nhistory = net.fit(rows, rows, verbose=0)\ndel history")
+        kernel.ok(f"%tf_model add {name} net")
+        kernel.ok(typed(kernel.ok(f"%tf_model drop {name}").text))
+        if name == "first":
+            kernel.ok("before = rss()")
+    assert kernel.value("rss() - before < 20e6") == "True"
+
+
+def test_a_trained_model_that_was_never_added_goes_when_the_notebook_lets_go(kernel: Kernel) -> None:
+    kernel.ok(RSS)
+    kernel.ok("import gc, numpy as np\nrows = np.ones((4, 5000), 'float32')")
+    for before in ("first", "second"):
+        kernel.ok(KERAS)
+        kernel.ok("net.compile('adam', 'mse')\nhistory = net.fit(rows, rows, verbose=0)\ndel history")
+        kernel.ok("del net\ncollected = gc.collect()")
+        kernel.ok(f"{before} = rss()")
+    assert kernel.value("second - first < 20e6") == "True"
+
+
 def test_drop_names_who_still_holds_it_and_what_to_type(kernel: Kernel) -> None:
     kernel.ok(RSS)
     kernel.ok(KERAS)

@@ -103,6 +103,16 @@ def test_a_real_warning_is_in_the_log_with_its_model_and_not_in_the_notebook(ker
     assert warning["count"] == 2
 
 
+def test_tracing_leaves_no_warning_of_its_own(kernel: Kernel) -> None:
+    kernel.ok(READER)
+    kernel.ok("import keras\n%tf_model add net keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])")
+    kernel.ok("%tf_run reader '/dev/null' --trace -o r")
+    kernel.ok("%tf_run net [[1.0, 2.0]] --trace -o r")
+    kernel.ok("%tf_runtime placement net --anew")
+    kernel.ok("shown()")
+    assert [one for one in entries(kernel) if one["severity"] == "warning"] == []
+
+
 def test_memory_that_runs_out_is_in_the_log_and_in_the_notebook(kernel: Kernel) -> None:
     kernel.ok(HUNGRY)
     failed = kernel.run("try:\n    %tf_run hungry 1000000\nfinally:\n    shown()")
@@ -176,7 +186,10 @@ def test_the_log_is_shown_forgotten_and_survives_a_reload(kernel: Kernel) -> Non
     assert "<b>low</b>" in page.text
     assert "&lt;b&gt;low&lt;/b&gt;" in page.html
     assert entries(kernel) == []
-    assert kernel.ok("%tf_runtime log").text == "nothing here: TensorFlow has written nothing of the kind"
+    assert (
+        kernel.ok("%tf_runtime log").text
+        == "nothing here: TensorFlow has written nothing of the kind since the log began or was last cleared"
+    )
     assert "was not expected" in kernel.refused("%tf_runtime log everything")
 
 

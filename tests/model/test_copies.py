@@ -231,6 +231,19 @@ def test_a_copy_of_a_graph_is_another_graph() -> None:
     np.testing.assert_array_equal(model(X), 9 * X)
 
 
+def test_a_device_for_a_live_graph_needs_a_copy_and_holds_for_all_of_it() -> None:
+    graph = tf.Graph()
+    with graph.as_default(), tf.device("/gpu:3"):
+        x = v1.placeholder(tf.float32, [None, 2], "x")
+        tf.identity(x, name="y")
+    with pytest.raises(SourceError, match=r"net: .* stay on the devices .*: --device needs --copy"):
+        models.add("net", graph, device="cpu:0")
+    model = models.add("net", graph, device="cpu:0", copy=True)
+    assert {op.device for op in model.graph.get_operations()} == {"/device:CPU:0"}
+    np.testing.assert_array_equal(model(X), X)
+    assert {op.device for op in graph.get_operations()} == {"/device:GPU:3"}
+
+
 def test_a_copy_of_a_graph_def() -> None:
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None, 2], "x")

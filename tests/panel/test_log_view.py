@@ -44,7 +44,10 @@ def test_what_a_line_contains_is_text() -> None:
 
 def test_an_empty_log_says_so() -> None:
     page = LogPage(log())
-    assert page.text() == "nothing here: TensorFlow has written nothing of the kind"
+    assert (
+        page.text()
+        == "nothing here: TensorFlow has written nothing of the kind since the log began or was last cleared"
+    )
     assert page.html() == f"<p>{page.text()}</p>"
 
 

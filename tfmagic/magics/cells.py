@@ -8,6 +8,7 @@ from tfmagic.model.registry import the_models
 from tfmagic.model.still_held import still_held
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
+from tfmagic.runtime.custom_gradients import leave_to_graphs
 from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.policy import memory_policy
@@ -29,6 +30,7 @@ def after_cell(result: Any = None) -> None:
     native_log().settle()
     libraries().look()
     memory_policy().settle(_config)
+    leave_to_graphs()
     still_held().look()
     between_cells()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.still_held import still_held
+from tfmagic.runtime.custom_gradients import leave_to_graphs
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
 
@@ -68,6 +69,7 @@ class Leaving:
     def record(self, models: list[ModelRecord]) -> DropRecord:
         """Collect, give back, measure, and look for who holds on."""
         if models:
+            leave_to_graphs()
             gc.collect()
             memory_policy().give_back()
         after = rss_bytes()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.panel.desk import Desk
 from tfmagic.panel.live import live
-from tfmagic.panel.requests import Reply, answer, identity_of, reply
+from tfmagic.panel.requests import Reply, answer, identity_of, reply, short_text
 from tfmagic.panel.sampler import INTERVALS_S, is_interval, sampler
 from tfmagic.panel.sendable import sendable
 from tfmagic.runtime.busy import busy
@@ -20,10 +22,7 @@ if TYPE_CHECKING:
 
 # A page that is looked at says so every ten seconds.
 _LEASE_S = 30.0
-# Of requests that are being answered at one time; more are refused.
-_AT_ONCE = 8
 _PAGES = 100
-_LONGEST = 200
 
 
 class Audience:
@@ -54,7 +53,7 @@ class Audience:
         self._seen_s: dict[str, float] = {}
         self._wished_s: dict[str, float | None] = {}
         self._sent: dict[str, ModelRow] = {}
-        self._answering = threading.BoundedSemaphore(_AT_ONCE)
+        self._desk = Desk()
 
     def push(self, record: Snapshot) -> None:
         """Send a snapshot, of the models only those that have changed since the last one."""
@@ -118,21 +117,20 @@ class Audience:
         elif isinstance(message, dict) and message.get("request") == "revealed":
             self.revealed.set()
             give(reply(identity))
-        elif self._answering.acquire(blocking=False):
-            threading.Thread(target=self._answer, args=(message, give), name="tfmagic-request", daemon=True).start()
-        else:
+        elif not self._desk.take(partial(self._answer, message, give)):
             give(reply(identity, error="too many requests at once: wait for one to be answered"))
 
     def _watch(self, message: dict[str, Any]) -> str | None:
         """Do what a page says of whether it is looked at; return what is wrong with that."""
-        page = str(message.get("page", ""))[:_LONGEST]
+        page = short_text(message, "page")
         if message.get("looking") is not True:
             self.look_away(page)
             return None
         interval_s = message.get("interval_s")
         if interval_s is not None and not is_interval(interval_s):
             shortest, longest = INTERVALS_S
-            got = repr(interval_s)[:_LONGEST]
+            is_number = isinstance(interval_s, (int, float))
+            got = repr(interval_s) if is_number else f"a {type(interval_s).__name__}"
             return f"interval_s is a number of seconds from {shortest:g} to {longest:g}, got {got}"
         self.look(page, interval_s)
         return None
@@ -146,10 +144,8 @@ class Audience:
         self._seen_s.pop(page, None)
         self._wished_s.pop(page, None)
 
-    def _answer(self, message: object, give: Callable[[Reply], None]) -> None:
-        try:
-            give(answer(message))
-        finally:
-            self._answering.release()
+    @staticmethod
+    def _answer(message: object, give: Callable[[Reply], None]) -> None:
+        give(answer(message))
         # What was done is to be seen at once.
         sampler().wake()

@@ -41,7 +41,9 @@ class LogPage(View):
         if self.record["let_go"]:
             remarks.append(f"{self.record['let_go']} older messages made room for newer ones and are not here")
         if not self.record["entries"]:
-            remarks.append("nothing here: TensorFlow has written nothing of the kind")
+            remarks.append(
+                "nothing here: TensorFlow has written nothing of the kind since the log began or was last cleared"
+            )
         return remarks
 
     def text(self) -> str:

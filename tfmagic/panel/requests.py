@@ -63,7 +63,7 @@ def answer(message: object) -> Reply:
     name = message.get("request")
     try:
         if not isinstance(name, str) or name not in REQUESTS:
-            asked = str(name)[:_LONGEST]
+            asked = short_text(message, "request")
             known = did_you_mean(asked, REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
             return reply(identity, error=f"there is no request {asked!r}{known}")
         result, said = REQUESTS[name](message)
@@ -76,8 +76,14 @@ def answer(message: object) -> Reply:
 
 
 def identity_of(message: object) -> str:
-    """Return the id that a message bears; empty where it has none."""
-    return str(message.get("id", ""))[:_LONGEST] if isinstance(message, dict) else ""
+    """Return the id that a message bears; empty where it has none that is text."""
+    return short_text(message, "id")
+
+
+def short_text(message: object, field: str) -> str:
+    """Return the beginning of a field's text; empty where there is no such field, or no text in it."""
+    found = message.get(field) if isinstance(message, dict) else None
+    return found[:_LONGEST] if isinstance(found, str) else ""
 
 
 def reply(identity: str, *, result: Any = None, said: str | None = None, error: str | None = None) -> Reply:

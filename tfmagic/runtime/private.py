@@ -323,6 +323,17 @@ def delete_session(native: Any) -> None:
         client.TF_DeleteSession(made)
 
 
+def registered_gradients() -> dict[str, Any]:
+    """Return TensorFlow's registry of gradients, to be changed; empty where the private name has gone."""
+    try:
+        from tensorflow.python.framework import ops
+
+        found: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001
+    except (ImportError, AttributeError):
+        return {}
+    return found
+
+
 def registered_kernels() -> list[Any]:
     """Return the ``KernelDef`` of every kernel that is registered in this process.
 

@@ -36,9 +36,8 @@ def profiled() -> Iterator[list[Execution]]:
     """
     found: list[Execution] = []
     with tempfile.TemporaryDirectory(prefix="tfmagic-") as folder:
-        options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
         try:
-            tf.profiler.experimental.start(folder, options)
+            tf.profiler.experimental.start(folder)
         except tf.errors.AlreadyExistsError:
             msg = "a trace of eager calls needs TensorFlow's profiler, which is at work already: end that profile first"
             raise ModelStateError(msg) from None

@@ -196,7 +196,7 @@ class KernelSession(Tf1Interface):
             opened.fetched.add(tuple(fetches))
             options = (patience or Patience()).run_options()
             if metadata is not None:
-                options.trace_level = v1.RunOptions.FULL_TRACE
+                options.trace_level = _trace_level(opened.native)
                 options.output_partition_graphs = True
             # A prepared call has its options for good; these are of this run.
             return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
@@ -431,3 +431,10 @@ class KernelSession(Tf1Interface):
                 if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error
+
+
+def _trace_level(native: Any) -> int:
+    """Return the level that tells all there is to tell: without a device to trace, the profiler only warns of that."""
+    accelerated = any(device.device_type != "CPU" for device in native.list_devices())
+    level: int = v1.RunOptions.FULL_TRACE if accelerated else v1.RunOptions.SOFTWARE_TRACE
+    return level

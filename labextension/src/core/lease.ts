@@ -1,9 +1,12 @@
 const LEASE_MS = 10_000;
+/** Messages that cannot be read come as fast as they like: not each is a reason to ask. */
+const RENEWAL_MS = 1000;
 
 /** Keeps the kernel told, every few seconds, that somebody looks; silence lets its sampler sleep. */
 export class Lease {
   private readonly lookers = new Set<object>();
   private timer: ReturnType<typeof setInterval> | null = null;
+  private renewedMs = -Infinity;
   /** When somebody began to look, by this page's clock in milliseconds. */
   since = 0;
 
@@ -15,7 +18,9 @@ export class Lease {
 
   /** Ask to be sent everything anew. */
   renew(): void {
-    if (this.held) this.tell(true);
+    if (!this.held || Date.now() - this.renewedMs < RENEWAL_MS) return;
+    this.renewedMs = Date.now();
+    this.tell(true);
   }
 
   look(viewer: object, looking: boolean): void {

@@ -85,6 +85,11 @@ export class LiveStore implements Store {
     this.notify();
   }
 
+  /** Have everything sent anew, where somebody looks. */
+  renew(): void {
+    this.lease.renew();
+  }
+
   /** Take what may be a snapshot. What cannot be read, or is older than what is shown, changes nothing. */
   takeSnapshot(value: unknown): void {
     if (otherSchema(value) !== null) {
@@ -117,7 +122,7 @@ export class LiveStore implements Store {
     // What another version sends is not put together: its parts may be other ones.
     const foreign = otherSchema(message.snapshot) !== null;
     const whole = foreign ? message.snapshot : this.merged.take(message);
-    if (whole === null) this.lease.renew();
+    if (whole === null) this.renew();
     else this.takeSnapshot(whole);
   }
 

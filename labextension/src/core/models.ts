@@ -4,7 +4,7 @@ import { h, setText, show } from './dom';
 import { ModelDetail } from './detail';
 import { t, tn } from './text';
 import { stateWord, summary } from './words';
-import { bytes, count, seconds, unknown } from './units';
+import { bytes, count, seconds } from './units';
 import type { Column } from './column';
 import type { Context, View } from './view';
 import type { ModelRow } from './snapshot';
@@ -124,7 +124,7 @@ function state(): { element: HTMLElement; update: (model: ModelRow) => void } {
 
 function where(model: ModelRow): string {
   if (model.devices === null)
-    return model.device === null ? unknown() : t('asked: {device}', { device: model.device });
+    return model.device === null ? t('unknown until traced') : t('asked: {device}', { device: model.device });
   const places = model.devices.map(({ device }) => device).join(', ');
   return model.moved === null || model.moved === 0
     ? places

@@ -155,6 +155,8 @@ export class Connection {
     const { store } = this;
     // What comes of these the store takes in by itself; that nothing comes shows by its age.
     for (const kind of ['history', 'snapshot'] as const) store.request(kind).catch(() => undefined);
+    // Where somebody looks, the kernel may have taken the silence until now for a page that went.
+    store.renew();
     this.find('there');
   }
 
@@ -229,6 +231,9 @@ export class Connection {
     idle?: () => void
   ): void {
     const { kernel } = this;
+    // JupyterLab would keep it, and send all that was kept at once when the connection is back.
+    if (kernel.connectionStatus !== 'connected' || kernel.status === 'dead')
+      throw new Error('the kernel is out of reach');
     const message = KernelMessage.createMessage({
       channel: 'control',
       msgType: REQUEST as 'debug_request',

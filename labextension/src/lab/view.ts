@@ -65,7 +65,12 @@ export class KernelView extends Widget {
   protected override onActivateRequest(): void {
     const { unasked } = this;
     this.unasked = false;
-    if (!unasked && focusedIn(this.node) === null) this.node.focus({ preventScroll: true });
+    if (unasked) return;
+    // JupyterLab's palette gives the focus back to where it was before, and only then is done.
+    setTimeout(() => {
+      if (!this.isDisposed && this.isVisible && focusedIn(this.node) === null)
+        this.node.focus({ preventScroll: true });
+    });
   }
 
   private draw(): void {

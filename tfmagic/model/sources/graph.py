@@ -11,7 +11,7 @@ from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
 from tfmagic.model.sources.live import LiveSource
-from tfmagic.model.sources.loading import import_meta_graph, name_the_ends
+from tfmagic.model.sources.loading import import_meta_graph, name_the_ends, new_graph
 from tfmagic.model.sources.source import Built
 from tfmagic.model.variables import variables_of
 from tfmagic.runtime.hosted import hosted
@@ -41,7 +41,13 @@ class GraphSource(LiveSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Take the graph as it is; its variables start from their initialisers."""
-        graph = _copied(self.live) if options.copy else self.live
+        if options.device is not None and not options.copy:
+            msg = (
+                f"{model}: the operations of a live graph stay on the devices that they were made for: "
+                "--device needs --copy (copy=True), which gives it a graph of its own"
+            )
+            raise SourceError(msg)
+        graph = _copied(self.live, options.device) if options.copy else self.live
         taken = hosted(graph).label
         if taken is not None and taken != model:
             msg = (
@@ -74,11 +80,11 @@ class GraphSource(LiveSource):
         return Built(mode, notes)
 
 
-def _copied(live: Any) -> Any:
-    """Return a graph of its own with the same operations and collections."""
-    graph = tf.Graph()
-    with graph.as_default():
-        import_meta_graph(v1.train.export_meta_graph(graph=live))
+def _copied(live: Any, device: str | None) -> Any:
+    """Return a graph of its own with the same operations and collections, on `device` if one is given."""
+    with live.as_default():
+        meta = v1.train.export_meta_graph()
+    graph, _ = new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))
     return graph
 
 
