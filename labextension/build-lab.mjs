@@ -13,6 +13,10 @@ const stage = here('../build/lab');
 const output = here('../tfmagic/labextension');
 const require = createRequire(import.meta.url);
 
+export const version = /^__version__ = "(.+)"$/m.exec(
+  await readFile(here('../tfmagic/__init__.py'), 'utf8')
+)[1];
+
 export async function buildLab() {
   await rm(stage, { recursive: true, force: true });
   await mkdir(stage, { recursive: true });
@@ -29,12 +33,12 @@ export async function buildLab() {
     target: 'es2022',
     charset: 'utf8',
     legalComments: 'none',
+    define: { TFMAGIC_VERSION: JSON.stringify(version) },
     external: ['@jupyterlab/*', '@lumino/*'],
     logLevel: 'warning'
   });
   await writeFile(join(stage, 'style.js'), "import './panel.css';\nimport './lab.css';\n");
   await cp(here('lab/schema'), join(stage, 'schema'), { recursive: true });
-  const version = /^__version__ = "(.+)"$/m.exec(await readFile(here('../tfmagic/__init__.py'), 'utf8'))[1];
   const about = {
     name: '@tfmagic/lab',
     version,

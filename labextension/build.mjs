@@ -1,7 +1,7 @@
 // Bundles the panel into the Python package and the extension of JupyterLab, or the demo page into build/demo.
 import { build } from 'esbuild';
 import { fileURLToPath } from 'node:url';
-import { buildLab } from './build-lab.mjs';
+import { buildLab, version } from './build-lab.mjs';
 
 const here = path => fileURLToPath(new URL(path, import.meta.url));
 const demo = process.argv.includes('--demo');
@@ -23,6 +23,7 @@ await build({
   target: 'es2022',
   charset: 'utf8',
   legalComments: 'none',
+  define: { TFMAGIC_VERSION: JSON.stringify(version) },
   banner: demo ? {} : { js: `// sources ${digest}` },
   logLevel: 'warning'
 });

@@ -25,6 +25,24 @@ it('shows every model with its buttons, and no tabs', () => {
   expect(host.querySelector('.tfm-spark')!.getAttribute('aria-label')).toContain('In the last ten minutes');
 });
 
+it('shows on every button the magic that it stands for', () => {
+  store.takeSnapshot({
+    ...snapshot,
+    seq: snapshot.seq + 1,
+    models: [{ ...snapshot.models[0]!, name: 'one', state: 'ready', can_park: true }]
+  });
+  render(host, store, { compact: true });
+  const titles = [...host.querySelectorAll<HTMLElement>('li[data-model] button')]
+    .filter(button => button.textContent !== 'Keep')
+    .map(button => [button.textContent, button.title]);
+  expect(titles).toEqual([
+    ['Park', '%tf_model park one'],
+    ['Drop', '%tf_model drop one'],
+    ['Trace', '%tf_runtime placement one --anew'],
+    ['Drop it', '%tf_model drop one']
+  ]);
+});
+
 it('follows the models, and says how many more than fifty there are', () => {
   render(host, store, { compact: true });
   const [one] = snapshot.models;

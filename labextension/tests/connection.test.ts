@@ -177,3 +177,38 @@ it('is moved by no message that is malformed or is not its own', async () => {
   expect(connection.presence).toBe('there');
   expect(connection.store.snapshot).toBe(held);
 });
+
+it('has the sidebar shown when the kernel asks for it, and says so to the cell that waits', async () => {
+  const reveal = vi.fn();
+  wire = new Wire('python');
+  new Connection(wire as unknown as Kernel.IKernelConnection, reveal);
+  await vi.advanceTimersByTimeAsync(0);
+  wire.push({ kind: 'reveal' });
+  expect(reveal).toHaveBeenCalledTimes(1);
+  expect(wire.sent.at(-1)?.content.request).toBe('revealed');
+});
+
+it('wishes after a restart what it wished before', async () => {
+  const connection = await attached();
+  connection.wish(7);
+  wire.become('restarting');
+  wire.become('idle');
+  wire.answer('watch');
+  connection.store.look({}, true);
+  expect(wire.sent.at(-1)?.content).toMatchObject({ request: 'watch', looking: true, interval_s: 7 });
+});
+
+it('is known as soon as the kernel has said anything, and otherwise after some seconds', async () => {
+  const heard = vi.fn();
+  let connection = await connected();
+  void connection.known().then(heard);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(heard).not.toHaveBeenCalled();
+  wire.answer('watch');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(heard).toHaveBeenCalledTimes(1);
+  connection = await connected();
+  void connection.known().then(heard);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(heard).toHaveBeenCalledTimes(2);
+});

@@ -55,9 +55,17 @@ describe('snapshots', () => {
     expect([store.snapshot?.seq, store.problem]).toEqual([5, null]);
   });
 
-  it('of another schema version say so in a sentence, until one that can be read comes', () => {
-    store.takeSnapshot({ schema: 2 });
-    expect(store.problem).toContain('version 2');
+  it('of another schema version say which half is older and what to type, until one that can be read comes', () => {
+    const versions = { ...snapshotOf().versions, tfmagic: '9.8.7' };
+    store.takeMessage({ kind: 'snapshot', names: ['a'], snapshot: { schema: 2, versions, models: [{}] } });
+    expect(store.problem).toContain('1.2.3, which reads figures of version 1');
+    expect(store.problem).toContain('9.8.7, which sends version 2');
+    expect(store.problem).toContain('pip install -U "tfmagic[lab]" where JupyterLab runs');
+    store.takeSnapshot({ schema: 0, versions });
+    expect(store.problem).toContain('pip install -U "tfmagic[lab]" where the kernel runs');
+    store.takeSnapshot({ schema: 7 });
+    expect(store.problem).toContain('unknown');
+    expect(sent).toEqual([]);
     store.takeSnapshot(snapshotOf());
     expect(store.problem).toBeNull();
   });
@@ -191,5 +199,28 @@ describe('looking', () => {
     expect(told()).toEqual([true, true, true, false]);
     vi.advanceTimersByTime(60_000);
     expect(told()).toHaveLength(4);
+  });
+});
+
+describe('a wish how often to look', () => {
+  const wishes = (): unknown[] => sent.map(({ looking, interval_s }) => [looking, interval_s]);
+
+  it('is told with the word that somebody looks, at once and again', () => {
+    store.wish(5);
+    expect(sent).toEqual([]);
+    const viewer = {};
+    store.look(viewer, true);
+    store.wish(0.5);
+    store.wish(0.5);
+    vi.advanceTimersByTime(10_000);
+    store.wish(null);
+    store.look(viewer, false);
+    expect(wishes()).toEqual([
+      [true, 5],
+      [true, 0.5],
+      [true, 0.5],
+      [true, undefined],
+      [false, undefined]
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bytes, clock, dimensions, end, seconds, share, span } from '../src/core/units';
+import { sizeTicks } from '../src/core/scale';
+import { bytes, clock, dimensions, end, seconds, setUnits, share, span } from '../src/core/units';
 import { cut, named, setTranslator, t, tn } from '../src/core/text';
 
 describe('units', () => {
@@ -13,6 +14,32 @@ describe('units', () => {
       '1.34 GB',
       '−5 kB'
     ]);
+  });
+
+  it('writes them in powers of two where that is chosen, the marks of a chart too', () => {
+    setUnits('binary');
+    const kib = 1024;
+    expect([0, 1000, 1023, 1024, 1.5 * kib, 1023 * kib, kib ** 2, 2.5 * kib ** 3, -kib].map(bytes)).toEqual([
+      '0 B',
+      '1000 B',
+      '1023 B',
+      '1 KiB',
+      '1.5 KiB',
+      '1023 KiB',
+      '1 MiB',
+      '2.5 GiB',
+      '−1 KiB'
+    ]);
+    expect(sizeTicks(2.3 * kib ** 3, 5).map(bytes)).toEqual([
+      '0 B',
+      '512 MiB',
+      '1 GiB',
+      '1.5 GiB',
+      '2 GiB',
+      '2.5 GiB'
+    ]);
+    setUnits('decimal');
+    expect(bytes(1024)).toBe('1.02 kB');
   });
 
   it('says that what is not known is unknown, and never 0', () => {

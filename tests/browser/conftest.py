@@ -1,4 +1,4 @@
-"""One Chromium for the tests of a file, and the page that they look at."""
+"""One Chromium and one JupyterLab for the tests of a file, and the page that they look at."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from browser.lab import Lab
 from browser.panel_page import ROOT, browser, chromium_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 
 # For one file: while it runs, asyncio counts its loop as running in this thread, for every other test too.
@@ -26,3 +27,19 @@ def chromium() -> Iterator[Browser]:
     subprocess.run(command, check=True)  # noqa: S603 - these fixed words
     with browser() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    running = Lab(tmp_path_factory.mktemp("lab"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    yield page
+    context.close()

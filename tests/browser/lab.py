@@ -26,7 +26,7 @@ _PATIENCE_MS = 60_000
 
 
 class Lab:
-    """A JupyterLab server over a folder.
+    """A JupyterLab server over a folder, or with another module Notebook 7.
 
     Attributes
     ----------
@@ -44,6 +44,8 @@ class Lab:
     python
         An environment's interpreter, with all that is installed there and nothing of this checkout.
     """
+
+    MODULE = "jupyterlab"
 
     def __init__(self, folder: Path, *options: str, python: Path | None = None) -> None:
         self.folder = folder
@@ -66,7 +68,7 @@ class Lab:
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
-                *(str(python or sys.executable), "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
+                *(str(python or sys.executable), "-m", self.MODULE, "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
                 *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", *options),
             ],
@@ -141,6 +143,12 @@ class Lab:
         workspace = name.partition(".")[0]
         return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self._token}"
 
+    def choose(self, **settings: object) -> None:
+        """Set the extension's settings, as the next page that is opened finds them; the others are as by default."""
+        file = self.folder / "home" / "settings" / "@tfmagic" / "lab" / "plugin.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+
     def stop(self) -> None:
         """End the server, and its kernels with it."""
         self._server.terminate()
@@ -149,6 +157,19 @@ class Lab:
         except subprocess.TimeoutExpired:
             self._server.kill()
         self._log.close()
+
+
+class Notebook7(Lab):
+    """A server of Notebook 7, which shows one document a page."""
+
+    MODULE = "notebook"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "--JupyterNotebookApp.expose_app_in_browser=True")
+
+    def address(self, name: str) -> str:
+        """Return where a notebook is shown."""
+        return f"{self.url}/notebooks/{name}?token={self._token}"
 
 
 class Notebook:
@@ -208,9 +229,11 @@ class Notebook:
             self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
         )
 
-    def do(self, command: str) -> None:
+    def do(self, command: str, **arguments: object) -> None:
         """Run one of JupyterLab's commands, as the palette does."""
-        self.page.evaluate("command => { window.jupyterapp.commands.execute(command); }", command)
+        self.page.evaluate(
+            "([command, args]) => { window.jupyterapp.commands.execute(command, args); }", [command, arguments]
+        )
 
     def restart(self) -> None:
         """Restart the kernel."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Lab, Notebook
+from browser.lab import Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Page
 
-    from playwright.sync_api import Browser, Page
+    from browser.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -25,20 +25,6 @@ w = v1.get_variable("w", [4, 250_000])
 y = tf.reduce_sum(tf.matmul(x, w), name="y")
 """
 FOREVER = "while True: pass"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    running = Lab(tmp_path_factory.mktemp("lab"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    yield context.new_page()
-    context.close()
 
 
 def opened(lab: Lab, page: Page, name: str, model: str) -> Notebook:

@@ -56,6 +56,19 @@ def test_it_sleeps_while_nobody_watches(sampler: Sampler) -> None:
     assert sampler.interval_s == ASLEEP_S
 
 
+def test_the_shortest_interval_that_a_watcher_wants_counts(sampler: Sampler) -> None:
+    sampler.watched_s = 20.0
+    usual, slow = sampler.watch(lambda: None), sampler.watch(lambda: None, lambda: 50.0)
+    assert sampler.interval_s == 20
+    quick = sampler.watch(lambda: None, lambda: 0.5)
+    assert sampler.interval_s == 0.5
+    quick()
+    usual()
+    assert sampler.interval_s == 50
+    slow()
+    assert sampler.interval_s == ASLEEP_S
+
+
 def test_one_watcher_that_fails_keeps_the_others_from_nothing(
     sampler: Sampler, caplog: pytest.LogCaptureFixture
 ) -> None:

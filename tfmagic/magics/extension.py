@@ -157,7 +157,7 @@ class TfMagics(Magics):
     def tf_panel(self, line: str) -> Any:
         """Show the panel."""
         __tracebackhide__ = True
-        return panel_magic.run_line(line)
+        return panel_magic.run_line(line, self.shell, _show)
 
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""

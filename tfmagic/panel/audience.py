@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.panel.desk import Desk
 from tfmagic.panel.live import live
 from tfmagic.panel.requests import Reply, answer, identity_of, reply, short_text
-from tfmagic.panel.sampler import sampler
+from tfmagic.panel.sampler import INTERVALS_S, is_interval, sampler
 from tfmagic.panel.sendable import sendable
 from tfmagic.runtime.busy import busy
 
@@ -37,13 +38,20 @@ class Audience:
     heard_while_busy
         Whether what a page says surely arrives while a cell runs. Where it may not,
         a page is not to lose sight for its silence.
+
+    Attributes
+    ----------
+    revealed : threading.Event
+        Set when a page says that it has brought its sidebar to the front.
     """
 
     def __init__(self, send: Callable[[dict[str, Any]], None], *, heard_while_busy: bool) -> None:
         self._send = send
         self._heard_while_busy = heard_while_busy
         self._unwatch: Callable[[], None] | None = None
+        self.revealed = threading.Event()
         self._seen_s: dict[str, float] = {}
+        self._wished_s: dict[str, float | None] = {}
         self._sent: dict[str, ModelRow] = {}
         self._desk = Desk()
 
@@ -60,22 +68,34 @@ class Audience:
         self._sent = rows
         self._send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
 
-    def look(self, page: str) -> None:
-        """Send snapshots from now on, the next one whole, for as long as a page says that it is looked at."""
+    def look(self, page: str, interval_s: float | None = None) -> None:
+        """Send snapshots from now on, the next one whole, for as long as a page says that it is looked at.
+
+        Parameters
+        ----------
+        page
+            Which one.
+        interval_s
+            How often it wants one; None leaves that to the sampler. Of several pages the shortest counts.
+        """
         # Pages that went without a word make room, the one first that has been silent for longest.
         self._seen_s.pop(page, None)
         for silent in list(self._seen_s)[: len(self._seen_s) - _PAGES + 1]:
-            del self._seen_s[silent]
+            self._forget(silent)
+        wished_before_s = self._wished_s.get(page)
         self._seen_s[page] = time.monotonic()
+        self._wished_s[page] = interval_s
         self._sent = {}
         if self._unwatch is None:
-            self._unwatch = live().watch(self.push)
+            self._unwatch = live().watch(self.push, self._interval_s)
+        elif interval_s != wished_before_s:
+            # Not only when the interval before is over: the next snapshot says what holds now.
+            sampler().wake()
 
     def look_away(self, page: str | None = None) -> None:
         """Send no more snapshots to a page, or to any."""
-        if page is None:
-            self._seen_s.clear()
-        self._seen_s.pop(page or "", None)
+        for gone in list(self._seen_s) if page is None else [page]:
+            self._forget(gone)
         if not self._seen_s:
             unwatch, self._unwatch = self._unwatch, None
             if unwatch is not None:
@@ -93,14 +113,36 @@ class Audience:
         """
         identity = identity_of(message)
         if isinstance(message, dict) and message.get("request") == "watch":
-            page = short_text(message, "page")
-            if message.get("looking") is True:
-                self.look(page)
-            else:
-                self.look_away(page)
+            give(reply(identity, error=self._watch(message)))
+        elif isinstance(message, dict) and message.get("request") == "revealed":
+            self.revealed.set()
             give(reply(identity))
         elif not self._desk.take(partial(self._answer, message, give)):
             give(reply(identity, error="too many requests at once: wait for one to be answered"))
+
+    def _watch(self, message: dict[str, Any]) -> str | None:
+        """Do what a page says of whether it is looked at; return what is wrong with that."""
+        page = short_text(message, "page")
+        if message.get("looking") is not True:
+            self.look_away(page)
+            return None
+        interval_s = message.get("interval_s")
+        if interval_s is not None and not is_interval(interval_s):
+            shortest, longest = INTERVALS_S
+            is_number = isinstance(interval_s, (int, float))
+            got = repr(interval_s) if is_number else f"a {type(interval_s).__name__}"
+            return f"interval_s is a number of seconds from {shortest:g} to {longest:g}, got {got}"
+        self.look(page, interval_s)
+        return None
+
+    def _interval_s(self) -> float | None:
+        usual_s = sampler().watched_s
+        wished = list(self._wished_s.values())
+        return min((usual_s if one is None else one for one in wished), default=None)
+
+    def _forget(self, page: str) -> None:
+        self._seen_s.pop(page, None)
+        self._wished_s.pop(page, None)
 
     @staticmethod
     def _answer(message: object, give: Callable[[Reply], None]) -> None:

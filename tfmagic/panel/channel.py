@@ -26,7 +26,10 @@ REPLY = "tfmagic_reply"
 """What answers it, in the kernel's own time."""
 
 PUSH = "tfmagic_push"
-"""What the kernel sends by itself: that tfmagic is there or goes, and snapshots to whoever watches."""
+"""What the kernel sends by itself: that tfmagic is there or goes, that its sidebar is to be seen, and snapshots."""
+
+# A page answers in a few hundredths of a second; that it draws much at the time may take longer.
+_PATIENCE_S = 2.0
 
 
 class Channel:
@@ -55,8 +58,16 @@ class Channel:
         self._open().receive(parent.get("content"), give)
 
     def tell(self, kind: str) -> None:
-        """Let every front end know that tfmagic is there, or goes."""
+        """Let every front end know something that needs no more words."""
         self.push({"kind": kind})
+
+    def reveal(self) -> bool:
+        """Have a front end bring its sidebar to the front; return whether one has said that it did."""
+        revealed = self._open().revealed
+        revealed.clear()
+        self.tell("reveal")
+        # The answer comes over the control channel, whose thread is another, also while a cell runs.
+        return revealed.wait(_PATIENCE_S)
 
     def push(self, message: dict[str, Any]) -> None:
         """Send a message to every front end, in answer to none of theirs."""
@@ -84,6 +95,12 @@ def open_channel(shell: Any) -> None:
     if handlers is not None:
         handlers[REQUEST] = channel = Channel(shell.kernel)
         channel.tell("loaded")
+
+
+def reveal_sidebar(shell: Any) -> bool:
+    """Bring JupyterLab's sidebar to the front; return whether there is one."""
+    channel = (_handlers(shell) or {}).get(REQUEST)
+    return channel is not None and channel.reveal()
 
 
 def close_channel(shell: Any) -> None:

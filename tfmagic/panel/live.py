@@ -32,14 +32,22 @@ class Live:
         self.latest = snapshot()
         history().note(self.latest)
 
-    def watch(self, shown: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Have every snapshot shown from now on; return what ends that."""
+    def watch(self, shown: Callable[[Snapshot], None], interval_s: Callable[[], float | None]) -> Callable[[], None]:
+        """Have every snapshot shown from now on; return what ends that.
+
+        Parameters
+        ----------
+        shown
+            Takes each.
+        interval_s
+            Says how often it wants one; None leaves that to the sampler.
+        """
 
         def show() -> None:
             if self.latest is not None:
                 shown(self.latest)
 
-        return sampler().watch(show)
+        return sampler().watch(show, interval_s)
 
 
 def live() -> Live:

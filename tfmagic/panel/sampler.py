@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.errors import SettingError
@@ -19,6 +20,13 @@ ASLEEP_S = 5.0
 
 INTERVALS_S = (0.1, 60.0)
 """The shortest and the longest interval while somebody watches."""
+
+
+def is_interval(value: object) -> bool:
+    """Return whether it is a number of seconds that can be an interval."""
+    shortest, longest = INTERVALS_S
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and shortest <= value <= longest
+
 
 # Of which looks its cost is the mean: those of the last half minute. One in ten looks at what takes longer.
 _RECENT_S = 30.0
@@ -43,6 +51,18 @@ class SamplerRecord(TypedDict):
     share: float | None
 
 
+def _no_wish() -> None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Watcher:
+    """What is called at every look, and how often it wants to be."""
+
+    called: Callable[[], None]
+    interval_s: Callable[[], float | None]
+
+
 class Sampler:
     """Calls what is to be done once an interval, in a thread of its own.
 
@@ -52,7 +72,7 @@ class Sampler:
     Attributes
     ----------
     watched_s : float
-        The interval while somebody watches.
+        The interval while somebody watches who wants no other.
     always : list of callable
         Called at every look.
     """
@@ -60,7 +80,7 @@ class Sampler:
     def __init__(self) -> None:
         self.watched_s = 1.0
         self.always: list[Callable[[], None]] = []
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: list[Watcher] = []
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         self._changing = threading.Lock()
@@ -68,19 +88,19 @@ class Sampler:
 
     @property
     def interval_s(self) -> float:
-        """The time from one look to the next."""
-        return self.watched_s if self._watchers else ASLEEP_S
+        """The time from one look to the next: the shortest that who watches wants."""
+        return min((watcher.interval_s() or self.watched_s for watcher in self._watchers), default=ASLEEP_S)
 
     def choose(self, interval_s: float) -> None:
-        """Set the interval while somebody watches.
+        """Set the interval while somebody watches who wants no other.
 
         Raises
         ------
         SettingError
             When it is no number of seconds from 0.1 to 60.
         """
-        shortest, longest = INTERVALS_S
-        if not shortest <= interval_s <= longest:
+        if not is_interval(interval_s):
+            shortest, longest = INTERVALS_S
             msg = f"panel_interval is a number of seconds from {shortest:g} to {longest:g}, got {interval_s:g}"
             raise SettingError(msg)
         self.watched_s = interval_s
@@ -104,8 +124,19 @@ class Sampler:
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
 
-    def watch(self, watcher: Callable[[], None]) -> Callable[[], None]:
-        """Have a function called at every look, the first one now; return what ends that."""
+    def watch(
+        self, called: Callable[[], None], interval_s: Callable[[], float | None] = _no_wish
+    ) -> Callable[[], None]:
+        """Have a function called at every look, the first one now; return what ends that.
+
+        Parameters
+        ----------
+        called
+            What is called.
+        interval_s
+            Says how often it wants to be; None leaves that to `watched_s`.
+        """
+        watcher = Watcher(called, interval_s)
         self._watchers = [*self._watchers, watcher]
         self._woken.set()
 
@@ -142,7 +173,7 @@ class Sampler:
                 woken.wait(self.interval_s)
 
     def _look(self) -> None:
-        for called in (*self.always, *self._watchers):
+        for called in (*self.always, *(watcher.called for watcher in self._watchers)):
             try:
                 called()
             except Exception:

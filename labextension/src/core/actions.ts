@@ -26,6 +26,7 @@ export class Actions {
   private readonly usual: HTMLElement;
   private readonly asking: HTMLElement;
   private readonly keep: HTMLButtonElement;
+  private readonly sure: HTMLButtonElement;
   private busy: Change | null = null;
   readonly element: HTMLElement;
 
@@ -49,17 +50,17 @@ export class Actions {
     this.keep = button(() => {
       this.ask(false);
     });
-    const sure = button(() => {
+    this.sure = button(() => {
       this.ask(false);
       void this.run('drop');
     });
     setText(this.keep, t('Keep'));
-    setText(sure, t('Drop it'));
-    setAttribute(sure, 'class', 'tfm-danger');
+    setText(this.sure, t('Drop it'));
+    setAttribute(this.sure, 'class', 'tfm-danger');
     const { rest, drop, trace } = this.buttons;
     this.usual = h('div', { class: 'tfm-row' }, rest, drop, trace);
     this.asking = h('div', { class: 'tfm-row tfm-asking', role: 'group', hidden: true });
-    this.asking.append(h('span', {}, t('Drop it for good?')), this.keep, sure);
+    this.asking.append(h('span', {}, t('Drop it for good?')), this.keep, this.sure);
     this.asking.addEventListener('keydown', event => {
       if (event.key === 'Escape') this.ask(false);
     });
@@ -74,6 +75,7 @@ export class Actions {
     this.dress(rest, parked ? 'wake' : 'park', parked || model.can_park ? null : whyItStays(model));
     this.dress(drop, 'drop', null);
     this.dress(trace, 'trace', null);
+    setAttribute(this.sure, 'title', magic('drop', model.name));
     setAttribute(this.asking, 'aria-label', t('Drop {name} for good?', { name: named(model.name) }));
   }
 
@@ -82,7 +84,7 @@ export class Actions {
     setText(button, this.busy === change ? `${word(change)}…` : word(change));
     setAttribute(button, 'aria-label', `${word(change)} ${named(this.model.name)}`);
     setAttribute(button, 'aria-disabled', why !== null || gone || this.busy !== null ? 'true' : null);
-    setAttribute(button, 'title', why ?? magic(change, this.model));
+    setAttribute(button, 'title', why ?? magic(change, this.model.name));
   }
 
   private ask(wanted: boolean): void {

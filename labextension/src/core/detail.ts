@@ -15,7 +15,7 @@ export class ModelDetail implements Detail<ModelRow> {
 
   constructor(model: ModelRow, context: Context) {
     const lines = (['park', 'wake', 'drop', 'trace'] as const).map(
-      change => new CodeLine(magic(change, model), context).element
+      change => new CodeLine(magic(change, model.name), context).element
     );
     const title = h('p', { class: 'tfm-quiet' }, t('In a cell:'));
     this.element = h('div', {}, this.facts.element, title, h('div', { class: 'tfm-lines' }, ...lines));

@@ -4,8 +4,9 @@ import { Lease } from './lease';
 import { Merged } from './merge';
 import { isRecord } from './shape';
 import { extended } from './tail';
-import { SCHEMA, type History, type Snapshot } from './snapshot';
+import { otherVersion } from './version';
 import { t } from './text';
+import type { History, Snapshot } from './snapshot';
 import type { Fields, Reply, RequestKind, Results, Status, Store } from './protocol';
 
 const TICK_MS = 1000;
@@ -25,12 +26,13 @@ export class LiveStore implements Store {
   private readonly merged = new Merged();
   private readonly calls: Calls;
   private readonly lease: Lease;
+  private wished_s: number | null = null;
 
   constructor(send: (message: Record<string, unknown>) => void) {
     this.calls = new Calls(send);
     this.lease = new Lease(looking => {
       // That a kernel has not heard it shows soon enough: no snapshot comes.
-      if (!this.gone) this.request('watch', { looking, page: this.page }).catch(() => undefined);
+      if (!this.gone) this.request('watch', this.watching(looking)).catch(() => undefined);
     });
   }
 
@@ -71,6 +73,18 @@ export class LiveStore implements Store {
     this.lease.look(viewer, looking);
   }
 
+  /** Have the kernel look this often while somebody looks here; null leaves that to the kernel. */
+  wish(interval_s: number | null): void {
+    if (interval_s === this.wished_s) return;
+    this.wished_s = interval_s;
+    this.lease.renew();
+  }
+
+  /** Have everything drawn anew: it is to be shown in another way. */
+  redraw(): void {
+    this.notify();
+  }
+
   /** Have everything sent anew, where somebody looks. */
   renew(): void {
     this.lease.renew();
@@ -78,12 +92,8 @@ export class LiveStore implements Store {
 
   /** Take what may be a snapshot. What cannot be read, or is older than what is shown, changes nothing. */
   takeSnapshot(value: unknown): void {
-    const other = otherSchema(value);
-    if (other !== null) {
-      this.problem = t(
-        'The kernel’s tfmagic sends its figures in version {theirs}, this page reads version {ours}: install the same tfmagic for both, restart the kernel and reload the page.',
-        { theirs: other, ours: SCHEMA }
-      );
+    if (otherSchema(value) !== null) {
+      this.problem = otherVersion(value);
       this.notify();
       return;
     }
@@ -109,7 +119,9 @@ export class LiveStore implements Store {
       this.calls.take(message);
       return;
     }
-    const whole = this.merged.take(message);
+    // What another version sends is not put together: its parts may be other ones.
+    const foreign = otherSchema(message.snapshot) !== null;
+    const whole = foreign ? message.snapshot : this.merged.take(message);
     if (whole === null) this.renew();
     else this.takeSnapshot(whole);
   }
@@ -120,8 +132,12 @@ export class LiveStore implements Store {
     this.gone = true;
     this.calls.failAll(t('the kernel of this panel has ended'));
     // One question after all: a channel that lives answers it with a snapshot, which undoes this.
-    if (this.lease.held) this.calls.start('watch', { looking: true, page: this.page }).catch(() => undefined);
+    if (this.lease.held) this.calls.start('watch', this.watching(true)).catch(() => undefined);
     this.notify();
+  }
+
+  private watching(looking: boolean): Fields {
+    return { looking, page: this.page, ...(this.wished_s === null ? {} : { interval_s: this.wished_s }) };
   }
 
   private isOld(value: Snapshot): boolean {

@@ -1,14 +1,13 @@
 import { h, setText } from './dom';
 import { t } from './text';
-import type { ModelRow } from './snapshot';
 import type { Context } from './view';
 
 export type Change = 'park' | 'wake' | 'drop' | 'trace';
 
 /** The line that does in a cell what the button does here. */
-export function magic(change: Change, model: ModelRow): string {
-  if (change === 'trace') return `%tf_runtime placement ${model.name} --anew`;
-  return `%tf_model ${change} ${model.name}`;
+export function magic(change: Change, name: string): string {
+  if (change === 'trace') return `%tf_runtime placement ${name} --anew`;
+  return `%tf_model ${change} ${name}`;
 }
 
 /** A line of code with a button that copies it. */

@@ -3,6 +3,7 @@ import type { History, LibraryReport, LogEntry, Placement, Snapshot } from './sn
 /** What a page may ask of the kernel; anything else is refused there. */
 export interface Results {
   watch: unknown;
+  revealed: unknown;
   snapshot: Snapshot;
   history: History;
   libraries: LibraryReport;
@@ -20,6 +21,7 @@ export type ModelRequest = 'show' | 'placement' | 'park' | 'wake' | 'drop' | 'tr
 export interface Fields {
   looking?: boolean;
   page?: string;
+  interval_s?: number;
   model?: string;
 }
 

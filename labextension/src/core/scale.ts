@@ -1,3 +1,5 @@
+import { theUnits, unitStep, type Units } from './units';
+
 /** Maps values onto pixels: `from` lands on `start`, `to` on `end`. */
 export type Scale = (value: number) => number;
 
@@ -6,11 +8,17 @@ export function scale(from: number, to: number, start: number, end: number): Sca
   return value => start + ((value - from) / span) * (end - start);
 }
 
-/** Round values from 0 to at least `most`, at most `wanted` + 1 of them. */
+const FACTORS: Record<Units, readonly number[]> = {
+  decimal: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  binary: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+};
+
+/** Sizes that are round in the units that are set, from 0 to at least `most`, at most `wanted` + 1 of them. */
 export function sizeTicks(most: number, wanted: number): number[] {
   const rough = Math.max(most, 1) / wanted;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10) * power;
+  let unit = 1;
+  while (unit * unitStep() <= rough) unit *= unitStep();
+  const step = (FACTORS[theUnits()].find(factor => factor * unit >= rough) ?? unitStep()) * unit;
   const steps = Math.ceil(most / step - 1e-9);
   return Array.from({ length: Math.max(1, steps) + 1 }, (_, index) => index * step);
 }

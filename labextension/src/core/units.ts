@@ -1,14 +1,38 @@
 import { t, tn } from './text';
 import type { End } from './snapshot';
 
-/** A size in powers of ten, as the kernel's own texts have it: `26.6 MB`. */
+/** Whether sizes are written in powers of ten (`26.6 MB`) or of two (`25.4 MiB`). */
+export type Units = 'decimal' | 'binary';
+
+const NAMES: Record<Units, readonly string[]> = {
+  decimal: ['kB', 'MB', 'GB', 'TB'],
+  binary: ['KiB', 'MiB', 'GiB', 'TiB']
+};
+// As the kernel's own texts have it.
+let units: Units = 'decimal';
+
+/** Write every size in these from now on. */
+export function setUnits(chosen: Units): void {
+  units = chosen;
+}
+
+export function theUnits(): Units {
+  return units;
+}
+
+/** How many of a unit make one of the next. */
+export function unitStep(): number {
+  return units === 'decimal' ? 1000 : 1024;
+}
+
+/** A size in the units that are set: `26.6 MB`. */
 export function bytes(count: number | null): string {
   if (count === null) return unknown();
   let size = Math.abs(count);
   let unit = 'B';
-  for (const larger of ['kB', 'MB', 'GB', 'TB']) {
-    if (size < 999.5) break;
-    size /= 1000;
+  for (const larger of NAMES[units]) {
+    if (size < unitStep() - 0.5) break;
+    size /= unitStep();
     unit = larger;
   }
   return `${count < 0 ? '−' : ''}${digits(size)} ${unit}`;

@@ -2,5 +2,11 @@
 export const Commands = {
   panel: 'tfmagic:open-panel',
   sidebar: 'tfmagic:open-sidebar',
-  load: 'tfmagic:load'
+  load: 'tfmagic:load',
+  park: 'tfmagic:park',
+  wake: 'tfmagic:wake',
+  trace: 'tfmagic:trace',
+  drop: 'tfmagic:drop',
+  add: 'tfmagic:add-file',
+  settings: 'tfmagic:settings'
 } as const;

@@ -2,6 +2,7 @@ import { KernelMessage, type Kernel } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { LiveStore } from '../core/live';
 import { isRecord } from '../core/shape';
+import { t } from '../core/text';
 
 /** The names that the kernel's side uses, tfmagic/panel/channel.py. */
 const REQUEST = 'tfmagic_request';
@@ -19,10 +20,13 @@ const LONGEST_WAIT_MS = 30_000;
 const LATE_MS = 1500;
 /** An answer may take as long as tracing a model does; after that nobody waits for it. */
 const FORGET_MS = 310_000;
+/** How long it is waited for what a kernel that has said nothing yet may say. */
+const KNOWN_MS = 4000;
 
 /** What one kernel says of itself: requests go over its control channel, snapshots come over iopub. */
 export class Connection {
   private held = new LiveStore(message => this.send(message));
+  private wished_s: number | null = null;
   private found: Presence = 'asking';
   private waitMs = FIRST_WAIT_MS;
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -30,7 +34,10 @@ export class Connection {
   private disposed = false;
   private readonly changes = new Signal<this, undefined>(this);
 
-  constructor(readonly kernel: Kernel.IKernelConnection) {
+  constructor(
+    readonly kernel: Kernel.IKernelConnection,
+    private readonly reveal: () => void = () => undefined
+  ) {
     kernel.iopubMessage.connect(this.hear, this);
     kernel.statusChanged.connect(this.statusChanged, this);
     kernel.connectionStatusChanged.connect(this.connectionChanged, this);
@@ -55,7 +62,30 @@ export class Connection {
     return this.changes;
   }
 
-  /** Run `%load_ext tfmagic` in the kernel; a cell that runs comes first. */
+  /** Wait until it is known whether tfmagic is there, or has been asked for long enough. */
+  async known(): Promise<void> {
+    if (this.presence !== 'asking') return;
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.changes.disconnect(heard);
+        resolve();
+      };
+      const heard = (): void => {
+        if (this.presence !== 'asking') end();
+      };
+      const timer = setTimeout(end, KNOWN_MS);
+      this.changes.connect(heard);
+    });
+  }
+
+  /** Have the kernel look this often while somebody looks here, also after a restart; null leaves it to the kernel. */
+  wish(interval_s: number | null): void {
+    this.wished_s = interval_s;
+    this.held.wish(interval_s);
+  }
+
+  /** Run `%load_ext tfmagic` in the kernel, where a cell that runs comes first; return what went wrong, as a sentence. */
   async load(): Promise<string | null> {
     const future = this.kernel.requestExecute({
       code: '%load_ext tfmagic',
@@ -63,7 +93,11 @@ export class Connection {
       allow_stdin: false
     });
     const { content } = await future.done;
-    return content.status === 'error' ? `${content.ename}: ${content.evalue}` : null;
+    if (content.status !== 'error') return null;
+    return t(
+      '%load_ext tfmagic failed in this kernel: {why} (pip install "tfmagic[lab]" where the kernel runs)',
+      { why: `${content.ename}: ${content.evalue}` }
+    );
   }
 
   dispose(): void {
@@ -140,6 +174,11 @@ export class Connection {
       case 'unloaded':
         this.forget('absent');
         break;
+      case 'reveal':
+        this.reveal();
+        // The cell that asked for it waits for this.
+        this.store.request('revealed').catch(() => undefined);
+        break;
     }
   }
 
@@ -167,6 +206,7 @@ export class Connection {
     this.stopWaiting();
     this.held.lose();
     this.held = new LiveStore(message => this.send(message));
+    this.held.wish(this.wished_s);
     this.find(found);
   }
 

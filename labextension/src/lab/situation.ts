@@ -2,13 +2,15 @@ import { t } from '../core/text';
 import type { Follower } from './follower';
 import type { Presence } from './connection';
 
-export type Situation = 'no-document' | 'no-kernel' | 'no-tensorflow' | Exclude<Presence, 'there'> | 'there';
+export type Situation =
+  'no-document' | 'no-kernel' | 'no-tensorflow' | 'other-version' | Exclude<Presence, 'there'> | 'there';
 
 /** How it stands with the kernel that a view follows. */
 export function situation({ session, connection }: Follower): Situation {
   if (session === null) return 'no-document';
   if (connection === null) return 'no-kernel';
   const { presence, store } = connection;
+  if (presence === 'there' && store.problem !== null) return 'other-version';
   if (presence === 'there' && store.snapshot?.versions.tensorflow === null) return 'no-tensorflow';
   return presence;
 }
@@ -34,6 +36,7 @@ export function sentence(found: Situation): string {
       return t('The connection to the kernel is lost: these are its last figures.');
     case 'dead':
       return t('The kernel has ended: restart it from its notebook.');
+    case 'other-version':
     case 'there':
       return '';
   }

@@ -11,17 +11,24 @@ export interface Subject {
   readonly changed: ISignal<unknown, undefined>;
 }
 
-interface WithSession extends Widget {
+/** A notebook or a console. */
+export interface Document extends Widget {
   sessionContext: ISessionContext;
+  /** Of what is a file; it knows the path also where no kernel runs. */
+  context?: { path: string; pathChanged: ISignal<unknown, string> };
 }
 
-function hasSession(widget: Widget | null): widget is WithSession {
+function hasSession(widget: Widget | null): widget is Document {
   return widget !== null && 'sessionContext' in widget;
+}
+
+export function pathOf(document: Document): string {
+  return document.context?.path ?? document.sessionContext.path;
 }
 
 /** The notebooks and consoles that are open, and the one of them in front. */
 export class Documents implements Subject {
-  private front: WithSession | null = null;
+  private inFront: Document | null = null;
   private readonly changes = new Signal<this, undefined>(this);
 
   constructor(
@@ -30,19 +37,29 @@ export class Documents implements Subject {
     private readonly notebooks: INotebookTracker | null,
     private readonly consoles: IConsoleTracker | null
   ) {
-    const look = (): void => this.look(labShell === null ? app.shell.currentWidget : labShell.currentWidget);
-    labShell?.currentChanged.connect(look);
+    const shell = labShell ?? app.shell;
+    const look = (): void => this.look(shell.currentWidget);
+    shell.currentChanged?.connect(look);
+    const tell = (): void => this.changes.emit(undefined);
     for (const tracker of [notebooks, consoles]) {
       tracker?.currentChanged.connect((_, widget) => {
         this.look(widget);
       });
-      tracker?.widgetAdded.connect(() => this.changes.emit(undefined));
+      tracker?.widgetAdded.connect((_, widget: Document) => {
+        widget.context?.pathChanged.connect(tell);
+        widget.sessionContext.propertyChanged.connect(tell);
+        tell();
+      });
     }
     void app.restored.then(look);
   }
 
+  get front(): Document | null {
+    return this.inFront;
+  }
+
   get session(): ISessionContext | null {
-    return this.front?.sessionContext ?? null;
+    return this.inFront?.sessionContext ?? null;
   }
 
   get changed(): ISignal<this, undefined> {
@@ -50,11 +67,11 @@ export class Documents implements Subject {
   }
 
   /** The open document of this path; null where none is. */
-  at(path: string): ISessionContext | null {
-    let found: ISessionContext | null = null;
+  at(path: string): Document | null {
+    let found: Document | null = null;
     for (const tracker of [this.notebooks, this.consoles]) {
-      tracker?.forEach(({ sessionContext }) => {
-        if (sessionContext.path === path) found ??= sessionContext;
+      tracker?.forEach((widget: Document) => {
+        if (pathOf(widget) === path) found ??= widget;
       });
     }
     return found;
@@ -62,29 +79,42 @@ export class Documents implements Subject {
 
   /** Another document comes to the front; what has no kernel (a panel, a text) changes nothing. */
   private look(widget: Widget | null): void {
-    if (!hasSession(widget) || widget === this.front) return;
-    this.front = widget;
+    if (!hasSession(widget) || widget === this.inFront) return;
+    this.inFront = widget;
     widget.disposed.connect(() => {
-      if (this.front !== widget) return;
-      this.front = null;
+      if (this.inFront !== widget) return;
+      this.inFront = null;
       this.changes.emit(undefined);
     });
     this.changes.emit(undefined);
   }
 }
 
-/** The document of one path, whenever it is open. */
+/** One document, whenever it is open: found by its path, and then followed wherever it is moved. */
 export class OneDocument implements Subject {
+  private document: Document | null = null;
+
   constructor(
     private readonly documents: Documents,
-    private readonly path: string
+    private lastPath: string
   ) {}
 
+  get path(): string {
+    const document = this.find();
+    if (document !== null) this.lastPath = pathOf(document);
+    return this.lastPath;
+  }
+
   get session(): ISessionContext | null {
-    return this.documents.at(this.path);
+    return this.find()?.sessionContext ?? null;
   }
 
   get changed(): ISignal<unknown, undefined> {
     return this.documents.changed;
+  }
+
+  private find(): Document | null {
+    if (this.document?.isDisposed !== false) this.document = this.documents.at(this.lastPath);
+    return this.document;
   }
 }

@@ -58,8 +58,14 @@ export class KernelView extends Widget {
     super.dispose();
   }
 
+  /** Come to the front where the person did not ask for it: what they are at keeps the focus. */
+  unasked = false;
+
   /** Who comes here by a command goes on from here by Tab. */
   protected override onActivateRequest(): void {
+    const { unasked } = this;
+    this.unasked = false;
+    if (unasked) return;
     // JupyterLab's palette gives the focus back to where it was before, and only then is done.
     setTimeout(() => {
       if (!this.isDisposed && this.isVisible && focusedIn(this.node) === null)
@@ -82,7 +88,8 @@ export class KernelView extends Widget {
     const { session, connection } = follower;
     const found = situation(follower);
     setText(this.name, session === null ? '' : `${called(session)} · ${session.kernelDisplayName}`);
-    const text = this.trouble ?? sentence(found);
+    const problem = found === 'other-version' ? connection?.store.problem : null;
+    const text = this.trouble ?? problem ?? sentence(found);
     setText(this.notice, text);
     show(this.notice, text !== '');
     show(this.load, found === 'absent');
@@ -115,16 +122,7 @@ export class KernelView extends Widget {
     setAttribute(this.load, 'aria-disabled', 'true');
     setText(this.load, t('Loading…'));
     try {
-      const trouble = await connection.load();
-      this.trouble =
-        trouble === null
-          ? null
-          : t(
-              '%load_ext tfmagic failed in this kernel: {why} (pip install "tfmagic[lab]" where the kernel runs)',
-              {
-                why: trouble
-              }
-            );
+      this.trouble = await connection.load();
     } catch (error) {
       this.trouble = reason(error);
     }

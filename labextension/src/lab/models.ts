@@ -1,0 +1,107 @@
+import { InputDialog, Notification, showErrorMessage } from '@jupyterlab/apputils';
+import { magic, type Change } from '../core/magic';
+import { t } from '../core/text';
+import { reason } from '../core/view';
+import { Commands } from './commands';
+import type { Connection } from './connection';
+import type { Host } from './host';
+import type { ModelRow } from '../core/snapshot';
+
+const SHOWN_MS = 8000;
+
+interface Deed {
+  readonly id: string;
+  readonly change: Change;
+  readonly label: string;
+  readonly question: string;
+  readonly button: string;
+  /** Why it can be done to none. */
+  readonly none: string;
+  readonly suits: (model: ModelRow) => boolean;
+}
+
+function deeds(): Deed[] {
+  return [
+    {
+      id: Commands.park,
+      change: 'park',
+      label: t('Park a model…'),
+      question: t('Which model is to be parked?'),
+      button: t('Park'),
+      none: t('No model here can be parked: one that runs, is parked already or is a live object cannot.'),
+      suits: model => model.can_park
+    },
+    {
+      id: Commands.wake,
+      change: 'wake',
+      label: t('Wake a model…'),
+      question: t('Which model is to be woken?'),
+      button: t('Wake'),
+      none: t('No model of this kernel is parked.'),
+      suits: model => model.state === 'parked'
+    },
+    {
+      id: Commands.trace,
+      change: 'trace',
+      label: t('Trace a model…'),
+      question: t('Which model is to be run once on zeros, and traced?'),
+      button: t('Trace'),
+      none: t('This kernel has no model yet.'),
+      suits: () => true
+    },
+    {
+      id: Commands.drop,
+      change: 'drop',
+      label: t('Drop a model…'),
+      question: t('Which model is to be dropped for good?'),
+      button: t('Drop it'),
+      none: t('This kernel has no model yet.'),
+      suits: () => true
+    }
+  ];
+}
+
+/** Add the commands that change one model of the kernel in front, which they ask for. */
+export function addModelCommands(host: Host): void {
+  for (const deed of deeds()) {
+    host.app.commands.addCommand(deed.id, {
+      label: deed.label,
+      caption: magic(deed.change, 'NAME'),
+      isEnabled: () => inFront(host)?.presence === 'there',
+      execute: async () => {
+        const connection = inFront(host);
+        if (connection === null) return;
+        try {
+          await pickAndDo(deed, connection);
+        } catch (error) {
+          await showErrorMessage(deed.label, reason(error));
+        }
+      }
+    });
+  }
+}
+
+function inFront({ documents, connections }: Host): Connection | null {
+  const kernel = documents.session?.session?.kernel ?? null;
+  return kernel === null ? null : connections.of(kernel);
+}
+
+async function pickAndDo(deed: Deed, { store }: Connection): Promise<void> {
+  const { result } = await store.request('snapshot');
+  const models = result.models.filter(deed.suits);
+  if (models.length === 0) {
+    Notification.info(deed.none, { autoClose: SHOWN_MS });
+    return;
+  }
+  const { value } = await InputDialog.getItem({
+    title: deed.question,
+    label: t('As in a cell: {line}', { line: magic(deed.change, 'NAME') }),
+    items: models.map(({ name }) => name),
+    okLabel: deed.button
+  });
+  if (value === null) return;
+  const { said } = await store.request(deed.change, { model: value });
+  Notification.success(said ?? t('{line}: done.', { line: magic(deed.change, value) }), {
+    autoClose: SHOWN_MS
+  });
+}
