@@ -1,4 +1,4 @@
-"""Who looks, and how often they wish to be sent something."""
+"""Who is sent snapshots, and for how long."""
 
 from __future__ import annotations
 
@@ -6,62 +6,67 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tfmagic.panel import audience
 from tfmagic.panel.audience import Audience
 from tfmagic.panel.sampler import ASLEEP_S, sampler
+from tfmagic.panel.snapshot import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def audience() -> Iterator[Audience]:
-    made = Audience(lambda _: None, heard_while_busy=True)
-    yield made
-    made.look_away()
+def sent() -> list[dict[str, Any]]:
+    return []
 
 
-def ask(audience: Audience, **message: Any) -> Any:
-    replies: list[Any] = []
-    audience.receive({"id": "7", **message}, replies.append)
-    (only,) = replies
-    return only
+@pytest.fixture
+def pages(sent: list[dict[str, Any]]) -> Iterator[Audience]:
+    pages = Audience(sent.append, heard_while_busy=True)
+    yield pages
+    pages.look_away()
 
 
-def watch(audience: Audience, page: str, **fields: Any) -> Any:
-    return ask(audience, request="watch", looking=True, page=page, **fields)
+def tell(pages: Audience, page: str, *, looking: bool) -> None:
+    pages.receive({"id": "7", "request": "watch", "page": page, "looking": looking}, lambda _: None)
 
 
-def test_of_the_pages_that_look_the_shortest_wish_counts(audience: Audience) -> None:
-    assert watch(audience, "a", interval_s=30)["ok"]
-    assert sampler().interval_s == 30
-    watch(audience, "b", interval_s=0.5)
-    assert sampler().interval_s == 0.5
-    ask(audience, request="watch", looking=False, page="b")
-    assert sampler().interval_s == 30
-    # Who has no wish wants what is set in the kernel.
-    watch(audience, "c")
-    assert sampler().interval_s == sampler().watched_s
-    audience.look_away()
-    assert sampler().interval_s == ASLEEP_S
+def is_awake() -> bool:
+    return sampler().interval_s != ASLEEP_S
 
 
-def test_a_page_may_change_its_wish(audience: Audience) -> None:
-    watch(audience, "a", interval_s=30)
-    watch(audience, "a", interval_s=7)
-    assert sampler().interval_s == 7
-    watch(audience, "a")
-    assert sampler().interval_s == sampler().watched_s
+def test_the_sampler_sleeps_once_the_last_page_has_looked_away(pages: Audience) -> None:
+    tell(pages, "a", looking=True)
+    tell(pages, "b", looking=True)
+    tell(pages, "a", looking=False)
+    assert is_awake()
+    tell(pages, "b", looking=False)
+    assert not is_awake()
 
 
-@pytest.mark.parametrize("wish", [0, 0.01, 61, -1, True, "5", float("nan"), float("inf"), [1], {"s": 1}])
-def test_a_wish_that_is_no_interval_is_refused(audience: Audience, wish: object) -> None:
-    answer = watch(audience, "a", interval_s=wish)
-    assert not answer["ok"]
-    assert "from 0.1 to 60, got" in answer["error"]
-    assert sampler().interval_s == ASLEEP_S
+def test_a_page_that_was_closed_without_a_word_is_sent_nothing_more(
+    pages: Audience, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(pages, "a", looking=True)
+    pages.push(snapshot())
+    assert sent
+    monkeypatch.setattr(audience, "_LEASE_S", -1.0)
+    # The sampler's own thread may have sent one meanwhile.
+    pages.push(snapshot())
+    before = len(sent)
+    pages.push(snapshot())
+    assert len(sent) == before
+    assert not is_awake()
 
 
-def test_it_is_known_that_a_page_shows_its_sidebar(audience: Audience) -> None:
-    assert not audience.revealed.is_set()
-    assert ask(audience, request="revealed")["ok"]
-    assert audience.revealed.is_set()
+def test_a_page_that_says_anything_but_true_is_not_looking(pages: Audience) -> None:
+    for looking in (1, "true", None, [True]):
+        pages.receive({"id": "7", "request": "watch", "page": "a", "looking": looking}, lambda _: None)
+    assert not is_awake()
+
+
+def test_no_more_than_a_hundred_pages_are_remembered(pages: Audience) -> None:
+    for number in range(1000):
+        tell(pages, f"page {number}", looking=True)
+    assert len(pages._seen_s) == 100
+    assert "page 999" in pages._seen_s

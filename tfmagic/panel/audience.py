@@ -80,7 +80,7 @@ class Audience:
         """
         # Pages that went without a word make room, the one first that has been silent for longest.
         self._seen_s.pop(page, None)
-        for silent in list(self._seen_s)[: len(self._seen_s) - _PAGES + 1]:
+        for silent in list(self._seen_s)[: max(0, len(self._seen_s) + 1 - _PAGES)]:
             self._forget(silent)
         wished_before_s = self._wished_s.get(page)
         self._seen_s[page] = time.monotonic()
