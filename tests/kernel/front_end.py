@@ -64,6 +64,8 @@ def busy(kernel: Kernel) -> Iterator[None]:
 
     request = kernel.send("print('begun', flush=True)\nwhile True: pass")
     wait()
-    yield
-    kernel.manager.interrupt_kernel()
+    try:
+        yield
+    finally:
+        kernel.manager.interrupt_kernel()
     assert kernel._reply_to(request, time.monotonic() + PATIENCE_S)["ename"] == "KeyboardInterrupt"

@@ -82,7 +82,9 @@ def test_10_000_malformed_requests_break_nothing_and_run_nothing(kernel: Kernel,
     assert rss_bytes(kernel) - before < 50e6
     with busy(kernel):
         answers += send(page, roll, 100)
-        assert page.ask("snapshot")["ok"]
+        # Some of those before may still be being answered.
+        while not (answer := page.ask("snapshot"))["ok"]:
+            assert "too many requests at once" in answer["error"]
     # Each that was refused was refused for a reason, and not for an error of the kernel's side.
     refused = [answer["error"] for answer in answers if not answer["ok"]]
     assert len(refused) > 5000
