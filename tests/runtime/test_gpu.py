@@ -39,7 +39,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(gpu, "search_path", lambda: [str(tmp_path / "lib"), str(tmp_path / "absent")])
     monkeypatch.setattr(gpu, "loader_cache", dict)
     monkeypatch.setattr(gpu, "_SYSTEM", ())
-    monkeypatch.setattr(gpu, "_devices", list)
+    monkeypatch.setattr(gpu, "gpu_files", list)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tmp_path
 
@@ -50,7 +50,7 @@ def add(folder: Path, *names: str) -> None:
 
 
 def device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "_devices", lambda: ["/dev/nvidia0"])
+    monkeypatch.setattr(gpu, "gpu_files", lambda: ["/dev/nvidia0"])
 
 
 def test_what_tensorflow_was_built_with_is_what_it_says_itself() -> None:

@@ -77,6 +77,21 @@ def test_what_matters_is_kept_and_passes_unchanged() -> None:
     assert [one.partition("] ")[2] for one in stderr.splitlines()] == ["bad", "OOM", "", "Check failed: a"]
 
 
+def test_that_there_is_no_gpu_where_there_is_none_is_in_the_log_alone() -> None:
+    code = """
+        from tfmagic.runtime import native_log as module
+        module.gpu_files = lambda: {files}
+        log.choose("capture")
+        write(line("E", "failed call to cuInit: UNKNOWN ERROR (303)"), b"end")
+        log.stop()
+        say([(one["severity"], one["text"]) for one in log.record(errors=True)["entries"]])
+    """
+    for files, shown in (("[]", False), ("['/dev/nvidia0']", True)):
+        said, stderr = ok(code.format(files=files))
+        assert said == [["error", "failed call to cuInit: UNKNOWN ERROR (303)"]]
+        assert ("cuInit" in stderr, stderr.endswith("end")) == (shown, True)
+
+
 def test_pass_shows_every_line_and_off_leaves_them_alone() -> None:
     said, stderr = ok("""
         log.choose("capture")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.runtime.elf import NoElfError, read_elf
+from tfmagic.runtime.gpu_files import gpu_files
 from tfmagic.runtime.loader_settings import search_path
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
         "searched": there,
         "absent_folders": len(folders) - len(there),
         "driver": driver,
-        "device_files": _devices(),
+        "device_files": gpu_files(),
         "in_use": in_use,
     }
     record["answer"] = _answer(record, build, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -178,11 +179,6 @@ def _of_the_libraries(record: GpuRecord) -> str:
     return (
         "driver, GPU and every library are here, and TensorFlow has made no device of a GPU: %tf_runtime log says why"
     )
-
-
-def _devices() -> list[str]:
-    # The last one is Windows' GPU in WSL2.
-    return [*sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*")), *map(str, Path("/dev").glob("dxg"))]
 
 
 def _text(value: object) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
 from tfmagic.errors import SettingError, did_you_mean
+from tfmagic.runtime.gpu_files import gpu_files
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.log_entries import LogEntries, LogRecord, LogSummary
 from tfmagic.runtime.native_lines import is_ours, messages
@@ -28,6 +29,7 @@ Mode = Literal["capture", "pass", "off"]
 _STDERR = 2
 _SETTLE_S = 0.2
 _WAY_S = 60.0
+_NO_GPU = "failed call to cuInit"
 
 
 def nobodys(time_s: float) -> tuple[str, ...]:
@@ -187,7 +189,7 @@ class NativeLog:
         self._entries.add(message, came_s, ", ".join(self.whose(came_s)) or None)
         if self.mode == "off":
             return message.severity != "info" or message.matters
-        return self.mode == "pass" or message.matters
+        return self.mode == "pass" or (message.matters and not _is_of_no_gpu(message))
 
     def pass_on(self, data: bytes) -> None:
         """Write to stderr what has been heard already."""
@@ -196,6 +198,15 @@ class NativeLog:
             return
         while data:
             data = data[os.write(_STDERR, data) :]
+
+
+def _is_of_no_gpu(message: Message) -> bool:
+    """Return whether it only says that CUDA finds no GPU, on a machine that has none.
+
+    TensorFlow calls that an error, at the first run of every process. It is one in
+    the log, and `%tf_runtime libraries` has the answer in words.
+    """
+    return _NO_GPU in message.text and not gpu_files()
 
 
 def _of_a_child(thread: int | None) -> bool:
