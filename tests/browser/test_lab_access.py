@@ -134,7 +134,7 @@ def choose(page: Page, command: str) -> None:
 
 def test_models_are_parked_and_dropped_by_keyboard_alone_and_the_focus_is_never_lost(page: Page) -> None:
     dress(page, THEMES[0])
-    choose(page, "TensorFlow: show the sidebar")
+    choose(page, "Show the TensorFlow sidebar")
     go_to(page, "Park")
     page.keyboard.press("Enter")
     model_of(sidebar(page), "one").get_by_role("button", name="Wake").wait_for()
@@ -154,7 +154,7 @@ def test_models_are_parked_and_dropped_by_keyboard_alone_and_the_focus_is_never_
 
 def test_the_tabs_of_the_panel_are_chosen_by_keyboard_alone(page: Page) -> None:
     dress(page, THEMES[0])
-    choose(page, "TensorFlow: open the panel")
+    choose(page, "Open the TensorFlow panel")
     go_to(page, "Overview")
     page.keyboard.press("Home")
     for tab in (*TABS[1:], TABS[0]):
