@@ -29,7 +29,7 @@ def submenu(page: Page) -> None:
     """Open the menu of the kernel at what is ours."""
     page.locator(".lm-MenuBar-item", has_text="Kernel").click()
     page.locator(".lm-Menu-item", has_text="TensorFlow").hover()
-    page.locator(".lm-Menu-item", has_text="Drop a model").wait_for()
+    page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").wait_for()
 
 
 def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -> None:
@@ -43,14 +43,14 @@ def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -
     dialog = page.get_by_role("dialog")
     for item, button, state in (("Park", "Park", "parked"), ("Wake", "Wake", "ready")):
         submenu(page)
-        page.locator(".lm-Menu-item", has_text=f"{item} a model").click()
+        page.locator(".lm-Menu-item", has_text=f"{item} a TensorFlow model").click()
         dialog.get_by_text(f"%tf_model {item.lower()} NAME").wait_for()
         if item == "Park":
             dialog.get_by_role("combobox").select_option("two")
         dialog.get_by_role("button", name=button).click()
         model_of(sidebar(page), "two").get_by_text(state).first.wait_for()
     submenu(page)
-    page.locator(".lm-Menu-item", has_text="Drop a model").click()
+    page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
     dialog.get_by_role("combobox").select_option("one")
     dialog.get_by_role("button", name="Drop it").click()
     model_of(sidebar(page), "one").wait_for(state="detached")

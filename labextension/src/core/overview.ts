@@ -4,7 +4,7 @@ import { Gauge } from './gauge';
 import { h, setText } from './dom';
 import { section } from './section';
 import { t, tn } from './text';
-import { bytes, clock, count, seconds, share, span, unknown } from './units';
+import { bytes, clock, count, seconds, share, unknown } from './units';
 import type { Context, View } from './view';
 import type { Device, LibraryCounts, Snapshot } from './snapshot';
 
@@ -180,7 +180,7 @@ function loader(counts: LibraryCounts): [string, string, string?][] {
 
 function sampler({ sampler: { interval_s, tick_s, share: cost } }: Snapshot): string {
   const rhythm = t('It looks every {interval} while this panel is seen, and sleeps otherwise.', {
-    interval: interval_s === 1 ? t('second') : span(interval_s)
+    interval: interval_s === 1 ? t('second') : seconds(interval_s)
   });
   if (tick_s === null) return rhythm;
   const took = t('A look takes {tick}', { tick: seconds(tick_s) });

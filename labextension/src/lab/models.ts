@@ -25,7 +25,7 @@ function deeds(): Deed[] {
     {
       id: Commands.park,
       change: 'park',
-      label: t('Park a model…'),
+      label: t('Park a TensorFlow model…'),
       question: t('Which model is to be parked?'),
       button: t('Park'),
       none: t('No model here can be parked: one that runs, is parked already or is a live object cannot.'),
@@ -34,7 +34,7 @@ function deeds(): Deed[] {
     {
       id: Commands.wake,
       change: 'wake',
-      label: t('Wake a model…'),
+      label: t('Wake a TensorFlow model…'),
       question: t('Which model is to be woken?'),
       button: t('Wake'),
       none: t('No model of this kernel is parked.'),
@@ -43,7 +43,7 @@ function deeds(): Deed[] {
     {
       id: Commands.trace,
       change: 'trace',
-      label: t('Trace a model…'),
+      label: t('Trace a TensorFlow model…'),
       question: t('Which model is to be run once on zeros, and traced?'),
       button: t('Trace'),
       none: t('This kernel has no model yet.'),
@@ -52,7 +52,7 @@ function deeds(): Deed[] {
     {
       id: Commands.drop,
       change: 'drop',
-      label: t('Drop a model…'),
+      label: t('Drop a TensorFlow model…'),
       question: t('Which model is to be dropped for good?'),
       button: t('Drop it'),
       none: t('This kernel has no model yet.'),
