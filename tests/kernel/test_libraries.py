@@ -102,7 +102,7 @@ def test_what_a_cell_loads_is_noted_when_the_cell_ends(kernel: Kernel) -> None:
 def test_looking_before_tensorflow_is_there_imports_none(fresh: Kernel) -> None:
     fresh.ok("%load_ext tfmagic\nimport sys")
     text = fresh.ok("%tf_runtime libraries").text
-    assert re.search(r"^of TensorFlow +none$", text, re.MULTILINE)
+    assert re.search(r"^brought by TensorFlow +none$", text, re.MULTILINE)
     assert fresh.value("'tensorflow' in sys.modules") == "False"
 
 

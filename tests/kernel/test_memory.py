@@ -270,7 +270,11 @@ def test_reset_drops_everything_names_unsaved_training_and_the_kernel_goes_on(ke
     kernel.ok(BIG.format(name="big"))
     kernel.ok(BIG.format(name="still"))
     kernel.ok("%%tf_run big\nsession.run(w.assign(2.0 * tf.ones([5000, 5000])))[0, 0]")
-    said = kernel.ok("%tf_runtime reset").text
+    kernel.ok(f"{RSS}\nbefore = rss()")
+    said = kernel.ok("%tf_runtime reset\ngone = before - rss()").text
+    gave = re.search(r"(\d+) MB given back", said)
+    assert gave is not None, said
+    assert abs(int(gave[1]) * 1e6 - int(kernel.value("gone"))) < 20e6
     assert said.startswith("big was trained, and not saved since\ndropped: big, still (")
     assert kernel.ok("%tf_model").text.startswith("no models yet")
     kernel.ok(BIG.format(name="big"))

@@ -10,8 +10,9 @@ def test_nothing_but_load_imports_tensorflow() -> None:
         import sys
         from tfmagic.magics.runtime_magic import COMMANDS, run_line
         for verb in COMMANDS.keys() - {"load"}:
-            text = run_line(verb).text()
-            print(verb, "tensorflow" in sys.modules, text.splitlines()[0] if verb == "reset" else "")
+            shown = []
+            view = run_line(verb, shown.append) or shown[0]
+            print(verb, "tensorflow" in sys.modules, view.text().splitlines()[0] if verb == "reset" else "")
     """)
     assert all(line.split()[1] == "False" for line in lines), lines
     assert "reset False there was nothing to reset: TensorFlow is not imported yet" in lines

@@ -156,6 +156,12 @@ def test_a_model_that_a_run_would_change_is_not_run_on_zeros() -> None:
     assert placement(net)["known_from"] == "its last traced run"
 
 
+def test_a_run_on_zeros_is_called_one() -> None:
+    graph, _, _ = scale_graph(2.0)
+    for name, source in (("graph", graph), ("live", tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([])]))):
+        assert placement(models.add(name, source))["known_from"] == "one run on zeros"
+
+
 class Counting(tf.Module):
     """Counts its calls."""
 

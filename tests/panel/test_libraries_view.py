@@ -95,7 +95,7 @@ def test_every_figure_is_drawn() -> None:
     text = LibrariesPage(record()).text()
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "loaded 3, 2 MB on disk, unknown resident" in lines
-    assert "of TensorFlow 1, 5 B on disk, unknown resident" in lines
+    assert "brought by TensorFlow 1, 5 B on disk, unknown resident" in lines
     assert "since tfmagic was loaded 1 came, 0 went" in lines
     assert "loads, unloads of the process 12, 3" in lines
     assert "when tfmagic was loaded 7, 0" in lines

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import psutil
 import pytest
 from making import printed
 
 from tfmagic.runtime.memory import available_bytes, container_limit, process_memory
+from tfmagic.runtime.runs import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +101,14 @@ def test_what_an_allocator_counts_grows_with_a_variable() -> None:
     assert 40_000_000 <= used_after - used < 80_000_000
     assert peak_after >= used_after
     assert peak_after > peak
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the parts are known on Linux alone")
+def test_the_private_part_is_of_the_same_time_as_the_whole() -> None:
+    before = process_memory(anew=True)["private_bytes"]
+    array = np.ones(25_000_000)
+    wait_until(lambda: (process_memory()["private_bytes"] or 0) - (before or 0) > 0.9 * array.nbytes, 5)
+    after = process_memory()["private_bytes"]
+    assert before is not None
+    assert after is not None
+    assert after - before > 0.9 * array.nbytes

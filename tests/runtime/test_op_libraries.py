@@ -5,6 +5,7 @@ Every scenario runs in a Python of its own: a library stays for the life of a pr
 
 from __future__ import annotations
 
+import _ctypes
 import json
 import shutil
 import subprocess
@@ -180,6 +181,14 @@ def test_what_is_no_library_is_refused_in_one_line(tmp_path: Path) -> None:
     assert refusal("/dev/null") == "/dev/null is no file, expected a shared object (.so)"
     for file in (text, empty):
         assert refusal(file) == f"{file} is no shared object: it does not begin as one, or is cut short"
+
+
+def test_a_loaded_library_that_is_none_of_operations_is_not_taken_for_one() -> None:
+    file = _ctypes.__file__
+    with pytest.raises(OpLibraryError, match="is loaded already, and is no library of operations") as caught:
+        op_libraries().load(file)
+    assert len(str(caught.value).splitlines()) == 1
+    assert file not in [one["path"] for one in op_libraries().records()]
 
 
 def test_library_of_another_machine_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ class TfMagics(Magics):
     def tf_runtime(self, line: str) -> View | None:
         """Look at the one TensorFlow of this kernel, and give it back."""
         __tracebackhide__ = True
-        return runtime_magic.run_line(line)
+        return runtime_magic.run_line(line, _show)
 
     @no_var_expand
     @line_magic

@@ -64,13 +64,20 @@ def help_text() -> str:
     return "\n\n".join(command.help() for command in COMMANDS.values())
 
 
-def run_line(line: str) -> View:
-    """Do what a ``%tf_runtime`` line says, and return what is to be shown.
+def run_line(line: str, show: Callable[[View], None]) -> View | None:
+    """Do what a ``%tf_runtime`` line says.
 
     Parameters
     ----------
     line
         What follows the magic's name.
+    show
+        Displays a view at once, for verbs that do something.
+
+    Returns
+    -------
+    View or None
+        The result of a verb that only looks, or has something to use.
     """
     __tracebackhide__ = True
     words = list(split(line).words)
@@ -86,7 +93,11 @@ def run_line(line: str) -> View:
     if parsed.rest and verb not in _TAKE_WORDS:
         msg = f"{' '.join(parsed.rest)!r} was not expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
-    return _VERBS[verb](parsed)
+    view = _VERBS[verb](parsed)
+    if verb == "reset":
+        show(view)
+        return None
+    return view
 
 
 def _summary(_: Parsed) -> View:

@@ -114,6 +114,11 @@ class Placement:
         The model's.
     eager
         Whether the variables tell themselves where they are.
+
+    Attributes
+    ----------
+    known_from
+        Which run that was.
     """
 
     def __init__(
@@ -145,6 +150,7 @@ class Placement:
         self.operations.sort(key=lambda one: (not one["moved"], -(one["share"] or 0.0)))
         self.variables = [_variable(one, operations, asked, eager=eager) for one in variables]
         self.devices = _by_device(self.operations, self.variables)
+        self.known_from = "its last traced run"
         self.moved = sum(one["moved"] for one in (*self.operations, *self.variables))
 
     def record(self, model: str, most: int | None = None) -> PlacementRecord:
@@ -152,7 +158,7 @@ class Placement:
         return {
             "schema": 1,
             "model": model,
-            "known_from": "its last traced run",
+            "known_from": self.known_from,
             "note": None,
             "devices": self.devices,
             "operations": self.operations[:most],

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tfmagic.model.placement import PlacementRecord
     from tfmagic.model.signature import Signature
 
+_ON_ZEROS = "one run on zeros"
+
 
 def zeros_for(model: Model, advice: str) -> dict[str, Any]:
     """Return an array of zeros for each input that a call needs, with 1 for every free size.
@@ -96,6 +98,7 @@ def trial(model: Model) -> None:
         zeros = zeros_for(model, "where a live object runs is told by a run on zeros")
         with model.turn.taken(call=True):
             model.placement = workers().call(partial(_live, model.name, mode, model.signature(), zeros))
+            model.placement.known_from = _ON_ZEROS
         return
     zeros = zeros_for(model, advice)
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
@@ -106,6 +109,8 @@ def trial(model: Model) -> None:
     request, patience = model.asked(zeros, {}), patience_of(None)
     # None of the person's calls: their number and their times stay as they are.
     waited_for(model, lambda: model.answer(request, patience=patience, trace=True, counted=False), patience)
+    if model.placement is not None:
+        model.placement.known_from = _ON_ZEROS
 
 
 def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:

@@ -71,7 +71,7 @@ class LibrariesPage(View):
         age = record["resident_age_s"]
         return [
             ("loaded", f"{len(libraries)}, {_sizes(libraries)}"),
-            ("of TensorFlow", f"{len(of_tensorflow)}, {_sizes(of_tensorflow)}" if of_tensorflow else "none"),
+            ("brought by TensorFlow", f"{len(of_tensorflow)}, {_sizes(of_tensorflow)}" if of_tensorflow else "none"),
             ("since tfmagic was loaded", f"{len(record['since_load'])} came, {len(record['gone_since_load'])} went"),
             ("loads, unloads of the process", _counters_text(record["counters"])),
             ("when tfmagic was loaded", _counters_text(record["counters_at_load"])),

@@ -125,7 +125,9 @@ def dropped_text(record: DropRecord) -> str:
     back = f"{bytes_text(gave)} given back to the system" if gave > 0 else "the process is no smaller for it"
     lines = [f"dropped: {names} ({back}, it has {bytes_text(record['rss_bytes'])} now)"]
     lines.extend(
-        f"  {held['name']} ({held['kind']}) still holds memory of it" if held["kind"] else f"  {held['name']} may, too"
+        f"  {held['name']} ({held['kind']}) still holds memory of it"
+        if held["kind"]
+        else f"  {held['name']} may hold memory of it: it is too large to be searched through"
         for held in record["held"]
     )
     to_type = dict.fromkeys(held["release"] for held in record["held"] if held["release"])

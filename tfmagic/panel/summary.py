@@ -28,7 +28,10 @@ class Summary(View):
     def _runtime(self) -> Table:
         record = self.record
         process, versions, sampler = record["process"], record["versions"], record["sampler"]
-        parts = [f"{bytes_text(process['private_bytes'])} private", f"{bytes_text(process['shared_bytes'])} shared"]
+        parts = [
+            f"{bytes_text(process['private_bytes'])} private",
+            f"{bytes_text(process['shared_bytes'])} its part of what is shared",
+        ]
         limit = process["limit_bytes"]
         if limit is not None:
             parts.append(f"{bytes_text(process['limit_used_bytes'])} of the container's {bytes_text(limit)} used")
@@ -146,7 +149,7 @@ def _where(row: ModelRow) -> str:
 
 def _libraries(summary: LibrariesSummary) -> str:
     parts = [
-        f"{counted(summary['count'], 'shared object')}, {summary['of_tensorflow']} of TensorFlow",
+        f"{counted(summary['count'], 'shared object')}, {summary['of_tensorflow']} brought by TensorFlow",
         f"{summary['since_load']} since %load_ext",
     ]
     if summary["duplicates"]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Reading them walks all mappings, which takes 10 ms.
 _SHARES_AGE_S = 10.0
+# Sooner where the process is no longer as large as it was then, give or take this share.
+_SHARES_PAUSE_S = 1.0
+_SAME_SIZE = 0.02
 _CGROUP = Path("/sys/fs/cgroup")
 # From here on a limit is none: version 1 says so with the largest page-aligned number.
 _NO_LIMIT = 1 << 60
@@ -31,7 +34,8 @@ class ProcessMemoryRecord(TypedDict):
         Resident now.
     private_bytes, shared_bytes
         Its own part, and its share of what several processes have mapped (PSS less
-        the private part); sampled every ten seconds at most, unless asked for anew.
+        the private part); sampled every ten seconds, sooner where the process has
+        grown or shrunk by a fiftieth.
     limit_bytes, limit_used_bytes
         The container's limit, and what all of its processes use.
     available_bytes
@@ -54,14 +58,17 @@ class _Shares:
 
     def __init__(self) -> None:
         self.at_s = float("-inf")
+        self.rss = 0
         self.private: int | None = None
         self.shared: int | None = None
 
-    def look(self, *, anew: bool) -> None:
+    def look(self, rss: int, *, anew: bool) -> None:
+        """Sample, unless that was done a moment ago, or lately and the process is as large as then."""
         now = time.monotonic()
-        if not anew and now - self.at_s < _SHARES_AGE_S:
+        patience_s = _SHARES_AGE_S if abs(rss - self.rss) <= _SAME_SIZE * rss else _SHARES_PAUSE_S
+        if not anew and now - self.at_s < patience_s:
             return
-        self.at_s = now
+        self.at_s, self.rss = now, rss
         self.private = self.shared = None
         with contextlib.suppress(psutil.Error, AttributeError, OSError):
             full = psutil.Process().memory_full_info()
@@ -79,10 +86,11 @@ def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
         Whether the private and shared parts are sampled now, whatever that costs.
     """
     shares = once("memory shares", _Shares)
-    shares.look(anew=anew)
+    rss = rss_bytes()
+    shares.look(rss, anew=anew)
     limit, used = container_limit()
     return {
-        "rss_bytes": rss_bytes(),
+        "rss_bytes": rss,
         "private_bytes": shares.private,
         "shared_bytes": shares.shared,
         "limit_bytes": limit,

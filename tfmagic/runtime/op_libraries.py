@@ -185,6 +185,9 @@ class OpLibraries:
     def _of_the_person(self, file: str, loaded: LoadedFile) -> OpLibrary:
         from tfmagic.runtime.op_registrations import tried
 
+        if not loaded.uses_tensorflow:
+            msg = f"{file} is loaded already, and is no library of operations: it does not use TensorFlow"
+            raise OpLibraryError(msg)
         registrations = tried(file, _tensorflow_libraries())
         library = OpLibrary(file, loaded.arrival.at_s, "tf.load_op_library", registrations)
         self._known[loaded.path] = library

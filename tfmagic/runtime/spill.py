@@ -102,7 +102,10 @@ class Spill:
         except OSError as error:
             if isinstance(error, ParkError):
                 raise
-            msg = f"{self.path} cannot be read ({error.strerror or error})"
+            msg = (
+                f"{self.path}, where the values of a parked model were, cannot be read ({error.strerror or error}): "
+                "put it back, or drop the model and add it again"
+            )
             raise ParkError(msg) from error
 
     def remove(self) -> None:

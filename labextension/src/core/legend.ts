@@ -19,8 +19,8 @@ export function legendColumns(sampleOf: (id: string) => SVGElement): Column<Lege
   return [
     { id: 'line', title: t('Line'), text: row => row.label, draw: row => name(row, sampleOf) },
     { id: 'now', title: t('Then'), numeric: true, text: row => bytes(row.now) },
-    { id: 'lowest', title: t('Lowest'), numeric: true, text: row => bytes(row.lowest) },
-    { id: 'highest', title: t('Highest'), numeric: true, text: row => bytes(row.highest) }
+    { id: 'lowest', title: t('Lowest seen'), numeric: true, text: row => bytes(row.lowest) },
+    { id: 'highest', title: t('Highest seen'), numeric: true, text: row => bytes(row.highest) }
   ];
 }
 

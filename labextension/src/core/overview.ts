@@ -99,7 +99,7 @@ export class Overview implements View {
     );
     this.memory.set([
       [t('Private'), bytes(process.private_bytes), t('What would come back if this process ended')],
-      [t('Shared'), bytes(process.shared_bytes), t('Pages that other processes use too')],
+      [t('Shared'), bytes(process.shared_bytes), t('Its part of the pages that other processes use, too')],
       [t('Free inside malloc'), bytes(process.free_in_malloc_bytes), t('Given back with the next trim')],
       [t('Available'), bytes(process.available_bytes), t('What the machine or container could still give')],
       [t('Threads'), count(process.threads)],
@@ -160,7 +160,7 @@ function reported(count: number | null): string {
 
 function libraries(counts: LibraryCounts): string {
   return t(
-    '{total} shared objects are loaded, {tensorflow} of them TensorFlow’s; {since} came since tfmagic was loaded.',
+    '{total} shared objects are loaded, {tensorflow} of them brought by TensorFlow; {since} came since tfmagic was loaded.',
     {
       total: count(counts.count),
       tensorflow: count(counts.of_tensorflow),

@@ -40,7 +40,7 @@ export function operationTable(): DataTable<PlacedOperation> {
       {
         id: 'name',
         title: t('Operation'),
-        width: 4.5,
+        width: 7,
         code: true,
         text: row => row.name,
         sort: row => row.name
@@ -64,7 +64,7 @@ export function variableTable(): DataTable<PlacedVariable> {
       {
         id: 'name',
         title: t('Variable'),
-        width: 4.5,
+        width: 7,
         code: true,
         text: row => row.name,
         sort: row => row.name
