@@ -47,13 +47,6 @@ net.fit(np.ones((20_000, 64)), np.ones(20_000), epochs=1000, verbose=0)
 BUSY = {"python": "while True: pass", "native": NATIVE.strip(), "fit": FIT.strip()}
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    running = Lab(tmp_path_factory.mktemp("lab"))
-    yield running
-    running.stop()
-
-
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(viewport={"width": 1400, "height": 1100})

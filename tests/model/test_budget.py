@@ -80,6 +80,8 @@ def held(name: str) -> Any:
         ("1KB", {"memory": 1000}),
         ("3KiB", {"memory": 3072}),
         ("1TB", {"memory": 10**12}),
+        ("150 mb", {"memory": 150 * 10**6}),
+        ("1gib", {"memory": 2**30}),
         ("2GB,gpu:0=8GB", {"memory": 2 * 10**9, "GPU:0": 8 * 10**9}),
         ("gpu=8GB", {"GPU:0": 8 * 10**9}),
         ("GPU:12 = 8MB , cpu:1=1MB", {"GPU:12": 8 * 10**6, "CPU:1": 10**6}),

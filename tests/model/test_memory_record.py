@@ -12,6 +12,7 @@ from training import EAGER, LINEAR, NAMES, X
 from tfmagic import models
 from tfmagic.model.memory import memory_record
 from tfmagic.panel.memory import MemoryPage
+from tfmagic.panel.snapshot import snapshot
 from tfmagic.panel.view import ModelPage
 
 if TYPE_CHECKING:
@@ -84,3 +85,13 @@ def test_what_a_live_objects_run_takes_is_unknown_traced_or_not() -> None:
     assert shown() == (None, "unknown")
     model.run(X, trace=True)
     assert shown() == (None, "unknown")
+
+
+def test_what_a_model_holds_is_nothing_while_it_is_parked_and_its_size_stays() -> None:
+    model = add_cell("net", LINEAR, NAMES).model
+    (record,), (row,) = memory_record()["models"], snapshot()["models"]
+    size = (record["weights_bytes"] or 0) + (record["constants_bytes"] or 0)
+    assert record["held_bytes"] == row["held_bytes"] == row["size_bytes"] == size > 0
+    model.park()
+    (record,), (row,) = memory_record()["models"], snapshot()["models"]
+    assert (record["held_bytes"], row["held_bytes"], row["size_bytes"]) == (0, 0, size)

@@ -184,7 +184,9 @@ def test_a_file_cut_while_it_is_read_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone_is_one_line(tmp_path: Path) -> None:
-    assert "cannot be read (No such file" in read_and_refused(Spill(tmp_path / "gone"))
+    said = read_and_refused(Spill(tmp_path / "gone"))
+    assert "cannot be read (No such file" in said
+    assert said.endswith("put it back, or drop the model and add it again")
 
 
 def test_a_write_that_fails_leaves_the_former_file_and_nothing_beside_it(tmp_path: Path) -> None:
