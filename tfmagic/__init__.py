@@ -17,6 +17,7 @@ __all__ = [
     "TfMagicError",
     "__version__",
     "compare",
+    "doctor",
     "load_ipython_extension",
     "models",
     "open_session",
@@ -29,6 +30,7 @@ __all__ = [
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from tfmagic.checkup.page import doctor
     from tfmagic.errors import TfMagicError
     from tfmagic.model.comparing import compare
     from tfmagic.model.registry import Models
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "Panel": ("tfmagic.panel.making", "panel"),
     "TfMagicError": ("tfmagic.errors", "TfMagicError"),
+    "doctor": ("tfmagic.checkup.page", "doctor"),
     "snapshot": ("tfmagic.panel.snapshot", "snapshot"),
 }
 _WITH_TENSORFLOW = {
@@ -60,7 +63,10 @@ def __getattr__(name: str) -> Any:
     """Make a public name when it is first asked for (PEP 562)."""
     if name == "models":
         from tfmagic.model.registry import the_models
+        from tfmagic.runtime.policy import memory_policy
 
+        # Now, and not when the first model is added: the graph that it is made of may have taken memory by then.
+        memory_policy().apply()
         return the_models()
     place = _LAZY.get(name) or _WITH_TENSORFLOW.get(name)
     if place is None:

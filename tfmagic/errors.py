@@ -31,6 +31,10 @@ class NameTakenError(TfMagicError, ValueError):
     """A model's name that is reserved, impossible, or in use."""
 
 
+class ImpossibleNameError(NameTakenError):
+    """A name that no model can have, whether it is taken or not."""
+
+
 class SourceError(TfMagicError, ValueError):
     """A source that is missing, damaged, or no model."""
 

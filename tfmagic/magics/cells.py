@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.model.lingering import lingering
 from tfmagic.model.registry import the_models
 from tfmagic.model.still_held import still_held
 from tfmagic.panel.sampler import sampler
@@ -46,6 +47,7 @@ def between_cells() -> None:
         return
     if not any(model.state in {"running", "stopping"} for model in the_models().present()):
         memory_policy().trim()
+        lingering().look()
 
 
 def look() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import UsageLineError, did_you_mean
+from tfmagic.errors import UsageLineError, near_to
 from tfmagic.magics.destination import destination
 from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
 from tfmagic.magics.options import Command, Option, Parsed, parse
 from tfmagic.magics.source import resolve
-from tfmagic.model.names import VERBS
+from tfmagic.model.names import NAMES_ARE, VERBS
 from tfmagic.model.options import Options
-from tfmagic.model.registry import the_models
+from tfmagic.model.registry import check_model_name, the_models
 from tfmagic.panel.code import Code
 from tfmagic.panel.sentences import (
     added_text,
@@ -49,10 +49,12 @@ COMMANDS: dict[str, Command] = {
             Option("--tags", "the tag set of a SavedModel", "T,T", "tags"),
             *_ENDS,
             Option("--lazy", "load at first use"),
-            Option("--warm", "run once now, so that the first call is a fast one"),
+            Option("--warm", "run now, and find out how it runs the quickest, so that the first call is a fast one"),
             Option("--unsafe", "let a file run Python, and touch files other than its own assets"),
             Option("--copy", "give a live object a graph of its own instead of sharing: fast, independent weights"),
             Option("--frozen", "keep a frozen graph's constants as constants: large ones are otherwise variables"),
+            Option("--compile", "have XLA make machine code of it, for each shape of input; says how long it took"),
+            Option("--executor", "whose thread runs it: caller or pool (default: what is quicker)", "E", "executor"),
             Option("--objects", "classes of a Keras file (default: the notebook's): [MyLayer]", "EXPR", "expression"),
         ),
     ),
@@ -181,7 +183,8 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     if parsed.help:
         return Sentence(CELL.help())
     if len(parsed.rest) != 1:
-        msg = f"one name was expected, for the model that this cell builds: {CELL.usage}"
+        more = f" ({NAMES_ARE})" if parsed.rest else ""
+        msg = f"one name was expected, for the model that this cell builds: {CELL.usage}{more}"
         raise UsageLineError(msg)
     require_tensorflow()
     admission = the_models().admit(
@@ -204,7 +207,8 @@ def _show_named(word: str, more: list[str]) -> View:
     if word in VERBS:
         msg = f"%tf_model {word} is not in this version (it has: {', '.join(COMMANDS)})"
         raise UsageLineError(msg)
-    msg = f"%tf_model has no verb or model {word!r}{did_you_mean(word, [*COMMANDS, *models])}"
+    verbs = f": its verbs are {', '.join(COMMANDS)}, and %tf_model --help says what they do"
+    msg = f"%tf_model has no verb or model {word!r}{near_to(word, [*COMMANDS, *models]) or verbs}"
     raise UsageLineError(msg)
 
 
@@ -233,6 +237,8 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
         raise UsageLineError(msg)
     name, *source = parsed.rest
+    # Before the source: of two words too many the second would be what is missed.
+    check_model_name(name)
     text = " ".join(source)
     models = the_models()
     require_tensorflow()
@@ -303,6 +309,8 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
         copy=parsed.flag("copy"),
         objects=objects,
         frozen=parsed.flag("frozen"),
+        executor=parsed.text("executor"),
+        compile=parsed.flag("compile"),
     )
 
 

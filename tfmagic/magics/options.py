@@ -13,7 +13,7 @@ from tfmagic.errors import UsageLineError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["", "device", "ends", "expression", "out", "path", "signature", "tags", "tensors"]
+Kind = Literal["", "device", "ends", "executor", "expression", "out", "path", "signature", "tags", "tensors"]
 """What an option's value is."""
 
 _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")

@@ -42,7 +42,7 @@ def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
     if parsed.help:
         return Sentence(COMMAND.help())
     if parsed.rest:
-        msg = f"{' '.join(parsed.rest)!r} was not expected: {COMMAND.usage}"
+        msg = f"{' '.join(parsed.rest)!r} was not expected: type %tf_panel, or %tf_panel --sidebar"
         raise UsageLineError(msg)
     if parsed.flag("sidebar"):
         if reveal_sidebar(shell):

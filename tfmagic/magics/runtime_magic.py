@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import UsageLineError, did_you_mean
+from tfmagic.errors import UsageLineError, near_to
 from tfmagic.magics.line import split
 from tfmagic.magics.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
@@ -85,7 +85,8 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
         return Sentence(help_text())
     verb = words.pop(0) if words else "summary"
     if verb not in COMMANDS:
-        msg = f"%tf_runtime has no {verb!r}{did_you_mean(verb, COMMANDS)}"
+        verbs = f": it has {', '.join(COMMANDS)}, and %tf_runtime --help says what they do"
+        msg = f"%tf_runtime has no {verb!r}{near_to(verb, COMMANDS) or verbs}"
         raise UsageLineError(msg)
     parsed = parse(words, COMMANDS[verb])
     if parsed.help:

@@ -15,6 +15,7 @@ from tfmagic.model.fetches import outputs_given, require
 from tfmagic.model.inputs import bind
 from tfmagic.model.life import Life
 from tfmagic.model.placement import placement_in
+from tfmagic.model.quick import QuickCall, quick_call
 from tfmagic.model.request import Request
 from tfmagic.model.result import Result
 from tfmagic.model.shortage import shortage
@@ -24,6 +25,7 @@ from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native_log import native_log
 from tfmagic.runtime.patience import Patience
+from tfmagic.runtime.session import KernelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,6 +58,9 @@ class Answers(Life):
     def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
         super().__init__(name, source, options, turn)
         self._calls = Calls()
+        self._quick: dict[tuple[str | None, str | tuple[str, ...] | None], QuickCall] = {}
+        self._session = KernelSession()
+        self._shortage = shortage()
         self._trace: Trace | None = None
         self.placement: Placement | None = None
         self.row: tuple[object, Any] | None = None
@@ -121,6 +126,64 @@ class Answers(Life):
             require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
         return Request(self.name, mode, chosen, bound, fetches)
 
+    def quickly(
+        self,
+        value: Any,
+        inputs: Mapping[str, Any],
+        fetch: Sequence[str] | str | None,
+        signature: str | None,
+    ) -> Mapping[str, Any] | None:
+        """Make a call that is like one that was made before; None where it has to be looked at.
+
+        The parameters are those of `run`, with the named inputs as a mapping.
+        """
+        __tracebackhide__ = True
+        try:
+            quick = self._quick.get((signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)))
+        except TypeError:
+            return None
+        mode = self._mode
+        if quick is None or mode is None or quick.mode() is not mode or self._dropped:
+            return None
+        arrays = quick.arrays(value, inputs)
+        if arrays is None:
+            return None
+        self.used_at_s = time.monotonic()
+        self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
+        began = time.perf_counter()
+        try:
+            outputs = self._session.call(mode.graph, quick.feeds, quick.fetches, arrays)
+        except Exception as error:
+            if self._dropped:
+                # Cancelled by drop: the session says only that it was closed.
+                raise self._gone() from error
+            if self._mode is not mode:
+                # Parked since, with its graph.
+                return None
+            self._calls.failed(began, error)
+            raise
+        self._calls.ended(began)
+        return dict(zip(quick.names, outputs, strict=True))
+
+    def asked_and_answered(
+        self,
+        value: Any,
+        inputs: Mapping[str, Any],
+        fetch: Sequence[str] | str | None,
+        signature: str | None,
+    ) -> Result:
+        """Make a call, and remember how the next one like it is made.
+
+        The parameters are those of `run`, with the named inputs as a mapping.
+        """
+        __tracebackhide__ = True
+        request = self.asked(value, inputs, fetch=fetch, signature=signature)
+        result = self.answer(request)
+        quick = quick_call(request, fetch)
+        if quick is not None:
+            self._quick[signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)] = quick
+        return result
+
     def answer(
         self,
         request: Request,
@@ -147,7 +210,7 @@ class Answers(Life):
         """
         __tracebackhide__ = True
         self.used_at_s = time.monotonic()
-        shortage().before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
+        self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
@@ -199,7 +262,7 @@ class Answers(Life):
             mode = self.mode_now()
             room = mode.room
             if mode.graph is not None:
-                hosted(mode.graph).changed = True
+                hosted(mode.graph).history.changed = True
             here = Errand()
             self._cells[here] = None
             try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfmagic.errors import InputError, SourceError
+from tfmagic.model.ahead import Ahead
 from tfmagic.model.inputs import checked
 from tfmagic.model.result import Result
 from tfmagic.model.rows import Rows
@@ -69,6 +70,7 @@ class Batches:
                 shape = request.static_shape(own)
                 if shape is not None and (not shape or shape[0] is not None):
                     raise not_rows(request.model, name, shape)
+        self._ahead = Ahead(self.feeds, self.spans())
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first row of each batch, and the row after its last; one of no rows for an empty input."""
@@ -81,6 +83,10 @@ class Batches:
         # Converted anew for each batch: a buffer that was fed may have become a variable's own memory.
         whole = {spec.name: checked(self._request.model, spec, value) for spec, value in self._whole}
         return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
+
+    def take(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
+        """Return what `feeds` does, and have the next batch made while this one runs."""
+        return self._ahead.take(start, stop)
 
     def check(self) -> None:
         """Look at every batch, so that one that does not fit is found before any runs.
@@ -111,7 +117,7 @@ class Batches:
 
 
 class Parts:
-    """The outputs of the batches that have ended.
+    """The outputs of the batches that have ended, each written into one array.
 
     Parameters
     ----------
@@ -122,17 +128,18 @@ class Parts:
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self._spans = spans
         self._total = spans[-1][1]
-        # One list, and each batch added to it in one step: an interrupt never finds half of one.
-        self._outputs: list[Mapping[str, Mapping[str, Any]]] = []
+        # Counted last, in one step: an interrupt never finds half a batch.
+        self._done = 0
+        self._joined: dict[str, dict[str, Any]] = {}
 
     def __len__(self) -> int:
         """Return how many batches have ended."""
-        return len(self._outputs)
+        return self._done
 
     @property
     def text(self) -> str:
         """Which rows have been done; empty before the first batch has ended."""
-        return rows_text(0, self._spans[len(self) - 1][1], self._total) if self._outputs else ""
+        return rows_text(0, self._spans[self._done - 1][1], self._total) if self._done else ""
 
     def add(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
         """Take the outputs of the next batch, by model name.
@@ -142,21 +149,36 @@ class Parts:
         SourceError
             For an output that cannot be joined to those of other batches.
         """
-        if len(self._spans) > 1:
+        if len(self._spans) == 1:
+            self._joined = {model: dict(named) for model, named in outputs.items()}
+        else:
+            start, stop = self._spans[self._done]
             for model, named in outputs.items():
                 for name, value in named.items():
                     self._check(model, name, value)
-        self._outputs.append(outputs)
+                    self._array(model, name, value)[start:stop] = value
+        self._done += 1
+
+    def _array(self, model: str, name: str, value: Any) -> Any:
+        """Return the array that an output is written into, made with its first batch."""
+        arrays = self._joined.setdefault(model, {})
+        array = arrays.get(name)
+        if array is None or (not self._done and array.dtype != value.dtype):
+            array = arrays[name] = np.empty((self._total, *value.shape[1:]), value.dtype)
+        elif array.dtype != value.dtype:
+            array = arrays[name] = array.astype(np.result_type(array.dtype, value.dtype))
+        return array
 
     def _check(self, model: str, name: str, value: Any) -> None:
-        start, stop = self._spans[len(self)]
+        start, stop = self._spans[self._done]
         shape = value.shape if isinstance(value, (np.ndarray, np.generic)) else None
         if not shape or shape[0] != stop - start:
             raise not_rows(model, name, shape, stop - start)
-        before = self._outputs[0][model][name].shape if self._outputs else shape
+        before = (stop - start, *self._joined[model][name].shape[1:]) if self._done else shape
         if before[1:] != shape[1:]:
+            first = (self._spans[0][1] - self._spans[0][0], *before[1:])
             msg = (
-                f"{model}: output {name!r} is {shape_text(before)} in the first batch and {shape_text(shape)} in "
+                f"{model}: output {name!r} is {shape_text(first)} in the first batch and {shape_text(shape)} in "
                 f"{rows_text(start, stop, self._total)}, which cannot be joined: run it without batches, "
                 "or --fetch other outputs"
             )
@@ -164,14 +186,18 @@ class Parts:
 
     def joined(self) -> dict[str, Result]:
         """Return each model's outputs so far, joined on the first axis; empty before the first batch has ended."""
-        done = list(self._outputs)
+        done = self._done
         if not done:
             return {}
-        if len(done) == 1:
-            return {model: Result(outputs) for model, outputs in done[0].items()}
+        if len(self._spans) == 1:
+            return {model: Result(named) for model, named in self._joined.items()}
+        rows = self._spans[done - 1][1]
         return {
-            model: Result({name: np.concatenate([outputs[model][name] for outputs in done]) for name in names})
-            for model, names in done[0].items()
+            # Of some batches a copy, so that the room for the others goes.
+            model: Result(
+                {name: array if rows == self._total else array[:rows].copy() for name, array in named.items()}
+            )
+            for model, named in self._joined.items()
         }
 
 

@@ -39,16 +39,24 @@ class Calls:
         began = time.perf_counter()
         try:
             yield
-        except (StoppedError, MemoryBudgetError):
-            # Ended from elsewhere, or not begun for want of room: no error of the model's.
+        except BaseException as error:
+            self.failed(began, error)
             raise
-        except Exception as error:
-            self.last_error = first_line(error)
-            raise
-        finally:
-            self._last = (began, time.perf_counter())
+        self.ended(began)
+
+    def ended(self, began: float) -> None:
+        """Count a call that came to a result; it began at a time of ``time.perf_counter``."""
+        now = time.perf_counter()
+        self._last = began, now
         self.count += 1
-        self._latencies_s.append(self._last[1] - began)
+        self._latencies_s.append(now - began)
+
+    def failed(self, began: float, error: BaseException) -> None:
+        """Note why a call came to none."""
+        self._last = began, time.perf_counter()
+        # Ended from elsewhere, or not begun for want of room: no error of the model's.
+        if isinstance(error, Exception) and not isinstance(error, (StoppedError, MemoryBudgetError)):
+            self.last_error = first_line(error)
 
     def under_way(self, time_s: float) -> bool:
         """Return whether the last one that has ended was under way at a time, in seconds since 1970."""

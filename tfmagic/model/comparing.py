@@ -149,7 +149,7 @@ class _Run:
 
     def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
         __tracebackhide__ = True
-        feeds = prepared.feeds(start, stop) if isinstance(prepared, Batches) else prepared
+        feeds = prepared.take(start, stop) if isinstance(prepared, Batches) else prepared
         began = time.perf_counter()
         result = model.answer(request, feeds, patience=self._patience)
         return time.perf_counter() - began, result

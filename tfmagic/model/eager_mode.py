@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
     from tfmagic.runtime.patience import Patience
+    from tfmagic.runtime.prepared import PreparedCall
     from tfmagic.runtime.runs import Run
 
 
@@ -122,6 +123,11 @@ class EagerMode:
 
     def open(self) -> None:
         """Do nothing: the object is there."""
+
+    @property
+    def prepared(self) -> list[PreparedCall]:
+        """No prepared calls: TensorFlow looks at each."""
+        return []
 
     @property
     def parked(self) -> bool:

@@ -8,12 +8,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError, near_to
+from tfmagic.model.folding import Folding
 from tfmagic.model.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.model.startup import Startup
 from tfmagic.model.variables import weights_of
 from tfmagic.model.writing import may_write
 from tfmagic.runtime.away import OnDisk, held_by
-from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.hosted import Preparation, hosted
 from tfmagic.runtime.session import KernelSession
 from tfmagic.runtime.spill import Spill
 from tfmagic.runtime.tables import read_tables, tables_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from tfmagic.model.compiled import Compiled
     from tfmagic.model.guard import Guard
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from tfmagic.runtime.away import Away
     from tfmagic.runtime.hosted import OpenGraph
     from tfmagic.runtime.patience import Patience
+    from tfmagic.runtime.prepared import Executor, PreparedCall
     from tfmagic.runtime.runs import Runs
 
 
@@ -59,6 +62,10 @@ class GraphMode:
     anew : callable or None
         For a copy of a live object with tables, makes it again, with the present
         weights.
+    executor : str or None
+        Whose thread runs the operations; None for what is the quickest.
+    compiled : Compiled or None
+        Finds what is fetched in the place of other tensors, where XLA compiles the calls.
     archivist : callable or None
         For what was a Keras model, writes the ``.keras`` file of that model with
         the present weights to the path it is called with, and gives the names of
@@ -82,11 +89,13 @@ class GraphMode:
         self.anew: Callable[[], Any] | None = None
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
+        self.executor: Executor | None = None
+        self.compiled: Compiled | None = None
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
         self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
         self._guarded: set[tuple[str, ...]] = set()
-        self._former: tuple[str, Callable[[Any], None] | None, Callable[[Any], None] | None] | None = None
+        self._former: tuple[str, Callable[[Any], None] | None, Callable[[Any], None] | None, Preparation] | None = None
 
     @property
     def graph(self) -> Any:
@@ -133,10 +142,21 @@ class GraphMode:
         record = hosted(self.graph)
         if record.label is not None and record.fill is not self._fill:
             # A live graph that is added again is the old model's until this one stands.
-            self._former = (record.label, record.fill, record.prepare)
+            self._former = (record.label, record.fill, record.prepare, record.preparation)
         self._host()
         KernelSession().open(self.graph)
         self._former = None
+
+    @property
+    def prepared(self) -> list[PreparedCall]:
+        """The calls that were prepared since the graph was opened."""
+        opened = hosted(self.graph).opened
+        return [] if opened is None else opened.calls
+
+    @property
+    def folded_bytes(self) -> int:
+        """The size of the variables that are constants as well, in prepared calls."""
+        return sum(call.folded_bytes for call in self.prepared)
 
     @property
     def parked(self) -> bool:
@@ -193,20 +213,28 @@ class GraphMode:
         KernelSession().open(self.graph)
 
     def _has_changed(self) -> bool:
-        return hosted(self.graph).changed or bool(tables_of(self.graph)) or self._was_written_to()
+        return hosted(self.graph).history.changed or bool(tables_of(self.graph)) or self.was_written_to()
 
-    def _was_written_to(self) -> bool:
+    def was_written_to(self) -> bool:
+        """Return whether anything was run that can have changed a variable since the graph was filled."""
         record = hosted(self.graph)
-        return record.assigned or may_write(self.graph, {name for names in list(record.fetched) for name in names})
+        return record.history.assigned or may_write(self.graph, record.history.fetched)
 
     @property
     def may_have_learnt(self) -> bool:
         """Whether it may hold other values than its source gave; told from what was run, no value is read."""
         record = hosted(self.graph)
-        return (record.opened is not None or record.parked_whole) and self._was_written_to()
+        return (record.opened is not None or record.parked_whole) and self.was_written_to()
 
     def _host(self) -> None:
-        KernelSession().host(self.graph, self.room.label, fill=self._fill, prepare=self.room.initialiser)
+        KernelSession().host(
+            self.graph,
+            self.room.label,
+            fill=self._fill,
+            prepare=self.room.initialiser,
+            # What was built here, and not read from a file, may be built on.
+            preparation=Preparation(Folding(self), self.executor, grows=self.guard is None),
+        )
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
         """Give name and present value of each variable that has one, a few at a time; all if `names` is None."""
@@ -230,8 +258,8 @@ class GraphMode:
         """Give variables their values, consumed one by one; an array that was given must not be used again."""
         record = hosted(self.graph)
         with KernelSession().native(self.graph) as native:
-            # Opened by now, which begins both anew.
-            record.changed = record.assigned = True
+            # Opened by now, which begins the history anew.
+            record.history.note_assignment()
             values_of(self.graph).write(native, values)
 
     @contextmanager
@@ -361,13 +389,26 @@ class GraphMode:
         run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
         values: Sequence[Any] = ()
         if run:
+            given = tuple(fed)
             values = KernelSession().call(
-                self.graph, tuple(fed), run, list(fed.values()), patience=patience, metadata=metadata
+                self.graph, given, self.run_for(given, run), list(fed.values()), patience=patience, metadata=metadata
             )
         # A copy: a result is the caller's to change, and so is what was fed.
         echoed = {tensor: fed[tensor].copy() for tensor in tensors if tensor in fed}
         known = {**echoed, **dict(zip(run, values, strict=True))}
         return {name: known[tensor] for name, tensor in fetches}
+
+    def settle(self, feeds: Sequence[tuple[TensorSpec, np.ndarray]], fetches: Sequence[tuple[str, str]]) -> None:
+        """Find out how these calls run the quickest; the parameters are those of `call`."""
+        fed = {str(spec.tensor): array for spec, array in feeds}
+        run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in fed)
+        if run:
+            given = tuple(fed)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), list(fed.values()))
+
+    def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""
+        return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""
@@ -376,7 +417,7 @@ class GraphMode:
             if self._former is None:
                 KernelSession().evict(self.graph)
             else:
-                label, fill, prepare = self._former
-                KernelSession().host(self.graph, label, fill=fill, prepare=prepare)
+                label, fill, prepare, preparation = self._former
+                KernelSession().host(self.graph, label, fill=fill, prepare=prepare, preparation=preparation)
         self.room.namespace.clear()
         self.room.namespace.own.clear()

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import gc
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.model.lingering import lingering
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.still_held import still_held
 from tfmagic.runtime.custom_gradients import leave_to_graphs
+from tfmagic.runtime.interrupts import let_in
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.runs import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sized
 
     from tfmagic.model.holders import HolderRecord
     from tfmagic.model.life import Life
     from tfmagic.model.record import ModelRecord
+
+# For a run that was told to end: between two of its operations it does so at once.
+_END_S = 0.5
 
 
 class DropRecord(TypedDict):
@@ -32,6 +39,9 @@ class DropRecord(TypedDict):
         taken or given back some at the same time.
     rss_bytes
         What the process has now.
+    running
+        The dropped models of which a run was told to end and has not yet: what they hold
+        is freed when it has, and is not in `gave_back_bytes`.
     held
         What of the notebook keeps a dropped model's memory, and what to type to let go.
     """
@@ -39,6 +49,7 @@ class DropRecord(TypedDict):
     models: list[ModelRecord]
     gave_back_bytes: int
     rss_bytes: int
+    running: list[str]
     held: list[HolderRecord]
 
 
@@ -56,10 +67,13 @@ class Leaving:
         memory_policy().give_back()
         self._before_bytes = rss_bytes()
         self._watched: list[weakref.ref[Any]] = []
+        self._runs: dict[str, Sized] = {}
         for model in models:
             mode = model.built
             if mode is None:
                 continue
+            # Not all that is known of them, which would keep the graph.
+            self._runs[model.name] = mode.runs.under_way
             for one in mode.memory():
                 try:
                     self._watched.append(weakref.ref(one))
@@ -67,7 +81,12 @@ class Leaving:
                     continue
 
     def record(self, models: list[ModelRecord]) -> DropRecord:
-        """Collect, give back, measure, and look for who holds on."""
+        """Collect, give back, measure, and look for what goes on and who holds on."""
+        dropped = {model["name"] for model in models}
+        runs = {name: under_way for name, under_way in self._runs.items() if name in dropped}
+        let_in(partial(wait_until, lambda: not any(map(len, runs.values())), _END_S))
+        running = [name for name, under_way in runs.items() if len(under_way)]
+        lingering().watch(runs[name] for name in running)
         if models:
             leave_to_graphs()
             gc.collect()
@@ -81,5 +100,6 @@ class Leaving:
             "models": models,
             "gave_back_bytes": self._before_bytes - after,
             "rss_bytes": after,
+            "running": running,
             "held": held,
         }

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import InputError, ModelStateError, UnknownNameError, did_you_mean
+from tfmagic.errors import InputError, ModelStateError, SourceError, UnknownNameError, did_you_mean
 from tfmagic.model.calls import first_line
 from tfmagic.model.events import events
 from tfmagic.model.options import missing_device
@@ -45,6 +45,7 @@ _POLL_S = 0.005
 _DRAIN_S = 5.0
 # From how much on it is worth giving back what reading a source has left over.
 _LEFT_OVER_BYTES = 32_000_000
+_AT_ONCE_S = 0.1
 
 
 class Life:
@@ -218,7 +219,8 @@ class Life:
         with self._building, full_collections_postponed(), libraries().occasion(f"model {self.name}"):
             from tfmagic.model.sources.copying import built_from
 
-            memory_policy().trim(_LEFT_OVER_BYTES)
+            # Between models that come one right after the other, nothing of the kind is freed.
+            memory_policy().trim(_LEFT_OVER_BYTES, unless_within_s=_AT_ONCE_S)
             before_bytes = rss_bytes()
             try:
                 with building(self._arriving_graph):
@@ -228,6 +230,7 @@ class Life:
                 raise
             began_with = self.began_with
             try:
+                self._check_it_is_a_graph(built.mode)
                 default_among(self.name, built.mode.signatures, self.options.signature)
                 self._settle_in(built.mode)
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
@@ -239,8 +242,9 @@ class Life:
                 raise
             self._failure = None
             # What reading took and has freed is no part of the model, nor is what was free before.
-            memory_policy().trim(_LEFT_OVER_BYTES)
             grew_bytes = rss_bytes() - before_bytes
+            if grew_bytes > _LEFT_OVER_BYTES and memory_policy().trim(_LEFT_OVER_BYTES):
+                grew_bytes = rss_bytes() - before_bytes
             # Smaller only for what others gave back meanwhile, which hides what the model took.
             self.grew_bytes = grew_bytes if grew_bytes >= 0 else None
             self.notes = (*built.notes, *missing_device(self.options.device))
@@ -249,6 +253,13 @@ class Life:
                 self._mode = None
                 built.mode.close()
                 raise self._gone()
+
+    def _check_it_is_a_graph(self, mode: GraphMode | EagerMode) -> None:
+        """Refuse what only a graph can have."""
+        asked = "--executor" if self.options.executor is not None else "--compile" if self.options.compile else None
+        if asked is not None and mode.graph is None:
+            msg = f"{self.name} is a live object, which runs as it is: {asked} is for a --copy of it"
+            raise SourceError(msg)
 
     def _arriving_graph(self, graph: Any) -> AbstractContextManager[None]:
         """Return the context in which a graph that is just being built takes its memory."""

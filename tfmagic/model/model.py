@@ -9,6 +9,7 @@ from tfmagic.errors import InputError
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
 from tfmagic.model.parking import Parking
+from tfmagic.model.result import Result
 from tfmagic.model.signature import default_among
 from tfmagic.model.timing import timed
 from tfmagic.model.waiting import in_batches, patience_of, waited_for
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tfmagic.model.record import ModelRecord
-    from tfmagic.model.result import Result
     from tfmagic.model.timing import Timing
 
 
@@ -34,6 +34,12 @@ class Model(Parking):
         The parameters and errors are those of `run`.
         """
         __tracebackhide__ = True
+        quick = self.quickly(value, inputs, None, signature)
+        if quick is not None:
+            if len(quick) == 1:
+                (answer,) = quick.values()
+                return answer
+            return Result(quick)
         result = self.run(value, signature=signature, **inputs)
         return next(iter(result.values())) if len(result) == 1 else result
 
@@ -92,7 +98,8 @@ class Model(Parking):
             )
             raise InputError(msg)
         if batch_size is None and timeout is None and not trace:
-            return self.answer(self.asked(value, inputs, fetch=fetch, signature=signature))
+            quick = self.quickly(value, inputs, fetch, signature)
+            return self.asked_and_answered(value, inputs, fetch, signature) if quick is None else Result(quick)
         return self.run_stoppable(
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
@@ -220,6 +227,8 @@ class Model(Parking):
         weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
         default = default_among(self.name, signatures, self.options.signature) if signatures else None
         state = self.state
+        prepared = [] if mode is None else mode.prepared
+        folded_bytes = sum(call.folded_bytes for call in prepared)
         return {
             "name": self.name,
             "kind": self.source.kind,
@@ -234,10 +243,16 @@ class Model(Parking):
             "variables": None if weights is None else weights.variables,
             "weights_bytes": None if weights is None else weights.variables_bytes,
             "constants_bytes": None if weights is None else weights.constants_bytes,
-            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes,
+            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + folded_bytes,
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
             "peak_awaits_trace": self._trace is None and self.mode == "graph",
+            "prepared": [
+                {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
+                for call, chosen in ((call, call.chosen) for call in prepared)
+                if chosen is not None
+            ],
+            "folded_bytes": folded_bytes,
             "names": [] if mode is None else list(mode.room.names),
             "calls": self.calls,
             "last_latency_s": self.last_latency_s,

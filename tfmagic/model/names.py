@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import NameTakenError
+from tfmagic.errors import ImpossibleNameError, NameTakenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,9 @@ VERBS = (
 )
 """The words that follow ``%tf_model``; ``%tf_model NAME`` means ``show NAME``."""
 
+NAMES_ARE = "a name is made of letters, digits and _, and begins with a letter"
+"""What models can be called, in a clause."""
+
 _OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 
 
@@ -41,29 +44,37 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
 
     Raises
     ------
+    ImpossibleNameError
+        When the name is no Python name, or one of Python's own words.
     NameTakenError
-        When the name is a verb, a keyword, an attribute of ``models``, or no
-        Python name at all.
+        When it is a verb, or an attribute of ``models``.
     """
     if not isinstance(name, str):
         msg = f"a model's name is a string, not a {type(name).__name__}"
-        raise NameTakenError(msg)
+        raise ImpossibleNameError(msg)
     if name in VERBS:
         msg = f"{name!r} is a verb of %tf_model and no model's name: choose another, such as '{name}_model'"
         raise NameTakenError(msg)
-    if keyword.iskeyword(name) or name in taken_by_python or name.startswith("_"):
-        msg = f"{name!r} cannot be a model's name (models.{name} means something else): choose another"
+    if keyword.iskeyword(name):
+        msg = f"{name!r} cannot be a model's name, for it is a word of Python: choose another, such as '{name}_model'"
+        raise ImpossibleNameError(msg)
+    if name in taken_by_python:
+        msg = (
+            f"{name!r} cannot be a model's name (models.{name} means something else): "
+            f"choose another, such as '{name}_model'"
+        )
         raise NameTakenError(msg)
     plain = unicodedata.normalize("NFKC", name)
     if plain != name and plain.isidentifier():
         msg = f"{name!r} cannot be a model's name, for Python reads it as {plain!r}: choose that"
-        raise NameTakenError(msg)
-    if not name.isidentifier():
+        raise ImpossibleNameError(msg)
+    if not name.isidentifier() or name.startswith("_"):
         near = re.sub(r"\W+", "_", name).strip("_")
         near = f"m{near}" if near[:1].isdigit() else near
+        near = f"{near}_model" if keyword.iskeyword(near) or near in taken_by_python.union(VERBS) else near
         hint = f", such as {near!r}" if near.isidentifier() else ""
-        msg = f"{name!r} cannot be a model's name: letters, digits and _ make one{hint}"
-        raise NameTakenError(msg)
+        msg = f"{name!r} cannot be a model's name: {NAMES_ARE}{hint}"
+        raise ImpossibleNameError(msg)
 
 
 def names_an_operation(name: str) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast
 
 from tfmagic.errors import SourceError
 
 _SHORT_DEVICE = re.compile(r"^(?P<kind>[a-z]+)(:(?P<index>\d+))?$", re.IGNORECASE)
 _FULL_DEVICE = re.compile(r"^(/[a-z_]+:[^/]+)+$", re.IGNORECASE)
+
+Executor = Literal["caller", "pool"]
+EXECUTORS = ("caller", "pool")
+"""Whose thread runs the operations: the caller's, or one of TensorFlow's own."""
 
 Ends = Mapping[str, str] | Sequence[str] | str | None
 """Ends of a graph: ``{"name": "op:0"}``, ``["a", "b=op:0"]`` or ``"a,b=op:0"``."""
@@ -40,6 +44,10 @@ class Options:
         name; None for those of the notebook.
     frozen
         Whether all constants of a frozen graph stay constants.
+    executor
+        ``caller`` or ``pool``: whose thread runs the operations; None for what is the quickest.
+    compile
+        Whether XLA makes machine code of its calls.
     """
 
     signature: str | None = None
@@ -51,6 +59,8 @@ class Options:
     copy: bool = False
     objects: Mapping[str, Any] | None = None
     frozen: bool = False
+    executor: Executor | None = None
+    compile: bool = False
 
     @classmethod
     def checked(
@@ -65,14 +75,16 @@ class Options:
         copy: bool = False,
         objects: Any = None,
         frozen: bool = False,
+        executor: str | None = None,
+        compile: bool = False,  # noqa: A002 - as the magic's --compile
     ) -> Options:
         """Return the options, each in its one form.
 
         Raises
         ------
         SourceError
-            For an end without a name, one named twice, an impossible device, or
-            objects that have no names.
+            For an end without a name, one named twice, an impossible device or
+            executor, or objects that have no names.
         """
         return cls(
             signature=signature,
@@ -84,7 +96,16 @@ class Options:
             copy=copy,
             objects=None if objects is None else named_objects(objects),
             frozen=frozen,
+            executor=None if executor is None else _executor(executor),
+            compile=compile,
         )
+
+
+def _executor(executor: str) -> Executor:
+    if executor not in EXECUTORS:
+        msg = f"{executor!r} is no executor: expected {' or '.join(EXECUTORS)}, or none for what is the quickest"
+        raise SourceError(msg)
+    return cast("Executor", executor)
 
 
 def named_objects(objects: Any) -> dict[str, Any]:

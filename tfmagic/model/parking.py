@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import ModelStateError, ParkError, SourceError
+from tfmagic.model.compiled import Compiled
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.eager_state import put_back, state_of
 from tfmagic.model.events import events
@@ -314,6 +315,8 @@ class Parking(Tenancy):
         """See to it that there is room for what was built, now and whenever its memory is taken anew."""
         self._made_names = frozenset(mode.room.names)
         if isinstance(mode, GraphMode):
+            mode.executor = self.options.executor
+            mode.compiled = Compiled(mode) if self.options.compile else None
             record = hosted(mode.graph)
             record.arriving = partial(self._arriving, mode)
             if record.opened is not None:

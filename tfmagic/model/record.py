@@ -8,6 +8,25 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import SignatureRecord
 
 
+class PreparedRecord(TypedDict):
+    """How a set of fetches is run.
+
+    Attributes
+    ----------
+    fetches
+        Tensor names.
+    way
+        ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls) or
+        ``folded`` (with variables made constants).
+    latencies_s
+        The median of each way that was tried, in seconds.
+    """
+
+    fetches: list[str]
+    way: str
+    latencies_s: dict[str, float]
+
+
 class ModelRecord(TypedDict):
     """One registered model. None stands for what is not known.
 
@@ -26,6 +45,10 @@ class ModelRecord(TypedDict):
         The most that its last traced run had taken at one time, beside the weights.
     peak_awaits_trace
         Whether that is not known yet, and a traced run would tell; a live object's never does.
+    prepared
+        How its calls are run, for those fetches for which that is known.
+    folded_bytes
+        The size of the variables that are constants as well, so that calls are quicker; a part of `held_bytes`.
     copied
         Whether it has a graph of its own beside the live object that it came from.
     """
@@ -47,6 +70,8 @@ class ModelRecord(TypedDict):
     grew_bytes: int | None
     run_peak_bytes: int | None
     peak_awaits_trace: bool
+    prepared: list[PreparedRecord]
+    folded_bytes: int
     names: list[str]
     calls: int
     last_latency_s: float | None

@@ -82,11 +82,12 @@ class Models(Mapping[str, "Model"]):
         UnknownNameError
             When there is none; the nearest name is offered.
         """
-        with self._lock:
-            model = self._models.get(name)
-            known = list(self._models)
+        # One look at a dict is whole by itself.
+        model = self._models.get(name)
         if model is not None:
             return model
+        with self._lock:
+            known = list(self._models)
         hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
         msg = f"there is no model {name!r}{hint}"
         raise UnknownNameError(msg)
@@ -133,6 +134,8 @@ class Models(Mapping[str, "Model"]):
         copy: bool = False,
         objects: Any = None,
         frozen: bool = False,
+        executor: str | None = None,
+        compile: bool = False,  # noqa: A002 - as the magic's --compile
         text: str | None = None,
     ) -> Model:
         """Register a model.
@@ -159,7 +162,8 @@ class Models(Mapping[str, "Model"]):
         lazy
             Load at first use.
         warm
-            Run once now, on zeros, so that the first call is a fast one.
+            Run now, on zeros, and find out how it runs the quickest, so that the first
+            call is a fast one.
         unsafe
             Let a file run Python, and touch files other than its own assets.
         copy
@@ -173,6 +177,12 @@ class Models(Mapping[str, "Model"]):
             Keep the constants of a frozen graph constants. The large ones are
             otherwise made variables, which a session holds once and not for each
             set of fetches.
+        executor
+            ``caller`` to run the operations in the thread that calls, ``pool`` to run
+            them in TensorFlow's own; without, the first calls tell which is quicker.
+        compile
+            Have XLA make machine code of its calls, anew for each shape of input. The
+            model's notes say how long that took.
         text
             What the source was called, if not its path or type.
 
@@ -184,11 +194,11 @@ class Models(Mapping[str, "Model"]):
         Raises
         ------
         NameTakenError
-            For a name that is impossible or has another source.
+            For a name that is impossible (`ImpossibleNameError`) or has another source.
         SourceError
             For a source that is missing, damaged, unsafe, or no model.
         """
-        check_name(name, _ATTRIBUTES)
+        check_model_name(name)
         require_tensorflow()
         from tfmagic.model.sources.resolve import source_of
 
@@ -202,6 +212,8 @@ class Models(Mapping[str, "Model"]):
             copy=copy,
             objects=objects,
             frozen=frozen,
+            executor=executor,
+            compile=compile,
         )
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
@@ -226,7 +238,7 @@ class Models(Mapping[str, "Model"]):
         name, shape and dtype.
         """
         __tracebackhide__ = True
-        check_name(name, _ATTRIBUTES)
+        check_model_name(name)
         if lazy and warm:
             msg = f"{name}: --lazy loads at first use, and --warm runs now: give one of the two"
             raise InputError(msg)
@@ -244,8 +256,7 @@ class Models(Mapping[str, "Model"]):
             model.fingerprint = fingerprint
             if not lazy:
                 model.build()
-                if warm:
-                    _warm(model)
+                _run_ahead(model, warm=warm)
             going = [] if old is None else [old]
             former: FormerRecord | None = None
             aside: Model | None = None
@@ -315,7 +326,7 @@ class Models(Mapping[str, "Model"]):
 
     @property
     def memory_budget(self) -> str:
-        """How much the models may take together: ``"1.5GB"``, ``"2GB,gpu:0=8GB"``, ``"auto"``, or ``""`` for no limit.
+        """How much the models may take together: ``"1.5GB"``, ``"2GB,gpu:0=8GB"`` or ``"auto"``; ``""`` for no limit.
 
         Models that do not fit are parked, the least recently used first.
         """
@@ -406,15 +417,25 @@ def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None,
     return {"name": None if aside is None else aside.name, "carried": len(carried)}, aside
 
 
-def _warm(model: Model) -> None:
-    """Run a model once on zeros, with 1 for every free size."""
-    from tfmagic.model.trial import zeros_for
+def _run_ahead(model: Model, *, warm: bool) -> None:
+    """Run a model on zeros, with 1 for every free size, where it is to be compiled or warmed."""
+    if not (warm or model.options.compile):
+        return
+    from tfmagic.model.trial import compiled, warmed
 
     try:
-        model.run_stoppable(zeros_for(model, "add it without --warm"))
+        if model.options.compile:
+            compiled(model)
+        if warm:
+            warmed(model)
     except BaseException:
         model.release()
         raise
+
+
+def check_model_name(name: str) -> None:
+    """Refuse a name that no model can have; the errors are those of `check_name`."""
+    check_name(name, _ATTRIBUTES)
 
 
 def the_models() -> Models:

@@ -12,6 +12,7 @@ from tfmagic.runtime.process import once
 # Near the limit, so that there is no word where there is no need.
 _SHARE = 0.95
 _LOOK_EVERY_S = 1.0
+_SMALL_BYTES = 1_000_000
 
 
 class Shortage:
@@ -20,6 +21,7 @@ class Shortage:
     def __init__(self) -> None:
         self._looked_s = float("-inf")
         self._limited = True
+        self._unseen_bytes = 0
         self._said: set[str] = set()
 
     def before_run(self, name: str, needed_bytes: int | None) -> None:
@@ -38,6 +40,13 @@ class Shortage:
         if now - self._looked_s >= _LOOK_EVERY_S:
             self._looked_s = now
             self.look(name, needed_bytes or 0)
+
+    def before_arrival(self, name: str, needed_bytes: int) -> None:
+        """Look, but of many small models that come one after the other not at each."""
+        self._unseen_bytes += needed_bytes
+        if self._unseen_bytes >= _SMALL_BYTES or time.monotonic() - self._looked_s >= _LOOK_EVERY_S:
+            self._looked_s, self._unseen_bytes = time.monotonic(), 0
+            self.look(name, needed_bytes)
 
     def look(self, name: str, needed_bytes: int) -> None:
         """Say so, once a model, where what it needs comes near the limit."""

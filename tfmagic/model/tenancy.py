@@ -63,7 +63,10 @@ class Tenancy(Answers):
     def bytes_held(self, device: str, named: set[str]) -> int:
         """Return what it takes of one part of the budget now."""
         mode = self._mode
-        return 0 if mode is None or mode.parked else _shares(mode.weights(), device, named)
+        if mode is None or mode.parked:
+            return 0
+        folded_bytes = sum(call.folded_bytes for call in mode.prepared)
+        return _shares(mode.weights(), device, named, folded_bytes)
 
     @property
     def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:
@@ -96,11 +99,14 @@ class Tenancy(Answers):
             with budget().room_for(self):
                 if self.mode == "graph":
                     # A live object is there already.
-                    shortage().look(self.name, weights.variables_bytes or 0)
+                    shortage().before_arrival(self.name, weights.variables_bytes or 0)
                 yield
         finally:
             self._coming = None
 
 
-def _shares(weights: Weights, device: str, named: set[str]) -> int:
-    return shares({place: weights.bytes_on(place) for place in weights.devices}, device, named)
+def _shares(weights: Weights, device: str, named: set[str], folded_bytes: int = 0) -> int:
+    on = {place: weights.bytes_on(place) for place in weights.devices}
+    # Constants that stand for variables ask for no device.
+    on[""] += folded_bytes
+    return shares(on, device, named)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ModelStateError, SourceError, TfMagicError
 from tfmagic.model.calls import first_line
+from tfmagic.model.compiled import not_compiled
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.placement import Placement, unknown
 from tfmagic.model.trace import Trace
@@ -53,6 +54,53 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
         shape = tuple(1 if size is None else size for size in spec.shape)
         zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     return zeros
+
+
+def compiled(model: Model) -> None:
+    """Have XLA compile a model for one row of input, and note how long that took.
+
+    Raises
+    ------
+    SourceError
+        When XLA cannot take it, or the dtype or shape of an input is not known.
+    """
+    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
+    graph = model.mode_now().graph
+    if may_write(graph, outputs) or felt_afterwards(graph, outputs):
+        model.notes = (*model.notes, "it is compiled at its first call, for a run changes what comes of the next one")
+        return
+    zeros = zeros_for(model, "add it without --compile")
+    began = time.perf_counter()
+    try:
+        model.run_stoppable(zeros)
+    except (tf.errors.OpError, ValueError) as error:
+        raise not_compiled(model.name, error) from error
+    took_s = time.perf_counter() - began
+    model.notes = (
+        *model.notes,
+        f"compiled with its first run in {took_s:.2f} s; other shapes of input are when they come",
+    )
+
+
+def warmed(model: Model) -> None:
+    """Run a model on zeros, so that its calls are quick from the first one on.
+
+    Once where a run changes something; else as often as it takes to find out which
+    way is the quickest.
+
+    Raises
+    ------
+    SourceError
+        When the dtype or shape of an input is not known.
+    """
+    zeros = zeros_for(model, "add it without --warm")
+    model.run_stoppable(zeros)
+    mode = model.mode_now()
+    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
+    if isinstance(mode, EagerMode) or may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
+        return
+    request = model.asked(zeros, {})
+    waited_for(model, lambda: mode.settle(request.feeds(), request.fetches), patience_of(None))
 
 
 def placement(model: Model, *, most: int | None = None, anew: bool = False) -> PlacementRecord:

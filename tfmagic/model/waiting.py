@@ -113,7 +113,7 @@ def in_batches(model: Answers, request: Request, size: int, patience: Patience) 
     def run(start: int, stop: int) -> None:
         __tracebackhide__ = True
         answer = waited_for(
-            model, lambda: model.answer(request, batches.feeds(start, stop), patience=patience), patience
+            model, lambda: model.answer(request, batches.take(start, stop), patience=patience), patience
         )
         parts.add({model.name: answer})
 

@@ -12,6 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.panel.sendable import sendable
+from tfmagic.panel.sign import put_up_sign, take_down_sign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +95,7 @@ def open_channel(shell: Any) -> None:
     handlers = _handlers(shell)
     if handlers is not None:
         handlers[REQUEST] = channel = Channel(shell.kernel)
+        put_up_sign(shell.kernel)
         channel.tell("loaded")
 
 
@@ -107,6 +109,7 @@ def close_channel(shell: Any) -> None:
     """Have it answer no more, also where a former load of this module had it answer."""
     channel = (_handlers(shell) or {}).pop(REQUEST, None)
     if channel is not None:
+        take_down_sign(shell.kernel)
         channel.close()
 
 

@@ -121,9 +121,16 @@ def dropped_text(record: DropRecord) -> str:
     if not record["models"]:
         return "there was no model to drop"
     names = ", ".join(model["name"] for model in record["models"])
-    gave = record["gave_back_bytes"]
+    gave, now = record["gave_back_bytes"], bytes_text(record["rss_bytes"])
     back = f"{bytes_text(gave)} given back to the system" if gave > 0 else "the process is no smaller for it"
-    lines = [f"dropped: {names} ({back}, it has {bytes_text(record['rss_bytes'])} now)"]
+    lines = [f"dropped: {names} ({back}, it has {now} now)"]
+    if record["running"]:
+        # What was measured is not what the drop comes to.
+        lines = [f"dropped: {names} (not all memory is back yet, the process has {now} now)"]
+    lines.extend(
+        f"  {name}: its run was told to end and goes on; its memory comes back when that has ended"
+        for name in record["running"]
+    )
     lines.extend(
         f"  {held['name']} ({held['kind']}) still holds memory of it"
         if held["kind"]

@@ -21,7 +21,7 @@ from tfmagic.model.row import row_of
 from tfmagic.panel.sampler import sampler
 from tfmagic.runtime.busy import busy
 from tfmagic.runtime.devices import devices
-from tfmagic.runtime.imported import imported
+from tfmagic.runtime.imported import imported, is_coming
 from tfmagic.runtime.libraries import libraries
 from tfmagic.runtime.memory import process_memory
 from tfmagic.runtime.native_log import native_log
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Raised whenever a field goes or changes its meaning; a field more is no new version."""
 
-# Between two readings, so that one thread's work does not show as another's.
+# Between two readings at least, so that one thread's work does not show as another's; but no more than two looks.
 _CPU_AGE_S = 0.5
+_CPU_LOOKS = 2
 
 
 class KernelRecord(TypedDict):
@@ -65,12 +66,19 @@ class KernelRecord(TypedDict):
 
 
 class VersionsRecord(TypedDict):
-    """What is installed; None for what is not imported yet."""
+    """What is installed; None for what is not imported yet.
+
+    Attributes
+    ----------
+    importing
+        Whether TensorFlow is being imported at this moment, which takes seconds.
+    """
 
     tfmagic: str
     python: str
     tensorflow: str | None
     keras: str | None
+    importing: bool
 
 
 class ProcessRecord(TypedDict):
@@ -171,7 +179,7 @@ class _Meter:
         now_s, cpu_s = time.monotonic(), time.process_time()
         if self._at_s is None:
             self._at_s, self._cpu_s = now_s, cpu_s
-        elif now_s - self._at_s >= _CPU_AGE_S:
+        elif now_s - self._at_s >= min(_CPU_AGE_S, _CPU_LOOKS * sampler().interval_s):
             self._share = (cpu_s - self._cpu_s) / (now_s - self._at_s)
             self._at_s, self._cpu_s = now_s, cpu_s
         return self._share
@@ -213,13 +221,20 @@ def _versions() -> VersionsRecord:
     return once("versions", _own_versions) | {
         "tensorflow": _version("tensorflow"),
         "keras": _version("keras"),
+        "importing": is_coming("tensorflow"),
     }
 
 
 def _own_versions() -> VersionsRecord:
     from tfmagic import __version__
 
-    return {"tfmagic": __version__, "python": platform.python_version(), "tensorflow": None, "keras": None}
+    return {
+        "tfmagic": __version__,
+        "python": platform.python_version(),
+        "tensorflow": None,
+        "keras": None,
+        "importing": False,
+    }
 
 
 def _version(name: str) -> str | None:

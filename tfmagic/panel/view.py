@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 12
+_WAYS = {
+    "pool": "in TensorFlow's pool",
+    "caller": "in the caller's thread",
+    "folded": "with folded variables",
+    "unfused": "folded and unfused",
+}
 
 
 class View(ABC):
@@ -119,6 +125,7 @@ class ModelPage(View):
             ("constants", bytes_text(record["constants_bytes"])),
             ("process grew by", bytes_text(record["grew_bytes"])),
             ("peak of a run", peak_text(record["run_peak_bytes"], awaits_trace=record["peak_awaits_trace"])),
+            *_prepared_rows(record),
             ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
             ("names", ", ".join(record["names"]) or "none"),
         ]
@@ -138,6 +145,19 @@ class ModelPage(View):
     def html(self) -> str:
         """Return the facts and the signatures as tables."""
         return "".join(table.html() for table in self._tables())
+
+
+def _prepared_rows(record: ModelRecord) -> list[tuple[str, str]]:
+    """Return how the model's calls are run, a row for each set of fetches."""
+    rows = []
+    several = len(record["prepared"]) > 1
+    for one in record["prepared"]:
+        tried = ", ".join(f"{_WAYS[way]} {seconds_text(taken)}" for way, taken in one["latencies_s"].items())
+        which = f"{', '.join(one['fetches'])}: " if several else ""
+        rows.append(("is run", f"{which}{_WAYS[one['way']]} ({tried})"))
+    if record["folded_bytes"]:
+        rows.append(("folded", f"{bytes_text(record['folded_bytes'])} of variables, as constants too"))
+    return rows
 
 
 class FilePage(View):

@@ -8,24 +8,26 @@ its native session and its variables with it at the next garbage collection.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.away import OnDisk, read_in_time
+from tfmagic.runtime.history import History
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
-from tfmagic.runtime.private import native_callable
+from tfmagic.runtime.optimizer import spared
+from tfmagic.runtime.prepared import PreparedCall
 from tfmagic.runtime.runs import Run, Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tfmagic.runtime.away import Away
+    from tfmagic.runtime.prepared import Executor, Folding
     from tfmagic.runtime.spill import Spill
 
 v1 = tf.compat.v1
@@ -48,6 +50,25 @@ def building(builder: Callable[[Any], AbstractContextManager[None]]) -> Iterator
         _builder.reset(token)
 
 
+@dataclass(frozen=True)
+class Preparation:
+    """How calls of a graph are to be prepared.
+
+    Attributes
+    ----------
+    folding
+        Makes its variables constants; None where that is not to be.
+    executor
+        Whose thread runs its operations; None for what is the quickest.
+    grows
+        Whether operations may be added to it once it is open.
+    """
+
+    folding: Folding | None = None
+    executor: Executor | None = None
+    grows: bool = True
+
+
 class OpenGraph:
     """A graph's native session while it is open, with the calls prepared on it.
 
@@ -57,33 +78,50 @@ class OpenGraph:
         The native session.
     closed : bool
         Whether it has been closed since.
-    fetched
-        Takes what prepared calls fetch.
+    history
+        Of the graph: it is told what prepared calls fetch.
     """
 
-    def __init__(self, native: NativeSession, fetched: set[tuple[str, ...]]) -> None:
+    def __init__(self, native: NativeSession, record: HostedGraph) -> None:
         self.native = native
         self.closed = False
-        self.fetched = fetched
-        self._callables: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., Any]] = {}
+        self.history = record.history
+        self._record = record
+        self._prepared: dict[tuple[tuple[str, ...], tuple[str, ...]], PreparedCall] = {}
         self._making = threading.Lock()
 
-    def callable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
-        """Return the prepared native call for these feeds and fetches, made once."""
-        key = (tuple(feeds), tuple(fetches))
-        made = self._callables.get(key)
+    def prepared(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> PreparedCall:
+        """Return the prepared call for these feeds and fetches, made once."""
+        key = (feeds, fetches)
+        made = self._prepared.get(key)
         if made is None:
             with self._making:
-                made = self._callables.get(key) or native_callable(self.native, *key)
-                self._callables[key] = made
-                self.fetched.add(key[1])
+                made = self._prepared.get(key) or PreparedCall(self, feeds, fetches)
+                self._prepared[key] = made
         return made
+
+    @property
+    def folding(self) -> Folding | None:
+        """See `Preparation`."""
+        return self._record.preparation.folding
+
+    @property
+    def executor(self) -> Executor | None:
+        """See `Preparation`."""
+        return self._record.preparation.executor
+
+    @property
+    def calls(self) -> list[PreparedCall]:
+        """The calls that were prepared."""
+        return list(self._prepared.values())
 
     def close(self) -> None:
         """Close it: variables are freed now, a run under way is cancelled."""
         self.closed = True
+        for call in self.calls:
+            call.close()
         # A callable's __del__ releases the native one, and must find its session open.
-        self._callables.clear()
+        self._prepared.clear()
         self.native.close()
 
 
@@ -107,12 +145,10 @@ class HostedGraph:
         The native runs that are under way.
     arriving : callable or None
         Gives a context in which a native session is opened: memory may have to be made for it.
-    changed : bool
-        Whether anything but prepared calls was run since the graph was filled.
-    fetched : set
-        The names that runs have fetched since its values were those of its source.
-    assigned : bool
-        Whether variables were given values since then otherwise than by such runs.
+    history : History
+        What was run since its values were those of its source.
+    preparation : Preparation
+        How its calls are prepared.
     """
 
     def __init__(self) -> None:
@@ -122,9 +158,8 @@ class HostedGraph:
         self.opened: OpenGraph | None = None
         self.evictions = 0
         self.runs = Runs(self)
-        self.changed = False
-        self.fetched: set[tuple[str, ...]] = set()
-        self.assigned = False
+        self.history = History()
+        self.preparation = Preparation()
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
@@ -174,8 +209,11 @@ class HostedGraph:
 
     @held_back
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
-        opened = OpenGraph(NativeSession(graph=graph, config=config()), self.fetched)
-        before = frozenset(self.fetched)
+        chosen = config()
+        if not self.preparation.grows:
+            chosen = spared(chosen, graph)
+        opened = OpenGraph(NativeSession(graph=graph, config=chosen), self)
+        before = self.history.mark()
         self._unready = True
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
@@ -204,14 +242,11 @@ class HostedGraph:
         if away is not None:
             away.put_back(graph, native)
 
-    def _arrived(self, before: frozenset[tuple[str, ...]]) -> None:
+    def _arrived(self, before: Iterable[tuple[str, ...]]) -> None:
         """Let go of what was away; no interrupt comes here, after which neither place would have it."""
         away, self._away = self._away, None
         # What was put back is not what the source gives.
-        self.changed = away is not None and away.is_whole
-        # What the fill itself ran has changed nothing.
-        self.fetched.intersection_update(before if self.changed else ())
-        self.assigned = self.assigned and self.changed
+        self.history.begin_anew(before, restored=away is not None and away.is_whole)
         if away is not None:
             away.discard()
 
@@ -227,6 +262,7 @@ class HostedGraph:
         self.evictions += 1
         self.close()
         self.label = self.fill = self.prepare = self.arriving = None
+        self.preparation = Preparation()
 
     @held_back
     def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
@@ -334,6 +370,11 @@ class HostedGraph:
         finally:
             self._unready = False
             self._opening.release()
+
+    @property
+    def ready(self) -> OpenGraph | None:
+        """The open graph; None while there is none, or it is just being filled or closed."""
+        return None if self._unready else self.opened
 
     @property
     def native(self) -> NativeSession | None:

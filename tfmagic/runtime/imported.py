@@ -15,6 +15,10 @@ def imported(name: str) -> ModuleType | None:
     While another thread imports it, it is among ``sys.modules`` already, and whoever
     imports anything of it waits until that has ended: seconds, for TensorFlow.
     """
-    module = sys.modules.get(name)
+    return None if is_coming(name) else sys.modules.get(name)
+
+
+def is_coming(name: str) -> bool:
+    """Return whether a module is being imported at this moment."""
     # As importlib itself tells them apart.
-    return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
+    return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))

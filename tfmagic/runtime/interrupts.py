@@ -36,6 +36,8 @@ class _Gate:
     def __init__(self) -> None:
         self.open = True
         self.noted = False
+        # Whether one was raised since interrupts were let in.
+        self.raised = False
         self.lock = threading.Lock()
         self._main = threading.current_thread() is threading.main_thread()
         self._former: Callable[[int, FrameType | None], Any] | None = None
@@ -90,6 +92,7 @@ class _Gate:
         """Interrupt as would have happened without a gate."""
         __tracebackhide__ = True
         self.noted = False
+        self.raised = True
         if self._former is None:
             raise KeyboardInterrupt
         self._former(signal.SIGINT, frame)
@@ -124,19 +127,43 @@ def held_back(function: F) -> F:
 
 
 def let_in(call: Callable[[], T]) -> T:
-    """Call `call`, which an interrupt may end wherever it is; first of all one that was held back."""
+    """Call `call`, which an interrupt may end wherever it is; first of all one that was held back.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Also where TensorFlow's native code has made another error of one.
+    """
     __tracebackhide__ = True
     gate = _gate()
     if gate.open:
         return call()
+    gate.raised = False
     try:
         gate.open = True
         if gate.noted:
             gate.interrupt(None)
         return call()
+    except Exception as error:
+        if gate.raised and _was_an_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise
     finally:
         gate.open = False
         gate.settle()
+
+
+def _was_an_interrupt(error: BaseException | None) -> bool:
+    """Whether native code that has called Python, which was interrupted, has raised this, or what led to it.
+
+    The C API says ``bad argument to internal function``, pybind11, where it was about
+    to raise an error of its own, ``REPLACED BY KeyboardInterrupt``.
+    """
+    while error is not None:
+        if isinstance(error, SystemError) or "REPLACED BY KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _is_in_a_function(thread: int) -> bool:
@@ -179,6 +206,7 @@ class Reach:
             if self._thread == threading.main_thread().ident:
                 _signal_main_thread()
             elif self._gate.open:
+                self._gate.raised = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
                 )

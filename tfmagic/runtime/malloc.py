@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import sys
@@ -15,6 +16,8 @@ from tfmagic.runtime.process import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import psutil
 
 # malloc.h; the largest int, so that every buffer comes from the heap and stays with it.
 _TRIM_THRESHOLD = -1
@@ -59,10 +62,11 @@ class Malloc(ABC):
         less since.
         """
         free = self.free_bytes()
-        if free is None:
-            return None
-        self._returned_bytes = min(self._returned_bytes, free)
-        return free - self._returned_bytes
+        return None if free is None else self._held_of(free)
+
+    def _held_of(self, free_bytes: int) -> int:
+        self._returned_bytes = min(self._returned_bytes, free_bytes)
+        return free_bytes - self._returned_bytes
 
     @abstractmethod
     def trim(self) -> bool:
@@ -74,8 +78,12 @@ class Malloc(ABC):
         Pages may have been used and freed again since anybody looked: the process has
         then grown since the last time, and that is reason enough, too.
         """
-        held, free = self.held_free_bytes(), self.free_bytes()
-        if held is None or free is None or free <= threshold_bytes:
+        # Asked once: malloc goes through all that is free, which can be a hundred thousand pieces.
+        free = self.free_bytes()
+        if free is None:
+            return False
+        held = self._held_of(free)
+        if free <= threshold_bytes:
             return False
         grown = self._after_bytes is None or rss_bytes() >= self._after_bytes + threshold_bytes // 2
         return self.trim_now() if held > threshold_bytes or grown else False
@@ -117,6 +125,7 @@ class GlibcMalloc(Malloc):
     def __init__(self, library: ctypes.CDLL) -> None:
         super().__init__()
         self._library = library
+        self._counted_arenas = 0
         library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
         library.free.argtypes, library.free.restype = [ctypes.c_void_p], None
         # Since glibc 2.33.
@@ -180,7 +189,12 @@ class GlibcMalloc(Malloc):
             self._library.mallopt(_TRIM_THRESHOLD, _EVERYTHING)
 
     def _arenas(self) -> int:
-        """Return how many arenas there are, as ``malloc_info`` says."""
+        """Return how many arenas there are, as ``malloc_info`` says; they never become fewer."""
+        if self._counted_arenas < (os.cpu_count() or 1):
+            self._counted_arenas = self._count_arenas()
+        return self._counted_arenas
+
+    def _count_arenas(self) -> int:
         text, size = ctypes.c_void_p(), ctypes.c_size_t()
         self._library.open_memstream.restype = ctypes.c_void_p
         stream = ctypes.c_void_p(self._library.open_memstream(ctypes.byref(text), ctypes.byref(size)))
@@ -252,7 +266,12 @@ def malloc() -> Malloc:
 
 def rss_bytes() -> int:
     """Return the resident memory of this process."""
+    return int(_process(os.getpid()).memory_info().rss)
+
+
+@functools.cache
+def _process(pid: int) -> psutil.Process:
     # Here: loading the extension is to stay quick.
     import psutil
 
-    return int(psutil.Process().memory_info().rss)
+    return psutil.Process(pid)

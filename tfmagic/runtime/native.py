@@ -11,6 +11,9 @@ from tfmagic.runtime.private import delete_session, unwaiting_session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# As TensorFlow says it.
+_CLOSED = "Attempted to use a closed Session."
+
 
 class NativeSession(tf.compat.v1.Session):
     """A ``tf.compat.v1.Session`` whose ``close`` does not wait for its runs.
@@ -54,8 +57,20 @@ class NativeSession(tf.compat.v1.Session):
         """Prepare a call; what it gives is used for every run of that call."""
         prepared = self._used(super()._make_callable_from_options, callable_options)
 
+        uses = self._uses
+
         def call(*values: Any, **options: Any) -> Any:
-            return self._used(prepared, *values, **options)
+            # As `_used`, which would be one more call of the few that make up a short run's time.
+            token = object()
+            uses[token] = None
+            try:
+                if self._closed:
+                    raise RuntimeError(_CLOSED)
+                return prepared(*values, **options)
+            finally:
+                uses.pop(token, None)
+                if self._closed:
+                    self._free()
 
         return call
 
@@ -65,8 +80,7 @@ class NativeSession(tf.compat.v1.Session):
         self._uses[token] = None
         try:
             if self._closed:
-                msg = "Attempted to use a closed Session."
-                raise RuntimeError(msg)
+                raise RuntimeError(_CLOSED)
             return call(*args, **options)
         finally:
             self._uses.pop(token, None)

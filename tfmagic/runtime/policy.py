@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import SettingError
@@ -78,6 +79,7 @@ class MemoryPolicy:
         self._own: dict[str, str] = {}
         self._applied = self._read = self._late = False
         self._grows = True
+        self._trimmed_at_s = float("-inf")
 
     def apply(self) -> None:
         """Set what the policy needs, the first time; whatever comes too late is left alone, and `record` says so."""
@@ -161,9 +163,21 @@ class MemoryPolicy:
         small_run().take_a_tensor(config)
         self._take_back(forget=False)
 
-    def trim(self, threshold_bytes: int | None = None) -> bool:
-        """Give free memory back where there is more of it than the threshold; return whether that was done."""
-        return self._applied and malloc().trim_over(threshold_bytes or self.trim_threshold_bytes)
+    def trim(self, threshold_bytes: int | None = None, *, unless_within_s: float = 0.0) -> bool:
+        """Give free memory back where there is more of it than the threshold; return whether that was done.
+
+        Parameters
+        ----------
+        threshold_bytes
+            The setting's by default.
+        unless_within_s
+            Not where it was looked at so short a time ago: a look takes the longer the more there is in the heap.
+        """
+        now = time.monotonic()
+        if not self._applied or now - self._trimmed_at_s < unless_within_s:
+            return False
+        self._trimmed_at_s = now
+        return malloc().trim_over(threshold_bytes or self.trim_threshold_bytes)
 
     def give_back(self) -> None:
         """Give free memory back now, whatever there is of it."""

@@ -148,7 +148,9 @@ def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
     return list(make(options)())
 
 
-def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -> Callable[..., Any]:
+def native_callable(
+    native: Any, feeds: Sequence[str], fetches: Sequence[str], *, in_this_thread: bool = False
+) -> Callable[..., Any]:
     """Return a function of arrays in the order of `feeds` that gives those of `fetches`.
 
     ``Session._make_callable_from_options`` prepares the pruned graph once, where
@@ -161,6 +163,8 @@ def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -
         A ``tf.compat.v1.Session``.
     feeds, fetches
         Tensor names (``"x:0"``), all of the session's graph.
+    in_this_thread
+        Run the operations in the thread that calls, and not in the process's pool.
     """
     make = getattr(native, "_make_callable_from_options", None)
     if make is None:
@@ -172,6 +176,8 @@ def native_callable(native: Any, feeds: Sequence[str], fetches: Sequence[str]) -
     from tensorflow.core.protobuf import config_pb2
 
     options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+    if in_this_thread:
+        options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
     return make(options)  # type: ignore[no-any-return]
 
 

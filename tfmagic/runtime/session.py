@@ -21,7 +21,7 @@ from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
 from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, names_of, replace_leaves
-from tfmagic.runtime.hosted import Fill, OpenGraph, hosted, label_of, never_began
+from tfmagic.runtime.hosted import Fill, OpenGraph, Preparation, hosted, label_of, never_began
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.patience import Patience
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 v1 = tf.compat.v1
+
+# Beside what folding takes, when a model is warmed.
+_SETTLE_S = 1.0
 
 
 class KernelSession(Tf1Interface):
@@ -151,8 +154,8 @@ class KernelSession(Tf1Interface):
     def call(
         self,
         graph: Any,
-        feeds: Sequence[str],
-        fetches: Sequence[str],
+        feeds: tuple[str, ...],
+        fetches: tuple[str, ...],
         values: Sequence[np.ndarray],
         *,
         patience: Patience | None = None,
@@ -192,8 +195,8 @@ class KernelSession(Tf1Interface):
             if patience is not None:
                 patience.require()
             if metadata is None and (patience is None or patience.seconds is None):
-                return list(opened.callable(feeds, fetches)(*values))
-            opened.fetched.add(tuple(fetches))
+                return opened.prepared(feeds, fetches)(values)
+            record.history.note(fetches, prepared=True)
             options = (patience or Patience()).run_options()
             if metadata is not None:
                 options.trace_level = _trace_level(opened.native)
@@ -207,6 +210,18 @@ class KernelSession(Tf1Interface):
             return results
         finally:
             record.runs.under_way.pop(run, None)
+
+    def settle(
+        self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...], values: Sequence[np.ndarray]
+    ) -> None:
+        """Find out which way to run a prepared call is the quickest, by running it with these values.
+
+        The parameters and errors are those of `call`.
+        """
+        __tracebackhide__ = True
+        record = hosted(graph)
+        with record.running() as run:
+            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(values, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
@@ -267,6 +282,7 @@ class KernelSession(Tf1Interface):
         *,
         fill: Fill | None = None,
         prepare: Fill | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         """Give `graph` a name for messages, and say how its variables get their values.
 
@@ -280,9 +296,12 @@ class KernelSession(Tf1Interface):
             Called with each native session that opens for the graph.
         prepare
             Called with the native session before each run.
+        preparation
+            How calls of it are prepared.
         """
         record = hosted(graph)
         record.label, record.fill, record.prepare = label, fill, prepare
+        record.preparation = preparation or Preparation()
         with self._lock:
             self._graphs.add(graph)
 
@@ -385,13 +404,12 @@ class KernelSession(Tf1Interface):
 
         def use(opened: OpenGraph) -> Any:
             __tracebackhide__ = True
-            record.changed = True
             names = names_of(fetches, graph)
-            if names is not None:
-                record.fetched.add(names)
+            record.history.note(names)
             came = opened.native.run(fetches, feeds, options, metadata)
-            # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
-            record.assigned = record.assigned or names is None
+            if names is None:
+                # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
+                record.history.note_assignment()
             return came
 
         run = record.begin()
@@ -417,7 +435,7 @@ class KernelSession(Tf1Interface):
         record = hosted(graph)
         while True:
             record.check(run)
-            opened = self._open(graph, run)
+            opened = record.ready or self._open(graph, run)
             try:
                 if record.prepare is not None:
                     record.prepare(opened.native)

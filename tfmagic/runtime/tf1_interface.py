@@ -86,6 +86,6 @@ class Tf1Interface(session_interface()):  # type: ignore[misc]  # a base that is
             msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
             raise ForeignTensorError(msg)
         # Nobody looks at what each part fetches.
-        native, record = self.open(graphs[0]), hosted(graphs[0])
-        record.changed = record.assigned = True
+        native = self.open(graphs[0])
+        hosted(graphs[0]).history.note_assignment()
         return native

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.paths import paths
 from tfmagic.model.glance import device_names, glance_at_file
+from tfmagic.model.options import EXECUTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -92,6 +93,11 @@ def _device(typed: Typed, around: Surroundings) -> Offers:
     return starting(typed.plain, known, "device")
 
 
+def _executor(typed: Typed, around: Surroundings) -> Offers:
+    del around
+    return starting(typed.plain, EXECUTORS, "executor")
+
+
 def _tensors(typed: Typed, around: Surroundings) -> Offers:
     given, fragment = _listed(typed)
     outputs = common([end.name for end in one.outputs] for one in around.signatures(typed.values.get("--signature")))
@@ -152,6 +158,7 @@ def _listed(typed: Typed) -> tuple[list[str], str]:
 _KINDS: dict[str, Callable[[Typed, Surroundings], Offers]] = {
     "device": _device,
     "ends": _ends,
+    "executor": _executor,
     "expression": _expression,
     "out": _out,
     "path": _path,

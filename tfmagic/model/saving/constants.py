@@ -16,7 +16,7 @@ from tfmagic.errors import SaveError
 from tfmagic.model.saving.calls import CALLS, LOOPS, PASSES_ON, arguments_of, called_by, names_called, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -42,11 +42,24 @@ class Constants:
     definition
         The graph, which is changed. Its only resources are variables of its own,
         not of its functions'.
+    only
+        The variables to make constants; all if None.
+    suffix
+        What the names of functions end in that take values.
     """
 
-    def __init__(self, label: str, definition: Any) -> None:
+    def __init__(
+        self,
+        label: str,
+        definition: Any,
+        *,
+        only: Container[str] | None = None,
+        suffix: str = "of_constants",
+    ) -> None:
         self._label = label
         self._definition = definition
+        self._only = only
+        self._suffix = suffix
         self.functions = {one.signature.name: one for one in definition.library.function}
         self._made: dict[tuple[str, tuple[_Kind | None, ...]], str] = {}
         self._given: dict[tuple[str, tuple[_Kind | None, ...]], list[_Kind | None]] = {}
@@ -62,7 +75,7 @@ class Constants:
         """
         _Body(self, self._definition.node, {}, inside=False).convert()
         for node in self._definition.node:
-            if node.op in _VARIABLES:
+            if node.op in _VARIABLES and self.holds(node.name):
                 dtype, shape = node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString()
                 _become(node, "Placeholder", dtype=dtype)
                 node.attr["shape"].shape.ParseFromString(shape)
@@ -78,6 +91,10 @@ class Constants:
             _become(nodes[name], "Const", dtype=dtype)
             nodes[name].attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, value.shape))
 
+    def holds(self, name: str) -> bool:
+        """Return whether a variable becomes a constant."""
+        return self._only is None or name in self._only
+
     def outputs_of(self, name: str, kinds: Sequence[_Kind | None]) -> list[_Kind | None]:
         """Return which outputs of a function are variables, for arguments of these kinds."""
         key = (name, tuple(kinds))
@@ -92,7 +109,7 @@ class Constants:
         key = (name, tuple(kinds))
         if key not in self._made:
             number = sum(1 for known, _ in self._made if known == name)
-            self._made[key] = f"{name}_of_constants" + (f"_{number}" if number else "")
+            self._made[key] = f"{name}_{self._suffix}" + (f"_{number}" if number else "")
             outputs = self.outputs_of(name, kinds)
             function = self._definition.library.function.add()
             function.CopyFrom(self.functions[name])
@@ -155,7 +172,8 @@ class _Body:
 
     def _find(self, node: Any, output: str) -> _Kind | None:
         if node.op == "VarHandleOp":
-            return _Kind(node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString())
+            kind = _Kind(node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString())
+            return kind if self._constants.holds(node.name) else None
         if node.op in PASSES_ON:
             of_value = node.op != "Merge" or output in {"", "0", "output:0"}
             return self.kind(node.input[0]) if node.attr["T"].type == _RESOURCE and of_value else None

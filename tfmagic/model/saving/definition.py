@@ -41,7 +41,7 @@ def definition_of(mode: GraphMode, signatures: Iterable[Signature]) -> Any:
     definition = mode.graph.as_graph_def()
     ends = ends_of(signatures)
     _drop_ours(definition, ends)
-    _one_node_a_variable(definition)
+    one_node_a_variable(definition)
     for node in definition.node:
         if device is not None and node.device == device:
             # What was asked of this machine is nothing to ask of the next.
@@ -65,7 +65,7 @@ def _drop_ours(definition: Any, ends: list[str]) -> None:
             del definition.node[index]
 
 
-def _one_node_a_variable(definition: Any) -> None:
+def one_node_a_variable(definition: Any) -> None:
     """Have the first of several nodes that are one variable stand for all of them.
 
     In a session they are one by their name; TensorFlow 2's loader makes a variable
@@ -120,3 +120,22 @@ def check_size(label: str, message: Any) -> None:
     if message.ByteSize() > LARGEST_BYTES:
         msg = f"{label}: its graph is larger than 2 GB, which no file of a graph can hold"
         raise SaveError(msg)
+
+
+def keep_only(definition: Any, outputs: Iterable[str]) -> None:
+    """Leave of a graph what these operations depend on, and the functions that it calls."""
+    kept = reached(definition, outputs)
+    for index in range(len(definition.node) - 1, -1, -1):
+        node = definition.node[index]
+        if node.name not in kept:
+            del definition.node[index]
+        elif "_class" in node.attr:
+            # What stood beside a variable stands by itself: a constant may be anywhere.
+            del node.attr["_class"]
+    library = definition.library
+    called = {function.signature.name for function in called_functions(definition.node, library)}
+    for index in range(len(library.function) - 1, -1, -1):
+        if library.function[index].signature.name not in called:
+            del library.function[index]
+    # Of the functions as they were; a frozen graph is not to be trained.
+    del library.gradient[:]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.errors import DestinationError, PathTakenError, SaveError
 from tfmagic.model.sources.paths import is_remote
+from tfmagic.runtime.interrupts import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,18 +121,13 @@ class Destination:
             if self._folder:
                 beside.mkdir()
             yield beside
-            if self._folder:
-                self._place_folder(beside, aside)
-            else:
-                self._place_file(beside)
+            self._place(beside, aside)
         except OSError as error:
             if isinstance(error, SaveError):
                 raise
             raise self.failed(error) from error
         finally:
-            _remove(beside)
-            if self.path.exists():
-                _remove(aside)
+            self._tidy(beside, aside)
 
     def failed(self, error: Exception) -> DestinationError:
         """Return the error to raise for one that came while writing: the reason, and what became of the old."""
@@ -141,6 +137,21 @@ class Destination:
             there = self.path.exists()
         kept = "what was there is as it was" if there else "nothing was written"
         return DestinationError(f"{self.shown} cannot be saved: {reason}; {kept}")
+
+    @held_back
+    def _place(self, beside: Path, aside: Path) -> None:
+        if self._folder:
+            self._place_folder(beside, aside)
+        else:
+            self._place_file(beside)
+        # Here, as Ctrl-C may come before anything later.
+        self._tidy(beside, aside)
+
+    @held_back
+    def _tidy(self, beside: Path, aside: Path) -> None:
+        _remove(beside)
+        if self.path.exists():
+            _remove(aside)
 
     def _place_file(self, beside: Path) -> None:
         if self.path.exists():
@@ -157,7 +168,6 @@ class Destination:
             self.path.replace(aside)
             beside.replace(self.path)
         except BaseException:
-            # Also where Ctrl-C comes between the two.
             if aside.exists() and not self.path.exists():
                 aside.replace(self.path)
             raise

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.saving.constants import Constants
-from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of
+from tfmagic.model.saving.definition import LARGEST_BYTES, check_size, definition_of, keep_only
 from tfmagic.model.saving.effects import Effects
 from tfmagic.model.saving.frozen_fill import FrozenFill
 from tfmagic.model.saving.named_ends import NamedEnds
@@ -20,7 +20,7 @@ from tfmagic.model.saving.thawed import put_together, thawed_in
 from tfmagic.model.sources.live_ends import require_known
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.moving import TablesError, moved
-from tfmagic.model.sources.pruning import called_functions, reached, variable_nodes
+from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.model.variables import bytes_of
 from tfmagic.model.written import Written, counted
 from tfmagic.runtime.values import checksum
@@ -77,10 +77,10 @@ class FrozenFile:
         definition = definition_of(self._mode, [self._signature])
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
-        _keep(definition, self._ends.outputs)
+        keep_only(definition, self._ends.outputs)
         effects = Effects(self._label, definition)
         effects.drop(self._ends.outputs)
-        _keep(definition, self._ends.outputs)
+        keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
         _check_weight(self._mode, names)
@@ -88,7 +88,7 @@ class FrozenFile:
         thawed = thawed_in(definition)
         constants.make_room()
         put_together(definition, thawed)
-        _keep(definition, self._ends.outputs)
+        keep_only(definition, self._ends.outputs)
         new = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
         constant = {name: thawed.get(name, name) for name in names}
@@ -154,25 +154,6 @@ def _check_weight(mode: GraphMode, names: Sequence[str]) -> None:
     if size > LARGEST_BYTES:
         msg = f"{mode.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
         raise SaveError(msg)
-
-
-def _keep(definition: Any, outputs: Sequence[str]) -> None:
-    """Leave of a graph what these operations depend on, and the functions that it calls."""
-    kept = reached(definition, outputs)
-    for index in range(len(definition.node) - 1, -1, -1):
-        node = definition.node[index]
-        if node.name not in kept:
-            del definition.node[index]
-        elif "_class" in node.attr:
-            # What stood beside a variable stands by itself: a constant may be anywhere.
-            del node.attr["_class"]
-    library = definition.library
-    called = {function.signature.name for function in called_functions(definition.node, library)}
-    for index in range(len(library.function) - 1, -1, -1):
-        if library.function[index].signature.name not in called:
-            del library.function[index]
-    # Of the functions as they were; a frozen graph is not to be trained.
-    del library.gradient[:]
 
 
 def _refuse_state(label: str, definition: Any) -> None:

@@ -5,10 +5,14 @@ everything. That operation is read here, in the forms in which TensorFlow writes
 it: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed
 by ``RestoreV2``. With the keys known, only the variables that are used need to be
 restored, and the graph can do without everything that only saves and restores.
+What takes its time is to read large values, and to check them: every core takes a
+share of them.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +20,15 @@ import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 _PASSES_ON = {"Identity", "NoOp"}
+# Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
+_WORTH_A_READER_BYTES = 4_000_000
+# So many threads TensorFlow itself has for values that are larger still.
+_READERS = 8
 
 SCOPE = "tfmagic_restore"
 
@@ -123,27 +131,69 @@ def _name(edge: str) -> str:
     return edge.lstrip("^").split(":")[0]
 
 
-def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE) -> None:
-    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
+def most_readers() -> int:
+    """Return how many operations can read a checkpoint side by side: as many as this process has cores."""
+    return min(len(os.sched_getaffinity(0)), _READERS)
+
+
+def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
+    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
+
+    Parameters
+    ----------
+    graph_def
+        Of the variables.
+    plan
+        Where their values are.
+    variables
+        Which of them.
+    scope
+        What the names of what is added begin with.
+    readers
+        How many operations may read side by side. One reads one value after the other.
+    """
     by_name = {node.name: node for node in graph_def.node}
-    wanted = [name for name in variables if name in plan]
+    wanted = [by_name[name] for name in variables if name in plan]
     prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
     prefix.attr["dtype"].type = tf.string.as_datatype_enum
     prefix.attr["shape"].shape.SetInParent()
     done = graph_def.node.add(name=f"{scope}/done", op="NoOp")
-    if not wanted:
-        return
-    _constant(graph_def, f"{scope}/keys", [plan[name].key for name in wanted])
-    _constant(graph_def, f"{scope}/slices", [""] * len(wanted))
-    restore = graph_def.node.add(name=f"{scope}/restore", op="RestoreV2")
-    restore.input.extend([prefix.name, f"{scope}/keys", f"{scope}/slices"])
-    restore.attr["dtypes"].list.type.extend(plan[name].dtype for name in wanted)
-    for index, name in enumerate(wanted):
-        resource = by_name[name].op == "VarHandleOp"
-        assign = graph_def.node.add(name=f"{scope}/assign_{index}", op="AssignVariableOp" if resource else "Assign")
-        assign.input.extend([name, f"{scope}/restore:{index}"])
-        assign.attr["dtype" if resource else "T"].type = plan[name].dtype
-        done.input.append(f"^{assign.name}")
+    for number, share in enumerate(_shares(wanted, readers)):
+        ending = f"_{number}" if number else ""
+        _constant(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
+        _constant(graph_def, f"{scope}/slices{ending}", [""] * len(share))
+        restore = graph_def.node.add(name=f"{scope}/restore{ending}", op="RestoreV2")
+        restore.input.extend([prefix.name, f"{scope}/keys{ending}", f"{scope}/slices{ending}"])
+        restore.attr["dtypes"].list.type.extend(plan[node.name].dtype for node in share)
+        for index, node in enumerate(share):
+            resource = node.op == "VarHandleOp"
+            op = "AssignVariableOp" if resource else "Assign"
+            assign = graph_def.node.add(name=f"{scope}/assign{ending}_{index}", op=op)
+            assign.input.extend([node.name, f"{restore.name}:{index}"])
+            assign.attr["dtype" if resource else "T"].type = plan[node.name].dtype
+            done.input.append(f"^{assign.name}")
+
+
+def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
+    """Return these variables in so many parts that each is worth a reader, of about the same size."""
+    sizes = [_bytes_of(node) for node in nodes]
+    count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
+    shares: list[list[Any]] = [[] for _ in range(count)]
+    filled = [0] * count
+    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda one: -one[0]):
+        least = filled.index(min(filled))
+        shares[least].append(node)
+        filled[least] += size
+    return [share for share in shares if share]
+
+
+def _bytes_of(variable: Any) -> int:
+    """Return the size of a variable; 0 where its node does not tell."""
+    shape = variable.attr["shape"].shape
+    if shape.unknown_rank:
+        return 0
+    item = int(tf.as_dtype(variable.attr["dtype"].type).size)
+    return math.prod((item, *(max(0, int(dim.size)) for dim in shape.dim)))
 
 
 def _constant(graph_def: Any, name: str, texts: list[str]) -> None:

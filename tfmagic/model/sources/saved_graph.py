@@ -12,7 +12,7 @@ from tfmagic.model.sources.bound_plan import bound_plan
 from tfmagic.model.sources.loading import check_constants, copied, new_graph, reading
 from tfmagic.model.sources.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
-from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, restore_plan
+from tfmagic.model.sources.restore_plan import DONE, PREFIX, add_restore, most_readers, restore_plan
 from tfmagic.model.startup import Startup
 from tfmagic.runtime.private import run_once, variable_from
 
@@ -85,7 +85,7 @@ class SavedGraph:
                     plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
                 used = {plan[name].key for name in present if name in plan}
                 self._unused = len({one.key for one in plan.values()} - used)
-                add_restore(part, plan, present)
+                add_restore(part, plan, present, readers=most_readers())
                 # What reads no restored variable need not wait for the restore, nor cost a run of its own.
                 self._at_once = not plan.keys() & reached(part, self._initialisers)
                 self._restore, self._filename = DONE, f"{PREFIX}:0"

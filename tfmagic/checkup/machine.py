@@ -1,0 +1,125 @@
+"""What the machine and the environment have for TensorFlow: processor, memory, disk, variables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TypedDict
+
+import psutil
+
+from tfmagic.runtime.loader_settings import settings
+from tfmagic.runtime.memory import available_bytes, container_limit
+from tfmagic.runtime.park_directory import park_directory
+from tfmagic.runtime.policy import memory_policy
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+class ParkFolderRecord(TypedDict):
+    """The folder in which models are parked.
+
+    Attributes
+    ----------
+    folder
+        Which.
+    error
+        Why nothing can be written there; None where something was.
+    free_bytes
+        What is left on its disk.
+    """
+
+    folder: str
+    error: str | None
+    free_bytes: int | None
+
+
+class MachineRecord(TypedDict):
+    """The machine. None stands for what is not known.
+
+    Attributes
+    ----------
+    processor, architecture, cores
+        What computes.
+    avx
+        Whether the processor has the instructions that TensorFlow's packages for x86-64 are built with.
+    memory_bytes, available_bytes
+        Of the machine, and what can still be had, the container's limit counted.
+    limit_bytes, limit_used_bytes
+        The container's.
+    park
+        The folder in which models are parked.
+    variables
+        The environment variables that TensorFlow, Keras and the loader go by; none that tells of a secret.
+    """
+
+    processor: str | None
+    architecture: str
+    cores: int | None
+    avx: bool | None
+    memory_bytes: int
+    available_bytes: int
+    limit_bytes: int | None
+    limit_used_bytes: int | None
+    park: ParkFolderRecord
+    variables: dict[str, str]
+
+
+def machine_record() -> MachineRecord:
+    """Return what is there now."""
+    name, flags = _processor()
+    limit, used = container_limit()
+    return {
+        "processor": name,
+        "architecture": platform.machine(),
+        "cores": os.cpu_count(),
+        "avx": None if flags is None or not is_x86() else "avx" in flags,
+        "memory_bytes": int(psutil.virtual_memory().total),
+        "available_bytes": available_bytes(),
+        "limit_bytes": limit,
+        "limit_used_bytes": used,
+        "park": _park(park_directory().chosen),
+        "variables": _variables(),
+    }
+
+
+def is_x86() -> bool:
+    """Return whether this is the processor that needs AVX."""
+    return platform.machine().lower() in {"x86_64", "amd64"}
+
+
+def _processor() -> tuple[str | None, set[str] | None]:
+    try:
+        lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or None, None
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = said.get("flags")
+    return said.get("model name"), None if flags is None else set(flags.split())
+
+
+def _park(folder: Path) -> ParkFolderRecord:
+    """Try to write where models would be parked; where the folder is not there yet, in the one that it would be in."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    error, free = None, None
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            file.write(b"tfmagic")
+        free = shutil.disk_usage(there).free
+    except OSError as failed:
+        error = failed.strerror or str(failed)
+    return {"folder": str(folder), "error": error, "free_bytes": free}
+
+
+def _variables() -> dict[str, str]:
+    ours = memory_policy().record()["variables"]
+    named = {
+        one["name"]: one["value"]
+        for one in settings()
+        if one["value"] is not None and ours.get(one["name"]) != one["value"]
+    }
+    more = {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME") if name in os.environ}
+    return dict(sorted({**named, **more}.items()))

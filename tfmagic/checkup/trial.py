@@ -1,0 +1,150 @@
+"""Imports TensorFlow in a process of its own: what crashes, hangs or prints there does so there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, TypedDict
+
+from tfmagic.runtime.policy import SETTINGS, memory_policy
+
+START = "start"
+"""The step before the first: Python itself, and tfmagic's own modules."""
+
+_SHOWN_LINES = 12
+_CODE = """
+import sys
+sys.path += [one for one in sys.argv[2:] if one not in sys.path]
+from tfmagic.checkup.trial_steps import main
+main(sys.argv[1])
+"""
+
+
+class TrialRecord(TypedDict):
+    """How it went. None stands for what is not known, which is all that comes after a step that failed.
+
+    Attributes
+    ----------
+    origin
+        The file that ``import tensorflow`` finds; None where it finds none.
+    is_tensorflow
+        Whether that is TensorFlow, and not a file of the same name.
+    version, keras, keras_backend
+        As they say themselves; the backend as it was asked for, where Keras cannot be imported.
+    import_s, rss_bytes
+        What the import takes: seconds, and memory resident afterwards.
+    devices
+        The logical devices, by name, after a first operation.
+    descriptions
+        What they are, by name.
+    policy
+        The memory policy, as in `PolicyRecord`.
+    libraries
+        The figures of `LibrariesSummary`.
+    duplicates
+        What is loaded twice, as in `DuplicateRecord`.
+    through
+        The loaded libraries that were found through a variable of the environment, by its name.
+    failed_step
+        The step that did not end well: ``start``, ``import``, ``keras``, ``devices`` or ``libraries``.
+    error
+        The last line of the exception.
+    exit_signal
+        The signal that ended the process.
+    timed_out_s
+        The patience that was not enough.
+    stderr
+        The last lines that were written there, where a step failed.
+    """
+
+    origin: str | None
+    is_tensorflow: bool | None
+    version: str | None
+    keras: str | None
+    keras_backend: str | None
+    import_s: float | None
+    rss_bytes: int | None
+    devices: list[str] | None
+    descriptions: dict[str, str | None] | None
+    policy: dict[str, Any] | None
+    libraries: dict[str, Any] | None
+    duplicates: list[dict[str, Any]] | None
+    through: dict[str, list[str]] | None
+    failed_step: str | None
+    error: str | None
+    exit_signal: str | None
+    timed_out_s: float | None
+    stderr: list[str]
+
+
+def trial_record(timeout_s: float) -> TrialRecord:
+    """Import TensorFlow and run one operation, in a process of its own with this one's environment and folder.
+
+    Parameters
+    ----------
+    timeout_s
+        How long that may take, in seconds.
+    """
+    record: Any = dict.fromkeys(TrialRecord.__annotations__) | {"stderr": []}
+    with tempfile.TemporaryDirectory() as folder:
+        answers, stderr = Path(folder, "answers"), Path(folder, "stderr")
+        answers.write_text(json.dumps({"failed_step": START}) + "\n", encoding="utf-8")
+        with stderr.open("wb") as written:
+            record |= _ended(answers, written, timeout_s)
+        # A step begins with its name, and takes it back when it has ended.
+        for line in answers.read_text(encoding="utf-8").splitlines():
+            record |= json.loads(line)
+        if record["failed_step"] is not None:
+            lines = stderr.read_text(encoding="utf-8", errors="replace").splitlines()
+            record["stderr"] = lines[-_SHOWN_LINES:]
+            if record["failed_step"] == START and lines:
+                record["error"] = lines[-1]
+    found: TrialRecord = record
+    return found
+
+
+def _ended(answers: Path, stderr: Any, timeout_s: float) -> dict[str, Any]:
+    command = [sys.executable, "-X", "faulthandler", "-c", _CODE, str(answers), *sys.path]
+    # A process group of its own: what it starts goes with it.
+    child = subprocess.Popen(  # noqa: S603 - this Python, our own code
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env=_environment(),
+        start_new_session=True,
+    )
+    try:
+        status = child.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return {"timed_out_s": timeout_s}
+    finally:
+        _end(child)
+    return {"exit_signal": _signal_name(-status)} if status < 0 else {}
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        if os.name == "nt":
+            child.kill()
+        else:
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment as the person has set it, without what tfmagic has set in this process."""
+    own = memory_policy().record()["variables"]
+    return {name: value for name, value in os.environ.items() if not (name in SETTINGS and own.get(name) == value)}

@@ -1,0 +1,111 @@
+"""What the process does in which TensorFlow is tried: a step at a time, each noted as it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.runtime.policy import memory_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Notes:
+    """A file of answers, whole up to the last step whatever becomes of the process."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def add(self, **answers: Any) -> None:
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(answers) + "\n")
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.add(failed_step=name)
+        try:
+            yield
+        except BaseException as error:
+            self.add(error="".join(traceback.format_exception_only(error)).strip().splitlines()[-1])
+            raise
+        self.add(failed_step=None)
+
+
+def main(path: str) -> None:
+    """Import TensorFlow and Keras, make the devices, look at what is loaded."""
+    notes = _Notes(path)
+    with notes.step("import"):
+        there = _import(notes)
+    if not there:
+        return
+    with notes.step("keras"):
+        # What is asked for, too: its import fails where that is not installed.
+        notes.add(keras_backend=_asked_backend())
+        import keras
+
+        notes.add(keras=str(keras.__version__), keras_backend=str(keras.config.backend()))
+    with notes.step("devices"):
+        _devices(notes)
+    with notes.step("libraries"):
+        _libraries(notes)
+
+
+def _import(notes: _Notes) -> bool:
+    from tfmagic.runtime.arrival import IMPORT
+    from tfmagic.runtime.gpu import tensorflow_folder
+    from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.malloc import rss_bytes
+
+    spec = importlib.util.find_spec("tensorflow")
+    if spec is None:
+        return False
+    # A folder without an __init__.py is a package, too, and has no file.
+    origin = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
+    notes.add(origin=origin, is_tensorflow=tensorflow_folder() is not None)
+    memory_policy().apply()
+    began_s = time.perf_counter()
+    with libraries().occasion(IMPORT):
+        import tensorflow as tf
+    # A package that is only half there may come without an error.
+    notes.add(version=str(tf.__version__), import_s=time.perf_counter() - began_s, rss_bytes=rss_bytes())
+    return True
+
+
+def _asked_backend() -> str:
+    """Return the backend that Keras is to take, by the environment or its own settings, as Keras reads them."""
+    settings: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+        settings = json.loads((folder / "keras.json").read_text(encoding="utf-8"))
+    return os.environ.get("KERAS_BACKEND") or str(settings.get("backend", "tensorflow"))
+
+
+def _devices(notes: _Notes) -> None:
+    import tensorflow as tf
+
+    from tfmagic.runtime.devices import devices
+
+    tf.reduce_sum(tf.ones([2, 2])).numpy()
+    found = devices()
+    notes.add(
+        devices=[one["name"] for one in found],
+        descriptions={one["name"]: one["description"] for one in found},
+        policy=memory_policy().record(),
+    )
+
+
+def _libraries(notes: _Notes) -> None:
+    from tfmagic.runtime.libraries import libraries
+    from tfmagic.runtime.loader_settings import settings
+
+    loaded = libraries()
+    files = loaded.portrait().files(loaded.present())
+    through = {one["name"]: one["libraries"] for one in settings(file.path for file in files) if one["libraries"]}
+    notes.add(libraries=loaded.summary(), duplicates=loaded.portrait().duplicates(files), through=through)

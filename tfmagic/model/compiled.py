@@ -1,0 +1,104 @@
+"""A graph model's calls compiled with XLA: its operations become one piece of machine code for each shape of input."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.model.saving.definition import keep_only, one_node_a_variable
+from tfmagic.model.sources.pruning import variable_nodes
+from tfmagic.runtime.values import OURS
+
+if TYPE_CHECKING:
+    from tfmagic.model.graph_mode import GraphMode
+
+_UNSUPPORTED = re.compile(
+    r"unsupported operations.*?: (?P<op>\w+) \(|No registered '(?P<kernel>\w+)' OpKernel", re.DOTALL
+)
+
+
+class Compiled:
+    """Finds the compiled tensors that stand for others; each set of feeds and fetches is compiled by itself.
+
+    Parameters
+    ----------
+    mode
+        How the model runs.
+    """
+
+    def __init__(self, mode: GraphMode) -> None:
+        self._mode = mode
+        self._made: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
+        self._making = threading.Lock()
+
+    def fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the tensors to fetch for these.
+
+        Raises
+        ------
+        SourceError
+            When the graph has what XLA cannot take.
+        """
+        made = self._made.get((feeds, fetches))
+        if made is None:
+            with self._making:
+                made = self._made.get((feeds, fetches)) or self._make(feeds, fetches)
+                self._made[feeds, fetches] = made
+        return made
+
+    def _make(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
+        graph = self._mode.graph
+        definition = graph.as_graph_def()
+        one_node_a_variable(definition)
+        keep_only(definition, fetches)
+        kept = {node.name: node.op for node in definition.node}
+        variables = variable_nodes(definition)
+        reference = next((name for name in variables if kept[name] != "VarHandleOp"), None)
+        if reference is not None:
+            msg = (
+                f"{self._mode.room.label} cannot be compiled: {reference!r} is one of TF1's reference variables, which "
+                "XLA does not know: add it without --compile"
+            )
+            raise SourceError(msg)
+        outside = [*(name for name in feeds if name.split(":")[0] in kept), *(f"{name}:0" for name in variables)]
+        gone = {name.split(":")[0] for name in outside}
+        for index in range(len(definition.node) - 1, -1, -1):
+            if definition.node[index].name in gone:
+                del definition.node[index]
+
+        def body(*given: Any) -> list[Any]:
+            places = dict(zip(outside, given, strict=True))
+            found: list[Any] = tf.import_graph_def(definition, places, list(fetches), name="")
+            return found
+
+        with (
+            graph.as_default(),
+            graph.control_dependencies(None),
+            graph.name_scope(None),
+            graph.name_scope(f"{OURS}compiled/"),
+        ):
+            compiled = tf.function(body, jit_compile=True, autograph=False)
+            results = compiled(*(graph.get_tensor_by_name(name) for name in outside))
+            return tuple(tf.identity(result).name for result in results)
+
+
+def not_compiled(model: str, error: Exception) -> SourceError:
+    """Return what to say where XLA has refused a model.
+
+    Parameters
+    ----------
+    model
+        The model's name.
+    error
+        What TensorFlow has raised.
+    """
+    found = _UNSUPPORTED.search(str(error))
+    lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    operation = None if found is None else found["op"] or found["kernel"]
+    # What it calls so is an input.
+    reason = "XLA takes no text" if operation == "_Arg" else f"XLA has no {operation}" if operation else lines[0]
+    return SourceError(f"{model} cannot be compiled ({reason}): add it without --compile")

@@ -1,0 +1,277 @@
+"""A call of a graph that is prepared once, and run the quickest way that is known to give the same answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from tfmagic.runtime.private import native_callable
+from tfmagic.runtime.trial import Trial, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tfmagic.runtime.hosted import OpenGraph
+
+Executor = Literal["caller", "pool"]
+"""Whose thread runs the operations: the caller's, or TensorFlow's own."""
+
+POOL, CALLER, FOLDED, UNFUSED = "pool", "caller", "folded", "unfused"
+
+# Of a run that takes so long, changing threads is less than a hundredth.
+_LONG_S = 0.005
+# Calls whose inputs differ by less than a factor of 16 in size are alike.
+_BITS_A_CLASS = 2
+
+
+class Folded(Protocol):
+    """A call in which variables are constants."""
+
+    @property
+    def call(self) -> Callable[..., list[Any]]:
+        """Runs it."""
+
+    @property
+    def weights_bytes(self) -> int:
+        """The size of these constants."""
+
+    def close(self) -> None:
+        """Give back what it holds now, also while it runs."""
+
+
+class Folding(Protocol):
+    """Makes the variables of a graph constants."""
+
+    @property
+    def is_light(self) -> bool:
+        """Whether the graph's own constants are few, so that it can be prepared more than once."""
+
+    def values_stand(self) -> bool:
+        """Return whether nothing that was run can have changed a variable."""
+
+    def fold(
+        self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, ahead: bool, executor: Executor
+    ) -> dict[str, Folded]:
+        """Return the ways to run the call with constants, ``folded`` or ``unfused``; none where that cannot be.
+
+        Parameters
+        ----------
+        opened, feeds, fetches
+            Which call.
+        ahead
+            Whether it is before the first call that counts: it may take its time then.
+        executor
+            Whose thread is to run it.
+        """
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """How calls of one size are run.
+
+    Attributes
+    ----------
+    way
+        ``pool``, ``caller``, ``folded`` or ``unfused`` (folded, every operation by itself).
+    latencies_s
+        The median of each way that was tried.
+    folded_bytes
+        The size of the variables that are constants.
+    """
+
+    way: str
+    latencies_s: dict[str, float]
+    folded_bytes: int
+
+
+class PreparedCall:
+    """One set of feeds and fetches on an open graph.
+
+    Its first calls are made in TensorFlow's pool, then some in the caller's own thread
+    (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side),
+    then some with variables made constants; from then on inputs of about that size go
+    the way that took the least time. A way that gives other bits is not taken in the
+    middle of a person's work.
+
+    Parameters
+    ----------
+    opened
+        The open graph.
+    feeds, fetches
+        Tensor names.
+    """
+
+    def __init__(self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str]) -> None:
+        self.feeds, self.fetches = tuple(feeds), tuple(fetches)
+        self._opened = opened
+        self._ways: dict[str, Way] = {}
+        self._folded: dict[str, Folded] = {}
+        self._is_folding_tried = False
+        self._age = -1
+        self._known: dict[int, Callable[..., list[Any]]] = {}
+        self._trials: dict[int, Trial] = {}
+        self._trying = threading.Lock()
+        self._usual = self._prepare(opened.executor or POOL)
+
+    def __call__(self, values: Sequence[np.ndarray]) -> list[Any]:
+        """Run it with these arrays, in the order of `feeds`."""
+        if self._folded and self._age != self._opened.history.age:
+            self._look_again()
+        size = 0
+        for value in values:
+            size += value.size
+        known = self._known.get(size.bit_length() >> _BITS_A_CLASS)
+        return self._tried(size.bit_length() >> _BITS_A_CLASS, values) if known is None else known(*values)
+
+    @property
+    def chosen(self) -> Chosen | None:
+        """How its calls are run, of the size that was last found out about; None before that."""
+        size = next(reversed(list(self._known)), None)
+        if size is None:
+            return None
+        trial = self._trials[size]
+        return Chosen(trial.quickest.name, trial.latencies_s, self.folded_bytes)
+
+    @property
+    def folded_bytes(self) -> int:
+        """The size of the variables that are constants here, beside their own memory."""
+        return sum(one.weights_bytes for one in list(self._folded.values()))
+
+    def settle(self, values: Sequence[np.ndarray], seconds: float) -> None:
+        """Find out now, with calls of these arrays, how they are to be run.
+
+        Parameters
+        ----------
+        values
+            As for a call.
+        seconds
+            How long that may take, beside what folding takes.
+        """
+        size = sum(value.size for value in values).bit_length() >> _BITS_A_CLASS
+        self._try_until(size, values, time.monotonic() + seconds)
+        with self._trying:
+            if not self._is_folding_tried:
+                self._known.pop(size, None)
+                self._fold(values, ahead=True)
+        self._try_until(size, values, time.monotonic() + seconds)
+        trial = self._trials.get(size)
+        if trial is not None and size not in self._known:
+            with self._trying:
+                self._decide(size, trial)
+
+    def _try_until(self, size: int, values: Sequence[np.ndarray], deadline: float) -> None:
+        # Twice each way in any case: the first call of a way does not count.
+        least = 2 * max(1, len(self._ways))
+        while size not in self._known and (least > 0 or time.monotonic() < deadline):
+            self._tried(size, values, ahead=True)
+            least -= 1
+
+    def close(self) -> None:
+        """Give back what folding has taken."""
+        folded, self._folded = self._folded, {}
+        for one in folded.values():
+            one.close()
+
+    # -- inside ----------------------------------------------------------------
+
+    def _prepare(self, executor: str) -> Callable[..., list[Any]]:
+        call = native_callable(self._opened.native, self.feeds, self.fetches, in_this_thread=executor == CALLER)
+        self._opened.history.note(self.fetches, prepared=True)
+        self._ways[executor] = Way(executor, call)
+        return call
+
+    def _tried(self, size: int, values: Sequence[np.ndarray], *, ahead: bool = False) -> list[Any]:
+        """Make one of the calls from which it is told how calls of this size are to be made."""
+        if not self._trying.acquire(blocking=False):
+            # Another thread's call is being timed.
+            return self._usual(*values)
+        try:
+            trial = self._trials.setdefault(size, Trial())
+            # Those that have come since with calls of another size, too.
+            trial.ways = list(self._ways.values())
+            results = trial.run(values)
+            if trial.done and not self._has_another_way(trial, values, ahead=ahead):
+                self._decide(size, trial)
+            return results
+        finally:
+            self._trying.release()
+
+    def _has_another_way(self, trial: Trial, values: Sequence[np.ndarray], *, ahead: bool) -> bool:
+        """Prepare a way that has not been tried yet; return whether there is one."""
+        folding = self._opened.folding
+        is_long = trial.latencies_s[trial.quickest.name] > _LONG_S
+        may_choose = self._opened.executor is None and CALLER not in self._ways
+        if may_choose and not is_long and (folding is None or folding.is_light):
+            self._prepare(CALLER)
+            return True
+        if self._is_folding_tried or (is_long and not ahead):
+            return False
+        self._fold(values, ahead=ahead)
+        return bool(self._folded)
+
+    def _decide(self, size: int, trial: Trial) -> None:
+        self._known[size] = trial.quickest.call
+        # What is the quickest for no size need not be kept.
+        wanted = {one.quickest.name for one in self._trials.values()}
+        self._unfold([name for name in self._folded if name not in wanted])
+
+    def _fold(self, values: Sequence[np.ndarray], *, ahead: bool) -> None:
+        self._is_folding_tried = True
+        folding = self._opened.folding
+        if folding is None:
+            return
+        age = self._opened.history.age
+        executor: Executor = self._opened.executor or ("caller" if self._is_short() else "pool")
+        self._age = age
+        for name, folded in folding.fold(
+            self._opened, self.feeds, self.fetches, ahead=ahead, executor=executor
+        ).items():
+            if _alike(self._usual(*values), folded.call(*values), exactly=not ahead):
+                self._folded[name], self._ways[name] = folded, Way(name, folded.call)
+            else:
+                folded.close()
+
+    def _is_short(self) -> bool:
+        medians = [found for trial in self._trials.values() for found in trial.latencies_s.values()]
+        return bool(medians) and min(medians) <= _LONG_S
+
+    def _look_again(self) -> None:
+        """Leave the constants where something has run since that may have changed the variables."""
+        with self._trying:
+            age, folding = self._opened.history.age, self._opened.folding
+            if folding is not None and folding.values_stand():
+                self._age = age
+            else:
+                self._unfold(list(self._folded))
+
+    def _unfold(self, names: Sequence[str]) -> None:
+        for name in names:
+            # Not closed: another thread may be in the middle of a call. It goes with the last one.
+            del self._folded[name], self._ways[name]
+        for size, trial in self._trials.items():
+            for name in names:
+                trial.forget(name)
+            if size in self._known:
+                self._known[size] = trial.quickest.call
+
+
+def _alike(expected: Sequence[Any], found: Sequence[Any], *, exactly: bool) -> bool:
+    """Return whether results are the same, to the last bit or as far as the order of sums goes."""
+    return all(
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and (_same(one, other) or (not exactly and _near(one, other)))
+        for one, other in zip(map(np.asarray, expected), map(np.asarray, found), strict=True)
+    )
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.all(one == other)) if one.dtype == object else one.tobytes() == other.tobytes()
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.dtype.kind in "fc" and bool(np.allclose(one, other, rtol=1e-3, atol=1e-5, equal_nan=True))
