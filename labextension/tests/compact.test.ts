@@ -1,7 +1,8 @@
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { history, snapshot } from '../demo/kernel';
 import { LiveStore } from '../src/core/live';
 import { render } from '../src/core/panel';
+import { bytes } from '../src/core/units';
 
 let host: HTMLElement;
 let store: LiveStore;
@@ -22,7 +23,17 @@ it('shows every model with its buttons, and no tabs', () => {
   expect(names()).toEqual(snapshot.models.map(({ name }) => name));
   expect(host.querySelectorAll('li[data-model] button[aria-label^="Drop"]')).toHaveLength(names().length);
   expect(host.querySelector('[role=tab]')).toBeNull();
-  expect(host.querySelector('.tfm-spark')!.getAttribute('aria-label')).toContain('In the last ten minutes');
+});
+
+it('says what the line over time reaches from and to, to who points at it and to who hears it', () => {
+  render(host, store, { compact: true });
+  const points = history.points.filter(({ time_s }) => time_s >= history.points.at(-1)!.time_s - 600);
+  const sizes = points.map(({ rss_bytes }) => rss_bytes);
+  const line = host.querySelector('.tfm-spark')!;
+  const said = line.getAttribute('aria-label')!;
+  expect(said).toMatch(/^Memory of the process in the last \d+ (seconds|minutes?): /);
+  expect(said).toContain(`lowest ${bytes(Math.min(...sizes))}, highest ${bytes(Math.max(...sizes))}`);
+  expect(line.querySelector('title')!.textContent).toBe(said);
 });
 
 it('shows on every button the magic that it stands for', () => {
@@ -41,6 +52,20 @@ it('shows on every button the magic that it stands for', () => {
     ['Trace', '%tf_runtime placement one --anew'],
     ['Drop it', '%tf_model drop one']
   ]);
+});
+
+it('leads from a trace to where the operations are, in the place that shows it', async () => {
+  const sent: Record<string, unknown>[] = [];
+  store = new LiveStore(message => sent.push(message));
+  store.takeSnapshot({ ...snapshot, models: [{ ...snapshot.models[0]!, name: 'one' }] });
+  const opened: string[] = [];
+  render(host, store, { compact: true, openPlacement: model => opened.push(model) });
+  host.querySelector<HTMLElement>('button[aria-label^="Trace"]')!.click();
+  const asked = sent.find(({ request }) => request === 'trace')!;
+  store.takeMessage({ schema: 1, id: asked.id, ok: true, result: null, said: 'one was run' });
+  await vi.waitFor(() => expect(host.querySelector('.tfm-said')!.textContent).toContain('one was run'));
+  host.querySelector<HTMLElement>('.tfm-said button')!.click();
+  expect(opened).toEqual(['one']);
 });
 
 it('follows the models, and says how many more than fifty there are', () => {

@@ -16,7 +16,7 @@ async function connected(language = 'python'): Promise<Connection> {
 
 async function attached(): Promise<Connection> {
   const connection = await connected();
-  wire.answer('watch');
+  wire.tell(true);
   wire.answer('snapshot', snapshot);
   await vi.advanceTimersByTimeAsync(0);
   return connection;
@@ -43,15 +43,24 @@ it('is absent where the kernel has dealt with the question and not answered it, 
   expect(connection.presence).toBe('absent');
   expect(wire.sent).toHaveLength(1);
   wire.push({ kind: 'loaded' });
-  wire.answer('watch');
+  wire.tell(true);
   expect(connection.presence).toBe('there');
+});
+
+it('is absent at once where the kernel has nothing of it, and was sent nothing that it may not know', async () => {
+  const connection = await connected();
+  wire.tell(false);
+  expect(connection.presence).toBe('absent');
+  expect(wire.sent.map(({ content }) => content)).toEqual([{ target_name: 'tfmagic' }]);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(wire.sent).toHaveLength(1);
 });
 
 it('takes an answer that comes late', async () => {
   const connection = await connected();
   wire.idle();
   await vi.advanceTimersByTimeAsync(5000);
-  wire.answer('watch');
+  wire.tell(true);
   expect(connection.presence).toBe('there');
 });
 
@@ -84,6 +93,20 @@ it('knows nothing any more of what was before a restart', async () => {
   expect(connection.presence).toBe('absent');
 });
 
+it('asks nothing more of what is no longer there', async () => {
+  for (const end of [() => wire.push({ kind: 'unloaded' }), () => wire.become('restarting')]) {
+    const connection = await attached();
+    const viewer = {};
+    const look = (): void => connection.store.look(viewer, connection.presence === 'there');
+    connection.store.subscribe(look);
+    look();
+    const before = wire.sent.length;
+    end();
+    await vi.advanceTimersByTimeAsync(600_000);
+    expect(wire.sent).toHaveLength(before);
+  }
+});
+
 it('has lost the kernel while the server is out of reach, and asks again when it is back', async () => {
   const connection = await attached();
   wire.connectionStatus = 'connecting';
@@ -108,9 +131,9 @@ it('sends nothing to a kernel that is out of reach or dead, however long somebod
   expect(wire.sent.length).toBe(before);
   wire.connectionStatus = 'connected';
   wire.connectionStatusChanged.emit('connected');
-  wire.answer('watch');
+  wire.tell(true);
   expect(wire.sent.slice(before).map(({ content }) => content.request)).toEqual([
-    'watch',
+    undefined,
     'history',
     'snapshot',
     'watch'
@@ -193,7 +216,7 @@ it('wishes after a restart what it wished before', async () => {
   connection.wish(7);
   wire.become('restarting');
   wire.become('idle');
-  wire.answer('watch');
+  wire.tell(true);
   connection.store.look({}, true);
   expect(wire.sent.at(-1)?.content).toMatchObject({ request: 'watch', looking: true, interval_s: 7 });
 });
@@ -204,7 +227,7 @@ it('is known as soon as the kernel has said anything, and otherwise after some s
   void connection.known().then(heard);
   await vi.advanceTimersByTimeAsync(100);
   expect(heard).not.toHaveBeenCalled();
-  wire.answer('watch');
+  wire.tell(true);
   await vi.advanceTimersByTimeAsync(0);
   expect(heard).toHaveBeenCalledTimes(1);
   connection = await connected();

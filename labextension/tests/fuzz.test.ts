@@ -12,7 +12,7 @@ it('10,000 malformed messages break nothing and run nothing', () => {
   const host = document.createElement('div');
   document.body.replaceChildren(host);
   store.takeSnapshot(snapshotOf({ seq: 1 }));
-  const dispose = render(host, store);
+  const { dispose } = render(host, store);
   const tabs = [...host.querySelectorAll<HTMLElement>('[role=tab]')];
   const good = snapshotOf();
   const some = { ...history, points: history.points.slice(-20) };

@@ -37,7 +37,7 @@ export function shown(changes: Partial<Snapshot> = {}): Shown {
   next();
   const host = document.createElement('div');
   document.body.replaceChildren(host);
-  const dispose = render(host, store);
+  const { dispose } = render(host, store);
   const asked = (kind: string): Record<string, unknown>[] => sent.filter(message => message.request === kind);
   return {
     store,

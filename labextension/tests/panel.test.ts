@@ -229,6 +229,18 @@ describe('models', () => {
     expect(texts(page.host, '.tfm-said')[0]).toContain('no answer from the kernel in 5 minutes');
   });
 
+  it('lead from a trace to where their operations are, and no other model is asked about', async () => {
+    const page = shown({ models: [modelOf('first'), modelOf('second')] });
+    const panel = page.tab('Models');
+    panel.querySelector<HTMLElement>('button[aria-label^="Trace"][aria-label*="second"]')!.click();
+    await page.answer('trace', { ok: true, result: null, said: 'second was run once on zeros and traced' });
+    button(page.host.querySelector('.tfm-said')!, 'Show where it ran').click();
+    expect(document.activeElement!.textContent).toBe('Placement');
+    const shownNow = page.host.querySelector<HTMLElement>('[role=tabpanel]:not([hidden])')!;
+    expect(shownNow.querySelector('select')!.value).toBe('second');
+    expect(page.asked('placement').map(({ model }) => model)).toEqual(['second']);
+  });
+
   it('that cannot be parked say why', () => {
     const page = shown({ models: [modelOf('net', { can_park: false })] });
     const park = button(page.tab('Models'), 'Park');
@@ -253,6 +265,24 @@ describe('the kernel’s state', () => {
     expect(spoken(page.host)).toBe(said);
     page.next();
     expect(spoken(page.host)).toContain('live');
+  });
+
+  it('says of a cell how long it had been running by then, where nothing has come since', async () => {
+    const { kernel } = snapshotOf();
+    const page = shown({
+      kernel: { ...kernel, cell_since_s: 1_800_000_000 },
+      models: [modelOf('digits')]
+    });
+    page.next();
+    expect(page.host.textContent).toContain('a cell has been running for 3 seconds');
+    vi.advanceTimersByTime(6000);
+    button(page.tab('Models'), 'Trace').click();
+    await vi.advanceTimersByTimeAsync(3000);
+    const then = 'a cell had been running for 3 seconds as of 9 seconds ago';
+    expect(page.host.querySelector('.tfm-header')!.textContent).toContain(then);
+    expect(texts(page.host, '.tfm-said')[0]).toContain(then);
+    page.next();
+    expect(page.host.textContent).toContain('a cell has been running for 4 seconds');
   });
 
   it('when gone says what to type, and no button asks anything any more', () => {

@@ -154,6 +154,15 @@ describe('requests', () => {
     expect(other[0]!.id).not.toBe(last().id);
   });
 
+  it('wait as long for a placement as for a trace: the kernel may have to make one', async () => {
+    const asked = store.request('placement', { model: 'digits' });
+    const failed = expect(asked).rejects.toThrow('no answer from the kernel in 5 minutes');
+    await vi.advanceTimersByTimeAsync(299_000);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1000);
+    await failed;
+  });
+
   it('fail when no answer comes in time, and a late one changes nothing', async () => {
     const asked = store.request('log');
     const failed = expect(asked).rejects.toThrow('no answer from the kernel in 15 seconds');

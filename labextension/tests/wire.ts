@@ -40,6 +40,15 @@ export class Wire {
     asked.onReply({ content: { id: asked.content.id, ok: true, result, said: null, error: null } });
   }
 
+  /** Answer the last question for open comms: with tfmagic's sign among them, or with none. */
+  tell(isThere: boolean): void {
+    const comms = isThere ? { some: { target_name: 'tfmagic' } } : {};
+    this.sent
+      .filter(({ content }) => content.target_name === 'tfmagic')
+      .at(-1)!
+      .onReply({ content: { status: 'ok', comms } });
+  }
+
   /** Say that the last request was dealt with, as a kernel does also of one that it does not know. */
   idle(): void {
     this.sent.at(-1)!.onIOPub(

@@ -1,8 +1,8 @@
 import { h, setAttribute, setText, show } from './dom';
+import { running } from './header';
 import { magic, type Change } from './magic';
 import { named, t } from './text';
-import { span } from './units';
-import { reason, type Context } from './view';
+import { reason, type Context, type Onward } from './view';
 import type { ModelRow } from './snapshot';
 
 function word(change: Change): string {
@@ -27,6 +27,7 @@ export class Actions {
   private readonly asking: HTMLElement;
   private readonly keep: HTMLButtonElement;
   private readonly sure: HTMLButtonElement;
+  private readonly question = h('span');
   private busy: Change | null = null;
   readonly element: HTMLElement;
 
@@ -41,7 +42,17 @@ export class Actions {
       return h('button', { type: 'button', onclick });
     };
     this.buttons = {
-      rest: button(() => void this.run(this.model.state === 'parked' ? 'wake' : 'park')),
+      rest: h('button', {
+        type: 'button',
+        onclick: () => {
+          // Who has pressed it in vain is told why, and not only who points at it.
+          const { model } = this;
+          const why = whyItStays(model);
+          if (this.busy !== null || this.context.store.status === 'gone') return;
+          if (why === null) void this.run(model.state === 'parked' ? 'wake' : 'park');
+          else this.context.say(t('{name}: {reason}', { name: named(model.name), reason: why }));
+        }
+      }),
       drop: button(() => {
         this.ask(true);
       }),
@@ -60,7 +71,7 @@ export class Actions {
     const { rest, drop, trace } = this.buttons;
     this.usual = h('div', { class: 'tfm-row' }, rest, drop, trace);
     this.asking = h('div', { class: 'tfm-row tfm-asking', role: 'group', hidden: true });
-    this.asking.append(h('span', {}, t('Drop it for good?')), this.keep, this.sure);
+    this.asking.append(this.question, this.keep, this.sure);
     this.asking.addEventListener('keydown', event => {
       if (event.key === 'Escape') this.ask(false);
     });
@@ -71,11 +82,15 @@ export class Actions {
   update(model: ModelRow): void {
     this.model = model;
     const { rest, drop, trace } = this.buttons;
-    const parked = model.state === 'parked';
-    this.dress(rest, parked ? 'wake' : 'park', parked || model.can_park ? null : whyItStays(model));
+    this.dress(rest, model.state === 'parked' ? 'wake' : 'park', whyItStays(model));
     this.dress(drop, 'drop', null);
     this.dress(trace, 'trace', null);
     setAttribute(this.sure, 'title', magic('drop', model.name));
+    const idle = !['running', 'stopping'].includes(model.state);
+    setText(
+      this.question,
+      idle ? t('Drop it for good?') : t('It runs, and what it would answer is lost. Drop it for good?')
+    );
     setAttribute(this.asking, 'aria-label', t('Drop {name} for good?', { name: named(model.name) }));
   }
 
@@ -99,11 +114,17 @@ export class Actions {
     this.busy = change;
     this.update(this.model);
     const slow = setTimeout(() => {
-      this.context.say(waiting(store.snapshot?.kernel.cell_since_s ?? null));
+      const ran = running(store);
+      this.context.say(
+        ran === null
+          ? t('The kernel has not answered yet.')
+          : t('The kernel has not answered yet; {running}.', { running: ran })
+      );
     }, SLOW_MS);
     try {
       const { said } = await store.request(change, { model: name });
-      this.context.say(said ?? t('{what}: done.', { what: `${word(change)} ${named(name)}` }));
+      const done = said ?? t('{what}: done.', { what: `${word(change)} ${named(name)}` });
+      this.context.say(done, 'note', change === 'trace' ? this.onward(name) : undefined);
     } catch (error) {
       this.context.say(t('{name}: {reason}', { name: named(name), reason: reason(error) }), 'error');
     } finally {
@@ -112,16 +133,28 @@ export class Actions {
       this.update(this.model);
     }
   }
+
+  private onward(name: string): Onward | undefined {
+    const { openPlacement } = this.context;
+    if (openPlacement === null) return undefined;
+    return {
+      label: whereItRan(),
+      go: () => {
+        openPlacement(name);
+      }
+    };
+  }
 }
 
-function whyItStays(model: ModelRow): string {
+/** What leads from a trace to what it has shown. */
+export function whereItRan(): string {
+  return t('Show where it ran');
+}
+
+/** Why a model is neither parked nor woken; null where it can be. */
+function whyItStays(model: ModelRow): string | null {
+  if (model.state === 'parked' || model.can_park) return null;
   if (model.state !== 'ready')
     return t('It is {state}: only an idle model can be parked', { state: model.state });
   return t('A live object is not parked: its weights are the notebook’s');
-}
-
-function waiting(cellSince_s: number | null): string {
-  if (cellSince_s === null) return t('The kernel has not answered yet.');
-  const time = span(Date.now() / 1000 - cellSince_s);
-  return t('The kernel has not answered yet; a cell has been running for {time}.', { time });
 }

@@ -13,7 +13,8 @@ export class Asked<Kind extends RequestKind> {
   constructor(
     private readonly context: Context,
     private readonly kind: Kind,
-    private readonly answered: () => void
+    private readonly answered: () => void,
+    private readonly waiting = t('Asking the kernel…')
   ) {}
 
   /** Ask; while one is on its way, the next waits for it, and of several the last counts. */
@@ -25,7 +26,7 @@ export class Asked<Kind extends RequestKind> {
       return;
     }
     this.under = asked;
-    if (this.answer === null) this.tell(t('Asking the kernel…'));
+    if (this.answer === null) this.tell(this.waiting);
     this.context.store
       .request(this.kind, fields)
       .then(({ result }) => {

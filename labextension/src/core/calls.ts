@@ -4,12 +4,16 @@ import { t } from './text';
 import { span } from './units';
 import type { Fields, Reply, RequestKind, Results } from './protocol';
 
-/** Loading, parking and tracing take as long as they take; what is only looked up does not. */
+/**
+ * Loading, parking and tracing take as long as they take, and where a model is may have to be traced; what
+ * is only looked up does not.
+ */
 const PATIENCE_MS: Partial<Record<RequestKind, number>> = {
   park: 120_000,
   wake: 120_000,
   drop: 120_000,
-  trace: 300_000
+  trace: 300_000,
+  placement: 300_000
 };
 const SHORT_PATIENCE_MS = 15_000;
 

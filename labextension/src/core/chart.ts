@@ -1,9 +1,9 @@
-import { freshId, h, setAttribute, svg } from './dom';
+import { freshId, h, setAttribute, setText, show, svg } from './dom';
 import { ink } from './ink';
 import { marks } from './marks';
 import { patterns, sample } from './patterns';
 import { scale, sizeTicks, timeTicks, type Scale } from './scale';
-import { t } from './text';
+import { t, tn } from './text';
 import { bytes, clock } from './units';
 import type { Plot } from './series';
 
@@ -18,7 +18,8 @@ const MOST_HEADROOM = 2.5;
 /** Memory over time as SVG. Its colours are the theme's own variables: a new theme needs no new drawing. */
 export class Chart {
   private readonly picture = svg('svg', { class: 'tfm-chart', role: 'img', height: HEIGHT });
-  readonly element = h('div', { class: 'tfm-chart-room' }, this.picture as unknown as Node);
+  private readonly unsaid = h('p', { class: 'tfm-quiet', hidden: true });
+  readonly element = h('div', { class: 'tfm-chart-room' }, this.picture as unknown as Node, this.unsaid);
   private readonly prefix = freshId('chart');
   private readonly cursor = svg('line', { class: 'tfm-cursor' });
   private x: Scale = value => value;
@@ -62,7 +63,9 @@ export class Chart {
         svg('text', { x: LEFT - 6, y: y(tick) + 4, 'text-anchor': 'end' }, tick === 0 ? '0' : bytes(tick))
       );
     }
-    for (const tick of timeTicks(plot.from, plot.to, Math.max(1, Math.floor((width - LEFT) / 90)))) {
+    const times = timeTicks(plot.from, plot.to, Math.max(1, Math.floor((width - LEFT) / 90)));
+    // Where there is room for one, none may be round.
+    for (const tick of times.length > 0 ? times : [plot.to]) {
       const at = Math.min(Math.max(this.x(tick), LEFT + 24), width - RIGHT - 24);
       grid.append(svg('text', { x: at, y: HEIGHT - 6, 'text-anchor': 'middle' }, clock(tick)));
     }
@@ -73,6 +76,15 @@ export class Chart {
     setAttribute(this.cursor, 'y2', HEIGHT - BOTTOM);
     const drawing = ink(plot, this.prefix, this.x, y, ticks.at(-1) ?? highest);
     const flags = lanes.draw(LEFT, HEIGHT - BOTTOM);
+    setText(
+      this.unsaid,
+      tn(
+        '{n} event has no room for its words here; the table of events below has it.',
+        '{n} events have no room for their words here; the table of events below has them.',
+        lanes.unsaid
+      )
+    );
+    show(this.unsaid, lanes.unsaid > 0);
     this.picture.replaceChildren(patterns(this.prefix), grid, drawing, flags, this.cursor);
   }
 

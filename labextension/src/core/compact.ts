@@ -1,6 +1,6 @@
 import { Actions } from './actions';
 import { arrange } from './keyed';
-import { bytes, count, share } from './units';
+import { bytes, share, span } from './units';
 import { Gauge } from './gauge';
 import { focusedIn, h, setAttribute, setText, show, svg } from './dom';
 import { section } from './section';
@@ -19,9 +19,11 @@ const MOST = 50;
 export class Compact implements View {
   private readonly size = h('p', { class: 'tfm-figure' });
   private readonly line = svg('polyline', { class: 'tfm-spark-line' });
+  private readonly about = svg('title');
   private readonly spark = svg(
     'svg',
     { class: 'tfm-spark', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img' },
+    this.about,
     this.line
   );
   private readonly limit = new Gauge(t('Memory used of the limit'));
@@ -52,7 +54,7 @@ export class Compact implements View {
     setText(
       this.devices,
       snapshot.devices.length === 0
-        ? t('TensorFlow has listed no device yet: it does with the first model.')
+        ? t('TensorFlow lists its devices when the first model comes.')
         : snapshot.devices.map(({ name }) => name).join(', ')
     );
   }
@@ -89,8 +91,14 @@ export class Compact implements View {
       return `${x.toFixed(1)},${(HEIGHT - 2 - place(rss_bytes) * (HEIGHT - 4)).toFixed(1)}`;
     });
     setAttribute(this.line, 'points', corners.join(' '));
-    const about = { least: bytes(least), most: bytes(most) };
-    setAttribute(this.spark, 'aria-label', t('In the last ten minutes from {least} to {most}', about));
+    // It has no axes: what they would say stands where it is pointed at, and is read aloud.
+    const about = t('Memory of the process in the last {time}: lowest {least}, highest {most}', {
+      time: span(to - from),
+      least: bytes(least),
+      most: bytes(most)
+    });
+    setText(this.about, about);
+    setAttribute(this.spark, 'aria-label', about);
   }
 
   private drawModels(models: readonly ModelRow[]): void {
@@ -118,10 +126,16 @@ export class Compact implements View {
   }
 }
 
+/** What a model holds; of a parked one what it will hold again. */
+function sizeNow({ state, held_bytes, size_bytes }: ModelRow): string {
+  if (state !== 'parked' || size_bytes === null) return bytes(held_bytes);
+  return t('{size} when it wakes', { size: bytes(size_bytes) });
+}
+
 /** One model: its name and state, what it holds, and its buttons. */
 class Item {
   private readonly state = h('span', { class: 'tfm-state' });
-  private readonly figures = h('span', { class: 'tfm-quiet' });
+  private readonly figures = h('span', { class: 'tfm-quiet tfm-compact-figures' });
   private readonly error = h('span', { class: 'tfm-text tfm-error', dir: 'auto' });
   private readonly actions: Actions;
   readonly element: HTMLElement;
@@ -138,7 +152,10 @@ class Item {
     this.state.dataset.state = model.state;
     setText(
       this.figures,
-      t('{size}, {calls} calls', { size: bytes(model.held_bytes), calls: count(model.calls) })
+      t('{size}, {calls}', {
+        size: sizeNow(model),
+        calls: tn('{n} call', '{n} calls', model.calls)
+      })
     );
     show(this.error, model.last_error !== null);
     setText(this.error, model.last_error ?? '');

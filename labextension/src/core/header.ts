@@ -41,12 +41,10 @@ export class Header {
   }
 
   private drawCell(): void {
-    const { snapshot, status } = this.store;
-    const since = snapshot?.kernel.cell_since_s ?? null;
-    const running = snapshot !== null && since !== null && status !== 'gone';
-    show(this.cell, running);
-    if (running)
-      setText(this.cell, t('a cell has been running for {time}', { time: span(snapshot.time_s - since) }));
+    const ran = running(this.store);
+    const shown = ran !== null && this.store.status !== 'gone';
+    show(this.cell, shown);
+    if (shown) setText(this.cell, ran);
   }
 
   private drawAge(): void {
@@ -60,6 +58,21 @@ export class Header {
         t('figures of {time}, {age} old', { time: clock(snapshot.time_s), age: span(age / 1000) })
       );
   }
+}
+
+/** For how long a cell has been running, as far as the kernel has said so; null where none is known to run. */
+export function running(store: Store): string | null {
+  const { snapshot, status } = store;
+  const since = snapshot?.kernel.cell_since_s ?? null;
+  if (snapshot === null || since === null) return null;
+  const time = span(snapshot.time_s - since);
+  // By the kernel's own clock: nobody knows what it has done since it said so.
+  return status === 'live'
+    ? t('a cell has been running for {time}', { time })
+    : t('a cell had been running for {time} as of {age} ago', {
+        time,
+        age: span((store.ageMs() ?? 0) / 1000)
+      });
 }
 
 function statusWord(status: Status): string {

@@ -45,6 +45,11 @@ export class LiveStore implements Store {
     return silentMs > patienceMs ? 'stale' : 'live';
   }
 
+  /** Whether somebody looks here, so that the kernel sends news by itself. */
+  get watched(): boolean {
+    return this.lease.held;
+  }
+
   ageMs(): number | null {
     return this.receivedMs === null ? null : Math.max(0, Date.now() - this.receivedMs);
   }

@@ -64,7 +64,10 @@ export class Log implements View {
       mark: entry => (entry.severity === 'info' ? null : entry.severity),
       empty: t('TensorFlow has written nothing so far.')
     });
-    this.element = h('div', { class: 'tfm-log' }, this.counted, this.asked.element, this.table.element);
+    // Where it is narrow the lines go on to the side: by keyboard too.
+    const about = { class: 'tfm-sideways', role: 'region', 'aria-label': t('Log'), tabindex: 0 };
+    const sideways = h('div', about, this.table.element);
+    this.element = h('div', { class: 'tfm-log' }, this.counted, this.asked.element, sideways);
     show(this.table.element, false);
   }
 

@@ -19,6 +19,8 @@ interface Mark {
 
 export interface Marks {
   height: number;
+  /** How many have no room for their words. */
+  unsaid: number;
   draw: (left: number, bottom: number) => SVGElement;
 }
 
@@ -38,7 +40,8 @@ export function marks(events: readonly HistoryEvent[], width: number, x: Scale):
       return { x: at, text, lane, toLeft };
     });
   const height = ends.length * LANE_HEIGHT;
-  return { height, draw: (left, bottom) => flags(placed, left, bottom, height) };
+  const unsaid = placed.filter(({ lane }) => lane === null).length;
+  return { height, unsaid, draw: (left, bottom) => flags(placed, left, bottom, height) };
 }
 
 function flags(placed: readonly Mark[], left: number, bottom: number, height: number): SVGElement {

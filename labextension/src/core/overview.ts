@@ -32,7 +32,7 @@ export class Overview implements View {
       { id: 'limit', title: t('Limit'), numeric: true, text: device => limit(device.memory_limit_bytes) }
     ],
     key: device => device.name,
-    empty: t('TensorFlow has listed no device yet: it does with the first model.')
+    empty: t('TensorFlow lists its devices when the first model comes.')
   });
   private readonly runtime = new Facts();
   private readonly libraries = h('p');
@@ -126,7 +126,10 @@ function policy({ policy: { asked, in_force, why } }: Snapshot): string {
 function runtime({ versions, session, kernel, models, log }: Snapshot): [string, string][] {
   return [
     [t('tfmagic'), versions.tfmagic],
-    [t('TensorFlow'), versions.tensorflow ?? t('not imported yet')],
+    [
+      t('TensorFlow'),
+      versions.tensorflow ?? (versions.importing ? t('being imported') : t('not imported yet'))
+    ],
     [t('Keras'), versions.keras ?? t('not imported yet')],
     [t('Python'), versions.python],
     [

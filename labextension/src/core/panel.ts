@@ -17,19 +17,36 @@ import type { Store } from './protocol';
 export interface Options {
   /** A glance for a narrow place, in place of the tabs. */
   compact?: boolean;
+  /** For a glance: show in another place where a model's operations are. */
+  openPlacement?: (model: string) => void;
 }
 
-/** Draw the panel into `host`, and keep it true to the store until the returned function is called. */
-export function render(host: HTMLElement, store: Store, { compact = false }: Options = {}): () => void {
+/** A panel that was drawn. */
+export interface Drawn {
+  /** Go to where a model's operations are; a glance has no such place. */
+  readonly showPlacement: (model: string) => void;
+  readonly dispose: () => void;
+}
+
+/** Draw the panel into `host`, and keep it true to the store until it is disposed of. */
+export function render(
+  host: HTMLElement,
+  store: Store,
+  { compact = false, openPlacement }: Options = {}
+): Drawn {
   const said = new Said();
+  const showPlacement = (model: string): void => {
+    body.showPlacement?.(model);
+  };
   const context: Context = {
     store,
-    say: (sentence, kind) => {
-      said.say(sentence, kind);
-    }
+    say: (sentence, kind, onward) => {
+      said.say(sentence, kind, onward);
+    },
+    openPlacement: compact ? (openPlacement ?? null) : showPlacement
   };
   const header = new Header(store);
-  const body = compact
+  const body: Body = compact
     ? glance(context)
     : tabbed(context, () => {
         said.clear();
@@ -39,8 +56,9 @@ export function render(host: HTMLElement, store: Store, { compact = false }: Opt
     { class: 'tfm', 'aria-label': t('TensorFlow in this kernel') },
     header.element,
     body.top,
-    said.element,
-    body.element
+    body.element,
+    // Last, where its coming and going moves no button.
+    said.element
   );
   host.append(frame);
   const update = (): void => {
@@ -53,10 +71,13 @@ export function render(host: HTMLElement, store: Store, { compact = false }: Opt
   const unwatch = watchSight(frame, visible => {
     store.look(frame, visible);
   });
-  return () => {
-    unsubscribe();
-    unwatch();
-    frame.remove();
+  return {
+    showPlacement,
+    dispose: () => {
+      unsubscribe();
+      unwatch();
+      frame.remove();
+    }
   };
 }
 
@@ -64,6 +85,7 @@ interface Body {
   top: HTMLElement | null;
   element: HTMLElement;
   update(): void;
+  showPlacement?(model: string): void;
 }
 
 function glance(context: Context): Body {
@@ -78,20 +100,27 @@ function glance(context: Context): Body {
 }
 
 function tabbed(context: Context, onchange: () => void): Body {
+  let placement: PlacementView | null = null;
+  const placementView = (): PlacementView => (placement ??= new PlacementView(context));
   const views = [
     { title: t('Overview'), make: () => new Overview(context) },
     { title: t('Models'), make: () => new Models(context) },
     { title: t('Memory'), make: () => new Memory(context) },
-    { title: t('Placement'), make: () => new PlacementView(context) },
+    { title: t('Placement'), make: placementView },
     { title: t('Libraries'), make: () => new Libraries(context) },
     { title: t('Log'), make: () => new Log(context) }
   ];
   const tabs = new Tabs(t('Views of the kernel'), views, onchange);
+  const place = views.findIndex(({ make }) => make === placementView);
   return {
     top: tabs.list,
     element: tabs.panels,
     update: () => {
       tabs.update();
+    },
+    showPlacement: model => {
+      placementView().choose(model);
+      tabs.open(place);
     }
   };
 }

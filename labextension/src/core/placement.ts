@@ -25,9 +25,14 @@ export class PlacementView implements View {
   readonly element: HTMLElement;
 
   constructor(private readonly context: Context) {
-    this.asked = new Asked(context, 'placement', () => {
-      this.draw();
-    });
+    this.asked = new Asked(
+      context,
+      'placement',
+      () => {
+        this.draw();
+      },
+      t('Asking the kernel: it runs the model once on zeros where no run has shown this yet…')
+    );
     const id = freshId('model');
     const onchange = (): void => {
       this.ask();
@@ -47,8 +52,15 @@ export class PlacementView implements View {
     this.element = h('div', { class: 'tfm-placement' }, controls, this.empty, this.asked.element, this.body);
   }
 
+  /** Show this model when the tab is next come to. */
+  choose(model: string): void {
+    this.offer(this.context.store.snapshot?.models ?? []);
+    this.picker.value = model;
+  }
+
   enter(): void {
-    this.ask();
+    // The update that follows asks, for the model that is there by then.
+    this.drawnFor = '';
   }
 
   update(): void {

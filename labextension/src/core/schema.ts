@@ -58,6 +58,10 @@ export interface VersionsRecord {
   python: string;
   tensorflow: string | null;
   keras: string | null;
+  /**
+   * Whether TensorFlow is being imported at this moment, which takes seconds.
+   */
+  importing: boolean;
 }
 /**
  * What the process uses. None stands for what is not known.

@@ -55,6 +55,15 @@ export class Tabs {
     tab.view.update();
   }
 
+  /** Go to a tab from somewhere else in the page. */
+  open(index: number): void {
+    if (index === this.chosen) {
+      this.tabs[index]?.view?.enter?.();
+      this.update();
+    } else this.choose(index);
+    this.tabs[index]?.button.focus();
+  }
+
   private choose(index: number): void {
     if (index === this.chosen) return;
     this.chosen = index;

@@ -22,9 +22,14 @@ export function tn(one: string, many: string, count: number): string {
 
 const LONGEST = 60;
 
+/** A name whose direction is its own, and not that of what stands around it. */
+export function apart(name: string): string {
+  return `\u2068${name}\u2069`;
+}
+
 /** A name within a sentence: apart from the sentence's direction, and not longer than it. */
 export function named(name: string): string {
-  return `\u2068${cut(name, LONGEST)}\u2069`;
+  return apart(cut(name, LONGEST));
 }
 
 /** At most `length` characters of a text, with an ellipsis where it went on. */

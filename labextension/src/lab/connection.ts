@@ -2,11 +2,12 @@ import { KernelMessage, type Kernel } from '@jupyterlab/services';
 import { Signal, type ISignal } from '@lumino/signaling';
 import { LiveStore } from '../core/live';
 import { isRecord } from '../core/shape';
-import { t } from '../core/text';
+import { Loading } from './loading';
 
-/** The names that the kernel's side uses, tfmagic/panel/channel.py. */
+/** The names that the kernel's side uses, tfmagic/panel/channel.py and sign.py. */
 const REQUEST = 'tfmagic_request';
 const PUSH = 'tfmagic_push';
+const SIGN = 'tfmagic';
 
 /**
  * `asking`: the kernel has not answered yet. `absent`: it answers, and knows no tfmagic. `foreign`: it
@@ -25,7 +26,8 @@ const KNOWN_MS = 4000;
 
 /** What one kernel says of itself: requests go over its control channel, snapshots come over iopub. */
 export class Connection {
-  private held = new LiveStore(message => this.send(message));
+  readonly loading: Loading;
+  private held = this.newStore();
   private wished_s: number | null = null;
   private found: Presence = 'asking';
   private waitMs = FIRST_WAIT_MS;
@@ -38,6 +40,7 @@ export class Connection {
     readonly kernel: Kernel.IKernelConnection,
     private readonly reveal: () => void = () => undefined
   ) {
+    this.loading = new Loading(kernel, () => this.changes.emit(undefined));
     kernel.iopubMessage.connect(this.hear, this);
     kernel.statusChanged.connect(this.statusChanged, this);
     kernel.connectionStatusChanged.connect(this.connectionChanged, this);
@@ -85,21 +88,6 @@ export class Connection {
     this.held.wish(interval_s);
   }
 
-  /** Run `%load_ext tfmagic` in the kernel, where a cell that runs comes first; return what went wrong, as a sentence. */
-  async load(): Promise<string | null> {
-    const future = this.kernel.requestExecute({
-      code: '%load_ext tfmagic',
-      store_history: false,
-      allow_stdin: false
-    });
-    const { content } = await future.done;
-    if (content.status !== 'error') return null;
-    return t(
-      '%load_ext tfmagic failed in this kernel: {why} (pip install "tfmagic[lab]" where the kernel runs)',
-      { why: `${content.ename}: ${content.evalue}` }
-    );
-  }
-
   dispose(): void {
     if (this.disposed) return;
     this.disposed = true;
@@ -132,17 +120,23 @@ export class Connection {
     }, this.waitMs + LATE_MS);
     const answered = (content: unknown): void => {
       // Also after it was taken for absent: an answer may be later than that.
-      if (isPresent() && isRecord(content) && content.ok === true) this.attach();
+      if (!isPresent() || !isRecord(content) || !isRecord(content.comms)) return;
+      if (Object.values(content.comms).some(comm => isRecord(comm) && comm.target_name === SIGN))
+        this.attach();
+      else absent();
+    };
+    const absent = (): void => {
+      this.stopWaiting();
+      this.find('absent');
     };
     const idle = (): void => {
       setTimeout(() => {
-        if (!isPresent()) return;
-        this.stopWaiting();
-        this.find('absent');
+        if (isPresent()) absent();
       }, LATE_MS);
     };
     try {
-      this.post({ id: `probe-${probe}`, request: 'watch', looking: false, page: 'probe' }, answered, idle);
+      // Every ipykernel knows this question; one of ours a kernel without tfmagic would note as an error.
+      this.post('comm_info_request', { target_name: SIGN }, answered, idle);
     } catch {
       // A kernel that cannot be written to now is asked again when the wait is over.
     }
@@ -152,6 +146,7 @@ export class Connection {
     this.probe += 1;
     this.stopWaiting();
     this.waitMs = FIRST_WAIT_MS;
+    this.loading.forget();
     const { store } = this;
     // What comes of these the store takes in by itself; that nothing comes shows by its age.
     for (const kind of ['history', 'snapshot'] as const) store.request(kind).catch(() => undefined);
@@ -169,7 +164,7 @@ export class Connection {
         if (this.found !== 'there' && this.found !== 'foreign') this.attach();
         break;
       case 'loaded':
-        this.ask();
+        if (this.found !== 'foreign') this.attach();
         break;
       case 'unloaded':
         this.forget('absent');
@@ -204,8 +199,12 @@ export class Connection {
     if (this.found === 'foreign') return;
     this.probe += 1;
     this.stopWaiting();
-    this.held.lose();
-    this.held = new LiveStore(message => this.send(message));
+    this.loading.forget();
+    const former = this.held;
+    this.held = this.newStore();
+    // Who is told that the former one is lost is not to look at this one.
+    this.found = found;
+    former.lose();
     this.held.wish(this.wished_s);
     this.find(found);
   }
@@ -220,12 +219,17 @@ export class Connection {
     this.timer = null;
   }
 
-  private send(message: Record<string, unknown>): void {
-    const { held } = this;
-    this.post(message, content => held.takeMessage(content));
+  private newStore(): LiveStore {
+    const store: LiveStore = new LiveStore(message => {
+      // What is there instead of its kernel may have no tfmagic, and would note its last question as an error.
+      if (this.held !== store) throw new Error('the kernel has ended');
+      this.post(REQUEST, message, content => store.takeMessage(content));
+    });
+    return store;
   }
 
   private post(
+    kind: string,
     content: Record<string, unknown>,
     answered: (content: unknown) => void,
     idle?: () => void
@@ -236,7 +240,7 @@ export class Connection {
       throw new Error('the kernel is out of reach');
     const message = KernelMessage.createMessage({
       channel: 'control',
-      msgType: REQUEST as 'debug_request',
+      msgType: kind as 'debug_request',
       session: kernel.clientId,
       username: kernel.username,
       content: content as never

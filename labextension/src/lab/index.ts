@@ -77,8 +77,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
     addViewCommands(host, panels, new Sidebar(host, settings, restorer));
     addModelCommands(host);
     if (browsers !== null) addFileCommand(host, browsers, notebooks);
-    for (const command of Object.values(Commands))
-      if (app.commands.hasCommand(command)) palette?.addItem({ command, category: t('TensorFlow') });
+    for (const command of Object.values(Commands)) {
+      // From the palette nobody sees what is selected in the file browser.
+      if (command !== Commands.add && app.commands.hasCommand(command))
+        palette?.addItem({ command, category: t('TensorFlow') });
+    }
     documents.changed.connect(() => app.commands.notifyCommandChanged());
     if (restorer !== null) panels.restoreWith(restorer);
     if (statusBar !== null)

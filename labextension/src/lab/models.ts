@@ -1,8 +1,10 @@
 import { InputDialog, Notification, showErrorMessage } from '@jupyterlab/apputils';
+import { whereItRan } from '../core/actions';
 import { magic, type Change } from '../core/magic';
-import { t } from '../core/text';
+import { named, t } from '../core/text';
 import { reason } from '../core/view';
 import { Commands } from './commands';
+import { called, pathOf } from './subject';
 import type { Connection } from './connection';
 import type { Host } from './host';
 import type { ModelRow } from '../core/snapshot';
@@ -71,8 +73,14 @@ export function addModelCommands(host: Host): void {
       execute: async () => {
         const connection = inFront(host);
         if (connection === null) return;
+        const { session, front } = host.documents;
+        const onward = (model: string): void =>
+          void host.app.commands.execute(Commands.panel, {
+            model,
+            ...(front === null ? {} : { path: pathOf(front) })
+          });
         try {
-          await pickAndDo(deed, connection);
+          await pickAndDo(deed, connection, session === null ? '' : called(session), onward);
         } catch (error) {
           await showErrorMessage(deed.label, reason(error));
         }
@@ -86,7 +94,12 @@ function inFront({ documents, connections }: Host): Connection | null {
   return kernel === null ? null : connections.of(kernel);
 }
 
-async function pickAndDo(deed: Deed, { store }: Connection): Promise<void> {
+async function pickAndDo(
+  deed: Deed,
+  { store }: Connection,
+  document: string,
+  onward: (model: string) => void
+): Promise<void> {
   const { result } = await store.request('snapshot');
   const models = result.models.filter(deed.suits);
   if (models.length === 0) {
@@ -95,13 +108,17 @@ async function pickAndDo(deed: Deed, { store }: Connection): Promise<void> {
   }
   const { value } = await InputDialog.getItem({
     title: deed.question,
-    label: t('As in a cell: {line}', { line: magic(deed.change, 'NAME') }),
+    label: t('As in a cell of {document}: {line}', {
+      document: named(document),
+      line: magic(deed.change, 'NAME')
+    }),
     items: models.map(({ name }) => name),
     okLabel: deed.button
   });
   if (value === null) return;
   const { said } = await store.request(deed.change, { model: value });
   Notification.success(said ?? t('{line}: done.', { line: magic(deed.change, value) }), {
-    autoClose: SHOWN_MS
+    autoClose: SHOWN_MS,
+    actions: deed.change === 'trace' ? [{ label: whereItRan(), callback: () => onward(value) }] : []
   });
 }

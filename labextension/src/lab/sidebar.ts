@@ -1,5 +1,6 @@
 import type { ILayoutRestorer } from '@jupyterlab/application';
 import { t } from '../core/text';
+import { Commands } from './commands';
 import { icon } from './icon';
 import { KernelView } from './view';
 import type { Host } from './host';
@@ -17,7 +18,9 @@ export class Sidebar {
     private readonly settings: Settings,
     restorer: ILayoutRestorer | null
   ) {
-    this.view = new KernelView(host.documents, host.connections, true);
+    const openWhole = (model?: string): void =>
+      void host.app.commands.execute(Commands.panel, model === undefined ? {} : { model });
+    this.view = new KernelView(host.documents, host.connections, openWhole);
     this.view.id = SIDEBAR;
     this.view.title.icon = icon;
     this.view.title.caption = t('TensorFlow in this kernel');

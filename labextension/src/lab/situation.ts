@@ -3,7 +3,13 @@ import type { Follower } from './follower';
 import type { Presence } from './connection';
 
 export type Situation =
-  'no-document' | 'no-kernel' | 'no-tensorflow' | 'other-version' | Exclude<Presence, 'there'> | 'there';
+  | 'no-document'
+  | 'no-kernel'
+  | 'no-tensorflow'
+  | 'importing'
+  | 'other-version'
+  | Exclude<Presence, 'there'>
+  | 'there';
 
 /** How it stands with the kernel that a view follows. */
 export function situation({ session, connection }: Follower): Situation {
@@ -11,7 +17,9 @@ export function situation({ session, connection }: Follower): Situation {
   if (connection === null) return 'no-kernel';
   const { presence, store } = connection;
   if (presence === 'there' && store.problem !== null) return 'other-version';
-  if (presence === 'there' && store.snapshot?.versions.tensorflow === null) return 'no-tensorflow';
+  const versions = store.snapshot?.versions;
+  if (presence === 'there' && versions?.tensorflow === null)
+    return versions.importing ? 'importing' : 'no-tensorflow';
   return presence;
 }
 
@@ -29,7 +37,9 @@ export function sentence(found: Situation): string {
     case 'absent':
       return t('tfmagic is not loaded in this kernel.');
     case 'no-tensorflow':
-      return t('TensorFlow is not imported in this kernel yet: it is with the first model.');
+      return t('TensorFlow is not imported in this kernel yet; the first model brings it.');
+    case 'importing':
+      return t('TensorFlow is being imported, which takes some seconds.');
     case 'restarting':
       return t('The kernel restarts: its models are gone with it.');
     case 'lost':

@@ -1,3 +1,4 @@
+import { KernelMessage, type Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { h, setText } from '../core/dom';
@@ -9,14 +10,20 @@ import type { LiveStore } from '../core/live';
 import type { Subject } from './subject';
 
 const LOOK_MS = 10_000;
+const AFTER_A_CELL_MS = 300;
 
-/** Memory and models of the kernel in front, in the status bar. It asks rarely, and only in a page that is seen. */
+/**
+ * Memory and models of the kernel in front, in the status bar. It asks rarely, and when a cell has ended,
+ * which may have added models; and only in a page that is seen.
+ */
 export class StatusItem extends Widget {
   readonly activeChanged = new Signal<this, undefined>(this);
   private readonly button: HTMLButtonElement;
   private readonly follower: Follower;
   private readonly ticker: ReturnType<typeof setInterval>;
+  private soon: ReturnType<typeof setTimeout> | undefined;
   private store: LiveStore | null = null;
+  private kernel: Kernel.IKernelConnection | null = null;
   private unsubscribe: (() => void) | null = null;
 
   constructor(subject: Subject, connections: Connections, open: () => void) {
@@ -30,9 +37,7 @@ export class StatusItem extends Widget {
     this.node.append(this.button);
     this.follower = new Follower(subject, connections, () => this.follow());
     this.ticker = setInterval(() => {
-      const { store } = this;
-      if (store !== null && store.status !== 'live' && document.visibilityState !== 'hidden')
-        store.request('snapshot').catch(() => undefined);
+      if (this.store?.status !== 'live') this.look();
     }, LOOK_MS);
     this.follow();
   }
@@ -45,13 +50,35 @@ export class StatusItem extends Widget {
   override dispose(): void {
     if (this.isDisposed) return;
     clearInterval(this.ticker);
+    clearTimeout(this.soon);
+    this.kernel?.iopubMessage.disconnect(this.hear, this);
     this.follower.dispose();
     this.unsubscribe?.();
     super.dispose();
   }
 
+  private look(): void {
+    const { store } = this;
+    if (store !== null && !store.watched && document.visibilityState !== 'hidden')
+      store.request('snapshot').catch(() => undefined);
+  }
+
+  /** Look once what has run is over; not after one of our own requests, which would go on for ever. */
+  private hear(_: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage): void {
+    if (!KernelMessage.isStatusMsg(message) || message.content.execution_state !== 'idle') return;
+    if ((message.parent_header as Partial<KernelMessage.IHeader>).msg_type !== 'execute_request') return;
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.look(), AFTER_A_CELL_MS);
+  }
+
   private follow(): void {
     const connection = (this.follower as Follower | undefined)?.connection ?? null;
+    const kernel = connection?.kernel ?? null;
+    if (kernel !== this.kernel) {
+      this.kernel?.iopubMessage.disconnect(this.hear, this);
+      kernel?.iopubMessage.connect(this.hear, this);
+      this.kernel = kernel;
+    }
     const store = connection?.presence === 'there' ? connection.store : null;
     if (store !== this.store) {
       this.unsubscribe?.();

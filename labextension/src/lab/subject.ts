@@ -22,12 +22,19 @@ function hasSession(widget: Widget | null): widget is Document {
   return widget !== null && 'sessionContext' in widget;
 }
 
+/** A console's path is one that JupyterLab made up, and its name what its tab bears. */
+export function called({ type, name, path }: ISessionContext): string {
+  return type === 'console' ? name : path || name;
+}
+
 export function pathOf(document: Document): string {
   return document.context?.path ?? document.sessionContext.path;
 }
 
 /** The notebooks and consoles that are open, and the one of them in front. */
 export class Documents implements Subject {
+  /** Which document another widget stands for: a panel for the one whose kernel it shows. */
+  behind: (widget: Widget) => Document | null = () => null;
   private inFront: Document | null = null;
   private readonly changes = new Signal<this, undefined>(this);
 
@@ -77,12 +84,13 @@ export class Documents implements Subject {
     return found;
   }
 
-  /** Another document comes to the front; what has no kernel (a panel, a text) changes nothing. */
+  /** Another document comes to the front, or the panel of one; what has no kernel (a text) changes nothing. */
   private look(widget: Widget | null): void {
-    if (!hasSession(widget) || widget === this.inFront) return;
-    this.inFront = widget;
-    widget.disposed.connect(() => {
-      if (this.inFront !== widget) return;
+    const front = widget === null || hasSession(widget) ? widget : this.behind(widget);
+    if (front === null || front === this.inFront) return;
+    this.inFront = front;
+    front.disposed.connect(() => {
+      if (this.inFront !== front) return;
       this.inFront = null;
       this.changes.emit(undefined);
     });
@@ -100,20 +108,28 @@ export class OneDocument implements Subject {
   ) {}
 
   get path(): string {
-    const document = this.find();
-    if (document !== null) this.lastPath = pathOf(document);
+    const { open } = this;
+    if (open !== null) this.lastPath = pathOf(open);
     return this.lastPath;
   }
 
+  /** What it is called. */
+  get name(): string {
+    const { session, path } = this;
+    // A notebook that is renamed has its new path before its session has.
+    return (session?.type === 'console' ? session.name : path).split('/').at(-1) ?? '';
+  }
+
   get session(): ISessionContext | null {
-    return this.find()?.sessionContext ?? null;
+    return this.open?.sessionContext ?? null;
   }
 
   get changed(): ISignal<unknown, undefined> {
     return this.documents.changed;
   }
 
-  private find(): Document | null {
+  /** The document, where it is open. */
+  get open(): Document | null {
     if (this.document?.isDisposed !== false) this.document = this.documents.at(this.lastPath);
     return this.document;
   }

@@ -1,53 +1,49 @@
-import type { ISessionContext } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 import { focusedIn, h, setAttribute, setText, show } from '../core/dom';
-import { render } from '../core/panel';
-import { t } from '../core/text';
-import { reason } from '../core/view';
+import { render, type Drawn } from '../core/panel';
+import { apart, t } from '../core/text';
 import { Follower } from './follower';
 import { sentence, situation } from './situation';
 import type { Connections } from './connections';
 import type { LiveStore } from '../core/live';
-import type { Subject } from './subject';
+import { called, type Subject } from './subject';
 
-/** A console's path is one that JupyterLab made up, and its name what its tab bears. */
-function called({ type, name, path }: ISessionContext): string {
-  return type === 'console' ? name : path || name;
-}
-
-/** The panel of a subject's kernel, or the sentence that says why there is none. */
+/**
+ * The panel of a subject's kernel, or the sentence that says why there is none. With `openWhole` it is a
+ * glance at it, with a button that has the whole opened; with a model, where that model's operations are.
+ */
 export class KernelView extends Widget {
   private readonly name = h('strong', { class: 'tfm-lab-name', dir: 'auto' });
   private readonly notice = h('p', { class: 'tfm-lab-notice', role: 'status' });
+  private readonly whole: HTMLButtonElement;
   private readonly load: HTMLButtonElement;
   private readonly place = h('div', { class: 'tfm-lab-place' });
   private readonly follower: Follower;
-  private drawn: { store: LiveStore; end: () => void } | null = null;
-  private trouble: string | null = null;
+  private drawn: { store: LiveStore; panel: Drawn; end: () => void } | null = null;
+  /** Whose operations are to be shown as soon as there is a panel. */
+  private wanted: string | null = null;
 
   constructor(
     subject: Subject,
     connections: Connections,
-    private readonly compact: boolean
+    private readonly openWhole: ((model?: string) => void) | null
   ) {
     super();
     this.addClass('tfm-lab');
     this.node.tabIndex = -1;
-    this.load = h(
-      'button',
-      {
-        type: 'button',
-        class: 'tfm-lab-load',
-        title: '%load_ext tfmagic',
-        onclick: () => void this.loadIt()
-      },
-      t('Load tfmagic')
+    const button = (title: string, onclick: () => void): HTMLButtonElement =>
+      h('button', { type: 'button', class: 'tfm-lab-button', title, onclick });
+    this.whole = button(t('Libraries, placement, memory, models and log of this kernel'), () =>
+      this.openWhole?.()
     );
-    this.node.append(h('div', { class: 'tfm-lab-top' }, this.name, this.notice, this.load), this.place);
-    this.follower = new Follower(subject, connections, () => {
-      this.trouble = null;
-      this.draw();
+    setText(this.whole, t('Whole panel'));
+    this.load = button('%load_ext tfmagic', () => {
+      const { loading } = this.follower.connection ?? {};
+      if (loading?.isUnderWay === false) void loading.start();
     });
+    const head = h('div', { class: 'tfm-lab-head' }, this.name, this.whole);
+    this.node.append(h('div', { class: 'tfm-lab-top' }, head, this.notice, this.load), this.place);
+    this.follower = new Follower(subject, connections, () => this.draw());
     this.draw();
   }
 
@@ -73,6 +69,18 @@ export class KernelView extends Widget {
     });
   }
 
+  /** Go to where a model's operations are. */
+  showPlacement(model: string): void {
+    this.wanted = model;
+    this.goWhereWanted();
+  }
+
+  private goWhereWanted(): void {
+    if (this.wanted === null || this.drawn === null) return;
+    this.drawn.panel.showPlacement(this.wanted);
+    this.wanted = null;
+  }
+
   private draw(): void {
     // What has the focus may go with a state of the kernel: the person is still here then.
     const focused = focusedIn(this.node);
@@ -87,47 +95,42 @@ export class KernelView extends Widget {
     if (follower === undefined) return;
     const { session, connection } = follower;
     const found = situation(follower);
-    setText(this.name, session === null ? '' : `${called(session)} · ${session.kernelDisplayName}`);
+    setText(this.name, session === null ? '' : `${apart(called(session))} · ${session.kernelDisplayName}`);
     const problem = found === 'other-version' ? connection?.store.problem : null;
-    const text = this.trouble ?? problem ?? sentence(found);
+    const loading = found === 'absent' ? connection?.loading : undefined;
+    const text = loading?.trouble ?? problem ?? sentence(found);
     setText(this.notice, text);
     show(this.notice, text !== '');
-    show(this.load, found === 'absent');
+    show(this.whole, this.openWhole !== null && session !== null);
+    show(this.load, loading !== undefined);
+    const underWay = loading?.isUnderWay === true;
+    setText(this.load, underWay ? t('Loading…') : t('Load tfmagic'));
+    setAttribute(this.load, 'aria-disabled', underWay ? 'true' : null);
     setAttribute(this.node, 'data-situation', found);
-    const drawable = connection !== null && ['there', 'no-tensorflow', 'lost'].includes(found);
+    const drawable = connection !== null && ['there', 'no-tensorflow', 'importing', 'lost'].includes(found);
     const store = drawable ? connection.store : null;
     if (store === (this.drawn?.store ?? null)) return;
     this.clear();
     if (store === null) return;
-    const dispose = render(this.place, store, { compact: this.compact });
+    const panel = render(this.place, store, {
+      compact: this.openWhole !== null,
+      openPlacement: model => this.openWhole?.(model)
+    });
     // With its first snapshot a store tells whether TensorFlow is there.
     const unsubscribe = store.subscribe(() => this.draw());
     this.drawn = {
       store,
+      panel,
       end: () => {
         unsubscribe();
-        dispose();
+        panel.dispose();
       }
     };
+    this.goWhereWanted();
   }
 
   private clear(): void {
     this.drawn?.end();
     this.drawn = null;
-  }
-
-  private async loadIt(): Promise<void> {
-    const { connection } = this.follower;
-    if (connection === null || this.load.getAttribute('aria-disabled') === 'true') return;
-    setAttribute(this.load, 'aria-disabled', 'true');
-    setText(this.load, t('Loading…'));
-    try {
-      this.trouble = await connection.load();
-    } catch (error) {
-      this.trouble = reason(error);
-    }
-    setAttribute(this.load, 'aria-disabled', null);
-    setText(this.load, t('Load tfmagic'));
-    if (!this.isDisposed) this.draw();
   }
 }

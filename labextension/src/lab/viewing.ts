@@ -7,6 +7,8 @@ import type { Host } from './host';
 import type { Panels } from './panels';
 import type { Sidebar } from './sidebar';
 
+/** Where there is nothing to load: tfmagic is there, or the kernel's language is not Python. */
+const LOADED_OR_CANNOT = new Set(['there', 'foreign']);
 const EDITOR = 'settingeditor:open';
 
 /** Add the commands that show something, and the one that loads tfmagic so that there is something to show. */
@@ -18,9 +20,13 @@ export function addViewCommands(host: Host, panels: Panels, sidebar: Sidebar): v
     caption: t('TensorFlow in this kernel: libraries, placement, memory, models and log'),
     icon,
     isEnabled: ({ path }) => typeof path === 'string' || documents.front !== null,
-    execute: ({ path }) => {
-      if (typeof path === 'string') return panels.open(path);
-      return documents.front === null ? null : panels.open(pathOf(documents.front));
+    execute: ({ path, model }) => {
+      const { front } = documents;
+      const wanted = typeof path === 'string' ? path : front === null ? null : pathOf(front);
+      if (wanted === null) return null;
+      const panel = panels.open(wanted);
+      if (typeof model === 'string') panel.content.showPlacement(model);
+      return panel;
     }
   });
   commands.addCommand(Commands.sidebar, {
@@ -34,10 +40,13 @@ export function addViewCommands(host: Host, panels: Panels, sidebar: Sidebar): v
   commands.addCommand(Commands.load, {
     label: t('Load tfmagic in this kernel'),
     caption: '%load_ext tfmagic',
-    isEnabled: () => (documents.session?.session?.kernel ?? null) !== null,
+    isEnabled: () => {
+      const kernel = documents.session?.session?.kernel ?? null;
+      return kernel !== null && !LOADED_OR_CANNOT.has(connections.of(kernel).presence);
+    },
     execute: async () => {
       const kernel = documents.session?.session?.kernel ?? null;
-      const trouble = kernel === null ? null : await connections.of(kernel).load();
+      const trouble = kernel === null ? null : await connections.of(kernel).loading.start();
       if (trouble !== null) await showErrorMessage(t('Not loaded'), trouble);
     }
   });

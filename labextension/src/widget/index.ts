@@ -37,12 +37,12 @@ function render({ model, el, signal }: View): () => void {
   for (const [event, listener] of listeners) model.on(event, listener);
   store.takeHistory(model.get('history'));
   store.takeSnapshot(model.get('snapshot'));
-  const dispose = draw(el, store);
+  const drawn = draw(el, store);
   let ended = false;
   const end = (): void => {
     if (ended) return;
     ended = true;
-    dispose();
+    drawn.dispose();
     for (const [event, listener] of listeners) model.off(event, listener);
   };
   signal?.addEventListener('abort', end);
