@@ -1,4 +1,4 @@
-"""The networks that loading is measured with, written in every format: ``python -m benchmarks.networks FOLDER``."""
+"""The networks that loading and calling are measured with; ``python -m benchmarks.networks FOLDER`` writes them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-NETWORKS = {"large": (64,), "deep": (96, 96, 3)}
-"""Input shapes: a few large matrices (100 MB of weights), and MobileNetV2 (262 variables, 14 MB)."""
+NETWORKS = {"small": (64,), "large": (64,), "deep": (96, 96, 3)}
+"""Input shapes: 64-128-64-10, a few large matrices (100 MB of weights), and MobileNetV2 (262 variables, 14 MB)."""
+
+WRITTEN = ("large", "deep")
+"""Those that loading is measured with."""
 
 
 def network(name: str) -> Any:
@@ -17,16 +20,17 @@ def network(name: str) -> Any:
     keras.utils.set_random_seed(0)
     if name == "deep":
         return keras.applications.MobileNetV2(weights=None, input_shape=NETWORKS[name])
-    layers = [keras.layers.Dense(2000, activation="relu") for _ in range(7)]
+    widths = [128, 64] if name == "small" else [2000] * 7
+    layers = [keras.layers.Dense(width, activation="relu") for width in widths]
     return keras.Sequential([keras.Input(NETWORKS[name]), *layers, keras.layers.Dense(10, activation="softmax")])
 
 
 def write(folder: Path) -> None:
-    """Write each network in each format."""
+    """Write each network that loading is measured with in each format."""
     import tensorflow as tf
 
     v1 = tf.compat.v1
-    for name in NETWORKS:
+    for name in WRITTEN:
         model = network(name)
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from jupyter_client.manager import KernelManager
-
 from benchmarks.figures import Figure
+from benchmarks.kernels import kernel
 from benchmarks.processes import printed_by
 
 if TYPE_CHECKING:
@@ -24,19 +20,9 @@ if TYPE_CHECKING:
 PAIRS = int(os.environ.get("TFMAGIC_BENCHMARK_PAIRS", "20"))
 CHUNK_S = float(os.environ.get("TFMAGIC_BENCHMARK_CHUNK_S", "5"))
 PATIENCE_S = 1800.0
-CHECKOUT = str(Path(__file__).resolve().parent.parent)
 OPEN = "%load_ext tfmagic\nimport tensorflow\npanel = %tf_panel\npanel"
 WAYS = {"fit": "a Keras fit", "loop": "a loop of session.run"}
 LIMITS = {10: "≤ 1 ms", 1000: "≤ 5 ms"}
-
-
-class _ThisInterpreter(KernelSpecManager):
-    """Knows one kernel, of the interpreter that measures."""
-
-    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """Return it."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--IPKernelApp.log_level=ERROR"]
-        return KernelSpec(argv=argv, display_name=kernel_name, language="python")
 
 
 def _run(client: BlockingKernelClient, code: str) -> tuple[str, int]:
@@ -66,19 +52,10 @@ def _run(client: BlockingKernelClient, code: str) -> tuple[str, int]:
 
 
 def _in_a_kernel(way: str) -> dict[str, Any]:
-    manager = KernelManager(kernel_name="benchmark", kernel_spec_manager=_ThisInterpreter())
-    paths = [CHECKOUT, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    manager.start_kernel(env=environment)
-    try:
-        client: BlockingKernelClient = manager.client()
-        client.start_channels()
-        client.wait_for_ready(timeout=60)
+    with kernel() as client:
         _run(client, OPEN)
         code = f"from benchmarks.panel_ways import in_turns\nin_turns(panel, {way!r}, {PAIRS}, {CHUNK_S})"
         printed, snapshots = _run(client, code)
-    finally:
-        manager.shutdown_kernel(now=True)
     got: dict[str, Any] = json.loads(printed.splitlines()[-1])
     open_s = sum(one["wall_s"] for one in got["open"])
     if snapshots < open_s:

@@ -80,6 +80,8 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
     from tfmagic import models
     from tfmagic.panel.sampler import sampler
 
+    # What the messages of a page that is looked at come to.
+    page = panel._audience  # noqa: SLF001 - nobody but a page has them come
     for at in range(BESIDE):
         models.add(f"beside_{at}", FROZEN)(X[:1])
     train = {"fit": fit, "loop": loop}[way]()
@@ -90,14 +92,14 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
     for pair in range(pairs):
         for state in list(taken)[:: 1 if pair % 2 else -1]:
             if state == "open":
-                panel.look("benchmark")
+                page.look("benchmark")
             else:
-                panel.look_away()
+                page.look_away()
             time.sleep(SETTLE_S)
             taken[state].append(_taken(train, epochs))
             if state == "open":
                 look_s.append(sampler().record()["tick_s"])
-    panel.look_away()
+    page.look_away()
     print(json.dumps({**taken, "look": look_s, "epochs": epochs}))
 
 
