@@ -7,13 +7,16 @@ PYTHON ?= python3
 VENV   := .venv
 STAMP  := $(VENV)/.installed
 RUN    := $(VENV)/bin/python
+PEERS  := $(VENV)/.peers
 NEEDED := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/python3.11
 
 # Kernels are those of .venv, though the person may have a python3 kernel of their own.
 export JUPYTER_PREFER_ENV_PATH := 1
+# Else hundreds of processes would each compile what they import.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast bench pictures lint panel clean always
+.PHONY: help setup demo lab test fast docs bench pictures lint style types units panel dist binder branch clean always
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
@@ -26,15 +29,19 @@ demo: panel ## run the example notebooks top to bottom, showing each cell and it
 lab: panel ## open the example notebooks in JupyterLab
 	@$(RUN) -m jupyterlab --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: lint ## check style and types, and run all the tests
-	@$(RUN) scripts/web.py test
+test: panel ## check style and types, and run all the tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint units
 	@$(RUN) scripts/get_chromium.py
-	@$(RUN) -m pytest -n 2 --dist loadfile
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 fast: panel ## run the tests that start no kernel and take no time
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not kernel and not slow"
 
-bench: panel ## measure tfmagic beside its peers
+docs: panel ## build the pages into build/docs, every code cell run, warnings and broken links being errors
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
+	@echo 'tfmagic: build/docs/index.html'
+
+bench: panel $(PEERS) ## measure tfmagic beside its peers
 	@$(RUN) -m benchmarks
 
 panel: $(STAMP) ## build the panel's page if its sources have changed
@@ -43,12 +50,31 @@ panel: $(STAMP) ## build the panel's page if its sources have changed
 pictures: panel ## take the README's pictures of the panel
 	@$(RUN) scripts/get_chromium.py
 	@PYTHONPATH=tests $(RUN) -m browser.readme_pictures docs/pictures
+	@PYTHONPATH=tests $(RUN) -m browser.readme_moving docs/pictures/panel.gif
 
-lint: panel ## check style and types
+lint: style types ## check style and types
+
+# Of the page; its tests are no part of what pytest runs.
+style: panel
 	@$(RUN) scripts/web.py check
+
+units: panel
+	@$(RUN) scripts/web.py test
+
+types: panel
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+
+dist: panel ## make the wheel and the source archive in dist/, the wheel out of the archive
+	@rm -rf dist
+	@$(RUN) -m build --no-isolation --outdir dist
+
+binder: panel ## do what a Binder would do: a fresh environment, postBuild, the notebooks within 2 GB
+	@$(RUN) scripts/check_binder.py
+
+branch: panel ## write the branch that a Binder is made of: this commit and its wheel
+	@$(RUN) scripts/binder_branch.py
 
 clean: ## remove .venv and everything else that make has made
 	rm -rf $(VENV) build dist tfmagic/panel/static tfmagic/labextension
@@ -63,3 +89,9 @@ $(STAMP): pyproject.toml
 	@"$(PYTHON)" -c 'import sys; v = sys.version.split()[0]; \
 	  sys.version_info >= (3, 11) or sys.exit("tfmagic: $(PYTHON) is Python " + v + ": $(NEEDED)")'
 	@"$(PYTHON)" scripts/make_venv.py
+
+# What only benchmarks need: other runtimes, which the same networks are called with.
+$(PEERS): $(STAMP)
+	@echo 'tfmagic: installing the peers of the benchmarks (ONNX Runtime, LiteRT)'
+	@$(RUN) -m pip --disable-pip-version-check --quiet install --editable '.[bench]'
+	@touch $@

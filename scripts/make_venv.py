@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-EXTRAS = "cpu,lab,examples,test"
+EXTRAS = "cpu,lab,examples,docs,test"
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -147,6 +147,9 @@ def install() -> None:
     UNFINISHED.touch()
     STAMP.unlink(missing_ok=True)
     pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install"]
+    # What is imported is compiled then, most never is; but where Python may not keep it, it would be each time.
+    if not sys.dont_write_bytecode:
+        pip += ["--no-compile"]
     if not sys.stdout.isatty():
         pip += ["--progress-bar", "off"]
     # The time is that of pyproject.toml as read now: a change made meanwhile counts.

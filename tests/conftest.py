@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -14,10 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# JSON Schema's check of addresses, which nothing here asks for: it takes more than a second to compile its grammar.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # so that its import fails
 # What a shell starts in the background ignores Ctrl-C, and so would these tests.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_MUCH_MB = 100
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def looked_through_mb() -> list[float]:
+    """Keep how large the worker was when all of its garbage was last looked through."""
+    return [0.0]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_other_files_garbage(request: pytest.FixtureRequest, looked_through_mb: list[float]) -> None:
+    """Have garbage collected among what this file makes: every drop does so, and workers live long and hold much."""
+    # What other files' fixtures have left in cycles; to look through all of it takes half a second.
+    resident_mb = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    if request.node.get_closest_marker("slow") and resident_mb > looked_through_mb[-1] + _MUCH_MB:
+        gc.unfreeze()
+        gc.collect()
+        looked_through_mb.append(resident_mb)
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +53,8 @@ def _nothing_is_left() -> Iterator[None]:
         kept["models"].drop(all=True)
     if "session" in kept:
         kept["session"].close()
+    gc.collect()
+    gc.freeze()
 
 
 def switches() -> dict[str, bool]:

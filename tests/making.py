@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -13,37 +12,57 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
+from forking.process import can_fork, run
 
 from tfmagic.runtime.policy import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-# Every drop collects garbage, and need not look through TensorFlow's own modules each time.
-gc.freeze()
-
 v1 = tf.compat.v1
 CHECKOUT = Path(__file__).resolve().parents[1]
+_PATIENCE_S = 240
 
 
 def fresh_python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `code` in a Python of its own, with this checkout's tfmagic."""
-    # Without what this process has set for its own TensorFlow, which may not have read it yet.
-    own = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return subprocess.run(  # noqa: S603 - the test's own code
         [sys.executable, "-c", textwrap.dedent(code), *arguments],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=_PATIENCE_S,
         check=False,
         cwd="/",
-        env={**own, "PYTHONPATH": f"{CHECKOUT}", "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        env=_surroundings(environment),
     )
 
 
+def _surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+    # Without what this process has set for its own TensorFlow, which may not have read it yet.
+    own = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return {**own, "PYTHONPATH": f"{CHECKOUT}", "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+
+
+def ready_python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Do as `fresh_python`, with TensorFlow imported, unless the environment asks for another way of importing it."""
+    surroundings = _surroundings(environment)
+    if not can_fork(surroundings):
+        return fresh_python(code, *arguments, **environment)
+    words = ("-c", textwrap.dedent(code), *arguments)
+    return run(words, cwd="/", env=surroundings, timeout=_PATIENCE_S)
+
+
 def printed(code: str, *arguments: str, **environment: str) -> list[str]:
-    """Run `code` in a Python of its own that must end well, and return the lines it printed."""
-    done = fresh_python(code, *arguments, **environment)
+    """Run `code` as `ready_python` does; it must end well. Return the lines it printed."""
+    return _lines(ready_python(code, *arguments, **environment))
+
+
+def printed_from_start(code: str, *arguments: str, **environment: str) -> list[str]:
+    """Do as `printed`, with a Python that has imported nothing."""
+    return _lines(fresh_python(code, *arguments, **environment))
+
+
+def _lines(done: subprocess.CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr[-4000:]}"
     return done.stdout.splitlines()
 

@@ -1,4 +1,4 @@
-"""One Chromium and one JupyterLab for the tests of a file, and the page that they look at."""
+"""One JupyterLab for all tests, one Chromium for those of a file, their page, and what that complains of."""
 
 from __future__ import annotations
 
@@ -9,37 +9,88 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browser.lab import Lab
+from browser.notebook import put_back
 from browser.panel_page import ROOT, browser, chromium_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+
+# What it asks of every kernel that comes back, and lets go of when that dies.
+JUPYTERLABS_OWN = (
+    *(f"Error: Canceled future for {asked}_request message" for asked in ("kernel_info", "create_subshell")),
+    # Of its own attempts to reach a kernel that is gone for good.
+    "Error: Kernel connection disconnected",
+    # Of the toolbar of a notebook that is closed as soon as it is in front.
+    "TypeError: Cannot read properties of null (reading 'promise')\n    at d.invoke (http",
+    # Of its settings, where a plugin that has brought a toolbar is told of before it is stored.
+    "TypeError: Cannot read properties of undefined (reading 'schema')\n    at http",
+)
+
+
+@pytest.fixture(scope="module")
+def complaints() -> list[str]:
+    """Keep what went wrong in the pages of this file's Chromium and was caught by nobody."""
+    return []
 
 
 # For one file: while it runs, asyncio counts its loop as running in this thread, for every other test too.
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium(complaints: list[str]) -> Iterator[Browser]:
     """Run Chromium, with the panel and its demo page built."""
     if chromium_path() is None:
         pytest.skip("there is no Chromium here: apt-get install chromium, or name one in TFMAGIC_CHROMIUM")
     command = [sys.executable, str(ROOT / "scripts" / "web.py"), "demo"]
     subprocess.run(command, check=True)  # noqa: S603 - these fixed words
+
+    def watch(context: BrowserContext) -> None:
+        context.on("weberror", lambda error: complaints.append(error.error.stack or str(error.error)))
+        context.on("console", hear)
+
+    # What the listener of a signal throws, JupyterLab logs and goes on. It logs errors of its own, too.
+    def hear(message: ConsoleMessage) -> None:
+        said = f"{message.text} at {message.location['url']}"
+        if message.type == "error" and "@tfmagic" in said:
+            complaints.append(said)
+
     with browser() as running:
+        running.on("context", watch)
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def _no_page_complains(complaints: list[str]) -> Iterator[None]:
+    """Fail a test while which a page had an error, or a rejected promise, that nobody caught."""
+    complaints.clear()
+    yield
+    ours = [one for one in complaints if not one.startswith(JUPYTERLABS_OWN)]
+    assert ours == []
+
+
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    running = Lab(tmp_path_factory.mktemp("lab"))
+    # A kernel that has died is seen sooner.
+    running = Lab(tmp_path_factory.mktemp("lab"), "--KernelRestarter.time_to_dead=0.5")
     yield running
     running.stop()
 
 
+@pytest.fixture(scope="module")
+def kept() -> list[Page]:
+    """Keep the page of this file's tests, once there is one."""
+    return []
+
+
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
+def page(request: pytest.FixtureRequest, chromium: Browser, kept: list[Page]) -> Iterator[Page]:
+    """Return a page: that of the test before, if it was well, as to load JupyterLab takes four seconds."""
+    page = kept.pop() if kept else chromium.new_page(viewport={"width": 1400, "height": 900})
+    failed = request.session.testsfailed
     yield page
-    context.close()
+    if request.session.testsfailed == failed and not getattr(request.module, "OWN_PAGES", False):
+        put_back(page)
+        kept.append(page)
+    else:
+        page.close()

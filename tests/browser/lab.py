@@ -1,4 +1,4 @@
-"""A real JupyterLab with a real browser before it."""
+"""A real server of JupyterLab."""
 
 from __future__ import annotations
 
@@ -10,19 +10,34 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import nbformat
 import psutil
+from forking.process import server_for_others
+from forking.provisioner import METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from playwright.sync_api import Locator, Page
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-_PATIENCE_MS = 60_000
+FORKED = "forked"
+"""The kernel of notebooks that import TensorFlow: it has it already. The others have Python's own."""
+
+# The server of a checkout, which knows how kernels are forked.
+_START = """
+import runpy, sys
+# JSON Schema's check of addresses takes more than a second to compile its grammar.
+sys.modules["rfc3987_syntax"] = None
+sys.path.append(sys.argv.pop(1))
+from forking.provisioner import know_here
+know_here()
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+""".strip()
 
 
 class Lab:
@@ -56,19 +71,22 @@ class Lab:
         self.url = f"http://127.0.0.1:{port}"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         settings = folder / "home"
+        self._runtime = settings / "runtime"
         # No question whether news are wanted, over what is looked at.
         (settings / "config" / "labconfig").mkdir(parents=True)
         (settings / "config" / "labconfig" / "page_config.json").write_text(
             json.dumps({"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}})
         )
         environment.pop("PYTHONPATH", None)
+        module = ["-m", self.MODULE]
         if python is None:
             self._install(settings)
-            environment["PYTHONPATH"] = str(CHECKOUT)
+            environment |= {"PYTHONPATH": str(CHECKOUT), **server_for_others()}
+            module = ["-c", _START, str(CHECKOUT / "tests"), self.MODULE]
         self._log = (folder / "lab.log").open("wb")
         self._server = subprocess.Popen(  # noqa: S603 - our own server
             [
-                *(str(python or sys.executable), "-m", self.MODULE, "--no-browser", "--allow-root", f"--port={port}"),
+                *(str(python or sys.executable), *module, "--no-browser", "--allow-root", f"--port={port}"),
                 *("--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}"),
                 *(f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True", *options),
             ],
@@ -80,8 +98,8 @@ class Lab:
                 "JUPYTER_PATH": str(settings / "share"),
                 "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
                 "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+                "JUPYTER_RUNTIME_DIR": str(self._runtime),
                 "JUPYTER_PREFER_ENV_PATH": "1",
-                "TF_CPP_MIN_LOG_LEVEL": "1",
             },
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -96,11 +114,13 @@ class Lab:
             parent.mkdir(parents=True)
         (server / "tfmagic.json").symlink_to(CHECKOUT / "jupyter-config" / "tfmagic.json")
         (page / "lab").symlink_to(CHECKOUT / "tfmagic" / "labextension")
-        # A kernel that is said to speak another language.
-        other = prefix / "share" / "kernels" / "other"
-        other.mkdir(parents=True)
+        # One of them is said to speak another language.
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        (other / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "Other", "language": "other"}))
+        for name, language, metadata in ((FORKED, "python", METADATA), ("other", "other", {})):
+            folder = prefix / "share" / "kernels" / name
+            folder.mkdir(parents=True)
+            spec = {"argv": command, "display_name": name.title(), "language": language, "metadata": metadata}
+            (folder / "kernel.json").write_text(json.dumps(spec))
 
     def _wait(self) -> None:
         for _ in range(600):
@@ -117,11 +137,19 @@ class Lab:
 
     def get(self, path: str) -> Any:
         """Return what the server's REST interface says."""
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.url}/{path}", headers={"Authorization": f"token {self._token}"}
-        )
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
+        with self._ask(path) as answer:
             return json.load(answer)
+
+    def _ask(self, path: str, method: str = "GET") -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own server
+            f"{self.url}/{path}", headers={"Authorization": f"token {self._token}"}, method=method
+        )
+        return urllib.request.urlopen(request, timeout=30)  # noqa: S310 - our own server
+
+    def end_kernels(self) -> None:
+        """End all kernels of documents, which live on when their page is closed."""
+        for session in self.get("api/sessions"):
+            self._ask(f"api/sessions/{session['id']}", "DELETE").close()
 
     def write(self, name: str, cells: Sequence[str], kernel: str = "python3") -> None:
         """Put a notebook of these cells into the folder."""
@@ -134,14 +162,16 @@ class Lab:
     def kernel_of(self, name: str) -> psutil.Process:
         """Return the process of a notebook's kernel."""
         (kernel,) = (one["kernel"]["id"] for one in self.get("api/sessions") if one["path"] == name)
+        if (forked := self._runtime / f"kernel-{kernel}.json.pid").exists():
+            return psutil.Process(int(forked.read_text()))
         children = psutil.Process(self._server.pid).children(recursive=True)
         (found,) = (child for child in children if any(kernel in word for word in child.cmdline()))
         return found
 
     def address(self, name: str) -> str:
         """Return where a notebook is shown, in a workspace of its own."""
-        workspace = name.partition(".")[0]
-        return f"{self.url}/lab/workspaces/{workspace}/tree/{name}?token={self._token}"
+        workspace = zlib.crc32(name.encode())
+        return f"{self.url}/lab/workspaces/w{workspace}/tree/{quote(name)}?token={self._token}"
 
     def choose(self, **settings: object) -> None:
         """Set the extension's settings, as the next page that is opened finds them; the others are as by default."""
@@ -164,85 +194,9 @@ class Notebook7(Lab):
 
     MODULE = "notebook"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "--JupyterNotebookApp.expose_app_in_browser=True")
+    def __init__(self, folder: Path, *, python: Path | None = None) -> None:
+        super().__init__(folder, "--JupyterNotebookApp.expose_app_in_browser=True", python=python)
 
     def address(self, name: str) -> str:
         """Return where a notebook is shown."""
         return f"{self.url}/notebooks/{name}?token={self._token}"
-
-
-class Notebook:
-    """A notebook in a browser's page."""
-
-    def __init__(self, lab: Lab, page: Page, name: str) -> None:
-        self.lab, self.page, self.name = lab, page, name
-        page.set_default_timeout(_PATIENCE_MS)
-        page.goto(lab.address(name))
-        self.wait_until_open()
-
-    def wait_until_open(self) -> None:
-        """Wait until its cells and its kernel are there."""
-        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-        self.page.wait_for_function(
-            "() => { const panel = window.jupyterapp?.shell.currentWidget;"
-            " const kernel = panel?.sessionContext?.session?.kernel;"
-            " return kernel && kernel.status !== 'unknown' && kernel.connectionStatus === 'connected'; }"
-        )
-
-    def run(self, cell: int, *, wait: bool = True) -> None:
-        """Run a cell; without `wait` it goes on."""
-        self.page.evaluate(
-            "async number => { const panel = window.jupyterapp.shell.currentWidget;"
-            " panel.content.activeCellIndex = number; panel.content.deselectAll();"
-            " window.jupyterapp.commands.execute('notebook:run-cell'); }",
-            cell,
-        )
-        if wait:
-            self.wait_until_idle()
-
-    def wait_until_idle(self) -> None:
-        """Wait until no cell runs or waits."""
-        self.page.wait_for_function(
-            "() => { const panel = window.jupyterapp.shell.currentWidget;"
-            " const prompts = [...panel.node.querySelectorAll('.jp-InputPrompt')].map(one => one.textContent);"
-            " return !prompts.some(text => text.includes('*'))"
-            " && panel.sessionContext.session.kernel.status === 'idle'; }"
-        )
-
-    def is_busy(self) -> bool:
-        """Return whether a cell runs."""
-        return bool(
-            self.page.evaluate(
-                "() => [...window.jupyterapp.shell.currentWidget.node.querySelectorAll('.jp-InputPrompt')]"
-                ".some(one => one.textContent.includes('*'))"
-            )
-        )
-
-    def interrupt(self) -> None:
-        """Press the Stop button."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.interrupt()")
-
-    def status(self) -> str:
-        """Return how JupyterLab has it that the kernel stands, which its indicator shows."""
-        return str(
-            self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status")
-        )
-
-    def do(self, command: str, **arguments: object) -> None:
-        """Run one of JupyterLab's commands, as the palette does."""
-        self.page.evaluate(
-            "([command, args]) => { window.jupyterapp.commands.execute(command, args); }", [command, arguments]
-        )
-
-    def restart(self) -> None:
-        """Restart the kernel."""
-        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
-
-    def cell(self, number: int) -> Locator:
-        """Return a cell."""
-        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-
-    def output(self, cell: int) -> str:
-        """Return the text of a cell's outputs."""
-        return self.cell(cell).locator(".jp-OutputArea").inner_text()

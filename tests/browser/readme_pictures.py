@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import nbformat
 
-from browser.lab import CHECKOUT, Lab, Notebook
+from browser.lab import CHECKOUT, Lab
+from browser.notebook import Notebook
 from browser.panel_page import browser, open_tab
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Lab, Notebook
+from browser.lab import FORKED, Lab
+from browser.notebook import Notebook
 from browser.panel_page import AXE, TABS, open_tab
 from browser.sidebar import model_of, sidebar
 
@@ -33,7 +34,7 @@ def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     lab = Lab(tmp_path_factory.mktemp("lab"))
     context = chromium.new_context(viewport={"width": 1500, "height": 900})
     page = context.new_page()
-    lab.write("access.ipynb", [LOAD, *(MODEL.format(name=name).strip() for name in ("one", "two"))])
+    lab.write("access.ipynb", [LOAD, *(MODEL.format(name=name).strip() for name in ("one", "two"))], FORKED)
     lab.write("bare.ipynb", ["1"])
     notebook = Notebook(lab, page, "access.ipynb")
     notebook.do("tfmagic:open-sidebar")

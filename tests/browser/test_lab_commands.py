@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook
-from browser.sidebar import model_of, sidebar
+from browser.lab import FORKED
+from browser.notebook import Notebook
+from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -18,6 +19,11 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 LOAD = "%load_ext tfmagic\nimport tensorflow as tf\nv1 = tf.compat.v1"
 MODEL = "%%tf_model {}\ny = v1.identity(v1.get_variable('w', [4, 1000]), name='y')"
+BUTTONS = {
+    "sidebar": "#tfmagic-sidebar button:text('Whole panel')",
+    "status bar": ".tfm-lab-status button",
+    "toolbar": ".jp-NotebookPanel-toolbar [data-jp-item-name='tfmagic'] [data-command]",
+}
 OF_MODELS = ("tfmagic:park", "tfmagic:wake", "tfmagic:trace", "tfmagic:drop")
 
 
@@ -33,7 +39,7 @@ def submenu(page: Page) -> None:
 
 
 def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -> None:
-    lab.write("menu.ipynb", [LOAD, MODEL.format("one"), MODEL.format("two")])
+    lab.write("menu.ipynb", [LOAD, MODEL.format("one"), MODEL.format("two")], FORKED)
     notebook = Notebook(lab, page, "menu.ipynb")
     assert not any(is_enabled(page, command) for command in OF_MODELS)
     notebook.do("tfmagic:open-sidebar")
@@ -69,7 +75,10 @@ def test_a_command_that_suits_no_model_says_so(lab: Lab, page: Page) -> None:
 
 def test_every_command_is_in_the_palette(lab: Lab, page: Page) -> None:
     lab.write("palette.ipynb", ["1"])
+    (lab.folder / "model.pb").touch()
     Notebook(lab, page, "palette.ipynb")
+    page.evaluate("() => window.jupyterapp.commands.execute('filebrowser:refresh')")
+    page.locator(".jp-DirListing-item", has_text="model.pb").click()
     ours = "window.jupyterapp.commands.listCommands().filter(one => one.startsWith('tfmagic:'))"
     commands = set(page.evaluate(f"() => {ours}"))
     assert {*OF_MODELS, "tfmagic:open-panel", "tfmagic:open-sidebar", "tfmagic:load"} < commands
@@ -78,8 +87,40 @@ def test_every_command_is_in_the_palette(lab: Lab, page: Page) -> None:
     shown = set(
         page.evaluate("() => [...document.querySelectorAll('[data-command^=tfmagic]')].map(one => one.dataset.command)")
     )
-    # What is selected in the file browser is no model.
+    # That one is for what the file browser's menu was opened on, which is not seen here.
     assert shown == commands - {"tfmagic:add-file"}
+
+
+def test_the_menu_offers_loading_until_it_is_loaded(lab: Lab, page: Page) -> None:
+    lab.write("loading.ipynb", ["%load_ext tfmagic"])
+    notebook = Notebook(lab, page, "loading.ipynb")
+    notebook.do("tfmagic:open-sidebar")
+    sidebar(page, "absent").wait_for()
+    load = page.locator(".lm-Menu-item", has_text="Load tfmagic")
+    for situation, offered in (("absent", True), ("no-tensorflow", False)):
+        sidebar(page, situation).wait_for()
+        submenu(page)
+        assert ("lm-mod-disabled" not in (load.get_attribute("class") or "")) is offered
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        notebook.run(0)
+
+
+@pytest.mark.parametrize("place", BUTTONS)
+def test_a_button_opens_the_one_panel_of_the_notebook(lab: Lab, page: Page, place: str) -> None:
+    # A toolbar that is narrow hides its last buttons.
+    page.set_viewport_size({"width": 2400, "height": 900})
+    lab.write(f"{place}.ipynb", ["%load_ext tfmagic"])
+    notebook = Notebook(lab, page, f"{place}.ipynb")
+    notebook.do("tfmagic:open-sidebar")
+    notebook.run(0)
+    panel = page.locator(f"[id='tfmagic-panel-{place}.ipynb']")
+    assert panel.count() == 0
+    page.locator(BUTTONS[place]).click()
+    wait_for_news(panel, 1)
+    page.locator(BUTTONS[place]).click()
+    assert panel.count() == 1
+    panel.get_by_role("tab", name="Libraries").wait_for()
 
 
 def test_the_shortcuts_open_panel_and_sidebar_and_are_nobody_elses(lab: Lab, page: Page) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook
+from browser.lab import FORKED
+from browser.notebook import Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ FOREVER = "while True: pass"
 
 def opened(lab: Lab, page: Page, name: str, model: str) -> Notebook:
     """Open a notebook that has a model and a cell that does not end, with the sidebar beside it."""
-    lab.write(name, [LOAD, MODEL.format(name=model).strip(), FOREVER])
+    lab.write(name, [LOAD, MODEL.format(name=model).strip(), FOREVER], FORKED)
     notebook = Notebook(lab, page, name)
     notebook.do("tfmagic:open-sidebar")
     notebook.run(0)
@@ -51,6 +52,20 @@ def test_it_says_that_tfmagic_is_not_loaded_and_loads_it(lab: Lab, page: Page) -
     model_of(sidebar(page, "there"), "one").get_by_text("4 MB").wait_for()
     page.locator(".tfm-lab-status").get_by_text("1 model").wait_for()
     assert not sidebar(page).get_by_role("button", name="Load tfmagic").is_visible()
+
+
+def test_the_status_bar_knows_what_a_cell_has_done_as_soon_as_it_has_ended(lab: Lab, page: Page) -> None:
+    # It looks now and then, too: not here.
+    page.add_init_script(
+        "const stock = window.setInterval;"
+        "window.setInterval = (work, ms, ...more) => (ms === 10000 ? 0 : stock.call(window, work, ms, ...more));"
+    )
+    cells = [LOAD, MODEL.format(name="one").strip(), MODEL.format(name="two").strip(), "%tf_model drop one"]
+    lab.write("status.ipynb", cells, FORKED)
+    notebook = Notebook(lab, page, "status.ipynb")
+    for cell, said in enumerate(("0 models", "1 model", "2 models", "1 model")):
+        notebook.run(cell)
+        page.locator(".tfm-lab-status", has_text=said).wait_for()
 
 
 def test_it_says_when_there_is_nothing_to_show(lab: Lab, page: Page) -> None:
@@ -126,7 +141,7 @@ def test_a_restart_leaves_nothing_of_the_kernel_before(lab: Lab, page: Page) -> 
 
 def test_it_follows_the_notebook_in_front(lab: Lab, page: Page) -> None:
     notebook = opened(lab, page, "first.ipynb", "early")
-    lab.write("second.ipynb", [LOAD, MODEL.format(name="late").strip()])
+    lab.write("second.ipynb", [LOAD, MODEL.format(name="late").strip()], FORKED)
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:open', { path: 'second.ipynb' })")
     sidebar(page, "absent").get_by_text("second.ipynb").wait_for()
     page.wait_for_function(

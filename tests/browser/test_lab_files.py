@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from making import frozen_linear, save_linear_v1
 
-from browser.lab import Notebook
+from browser.lab import FORKED
+from browser.notebook import Notebook
 from browser.sidebar import model_of, sidebar
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def cells(page: Page) -> list[str]:
 
 
 def test_a_cell_that_adds_it_is_put_below_the_active_one_and_run(lab: Lab, page: Page) -> None:
-    lab.write("adding.ipynb", ["# first", "# last"])
+    lab.write("adding.ipynb", ["# first", "# last"], FORKED)
     notebook = Notebook(lab, page, "adding.ipynb")
     notebook.do("tfmagic:open-sidebar")
     add(page, "it's 1 model")
@@ -70,10 +71,25 @@ def test_a_cell_that_adds_it_is_put_below_the_active_one_and_run(lab: Lab, page:
     assert cells(page) == ["# first", "\n".join(added), second, third, "# last"]
 
 
+def test_the_cell_that_adds_it_is_scrolled_into_view(lab: Lab, page: Page) -> None:
+    lab.write("long.ipynb", [f"# cell {number}\n" + "\n" * 8 for number in range(40)], FORKED)
+    notebook = Notebook(lab, page, "long.ipynb")
+    notebook.do("tfmagic:open-sidebar")
+    # The active one is the last that is seen.
+    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 3; }")
+    add(page, "it's 1 model")
+    page.wait_for_function(
+        "() => { const { content } = window.jupyterapp.shell.currentWidget; const { activeCell } = content;"
+        " if (activeCell.model.outputs.length === 0) return false;"
+        " const [cell, room] = [activeCell.node, content.node].map(node => node.getBoundingClientRect());"
+        " return cell.height > 0 && cell.top >= room.top && cell.bottom <= room.bottom + 1; }"
+    )
+
+
 def test_the_path_is_as_the_notebook_sees_it(lab: Lab, page: Page) -> None:
     (lab.folder / "work").mkdir()
-    lab.write("work/deep.ipynb", ["1"])
-    lab.write("shallow.ipynb", ["1"])
+    lab.write("work/deep.ipynb", ["1"], FORKED)
+    lab.write("shallow.ipynb", ["1"], FORKED)
     notebook = Notebook(lab, page, "shallow.ipynb")
     notebook.do("tfmagic:open-sidebar")
     notebook.do("docmanager:open", path="work/deep.ipynb")

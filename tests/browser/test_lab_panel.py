@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from browser.lab import Lab, Notebook
+from browser.lab import FORKED, Lab
+from browser.notebook import Notebook
 from browser.panel_page import AXE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -47,16 +46,10 @@ net.fit(np.ones((20_000, 64)), np.ones(20_000), epochs=1000, verbose=0)
 BUSY = {"python": "while True: pass", "native": NATIVE.strip(), "fit": FIT.strip()}
 
 
-@pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    context = chromium.new_context(viewport={"width": 1400, "height": 1100})
-    yield context.new_page()
-    context.close()
-
-
 def opened(lab: Lab, page: Page, name: str, *more: str) -> Notebook:
     """Open a notebook with two models and a panel, all run; `more` are cells that are not."""
-    lab.write(name, [LOAD, ONE, TWO, USE, "%tf_panel", *more])
+    lab.write(name, [LOAD, ONE, TWO, USE, "%tf_panel", *more], FORKED)
+    page.set_viewport_size({"width": 1400, "height": 1100})
     notebook = Notebook(lab, page, name)
     for cell in range(5):
         notebook.run(cell)
@@ -228,6 +221,8 @@ def test_no_accessibility_fault_in_the_notebook(lab: Lab, page: Page, theme: str
             "async panel => (await axe.run(panel)).violations.map(one => [one.id, one.nodes[0].html])"
         )
         assert result == [], name
+    # The server keeps it.
+    page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
 
 
 def test_what_is_saved_shows_the_snapshot_without_any_kernel(lab: Lab, page: Page) -> None:

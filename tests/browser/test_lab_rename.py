@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook
+from browser.notebook import Notebook
 from browser.sidebar import look, wait_for_news
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook
+from browser.notebook import Notebook
 from browser.sidebar import sidebar
 
 if TYPE_CHECKING:

@@ -6,17 +6,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook
+from browser.notebook import Notebook
 from browser.sidebar import sidebar, wait_for_news
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.sync_api import Locator, Page
 
     from browser.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+# Settings are read when a page is loaded.
+OWN_PAGES = True
 
 INTERVAL = "from tfmagic.panel.sampler import sampler; print(sampler().interval_s)"
+
+
+@pytest.fixture(autouse=True)
+def _none_is_kept(lab: Lab) -> Iterator[None]:
+    yield
+    lab.choose()
+    lab.end_kernels()
 
 
 def opened(lab: Lab, page: Page, name: str, **settings: object) -> Notebook:
@@ -77,6 +88,21 @@ def test_a_kernel_looks_as_often_as_the_page_wishes(lab: Lab, page: Page) -> Non
     assert notebook.output(1).strip() == "0.25"
     notebook.do("tfmagic:open-panel")
     page.get_by_text("It looks every 250 ms").wait_for()
+
+
+def test_an_interval_that_no_kernel_takes_is_refused_and_none_leaves_it_to_the_kernel(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "refused.ipynb", interval=0.5)
+    notebook.do("tfmagic:settings")
+    setting(page, "interval").fill("0.05")
+    page.get_by_text("must be >= 0.1").first.wait_for()
+    for typed, interval in (("", 1.0), ("2", 2.0)):
+        setting(page, "interval").fill(typed)
+        page.wait_for_timeout(1500)
+        notebook.do("docmanager:open", path="refused.ipynb")
+        notebook.wait_until_open()
+        notebook.run(1)
+        assert float(notebook.output(1)) == interval
+        notebook.do("tfmagic:settings")
 
 
 def test_the_status_bar_is_left_alone_where_that_was_chosen(lab: Lab, page: Page) -> None:

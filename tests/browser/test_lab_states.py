@@ -8,38 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Lab, Notebook
+from browser.notebook import Notebook
 from browser.sidebar import look, sidebar, wait_for_news
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from playwright.sync_api import Browser, Page
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from browser.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 LOAD = "%load_ext tfmagic\n%config TfMagic.panel_interval = 0.2"
 FOREVER = "while True: pass"
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    # A kernel that has died is seen sooner.
-    running = Lab(tmp_path_factory.mktemp("lab"), "--KernelRestarter.time_to_dead=0.5")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    return context.new_page()
 
 
 def opened(lab: Lab, page: Page, name: str, *cells: str, kernel: str = "python3") -> Notebook:
@@ -52,8 +32,8 @@ def opened(lab: Lab, page: Page, name: str, *cells: str, kernel: str = "python3"
     # Every state that it goes through, also one that is short.
     page.evaluate(
         "() => { const place = document.querySelector('#tfmagic-sidebar'); window.situations = [];"
-        " new MutationObserver(() => window.situations.push(place.dataset.situation))"
-        ".observe(place, { attributeFilter: ['data-situation'] }); }"
+        " window.watching = new MutationObserver(() => window.situations.push(place.dataset.situation))"
+        "; window.watching.observe(place, { attributeFilter: ['data-situation'] }); }"
     )
     return notebook
 
@@ -61,6 +41,26 @@ def opened(lab: Lab, page: Page, name: str, *cells: str, kernel: str = "python3"
 def situations(page: Page) -> list[str]:
     found: list[str] = page.evaluate("() => window.situations")
     return found
+
+
+def test_a_kernel_without_tfmagic_has_nothing_to_note_as_an_error(lab: Lab, page: Page) -> None:
+    log = lab.folder / "lab.log"
+    before = log.stat().st_size
+    notebook = opened(lab, page, "quiet.ipynb", "%unload_ext tfmagic")
+    notebook.run(1)
+    sidebar(page, "absent").wait_for()
+    notebook.restart()
+    page.wait_for_function("() => window.situations.includes('restarting')")
+    sidebar(page, "absent").wait_for()
+    page.wait_for_timeout(2000)
+    assert b"UNKNOWN CONTROL MESSAGE" not in log.read_bytes()[before:]
+
+
+def test_an_import_of_tensorflow_is_said_while_it_goes_on(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "importing.ipynb", "import tensorflow as tf")
+    notebook.run(1)
+    sidebar(page, "there").wait_for()
+    assert situations(page) == ["importing", "there"]
 
 
 def test_a_kernel_that_was_killed_restarts_and_has_no_tfmagic(lab: Lab, page: Page) -> None:
@@ -84,6 +84,8 @@ def test_a_kernel_that_has_ended_for_good_is_said_to_have(lab: Lab, page: Page) 
     )
     command = [sys.executable, "-c", start, "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "Mortal", "language": "python"}))
+    if page.url.startswith(lab.url):
+        page.evaluate("() => window.jupyterapp.serviceManager.kernelspecs.refreshSpecs()")
     opened(lab, page, "dead.ipynb", kernel="mortal")
     gone.touch()
     lab.kernel_of("dead.ipynb").kill()
@@ -96,16 +98,18 @@ def test_a_kernel_that_has_ended_for_good_is_said_to_have(lab: Lab, page: Page) 
     assert sidebar(page).locator(".tfm").count() == 0
 
 
-def test_a_connection_that_is_lost_is_said_and_comes_back(lab: Lab, page: Page, context: BrowserContext) -> None:
-    opened(lab, page, "lost.ipynb")
-    context.set_offline(True)
+def test_a_connection_that_is_lost_is_said_and_comes_back(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "lost.ipynb")
+    page.context.set_offline(True)
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel._ws.close()")
     sidebar(page, "lost").get_by_text("The connection to the kernel is lost").wait_for()
     last = look(sidebar(page))
     sidebar(page).get_by_text("no news", exact=True).wait_for()
     sidebar(page).get_by_text(" old").wait_for()
     assert look(sidebar(page)) == last
-    context.set_offline(False)
+    page.context.set_offline(False)
+    # By itself JupyterLab tries again after up to a minute.
+    notebook.do("kernelmenu:reconnect-to-kernel")
     wait_for_news(sidebar(page, "no-tensorflow"))
     sidebar(page).get_by_text("live", exact=True).wait_for()
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import Notebook, Notebook7
+from browser.lab import Notebook7
+from browser.notebook import Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 pytest.importorskip("notebook", minversion="7.4", reason="pip install 'tfmagic[test]' brings Notebook 7")
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+# A page of Notebook 7 has one document.
+OWN_PAGES = True
 
 LOAD = "%load_ext tfmagic\nimport tensorflow as tf\nv1 = tf.compat.v1"
 MODEL = "%%tf_model one\ny = v1.identity(v1.get_variable('w', [4, 1000]), name='y')"

@@ -19,19 +19,39 @@ def models_table(page: Page) -> None:
     page.locator(".tfm-actions").nth(2).get_by_text("Drop", exact=True).click()
 
 
-@pytest.mark.parametrize(("theme", "width"), [("jupyter light", 280), *((theme, 900) for theme in THEMES)])
+def faults(page: Page, *rules: str) -> list[tuple[str, str]]:
+    """Return what axe finds wrong with what is shown, by all of its rules or by some."""
+    only = {"runOnly": list(rules)} if rules else {}
+    result = page.evaluate("options => axe.run(options)", {"resultTypes": ["violations"], **only})
+    assert result["passes"]
+    return [(fault["id"], fault["nodes"][0]["html"]) for fault in result["violations"]]
+
+
+@pytest.mark.parametrize(("theme", "width"), [("jupyter light", 280), ("light", 900)])
 def test_no_tab_has_an_accessibility_fault(chromium: Browser, theme: str, width: int) -> None:
     with panel(chromium, theme, width) as page:
         page.add_script_tag(path=AXE)
-        found = []
+        found = {}
         for tab in TABS:
             open_tab(page, tab)
             if tab == "Models":
                 models_table(page)
-            result = page.evaluate("axe.run()")
-            assert result["passes"]
-            found += [(tab, fault["id"], fault["nodes"][0]["html"]) for fault in result["violations"]]
-        assert found == []
+            found[tab] = faults(page)
+        assert found == {tab: [] for tab in TABS}
+
+
+# What is in a page is the same in each; only what of it can be told apart is not.
+@pytest.mark.parametrize("theme", [theme for theme in THEMES if theme != "light"])
+def test_everything_can_be_told_apart_in_every_theme(chromium: Browser, theme: str) -> None:
+    with panel(chromium, theme) as page:
+        page.add_script_tag(path=AXE)
+        found = {}
+        for tab in TABS:
+            open_tab(page, tab)
+            if tab == "Models":
+                models_table(page)
+            found[tab] = faults(page, "color-contrast", "link-in-text-block")
+        assert found == {tab: [] for tab in TABS}
 
 
 @pytest.mark.parametrize("width", [280, 761, 900, 1400])
@@ -59,6 +79,18 @@ def test_nothing_stands_out_of_the_panel_at_any_width(chromium: Browser, width: 
                 "e => [...e.querySelectorAll('button')].filter(b => b.offsetWidth && b.scrollWidth > b.clientWidth + 1)"
             )
             assert page.locator(".tfm-actions, .tfm-tabs").evaluate_all(f"all => all.flatMap({cut}).length") == 0, tab
+
+
+def test_the_lines_of_the_log_are_scrolled_sideways_where_it_is_narrow(chromium: Browser) -> None:
+    with panel(chromium, width=280) as page:
+        open_tab(page, "Log")
+        lines = page.locator(".tfm-message > span").evaluate_all("all => all.map(line => line.getClientRects().length)")
+        assert lines
+        assert set(lines) == {1}
+        room = page.get_by_role("region", name="Log")
+        room.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_function("room => room.scrollLeft > 0", arg=room.element_handle())
 
 
 def test_markup_in_names_is_shown_and_does_nothing(chromium: Browser) -> None:

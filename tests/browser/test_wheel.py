@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import CHECKOUT, Lab, Notebook
+from browser.lab import CHECKOUT, Lab
+from browser.notebook import Notebook
 from browser.sidebar import sidebar, wait_for_news
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
+# Each server is a test's own.
+OWN_PAGES = True
 
 BUNDLE = "share/jupyter/labextensions/@tfmagic/lab/static/"
 

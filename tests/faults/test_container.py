@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from making import fresh_python, printed
+from control_group import control_group
+from making import printed, ready_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
 LIMIT_BYTES = 2_000_000_000
-_GROUPS = (
-    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
-    (Path("/sys/fs/cgroup"), "memory.max"),
-)
 
 
 @pytest.fixture
 def group() -> Iterator[Path]:
     """A control group with a memory limit of 2 GB, which processes can be put into."""
-    for root, limit in _GROUPS:
-        folder = root / f"tfmagic-tests-{os.getpid()}"
-        try:
-            folder.mkdir()
-            (folder / limit).write_text(str(LIMIT_BYTES))
-        except OSError:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-            continue
+    with control_group(LIMIT_BYTES) as folder:
         yield folder
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        return
-    pytest.skip("this machine lets nobody make control groups; what is read of them is tested in test_memory.py")
 
 
 START = """
@@ -99,7 +82,7 @@ print(said[0])
 
 def test_a_word_comes_before_what_passes_the_limit(group: Path) -> None:
     # The system kills it, without a word of its own.
-    done = fresh_python(
+    done = ready_python(
         START
         + """
 add("small", 1)

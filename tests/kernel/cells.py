@@ -23,7 +23,7 @@ gap = tf.subtract(a, b, name="gap")
 """
 """A model of two inputs and two outputs."""
 
-SAVE_TO_DISK = """
+SCALE = """
 import tensorflow as tf
 
 class Scale(tf.Module):
@@ -39,7 +39,11 @@ class Scale(tf.Module):
 def save(factor, folder):
     made = Scale(factor)
     tf.saved_model.save(made, folder, {"serving_default": made.scaled, "halves": made.halves})
+"""
+"""A module and how it is saved."""
 
+SAVE_TO_DISK = f"""
+{SCALE}
 save(2.0, "scales/1")
 save(3.0, "scales/10")
 with tf.Graph().as_default() as graph:

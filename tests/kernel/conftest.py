@@ -1,4 +1,4 @@
-"""A kernel for each test module, cleaned before each test."""
+"""A kernel for each test module, cleaned before each test; forked, unless the module says ``BY_ITSELF``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def running_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    kernel = Kernel(tmp_path_factory.mktemp("kernel"))
+def running_kernel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    by_itself = getattr(request.module, "BY_ITSELF", False)
+    kernel = Kernel(tmp_path_factory.mktemp("kernel"), by_itself=by_itself)
     # TensorFlow's own objects out of the way of the garbage collector: it runs between any two tests.
     kernel.ok("%load_ext tfmagic\nimport gc, tensorflow\ngc.collect()\ngc.freeze()")
     yield kernel

@@ -13,6 +13,7 @@ from queue import Empty
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+from forking.provisioner import METADATA, know_here
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
@@ -31,7 +32,7 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class ThisInterpreter(KernelSpecManager):
-    """Knows one kernel, of the interpreter that runs the tests."""
+    """Knows one kernel, of the interpreter that runs the tests; it may be forked."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         return KernelSpec(
@@ -45,6 +46,7 @@ class ThisInterpreter(KernelSpecManager):
             ],
             display_name=kernel_name,
             language="python",
+            metadata=METADATA if kernel_name == "forked" else {},
         )
 
 
@@ -105,11 +107,17 @@ class Tab:
 
 
 class Kernel:
-    """A kernel with TensorFlow and tfmagic in it, in a folder of its own."""
+    """A kernel with TensorFlow and tfmagic in it, in a folder of its own.
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    TensorFlow is imported when it starts, unless it is to start by itself, or with an environment that
+    has TensorFlow imported in another way.
+    """
+
+    def __init__(self, folder: Path, *, by_itself: bool = False, **environment: str) -> None:
         self.folder = folder
-        self.manager = KernelManager(kernel_name="tests", kernel_spec_manager=ThisInterpreter())
+        know_here()
+        name = "by itself" if by_itself else "forked"
+        self.manager = KernelManager(kernel_name=name, kernel_spec_manager=ThisInterpreter())
         tfmagic = find_spec("tfmagic")
         assert tfmagic is not None
         assert tfmagic.origin is not None
@@ -151,7 +159,8 @@ class Kernel:
 
     def send(self, code: str) -> str:
         """Send a cell off, and return what its answers will refer to."""
-        return str(self.client.execute(code, allow_stdin=False))
+        # One that comes while ipykernel still aborts what followed a failed cell would be aborted, too.
+        return str(self.client.execute(code, allow_stdin=False, stop_on_error=False))
 
     def ok(self, code: str) -> Reply:
         """Run a cell that has to succeed."""
@@ -232,6 +241,8 @@ class Kernel:
             %tf_model drop --all
             %reset -f
         """)
+        # What is left lives as long as the kernel, such as all that Jedi has read: each drop would look through it.
+        self.ok("__import__('gc').freeze()")
 
     def stop(self) -> None:
         """End the kernel."""

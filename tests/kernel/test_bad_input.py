@@ -139,7 +139,9 @@ def test_a_source_that_cannot_be_is_refused(kernel: Kernel, line: str, said: str
         ("class", "'class' cannot be a model's name"),
         ("keys", "'keys' cannot be a model's name"),
         ("_hidden", "'_hidden' cannot be a model's name"),
-        ("2nd", "'2nd' cannot be a model's name"),
+        ("2nd", "'2nd' cannot be a model's name: a name is made of letters, digits and _, and begins with a letter"),
+        ("1 a", "begins with a letter"),
+        ("a/b", "such as 'a_b'"),
         ("my-net", "such as 'my_net'"),
         ("a.b", "such as 'a_b'"),
         ("line~1", "'line~1' cannot be a model's name"),
@@ -148,6 +150,8 @@ def test_a_source_that_cannot_be_is_refused(kernel: Kernel, line: str, said: str
 )
 def test_a_reserved_or_impossible_name_is_refused_everywhere(kernel: Kernel, name: str, said: str) -> None:
     assert said in refused(kernel, f"%tf_model add {name} plus.pb")
+    # Also where the source is missing: what is said first is mended first.
+    assert said in refused(kernel, f"%tf_model add {name} nowhere.pb")
     assert said in refused(kernel, f"%%tf_model {name}\nimport tensorflow as tf\ntf.zeros([2])")
 
 

@@ -80,6 +80,20 @@ def test_what_is_no_request_is_refused(kernel: Kernel, page: FrontEnd, content: 
     assert page.answers(1)[asked]["ok"] is False
 
 
+def test_that_tfmagic_is_there_any_front_end_can_see_while_a_cell_runs(kernel: Kernel, page: FrontEnd) -> None:
+    def targets() -> list[str]:
+        asked = page.send({"target_name": "tfmagic"}, "comm_info_request")
+        return [comm["target_name"] for comm in page.answers(1)[asked]["comms"].values()]
+
+    with busy(kernel):
+        assert targets() == ["tfmagic"]
+    kernel.ok("%unload_ext tfmagic")
+    assert targets() == []
+    kernel.ok("%load_ext tfmagic")
+    kernel.ok("%reload_ext tfmagic")
+    assert targets() == ["tfmagic"]
+
+
 def test_unloading_leaves_no_handler_and_says_that_it_goes(kernel: Kernel, page: FrontEnd) -> None:
     page.ask("watch", looking=True, page="a")
     kernel.ok("%unload_ext tfmagic")

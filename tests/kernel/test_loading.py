@@ -41,6 +41,10 @@ def left_behind():
             for call in calls
             if getattr(call, "__module__", "").startswith("tfmagic")
         ],
+        "comms": [
+            type(one).__name__ for one in shell.kernel.comm_manager.comms.values()
+            if type(one).__module__.startswith("tfmagic")
+        ],
         "finders": [type(one).__name__ for one in sys.meta_path if type(one).__module__.startswith("tfmagic")],
         "threads": [one.name for one in threading.enumerate() if one.name.startswith("tfmagic")],
         "processes": [" ".join(one.cmdline()[3:4]).rpartition("/")[2] for one in psutil.Process().children()],
@@ -53,13 +57,14 @@ def wait_for_threads_to_end():
 """
 
 NOTHING = (
-    "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'finders': [], 'threads': [], 'processes': []}"
+    "{'magics': [], 'registry': [], 'configurables': [], 'hooks': [], 'comms': [], 'finders': [], "
+    "'threads': [], 'processes': []}"
 )
 ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_panel', 'line/tf_run', "
     "'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
-    "'finders': ['TensorFlowFinder'], "
+    "'comms': ['Sign'], 'finders': ['TensorFlowFinder'], "
     "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
 )
 
@@ -67,7 +72,7 @@ ONCE = (
 @pytest.fixture
 def fresh_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel that has loaded nothing yet."""
-    kernel = Kernel(tmp_path_factory.mktemp("fresh"))
+    kernel = Kernel(tmp_path_factory.mktemp("fresh"), by_itself=True)
     yield kernel
     kernel.stop()
 

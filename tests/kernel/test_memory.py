@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from making import printed
+from making import printed_from_start
 
 from tfmagic.runtime.runs import wait_until
 
@@ -288,7 +288,7 @@ def test_show_lists_the_variables(kernel: Kernel) -> None:
 
 
 def test_settings_of_the_configuration_file_are_taken_over_and_a_wrong_one_is_said(tmp_path: Path) -> None:
-    said = printed(
+    said = printed_from_start(
         """
         import sys
         from IPython.core.interactiveshell import InteractiveShell

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kernel
 @pytest.fixture
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel that has only loaded the extension."""
-    kernel = Kernel(tmp_path_factory.mktemp("fresh"))
+    kernel = Kernel(tmp_path_factory.mktemp("fresh"), by_itself=True)
     kernel.ok("%load_ext tfmagic")
     yield kernel
     kernel.stop()
@@ -91,7 +91,10 @@ def test_an_interval_is_taken_at_once(kernel: Kernel) -> None:
 def test_wrong_lines_get_one_line(kernel: Kernel) -> None:
     assert kernel.refused("%tf_runtime devises") == "%tf_runtime has no 'devises' (did you mean 'devices'?)"
     assert kernel.refused("%tf_runtime devices now") == "'now' was not expected: %tf_runtime devices"
-    assert kernel.refused("%tf_panel now") == "'now' was not expected: %tf_panel"
+    assert kernel.refused("%tf_panel now") == "'now' was not expected: type %tf_panel, or %tf_panel --sidebar"
+    verbs = "summary, libraries, devices, memory, placement, log, config, load, reset"
+    said = f"%tf_runtime has no 'help': it has {verbs}, and %tf_runtime --help says what they do"
+    assert kernel.refused("%tf_runtime help") == said
 
 
 def test_a_panel_is_a_widget_with_the_same_as_text_and_html(kernel: Kernel) -> None:

@@ -107,6 +107,9 @@ def test_drop_asks_for_names_or_all(kernel: Kernel, line: str) -> None:
 
 def test_an_unknown_verb_is_refused_with_the_nearest(kernel: Kernel) -> None:
     assert kernel.refused("%tf_model ad net plus.pb") == "%tf_model has no verb or model 'ad' (did you mean 'add'?)"
+    said = kernel.refused("%tf_model help")
+    assert said.startswith("%tf_model has no verb or model 'help': its verbs are list, add, show, ")
+    assert said.endswith("wake, drop, and %tf_model --help says what they do")
     kernel.ok(LINE)
     assert "%tf_run line" in kernel.refused("%tf_model line [[1, 2]]")
 

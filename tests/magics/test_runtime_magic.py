@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from making import printed
+from making import printed_from_start
 
 
 def test_nothing_but_load_imports_tensorflow() -> None:
-    lines = printed("""
+    lines = printed_from_start("""
         import sys
         from tfmagic.magics.runtime_magic import COMMANDS, run_line
         for verb in COMMANDS.keys() - {"load"}:

@@ -8,13 +8,14 @@ optimised, and what it fuses adds in another order.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from applications import efficient_net, mobile_net
 from google.protobuf import text_format
 from plain import assert_close, assert_same
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
@@ -22,7 +23,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 from tfmagic import models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 v1 = tf.compat.v1
 X = np.random.default_rng(7).normal(size=(2, 64, 64, 3)).astype(np.float32)
 SPEC = tf.TensorSpec([None, 64, 64, 3], tf.float32, name="x")
-SETTINGS: dict[str, dict[str, Any]] = {"MobileNetV2": {"alpha": 0.35}, "EfficientNetB0": {}, "DenseNet121": {}}
+MADE: dict[str, Callable[..., Any]] = {"MobileNet": mobile_net, "EfficientNet": efficient_net}
 
 
 @dataclass
@@ -104,12 +105,10 @@ class Network:
             return native.run(self.end, {"x:0": X})
 
 
-def built(architecture: str, settings: dict[str, Any]) -> Any:
+def built(make: Callable[..., Any]) -> Any:
     """Return a network with random weights, the same each time."""
     keras.utils.set_random_seed(3)
-    made = getattr(keras.applications, architecture)(
-        weights=None, input_shape=(64, 64, 3), classes=10, classifier_activation=None, **settings
-    )
+    made = make(input_shape=(64, 64, 3), classes=10, classifier_activation=None)
     rng = np.random.default_rng(5)
     for variable in made.non_trainable_variables:
         # As after training: fresh ones are all 0 and 1, and would hide what is mixed up.
@@ -119,9 +118,9 @@ def built(architecture: str, settings: dict[str, Any]) -> Any:
     return made
 
 
-@pytest.fixture(scope="module", params=SETTINGS)
+@pytest.fixture(scope="module", params=MADE)
 def network(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    made = built(request.param, SETTINGS[request.param])
+    made = built(MADE[request.param])
     yield Network(request.param, made, tmp_path_factory.mktemp(request.param))
     keras.backend.clear_session()
 
@@ -197,20 +196,19 @@ def test_a_live_function_or_module(network: Network, form: str) -> None:
 
 def test_a_copy_of_a_live_function_or_module(network: Network) -> None:
     # One of the three forms for each architecture: they share the graph that is moved.
-    form = {"MobileNetV2": "function", "EfficientNetB0": "concrete", "DenseNet121": "module"}[network.name]
+    form = {"MobileNet": "function", "EfficientNet": "concrete"}[network.name]
     assert_a_graphs_answer(network, answer(getattr(network, form), copy=True))
 
 
 # As text, weights take five times the room and many times the time, so these are small ones.
-LIGHT: dict[str, dict[str, Any]] = {
-    "MobileNet": {"alpha": 0.25},
-    "MobileNetV2": {"alpha": 0.35},
-    "MobileNetV3Small": {"alpha": 0.5, "minimalistic": True},
+LIGHT: dict[str, Callable[..., Any]] = {
+    "MobileNet": mobile_net,
+    "MobileNetV3": partial(keras.applications.MobileNetV3Small, weights=None, alpha=0.5, minimalistic=True),
 }
 
 
 @pytest.mark.parametrize("architecture", LIGHT)
 def test_a_frozen_graph_as_text(tmp_path: Path, architecture: str) -> None:
-    network = Network(architecture, built(architecture, LIGHT[architecture]), tmp_path)
+    network = Network(architecture, built(LIGHT[architecture]), tmp_path)
     (tmp_path / "net.pbtxt").write_text(text_format.MessageToString(network.frozen))
     assert_same([answer(tmp_path / "net.pbtxt")], [network.frozen_in_a_session])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -402,3 +403,22 @@ def test_a_part_of_a_row_source_is_checked_when_it_is_asked_for() -> None:
     assert rows.count == 2
     with pytest.raises(InputError, match="net: input 'x' takes int32, got float64"):
         rows.some(0, 1)
+
+
+def test_outputs_are_written_into_one_array() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [None, 1], "x")
+        tf.tile(x, [1, 250], name="y")
+    model = models.add("wide", graph, outputs="y")
+    rows = np.arange(20_000, dtype=np.float32).reshape(-1, 1)
+    model.run(rows[:100], batch_size=50)
+    tracemalloc.start()
+    try:
+        y = model.run(rows, batch_size=1000)["y"]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(y[:, 0], rows[:, 0])
+    assert y.nbytes == 20_000_000
+    assert peak < 1.3 * y.nbytes

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from checkpoints import saved
-from making import fresh_python, frozen_linear, save_linear_v1, save_v2, write_frozen
+from making import frozen_linear, ready_python, save_linear_v1, save_v2, write_frozen
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tfmagic import models, session
@@ -68,7 +68,7 @@ DAMAGE = """
 
 
 def damage(file: Path, source: Path, times: int) -> dict[str, Any]:
-    done = fresh_python(DAMAGE, str(file), str(source), str(times))
+    done = ready_python(DAMAGE, str(file), str(source), str(times))
     lines = done.stdout.splitlines() or ["nothing"]
     assert done.returncode == 0, f"crashed at {lines[-1]} with {done.returncode}\n{done.stderr[-3000:]}"
     found: dict[str, Any] = json.loads(lines[-1])

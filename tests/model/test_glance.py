@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
-from making import add_cell, frozen_linear, printed, run_cell, save_v2
+from making import add_cell, frozen_linear, printed_from_start, run_cell, save_v2
 
 from tfmagic import models
 from tfmagic.model import glance as module
@@ -124,4 +124,4 @@ def test_a_glance_imports_no_tensorflow(tmp_path: Path) -> None:
         print(glance("m"), glance_at_file({str(path)!r}), device_names())
         print([name for name in ("tensorflow", "numpy", "IPython") if name in sys.modules])
     """
-    assert printed(code) == ["None None ['cpu', 'gpu']", "[]"]
+    assert printed_from_start(code) == ["None None ['cpu', 'gpu']", "[]"]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from making import printed, scale_graph, variable_graph
+from making import printed_from_start, scale_graph, variable_graph
 
 from tfmagic.model import holders as holders_module
 from tfmagic.model import reach
@@ -336,7 +336,7 @@ def type_it():
 
 
 def in_ipython(code: str) -> list[str]:
-    return [line[5:] for line in printed(IN_IPYTHON + code) if line.startswith("SAID ")]
+    return [line[5:] for line in printed_from_start(IN_IPYTHON + code) if line.startswith("SAID ")]
 
 
 def test_what_was_displayed_is_named_once_and_let_go_by_what_is_said() -> None:

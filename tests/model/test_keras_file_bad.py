@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from making import fresh_python, refused
+from making import ready_python, refused
 from networks import functional, rows, trained
 from plain import assert_same
 
@@ -261,7 +261,7 @@ DAMAGE = """
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_damage_at_random_is_refused_in_one_line_or_loads(tmp_path: Path, suffix: str) -> None:
-    done = fresh_python(DAMAGE, str(saved(tmp_path / f"net{suffix}")), "150")
+    done = ready_python(DAMAGE, str(saved(tmp_path / f"net{suffix}")), "60")
     lines = done.stdout.splitlines() or ["nothing"]
     assert done.returncode == 0, f"crashed at {lines[-1]} with {done.returncode}\n{done.stderr[-3000:]}"
     found = json.loads(lines[-1])

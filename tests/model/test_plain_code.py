@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from forking.process import run
 from google.protobuf import text_format
 from making import add_cell, frozen_linear, run_cell, save_linear_v1, save_v2
 
@@ -71,15 +70,7 @@ class Fresh:
         file = self._folder / "cases.pickle"
         file.write_bytes(pickle.dumps(self._cases))
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run(  # noqa: S603 - the test's own code
-            [sys.executable, "-c", FRESH, str(file)],
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-            cwd="/",
-            env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+        done = run(("-c", FRESH, str(file)), cwd="/", env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"}, timeout=240)
         assert done.returncode == 0, done.stderr[-4000:]
         assert done.stdout.splitlines() == [f"{name} same" for name, *_ in self._cases], done.stdout
 

@@ -14,7 +14,14 @@ import tensorflow as tf
 from making import frozen_linear, save_linear_v1, scale_graph
 
 from tfmagic import models, session
-from tfmagic.errors import InputError, ModelStateError, NameTakenError, SourceError, UnknownNameError
+from tfmagic.errors import (
+    ImpossibleNameError,
+    InputError,
+    ModelStateError,
+    NameTakenError,
+    SourceError,
+    UnknownNameError,
+)
 from tfmagic.model.names import VERBS
 from tfmagic.runtime.hosted import hosted
 
@@ -212,9 +219,11 @@ def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
         models.add(wrong, tmp_path)
 
 
-@pytest.mark.parametrize(("name", "near"), [("my model", "my_model"), ("1st", "m1st"), ("a-b", "a_b")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("my model", "my_model"), ("1st", "m1st"), ("a-b", "a_b"), ("_a", "a"), ("_drop", "drop_model")]
+)
 def test_an_impossible_name_is_offered_a_possible_one(name: str, near: str, tmp_path: Path) -> None:
-    with pytest.raises(NameTakenError, match=f"such as '{near}'"):
+    with pytest.raises(ImpossibleNameError, match=f"letters, digits and _, and begins with a letter, such as '{near}'"):
         models.add(name, tmp_path)
 
 

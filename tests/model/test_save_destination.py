@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import signal
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +175,25 @@ def test_an_old_folder_comes_back_when_the_new_cannot_be_placed(
         model.save(folder, replace=True)
     assert len(moves) == 3
     assert contents(tmp_path) == before
+
+
+def test_an_interrupt_while_the_old_folder_goes_leaves_the_new_and_nothing_beside_it(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = model.save(tmp_path / "net")
+    before = sorted(tmp_path.iterdir())
+    rmtree, removed = shutil.rmtree, []
+
+    def struck(path: Path, **options: Any) -> None:
+        removed.append(path)
+        os.kill(os.getpid(), signal.SIGINT)
+        rmtree(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", struck)
+    with pytest.raises(KeyboardInterrupt):
+        model.save(folder, replace=True)
+    assert [path.name.endswith("-old") for path in removed] == [True]
+    assert sorted(tmp_path.iterdir()) == before
 
 
 FULL = """

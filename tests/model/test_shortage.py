@@ -22,6 +22,18 @@ def used(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
     monkeypatch.setattr(shortage, "container_limit", lambda: (None if count is None else LIMIT, count))
 
 
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return what has one more entry after each look at the limit."""
+    looked: list[int] = []
+
+    def limit() -> tuple[int, int]:
+        looked.append(1)
+        return LIMIT, 0
+
+    monkeypatch.setattr(shortage, "container_limit", limit)
+    return looked
+
+
 def test_what_fits_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     used(monkeypatch, 500_000_000)
     Shortage().look("net", 400_000_000)
@@ -52,13 +64,7 @@ def test_it_is_said_again_after_there_was_enough(monkeypatch: pytest.MonkeyPatch
 
 
 def test_before_runs_it_looks_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-
-    def limit() -> tuple[int, int]:
-        looked.append(1)
-        return LIMIT, 0
-
-    monkeypatch.setattr(shortage, "container_limit", limit)
+    looked = looks(monkeypatch)
     looking = Shortage()
     for _ in range(50):
         looking.before_run("net", None)
@@ -75,3 +81,13 @@ def test_without_a_limit_it_never_looks_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(notices(), "show", lines.append)
     looking.before_run("net", None)
     assert lines == []
+
+
+def test_of_small_models_that_come_fast_it_looks_once_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = looks(monkeypatch)
+    looking = Shortage()
+    for _ in range(100):
+        looking.before_arrival("net", 50_000)
+    assert len(looked) == 1 + 4
+    looking.before_arrival("large", 2_000_000)
+    assert len(looked) == 6

@@ -470,6 +470,7 @@ def test_a_damaged_value_is_another_value(tmp_path: Path) -> None:
     assert read.tobytes() == bytes(content[at : at + LARGE])
 
 
+@pytest.mark.slow
 def test_what_stands_around_the_values_may_be_damaged_in_any_way(tmp_path: Path) -> None:
     file = big(tmp_path / "net.pb")
     whole = file.read_bytes()

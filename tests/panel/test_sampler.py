@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from making import CHECKOUT
 
-from tfmagic.panel.sampler import ASLEEP_S, Sampler
+from tfmagic.panel.sampler import ASLEEP_S, INTERVALS_S, Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,3 +122,10 @@ def test_who_watched_before_it_stopped_watches_when_it_begins_again(sampler: Sam
     sampler.start()
     assert seen.several.wait(20)
     end()
+
+
+def test_the_settings_editor_takes_the_intervals_that_the_kernel_takes() -> None:
+    schema = json.loads((CHECKOUT / "labextension" / "lab" / "schema" / "plugin.json").read_text(encoding="utf-8"))
+    interval = schema["properties"]["interval"]
+    assert (interval["minimum"], interval["maximum"]) == INTERVALS_S
+    assert "from {:g} to {:g}".format(*INTERVALS_S) in interval["description"]

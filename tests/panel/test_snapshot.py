@@ -14,7 +14,17 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
-from making import CHECKOUT, add_cell, fresh_python, frozen_linear, printed, run_cell, scale_graph, variable_graph
+from making import (
+    CHECKOUT,
+    add_cell,
+    fresh_python,
+    frozen_linear,
+    printed,
+    printed_from_start,
+    run_cell,
+    scale_graph,
+    variable_graph,
+)
 from schema import check
 
 import tfmagic
@@ -45,7 +55,7 @@ def test_a_snapshot_is_as_its_schema_says(tmp_path: Path) -> None:
 
 
 def test_an_empty_snapshot_is_as_its_schema_says_and_imports_no_tensorflow() -> None:
-    (line,) = printed("""
+    (line,) = printed_from_start("""
         import json, sys, tfmagic
         record = tfmagic.snapshot()
         assert "tensorflow" not in sys.modules
@@ -168,6 +178,25 @@ def test_the_cpu_share_is_that_of_the_process() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
+def test_the_cpu_share_is_that_of_the_last_two_looks_where_these_follow_each_other_quickly() -> None:
+    ran = fresh_python("""
+        import time, tfmagic
+        from tfmagic.panel.sampler import sampler
+        sampler().watch(lambda: None, lambda: 0.1)
+        tfmagic.snapshot()
+        time.sleep(0.3)
+        assert tfmagic.snapshot()["process"]["cpu_share"] < 0.5
+        began, end = time.monotonic(), time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+        expected = 0.3 / (time.monotonic() - began)
+        share = tfmagic.snapshot()["process"]["cpu_share"]
+        assert abs(share - expected) < 0.1, (share, expected)
+    """)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_the_history_is_as_its_schema_says_and_has_what_happened() -> None:
     graph, _, _ = scale_graph(2.0)
     models.add("net", graph)
@@ -180,8 +209,9 @@ def test_the_history_is_as_its_schema_says_and_has_what_happened() -> None:
     assert [one["bytes"] == 0 for one in record["changes"] if one["model"] == "net"][-2:] == [False, True]
 
 
-def test_a_snapshot_does_not_wait_for_an_import_of_tensorflow() -> None:
-    lines = printed("""
+@pytest.mark.slow
+def test_a_snapshot_does_not_wait_for_an_import_of_tensorflow_and_says_that_there_is_one() -> None:
+    lines = printed_from_start("""
         import sys, threading, time
         import tfmagic
         importing = threading.Thread(target=lambda: __import__("tensorflow"))
@@ -189,9 +219,10 @@ def test_a_snapshot_does_not_wait_for_an_import_of_tensorflow() -> None:
         meanwhile = 0
         while importing.is_alive():
             begun = "tensorflow" in sys.modules
-            record = tfmagic.snapshot()
-            meanwhile += begun and importing.is_alive() and record["versions"]["tensorflow"] is None
+            versions = tfmagic.snapshot()["versions"]
+            meanwhile += begun and importing.is_alive() and versions["tensorflow"] is None and versions["importing"]
             time.sleep(0.1)
-        print(meanwhile > 1, tfmagic.snapshot()["versions"]["tensorflow"] is not None)
+        versions = tfmagic.snapshot()["versions"]
+        print(meanwhile > 1, versions["tensorflow"] is not None, versions["importing"])
     """)
-    assert lines == ["True True"]
+    assert lines == ["True True False"]

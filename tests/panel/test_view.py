@@ -43,6 +43,8 @@ def model(name: str = "net", source: str = "models/net", *, known: bool = True, 
         "grew_bytes": 40_000 if known else None,
         "run_peak_bytes": None,
         "peak_awaits_trace": known,
+        "prepared": [],
+        "folded_bytes": 0,
         "names": ["a", "b"],
         "calls": 2,
         "last_latency_s": 0.002 if known else None,
@@ -146,3 +148,15 @@ def test_what_came_of_adding_is_said() -> None:
     assert added_text(model(), "kept") == "net: unchanged, kept"
     assert added_text(model(note="version 7"), "added").startswith("net added: SavedModel models/net (version 7)\n  x ")
     assert added_text(model(known=False), "renewed").endswith("parked until it is first run")
+
+
+def test_a_page_says_how_calls_are_run_and_what_was_measured() -> None:
+    record = model()
+    record["prepared"] = [
+        {"fetches": ["y:0"], "way": "folded", "latencies_s": {"pool": 50e-6, "caller": 20e-6, "folded": 10e-6}}
+    ]
+    record["folded_bytes"] = 26_600
+    text = ModelPage(record).text()
+    assert "with folded variables (in TensorFlow's pool 50 µs, in the caller's thread 20 µs, with folded" in text
+    assert "26.6 kB of variables, as constants too" in text
+    assert "is run" not in ModelPage(model()).text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -234,3 +235,43 @@ def test_the_main_thread_is_ended_even_in_its_sleep() -> None:
     with pytest.raises(KeyboardInterrupt):
         reach.run(lambda: time.sleep(30))
     assert time.monotonic() - began < 15
+
+
+NATIVE = SystemError("Objects/listobject.c:338: bad argument to internal function")
+PYBIND = RuntimeError("ValueError: no [WITH __notes__] REPLACED BY KeyboardInterrupt: <EMPTY MESSAGE>")
+
+
+def swallowing(error: Exception, *, struck: bool = True) -> Callable[[], None]:
+    """Return what is struck, and raises another error of it, as native code that has called Python may."""
+
+    def call() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            if struck:
+                strike()
+        raise error
+
+    return held_back(lambda: let_in(call))
+
+
+@pytest.mark.parametrize("error", [NATIVE, PYBIND])
+def test_what_native_code_has_made_of_an_interrupt_is_one(error: Exception) -> None:
+    with pytest.raises(KeyboardInterrupt) as raised:
+        swallowing(error)()
+    assert raised.value.__cause__ is error
+
+
+def test_an_error_that_only_names_another_as_its_reason_is_an_interrupt_too() -> None:
+    error = ValueError("cannot be saved")
+    error.__cause__ = NATIVE
+    with pytest.raises(KeyboardInterrupt):
+        swallowing(error)()
+
+
+def test_an_error_of_ones_own_after_an_interrupt_stays_what_it_is() -> None:
+    with pytest.raises(ValueError, match="mine"):
+        swallowing(ValueError("mine"))()
+
+
+def test_an_error_of_native_code_that_nobody_interrupted_stays_what_it_is() -> None:
+    with pytest.raises(SystemError):
+        swallowing(NATIVE, struck=False)()

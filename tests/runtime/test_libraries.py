@@ -12,14 +12,17 @@ from typing import Any
 
 import psutil
 import pytest
-from making import printed
+from making import printed_from_start
 from op_building import build_plain
 
 from tfmagic.runtime.arrival import BASELINE, OTHER
 from tfmagic.runtime.libraries import Libraries, libraries
 from tfmagic.runtime.library_record import libraries_record
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="compared with what Linux says")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="compared with what Linux says"),
+]
 
 TWO_MODELS = """
     import json, sys
@@ -49,7 +52,7 @@ def two_models(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("models")
     frozen_linear(folder / "line.pb")
-    return json.loads(printed(TWO_MODELS, str(folder))[-1])
+    return json.loads(printed_from_start(TWO_MODELS, str(folder))[-1])
 
 
 def test_next_model_loads_nothing(two_models: Any) -> None:
@@ -212,7 +215,7 @@ def test_threads_that_look_while_libraries_come_miss_none(tmp_path: Path) -> Non
 
 
 def test_asking_leaves_the_environment_alone() -> None:
-    assert printed("""
+    assert printed_from_start("""
         import os
         from tfmagic.runtime.libraries import libraries
         from tfmagic.runtime.library_record import libraries_record
@@ -224,7 +227,7 @@ def test_asking_leaves_the_environment_alone() -> None:
 
 
 def test_threadpoolctl_is_asked_where_there_is_one_and_not_missed_where_there_is_none() -> None:
-    threads = printed("""
+    threads = printed_from_start("""
         import numpy, sys
         from tfmagic.runtime.libraries import libraries
         from tfmagic.runtime.library_record import libraries_record

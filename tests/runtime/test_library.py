@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from making import printed
+from making import printed_from_start
 
 import tfmagic
 from tfmagic.errors import MissingTensorFlowError, TfMagicError
@@ -42,7 +42,7 @@ def test_importing_and_loading_the_extension_import_no_tensorflow() -> None:
         tfmagic.load_ipython_extension(InteractiveShell.instance())
         print("tensorflow" in sys.modules)
     """
-    assert printed(code) == ["False False False", "0 False False", "False"]
+    assert printed_from_start(code) == ["False False False", "0 False False", "False"]
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def test_a_script_runs_models_without_ipython(tmp_path: Path) -> None:
         print([name for name in sys.modules if name.split(".")[0] in {"IPython", "ipykernel", "traitlets"}])
     """
     )
-    assert printed(code, str(tmp_path / "net.pb")) == [
+    assert printed_from_start(code, str(tmp_path / "net.pb")) == [
         "[2. 4.]",
         "[6.] <KernelSession, 1 graph open: model 'net'>",
         "[]",
@@ -91,7 +91,7 @@ def test_without_tensorflow_the_error_names_the_extra() -> None:
                 print(type(error).__name__, error)
     """
     )
-    lines = printed(code)
+    lines = printed_from_start(code)
     assert lines[0] == "0"
     assert len(lines) == 5
     for line in lines[1:]:
@@ -123,7 +123,7 @@ def test_a_tensorflow_that_is_old_or_broken_is_said_in_one_line(tmp_path: Path, 
         except ImportError as error:
             print(type(error).__name__, error)
     """
-    (line,) = printed(code, str(tmp_path))
+    (line,) = printed_from_start(code, str(tmp_path))
     assert line.startswith("MissingTensorFlowError ")
     assert said in line
 

@@ -21,6 +21,8 @@ from tfmagic.runtime.op_libraries import op_libraries
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 BEGIN = """
     import json, os, shutil, sys
     folder = sys.argv[1]

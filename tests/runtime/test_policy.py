@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from making import fresh_python
+from making import printed, printed_from_start
 
 NAMES = "('TF_ONEDNN_USE_SYSTEM_ALLOCATOR', 'TF_GPU_ALLOCATOR', 'TF_FORCE_GPU_ALLOW_GROWTH')"
 START = f"""
@@ -37,11 +37,12 @@ pytestmark = pytest.mark.slow
 
 
 def ran(code: str) -> list[str]:
-    return fresh_python(START + code).stdout.strip().split("\n")
+    """Run code where TensorFlow is imported and has done nothing: what it reads for this, it reads at its first use."""
+    return printed(START + code)
 
 
 def test_memory_goes_back_to_the_system() -> None:
-    assert ran("policy.apply()" + TAKEN)[-1] == "True True"
+    assert printed_from_start(START + "policy.apply()" + TAKEN)[-1] == "True True"
 
 
 def test_under_pool_it_stays_with_tensorflow() -> None:
@@ -142,3 +143,23 @@ print(subprocess.run([sys.executable, '-c', 'import os; print([n for n in os.env
                      capture_output=True, text=True).stdout.strip())
 """
     assert ran(code)[-1] == "[]"
+
+
+def test_it_is_set_when_models_is_imported_for_a_graph_takes_memory_before_it_is_added() -> None:
+    code = """
+import tensorflow as tf
+from tfmagic import models
+assert present() == list(NAMES)
+with tf.Graph().as_default() as graph:
+    v1 = tf.compat.v1
+    x = v1.placeholder(tf.float32, [])
+    w = v1.get_variable('w', [200, 250_000], initializer=v1.ones_initializer())
+    tf.multiply(x, w[0, 0], name='y')
+import psutil
+before = psutil.Process().memory_info().rss
+models.add('net', graph, outputs='y')
+grown = psutil.Process().memory_info().rss - before
+models.drop('net')
+print(grown > 150e6, psutil.Process().memory_info().rss - before < 0.2 * grown)
+"""
+    assert ran(code)[-1] == "True True"

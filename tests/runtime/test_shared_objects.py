@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from making import printed
+from making import printed_from_start
 from op_building import build_plain
 
 from tfmagic.runtime.shared_objects import LinuxSharedObjects, MappedSharedObjects, shared_objects
@@ -106,11 +106,13 @@ def test_library_whose_file_has_gone_is_still_listed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's loader")
 def test_a_look_while_another_thread_loads_does_not_stop_both_for_good() -> None:
-    lines = printed("""
-        import _ctypes, importlib.util, os, threading
+    lines = printed_from_start("""
+        import _ctypes, importlib.util, os, sys, threading
         from tfmagic.runtime.shared_objects import shared_objects
         looked_at = shared_objects()
         path = importlib.util.find_spec("_elementtree").origin
+        # Often to and fro, and no waiting for each other.
+        sys.setswitchinterval(1e-4)
         ended = threading.Event()
         def load_and_unload():
             while not ended.is_set():

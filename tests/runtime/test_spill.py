@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import resource
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 import pytest
-from making import CHECKOUT
+from making import printed
 
 from tfmagic.errors import ParkError
 from tfmagic.runtime.aligned import aligned
@@ -249,17 +248,9 @@ def test_a_folder_that_is_not_there_or_none_is_one_line(tmp_path: Path) -> None:
         assert len(str(caught.value).splitlines()) == 1
 
 
-def written_by_another(path: Path, size: int, before: str = "", **options: Any) -> str:
-    done = subprocess.run(  # noqa: S603 - the test's own code
-        [sys.executable, "-c", WRITE.format(before=before), str(path), str(size)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-        **options,
-    )
-    return str(done.stdout).strip()
+def written_by_another(path: Path, size: int, before: str) -> str:
+    (line,) = printed(WRITE.format(before=before), str(path), str(size))
+    return line
 
 
 @pytest.mark.slow

@@ -6,9 +6,12 @@ import json
 import sys
 
 import pytest
-from making import printed
+from making import printed_from_start
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux's names of libraries are looked for")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="Linux's names of libraries are looked for"),
+]
 
 TELL = """
     import json
@@ -26,7 +29,7 @@ WATCH = """
 
 
 def told(code: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(printed(code)[-1])
+    found: dict[str, str] = json.loads(printed_from_start(code)[-1])
     return found
 
 
@@ -42,7 +45,7 @@ def test_what_is_imported_before_and_after_in_the_same_cell_is_not_tensorflow_s(
 
 
 def test_module_is_as_if_nobody_had_watched() -> None:
-    assert printed(f"""{WATCH}
+    assert printed_from_start(f"""{WATCH}
     watch_import()
     import importlib.util
     before = importlib.util.find_spec("tensorflow")
@@ -59,7 +62,7 @@ def test_module_is_as_if_nobody_had_watched() -> None:
 
 
 def test_tensorflow_that_cannot_be_imported_fails_as_ever() -> None:
-    assert printed(f"""{WATCH}
+    assert printed_from_start(f"""{WATCH}
     sys.modules["tensorflow"] = None
     try:
         import tensorflow

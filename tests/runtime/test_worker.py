@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import tensorflow as tf
-from making import fresh_python, scale_graph
+from making import ready_python, scale_graph
 
 from tfmagic import session
 from tfmagic.errors import ModelStateError
@@ -136,7 +136,7 @@ def test_a_native_run_that_hangs_does_not_hold_up_the_end_of_the_process() -> No
         time.sleep(0.5)
         print("ends", flush=True)
     """
-    done = fresh_python(code)
+    done = ready_python(code)
     assert done.stdout == "ends\n"
     assert done.returncode == 0, done.stderr[-2000:]
 

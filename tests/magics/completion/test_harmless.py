@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
-from making import add_cell, printed, run_cell, save_v2
+from making import add_cell, printed_from_start, run_cell, save_v2
 
 from completion.tab import all_offered, is_ours, tab
 from tfmagic import models
@@ -149,6 +149,6 @@ def test_nothing_of_tensorflow_is_imported() -> None:
             print(line, [one.text for one in offers_at(shell, line, 0, len(line)).found][:3])
         print([name for name in ("tensorflow", "keras", "numpy") if name in sys.modules])
     """
-    shown = printed(dedent(code))
+    shown = printed_from_start(dedent(code))
     assert shown[-1] == "[]"
     assert "%tf_run m x=ba ['batch']" in shown

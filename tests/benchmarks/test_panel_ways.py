@@ -1,0 +1,19 @@
+"""What the benchmark of the panel does in a kernel: it trains with the panel watched, and without."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import panel_ways
+from tfmagic.panel.widget import Panel
+
+
+@pytest.mark.slow
+def test_it_trains_with_the_panel_open_and_closed(capsys: pytest.CaptureFixture[str]) -> None:
+    panel = Panel()
+    panel_ways.in_turns(panel, "loop", 1, 0.01)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert len(found["open"]) == len(found["closed"]) == len(found["look"]) == 1
+    panel.close()

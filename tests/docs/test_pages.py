@@ -1,0 +1,169 @@
+"""The documentation: its pages are built from the repository, with every code cell run in a real kernel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from forking import kernels
+
+import tfmagic
+from tfmagic.magics import model_magic, panel_magic, run_magic, runtime_magic
+from tfmagic.magics.settings import TfMagic
+
+if TYPE_CHECKING:
+    from tfmagic.magics.options import Command
+
+pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(1200)]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCS = CHECKOUT / "docs"
+PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
+EXECUTED = [page for page in PAGES if "file_format: mystnb" in (DOCS / page).read_text()]
+# Outputs come from running the cells, and code that is shown was run: a page has blocks of these kinds alone.
+KINDS = {"{code-cell}", "{toctree}", "{eval-rst}", "bash"}
+
+
+class Anchors(HTMLParser):
+    """What a page links to, and what can be linked to in it."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.names: set[str] = set()
+        self.text = ""
+        self.feed(page.read_text())
+
+    def handle_starttag(self, _: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.links.extend(link for key in ("href", "src") if (link := given.get(key)))
+        self.names.update(name for key in ("id", "name") if (name := given.get(key)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the pages as ``make docs`` does, and return where they are."""
+    folder = tmp_path_factory.mktemp("docs") / "site"
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "--jobs", "2"]
+    done = subprocess.run(  # noqa: S603 - fixed words
+        [*command, str(DOCS), str(folder)],
+        env=kernels.environment(tmp_path_factory.mktemp("kernels")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-12000:]
+    return folder
+
+
+def cells(site: Path, page: Path) -> list[Any]:
+    """Return the code cells of a page as they were run."""
+    file = site.parent / "jupyter_execute" / page.with_suffix(".ipynb")
+    notebook = nbformat.read(file, 4)  # type: ignore[no-untyped-call]  # nbformat has none here
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def failed(cell: Any) -> bool:
+    """Tell whether a cell ended with an error; those of a person's typing are a line on stderr."""
+    return any(
+        one.output_type == "error" or (one.get("name") == "stderr" and "UsageError: " in one.text)
+        for one in cell.outputs
+    )
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=str)
+def test_every_cell_of_a_page_was_run_and_fails_only_where_it_is_said_to(site: Path, page: Path) -> None:
+    run = cells(site, page)
+    assert len(run) == (DOCS / page).read_text().count("```{code-cell}") > 0
+    for cell in run:
+        assert cell.execution_count, cell.source
+        assert failed(cell) == ("raises-exception" in cell.metadata.get("tags", ())), cell.source
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_page_shows_no_code_that_is_not_run_and_no_output_typed_by_hand(page: Path) -> None:
+    fences = re.findall(r"^ *(?:`{3,}|~{3,}|:{3,})(\S+)", (DOCS / page).read_text(), re.MULTILINE)
+    assert set(fences) <= KINDS
+
+
+def test_every_link_of_the_pages_leads_somewhere(site: Path) -> None:
+    pages = {path: Anchors(path) for path in site.rglob("*.html")}
+    assert len(pages) > len(PAGES)
+    broken = []
+    for page, anchors in pages.items():
+        for link in anchors.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.exists() or (parts.fragment and unquote(parts.fragment) not in pages[target].names):
+                broken.append(f"{page.relative_to(site)}: {link}")
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_link_of_the_texts_beside_the_code_leads_somewhere(name: str) -> None:
+    text = (CHECKOUT / name).read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)|\b(?:src|href)=\"([^\"]+)\"", text)
+    inside = [link for pair in links for link in pair if link and not urlsplit(link).scheme]
+    headings = {
+        re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    }
+    for link in inside:
+        path, _, fragment = link.partition("#")
+        assert (CHECKOUT / path).exists(), link
+        assert path or fragment in headings, link
+
+
+def test_the_reference_has_every_command_and_option(site: Path) -> None:
+    text = Anchors(site / "reference" / "magics.html").text
+    commands: list[Command] = [
+        *model_magic.COMMANDS.values(),
+        model_magic.CELL,
+        run_magic.LINE,
+        run_magic.CELL,
+        *runtime_magic.COMMANDS.values(),
+        panel_magic.COMMAND,
+    ]
+    for command in commands:
+        assert command.usage in text
+        for option in command.options:
+            assert f"{option.name} {option.value}".strip() in text
+    assert "add(device=…)" in text
+    assert "run(batch_size=…)" in text
+
+
+def test_the_reference_has_every_setting_with_its_default(site: Path) -> None:
+    text = Anchors(site / "reference" / "settings.html").text
+    for name, trait in TfMagic.class_traits(config=True).items():
+        assert name in text
+        assert f"{trait.default_value!r} by default" in text
+
+
+def test_the_reference_has_every_public_name_and_every_keyword_of_add(site: Path) -> None:
+    text = Anchors(site / "reference" / "python.html").text
+    hooks = {"__version__", "load_ipython_extension", "unload_ipython_extension"}
+    assert [name for name in tfmagic.__all__ if name not in hooks and name not in text] == []
+    assert "memory_budget" in text
+    assert "ForeignTensorError" in text
+    assert "Let a file run Python, and touch files other than its own assets." in text
+
+
+def test_the_reference_has_every_record_of_the_snapshot(site: Path) -> None:
+    import json
+
+    schema = json.loads((CHECKOUT / "tfmagic" / "panel" / "snapshot.schema.json").read_text())
+    text = Anchors(site / "reference" / "snapshot.html").text
+    for name, record in schema["$defs"].items():
+        assert name in text
+        assert [field for field in record.get("properties", {}) if field not in text] == []

@@ -1,0 +1,1 @@
+"""Pythons that start with TensorFlow imported: forked from one process, each four seconds of work less."""

@@ -1,0 +1,71 @@
+"""The recipe for conda says what ``pyproject.toml`` says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import tfmagic
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def recipe() -> dict[str, Any]:
+    text = (CHECKOUT / "recipe" / "recipe.yaml").read_text()
+    context = yaml.safe_load(text)["context"]
+    filled = re.sub(r"\$\{\{ (\w+) \}\}", lambda name: context.get(name[1], name[0]), text)
+    found: dict[str, Any] = yaml.safe_load(filled)
+    return found
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict[str, Any]:
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+
+
+def wanted(lines: list[str]) -> dict[str, str]:
+    """Return which version is asked for of each package, of conda's lines or pip's."""
+    return {one.name: str(one.specifier) for one in map(Requirement, lines)}
+
+
+def test_version_licence_and_summary_agree(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
+    project = pyproject["project"]
+    assert recipe["package"] == {"name": project["name"], "version": tfmagic.__version__}
+    assert recipe["about"]["license"] == project["license"]
+    assert recipe["about"]["summary"] == project["description"]
+    assert [recipe["about"]["license_file"]] == project["license-files"]
+
+
+def test_what_it_runs_with_agrees(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
+    project = pyproject["project"]
+    asked = wanted(recipe["requirements"]["run"])
+    assert asked.pop("python") == project["requires-python"]
+    assert asked == wanted(project["dependencies"])
+
+
+def test_what_it_is_built_with_agrees(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
+    host = [line for line in recipe["requirements"]["host"] if line.split()[0] not in {"python", "pip"}]
+    assert wanted(host) == wanted(pyproject["build-system"]["requires"])
+    assert f"python {recipe['context']['python_min']}.*" in recipe["requirements"]["host"]
+
+
+def test_what_may_be_there_already_agrees_with_the_extras(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
+    extras = pyproject["project"]["optional-dependencies"]
+    assert wanted(recipe["requirements"]["run_constraints"]) == wanted(extras["lab"] + extras["tensorflow"])
+
+
+def test_commands_agree(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
+    commands = pyproject["project"].get("scripts", {})
+    listed = recipe["build"].get("python", {}).get("entry_points", [])
+    assert listed == [f"{name} = {where}" for name, where in commands.items()]
+
+
+def test_it_builds_from_what_make_dist_makes(recipe: dict[str, Any]) -> None:
+    assert recipe["source"]["path"] == f"../dist/tfmagic-{tfmagic.__version__}.tar.gz"

@@ -1,0 +1,67 @@
+"""What CONTRIBUTING.md promises: its targets, its files, its source; and the hooks before a commit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text()
+USE = """
+import numpy as np
+from tfmagic import models
+np.savez("linear.npz", w=np.array([[1.0], [2.0]], "float32"), b=np.float32([0.5]))
+print(models.add("net", "linear.npz").source.kind)
+print(models.net([[1.0, 1.0]]).tolist())
+models.net.park()
+print(models.net(np.ones([2, 2], "float32")).tolist())
+models.net.save("net.pb")
+models.add("again", "net.pb")
+print(models.again([[2.0, 0.0]]).tolist())
+"""
+
+
+def test_every_target_and_file_that_it_names_is_there() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", TEXT)) - {"calls"} <= targets
+    named = set(re.findall(r"`((?:tfmagic|tests|scripts|benchmarks|labextension|recipe|binder)/[\w./]*)`", TEXT))
+    assert len(named) > 5
+    assert all((CHECKOUT / path).exists() for path in named)
+
+
+@pytest.mark.slow
+def test_the_source_that_it_adds_works(tmp_path: Path) -> None:
+    shutil.copytree(CHECKOUT / "tfmagic", tmp_path / "tfmagic", ignore=shutil.ignore_patterns("__pycache__"))
+    file, lines = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    where, _, code = file.partition("\n")
+    (tmp_path / where.removeprefix("# ")).write_text(code)
+    resolve = tmp_path / "tfmagic" / "model" / "sources" / "resolve.py"
+    before, refusal, after = resolve.read_text().partition('    msg = (\n        f"{path} is no model')
+    resolve.write_text(before + lines + refusal + after)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(  # noqa: S603 - the test's own code
+        [sys.executable, "-c", dedent(USE)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["linear model", "[[3.5]]", "[[3.5], [3.5]]", "[[2.5]]"]
+
+
+def test_the_hooks_before_a_commit_are_local_and_call_what_is_there() -> None:
+    config = CHECKOUT / ".pre-commit-config.yaml"
+    command = [sys.executable, "-m", "pre_commit", "validate-config", str(config)]
+    assert subprocess.run(command, check=False).returncode == 0  # noqa: S603 - fixed words
+    (local,) = yaml.safe_load(config.read_text())["repos"]
+    assert local["repo"] == "local"
+    for hook in local["hooks"]:
+        program, *words = hook["entry"].split()
+        assert program.startswith(".venv/bin/")
+        assert all((CHECKOUT / word).exists() for word in words if word.endswith(".py"))
