@@ -71,8 +71,10 @@ def _no_page_complains(complaints: list[str]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    # A kernel that has died is seen sooner.
-    running = Lab(tmp_path_factory.mktemp("lab"), "--KernelRestarter.time_to_dead=0.5")
+    # A kernel that has died is seen sooner. Of one that goes on dying JupyterLab asks after each restart,
+    # and jupyter_server, which has closed that connection by then, takes two seconds and 700 MB to misread each.
+    often = ("--KernelRestarter.time_to_dead=0.5", "--KernelRestarter.restart_limit=1")
+    running = Lab(tmp_path_factory.mktemp("lab"), *often)
     yield running
     running.stop()
 
@@ -89,7 +91,11 @@ def page(request: pytest.FixtureRequest, chromium: Browser, kept: list[Page]) ->
     page = kept.pop() if kept else chromium.new_page(viewport={"width": 1400, "height": 900})
     failed = request.session.testsfailed
     yield page
-    if request.session.testsfailed == failed and not getattr(request.module, "OWN_PAGES", False):
+    well = request.session.testsfailed == failed
+    if not well and "lab" in request.fixturenames:
+        server: Lab = request.getfixturevalue("lab")
+        sys.stderr.write(f"The page: {page.inner_text('body')[:2000]}\nThe server: {server.log()[-4000:]}\n")
+    if well and not getattr(request.module, "OWN_PAGES", False):
         put_back(page)
         kept.append(page)
     else:

@@ -132,7 +132,7 @@ class Lab:
                 time.sleep(0.1)
             else:
                 return
-        msg = f"JupyterLab did not start: {(self.folder / 'lab.log').read_text()[-2000:]}"
+        msg = f"JupyterLab did not start: {self.log()[-2000:]}"
         raise RuntimeError(msg)
 
     def get(self, path: str) -> Any:
@@ -145,6 +145,10 @@ class Lab:
             f"{self.url}/{path}", headers={"Authorization": f"token {self._token}"}, method=method
         )
         return urllib.request.urlopen(request, timeout=30)  # noqa: S310 - our own server
+
+    def log(self) -> str:
+        """Return what the server has written."""
+        return (self.folder / "lab.log").read_text()
 
     def end_kernels(self) -> None:
         """End all kernels of documents, which live on when their page is closed."""
