@@ -1,4 +1,4 @@
-"""One JupyterLab for all tests, one Chromium for those of a file, their page, and what that complains of."""
+"""One JupyterLab for all tests, one Chromium, a page from test to test, and what that complains of."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ JUPYTERLABS_OWN = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def complaints() -> list[str]:
-    """Keep what went wrong in the pages of this file's Chromium and was caught by nobody."""
+    """Keep what went wrong in a page and was caught by nobody."""
     return []
 
 
-# For one file: while it runs, asyncio counts its loop as running in this thread, for every other test too.
-@pytest.fixture(scope="module")
+# For this folder: while it runs, asyncio counts its loop as running in this thread, for every other test too.
+@pytest.fixture(scope="package")
 def chromium(complaints: list[str]) -> Iterator[Browser]:
     """Run Chromium, with the panel and its demo page built."""
     if chromium_path() is None:
@@ -79,23 +79,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def kept() -> list[Page]:
-    """Keep the page of this file's tests, once there is one."""
+    """Keep a page that shows JupyterLab, once there is one."""
     return []
 
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, chromium: Browser, kept: list[Page]) -> Iterator[Page]:
     """Return a page: that of the test before, if it was well, as to load JupyterLab takes four seconds."""
-    page = kept.pop() if kept else chromium.new_page(viewport={"width": 1400, "height": 900})
+    own = getattr(request.module, "OWN_PAGES", False)
+    page = kept.pop() if kept and not own else chromium.new_page()
+    page.set_viewport_size({"width": 1400, "height": 900})
     failed = request.session.testsfailed
     yield page
     well = request.session.testsfailed == failed
     if not well and "lab" in request.fixturenames:
         server: Lab = request.getfixturevalue("lab")
         sys.stderr.write(f"The page: {page.inner_text('body')[:2000]}\nThe server: {server.log()[-4000:]}\n")
-    if well and not getattr(request.module, "OWN_PAGES", False):
+    if well and not own:
         put_back(page)
         kept.append(page)
     else:

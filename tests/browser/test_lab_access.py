@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.lab import FORKED, Lab
+from browser.lab import FORKED
 from browser.notebook import Notebook
 from browser.panel_page import AXE, TABS, open_tab
 from browser.sidebar import model_of, sidebar
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Locator, Page
+
+    from browser.lab import Lab
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
@@ -29,9 +31,8 @@ THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast"
 
 
 @pytest.fixture(scope="module")
-def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(lab: Lab, chromium: Browser) -> Iterator[Page]:
     """Show a notebook with two models between its panel and the sidebar."""
-    lab = Lab(tmp_path_factory.mktemp("lab"))
     context = chromium.new_context(viewport={"width": 1500, "height": 900})
     page = context.new_page()
     lab.write("access.ipynb", [LOAD, *(MODEL.format(name=name).strip() for name in ("one", "two"))], FORKED)
@@ -45,8 +46,10 @@ def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     panel_of(page).get_by_role("tab", name="Overview").wait_for()
     page.add_script_tag(path=AXE)
     yield page
+    # The server keeps the theme for the pages of others.
+    dress(page, THEMES[0])
     context.close()
-    lab.stop()
+    lab.end_kernels()
 
 
 def panel_of(page: Page) -> Locator:
