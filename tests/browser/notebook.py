@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from browser.lab import Lab
 
+FOREVER = "import time\nwhile True: time.sleep(0.01)"
+"""A cell that runs until it is interrupted; test_lab_panel.py has those that take all of a processor, too."""
+
 _PATIENCE_MS = 60_000
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browser.lab import FORKED
-from browser.notebook import Notebook
+from browser.notebook import FOREVER, Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
-LOAD = "%load_ext tfmagic\nimport tensorflow as tf\nv1 = tf.compat.v1"
+LOAD = "%load_ext tfmagic\n%config TfMagic.panel_interval = 0.2\nimport tensorflow as tf\nv1 = tf.compat.v1"
 MODEL = """
 %%tf_model {name}
 x = v1.placeholder(tf.float32, [None, 4], "x")
 w = v1.get_variable("w", [4, 250_000])
 y = tf.reduce_sum(tf.matmul(x, w), name="y")
 """
-FOREVER = "while True: pass"
 
 
 def opened(lab: Lab, page: Page, name: str, model: str) -> Notebook:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.notebook import Notebook
+from browser.notebook import FOREVER, Notebook
 from browser.sidebar import sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ class Hidden:
             raise ModuleNotFoundError("No module named 'tfmagic'")
 sys.meta_path.insert(0, Hidden())
 """
-FOREVER = "while True: pass"
 
 
 def opened(lab: Lab, page: Page, name: str, cell: str) -> Notebook:

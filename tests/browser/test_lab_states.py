@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.notebook import Notebook
+from browser.notebook import FOREVER, Notebook
 from browser.sidebar import look, sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 LOAD = "%load_ext tfmagic\n%config TfMagic.panel_interval = 0.2"
-FOREVER = "while True: pass"
 
 
 def opened(lab: Lab, page: Page, name: str, *cells: str, kernel: str = "python3") -> Notebook:

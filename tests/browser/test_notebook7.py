@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browser.lab import Notebook7
-from browser.notebook import Notebook
+from browser.notebook import FOREVER, Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 # A page of Notebook 7 has one document.
 OWN_PAGES = True
 
-LOAD = "%load_ext tfmagic\nimport tensorflow as tf\nv1 = tf.compat.v1"
+LOAD = "%load_ext tfmagic\n%config TfMagic.panel_interval = 0.2\nimport tensorflow as tf\nv1 = tf.compat.v1"
 MODEL = "%%tf_model one\ny = v1.identity(v1.get_variable('w', [4, 1000]), name='y')"
 
 
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook7]:
 
 
 def test_sidebar_and_panel_live_also_while_a_cell_runs(server: Notebook7, page: Page) -> None:
-    server.write("seven.ipynb", [LOAD, MODEL, "%tf_panel --sidebar", "while True: pass"])
+    server.write("seven.ipynb", [LOAD, MODEL, "%tf_panel --sidebar", FOREVER])
     notebook = Notebook(server, page, "seven.ipynb")
     for cell in range(3):
         notebook.run(cell)
