@@ -13,6 +13,7 @@ TSL = b"2026-11-22 01:02:03.123456: W tensorflow/core/framework/op.cc:123] text\
 ABSL = b"I0000 00:00:1700000000.123456    1234 port.cc:153] oneDNN is on\n"
 GLOG = b"E1122 01:02:03.123456    1234 dso_loader.cc:12] no such library\n"
 ANNOUNCED = b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n"
+CONVERTER = b"W0000 00:00:1700000000.123456    1234 tf_tfl_flatbuffer_helpers.cc:364] Ignored output_format.\n"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,7 @@ ANNOUNCED = b"WARNING: All log messages before absl::InitializeLog() is called a
         (GLOG, "error", "dso_loader.cc:12", "no such library", 1234),
         (b"F" + ABSL[1:], "fatal", "port.cc:153", "oneDNN is on", 1234),
         (ANNOUNCED, "info", "", ANNOUNCED.decode().strip(), None),
+        (CONVERTER, "info", "tf_tfl_flatbuffer_helpers.cc:364", "Ignored output_format.", 1234),
     ],
 )
 def test_a_line_says_what_it_is(line: bytes, severity: Severity, source: str, text: str, thread: int | None) -> None:

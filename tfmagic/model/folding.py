@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError
 from tfmagic.model.inference import PLACEHOLDERS
+from tfmagic.model.lite import lite
 from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.native import NativeSession
-from tfmagic.runtime.prepared import FOLDED, UNFUSED
+from tfmagic.runtime.prepared import FOLDED, LITE, UNFUSED
 from tfmagic.runtime.private import native_callable, registered_operation
 from tfmagic.runtime.session import KernelSession
 from tfmagic.runtime.values import OURS, values_of
@@ -112,9 +113,11 @@ class Folding:
         sizes = self._sizes(variable_nodes(definition))
         left = MOST_BYTES - self._mode.folded_bytes
         is_whole = sum(sizes.values()) <= left
-        if not sizes or not (ahead or is_whole):
+        if not ahead and not (sizes and is_whole):
             return {}
-        call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor)
+        call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor, ahead)
+        if not sizes:
+            return self._lite(call)
         try:
             return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, left))}
         except (SaveError, ValueError, RuntimeError, tf.errors.OpError):
@@ -159,7 +162,15 @@ class Folding:
             # A matrix product fused with what comes after it takes 4 µs more to begin, which pays for large ones.
             config.graph_options.rewrite_options.remapping = _OFF
             made[UNFUSED] = self._hosted(call, graph, config, sizes)
-        return made
+        return made | self._lite(call)
+
+    def _lite(self, call: _Call) -> dict[str, Folded]:
+        # It runs on the CPU, in the caller's thread.
+        if not call.ahead or call.opened.executor is not None or tf.config.list_physical_devices("GPU"):
+            return {}
+        usual = call.prepared(call.opened.native, call.fetches)
+        found = lite(call.definition, call.feeds, call.fetches, usual)
+        return {} if found is None else {LITE: found}
 
     def _hosted(self, call: _Call, graph: Any, config: Any, sizes: dict[str, int]) -> Folded:
         native = NativeSession(graph=graph, config=config)
@@ -189,6 +200,7 @@ class _Call:
     feeds: tuple[str, ...]
     fetches: tuple[str, ...]
     executor: Executor
+    ahead: bool
 
     def prepared(self, native: NativeSession, fetches: Sequence[str]) -> Callable[..., list[Any]]:
         return native_callable(native, self.feeds, fetches, in_this_thread=self.executor == "caller")

@@ -16,8 +16,9 @@ class PreparedRecord(TypedDict):
     fetches
         Tensor names.
     way
-        ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls) or
-        ``folded`` (with variables made constants).
+        ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
+        ``folded`` (with variables made constants), ``unfused`` (that, every operation
+        by itself) or ``lite`` (that, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 _ON_ZEROS = "one run on zeros"
 
 
-def zeros_for(model: Model, advice: str) -> dict[str, Any]:
+_MANY = 256
+"""So many rows a network that is quick is tried with, too, when it is warmed."""
+
+
+def zeros_for(model: Model, advice: str, rows: int = 1) -> dict[str, Any]:
     """Return an array of zeros for each input that a call needs, with 1 for every free size.
 
     Parameters
@@ -40,6 +44,8 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
         The model.
     advice
         What to do instead where that cannot be known.
+    rows
+        What stands for a first size that is free.
 
     Raises
     ------
@@ -51,7 +57,7 @@ def zeros_for(model: Model, advice: str) -> dict[str, Any]:
         if spec.dtype is None or spec.shape is None:
             msg = f"{model.name} cannot be run on zeros: the shape of its input {spec.name!r} is not known; {advice}"
             raise SourceError(msg)
-        shape = tuple(1 if size is None else size for size in spec.shape)
+        shape = tuple((1 if axis else rows) if size is None else size for axis, size in enumerate(spec.shape))
         zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
     return zeros
 
@@ -99,8 +105,15 @@ def warmed(model: Model) -> None:
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
     if isinstance(mode, EagerMode) or may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
         return
-    request = model.asked(zeros, {})
-    waited_for(model, lambda: mode.settle(request.feeds(), request.fetches), patience_of(None))
+    asked = [model.asked(given, {}) for given in (zeros, *_many(model))]
+    batches = [request.feeds() for request in asked]
+    waited_for(model, lambda: mode.settle(batches, asked[0].fetches), patience_of(None))
+
+
+def _many(model: Model) -> list[dict[str, Any]]:
+    """Return many rows of zeros, if that is what every input takes."""
+    first = {spec.shape[0] if spec.shape else 1 for spec in model.signature().required}
+    return [zeros_for(model, "add it without --warm", _MANY)] if first == {None} else []
 
 
 def placement(model: Model, *, most: int | None = None, anew: bool = False) -> PlacementRecord:

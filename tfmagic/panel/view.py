@@ -27,6 +27,7 @@ _WAYS = {
     "caller": "in the caller's thread",
     "folded": "with folded variables",
     "unfused": "folded and unfused",
+    "lite": "by TensorFlow Lite",
 }
 
 

@@ -24,6 +24,8 @@ _HEADERS = (re.compile(_TSL), re.compile(_ABSL))
 _ANY_HEADER = re.compile(rb"^(?:" + re.sub(rb"\(\?P<\w+>", b"(?:", _TSL + rb"|" + _ABSL) + rb")", re.MULTILINE)
 # absl prints it without a header; it announces where log lines go.
 _ANNOUNCED = b"WARNING: All log messages before absl::InitializeLog"
+# These warn of settings that TensorFlow's own Python has given.
+_NO_WARNINGS = ("tf_tfl_flatbuffer_helpers.cc:",)
 # What follows a header's line and is its own, where a write no longer shows where it ended.
 _CONTINUED = re.compile(rb"[ \t]+\S|To enable the following instructions:")
 
@@ -104,10 +106,11 @@ def _message(raw: bytes) -> Message:
     for header in _HEADERS:
         if (found := header.match(raw)) is not None:
             parts = found.groupdict()
+            severity, source = _SEVERITIES[parts["severity"]], parts["source"].decode(errors="replace")
             return Message(
                 raw,
-                _SEVERITIES[parts["severity"]],
-                parts["source"].decode(errors="replace"),
+                "info" if severity == "warning" and source.startswith(_NO_WARNINGS) else severity,
+                source,
                 _text(raw[found.end() :]),
                 int(parts["thread"]) if "thread" in parts else None,
                 _written_s(parts),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 Executor = Literal["caller", "pool"]
 """Whose thread runs the operations: the caller's, or TensorFlow's own."""
 
-POOL, CALLER, FOLDED, UNFUSED = "pool", "caller", "folded", "unfused"
+POOL, CALLER, FOLDED, UNFUSED, LITE = "pool", "caller", "folded", "unfused", "lite"
 
+# A call that takes no longer is worth looking at with larger batches, too, when there is time.
+_QUICK_S = 0.0002
 # Of a run that takes so long, changing threads is less than a hundredth.
 _LONG_S = 0.005
 # Calls whose inputs differ by less than a factor of 16 in size are alike.
@@ -56,7 +59,7 @@ class Folding(Protocol):
     def fold(
         self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, ahead: bool, executor: Executor
     ) -> dict[str, Folded]:
-        """Return the ways to run the call with constants, ``folded`` or ``unfused``; none where that cannot be.
+        """Return the ways to run the call with constants, ``folded``, ``unfused`` or ``lite``; none where none can be.
 
         Parameters
         ----------
@@ -76,7 +79,8 @@ class Chosen:
     Attributes
     ----------
     way
-        ``pool``, ``caller``, ``folded`` or ``unfused`` (folded, every operation by itself).
+        ``pool``, ``caller``, ``folded``, ``unfused`` (folded, every operation by itself) or
+        ``lite`` (by TensorFlow's interpreter of small networks).
     latencies_s
         The median of each way that was tried.
     folded_bytes
@@ -121,11 +125,9 @@ class PreparedCall:
         """Run it with these arrays, in the order of `feeds`."""
         if self._folded and self._age != self._opened.history.age:
             self._look_again()
-        size = 0
-        for value in values:
-            size += value.size
-        known = self._known.get(size.bit_length() >> _BITS_A_CLASS)
-        return self._tried(size.bit_length() >> _BITS_A_CLASS, values) if known is None else known(*values)
+        size = _size_of(values)
+        known = self._known.get(size)
+        return self._tried(size, values) if known is None else known(*values)
 
     @property
     def chosen(self) -> Chosen | None:
@@ -141,29 +143,36 @@ class PreparedCall:
         """The size of the variables that are constants here, beside their own memory."""
         return sum(one.weights_bytes for one in list(self._folded.values()))
 
-    def settle(self, values: Sequence[np.ndarray], seconds: float) -> None:
+    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
         """Find out now, with calls of these arrays, how they are to be run.
 
         Parameters
         ----------
-        values
-            As for a call.
+        batches
+            The arrays of each call, as for one; those after the first are left out
+            where that takes its time.
         seconds
-            How long that may take, beside what folding takes.
+            How long each may take, beside what folding takes.
         """
-        size = sum(value.size for value in values).bit_length() >> _BITS_A_CLASS
-        self._try_until(size, values, time.monotonic() + seconds)
+        self._try_until(batches[0], seconds)
         with self._trying:
             if not self._is_folding_tried:
-                self._known.pop(size, None)
-                self._fold(values, ahead=True)
-        self._try_until(size, values, time.monotonic() + seconds)
-        trial = self._trials.get(size)
-        if trial is not None and size not in self._known:
-            with self._trying:
-                self._decide(size, trial)
+                self._known.clear()
+                self._fold(batches[0], ahead=True)
+        self._try_until(batches[0], seconds)
+        quickest_s = min(self._trials[_size_of(batches[0])].latencies_s.values(), default=math.inf)
+        for values in batches[1:] if quickest_s <= _QUICK_S else ():
+            try:
+                self._try_until(values, seconds)
+            except Exception:  # noqa: BLE001 - there are graphs that take so many rows and no more
+                self._trials.pop(_size_of(values), None)
+        with self._trying:
+            for size in {*map(_size_of, batches)} & self._trials.keys() - self._known.keys():
+                self._known[size] = self._trials[size].quickest.call
+            self._let_go()
 
-    def _try_until(self, size: int, values: Sequence[np.ndarray], deadline: float) -> None:
+    def _try_until(self, values: Sequence[np.ndarray], seconds: float) -> None:
+        deadline, size = time.monotonic() + seconds, _size_of(values)
         # Twice each way in any case: the first call of a way does not count.
         least = 2 * max(1, len(self._ways))
         while size not in self._known and (least > 0 or time.monotonic() < deadline):
@@ -195,7 +204,9 @@ class PreparedCall:
             trial.ways = list(self._ways.values())
             results = trial.run(values)
             if trial.done and not self._has_another_way(trial, values, ahead=ahead):
-                self._decide(size, trial)
+                self._known[size] = trial.quickest.call
+                if not ahead:
+                    self._let_go()
             return results
         finally:
             self._trying.release()
@@ -213,9 +224,8 @@ class PreparedCall:
         self._fold(values, ahead=ahead)
         return bool(self._folded)
 
-    def _decide(self, size: int, trial: Trial) -> None:
-        self._known[size] = trial.quickest.call
-        # What is the quickest for no size need not be kept.
+    def _let_go(self) -> None:
+        """Keep no constants that are the quickest for no size."""
         wanted = {one.quickest.name for one in self._trials.values()}
         self._unfold([name for name in self._folded if name not in wanted])
 
@@ -257,6 +267,14 @@ class PreparedCall:
                 trial.forget(name)
             if size in self._known:
                 self._known[size] = trial.quickest.call
+
+
+def _size_of(values: Sequence[np.ndarray]) -> int:
+    """Return the class of a call's size."""
+    size = 0
+    for value in values:
+        size += value.size
+    return size.bit_length() >> _BITS_A_CLASS
 
 
 def _alike(expected: Sequence[Any], found: Sequence[Any], *, exactly: bool) -> bool:

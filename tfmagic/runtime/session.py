@@ -212,16 +212,16 @@ class KernelSession(Tf1Interface):
             record.runs.under_way.pop(run, None)
 
     def settle(
-        self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...], values: Sequence[np.ndarray]
+        self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...], batches: Sequence[Sequence[np.ndarray]]
     ) -> None:
-        """Find out which way to run a prepared call is the quickest, by running it with these values.
+        """Find out which way to run a prepared call is the quickest, by running it with the values of each batch.
 
-        The parameters and errors are those of `call`.
+        The parameters and errors are otherwise those of `call`.
         """
         __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
-            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(values, _SETTLE_S))
+            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""

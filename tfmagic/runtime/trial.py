@@ -21,7 +21,7 @@ class Way:
     Attributes
     ----------
     name
-        ``pool``, ``caller`` or ``folded``.
+        ``pool``, ``caller``, ``folded``, ``unfused`` or ``lite``.
     call
         Runs it, with the arrays to feed.
     """
