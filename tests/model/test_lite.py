@@ -34,6 +34,10 @@ def _lite_is_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
         return next((way for way in trial.ways if way.name == LITE), trial.ways[-1])
 
     monkeypatch.setattr(Trial, "quickest", property(quickest))
+    # And not as a slow machine's single look would have it.
+    monkeypatch.setattr("tfmagic.runtime.prepared._LONG_S", 10.0)
+    monkeypatch.setattr("tfmagic.runtime.prepared._QUICK_S", 10.0)
+    monkeypatch.setattr(lite, "_LONG_S", 60.0)
 
 
 @pytest.fixture
@@ -233,6 +237,11 @@ def test_a_graph_that_it_may_not_know_is_called_otherwise(source: Any) -> None:
     assert way(warm(source())) != LITE
 
 
+def test_what_takes_long_from_the_first_call_on_is_not_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfmagic.runtime.prepared._LONG_S", 0.0)
+    assert way(warm()) != LITE
+
+
 def test_who_has_chosen_an_executor_gets_that() -> None:
     model = warm(executor="caller")
     assert set(model.record()["prepared"][0]["latencies_s"]) <= {"caller", "folded", "unfused"}
@@ -269,8 +278,11 @@ def test_a_graph_that_takes_one_row_only_can_be_warmed() -> None:
     assert model(rows(1)).shape == (1, 5)
 
 
-def test_one_that_is_quick_is_tried_with_many_rows_when_it_is_warmed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfmagic.runtime.prepared._QUICK_S", 10.0)
+@pytest.mark.parametrize(("quick_s", "tried"), [(10.0, {1, 256}), (0.0, {1})])
+def test_one_that_is_quick_is_tried_with_many_rows_when_it_is_warmed(
+    quick_s: float, tried: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfmagic.runtime.prepared._QUICK_S", quick_s)
     sizes: list[int] = []
     stock = Trial.run
 
@@ -280,4 +292,4 @@ def test_one_that_is_quick_is_tried_with_many_rows_when_it_is_warmed(monkeypatch
 
     monkeypatch.setattr(Trial, "run", noted)
     warm()
-    assert set(sizes) == {1, 256}
+    assert set(sizes) == tried

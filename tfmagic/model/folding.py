@@ -20,7 +20,7 @@ from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.native import NativeSession
-from tfmagic.runtime.prepared import FOLDED, LITE, UNFUSED
+from tfmagic.runtime.prepared import CALLER, FOLDED, LITE, UNFUSED
 from tfmagic.runtime.private import native_callable, registered_operation
 from tfmagic.runtime.session import KernelSession
 from tfmagic.runtime.values import OURS, values_of
@@ -165,8 +165,9 @@ class Folding:
         return made | self._lite(call)
 
     def _lite(self, call: _Call) -> dict[str, Folded]:
-        # It runs on the CPU, in the caller's thread.
-        if not call.ahead or call.opened.executor is not None or tf.config.list_physical_devices("GPU"):
+        # It runs on the CPU, in the caller's thread, and cannot be stopped.
+        is_meant = call.ahead and call.executor == CALLER and call.opened.executor is None
+        if not is_meant or tf.config.list_physical_devices("GPU"):
             return {}
         usual = call.prepared(call.opened.native, call.fetches)
         found = lite(call.definition, call.feeds, call.fetches, usual)

@@ -38,7 +38,7 @@ _KNOWN = frozenset(
 )
 # A run is not to take longer than that, for nothing can end it.
 _LONG_S = 0.05
-_MOST_VALUES = 1_000_000
+_MOST_VALUES = 250_000
 _ODD = (math.nan, math.inf, -math.inf, 1e30, 1e-40)
 
 
