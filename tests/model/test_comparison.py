@@ -442,6 +442,7 @@ def test_a_deadline_names_the_models_that_had_not_answered(go: threading.Event) 
     assert (models.old.state, models.new.state) == ("ready", "stopping")
 
 
+@pytest.mark.slow
 def test_the_batches_that_had_ended_at_the_deadline_are_compared(go: threading.Event) -> None:
     scaled("old", 2)
     add_held("new", go, from_call=3)

@@ -339,6 +339,7 @@ def in_ipython(code: str) -> list[str]:
     return [line[5:] for line in printed_from_start(IN_IPYTHON + code) if line.startswith("SAID ")]
 
 
+@pytest.mark.slow
 def test_what_was_displayed_is_named_once_and_let_go_by_what_is_said() -> None:
     assert in_ipython("""
 cells("net = Net(); weak = weakref.ref(net)", "net", "del net", "ip = get_ipython()")
@@ -349,6 +350,7 @@ print("SAID", ip.user_ns["after"])
 """) == ["[('Out[3]', '%xdel _3')]", "False", "42"]
 
 
+@pytest.mark.slow
 def test_a_variable_that_was_displayed_is_let_go_with_its_display() -> None:
     assert in_ipython("""
 cells("net = Net(); weak = weakref.ref(net); nets = [net]", "net", "nets")
@@ -357,6 +359,7 @@ type_it()
 """) == ["[('Out[3]', '%xdel net'), ('Out[4]', '%xdel nets'), ('net', '%xdel net'), ('nets', '%xdel nets')]", "False"]
 
 
+@pytest.mark.slow
 def test_what_ipython_keeps_after_its_names_were_deleted_is_named_and_let_go() -> None:
     assert in_ipython("""
 cells("net = Net(); weak = weakref.ref(net)", "net", "del net, Out[3], _3, _")
@@ -371,6 +374,7 @@ print("SAID", ip.user_ns["after"])
     ]
 
 
+@pytest.mark.slow
 def test_what_an_error_left_in_ipython_is_let_go_by_what_is_said() -> None:
     assert in_ipython("""
 import sys

@@ -152,6 +152,7 @@ STATELESS = [
 STATEFUL = [Noisy, Counting, Remembering]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("kind", STATELESS)
 def test_a_layer_of_ones_own_answers_as_in_keras(tmp_path: Path, kind: Any, suffix: str) -> None:

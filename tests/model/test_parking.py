@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("parks_here")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FILES)
 def test_an_untouched_file_is_not_written_and_answers_the_same(kind: str, tmp_path: Path) -> None:
     path, options = FILES[kind](tmp_path)
@@ -65,6 +66,7 @@ MORE = "for _ in range(4): session.run(step, {x: [[1, 2], [3, 4]], target: [[5],
 EVERY = "session.run({one.name: one for one in tf.compat.v1.global_variables()})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["AdamOptimizer(0.1)", "MomentumOptimizer(0.01, 0.9)", "RMSPropOptimizer(0.1)"])
 def test_training_goes_on_as_if_it_had_never_been_parked(optimizer: str) -> None:
     train = ADAM.replace("AdamOptimizer(0.1)", optimizer)

@@ -67,6 +67,7 @@ def test_a_park_that_cannot_be_written_leaves_the_model_as_it_was(tmp_path: Path
     (tmp_path / "parked").unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["wake", "run", "call"])
 def test_ctrl_c_at_the_very_end_of_a_wake_loses_no_weights(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     model = linear().model

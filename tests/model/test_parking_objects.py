@@ -36,6 +36,7 @@ COMPILED = EAGER.replace(
 FIT = "network.fit(np.ones((4, 2)), np.zeros((4, 1)), epochs=3, verbose=0)"
 
 
+@pytest.mark.slow
 def test_an_eager_cell_trains_on_as_if_its_object_had_never_been_let_go_of() -> None:
     ended: list[Any] = []
     for parks in (True, False):

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("parks_here")
 WORDS = np.array(["a", "b", "z"], object)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["v1", "v2", "frozen", "thawed", "kept frozen", "keras", "checkpoint"])
 def test_a_source_that_is_gone_is_one_line_and_putting_it_back_helps(kind: str, tmp_path: Path) -> None:
     path, options = FILES[kind](tmp_path)

@@ -128,6 +128,7 @@ UNTOLD = {("a tf.Module", False), ("a tf.function", False)}
 UNDECLARED = {"a frozen graph", "a text graph", "a checkpoint", "a GraphDef", "a tf.Graph"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "copied"), CASES)
 def test_all_ends_can_be_renamed(tmp_path: Path, kind: str, copied: bool) -> None:  # noqa: FBT001
     made = KINDS[kind](tmp_path)

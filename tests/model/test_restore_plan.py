@@ -45,6 +45,7 @@ def readers_of(graph: Any) -> list[Any]:
     return [operation for operation in graph.get_operations() if operation.type == "RestoreV2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reference", [True, False])
 @pytest.mark.parametrize("readers", [1, 2, 4, 100])
 def test_any_number_of_readers_restores_every_value(tmp_path: Path, readers: int, reference: bool) -> None:  # noqa: FBT001
@@ -101,6 +102,7 @@ def test_variables_of_unknown_size_have_one_reader() -> None:
     assert [node.op for node in definition.node].count("RestoreV2") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.9999])
 def test_a_flipped_bit_is_noticed_whoever_reads_it(tmp_path: Path, share: float) -> None:
     folder = saved(tmp_path / "net")
@@ -116,6 +118,7 @@ def test_a_flipped_bit_is_noticed_whoever_reads_it(tmp_path: Path, share: float)
     assert session.open_graphs() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1000, None])
 def test_what_stops_every_reader_is_said_in_one_line(tmp_path: Path, size: int | None) -> None:
     folder = saved(tmp_path / "net")

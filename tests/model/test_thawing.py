@@ -87,6 +87,7 @@ def test_ends_shapes_and_names_are_as_before(tmp_path: Path) -> None:
     np.testing.assert_array_equal(fed(x=X, w=np.zeros((SIDE, SIDE), np.float32)), np.zeros((2, SIDE)))
 
 
+@pytest.mark.slow
 def test_with_frozen_all_constants_stay(tmp_path: Path) -> None:
     file = big(tmp_path / "net.pb")
     for source in (file, definition_of(file)):
@@ -210,6 +211,7 @@ def rewritten(form: str, value: np.ndarray, tensor: Any) -> None:
         tensor.float_val.append(0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["float_val", "last one stands for the rest", "one for all"])
 @pytest.mark.parametrize("as_message", [True, False])
 def test_values_may_be_written_one_by_one(tmp_path: Path, form: str, as_message: bool) -> None:  # noqa: FBT001
@@ -223,6 +225,7 @@ def test_values_may_be_written_one_by_one(tmp_path: Path, form: str, as_message:
     np.testing.assert_array_equal(model(X), plain(definition, x=X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype", ["float16", "bfloat16", "float64", "complex64", "complex128", "int8", "int64", "uint16"]
 )
@@ -320,6 +323,7 @@ def test_what_stands_beside_a_constant_goes_on_to(tmp_path: Path) -> None:
     np.testing.assert_array_equal(given["read"], weight(0))
 
 
+@pytest.mark.slow
 def test_a_constant_in_a_branch_or_loop_of_tf1_stays_one_and_outside_of_it_is_thawed(tmp_path: Path) -> None:
     def build() -> None:
         v1.disable_control_flow_v2()
@@ -351,6 +355,7 @@ def test_a_constant_in_a_branch_or_loop_of_tf1_stays_one_and_outside_of_it_is_th
         np.testing.assert_allclose(model(x), plain(definition_of(file), x=x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_functions_of_tf2_take_what_was_thawed(tmp_path: Path) -> None:
     def build() -> None:
         x = v1.placeholder(tf.float32, [None, SIDE], "x")
@@ -392,6 +397,7 @@ def test_a_device_that_is_asked_for_is_everywhere(tmp_path: Path) -> None:
     assert model(X).shape == (2, SIDE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["pb", "GraphDef"])
 def test_saved_as_a_frozen_graph_it_is_as_it_came(tmp_path: Path, form: str) -> None:
     source = source_in(tmp_path, form)

@@ -92,6 +92,7 @@ def test_anything_else_is_refused_and_changes_nothing(message: Any) -> None:
     assert list(models) == ["net"]
 
 
+@pytest.mark.slow
 def test_ten_thousand_malformed_messages_change_nothing() -> None:
     chance = random.Random(5)  # noqa: S311 - for a test
 

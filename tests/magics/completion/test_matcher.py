@@ -136,6 +136,7 @@ LINES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jedi", [True, False])
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.usefixtures("rooms")
