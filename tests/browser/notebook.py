@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
+
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -13,6 +16,7 @@ FOREVER = "import time\nwhile True: time.sleep(0.01)"
 """A cell that runs until it is interrupted; test_lab_panel.py has those that take all of a processor, too."""
 
 _PATIENCE_MS = 60_000
+_CONNECTED_MS = 40_000
 
 
 def put_back(page: Page) -> None:
@@ -50,15 +54,23 @@ class Notebook:
             self.do("docmanager:open", path=name)
         else:
             page.goto(lab.address(name))
-        self.wait_until_open()
+        try:
+            self.wait_until_open(_CONNECTED_MS)
+        except PlaywrightTimeoutError:
+            # Once in some hundred times JupyterLab and a new kernel wait for each other; a person loads the page anew.
+            warnings.warn(f"{name}: its kernel was not there in {_CONNECTED_MS} ms; loaded anew", stacklevel=2)
+            lab.end_kernels()
+            page.goto(lab.address(name))
+            self.wait_until_open()
 
-    def wait_until_open(self) -> None:
+    def wait_until_open(self, patience_ms: int = _PATIENCE_MS) -> None:
         """Wait until its cells and its kernel are there."""
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.page.wait_for_function(
             "() => { const panel = window.jupyterapp?.shell.currentWidget;"
             " const kernel = panel?.sessionContext?.session?.kernel;"
-            " return kernel && kernel.status !== 'unknown' && kernel.connectionStatus === 'connected'; }"
+            " return kernel && kernel.status !== 'unknown' && kernel.connectionStatus === 'connected'; }",
+            timeout=patience_ms,
         )
 
     def run(self, cell: int, *, wait: bool = True) -> None:

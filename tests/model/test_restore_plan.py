@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +17,6 @@ from tfmagic.model.sources.restore_plan import DONE, PREFIX, Saved, add_restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 v1 = tf.compat.v1
 
@@ -41,6 +42,18 @@ def saved(folder: Path, *, reference: bool = False) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """Write both kinds, with reference variables and without, for those that leave them as they are."""
+    return {kind: saved(tmp_path_factory.mktemp("written") / "net", reference=kind) for kind in (True, False)}
+
+
+@pytest.fixture
+def own(written: dict[bool, Path], tmp_path: Path) -> Path:
+    """Return a copy that may be damaged."""
+    return Path(shutil.copytree(written[False], tmp_path / "net"))
+
+
 def readers_of(graph: Any) -> list[Any]:
     return [operation for operation in graph.get_operations() if operation.type == "RestoreV2"]
 
@@ -48,8 +61,11 @@ def readers_of(graph: Any) -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("reference", [True, False])
 @pytest.mark.parametrize("readers", [1, 2, 4, 100])
-def test_any_number_of_readers_restores_every_value(tmp_path: Path, readers: int, reference: bool) -> None:  # noqa: FBT001
-    folder = saved(tmp_path / "net", reference=reference)
+def test_any_number_of_readers_restores_every_value(
+    written: dict[bool, Path],
+    readers: int,
+    reference: bool,  # noqa: FBT001
+) -> None:
     with tf.Graph().as_default() as graph:
         for name, value in VALUES.items():
             v1.get_variable(name, shape=value.shape, dtype=value.dtype, use_resource=not reference)
@@ -62,14 +78,14 @@ def test_any_number_of_readers_restores_every_value(tmp_path: Path, readers: int
     assert len(readers_of(restored)) == min(readers, 6)
     assert sum(len(one.outputs) for one in readers_of(restored)) == len(VALUES)
     with v1.Session(graph=restored) as native:
-        native.run(DONE, {f"{PREFIX}:0": str(folder / "variables" / "variables")})
+        native.run(DONE, {f"{PREFIX}:0": str(written[reference] / "variables" / "variables")})
         for name, value in VALUES.items():
             read = f"{name}:0" if reference else f"{name}/Read/ReadVariableOp:0"
             np.testing.assert_array_equal(native.run(read), value)
 
 
-def test_a_saved_model_with_large_weights_has_a_reader_a_core(tmp_path: Path) -> None:
-    model = models.add("net", saved(tmp_path / "net"))
+def test_a_saved_model_with_large_weights_has_a_reader_a_core(written: dict[bool, Path]) -> None:
+    model = models.add("net", written[False])
     assert len(readers_of(model.graph)) == min(len(os.sched_getaffinity(0)), 6)
     restored = dict(model.mode_now().values())
     assert restored.keys() == VALUES.keys()
@@ -104,25 +120,23 @@ def test_variables_of_unknown_size_have_one_reader() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.9, 0.9999])
-def test_a_flipped_bit_is_noticed_whoever_reads_it(tmp_path: Path, share: float) -> None:
-    folder = saved(tmp_path / "net")
-    file = folder / "variables" / "variables.data-00000-of-00001"
+def test_a_flipped_bit_is_noticed_whoever_reads_it(own: Path, share: float) -> None:
+    file = own / "variables" / "variables.data-00000-of-00001"
     damaged = bytearray(file.read_bytes())
     damaged[int(share * len(damaged))] ^= 4
     file.write_bytes(damaged)
     with pytest.raises(
         SourceError, match=r"^net: the variables of .* cannot be read, it may be damaged \(.*hecksum.*\)$"
     ):
-        models.add("net", folder)
+        models.add("net", own)
     assert len(models) == 0
     assert session.open_graphs() == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [0, 1000, None])
-def test_what_stops_every_reader_is_said_in_one_line(tmp_path: Path, size: int | None) -> None:
-    folder = saved(tmp_path / "net")
-    file = folder / "variables" / "variables.data-00000-of-00001"
+def test_what_stops_every_reader_is_said_in_one_line(own: Path, size: int | None) -> None:
+    file = own / "variables" / "variables.data-00000-of-00001"
     if size is None:
         file.unlink()
     else:
@@ -130,6 +144,6 @@ def test_what_stops_every_reader_is_said_in_one_line(tmp_path: Path, size: int |
     with pytest.raises(
         SourceError, match=r"^net: the variables of .* cannot be read, it may be damaged \((?!.*root error).*\)$"
     ):
-        models.add("net", folder)
+        models.add("net", own)
     assert len(models) == 0
     assert session.open_graphs() == []
