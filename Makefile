@@ -16,7 +16,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast docs bench pictures lint style types units panel dist binder branch clean always
+.PHONY: help setup demo lab test fast docs bench pictures lint style types units chromium panel dist binder branch clean always
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
@@ -29,10 +29,10 @@ demo: panel ## run the example notebooks top to bottom, showing each cell and it
 lab: panel ## open the example notebooks in JupyterLab
 	@$(RUN) -m jupyterlab --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
-test: panel ## check style and types, and run all the tests
+test: ## check style and types, and run all the tests
+	@$(MAKE) --no-print-directory --jobs 2 panel chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint units
-	@$(RUN) scripts/get_chromium.py
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 fast: panel ## run the tests that start no kernel and take no time
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not kernel and not slow"
@@ -53,6 +53,10 @@ pictures: panel ## take the README's pictures of the panel
 	@PYTHONPATH=tests $(RUN) -m browser.readme_moving docs/pictures/panel.gif
 
 lint: style types ## check style and types
+
+# A download, while .venv is set up. It needs Python's own library only.
+chromium:
+	@"$(PYTHON)" scripts/get_chromium.py
 
 # Of the page; its tests are no part of what pytest runs.
 style: panel

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -46,7 +48,21 @@ def compiler() -> str:
     return found
 
 
-def build_ops(folder: Path) -> Path:
+def build_ops(factory: pytest.TempPathFactory, folder: Path) -> Path:
+    """Put into `folder` what the first who asks has compiled for all of a run's workers."""
+    base = factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ops"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "gpu.so").exists():
+            _compile(shared)
+    for built in (*shared.glob("*.so"), shared / "CPU.o"):
+        shutil.copy(built, folder)
+    return folder
+
+
+def _compile(folder: Path) -> None:
     """Build in `folder`: ``twice.so``, ``rebuilt.so`` of the same op, ``gpu.so`` with its kernel for another device."""
     run = compiler()
     (folder / "twice.cc").write_text(CODE)
@@ -60,7 +76,6 @@ def build_ops(folder: Path) -> Path:
     link(folder, "twice.so", "CPU.o")
     link(folder, "rebuilt.so", "CPU.o", "build.cc")
     link(folder, "gpu.so", "GPU.o")
-    return folder
 
 
 def link(folder: Path, name: str, *parts: str) -> Path:

@@ -40,7 +40,7 @@ CELL = """
     y = x * w
 """
 # So many moments of each command are tried; there are some thousand.
-MOMENTS = 25
+MOMENTS = 16
 
 
 class Doubling(tf.Module):

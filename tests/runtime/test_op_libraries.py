@@ -91,7 +91,7 @@ BY_THE_PERSON = """
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_ops(tmp_path_factory.mktemp("ops"))
+    return build_ops(tmp_path_factory, tmp_path_factory.mktemp("built"))
 
 
 def scenario(built: Path, folder: Path, code: str) -> dict[str, Any]:
