@@ -35,7 +35,7 @@ test: ## check style and types, and run all the tests
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 fast: panel ## run the tests that start no kernel and take no time
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "not kernel and not slow"
+	@$(RUN) -m pytest -n 3 --dist loadfile -m "not kernel and not slow"
 
 docs: panel ## build the pages into build/docs, every code cell run, warnings and broken links being errors
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs

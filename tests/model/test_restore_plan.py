@@ -84,6 +84,7 @@ def test_any_number_of_readers_restores_every_value(
             np.testing.assert_array_equal(native.run(read), value)
 
 
+@pytest.mark.slow
 def test_a_saved_model_with_large_weights_has_a_reader_a_core(written: dict[bool, Path]) -> None:
     model = models.add("net", written[False])
     assert len(readers_of(model.graph)) == min(len(os.sched_getaffinity(0)), 6)
