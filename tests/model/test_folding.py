@@ -317,6 +317,26 @@ def test_warming_counts_no_calls_and_folds_before_the_first() -> None:
     assert model.calls == calls + 4
 
 
+def test_a_model_that_is_there_is_warmed_when_it_is_added_again() -> None:
+    graph = dense()
+    model = models.add("net", graph, outputs="y")
+    assert way(model) is None
+    assert models.add("net", graph, outputs="y", warm=True) is model
+    assert way(model) == FOLDED
+    assert model.calls == 0
+
+
+def test_what_writes_is_not_run_again_by_warming_it_again() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [], "x")
+        count = v1.get_variable("count", initializer=0.0)
+        tf.identity(v1.assign_add(count, x + 1), name="y")
+    model = models.add("net", graph, outputs="y")
+    models.add("net", graph, outputs="y", warm=True)
+    assert float(model(np.float32(0))) == 1
+
+
 def test_warming_runs_what_writes_but_once() -> None:
     graph = tf.Graph()
     with graph.as_default():

@@ -251,6 +251,8 @@ class Models(Mapping[str, "Model"]):
             fingerprint = let_in(source.fingerprint)
             outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
             if old is not None and outcome == "kept":
+                if warm:
+                    _settle(old)
                 return Admission(old, outcome)
             model = Model(name, source, options, turn)
             model.fingerprint = fingerprint
@@ -431,6 +433,12 @@ def _run_ahead(model: Model, *, warm: bool) -> None:
     except BaseException:
         model.release()
         raise
+
+
+def _settle(model: Model) -> None:
+    from tfmagic.model.trial import settle
+
+    settle(model)
 
 
 def check_model_name(name: str) -> None:
