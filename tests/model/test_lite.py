@@ -92,6 +92,18 @@ def test_it_answers_as_the_session_does(activation: str) -> None:
         np.testing.assert_allclose(model(x), by_hand(model, x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_model_that_was_called_before_is_warmed_as_a_new_one_is() -> None:
+    graph = dense()
+    model = models.add("net", graph, outputs="y")
+    x = rows(2)
+    for _ in range(100):
+        before = model(x)
+    assert way(model) != LITE
+    models.add("net", graph, outputs="y", warm=True)
+    assert way(model) == LITE
+    np.testing.assert_allclose(model(x), before, rtol=1e-5, atol=1e-6)
+
+
 def test_a_convolutional_network_answers_as_keras_has_it(tmp_path: Path) -> None:
     layers = keras.layers
     keras.utils.set_random_seed(0)

@@ -114,7 +114,7 @@ class PreparedCall:
         self._opened = opened
         self._ways: dict[str, Way] = {}
         self._folded: dict[str, Folded] = {}
-        self._is_folding_tried = False
+        self._is_folding_tried = self._is_folded_ahead = False
         self._age = -1
         self._known: dict[int, Callable[..., list[Any]]] = {}
         self._trials: dict[int, Trial] = {}
@@ -156,7 +156,9 @@ class PreparedCall:
         """
         self._try_until(batches[0], seconds)
         with self._trying:
-            if not self._is_folding_tried:
+            if not self._is_folded_ahead:
+                # What was folded between two calls is of fewer ways.
+                self._unfold(list(self._folded))
                 self._known.clear()
                 self._fold(batches[0], ahead=True)
         self._try_until(batches[0], seconds)
@@ -230,7 +232,7 @@ class PreparedCall:
         self._unfold([name for name in self._folded if name not in wanted])
 
     def _fold(self, values: Sequence[np.ndarray], *, ahead: bool) -> None:
-        self._is_folding_tried = True
+        self._is_folding_tried, self._is_folded_ahead = True, self._is_folded_ahead or ahead
         folding = self._opened.folding
         if folding is None:
             return
