@@ -134,15 +134,17 @@ def test_a_frozen_graph_is_called_so_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_gets_the_sessions_answer(odd: float) -> None:
     model = warm()
-    x = rows(3)
+    # Of about the size that was tried, and from the second call on of the shape of the one before.
+    x = rows(70)
     x[1, 2] = odd
     for _ in range(3):
-        np.testing.assert_array_equal(model(x), by_hand(model, x))
+        np.testing.assert_allclose(model(x), by_hand(model, x), rtol=1e-5, atol=1e-6)
 
 
 def test_nothing_at_all_gets_the_sessions_answer() -> None:
     model = warm()
-    assert model(rows(0)).shape == (0, 5)
+    for _ in range(3):
+        assert model(rows(0)).shape == (0, 5)
 
 
 def test_shapes_that_change_from_call_to_call_are_passed_on(passed_on: list[tuple[int, ...]]) -> None:

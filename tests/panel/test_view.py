@@ -158,5 +158,5 @@ def test_a_page_says_how_calls_are_run_and_what_was_measured() -> None:
     record["folded_bytes"] = 26_600
     text = ModelPage(record).text()
     assert "with folded variables (in TensorFlow's pool 50 µs, in the caller's thread 20 µs, with folded" in text
-    assert "26.6 kB of variables, as constants too" in text
+    assert "about 26.6 kB of constants beside the variables" in text
     assert "is run" not in ModelPage(model()).text()

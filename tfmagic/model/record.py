@@ -49,7 +49,8 @@ class ModelRecord(TypedDict):
     prepared
         How its calls are run, for those fetches for which that is known.
     folded_bytes
-        The size of the variables that are constants as well, so that calls are quicker; a part of `held_bytes`.
+        The size of the variables that are constants as well, so that calls are quicker, and for TensorFlow Lite
+        about twice that, as it keeps them in two forms; a part of `held_bytes`.
     copied
         Whether it has a graph of its own beside the live object that it came from.
     """

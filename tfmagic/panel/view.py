@@ -157,7 +157,7 @@ def _prepared_rows(record: ModelRecord) -> list[tuple[str, str]]:
         which = f"{', '.join(one['fetches'])}: " if several else ""
         rows.append(("is run", f"{which}{_WAYS[one['way']]} ({tried})"))
     if record["folded_bytes"]:
-        rows.append(("folded", f"{bytes_text(record['folded_bytes'])} of variables, as constants too"))
+        rows.append(("folded", f"about {bytes_text(record['folded_bytes'])} of constants beside the variables"))
     return rows
 
 

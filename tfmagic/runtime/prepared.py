@@ -162,7 +162,9 @@ class PreparedCall:
                 self._known.clear()
                 self._fold(batches[0], ahead=True)
         self._try_until(batches[0], seconds)
-        quickest_s = min(self._trials[_size_of(batches[0])].latencies_s.values(), default=math.inf)
+        # There is none where other threads' calls were being timed all the while.
+        trial = self._trials.get(_size_of(batches[0]), Trial())
+        quickest_s = min(trial.latencies_s.values(), default=math.inf)
         for values in batches[1:] if quickest_s <= _QUICK_S else ():
             try:
                 self._try_until(values, seconds)
