@@ -41,8 +41,8 @@ docs: panel ## build the pages into build/docs, every code cell run, warnings an
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
 	@echo 'tfmagic: build/docs/index.html'
 
-bench: panel $(PEERS) ## measure tfmagic beside its peers
-	@$(RUN) -m benchmarks
+bench: panel $(PEERS) ## measure tfmagic beside its peers, an hour; writes benchmarks/results/figures.md and the chart
+	@$(RUN) -m benchmarks --write
 
 panel: $(STAMP) ## build the panel's page if its sources have changed
 	@$(RUN) scripts/web.py build

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -107,6 +108,44 @@ def _taken(train: Callable[[int], Any], epochs: int) -> dict[str, float]:
     began_s, processor_s = time.perf_counter(), time.process_time()
     train(epochs)
     return {"wall_s": time.perf_counter() - began_s, "processor_s": time.process_time() - processor_s}
+
+
+def busy(panel: Panel, way: str, seconds: float) -> None:
+    """Be busy for so long, the panel watched.
+
+    Parameters
+    ----------
+    panel
+        A panel that is shown.
+    way
+        ``"python"``, ``"native"`` or ``"fit"``.
+    seconds
+        How long.
+    """
+    until = time.monotonic() + seconds
+    page = panel._audience  # noqa: SLF001 - nobody but a page has them come
+    page.look("benchmark")
+    if way == "native":
+        _native(seconds)
+    train = fit() if way == "fit" else None
+    while time.monotonic() < until:
+        if train is not None:
+            train(1)
+    page.look_away()
+
+
+def _native(seconds: float) -> None:
+    import tensorflow as tf
+
+    from tfmagic import session
+
+    v1 = tf.compat.v1
+    graph = tf.Graph()
+    with graph.as_default():
+        start = tf.random.normal([1500, 1500])
+        run = v1.while_loop(lambda i, _: i < 10**9, lambda i, m: (i + 1, tf.matmul(m, m) / 1e3), [0, start])
+    with contextlib.suppress(tf.errors.DeadlineExceededError):
+        session.run(run, options=v1.RunOptions(timeout_in_ms=round(seconds * 1000)))
 
 
 def snapshots(count: int) -> None:

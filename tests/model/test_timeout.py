@@ -80,7 +80,7 @@ def test_a_run_that_tensorflow_can_cancel_ends_at_the_deadline_and_the_model_is_
     began = time.monotonic()
     with pytest.raises(RunTimeoutError) as late:
         model.run(fetch="y", timeout=0.5)
-    assert 0.4 < time.monotonic() - began < 5
+    assert 0.4 < time.monotonic() - began < 15
     assert str(late.value) == "stuck: no answer within 0.5 s; the run has ended, and the model can be run again"
     assert isinstance(late.value, TimeoutError)
     assert model.state == "ready"
@@ -92,7 +92,7 @@ def test_a_single_operation_goes_on_and_the_model_is_stopping_until_it_ends(go: 
     began = time.monotonic()
     with pytest.raises(RunTimeoutError) as late:
         model.run([1.0], timeout=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert str(late.value) == (
         "held: no answer within 0.3 s; held is stopping until the present operation ends "
         "(%tf_model stop held waits for it)"
@@ -124,7 +124,7 @@ def test_an_eager_model_is_back_at_the_deadline_too(go: threading.Event) -> None
     began = time.monotonic()
     with pytest.raises(RunTimeoutError, match=r"net: no answer within 0\.3 s; net is stopping until"):
         model.run(np.float32(1), timeout=0.3)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert model.state == "stopping"
     go.set()
     until_ready(model)
