@@ -169,7 +169,7 @@ class Lab:
         if (forked := self._runtime / f"kernel-{kernel}.json.pid").exists():
             return psutil.Process(int(forked.read_text()))
         children = psutil.Process(self._server.pid).children(recursive=True)
-        (found,) = (child for child in children if any(kernel in word for word in child.cmdline()))
+        (found,) = (child for child in children if any(kernel in word for word in _arguments(child)))
         return found
 
     def address(self, name: str) -> str:
@@ -204,3 +204,11 @@ class Notebook7(Lab):
     def address(self, name: str) -> str:
         """Return where a notebook is shown."""
         return f"{self.url}/notebooks/{name}?token={self._token}"
+
+
+def _arguments(process: psutil.Process) -> list[str]:
+    """Return what a process was started with; nothing of one that has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
