@@ -145,9 +145,10 @@ def test_what_is_neither_is_refused_as_a_missing_path(kernel: Kernel, source: st
 
 
 def test_a_quoted_path_that_is_missing_names_the_part_that_exists(kernel: Kernel) -> None:
-    said = kernel.refused('%tf_model add net "scales/11"')
+    said = kernel.refused('%tf_model add net "scales/none/11"')
     assert "there is nothing at " in said
-    assert f"({kernel.folder / 'scales'} is there, 11 in it is not)" in said
+    assert f"({kernel.folder / 'scales'} is there, none/11 in it is not)" in said
+    assert "scales/11 (did you mean '1'?)" in kernel.refused('%tf_model add net "scales/11"')
 
 
 @pytest.mark.parametrize("source", ["gs://bucket/model", '"hf://someone/model"', "s3://a/b"])

@@ -69,16 +69,32 @@ def test_where_both_could_be_meant_both_ways_to_say_it_are_offered(text: str, na
     assert f"({text})" in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["none", "none.pb", "models/none", "models/churn/3", "2023", "a b c", "C:\\none"])
-def test_what_is_neither_is_a_missing_path(text: str, here: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("none", ""),
+        ("none.pb", ""),
+        ("nets", " (did you mean 'net'?)"),
+        ("legacy_2.pb", " (did you mean 'legacy.pb'?)"),
+        ("models/none", " (there is: churn)"),
+        ("models/churn/3", " (there is: 2)"),
+        ("models/churns/2", ""),
+        ("2023", " (did you mean '2024'?)"),
+        ("a b c", ""),
+        ("C:\\none", ""),
+    ],
+)
+@pytest.mark.parametrize("names", [{}, {"models": [], "churn": {}, "keras": 1}], ids=["empty", "models"])
+def test_what_is_neither_is_a_missing_path(text: str, near: str, names: dict[str, Any], here: Path) -> None:
     with pytest.raises(MissingPathError) as refused:
-        resolve(text, {})
-    assert str(refused.value) == f"there is no path {text} here ({here}), and the notebook has no such object"
+        resolve(text, names)
+    assert str(refused.value) == f"there is no path {text} here ({here}){near}, and the notebook has no such object"
 
 
-def test_an_expression_that_raises_is_refused() -> None:
-    with pytest.raises(UsageLineError, match="raised KeyError"):
-        resolve("mine['b']", {"mine": {}})
+@pytest.mark.parametrize(("text", "error"), [("mine['b/c']", "KeyError"), ("mine.b", "AttributeError")])
+def test_an_expression_that_raises_is_refused(text: str, error: str) -> None:
+    with pytest.raises(UsageLineError, match=f"raised {error}"):
+        resolve(text, {"mine": {}})
 
 
 def test_a_path_of_home_is_found(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,6 +165,24 @@ def test_an_occasion_that_fails_is_told_as_well(tmp_path: Path) -> None:
     assert [one.what for one in mine.passed()] == ["model broken"]
 
 
+def test_who_looks_meanwhile_takes_nothing_from_an_occasion(tmp_path: Path) -> None:
+    during, after = (build_plain(tmp_path, name, "int one = 1;") for name in ("during", "after"))
+    mine = Libraries()
+
+    def look() -> None:
+        watcher = threading.Thread(target=mine.look)
+        watcher.start()
+        watcher.join()
+
+    with mine.occasion("model digits"):
+        ctypes.CDLL(str(during))
+        look()
+    ctypes.CDLL(str(after))
+    look()
+    came = {one.shared_object.path: one.occasion for one in mine.since_load()}
+    assert came == {str(during): "model digits", str(after): OTHER}
+
+
 def test_an_occasion_within_another_has_its_own(tmp_path: Path) -> None:
     outer, inner = (build_plain(tmp_path, name, "int one = 1;") for name in ("outer", "inner"))
     mine = Libraries()

@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import MissingPathError, UsageLineError
 from tfmagic.magics.expression import evaluate, names_are_bound, parsed
 from tfmagic.magics.options import unquoted
+from tfmagic.model.sources.paths import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# What a path is made of where it reads as Python: models/digits-2/1 and the like.
+_OF_A_PATH = (ast.BinOp, ast.operator, ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 
 
 def resolve(text: str, names: Mapping[str, Any]) -> Any:
@@ -55,12 +59,12 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
             f'write "./{text}" for the path, ({text}) for the object'
         )
         raise UsageLineError(msg)
-    if bound:
-        return evaluate(text, names)
-    if exists or "://" in text:
+    if exists or ("://" in text and not bound):
         return text
-    if tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names):
-        msg = f"there is no path {text} here ({Path.cwd()}), and the notebook has no such object"
+    # The folder models, and the name of tfmagic's that is imported: models/none is no division.
+    is_path = tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names)
+    if is_path and not (bound and _gives_something(tree, text, names)):
+        msg = f"there is no path {text} here ({Path.cwd()}){near(Path(text))}, and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
 
@@ -98,8 +102,9 @@ def _looks_like_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> b
     """Whether what is missing is more likely a file than a name."""
     if isinstance(tree, ast.Name):
         return True
+    if os.sep in text:
+        return all(isinstance(node, _OF_A_PATH) for node in ast.walk(tree))
     root = tree
-    while isinstance(root, (ast.Attribute, ast.BinOp)):
-        root = root.value if isinstance(root, ast.Attribute) else root.left
-    unbound_root = isinstance(root, ast.Name) and root.id not in names
-    return unbound_root and (os.sep in text or isinstance(tree, ast.Attribute))
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return isinstance(tree, ast.Attribute) and isinstance(root, ast.Name) and root.id not in names

@@ -85,6 +85,7 @@ class Libraries:
         self._mark = self.objects.mark()
         self._present = {one: Arrival(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
         self._passed: dict[str, Passed] = {}
+        self._under_way: list[str] = []
         self._portrait = Portrait()
         self._summary: LibrariesSummary | None = None
 
@@ -95,8 +96,10 @@ class Libraries:
     def look(self) -> bool:
         """Take note of what has come and gone; return whether anything has.
 
-        What came belongs to the occasion that this thread is in. Microseconds when
-        the loader's counters stand where they stood, 0.4 ms otherwise.
+        What came belongs to the occasion that this thread is in, where it is in none
+        to the one that another thread began last: who looks once a second for a panel
+        takes nothing from an import. Microseconds when the loader's counters stand
+        where they stood, 0.4 ms otherwise.
         """
         with self._lock:
             mark = self.objects.mark()
@@ -105,6 +108,8 @@ class Libraries:
             self._mark = mark
             listed = self.objects.listed()
             now, what = time.time(), _OCCASION.get()
+            if what == OTHER and self._under_way:
+                what = self._under_way[-1]
             before = self._present
             self._present = {one: before.get(one) or Arrival(one, now, what) for one in listed}
             self.gone.extend(arrival for one, arrival in before.items() if one not in self._present)
@@ -127,12 +132,15 @@ class Libraries:
         self.look()
         began_s, before = time.time(), self.counters()
         token = _OCCASION.set(what)
+        with self._lock:
+            self._under_way.append(what)
         try:
             yield
         finally:
             self.look()
             _OCCASION.reset(token)
             with self._lock:
+                self._under_way.remove(what)
                 self._passed.pop(what, None)
                 self._passed[what] = Passed(what, began_s, time.time(), before, self.counters())
                 while len(self._passed) > _KEPT:

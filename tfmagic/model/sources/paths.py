@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tfmagic.errors import MissingPathError, SourceError
+from tfmagic.errors import MissingPathError, SourceError, did_you_mean, near_to
 
 _REMOTE = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_FEW = 8
 
 
 def local(text: str) -> Path:
@@ -49,10 +50,26 @@ def the_path(path: Path) -> Path:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise MissingPathError(msg) from None
-    there = next((parent for parent in path.absolute().parents if parent.exists()), None)
-    where = f" ({there} is there, {path.absolute().relative_to(there)} in it is not)" if there is not None else ""
-    msg = f"there is nothing at {path}{where}"
+    msg = f"there is nothing at {path}{near(path) or _as_far_as_it_is_there(path.absolute())}"
     raise MissingPathError(msg)
+
+
+def near(path: Path) -> str:
+    """Return `` (did you mean 'x'?)`` for what is called most alike beside a path where nothing is.
+
+    Where nothing is, and the folder was named and has little in it, that is listed.
+    """
+    try:
+        beside = [one.name for one in path.parent.iterdir() if not one.name.startswith(".")]
+    except OSError:
+        return ""
+    is_named = path.parent != Path()
+    return did_you_mean(path.name, beside) if is_named and len(beside) <= _FEW else near_to(path.name, beside)
+
+
+def _as_far_as_it_is_there(path: Path) -> str:
+    there = next((parent for parent in path.parents if parent.exists()), None)
+    return "" if there is None else f" ({there} is there, {path.relative_to(there)} in it is not)"
 
 
 def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
