@@ -95,6 +95,19 @@ def test_a_first_call_is_marked_as_one() -> None:
 
 
 @pytest.mark.usefixtures("pair")
+def test_a_compiled_model_s_first_call_with_other_shapes_is_marked_as_one() -> None:
+    models.add("old", models.old.graph, replace=True, compile=True)
+    rows = np.concatenate([X, X])
+    for inputs in (X, rows, rows, np.concatenate([rows, X])):
+        models.new(inputs)
+    models.old(X)
+    models.old(rows)  # without the checks of the first call
+    for inputs, is_first in ((X, False), (rows, False), (np.concatenate([rows, X]), True)):
+        assert [record["first_call"] for record in compare(["old", "new"], inputs).table] == [is_first, False]
+    assert not compare(["old", "new"], np.concatenate([rows, X])).table[0]["first_call"]
+
+
+@pytest.mark.usefixtures("pair")
 def test_the_record_is_plain_data() -> None:
     record = compare(["old", "new"], X).record()
     assert json.loads(json.dumps(record)) == record

@@ -33,6 +33,7 @@ def test_a_compiled_model_answers_as_it_does_without_and_says_how_long_it_took()
     plain = models.add("plain", dense(), outputs="y")
     model = models.add("net", dense(), outputs="y", compile=True)
     assert any(note.startswith("compiled with its first run in ") for note in model.record()["notes"])
+    assert model.record()["calls"] == 0
     assert any(op.type == "StatefulPartitionedCall" for op in model.graph.get_operations())
     for rows in (1, 3, 3, 8):
         x = np.resize(X, (rows, 4))

@@ -147,11 +147,11 @@ def test_a_lazy_model_that_cannot_be_loaded_is_failed_and_may_be_added_again(tmp
     np.testing.assert_array_equal(models.add("net", file)(X), 2 * X + 1)
 
 
-def test_warm_runs_once(tmp_path: Path) -> None:
-    assert models.add("cold", save_linear_v1(tmp_path / "net")).record()["calls"] == 0
-    record = models.add("net", tmp_path / "net", warm=True).record()
-    assert record["calls"] == 1
-    assert record["last_latency_s"] is not None
+def test_warm_runs_it_and_counts_no_call(tmp_path: Path) -> None:
+    cold = models.add("cold", save_linear_v1(tmp_path / "net"))
+    assert (cold.has_run, cold.calls) == (False, 0)
+    warm = models.add("net", tmp_path / "net", warm=True)
+    assert (warm.has_run, warm.calls, warm.last_latency_s) == (True, 0, None)
 
 
 def test_drop_closes_the_native_session_and_lets_the_graph_go(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a reset names: every model that has learnt something which goes with it, and no other."""
+"""What a drop and a reset name: every model that has learnt something which goes with it, and no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from making import add_cell, frozen_linear, run_cell, save_linear_v1, save_v2
 from tensorflow.python.client.session import register_session_run_conversion_functions
-from training import EAGER, EAGER_TRAIN, NAMES, TRAIN, X, linear
+from training import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear
 
 from tfmagic import models, session
 from tfmagic.model import life, training
@@ -36,7 +36,7 @@ LOOK = """
 
 
 def named() -> list[str]:
-    unsaved = reset(models)["unsaved"]
+    unsaved = models.drop(all=True)["unsaved"]
     assert len(models) == 0
     return unsaved
 
@@ -72,6 +72,13 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "copy": lambda _: models.add("net", network(), copy=True),
     "live graph": lambda _: models.add("net", live_graph()),
 }
+
+
+def test_a_reset_names_it_too() -> None:
+    add_cell("other", LINEAR, NAMES)
+    run_cell(linear().model, TRAIN, NAMES)
+    assert reset(models)["unsaved"] == ["net"]
+    assert len(models) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -107,7 +107,7 @@ def test_nan_first_calls_and_other_outputs_are_noted() -> None:
     view = ComparisonTable(comparison(compared("old", None), new))
     for shown in (view.text(), view.html()):
         assert "new: 3 of 80 values of out0 are NaN in only one of it and old, and are left out" in shown
-        assert "new had its first call, which prepares the later ones: run it again for the usual latency" in shown
+        assert "new had its first call of this kind, which prepares the later ones: run it again for the" in shown
         assert "not compared, as not all have it: logits, loss of new" in shown
 
 

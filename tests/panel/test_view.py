@@ -146,6 +146,7 @@ def test_ends_are_drawn_with_dtype_and_shape() -> None:
 
 def test_what_came_of_adding_is_said() -> None:
     assert added_text(model(), "kept") == "net: unchanged, kept"
+    assert added_text(model(), "kept", warmed=True) == "net: unchanged, kept, and warmed"
     assert added_text(model(note="version 7"), "added").startswith("net added: SavedModel models/net (version 7)\n  x ")
     assert added_text(model(known=False), "renewed").endswith("parked until it is first run")
 

@@ -254,7 +254,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
     )
-    return added_text(admission.model.record(), admission.outcome)
+    return added_text(admission.model.record(), admission.outcome, warmed=parsed.flag("warm"))
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
@@ -273,7 +273,7 @@ def _sync(parsed: Parsed) -> str:
         msg = f"a model's name was expected: {COMMANDS['sync'].usage}"
         raise UsageLineError(msg)
     models = the_models()
-    counts = {model.name: model.sync() for model in [models[name] for name in dict.fromkeys(parsed.rest)]}
+    counts = {model.name: model.sync() for model in [models[name] for name in _names(parsed)]}
     return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
 
 
@@ -283,7 +283,7 @@ def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
     if not parsed.rest:
         msg = f"a model's name was expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
-    named = [the_models()[name] for name in dict.fromkeys(parsed.rest)]
+    named = [the_models()[name] for name in _names(parsed)]
     return "\n".join(do(model) for model in named)
 
 
@@ -295,7 +295,12 @@ def _drop(parsed: Parsed) -> str:
     if everything and parsed.rest:
         msg = "names and --all together were not expected: give one of the two"
         raise UsageLineError(msg)
-    return dropped_text(the_models().drop(*parsed.rest, all=everything))
+    return dropped_text(the_models().drop(*_names(parsed), all=everything))
+
+
+def _names(parsed: Parsed) -> list[str]:
+    """Return the names on a line, each once: with blanks between them, or commas as in ``%tf_run``."""
+    return list(dict.fromkeys(name for word in parsed.rest for name in word.split(",") if name))
 
 
 def _options(parsed: Parsed, objects: Any = None) -> Options:

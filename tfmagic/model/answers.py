@@ -62,6 +62,7 @@ class Answers(Life):
         self._session = KernelSession()
         self._shortage = shortage()
         self._trace: Trace | None = None
+        self._has_run = False
         self.placement: Placement | None = None
         self.row: tuple[object, Any] | None = None
 
@@ -69,6 +70,11 @@ class Answers(Life):
     def trace(self) -> Trace | None:
         """Where the time of the last traced run went; None before the first."""
         return self._trace
+
+    @property
+    def has_run(self) -> bool:
+        """Whether anything was run of it that prepares the runs after it, a person's call or not."""
+        return self._has_run or self.calls > 0
 
     @property
     def calls(self) -> int:
@@ -163,6 +169,8 @@ class Answers(Life):
             self._calls.failed(began, error)
             raise
         self._calls.ended(began)
+        if mode.compiled is not None:
+            mode.compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
 
     def asked_and_answered(
@@ -232,12 +240,14 @@ class Answers(Life):
         try:
             with self._calls.timed() if counted else nullcontext():
                 # Native sessions can be run by several threads at once; of an object nobody knows.
-                return Result(call() if request.mode.mode == "graph" else self._alone(call))
+                result = Result(call() if request.mode.mode == "graph" else self._alone(call))
+            self._has_run = True
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
             raise
+        return result
 
     @held_back
     def _alone(self, call: Callable[[], T]) -> T:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import InputError
 from tfmagic.model.batches import Batches, Parts
 from tfmagic.model.comparison import Comparison
+from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
 from tfmagic.model.matching import asked_of_all, check_names, paired_after, paired_before
@@ -19,9 +20,12 @@ from tfmagic.model.waiting import checked_batches, each_batch, patience_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import numpy as np
+
     from tfmagic.model.model import Model
     from tfmagic.model.request import Request
     from tfmagic.model.result import Result
+    from tfmagic.model.signature import TensorSpec
     from tfmagic.runtime.patience import Patience
 
 
@@ -121,7 +125,7 @@ class _Run:
         self._models = models
         self._ready = ready
         self._patience = patience
-        self._first_calls = [model.name for model in models if not model.calls]
+        self._first_calls = {model.name for model in models if not model.has_run}
         self._spans = _spans({request.model: prepared for request, prepared in ready})
         self._parts = Parts(self._spans)
         self._latencies: list[dict[str, float]] = []
@@ -150,6 +154,8 @@ class _Run:
     def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
         __tracebackhide__ = True
         feeds = prepared.take(start, stop) if isinstance(prepared, Batches) else prepared
+        if _is_compiled_now(request, feeds):
+            self._first_calls.add(model.name)
         began = time.perf_counter()
         result = model.answer(request, feeds, patience=self._patience)
         return time.perf_counter() - began, result
@@ -159,6 +165,12 @@ class _Run:
         batches = self._latencies[: len(self._parts)]
         latencies = {model: sum(seconds[model] for seconds in batches) for model in results}
         return Comparison(results, latencies, self._first_calls)
+
+
+def _is_compiled_now(request: Request, feeds: Sequence[tuple[TensorSpec, np.ndarray]]) -> bool:
+    """Return whether the call is the first of a compiled model with inputs of these shapes."""
+    compiled = request.mode.compiled if isinstance(request.mode, GraphMode) else None
+    return compiled is not None and compiled.is_new([str(spec.tensor) for spec, _ in feeds], [one for _, one in feeds])
 
 
 def _spans(prepared: Mapping[str, Any]) -> list[tuple[int, int]]:

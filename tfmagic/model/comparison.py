@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import UnknownNameError, did_you_mean
@@ -38,7 +38,8 @@ class ComparedRecord(TypedDict):
         How long its call took in this comparison, beside the others; of several
         batches all together.
     first_call
-        Whether it was the model's first, which prepares those that follow.
+        Whether it was the model's first, or of a compiled one the first with inputs of these shapes, which prepares
+        those that follow.
     outputs
         Those that were compared.
     others
@@ -79,7 +80,7 @@ class Comparison(Mapping[str, Any]):
     """
 
     def __init__(
-        self, results: Mapping[str, Result], latencies: Mapping[str, float], first_calls: Sequence[str] = ()
+        self, results: Mapping[str, Result], latencies: Mapping[str, float], first_calls: Collection[str] = ()
     ) -> None:
         self._results = dict(results)
         self._latencies = dict(latencies)

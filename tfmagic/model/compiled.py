@@ -14,6 +14,10 @@ from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.runtime.values import OURS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
     from tfmagic.model.graph_mode import GraphMode
 
 _UNSUPPORTED = re.compile(
@@ -34,6 +38,15 @@ class Compiled:
         self._mode = mode
         self._made: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
         self._making = threading.Lock()
+        self._known: set[frozenset[tuple[str, tuple[int, ...]]]] = set()
+
+    def is_new(self, feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> bool:
+        """Return whether inputs of these shapes have not come yet: XLA compiles for each."""
+        return _shapes(feeds, arrays) not in self._known
+
+    def note(self, feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
+        """Take note that a run with inputs of these shapes has ended."""
+        self._known.add(_shapes(feeds, arrays))
 
     def fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the names of the tensors to fetch for these.
@@ -84,6 +97,10 @@ class Compiled:
             compiled = tf.function(body, jit_compile=True, autograph=False)
             results = compiled(*(graph.get_tensor_by_name(name) for name in outside))
             return tuple(tf.identity(result).name for result in results)
+
+
+def _shapes(feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> frozenset[tuple[str, tuple[int, ...]]]:
+    return frozenset((feed, array.shape) for feed, array in zip(feeds, arrays, strict=True))
 
 
 def not_compiled(model: str, error: Exception) -> SourceError:

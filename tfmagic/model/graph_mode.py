@@ -393,6 +393,8 @@ class GraphMode:
             values = KernelSession().call(
                 self.graph, given, self.run_for(given, run), list(fed.values()), patience=patience, metadata=metadata
             )
+            if self.compiled is not None:
+                self.compiled.note(given, fed.values())
         # A copy: a result is the caller's to change, and so is what was fed.
         echoed = {tensor: fed[tensor].copy() for tensor in tensors if tensor in fed}
         known = {**echoed, **dict(zip(run, values, strict=True))}

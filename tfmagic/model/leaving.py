@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.model.lingering import lingering
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.still_held import still_held
+from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.custom_gradients import leave_to_graphs
 from tfmagic.runtime.interrupts import let_in
 from tfmagic.runtime.malloc import rss_bytes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sized
 
     from tfmagic.model.holders import HolderRecord
-    from tfmagic.model.life import Life
+    from tfmagic.model.model import Model
     from tfmagic.model.record import ModelRecord
 
 # For a run that was told to end: between two of its operations it does so at once.
@@ -34,6 +35,8 @@ class DropRecord(TypedDict):
     ----------
     models
         As they were.
+    unsaved
+        Those of them that had learnt something since they were last saved, or added.
     gave_back_bytes
         By how much the process's resident memory shrank, measured; others may have
         taken or given back some at the same time.
@@ -47,6 +50,7 @@ class DropRecord(TypedDict):
     """
 
     models: list[ModelRecord]
+    unsaved: list[str]
     gave_back_bytes: int
     rss_bytes: int
     running: list[str]
@@ -62,7 +66,9 @@ class Leaving:
         Those that will be dropped, while they still stand.
     """
 
-    def __init__(self, models: Iterable[Life]) -> None:
+    def __init__(self, models: Iterable[Model]) -> None:
+        models = list(models)
+        self._unsaved = [model.name for model in models if is_unsaved(model)]
         # What was free before is none of theirs.
         memory_policy().give_back()
         self._before_bytes = rss_bytes()
@@ -98,6 +104,7 @@ class Leaving:
             still_held().watch(self._watched)
         return {
             "models": models,
+            "unsaved": [name for name in self._unsaved if name in dropped],
             "gave_back_bytes": self._before_bytes - after,
             "rss_bytes": after,
             "running": running,

@@ -89,6 +89,7 @@ class Life:
         self.grew_bytes: int | None = None
         self.turn = turn or Turn(name)
         self.used_at_s = time.monotonic()
+        self.is_warmed = False
         self._mode: GraphMode | EagerMode | None = None
         self._coming: Weights | None = None
         self._building = threading.RLock()

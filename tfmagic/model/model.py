@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from tfmagic.model.parking import WakeRecord
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.timing import Timing
 
@@ -160,6 +161,28 @@ class Model(Parking):
         return waited_for(self, lambda: self.answer(request, patience=patience, trace=trace), patience)
 
     # -- what stays of it ----------------------------------------------------------
+
+    @held_back
+    def wake(self) -> WakeRecord:
+        """Give the model its memory back, so that the next run need not; one that was warmed is warmed again.
+
+        Raises
+        ------
+        ParkError
+            When what was parked is not what was written.
+        SourceError
+            When the source has changed since.
+        MemoryBudgetError
+            When it does not fit into the budget.
+        """
+        __tracebackhide__ = True
+        record = super().wake()
+        if record["outcome"] == "woken" and self.is_warmed:
+            from tfmagic.model.trial import settle
+
+            settle(self)
+            record["warmed"] = True
+        return record
 
     @held_back
     def save(self, path: str | Path, *, replace: bool = False) -> Path:

@@ -63,12 +63,23 @@ class ParkRecord(TypedDict):
 
 
 class WakeRecord(TypedDict):
-    """What came of waking a model."""
+    """What came of waking a model.
+
+    Attributes
+    ----------
+    outcome
+        ``woken``, or ``already``.
+    took_s
+        How long it took until it could be run, warming not included.
+    warmed
+        Whether it was warmed again, as it had been before it was parked.
+    """
 
     name: str
     outcome: str
     weights_bytes: int | None
     took_s: float
+    warmed: bool
 
 
 class Parking(Tenancy):
@@ -172,6 +183,8 @@ class Parking(Tenancy):
                 raise self._runs()
             record["written_bytes"] = written
             record["notes"] = _what_stays(mode, weights)
+        if self.is_warmed:
+            record["notes"].append(f"it was warmed: %tf_model wake {self.name} warms it again, a run alone does not")
         events().note("parked", self.name)
         return record
 
@@ -278,6 +291,7 @@ class Parking(Tenancy):
                 "outcome": "woken" if was == "parked" else "already",
                 "weights_bytes": mode.weights().variables_bytes,
                 "took_s": time.perf_counter() - began,
+                "warmed": False,
             }
 
     @held_back

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.malloc import rss_bytes
@@ -14,22 +14,7 @@ if TYPE_CHECKING:
     from tfmagic.model.registry import Models
 
 
-class ResetRecord(TypedDict):
-    """What came of a reset.
-
-    Attributes
-    ----------
-    unsaved
-        The models that had learnt something since they were last saved, or added.
-    dropped
-        What came of dropping all models.
-    """
-
-    unsaved: list[str]
-    dropped: DropRecord
-
-
-def reset(models: Models) -> ResetRecord:
+def reset(models: Models) -> DropRecord:
     """Drop every model and close the session.
 
     Parameters
@@ -37,10 +22,10 @@ def reset(models: Models) -> ResetRecord:
     models
         The registry.
     """
+    # With the session what they have learnt goes already, before any of them is dropped, and their memory with it.
     unsaved = [name for name, model in models.items() if is_unsaved(model)]
-    # With the session the models' memory goes already, before any of them is dropped.
     memory_policy().give_back()
     before_bytes = rss_bytes()
     KernelSession().close()
     dropped = models.drop(all=True)
-    return {"unsaved": unsaved, "dropped": {**dropped, "gave_back_bytes": before_bytes - dropped["rss_bytes"]}}
+    return {**dropped, "unsaved": unsaved, "gave_back_bytes": before_bytes - dropped["rss_bytes"]}

@@ -78,7 +78,7 @@ def compiled(model: Model) -> None:
     zeros = zeros_for(model, "add it without --compile")
     began = time.perf_counter()
     try:
-        model.run_stoppable(zeros)
+        _run_once(model, zeros)
     except (tf.errors.OpError, ValueError) as error:
         raise not_compiled(model.name, error) from error
     took_s = time.perf_counter() - began
@@ -92,7 +92,7 @@ def warmed(model: Model) -> None:
     """Run a model on zeros, so that its calls are quick from the first one on.
 
     Once where a run changes something; else as often as it takes to find out which
-    way is the quickest.
+    way is the quickest. None of these runs counts as a call.
 
     Raises
     ------
@@ -100,8 +100,13 @@ def warmed(model: Model) -> None:
         When the dtype or shape of an input is not known.
     """
     zeros = zeros_for(model, "add it without --warm")
-    model.run_stoppable(zeros)
+    _run_once(model, zeros)
     settle(model)
+
+
+def _run_once(model: Model, zeros: dict[str, Any]) -> None:
+    patience = patience_of(None)
+    waited_for(model, lambda: model.answer(model.asked(zeros, {}), patience=patience, counted=False), patience)
 
 
 def settle(model: Model) -> None:
@@ -122,6 +127,7 @@ def settle(model: Model) -> None:
     asked = [model.asked(given, {}) for given in (zeros, *_many(model))]
     batches = [request.feeds() for request in asked]
     waited_for(model, lambda: mode.settle(batches, asked[0].fetches), patience_of(None))
+    model.is_warmed = True
 
 
 def _many(model: Model) -> list[dict[str, Any]]:

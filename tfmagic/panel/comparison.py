@@ -60,8 +60,11 @@ class ComparisonTable(View):
         notes = [note for record in records for note in _nan_notes(record, first)]
         new = [record["model"] for record in records if record["first_call"]]
         if new:
-            verb = "had their first call, which prepares" if len(new) > 1 else "had its first call, which prepares"
-            notes.append(f"{' and '.join(new)} {verb} the later ones: run it again for the usual latency")
+            their = "their" if len(new) > 1 else "its"
+            notes.append(
+                f"{' and '.join(new)} had {their} first call of this kind, which prepares the later ones: "
+                "run it again for the usual latency"
+            )
         notes += [
             f"not compared, as not all have it: {', '.join(record['others'])} of {record['model']}"
             for record in records

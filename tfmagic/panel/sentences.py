@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from tfmagic.model.leaving import DropRecord
     from tfmagic.model.parking import ParkRecord, WakeRecord
     from tfmagic.model.record import FormerRecord, ModelRecord, SavedRecord, StopRecord
-    from tfmagic.model.resetting import ResetRecord
 
 
 def stopped_text(record: StopRecord) -> str:
@@ -39,7 +38,7 @@ def synced_text(variables: int) -> str:
     return counted(variables, "variable")
 
 
-def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None) -> str:
+def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool = False) -> str:
     """Return the lines that say what came of adding a model.
 
     Parameters
@@ -50,9 +49,11 @@ def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = 
         ``added``, ``kept``, ``renewed`` or ``replaced``.
     former
         What became of the weights that a cell's model had before.
+    warmed
+        Whether it was to be warmed, be it new or not.
     """
     if outcome == "kept":
-        return f"{record['name']}: unchanged, kept"
+        return f"{record['name']}: unchanged, kept{', and warmed' if warmed else ''}"
     copied = "a copy of the " if record["copied"] else ""
     head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
     if record["kind"] == "cell":
@@ -107,17 +108,17 @@ def woken_text(record: WakeRecord) -> str:
     if record["outcome"] == "already":
         return f"{record['name']}: was awake already"
     size, took = bytes_text(record["weights_bytes"]), seconds_text(record["took_s"])
-    return f"{record['name']}: awake, {size} of variables in {took}"
+    warmed = "; warmed again" if record["warmed"] else ""
+    return f"{record['name']}: awake, {size} of variables in {took}{warmed}"
 
 
-def reset_text(record: ResetRecord) -> str:
-    """Return the lines that say what a reset did, the training that went with it first."""
-    lines = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
-    return "\n".join([*lines, dropped_text(record["dropped"]), "the session is closed; the next run opens it again"])
+def reset_text(record: DropRecord) -> str:
+    """Return the lines that say what a reset did."""
+    return f"{dropped_text(record)}\nthe session is closed; the next run opens it again"
 
 
 def dropped_text(record: DropRecord) -> str:
-    """Return the lines that say what a drop gave back, and who holds on."""
+    """Return the lines that say what a drop gave back, and who holds on; the training that went with it first."""
     if not record["models"]:
         return "there was no model to drop"
     names = ", ".join(model["name"] for model in record["models"])
@@ -127,6 +128,7 @@ def dropped_text(record: DropRecord) -> str:
     if record["running"]:
         # What was measured is not what the drop comes to.
         lines = [f"dropped: {names} (not all memory is back yet, the process has {now} now)"]
+    lines[:0] = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
     lines.extend(
         f"  {name}: its run was told to end and goes on; its memory comes back when that has ended"
         for name in record["running"]
