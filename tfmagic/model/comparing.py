@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.errors import InputError
 from tfmagic.model.batches import Batches, Parts
 from tfmagic.model.comparison import Comparison
-from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inputs import MISSING
 from tfmagic.model.limits import whole_number
 from tfmagic.model.matching import asked_of_all, check_names, paired_after, paired_before
@@ -169,7 +168,7 @@ class _Run:
 
 def _is_compiled_now(request: Request, feeds: Sequence[tuple[TensorSpec, np.ndarray]]) -> bool:
     """Return whether the call is the first of a compiled model with inputs of these shapes."""
-    compiled = request.mode.compiled if isinstance(request.mode, GraphMode) else None
+    compiled = request.mode.compiled
     return compiled is not None and compiled.is_new([str(spec.tensor) for spec, _ in feeds], [one for _, one in feeds])
 
 
