@@ -27,7 +27,7 @@ demo: panel ## run the example notebooks top to bottom, showing each cell and it
 	@$(RUN) examples/run.py
 
 lab: panel ## open the example notebooks in JupyterLab
-	@$(RUN) -m jupyterlab --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+	@$(RUN) scripts/lab.py --notebook-dir=examples --LabApp.default_url=/lab/tree/juggling.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
 
 test: ## check style and types, and run all the tests
 	@$(MAKE) --no-print-directory --jobs 2 panel chromium
