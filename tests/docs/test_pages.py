@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -27,6 +28,26 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
 EXECUTED = [page for page in PAGES if "file_format: mystnb" in (DOCS / page).read_text()]
+# What `make docs` calls, and for each page which files its cells have left in its folder, which is gone then.
+BUILD = """
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+from myst_nb.core.execute import direct
+from sphinx.cmd.build import main
+
+run, noted = direct.single_nb_execution, Path(sys.argv.pop(1))
+
+def run_and_note(notebook, cwd, **options):
+    result = run(notebook, cwd=cwd, **options)
+    files = [str(path.relative_to(cwd)) for path in Path(cwd).rglob("*") if path.is_file()]
+    (noted / uuid4().hex).write_text("\\n".join(files))
+    return result
+
+direct.single_nb_execution = run_and_note
+sys.exit(main(sys.argv[1:]))
+"""
 # Outputs come from running the cells, and code that is shown was run: a page has blocks of these kinds alone.
 KINDS = {"{code-cell}", "{toctree}", "{eval-rst}", "bash"}
 
@@ -54,9 +75,11 @@ class Anchors(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the pages as ``make docs`` does, and return where they are."""
     folder = tmp_path_factory.mktemp("docs") / "site"
-    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "--jobs", "2"]
+    written = folder.parent / "written"
+    written.mkdir()
+    options = ["--quiet", "--fail-on-warning", "--keep-going", "--jobs", "2"]
     done = subprocess.run(  # noqa: S603 - fixed words
-        [*command, str(DOCS), str(folder)],
+        [sys.executable, "-c", BUILD, str(written), *options, str(DOCS), str(folder)],
         env=kernels.environment(tmp_path_factory.mktemp("kernels")),
         capture_output=True,
         text=True,
@@ -88,6 +111,23 @@ def test_every_cell_of_a_page_was_run_and_fails_only_where_it_is_said_to(site: P
     for cell in run:
         assert cell.execution_count, cell.source
         assert failed(cell) == ("raises-exception" in cell.metadata.get("tags", ())), cell.source
+
+
+def test_what_pages_write_changes_no_clone_whose_examples_they_are_typed_in(site: Path) -> None:
+    git = shutil.which("git")
+    if git is None or not (CHECKOUT / ".git").exists():
+        pytest.skip("this is no clone")
+    notes = list((site.parent / "written").iterdir())
+    assert len(notes) == len(EXECUTED)
+    written = {f"examples/{name}" for note in notes for name in note.read_text().splitlines()}
+    kept = subprocess.check_output([git, "ls-files", "examples"], cwd=CHECKOUT, text=True)  # noqa: S603 - fixed words
+    new = sorted(written - set(kept.splitlines()))
+    assert "examples/served/saved_model.pb" in new
+    asked = "\n".join(new)
+    ignored = subprocess.run(  # noqa: S603 - fixed words
+        [git, "check-ignore", "--stdin"], input=asked, cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert [name for name in new if name not in ignored.stdout.splitlines()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
