@@ -35,6 +35,8 @@ nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_show_tb = True
 nb_execution_timeout = 300
+# A stream that came in pieces is one text.
+nb_merge_streams = True
 os.environ["TFMAGIC_EXAMPLE_MODELS"] = str(DOCS.parent / "examples" / "models")
 # Its own configuration of IPython, and not the person's; ipykernel warns that its channels are not encrypted, and they
 # do not leave this machine.

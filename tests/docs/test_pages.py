@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from browser.panel_page import browser, chromium_path
 from forking import kernels
 
 import tfmagic
@@ -50,6 +51,16 @@ sys.exit(main(sys.argv[1:]))
 """
 # Outputs come from running the cells, and code that is shown was run: a page has blocks of these kinds alone.
 KINDS = {"{code-cell}", "{toctree}", "{eval-rst}", "bash"}
+
+# What has a scroll box that ends above its content's end, and what the next one lies upon.
+CUT = """() => [...document.querySelectorAll('.cell_output, .cell_output *')]
+  .filter(one => one.clientHeight && getComputedStyle(one).overflowY != 'visible'
+    && one.scrollHeight > one.clientHeight + 1)
+  .map(one => one.textContent.trim().slice(0, 80))"""
+COVERED = """() => [...document.querySelectorAll('.cell_output > .output')]
+  .filter(one => one.nextElementSibling
+    && one.nextElementSibling.getBoundingClientRect().top < one.getBoundingClientRect().bottom - 1)
+  .map(one => one.textContent.trim().slice(0, 80))"""
 
 
 class Anchors(HTMLParser):
@@ -128,6 +139,18 @@ def test_what_pages_write_changes_no_clone_whose_examples_they_are_typed_in(site
         [git, "check-ignore", "--stdin"], input=asked, cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
     assert [name for name in new if name not in ignored.stdout.splitlines()] == []
+
+
+def test_what_a_cell_says_is_shown_whole(site: Path) -> None:
+    if chromium_path() is None:
+        pytest.skip("there is no Chromium here: apt-get install chromium, or name one in TFMAGIC_CHROMIUM")
+    with browser() as chromium:
+        page = chromium.new_page(viewport={"width": 1280, "height": 900})
+        for name in EXECUTED:
+            page.goto((site / name).with_suffix(".html").as_uri())
+            assert page.locator(".cell_output").count() > 0
+            assert page.evaluate(CUT) == [], name
+            assert page.evaluate(COVERED) == [], name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
