@@ -115,6 +115,17 @@ def failed(cell: Any) -> bool:
     )
 
 
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_a_page_has_nothing_installed_that_is_not_there_to_install(page: Path) -> None:
+    # Until there is a release, from a clone alone.
+    assert re.findall(r"pip install (?:-\S+ )*['\"]?tfmagic\b.*", (DOCS / page).read_text()) == []
+
+
+def test_the_first_page_says_what_it_is_before_its_links() -> None:
+    before, _, _ = (DOCS / "index.md").read_text().partition("```{toctree}")
+    assert "TensorFlow models in one Jupyter kernel" in before
+
+
 @pytest.mark.parametrize("page", EXECUTED, ids=str)
 def test_every_cell_of_a_page_was_run_and_fails_only_where_it_is_said_to(site: Path, page: Path) -> None:
     run = cells(site, page)
