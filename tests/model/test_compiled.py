@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from making import save_v2
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
@@ -95,3 +96,29 @@ def test_a_saved_compiled_model_has_nothing_of_it(tmp_path: Path) -> None:
     again = models.add("again", tmp_path / "net.pb")
     np.testing.assert_allclose(again(X), model(X), rtol=1e-5)
     assert not any(op.name.startswith("tfmagic_compiled") for op in again.graph.get_operations())
+
+
+def looping(x: Any, w: Any) -> Any:
+    return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, tf.tanh(y @ w)), [0, x])[1]
+
+
+def branching(x: Any, w: Any) -> Any:
+    return tf.cond(tf.reduce_sum(x) > 0, lambda: x @ w, lambda: x - 1)
+
+
+@pytest.mark.parametrize("build", [looping, branching])
+def test_loops_and_branches_are_compiled(build: Any, tmp_path: Path) -> None:
+    w = tf.Variable(np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4))
+    spec = tf.TensorSpec([None, 4], tf.float32, name="x")
+    folder = save_v2(tmp_path / "net", lambda x: {"y": build(x, w)}, spec, w=w)
+    plain, model = models.add("plain", folder), models.add("net", folder, compile=True)
+    for x in (X, -X, np.resize(X, (1, 4))):
+        np.testing.assert_allclose(model(x), plain(x), rtol=1e-5)
+
+
+def test_a_recurrent_network_is_compiled() -> None:
+    net = keras.Sequential([keras.Input([5, 4]), keras.layers.LSTM(3)])
+    x = np.stack([X, X, X, X, X], axis=1)
+    model = models.add("net", net, copy=True, compile=True)
+    np.testing.assert_allclose(model(x), net(x).numpy(), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(models.add("plain", net, copy=True)(x), net(x).numpy(), rtol=1e-4, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from making import save_v2
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
@@ -337,14 +339,16 @@ def test_what_writes_is_not_run_again_by_warming_it_again() -> None:
     assert float(model(np.float32(0))) == 1
 
 
-def test_warming_runs_what_writes_but_once() -> None:
+def test_warming_does_not_run_what_writes() -> None:
     graph = tf.Graph()
     with graph.as_default():
         x = v1.placeholder(tf.float32, [], "x")
         count = v1.get_variable("count", initializer=0.0)
         tf.identity(v1.assign_add(count, x + 1), name="y")
     model = models.add("net", graph, outputs="y", warm=True)
-    assert float(model(np.float32(0))) == 2
+    assert "read, and not run ahead of its first call, for a run changes what comes next" in model.notes
+    assert not model.is_warmed
+    assert float(model(np.float32(0))) == 1
 
 
 @pytest.mark.parametrize("executor", [POOL, CALLER])
@@ -371,3 +375,77 @@ def test_loops_and_branches_are_folded_with_the_same_answers() -> None:
     model = models.add("net", net, copy=True)
     x = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
     np.testing.assert_allclose(called(model, x), net(x).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_nan_gets_the_same_answer_from_the_first_call_to_the_hundredth() -> None:
+    for warm in (False, True):
+        model = models.add("net", dense(), outputs="y", warm=warm, replace=True)
+        odd = X.copy()
+        odd[0, 2] = np.nan
+        first = session.run(tensor(model, "y"), {tensor(model, "x"): odd})
+        for _ in range(ENOUGH):
+            model(X)
+        assert way(model) == FOLDED
+        np.testing.assert_array_equal(model(odd), first)
+
+
+def test_zeros_do_not_hide_that_other_bits_would_come(tmp_path: Path) -> None:
+    normalised().export(tmp_path / "net", verbose=False)
+    model = models.add("net", tmp_path / "net")
+    called(model, np.zeros((1, 12, 12, 3), np.float32))
+    assert way(model) != FOLDED
+
+
+def test_a_model_with_a_variable_of_no_fixed_shape_is_called_as_it_is(tmp_path: Path) -> None:
+    b = tf.Variable(np.ones(3, np.float32), shape=tf.TensorShape([None]))
+    w = tf.Variable(np.ones((4, 3), np.float32))
+    spec = tf.TensorSpec([None, 4], tf.float32, name="x")
+    save_v2(tmp_path / "net", lambda x: {"y": x @ w + b}, spec, w=w, b=b)
+    np.testing.assert_allclose(called(models.add("net", tmp_path / "net")), X @ np.ones((4, 3)) + 1, rtol=1e-5)
+    warm = models.add("warm", tmp_path / "net", warm=True)
+    np.testing.assert_allclose(called(warm), X @ np.ones((4, 3)) + 1, rtol=1e-5)
+
+
+def test_what_is_folded_in_part_is_in_the_graph_once(tmp_path: Path) -> None:
+    keras.Sequential([keras.Input([64]), keras.layers.Dense(1100), keras.layers.Dense(1000)]).export(
+        tmp_path / "net", verbose=False
+    )
+    model = models.add("net", tmp_path / "net", warm=True)
+    assert model.record()["folded_bytes"] > 0
+    before = len(model.graph.get_operations())
+    for _ in range(2):
+        model.park()
+        model.wake()
+        assert len(model.graph.get_operations()) == before
+    weights = [one for one in model.variables if (one["size_bytes"] or 0) < 10_000]
+    model.mode_now().assign(
+        [(one["name"], np.ones([n or 0 for n in one["shape"] or ()], np.float32)) for one in weights]
+    )
+    expected = model(np.ones((2, 64), np.float32))
+    model.park()
+    model.wake()
+    np.testing.assert_array_equal(model(np.ones((2, 64), np.float32)), expected)
+
+
+def test_an_interrupt_leaves_a_call_that_is_being_tried_free() -> None:
+    model = added(dense())
+    model(X)
+    (call,) = model.mode_now().prepared
+
+    class Interrupted:
+        """Ctrl-C comes as soon as the lock is taken."""
+
+        def __init__(self, lock: Any) -> None:
+            self.lock = lock
+            self.release = lock.release
+
+        def acquire(self, *, blocking: bool) -> bool:
+            taken: bool = self.lock.acquire(blocking=blocking)
+            signal.raise_signal(signal.SIGINT)
+            return taken
+
+    lock = call._trying
+    call._trying = Interrupted(lock)  # type: ignore[assignment]  # all that is used of one
+    with pytest.raises(KeyboardInterrupt):
+        model(X)
+    assert not lock.locked()

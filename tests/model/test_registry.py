@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import frozen_linear, save_linear_v1, scale_graph
+from making import frozen_linear, save_linear_v1, save_v2, scale_graph
 
 from tfmagic import models, session
 from tfmagic.errors import (
@@ -279,3 +279,16 @@ def test_an_error_of_a_call_is_kept_on_the_model(tmp_path: Path) -> None:
         model(np.zeros((1, 3), np.float32))
     np.testing.assert_array_equal(model(X), 2 * X + 1)
     assert models.records()[0]["calls"] == 1
+
+
+def test_what_cannot_be_run_on_zeros_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    spec = tf.TensorSpec([None], tf.int32, name="x")
+    folder = save_v2(tmp_path / "net", lambda x: {"y": 2 // x}, spec)
+    said = r"net cannot be run on zeros \(InvalidArgumentError: Integer division by zero\): add it without --warm"
+    with pytest.raises(SourceError, match=said):
+        models.add("net", folder, warm=True)
+    assert "net" not in models
+    model = models.add("net", folder)
+    with pytest.raises(SourceError, match=said):
+        models.add("net", folder, warm=True)
+    np.testing.assert_array_equal(model(np.array([2], np.int32)), [1])

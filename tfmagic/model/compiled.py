@@ -24,6 +24,9 @@ _UNSUPPORTED = re.compile(
     r"unsupported operations.*?: (?P<op>\w+) \(|No registered '(?P<kernel>\w+)' OpKernel", re.DOTALL
 )
 
+# Whether a loop or a branch is taken apart into operations that pass tensors on, or do not.
+_IS_LOWERED = "_lower_using_switch_merge"
+
 
 class Compiled:
     """Finds the compiled tensors that stand for others; each set of feeds and fetches is compiled by itself.
@@ -77,6 +80,7 @@ class Compiled:
                 "XLA does not know: add it without --compile"
             )
             raise SourceError(msg)
+        _keep_control_flow(definition)
         outside = [*(name for name in feeds if name.split(":")[0] in kept), *(f"{name}:0" for name in variables)]
         gone = {name.split(":")[0] for name in outside}
         for index in range(len(definition.node) - 1, -1, -1):
@@ -97,6 +101,29 @@ class Compiled:
             compiled = tf.function(body, jit_compile=True, autograph=False)
             results = compiled(*(graph.get_tensor_by_name(name) for name in outside))
             return tuple(tf.identity(result).name for result in results)
+
+
+def _keep_control_flow(definition: Any) -> None:
+    """Have loops and branches stay operations with bodies: of what TensorFlow else makes of them XLA knows nothing."""
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    lowered = [node for nodes in bodies for node in nodes if _IS_LOWERED in node.attr]
+    if not lowered:
+        return
+    for node in lowered:
+        del node.attr[_IS_LOWERED]
+    # Under their own names the graph has them as they were.
+    names = {one.signature.name: f"{one.signature.name}_compiled" for one in definition.library.function}
+    for function in definition.library.function:
+        function.signature.name = names[function.signature.name]
+    for gradient in definition.library.gradient:
+        gradient.function_name = names.get(gradient.function_name, gradient.function_name)
+        gradient.gradient_func = names.get(gradient.gradient_func, gradient.gradient_func)
+    for node in (node for nodes in bodies for node in nodes):
+        node.op = names.get(node.op, node.op)
+        for value in node.attr.values():
+            for one in (value.func, *value.list.func) if value.WhichOneof("value") in {"func", "list"} else ():
+                if one.name in names:
+                    one.name = names[one.name]
 
 
 def _shapes(feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> frozenset[tuple[str, tuple[int, ...]]]:

@@ -23,10 +23,12 @@ from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.prepared import CALLER, FOLDED, LITE, UNFUSED
 from tfmagic.runtime.private import native_callable, registered_operation
 from tfmagic.runtime.session import KernelSession
-from tfmagic.runtime.values import OURS, values_of
+from tfmagic.runtime.values import OURS, numbered, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    import numpy as np
 
     from tfmagic.model.graph_mode import GraphMode
     from tfmagic.runtime.hosted import OpenGraph
@@ -82,6 +84,7 @@ class Folding:
 
     def __init__(self, mode: GraphMode) -> None:
         self._mode = mode
+        self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
 
     @property
     def is_light(self) -> bool:
@@ -110,13 +113,14 @@ class Folding:
         definition = self._foldable(feeds, fetches, ahead=ahead)
         if definition is None:
             return {}
-        sizes = self._sizes(variable_nodes(definition))
+        names = list(variable_nodes(definition))
+        sizes = self._sizes(names)
         left = MOST_BYTES - self._mode.folded_bytes
-        is_whole = sum(sizes.values()) <= left
-        if not ahead and not (sizes and is_whole):
+        is_whole = len(sizes) == len(names) and sum(sizes.values()) <= left
+        if (names and not sizes) or not (ahead or (names and is_whole)):
             return {}
         call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor, ahead)
-        if not sizes:
+        if not names:
             return self._lite(call)
         try:
             return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, left))}
@@ -178,18 +182,28 @@ class Folding:
         return Whole(native, call.prepared(native, call.fetches), sum(sizes.values()))
 
     def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
+        values = list(values_of(self._mode.graph).read(call.opened.native, sizes))
+        numbers, key = numbered(values), (call.feeds, call.fetches)
+        # What an earlier opening left in the graph is there for good, and serves again.
+        if key not in self._parts or self._parts[key][0] != numbers:
+            self._parts[key] = numbers, self._copied(call, values)
+        return Part(call.prepared(call.opened.native, self._parts[key][1]), sum(sizes.values()))
+
+    def _copied(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:
+        """Return the fetches of a copy in which these variables are constants."""
         graph, scope, definition = self._mode.graph, f"{OURS}folded_{next(_numbers)}", call.definition
-        constants = Constants(self._mode.room.label, definition, only=sizes, suffix=scope)
+        folded = {name for name, _ in values}
+        constants = Constants(self._mode.room.label, definition, only=folded, suffix=scope)
         constants.make_room()
-        constants.put(values_of(graph).read(call.opened.native, sizes))
-        outside = {*(name.split(":")[0] for name in call.feeds), *(set(variable_nodes(definition)) - sizes.keys())}
+        constants.put(values)
+        outside = {*(name.split(":")[0] for name in call.feeds), *(set(variable_nodes(definition)) - folded)}
         for index in range(len(definition.node) - 1, -1, -1):
             if definition.node[index].name in outside:
                 del definition.node[index]
         places = {f"{name}:0": graph.get_tensor_by_name(f"{name}:0") for name in outside}
         with graph.as_default(), graph.control_dependencies(None), graph.name_scope(None):
             found = tf.import_graph_def(definition, places, list(call.fetches), name=scope)
-        return Part(call.prepared(call.opened.native, [tensor.name for tensor in found]), sum(sizes.values()))
+        return [tensor.name for tensor in found]
 
 
 @dataclass

@@ -176,7 +176,7 @@ def _interpreter(content: bytes) -> Any:
     # A thread of its own for each further core, for every network anew, would be many.
     made = tf.lite.Interpreter(model_content=content, num_threads=1)
     # At the first one in a process.
-    with unsaid(b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"):
+    with unsaid(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\."):
         made.allocate_tensors()
     return made
 
@@ -185,7 +185,9 @@ def _converted(definition: Any, feeds: Sequence[str], fetches: Sequence[str]) ->
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
     inputs, outputs = ([graph.get_tensor_by_name(name) for name in names] for names in (feeds, fetches))
-    return bytes(tf.compat.v1.lite.TFLiteConverter(definition, inputs, outputs).convert())
+    # It warns of what its own Python half has set.
+    with unsaid(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*"):
+        return bytes(tf.compat.v1.lite.TFLiteConverter(definition, inputs, outputs).convert())
 
 
 def _examples(shapes: Sequence[Sequence[int | None]]) -> Iterable[tuple[list[np.ndarray], bool]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tfmagic.errors import ModelStateError, SourceError, TfMagicError
 from tfmagic.model.calls import first_line
 from tfmagic.model.compiled import not_compiled
 from tfmagic.model.eager_mode import EagerMode
+from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.placement import Placement, unknown
 from tfmagic.model.trace import Trace
 from tfmagic.model.waiting import patience_of, waited_for
@@ -24,6 +26,8 @@ from tfmagic.runtime.profile import profiled
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tfmagic.model.model import Model
     from tfmagic.model.placement import PlacementRecord
     from tfmagic.model.signature import Signature
@@ -58,7 +62,8 @@ def zeros_for(model: Model, advice: str, rows: int = 1) -> dict[str, Any]:
             msg = f"{model.name} cannot be run on zeros: the shape of its input {spec.name!r} is not known; {advice}"
             raise SourceError(msg)
         shape = tuple((1 if axis else rows) if size is None else size for axis, size in enumerate(spec.shape))
-        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, spec.dtype)
+        dtype = tf.as_dtype(spec.dtype).as_numpy_dtype
+        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, dtype)
     return zeros
 
 
@@ -70,9 +75,7 @@ def compiled(model: Model) -> None:
     SourceError
         When XLA cannot take it, or the dtype or shape of an input is not known.
     """
-    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    graph = model.mode_now().graph
-    if may_write(graph, outputs) or felt_afterwards(graph, outputs):
+    if _changes_something(model):
         model.notes = (*model.notes, "it is compiled at its first call, for a run changes what comes of the next one")
         return
     zeros = zeros_for(model, "add it without --compile")
@@ -91,17 +94,33 @@ def compiled(model: Model) -> None:
 def warmed(model: Model) -> None:
     """Run a model on zeros, so that its calls are quick from the first one on.
 
-    Once where a run changes something; else as often as it takes to find out which
-    way is the quickest. None of these runs counts as a call.
+    As often as it takes to find out which way is the quickest; not at all where a run
+    changes something. None of these runs counts as a call.
 
     Raises
     ------
     SourceError
-        When the dtype or shape of an input is not known.
+        When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
+    if _changes_something(model):
+        mode = model.mode_now()
+        if isinstance(mode, GraphMode):
+            workers().call(mode.open)
+        model.notes = (*model.notes, "read, and not run ahead of its first call, for a run changes what comes next")
+        return
     zeros = zeros_for(model, "add it without --warm")
-    _run_once(model, zeros)
+    with _takes_zeros(model):
+        _run_once(model, zeros)
     settle(model)
+
+
+@contextmanager
+def _takes_zeros(model: Model) -> Iterator[None]:
+    try:
+        yield
+    except (tf.errors.OpError, ValueError, TypeError) as error:
+        msg = f"{model.name} cannot be run on zeros ({first_line(error)}): add it without --warm"
+        raise SourceError(msg) from error
 
 
 def _run_once(model: Model, zeros: dict[str, Any]) -> None:
@@ -117,17 +136,24 @@ def settle(model: Model) -> None:
     Raises
     ------
     SourceError
-        When the dtype or shape of an input is not known.
+        When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
     mode = model.mode_now()
-    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    if isinstance(mode, EagerMode) or may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
+    if isinstance(mode, EagerMode) or _changes_something(model):
         return
     zeros = zeros_for(model, "add it without --warm")
     asked = [model.asked(given, {}) for given in (zeros, *_many(model))]
     batches = [request.feeds() for request in asked]
-    waited_for(model, lambda: mode.settle(batches, asked[0].fetches), patience_of(None))
+    with _takes_zeros(model):
+        waited_for(model, lambda: mode.settle(batches, asked[0].fetches), patience_of(None))
     model.is_warmed = True
+
+
+def _changes_something(model: Model) -> bool:
+    """Return whether a run of a graph changes what comes of the next one."""
+    graph = model.mode_now().graph
+    outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
+    return graph is not None and bool(may_write(graph, outputs) or felt_afterwards(graph, outputs))
 
 
 def _many(model: Model) -> list[dict[str, Any]]:

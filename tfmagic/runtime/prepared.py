@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.runtime.likeness import alike, where_finite
 from tfmagic.runtime.private import native_callable
+from tfmagic.runtime.shared_results import shared_results
 from tfmagic.runtime.trial import Trial, Way
 
 if TYPE_CHECKING:
@@ -120,14 +123,19 @@ class PreparedCall:
         self._trials: dict[int, Trial] = {}
         self._trying = threading.Lock()
         self._usual = self._prepare(opened.executor or POOL)
+        self._shared = shared_results(opened.native.graph, feeds, fetches)
 
     def __call__(self, values: Sequence[np.ndarray]) -> list[Any]:
-        """Run it with these arrays, in the order of `feeds`."""
+        """Run it with these arrays, in the order of `feeds`; what comes of it is the caller's to change."""
         if self._folded and self._age != self._opened.history.age:
             self._look_again()
         size = _size_of(values)
         known = self._known.get(size)
-        return self._tried(size, values) if known is None else known(*values)
+        results = self._tried(size, values) if known is None else known(*values)
+        for index in self._shared:
+            if isinstance(results[index], np.ndarray):
+                results[index] = results[index].copy()
+        return results
 
     @property
     def chosen(self) -> Chosen | None:
@@ -197,16 +205,17 @@ class PreparedCall:
         self._ways[executor] = Way(executor, call)
         return call
 
+    @held_back
     def _tried(self, size: int, values: Sequence[np.ndarray], *, ahead: bool = False) -> list[Any]:
         """Make one of the calls from which it is told how calls of this size are to be made."""
         if not self._trying.acquire(blocking=False):
             # Another thread's call is being timed.
-            return self._usual(*values)
+            return let_in(lambda: self._usual(*values))
         try:
             trial = self._trials.setdefault(size, Trial())
             # Those that have come since with calls of another size, too.
             trial.ways = list(self._ways.values())
-            results = trial.run(values)
+            results = let_in(lambda: trial.run(values))
             if trial.done and not self._has_another_way(trial, values, ahead=ahead):
                 self._known[size] = trial.quickest.call
                 if not ahead:
@@ -241,11 +250,13 @@ class PreparedCall:
         age = self._opened.history.age
         executor: Executor = self._opened.executor or ("caller" if self._is_short() else "pool")
         self._age = age
-        for name, folded in folding.fold(
-            self._opened, self.feeds, self.fetches, ahead=ahead, executor=executor
-        ).items():
-            if _alike(self._usual(*values), folded.call(*values), exactly=not ahead):
-                self._folded[name], self._ways[name] = folded, Way(name, folded.call)
+        found = let_in(lambda: folding.fold(self._opened, self.feeds, self.fetches, ahead=ahead, executor=executor))
+        for name, folded in found.items():
+            # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
+            for call in (folded.call, where_finite(folded.call, self._usual)):
+                if alike(self._usual, call, values, exactly=not ahead):
+                    self._folded[name], self._ways[name] = folded, Way(name, call)
+                    break
             else:
                 folded.close()
 
@@ -279,21 +290,3 @@ def _size_of(values: Sequence[np.ndarray]) -> int:
     for value in values:
         size += value.size
     return size.bit_length() >> _BITS_A_CLASS
-
-
-def _alike(expected: Sequence[Any], found: Sequence[Any], *, exactly: bool) -> bool:
-    """Return whether results are the same, to the last bit or as far as the order of sums goes."""
-    return all(
-        one.dtype == other.dtype
-        and one.shape == other.shape
-        and (_same(one, other) or (not exactly and _near(one, other)))
-        for one, other in zip(map(np.asarray, expected), map(np.asarray, found), strict=True)
-    )
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.all(one == other)) if one.dtype == object else one.tobytes() == other.tobytes()
-
-
-def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.dtype.kind in "fc" and bool(np.allclose(one, other, rtol=1e-3, atol=1e-5, equal_nan=True))

@@ -1,0 +1,91 @@
+"""Two ways to make a call are told apart by what they make of numbers that did not come yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tfmagic.runtime.likeness import alike, where_finite
+
+ZEROS = [np.zeros((2, 8), np.float32)]
+
+
+def double(x: Any) -> list[Any]:
+    return [2 * x]
+
+
+def test_the_same_is_alike() -> None:
+    assert alike(double, lambda x: [x + x], ZEROS, exactly=True)
+
+
+def test_zeros_hide_no_difference() -> None:
+    assert not alike(double, lambda x: [3 * x], ZEROS, exactly=False)
+
+
+def test_another_last_bit_counts_where_it_is_to() -> None:
+    def other(x: Any) -> list[Any]:
+        return [np.where(abs(x) < 1e9, np.nextafter(2 * x, np.float32(9)), 2 * x)]
+
+    assert not alike(double, other, ZEROS, exactly=True)
+    assert alike(double, other, ZEROS, exactly=False)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_tried(odd: float) -> None:
+    def other(x: Any) -> list[Any]:
+        return [np.where(np.isnan(x) if np.isnan(odd) else x == odd, 0, 2 * x).astype(np.float32)]
+
+    assert not alike(double, other, ZEROS, exactly=False)
+
+
+def test_what_differs_in_numbers_that_are_none_alone_is_alike_where_finite() -> None:
+    def swallowing(x: Any) -> list[Any]:
+        return [np.nan_to_num(x, posinf=0, neginf=0).sum(axis=1)]
+
+    def passing(x: Any) -> list[Any]:
+        return [x.sum(axis=1)]
+
+    with np.errstate(all="ignore"):
+        assert not alike(swallowing, passing, ZEROS, exactly=True)
+        assert alike(swallowing, where_finite(passing, swallowing), ZEROS, exactly=True)
+
+
+def test_inputs_count_where_the_result_does_not_show_them() -> None:
+    guarded = where_finite(lambda _: [np.zeros(1, np.float32)], lambda _: [np.ones(1, np.float32)])
+    assert guarded(np.ones(3, np.float32))[0] == 0
+    assert guarded(np.array([1, np.inf], np.float32))[0] == 1
+
+
+@pytest.mark.parametrize("value", [1e30, 1.0, np.nan])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_large_numbers_are_finite(value: float, dtype: type) -> None:
+    with np.errstate(over="ignore"):
+        result: Any = np.full((2, 3), value, dtype)
+    (found,) = where_finite(lambda: [result], lambda: ["other"])()
+    assert (found is result) == np.isfinite(result).all()
+
+
+def test_texts_and_whole_numbers_are_as_they_come() -> None:
+    results = [np.array([b"a"], object), np.array([1]), b"text"]
+    assert where_finite(lambda: results, list)() is results
+
+
+def test_what_the_usual_way_refuses_is_not_asked_of_the_other() -> None:
+    def positive(x: Any) -> list[Any]:
+        if (np.nan_to_num(x) < 0).any() or not np.isfinite(x).all():
+            msg = "negative"
+            raise ValueError(msg)
+        return [x]
+
+    assert alike(positive, lambda x: [x], ZEROS, exactly=True)
+
+
+def test_another_way_that_fails_is_not_alike() -> None:
+    def failing(_: Any) -> list[Any]:
+        raise ValueError
+
+    assert not alike(double, failing, ZEROS, exactly=False)
+    with pytest.raises(ValueError, match=r"^$"):
+        alike(failing, double, ZEROS, exactly=False)
