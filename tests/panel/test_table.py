@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tfmagic.panel.table import Table
 
 HOSTILE = "<img src=x onerror=1>"
@@ -20,6 +22,7 @@ def test_figures_are_read_from_their_right_ends() -> None:
     table = Table(("name", "time", "rows"), [("a", "1.2 ms", "–"), ("b", "unknown", "12")])  # noqa: RUF001
     assert table.text() == "name     time  rows\na      1.2 ms     –\nb     unknown    12"  # noqa: RUF001
     assert table.html().count("text-align:right") == 6
+    assert len(re.findall(r"<td style=.text-align:right[^>]*white-space:pre.>", table.html())) == 4
 
 
 def test_html_is_a_table_with_headings() -> None:

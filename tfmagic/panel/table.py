@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CELL = "text-align:{side};padding:2px 12px 2px 0;vertical-align:top;white-space:pre-wrap"
+_CELL = "text-align:{side};padding:2px 12px 2px 0;vertical-align:top;white-space:{space}"
 _FIGURE = re.compile(r"(|unknown|[–-]|-?\d[\d.,e+-]*%?( (B|kB|MB|GB|s|ms|µs|%))?)")  # noqa: RUF001 - a dash for no figure
 _CAPTION = "text-align:left;padding:2px 0"
 
@@ -46,11 +46,13 @@ class Table:
     def html(self) -> str:
         """Return the table as a native HTML one, everything in it escaped."""
         right = self._figures()
-        styles = [_CELL.format(side="right" if column in right else "left") for column in range(len(self.headings))]
+        sides = ["right" if column in right else "left" for column in range(len(self.headings))]
         head = "".join(
-            f'<th scope="col" style="{style}">{escape(cell)}</th>'
-            for style, cell in zip(styles, self.headings, strict=True)
+            f'<th scope="col" style="{_CELL.format(side=side, space="pre-wrap")}">{escape(cell)}</th>'
+            for side, cell in zip(sides, self.headings, strict=True)
         )
+        # Between a figure and its unit no line ends.
+        styles = [_CELL.format(side=side, space="pre" if side == "right" else "pre-wrap") for side in sides]
         body = "".join(
             "<tr>"
             + "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=True))
