@@ -102,7 +102,18 @@ def test_a_first_cell_that_fails_leaves_no_model(kernel: Kernel) -> None:
 
 
 def test_a_cell_that_builds_nothing_is_refused(kernel: Kernel) -> None:
-    assert "added nothing to the room's graph" in kernel.refused("%%tf_model net\nx = 1")
+    said = kernel.refused("%%tf_model net\nx = 1")
+    assert "added nothing to the room's graph" in said
+    assert "add --eager for a Keras model" in said
+    assert "as_default" not in said
+
+
+def test_a_keras_model_in_a_cell_without_eager_is_told_of_it(kernel: Kernel) -> None:
+    cell = "import tensorflow as tf\nm = tf.keras.Sequential([tf.keras.Input([4]), tf.keras.layers.Dense(2)])\nm"
+    said = kernel.refused(f"%%tf_model net\n{cell}")
+    assert said.startswith("net: the cell's last line is a live Sequential, and a graph was expected: ")
+    assert said.endswith("%%tf_model net --eager takes it as it is")
+    assert kernel.ok(f"%%tf_model net --eager\n{cell}").text.startswith("net added: ")
 
 
 def test_a_cell_wants_one_name(kernel: Kernel) -> None:

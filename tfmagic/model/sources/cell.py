@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tfmagic.model.cell import Cell
     from tfmagic.model.options import Options
+    from tfmagic.model.signature import Signature
 
 
 class CellSource(Source):
@@ -64,15 +65,17 @@ class CellSource(Source):
         fill = initial_fill(room)
         session.host(graph, model, fill=fill, prepare=room.initialiser)
         try:
-            room.run(self.cell, self._notebook, {})
-            _check_not_empty(model, graph)
-            signature = infer(
-                model,
-                graph,
-                room.names,
-                None if options.inputs is None else dict(options.inputs),
-                None if options.outputs is None else dict(options.outputs),
-            )
+            value = room.run(self.cell, self._notebook, {})
+            try:
+                signature = self._signature(model, room, options)
+            except SourceError as error:
+                if _is_live(value):
+                    msg = (
+                        f"{model}: the cell's last line is a live {type(value).__name__}, and a graph was expected: "
+                        f"%%tf_model {model} --eager takes it as it is"
+                    )
+                    raise SourceError(msg) from error
+                raise
         except BaseException:
             session.evict(graph)
             raise
@@ -81,14 +84,31 @@ class CellSource(Source):
         notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
         return Built(mode, notes)
 
-
-def _check_not_empty(model: str, graph: Any) -> None:
-    if not graph.get_operations():
-        msg = (
-            f"{model}: this cell added nothing to the room's graph, which is the default graph here "
-            "(take out with tf.Graph().as_default(): the room has a graph already)"
+    def _signature(self, model: str, room: Room, options: Options) -> Signature:
+        if not room.graph.get_operations():
+            hint = "build it there with tf.compat.v1, or add --eager for a Keras model"
+            if "Graph" in self.cell.code.co_names:
+                hint = "take out with tf.Graph().as_default(): the room has a graph already"
+            msg = f"{model}: this cell added nothing to the room's graph, which is the default graph here ({hint})"
+            raise SourceError(msg)
+        return infer(
+            model,
+            room.graph,
+            room.names,
+            None if options.inputs is None else dict(options.inputs),
+            None if options.outputs is None else dict(options.outputs),
         )
-        raise SourceError(msg)
+
+
+def _is_live(value: Any) -> bool:
+    """Return whether a value is what an ``--eager`` cell's last line is to be."""
+    from tfmagic.model.sources.live import SharedSource
+    from tfmagic.model.sources.resolve import source_of_object
+
+    try:
+        return isinstance(source_of_object(value, ""), SharedSource)
+    except SourceError:
+        return False
 
 
 class EagerCellSource(CellSource):
