@@ -114,6 +114,12 @@ def test_an_unknown_verb_is_refused_with_the_nearest(kernel: Kernel) -> None:
     assert "%tf_run line" in kernel.refused("%tf_model line [[1, 2]]")
 
 
+def test_words_that_other_tools_have_lead_to_ours(kernel: Kernel) -> None:
+    said = kernel.refused("%tf_model compare net other")
+    assert said.startswith("%tf_model has no verb 'compare': %tf_run OLD,NEW EXPR runs several models")
+    assert "%tf_model drop NAME" in kernel.refused("%tf_model rm net")
+
+
 def test_lazy_loads_at_first_use(kernel: Kernel) -> None:
     kernel.ok(SAVE_TO_DISK)
     added = kernel.ok("%tf_model add net scales/1 --lazy").text
@@ -123,11 +129,11 @@ def test_lazy_loads_at_first_use(kernel: Kernel) -> None:
     assert "ready" in kernel.ok("%tf_model").text
 
 
-def test_warm_runs_the_model_once(kernel: Kernel) -> None:
+def test_warm_runs_the_model_and_counts_no_call(kernel: Kernel) -> None:
     kernel.ok(SAVE_TO_DISK)
     kernel.ok("%tf_model add --warm net scales/1")
     kernel.ok("import tfmagic")
-    assert kernel.value("tfmagic.models.net.record()['calls']") == "1"
+    assert kernel.value("tfmagic.models.net.record()['calls'], tfmagic.models.net.has_run") == "(0, True)"
 
 
 def test_a_requested_device_is_shown(kernel: Kernel) -> None:

@@ -161,3 +161,7 @@ def test_a_page_says_how_calls_are_run_and_what_was_measured() -> None:
     assert "with folded variables (in TensorFlow's pool 50 µs, in the caller's thread 20 µs, with folded" in text
     assert "about 26.6 kB of constants beside the variables" in text
     assert "is run" not in ModelPage(model()).text()
+
+
+def test_a_file_without_variables_has_constants() -> None:
+    assert "none, 2.62 kB of constants" in FilePage({**file(), "variables": 0, "weights_bytes": 2620}).text()

@@ -197,6 +197,17 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     return Sentence(added_text(admission.model.record(), admission.outcome, admission.former))
 
 
+# Words that other tools have, and what to type here.
+_DOES_ANOTHER = {
+    "compare": "%tf_run OLD,NEW EXPR runs several models on the same inputs, and compares what they give",
+    "run": "%tf_run NAME EXPR runs a model",
+    "load": "%tf_model add NAME SOURCE registers a model",
+    "remove": "%tf_model drop NAME lets go of a model",
+    "delete": "%tf_model drop NAME lets go of a model",
+    "rm": "%tf_model drop NAME lets go of a model",
+}
+
+
 def _show_named(word: str, more: list[str]) -> View:
     models = the_models()
     if word in models and not more:
@@ -206,6 +217,9 @@ def _show_named(word: str, more: list[str]) -> View:
         raise UsageLineError(msg)
     if word in VERBS:
         msg = f"%tf_model {word} is not in this version (it has: {', '.join(COMMANDS)})"
+        raise UsageLineError(msg)
+    if word in _DOES_ANOTHER:
+        msg = f"%tf_model has no verb {word!r}: {_DOES_ANOTHER[word]}"
         raise UsageLineError(msg)
     verbs = f": its verbs are {', '.join(COMMANDS)}, and %tf_model --help says what they do"
     msg = f"%tf_model has no verb or model {word!r}{near_to(word, [*COMMANDS, *models]) or verbs}"

@@ -115,7 +115,7 @@ class ModelPage(View):
 
     def _facts(self) -> Table:
         record = self.record
-        variables = UNKNOWN if record["variables"] is None else str(record["variables"])
+        variables = UNKNOWN if record["variables"] is None else str(record["variables"] or "none")
         rows = [
             ("source", f"{record['source']} ({record['kind']})"),
             *([("path", record["path"])] if record["path"] else []),
@@ -170,11 +170,12 @@ class FilePage(View):
     def _facts(self) -> Table:
         record = self.record
         fits = {True: "yes", False: "no", None: UNKNOWN}[record["fits"]]
-        variables = UNKNOWN if record["variables"] is None else str(record["variables"])
+        variables = UNKNOWN if record["variables"] is None else str(record["variables"] or "none")
+        weights = "constants" if record["variables"] == 0 else "weights"
         rows = [
             ("kind", record["kind"]),
             ("on disk", bytes_text(record["disk_bytes"])),
-            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])} of weights"),
+            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])} of {weights}"),
             ("fits?", f"{fits} ({bytes_text(record['available_bytes'])} of memory available)"),
         ]
         if record["tags"]:
