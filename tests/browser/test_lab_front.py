@@ -65,7 +65,7 @@ def test_a_panel_in_front_is_whose_kernel_is_meant(lab: Lab, page: Page) -> None
     first.do("tfmagic:drop")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("first.ipynb").wait_for()
-    assert dialog.locator("option").all_inner_texts() == ["early"]
+    assert dialog.locator("option").all_inner_texts() == ["Choose a model", "early"]
     page.keyboard.press("Escape")
 
 
