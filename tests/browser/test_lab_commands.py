@@ -72,9 +72,9 @@ def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -
     submenu(page)
     page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
     dialog.get_by_role("combobox").select_option("one")
-    button = dialog.get_by_role("button", name="Drop it")
-    assert "jp-mod-warn" in (button.get_attribute("class") or "")
-    button.click()
+    drop = dialog.get_by_role("button", name="Drop it")
+    assert "jp-mod-warn" in (drop.get_attribute("class") or "")
+    drop.click()
     model_of(sidebar(page), "one").wait_for(state="detached")
     assert model_of(sidebar(page), "two").count() == 1
 

@@ -4,7 +4,7 @@ import { freshId, h } from '../core/dom';
 import { t } from '../core/text';
 
 /** Which one of several, with none chosen before a person has; the dialog's button waits for that. */
-class Choice extends Widget implements Dialog.IBodyWidget<string> {
+class Choice extends Widget implements Dialog.IBodyWidget {
   private readonly select: HTMLSelectElement;
 
   constructor(label: string, items: readonly string[]) {
