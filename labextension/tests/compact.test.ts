@@ -36,6 +36,25 @@ it('says what the line over time reaches from and to, to who points at it and to
   expect(line.querySelector('title')!.textContent).toBe(said);
 });
 
+it('draws memory from zero on, and shows what the line reaches from and to', () => {
+  const to = history.points.at(-1)!.time_s;
+  const points = [872e6, 436e6, 872e6].map((rss_bytes, at) => ({
+    ...history.points[0]!,
+    rss_bytes,
+    time_s: to + at
+  }));
+  store.takeHistory({ ...history, points });
+  render(host, store, { compact: true });
+  const heights = host
+    .querySelector('.tfm-spark polyline')!
+    .getAttribute('points')!
+    .split(' ')
+    .slice(0, 3)
+    .map(corner => 34 - Number(corner.split(',')[1]));
+  expect(heights).toEqual([32, 16, 32]);
+  expect(host.querySelector('.tfm-spark-range')!.textContent).toMatch(/^436 MB to 872 MB in /);
+});
+
 it('shows on every button the magic that it stands for', () => {
   store.takeSnapshot({
     ...snapshot,
