@@ -55,6 +55,24 @@ it('draws memory from zero on, and shows what the line reaches from and to', () 
   expect(host.querySelector('.tfm-spark-range')!.textContent).toMatch(/^436 MB to 872 MB in /);
 });
 
+it('says what a model holds as the whole panel does, also where that is more than its size', () => {
+  const folded = { ...snapshot.models[0]!, name: 'v2', size_bytes: 10_900, held_bytes: 37_000 };
+  store.takeSnapshot({ ...snapshot, seq: snapshot.seq + 1, models: [folded] });
+  render(host, store, { compact: true });
+  const whole = document.createElement('div');
+  document.body.append(whole);
+  render(whole, store);
+  whole.querySelectorAll<HTMLElement>('[role=tab]')[1]!.click();
+  expect(host.querySelector('.tfm-compact-figures')!.textContent).toMatch(/^37 kB held now, /);
+  const cell = whole.querySelector('td[data-label="Size"]')!;
+  expect([...cell.querySelectorAll('.tfm-text')].map(({ textContent }) => textContent)).toEqual([
+    '10.9 kB',
+    '37 kB held now'
+  ]);
+  store.takeSnapshot({ ...snapshot, seq: snapshot.seq + 2, models: [{ ...folded, held_bytes: 10_900 }] });
+  expect(cell.textContent).toBe('10.9 kB');
+});
+
 it('shows on every button the magic that it stands for', () => {
   store.takeSnapshot({
     ...snapshot,

@@ -4,7 +4,7 @@ import { bytes, share, span } from './units';
 import { Gauge } from './gauge';
 import { focusedIn, h, setAttribute, setText, show, svg } from './dom';
 import { section } from './section';
-import { stateWord } from './words';
+import { heldNow, stateWord } from './words';
 import { t, tn } from './text';
 import type { Context, View } from './view';
 import type { History, ModelRow, Snapshot } from './snapshot';
@@ -127,8 +127,9 @@ export class Compact implements View {
 }
 
 /** What a model holds; of a parked one what it will hold again. */
-function sizeNow({ state, held_bytes, size_bytes }: ModelRow): string {
-  if (state !== 'parked' || size_bytes === null) return bytes(held_bytes);
+function sizeNow(model: ModelRow): string {
+  const { state, size_bytes } = model;
+  if (state !== 'parked' || size_bytes === null) return heldNow(model);
   return t('{size} when it wakes', { size: bytes(size_bytes) });
 }
 

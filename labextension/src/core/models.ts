@@ -3,7 +3,7 @@ import { DataTable } from './table';
 import { h, setText, show } from './dom';
 import { ModelDetail } from './detail';
 import { t, tn } from './text';
-import { stateWord, summary } from './words';
+import { heldNow, stateWord, summary } from './words';
 import { bytes, count, seconds } from './units';
 import type { Column } from './column';
 import type { Context, View } from './view';
@@ -76,7 +76,8 @@ function columns(): Column<ModelRow>[] {
       width: 1.5,
       numeric: true,
       text: model => bytes(model.size_bytes),
-      sort: model => model.size_bytes
+      sort: model => model.size_bytes,
+      below: heldBeside
     },
     {
       id: 'calls',
@@ -104,6 +105,12 @@ function columns(): Column<ModelRow>[] {
     },
     { id: 'where', title: t('Runs on'), width: 2.5, wrap: true, text: where, sort: where }
   ];
+}
+
+/** What a model holds, where that is not its size: less while it is parked, more with copies for quicker calls. */
+function heldBeside(model: ModelRow): string {
+  if (model.size_bytes === null || bytes(model.held_bytes) === bytes(model.size_bytes)) return '';
+  return heldNow(model);
 }
 
 function state(): { element: HTMLElement; update: (model: ModelRow) => void } {
