@@ -89,7 +89,8 @@ function flags(placed: readonly Mark[], left: number, bottom: number, height: nu
     // One line a pixel: of a thousand events most fall on others.
     if (place === null && drawn.has(Math.round(x))) continue;
     drawn.add(Math.round(x));
-    const top = place === null ? height : place.lane * LANE_HEIGHT + 4;
+    // Its words are there, or it begins below those of the others.
+    const top = (place === null ? height : place.lane * LANE_HEIGHT) + 4;
     const at = left + x;
     lines.push(svg('line', { x1: at, x2: at, y1: top, y2: bottom }));
     if (place === null) continue;
