@@ -63,11 +63,11 @@ it('says what a model holds as the whole panel does, also where that is more tha
   document.body.append(whole);
   render(whole, store);
   whole.querySelectorAll<HTMLElement>('[role=tab]')[1]!.click();
-  expect(host.querySelector('.tfm-compact-figures')!.textContent).toMatch(/^37 kB held now, /);
+  expect(host.querySelector('.tfm-compact-figures')!.textContent).toMatch(/^37 kB held, /);
   const cell = whole.querySelector('td[data-label="Size"]')!;
   expect([...cell.querySelectorAll('.tfm-text')].map(({ textContent }) => textContent)).toEqual([
     '10.9 kB',
-    '37 kB held now'
+    '37 kB held'
   ]);
   store.takeSnapshot({ ...snapshot, seq: snapshot.seq + 2, models: [{ ...folded, held_bytes: 10_900 }] });
   expect(cell.textContent).toBe('10.9 kB');

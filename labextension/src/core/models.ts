@@ -55,13 +55,13 @@ function columns(): Column<ModelRow>[] {
     {
       id: 'name',
       title: t('Name'),
-      width: 2.6,
+      width: 2.8,
       text: model => model.name,
       sort: model => model.name,
       below: model => model.kind,
       code: true
     },
-    { id: 'state', title: t('State'), width: 2, text: () => '', sort: model => model.state, draw: state },
+    { id: 'state', title: t('State'), width: 1.8, text: () => '', sort: model => model.state, draw: state },
     {
       id: 'signature',
       title: t('Signature'),
@@ -103,7 +103,7 @@ function columns(): Column<ModelRow>[] {
       text: model => seconds(model.median_latency_s),
       sort: model => model.median_latency_s
     },
-    { id: 'where', title: t('Runs on'), width: 2.5, wrap: true, text: where, sort: where }
+    { id: 'where', title: t('Runs on'), width: 2.6, wrap: true, text: where, sort: where }
   ];
 }
 

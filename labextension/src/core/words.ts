@@ -51,9 +51,9 @@ export function severityWord(severity: Severity): string {
   }
 }
 
-/** What a model takes now, as `%tf_runtime memory` calls it. */
+/** What a model takes now: what `%tf_runtime memory` has as “held now”. */
 export function heldNow({ held_bytes }: ModelRow): string {
-  return t('{size} held now', { size: bytes(held_bytes) });
+  return t('{size} held', { size: bytes(held_bytes) });
 }
 
 /** A signature in a line: the names of what goes in and what comes out. */
