@@ -36,6 +36,43 @@ it('says what the line over time reaches from and to, to who points at it and to
   expect(line.querySelector('title')!.textContent).toBe(said);
 });
 
+it('draws memory from zero on, and shows what the line reaches from and to', () => {
+  const to = history.points.at(-1)!.time_s;
+  const points = [872e6, 436e6, 872e6].map((rss_bytes, at) => ({
+    ...history.points[0]!,
+    rss_bytes,
+    time_s: to + at
+  }));
+  store.takeHistory({ ...history, points });
+  render(host, store, { compact: true });
+  const heights = host
+    .querySelector('.tfm-spark polyline')!
+    .getAttribute('points')!
+    .split(' ')
+    .slice(0, 3)
+    .map(corner => 34 - Number(corner.split(',')[1]));
+  expect(heights).toEqual([32, 16, 32]);
+  expect(host.querySelector('.tfm-spark-range')!.textContent).toMatch(/^436 MB to 872 MB in /);
+});
+
+it('says what a model holds as the whole panel does, also where that is more than its size', () => {
+  const folded = { ...snapshot.models[0]!, name: 'v2', size_bytes: 10_900, held_bytes: 37_000 };
+  store.takeSnapshot({ ...snapshot, seq: snapshot.seq + 1, models: [folded] });
+  render(host, store, { compact: true });
+  const whole = document.createElement('div');
+  document.body.append(whole);
+  render(whole, store);
+  whole.querySelectorAll<HTMLElement>('[role=tab]')[1]!.click();
+  expect(host.querySelector('.tfm-compact-figures')!.textContent).toMatch(/^37 kB held, /);
+  const cell = whole.querySelector('td[data-label="Size"]')!;
+  expect([...cell.querySelectorAll('.tfm-text')].map(({ textContent }) => textContent)).toEqual([
+    '10.9 kB',
+    '37 kB held'
+  ]);
+  store.takeSnapshot({ ...snapshot, seq: snapshot.seq + 2, models: [{ ...folded, held_bytes: 10_900 }] });
+  expect(cell.textContent).toBe('10.9 kB');
+});
+
 it('shows on every button the magic that it stands for', () => {
   store.takeSnapshot({
     ...snapshot,

@@ -89,6 +89,16 @@ describe('every tab', () => {
     expect(cells).not.toContain('0 B');
   });
 
+  it('calls the parts of the process’s memory as %tf_runtime memory does, for they are no sum', () => {
+    const { process } = snapshotOf();
+    const page = shown({
+      process: { ...process, rss_bytes: 780e6, private_bytes: 351e6, shared_bytes: 203e6 }
+    });
+    const overview = page.tab('Overview').textContent;
+    for (const words of ['780 MB resident', 'Private351 MB', 'Shared, its part203 MB'])
+      expect(overview).toContain(words);
+  });
+
   it('shows markup in names, errors, paths and entries as the text that it is', async () => {
     const model = modelOf(HOSTILE, { last_error: HOSTILE, source: HOSTILE, kind: HOSTILE });
     const page = shown({

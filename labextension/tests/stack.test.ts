@@ -66,7 +66,12 @@ describe('the chart', () => {
 
   it('writes no event over another', () => {
     const events = [10, 11, 12, 500].map(time_s => ({ time_s, kind: 'added' as const, model: 'some_model' }));
-    const placed = marks(events, 600, time => time);
+    const placed = marks(
+      events,
+      600,
+      time => time,
+      ({ length }) => 6 * length
+    );
     const drawn = placed.draw(0, 200).querySelectorAll('text');
     const tops = Array.from(drawn, text => text.getAttribute('y'));
     expect(tops).toHaveLength(4);
@@ -76,7 +81,15 @@ describe('the chart', () => {
 
   it('draws no event through the words of another', () => {
     const events = [10, 60, 110].map(time_s => ({ time_s, kind: 'added' as const, model: 'some_model' }));
-    const drawn = Array.from(marks(events, 600, time => time).draw(0, 200).children, child => child.tagName);
+    const drawn = Array.from(
+      marks(
+        events,
+        600,
+        time => time,
+        ({ length }) => 6 * length
+      ).draw(0, 200).children,
+      child => child.tagName
+    );
     expect(drawn).toEqual(['line', 'line', 'line', 'text', 'text', 'text']);
   });
 });

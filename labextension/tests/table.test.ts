@@ -110,6 +110,23 @@ describe('a table', () => {
     expect(name!.parentElement!.hasAttribute('aria-sort')).toBe(false);
   });
 
+  it('marks what is empty, and says what its headings are for only where one can sort by them', () => {
+    const head = (): string | null => shown.element.querySelector('thead tr')!.getAttribute('data-by');
+    shown.set([{ name: '', size: 1 }]);
+    expect(shown.element.querySelectorAll('[data-empty]')).toHaveLength(1);
+    expect(head()).toBe('Sort by:');
+    shown.set([{ name: 'a', size: 1 }]);
+    shown = new DataTable<Row>({
+      caption: 'Things',
+      columns: [{ id: 'name', title: 'Name', text: row => row.name }],
+      key: row => row.name,
+      empty: 'Nothing.'
+    });
+    shown.set(rows('a'));
+    expect(shown.element.querySelector('[data-empty]')).toBeNull();
+    expect(head()).toBeNull();
+  });
+
   it('draws rows of one key once', () => {
     shown.set(rows('a', 'a', 'b'));
     expect(names(shown)).toEqual(['a', 'b']);

@@ -57,8 +57,24 @@ def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -
         model_of(sidebar(page), "two").get_by_text(state).first.wait_for()
     submenu(page)
     page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
+    dialog.get_by_role("combobox", name="%tf_model drop NAME").wait_for()
+    # For good: nothing is chosen, and who only presses Enter drops nothing.
+    assert dialog.get_by_role("combobox").input_value() == ""
+    assert dialog.get_by_role("button", name="Drop it").is_disabled()
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="detached")
+    submenu(page)
+    page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
     dialog.get_by_role("combobox").select_option("one")
-    dialog.get_by_role("button", name="Drop it").click()
+    page.keyboard.press("Enter")
+    dialog.wait_for(state="detached")
+    assert model_of(sidebar(page), "one").count() == 1
+    submenu(page)
+    page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
+    dialog.get_by_role("combobox").select_option("one")
+    drop = dialog.get_by_role("button", name="Drop it")
+    assert "jp-mod-warn" in (drop.get_attribute("class") or "")
+    drop.click()
     model_of(sidebar(page), "one").wait_for(state="detached")
     assert model_of(sidebar(page), "two").count() == 1
 

@@ -27,6 +27,8 @@ def models(lab: Lab) -> None:
     kept = lab.folder / "kept"
     kept.mkdir()
     save_linear_v1(kept / "it's 1 model")
+    for version in ("1", "2"):
+        save_linear_v1(kept / "served" / version)
     frozen_linear(kept / "drop.pb")
     for name in ("net.keras", "net.h5", "notes.txt"):
         (kept / name).write_text("nothing")
@@ -69,6 +71,14 @@ def test_a_cell_that_adds_it_is_put_below_the_active_one_and_run(lab: Lab, page:
     model_of(sidebar(page), "drop_model").wait_for()
     second, third = '%tf_model add it_s_1_model_2 "kept/it\'s 1 model"', "%tf_model add drop_model 'kept/drop.pb'"
     assert cells(page) == ["# first", "\n".join(added), second, third, "# last"]
+
+
+def test_a_folder_of_versions_is_added_and_the_kernel_takes_the_highest(lab: Lab, page: Page) -> None:
+    lab.write("versions.ipynb", ["1"], FORKED)
+    Notebook(lab, page, "versions.ipynb").do("tfmagic:open-sidebar")
+    add(page, "served")
+    model_of(sidebar(page), "served").wait_for()
+    assert cells(page)[1].splitlines()[-1] == "%tf_model add served 'kept/served'"
 
 
 def test_the_cell_that_adds_it_is_scrolled_into_view(lab: Lab, page: Page) -> None:

@@ -30,6 +30,18 @@ class Doubling(tf.Module):
 module = Doubling()
 """
 
+HELD = """
+from tfmagic import models
+
+class Large(Doubling):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(tf.zeros([1000, 1000]))
+
+large = Large()
+models.add("large", large)
+"""
+
 
 def opened(lab: Lab, page: Page, name: str, *models: str) -> Notebook:
     lab.write(f"{name}.ipynb", [LOAD, *(MODEL.format(name=model) for model in models)], FORKED)
@@ -65,7 +77,7 @@ def test_a_panel_in_front_is_whose_kernel_is_meant(lab: Lab, page: Page) -> None
     first.do("tfmagic:drop")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text("first.ipynb").wait_for()
-    assert dialog.locator("option").all_inner_texts() == ["early"]
+    assert dialog.locator("option").all_inner_texts() == ["Choose a model", "early"]
     page.keyboard.press("Escape")
 
 
@@ -91,6 +103,30 @@ def test_what_is_said_of_an_action_moves_no_button(lab: Lab, page: Page) -> None
     model_of(sidebar(page), "above").get_by_text("parked").first.wait_for()
     sidebar(page).locator(".tfm-said", has_text="above").wait_for()
     assert button.bounding_box() == before
+
+
+def test_what_is_said_keeps_its_lines_covers_no_model_and_is_taken_away_by_keyboard(lab: Lab, page: Page) -> None:
+    lab.write("said.ipynb", [f"{LOAD}\n{LIVE}", HELD, "for n in range(12): models.add(f'm{n}', module)"], FORKED)
+    notebook = Notebook(lab, page, "said.ipynb")
+    notebook.do("tfmagic:open-sidebar")
+    for cell in range(3):
+        notebook.run(cell)
+    model_of(sidebar(page), "m11").wait_for()
+    large = model_of(sidebar(page), "large")
+    large.get_by_role("button", name=re.compile("^Drop")).click()
+    large.get_by_role("button", name="Drop it").click()
+    said = sidebar(page).locator(".tfm-said", has_text="to let go, run:")
+    said.wait_for()
+    assert "to let go, run:" in said.inner_text().splitlines()
+    room = sidebar(page).locator(".tfm-lab-scroller").bounding_box()
+    place = said.bounding_box()
+    assert room is not None
+    assert place is not None
+    assert room["y"] + room["height"] <= place["y"]
+    sidebar(page).get_by_role("button", name="Dismiss this message").focus()
+    page.keyboard.press("Enter")
+    assert said.count() == 0
+    assert page.evaluate("() => document.activeElement.matches('#tfmagic-sidebar section.tfm')")
 
 
 def test_there_is_nothing_to_load_where_it_is_loaded_or_the_language_is_another(lab: Lab, page: Page) -> None:

@@ -81,16 +81,58 @@ def test_nothing_stands_out_of_the_panel_at_any_width(chromium: Browser, width: 
             assert page.locator(".tfm-actions, .tfm-tabs").evaluate_all(f"all => all.flatMap({cut}).length") == 0, tab
 
 
-def test_the_lines_of_the_log_are_scrolled_sideways_where_it_is_narrow(chromium: Browser) -> None:
-    with panel(chromium, width=280) as page:
+def cut(page: Page, cells: str) -> list[str]:
+    """Return the texts of those that are not seen whole."""
+    texts = f"{cells} :is(.tfm-text, .tfm-tail, .tfm-message, .tfm-message > span)"
+    found: list[str] = page.locator(texts).evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== 'inline')"
+        ".map(one => one.textContent)"
+    )
+    return found
+
+
+@pytest.mark.parametrize("width", [280, 700])
+def test_where_it_is_narrow_log_and_paths_are_read_whole_and_nothing_empty_is_named(
+    chromium: Browser, width: int
+) -> None:
+    with panel(chromium, width=width) as page:
         open_tab(page, "Log")
-        lines = page.locator(".tfm-message > span").evaluate_all("all => all.map(line => line.getClientRects().length)")
-        assert lines
-        assert set(lines) == {1}
-        room = page.get_by_role("region", name="Log")
-        room.focus()
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function("room => room.scrollLeft > 0", arg=room.element_handle())
+        assert cut(page, ":is([data-label='Text'], [data-label='Source'])") == []
+        assert page.locator("tbody td[data-empty]").count() > 0
+        assert page.locator("tbody td[data-empty]:visible").count() == 0
+        open_tab(page, "Libraries")
+        assert page.locator("td[data-label='Path']").count() > 5
+        assert cut(page, "td[data-label='Path']") == []
+
+
+def test_where_it_is_narrow_the_headings_are_a_row_to_sort_by(chromium: Browser) -> None:
+    by = "tr => getComputedStyle(tr, '::before').content"
+    with panel(chromium, width=700) as page:
+        open_tab(page, "Models")
+        row = page.locator(".tfm-models thead tr")
+        assert row.evaluate(by) == '"Sort by:"'
+        middles = {
+            round(box["y"] + box["height"] / 2) for one in row.locator("button").all() if (box := one.bounding_box())
+        }
+        assert len(middles) == 1
+        page.set_viewport_size({"width": 900, "height": 700})
+        assert row.evaluate(by) == "none"
+        open_tab(page, "Memory")
+        assert page.locator(".tfm-memory thead tr").first.get_attribute("data-by") is None
+
+
+@pytest.mark.parametrize("width", [761, 940, 1400])
+def test_where_a_model_runs_is_read_whole(chromium: Browser, width: int) -> None:
+    with panel(chromium, width=width) as page:
+        page.evaluate(
+            "() => { const held = model.get('snapshot'); model.answers = false;"
+            " const models = held.models.map(row => ({...row, devices: null, device: null}));"
+            " model.set('snapshot', {...held, seq: held.seq + 1000, models}); model.answers = true; }"
+        )
+        open_tab(page, "Models")
+        place = page.locator("td[data-label='Runs on']")
+        assert set(place.all_inner_texts()) == {"unknown until traced"}
+        assert cut(page, "td[data-label='Runs on']") == []
 
 
 def test_markup_in_names_is_shown_and_does_nothing(chromium: Browser) -> None:

@@ -32,7 +32,7 @@ class ModelRow(TypedDict):
     size_bytes
         Its variables and constants together.
     held_bytes
-        What it takes of that now: nothing while it is parked.
+        What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
     devices
         Where it is, as a traced run has shown; None before the first.
     moved

@@ -27,7 +27,7 @@ class PointRecord(TypedDict):
     Attributes
     ----------
     models_bytes
-        Variables and constants of all models that are there.
+        What all models that are there hold.
     devices
         What each device's allocator reports, of those that do.
     """

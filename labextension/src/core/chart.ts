@@ -2,6 +2,7 @@ import { freshId, h, setAttribute, setText, show, svg } from './dom';
 import { ink } from './ink';
 import { marks } from './marks';
 import { patterns, sample } from './patterns';
+import { Ruler } from './ruler';
 import { scale, sizeTicks, timeTicks, type Scale } from './scale';
 import { t, tn } from './text';
 import { bytes, clock } from './units';
@@ -17,7 +18,12 @@ const MOST_HEADROOM = 2.5;
 
 /** Memory over time as SVG. Its colours are the theme's own variables: a new theme needs no new drawing. */
 export class Chart {
-  private readonly picture = svg('svg', { class: 'tfm-chart', role: 'img', height: HEIGHT });
+  private readonly ruler = new Ruler();
+  private readonly picture = svg(
+    'svg',
+    { class: 'tfm-chart', role: 'img', height: HEIGHT },
+    this.ruler.element
+  );
   private readonly unsaid = h('p', { class: 'tfm-quiet', hidden: true });
   readonly element = h('div', { class: 'tfm-chart-room' }, this.picture as unknown as Node, this.unsaid);
   private readonly prefix = freshId('chart');
@@ -49,7 +55,8 @@ export class Chart {
     const lanes = marks(
       plot.events,
       width - LEFT - RIGHT,
-      scale(plot.from, plot.to, 0, width - LEFT - RIGHT)
+      scale(plot.from, plot.to, 0, width - LEFT - RIGHT),
+      this.ruler.widthOf
     );
     const top = 8 + lanes.height;
     const highest = ceiling(plot);
@@ -85,7 +92,14 @@ export class Chart {
       )
     );
     show(this.unsaid, lanes.unsaid > 0);
-    this.picture.replaceChildren(patterns(this.prefix), grid, drawing, flags, this.cursor);
+    this.picture.replaceChildren(
+      patterns(this.prefix),
+      grid,
+      drawing,
+      flags,
+      this.cursor,
+      this.ruler.element
+    );
   }
 
   /** Stand the cursor at a time. */

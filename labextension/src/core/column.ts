@@ -20,6 +20,8 @@ export interface Column<Row> {
   below?: (row: Row) => string;
   /** Wrap the text instead of cutting it. */
   wrap?: boolean;
+  /** So long that it has a line of its own where rows are cards, and is not cut there. */
+  long?: boolean;
   /** Draws more than text into the cell, once; what comes back brings it up to date. */
   draw?: (row: Row) => { element: HTMLElement; update: (row: Row) => void };
 }
@@ -62,6 +64,7 @@ export function kinds<Row>(column: Column<Row>): string | null {
     column.numeric === true ? 'tfm-number' : '',
     isWhole(column) ? 'tfm-whole' : '',
     column.wrap === true ? 'tfm-wrap' : '',
+    column.long === true ? 'tfm-long' : '',
     column.spare === true ? 'tfm-spare' : ''
   ];
   return words.filter(word => word !== '').join(' ') || null;

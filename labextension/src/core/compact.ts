@@ -4,7 +4,7 @@ import { bytes, share, span } from './units';
 import { Gauge } from './gauge';
 import { focusedIn, h, setAttribute, setText, show, svg } from './dom';
 import { section } from './section';
-import { stateWord } from './words';
+import { heldNow, stateWord } from './words';
 import { t, tn } from './text';
 import type { Context, View } from './view';
 import type { History, ModelRow, Snapshot } from './snapshot';
@@ -26,6 +26,7 @@ export class Compact implements View {
     this.about,
     this.line
   );
+  private readonly range = h('p', { class: 'tfm-quiet tfm-spark-range', 'aria-hidden': 'true' });
   private readonly limit = new Gauge(t('Memory used of the limit'));
   private readonly list = h('ul', { class: 'tfm-compact-models' });
   private readonly none = h('p', { class: 'tfm-quiet' });
@@ -39,7 +40,7 @@ export class Compact implements View {
     this.element = h(
       'div',
       { class: 'tfm-compact' },
-      section(t('Memory of the process'), this.size, this.spark, this.limit.element),
+      section(t('Memory of the process'), this.size, this.spark, this.range, this.limit.element),
       this.models,
       section(t('Devices'), this.devices)
     );
@@ -84,19 +85,18 @@ export class Compact implements View {
     const from = inside[0]?.time_s ?? to;
     const seen = inside.length > 1 && to > from;
     setAttribute(this.spark, 'hidden', !seen);
+    show(this.range, seen);
     if (!seen) return;
-    const place = (value: number): number => (most === least ? 0.5 : (value - least) / (most - least));
+    // From zero on: what looks like twice as much is.
     const corners = inside.map(({ time_s, rss_bytes }) => {
       const x = ((time_s - from) / (to - from)) * WIDTH;
-      return `${x.toFixed(1)},${(HEIGHT - 2 - place(rss_bytes) * (HEIGHT - 4)).toFixed(1)}`;
+      return `${x.toFixed(1)},${(HEIGHT - 2 - (rss_bytes / (most || 1)) * (HEIGHT - 4)).toFixed(1)}`;
     });
     setAttribute(this.line, 'points', corners.join(' '));
-    // It has no axes: what they would say stands where it is pointed at, and is read aloud.
-    const about = t('Memory of the process in the last {time}: lowest {least}, highest {most}', {
-      time: span(to - from),
-      least: bytes(least),
-      most: bytes(most)
-    });
+    // It has no axes: what they would say stands below it, and is read aloud.
+    const figures = { time: span(to - from), least: bytes(least), most: bytes(most) };
+    setText(this.range, t('{least} to {most} in {time}', figures));
+    const about = t('Memory of the process in the last {time}: lowest {least}, highest {most}', figures);
     setText(this.about, about);
     setAttribute(this.spark, 'aria-label', about);
   }
@@ -127,8 +127,9 @@ export class Compact implements View {
 }
 
 /** What a model holds; of a parked one what it will hold again. */
-function sizeNow({ state, held_bytes, size_bytes }: ModelRow): string {
-  if (state !== 'parked' || size_bytes === null) return bytes(held_bytes);
+function sizeNow(model: ModelRow): string {
+  const { state, size_bytes } = model;
+  if (state !== 'parked' || size_bytes === null) return heldNow(model);
   return t('{size} when it wakes', { size: bytes(size_bytes) });
 }
 

@@ -33,6 +33,11 @@ export class ModelDetail implements Detail<ModelRow> {
       [t('Variables'), count(model.variables)],
       [t('Size of its variables'), bytes(model.weights_bytes)],
       [t('Size of its constants'), bytes(model.constants_bytes), t('Where a frozen graph has its weights')],
+      [
+        t('Held now'),
+        bytes(model.held_bytes),
+        t('Of these, and of the copies that quicker calls use; nothing while it is parked')
+      ],
       [t('Process grew by'), bytes(model.grew_bytes), t('When this model was added, as measured')],
       [
         t('Peak of a run'),

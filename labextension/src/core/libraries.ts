@@ -109,6 +109,7 @@ function columns(): Column<LibraryRecord>[] {
       title: t('Path'),
       width: 3.4,
       code: true,
+      long: true,
       text: row => row.path,
       sort: row => row.path
     }

@@ -48,11 +48,20 @@ export class Log implements View {
           text: entry => entry.model ?? '',
           sort: entry => entry.model
         },
-        { id: 'text', title: t('Text'), width: 8, wrap: true, text: entry => entry.text, draw: message },
+        {
+          id: 'text',
+          title: t('Text'),
+          width: 8,
+          wrap: true,
+          long: true,
+          text: entry => entry.text,
+          draw: message
+        },
         {
           id: 'source',
           title: t('Source'),
           spare: true,
+          long: true,
           width: 2.2,
           code: true,
           text: entry => entry.source,
@@ -64,10 +73,7 @@ export class Log implements View {
       mark: entry => (entry.severity === 'info' ? null : entry.severity),
       empty: t('TensorFlow has written nothing so far.')
     });
-    // Where it is narrow the lines go on to the side: by keyboard too.
-    const about = { class: 'tfm-sideways', role: 'region', 'aria-label': t('Log'), tabindex: 0 };
-    const sideways = h('div', about, this.table.element);
-    this.element = h('div', { class: 'tfm-log' }, this.counted, this.asked.element, sideways);
+    this.element = h('div', { class: 'tfm-log' }, this.counted, this.asked.element, this.table.element);
     show(this.table.element, false);
   }
 

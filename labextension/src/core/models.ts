@@ -3,7 +3,7 @@ import { DataTable } from './table';
 import { h, setText, show } from './dom';
 import { ModelDetail } from './detail';
 import { t, tn } from './text';
-import { stateWord, summary } from './words';
+import { heldNow, stateWord, summary } from './words';
 import { bytes, count, seconds } from './units';
 import type { Column } from './column';
 import type { Context, View } from './view';
@@ -55,13 +55,13 @@ function columns(): Column<ModelRow>[] {
     {
       id: 'name',
       title: t('Name'),
-      width: 3,
+      width: 2.8,
       text: model => model.name,
       sort: model => model.name,
       below: model => model.kind,
       code: true
     },
-    { id: 'state', title: t('State'), width: 2.4, text: () => '', sort: model => model.state, draw: state },
+    { id: 'state', title: t('State'), width: 1.8, text: () => '', sort: model => model.state, draw: state },
     {
       id: 'signature',
       title: t('Signature'),
@@ -76,7 +76,8 @@ function columns(): Column<ModelRow>[] {
       width: 1.5,
       numeric: true,
       text: model => bytes(model.size_bytes),
-      sort: model => model.size_bytes
+      sort: model => model.size_bytes,
+      below: heldBeside
     },
     {
       id: 'calls',
@@ -102,8 +103,14 @@ function columns(): Column<ModelRow>[] {
       text: model => seconds(model.median_latency_s),
       sort: model => model.median_latency_s
     },
-    { id: 'where', title: t('Runs on'), width: 2.1, text: where, sort: where }
+    { id: 'where', title: t('Runs on'), width: 2.6, wrap: true, text: where, sort: where }
   ];
+}
+
+/** What a model holds, where that is not its size: less while it is parked, more with copies for quicker calls. */
+function heldBeside(model: ModelRow): string {
+  if (model.size_bytes === null || bytes(model.held_bytes) === bytes(model.size_bytes)) return '';
+  return heldNow(model);
 }
 
 function state(): { element: HTMLElement; update: (model: ModelRow) => void } {

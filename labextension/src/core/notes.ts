@@ -15,10 +15,11 @@ export class LibraryNotes {
         id: 'value',
         title: t('Value'),
         code: true,
+        long: true,
         text: row => row.value ?? t('not set'),
         sort: row => row.value
       },
-      { id: 'decides', title: t('Decides'), wrap: true, width: 4, text: row => row.decides }
+      { id: 'decides', title: t('Decides'), wrap: true, long: true, width: 4, text: row => row.decides }
     ],
     key: row => row.name,
     search: row => `${row.name} ${row.value ?? ''} ${row.decides}`,

@@ -14,7 +14,7 @@ const PROCESS = '';
 export class Overview implements View {
   private readonly limit = new Gauge(t('Memory used of the limit'));
   private readonly budget = new Gauge(t('Models’ memory of the budget'));
-  private readonly size = h('p', { class: 'tfm-figure' });
+  private readonly size = h('span', { class: 'tfm-figure' });
   private readonly memory = new Facts();
   private readonly policy = h('p');
   private readonly devices = new DataTable<Device>({
@@ -46,7 +46,7 @@ export class Overview implements View {
       { class: 'tfm-overview' },
       section(
         t('Memory of the process'),
-        this.size,
+        h('p', {}, this.size, ' ', h('span', { class: 'tfm-quiet' }, t('resident'))),
         this.limit.element,
         this.budget.element,
         this.memory.element
@@ -99,7 +99,11 @@ export class Overview implements View {
     );
     this.memory.set([
       [t('Private'), bytes(process.private_bytes), t('What would come back if this process ended')],
-      [t('Shared'), bytes(process.shared_bytes), t('Its part of the pages that other processes use, too')],
+      [
+        t('Shared, its part'),
+        bytes(process.shared_bytes),
+        t('Of pages that n processes use an nth; resident memory has them whole')
+      ],
       [t('Free inside malloc'), bytes(process.free_in_malloc_bytes), t('Given back with the next trim')],
       [t('Available'), bytes(process.available_bytes), t('What the machine or container could still give')],
       [t('Threads'), count(process.threads)],

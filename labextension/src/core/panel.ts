@@ -19,6 +19,8 @@ export interface Options {
   compact?: boolean;
   /** For a glance: show in another place where a model's operations are. */
   openPlacement?: (model: string) => void;
+  /** Where what an action came to is said; without it at the panel's end, over what is below the edge of the view. */
+  sayIn?: HTMLElement;
 }
 
 /** A panel that was drawn. */
@@ -32,9 +34,11 @@ export interface Drawn {
 export function render(
   host: HTMLElement,
   store: Store,
-  { compact = false, openPlacement }: Options = {}
+  { compact = false, openPlacement, sayIn }: Options = {}
 ): Drawn {
-  const said = new Said();
+  const said = new Said(() => {
+    frame.focus({ preventScroll: true });
+  });
   const showPlacement = (model: string): void => {
     body.showPlacement?.(model);
   };
@@ -53,14 +57,15 @@ export function render(
       });
   const frame = h(
     'section',
-    { class: 'tfm', 'aria-label': t('TensorFlow in this kernel') },
+    { class: 'tfm', 'aria-label': t('TensorFlow in this kernel'), tabindex: -1 },
     header.element,
     body.top,
-    body.element,
-    // Last, where its coming and going moves no button.
-    said.element
+    body.element
   );
   host.append(frame);
+  // Last, where its coming and going moves no button.
+  (sayIn ?? frame).append(said.element);
+  said.element.classList.toggle('tfm', sayIn !== undefined);
   const update = (): void => {
     setAttribute(frame, 'data-status', store.status);
     header.update();
@@ -76,6 +81,8 @@ export function render(
     dispose: () => {
       unsubscribe();
       unwatch();
+      said.clear();
+      said.element.remove();
       frame.remove();
     }
   };

@@ -48,6 +48,8 @@ export class RowView<Row> {
     cell.append(holder ?? stack);
     return row => {
       const text = column.text(row);
+      // A card leaves out what there is nothing of.
+      setAttribute(cell, 'data-empty', text === '');
       span.set(text);
       if (below !== null) setText(below, column.below?.(row) ?? '');
       setAttribute(

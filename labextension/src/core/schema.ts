@@ -337,7 +337,7 @@ export interface ModelRow {
    */
   size_bytes: number | null;
   /**
-   * What it takes of that now: nothing while it is parked.
+   * What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
    */
   held_bytes: number;
   grew_bytes: number | null;
@@ -418,7 +418,7 @@ export interface PointRecord {
   time_s: number;
   rss_bytes: number;
   /**
-   * Variables and constants of all models that are there.
+   * What all models that are there hold.
    */
   models_bytes: number;
   /**

@@ -41,7 +41,7 @@ export function plot(history: History, snapshot: Snapshot | null, window_s: numb
     },
     {
       id: 'models',
-      label: t('All models'),
+      label: t('Held by all models'),
       pen: 'models',
       times,
       values: inside.map(point => point.models_bytes)

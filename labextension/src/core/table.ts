@@ -31,7 +31,10 @@ export class DataTable<Row> {
     };
     this.pager = new Pager(options.pageSize ?? PAGE_SIZE, caption, again);
     this.search = options.search === undefined ? null : this.makeSearch();
-    this.head.append(h('tr', { role: 'row' }, ...columns.map(column => this.heading(column))));
+    // Where rows are cards, the headings are what one sorts by, and nothing more.
+    const by = columns.some(({ sort }) => sort !== undefined) ? t('Sort by:') : null;
+    const headings = columns.map(column => this.heading(column));
+    this.head.append(h('tr', { role: 'row', 'data-by': by }, ...headings));
     const spoken = h('caption', { class: 'tfm-spoken' }, caption);
     this.fixed = [spoken, this.head];
     this.table = h('table', { role: 'table' }, ...this.fixed);

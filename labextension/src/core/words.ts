@@ -1,6 +1,6 @@
 import { t } from './text';
-import { end, unknown } from './units';
-import type { EventKind, Severity, Signature } from './snapshot';
+import { bytes, end, unknown } from './units';
+import type { EventKind, ModelRow, Severity, Signature } from './snapshot';
 
 export function stateWord(state: string): string {
   switch (state) {
@@ -49,6 +49,11 @@ export function severityWord(severity: Severity): string {
     case 'fatal':
       return t('fatal');
   }
+}
+
+/** What a model takes now: what `%tf_runtime memory` has as “held now”. */
+export function heldNow({ held_bytes }: ModelRow): string {
+  return t('{size} held', { size: bytes(held_bytes) });
 }
 
 /** A signature in a line: the names of what goes in and what comes out. */

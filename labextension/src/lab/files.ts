@@ -7,7 +7,8 @@ import { t } from '../core/text';
 import { reason } from '../core/view';
 import { runNewCell } from './adding';
 import { Commands } from './commands';
-import { isModelFile, isSavedModel, modelName, modelPath, quoted } from './naming';
+import { isModelFile, modelName, quoted } from './naming';
+import { savedAt } from './saved';
 import type { Connection } from './connection';
 import type { Host } from './host';
 
@@ -41,19 +42,6 @@ export function addFileCommand(
       }
     }
   });
-}
-
-async function savedAt(contents: Contents.IManager, item: Contents.IModel): Promise<string> {
-  if (item.type === 'directory') {
-    const folder = await contents.get(item.path, { content: true });
-    if (!isSavedModel((folder.content as Contents.IModel[]).map(({ name }) => name)))
-      throw new Error(
-        t('{name} is no SavedModel: there is no saved_model.pb or saved_model.pbtxt in it.', {
-          name: item.name
-        })
-      );
-  }
-  return modelPath(contents.localPath(item.path));
 }
 
 function notebookInFront({ documents }: Host, notebooks: INotebookTracker | null): NotebookPanel {

@@ -3,6 +3,7 @@ import { whereItRan } from '../core/actions';
 import { magic, type Change } from '../core/magic';
 import { named, t } from '../core/text';
 import { reason } from '../core/view';
+import { chooseForGood } from './choice';
 import { Commands } from './commands';
 import { called, pathOf } from './subject';
 import type { Connection } from './connection';
@@ -106,19 +107,24 @@ async function pickAndDo(
     Notification.info(deed.none, { autoClose: SHOWN_MS });
     return;
   }
-  const { value } = await InputDialog.getItem({
-    title: deed.question,
-    label: t('As in a cell of {document}: {line}', {
-      document: named(document),
-      line: magic(deed.change, 'NAME')
-    }),
-    items: models.map(({ name }) => name),
-    okLabel: deed.button
-  });
+  const value = await chosen(
+    deed,
+    t('As in a cell of {document}: {line}', { document: named(document), line: magic(deed.change, 'NAME') }),
+    models.map(({ name }) => name)
+  );
   if (value === null) return;
   const { said } = await store.request(deed.change, { model: value });
   Notification.success(said ?? t('{line}: done.', { line: magic(deed.change, value) }), {
     autoClose: SHOWN_MS,
     actions: deed.change === 'trace' ? [{ label: whereItRan(), callback: () => onward(value) }] : []
   });
+}
+
+async function chosen(
+  { question, button, change }: Deed,
+  label: string,
+  items: string[]
+): Promise<string | null> {
+  if (change === 'drop') return chooseForGood(question, label, items, button);
+  return (await InputDialog.getItem({ title: question, label, items, okLabel: button })).value;
 }

@@ -23,6 +23,11 @@ export function isSavedModel(names: readonly string[]): boolean {
   return names.some(name => SAVED_MODEL.has(name));
 }
 
+/** Those of these names that are versions of what their folder is called after, the highest first. */
+export function versions(names: readonly string[]): string[] {
+  return names.filter(name => VERSION_FOLDER.test(name)).sort((a, b) => Number(b) - Number(a));
+}
+
 /** The path that is added where this one was pointed at: a SavedModel is its folder. */
 export function modelPath(path: string): string {
   const parts = path.split('/');

@@ -18,6 +18,9 @@ export class KernelView extends Widget {
   private readonly whole: HTMLButtonElement;
   private readonly load: HTMLButtonElement;
   private readonly place = h('div', { class: 'tfm-lab-place' });
+  private readonly scroller: HTMLElement;
+  // Below what is scrolled: what is said there covers nothing.
+  private readonly foot = h('div', { class: 'tfm-lab-foot' });
   private readonly follower: Follower;
   private drawn: { store: LiveStore; panel: Drawn; end: () => void } | null = null;
   /** Whose operations are to be shown as soon as there is a panel. */
@@ -30,7 +33,6 @@ export class KernelView extends Widget {
   ) {
     super();
     this.addClass('tfm-lab');
-    this.node.tabIndex = -1;
     const button = (title: string, onclick: () => void): HTMLButtonElement =>
       h('button', { type: 'button', class: 'tfm-lab-button', title, onclick });
     this.whole = button(t('Libraries, placement, memory, models and log of this kernel'), () =>
@@ -42,7 +44,9 @@ export class KernelView extends Widget {
       if (loading?.isUnderWay === false) void loading.start();
     });
     const head = h('div', { class: 'tfm-lab-head' }, this.name, this.whole);
-    this.node.append(h('div', { class: 'tfm-lab-top' }, head, this.notice, this.load), this.place);
+    const top = h('div', { class: 'tfm-lab-top' }, head, this.notice, this.load);
+    this.scroller = h('div', { class: 'tfm-lab-scroller', tabindex: -1 }, top, this.place);
+    this.node.append(this.scroller, this.foot);
     this.follower = new Follower(subject, connections, () => this.draw());
     this.draw();
   }
@@ -65,7 +69,7 @@ export class KernelView extends Widget {
     // JupyterLab's palette gives the focus back to where it was before, and only then is done.
     setTimeout(() => {
       if (!this.isDisposed && this.isVisible && focusedIn(this.node) === null)
-        this.node.focus({ preventScroll: true });
+        this.scroller.focus({ preventScroll: true });
     });
   }
 
@@ -86,7 +90,7 @@ export class KernelView extends Widget {
     const focused = focusedIn(this.node);
     this.drawState();
     if (focused !== null && (!this.node.contains(focused) || focused.closest('[hidden]') !== null))
-      this.node.focus({ preventScroll: true });
+      this.scroller.focus({ preventScroll: true });
   }
 
   private drawState(): void {
@@ -114,6 +118,7 @@ export class KernelView extends Widget {
     if (store === null) return;
     const panel = render(this.place, store, {
       compact: this.openWhole !== null,
+      sayIn: this.foot,
       openPlacement: model => this.openWhole?.(model)
     });
     // With its first snapshot a store tells whether TensorFlow is there.
