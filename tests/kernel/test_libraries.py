@@ -67,7 +67,8 @@ def test_list_is_what_the_system_says_of_the_kernel(fresh: Kernel) -> None:
     assert len(told["since_load"]) == len(told["libraries"]) - len(baseline) > 100
     shown = fresh.ok("%tf_runtime libraries")
     lines = [" ".join(line.split()) for line in shown.text.splitlines()]
-    assert next(line for line in lines if line.startswith("loaded ")).startswith(f"loaded {len(told['libraries'])}, ")
+    loaded = next(line for line in lines if line.startswith("loaded "))
+    assert len(told["libraries"]) <= int(loaded.split()[1].rstrip(",")) <= len(code(fresh))
     assert any(line.startswith("import of tensorflow") for line in lines)
     assert any(line.startswith("libtensorflow_cc.so.2 2 tensorflow") for line in lines)
     assert any(line.startswith("answer ") for line in lines)

@@ -59,7 +59,8 @@ def test_a_trained_cell_run_again_keeps_what_it_learnt(kernel: Kernel) -> None:
     # An untrained one leaves the former training as it is.
     assert "trained" not in kernel.ok(LINE).text
     assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"
-    assert kernel.ok("%tf_model drop line~1").text.startswith("dropped: line~1 (")
+    dropped = kernel.ok("%tf_model drop line~1").text
+    assert dropped.startswith("line~1 was trained, and not saved since\ndropped: line~1 (")
     assert "there is no model 'line~1'" in kernel.refused("%tf_run line~1 [[1, 2]]")
 
 
