@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,6 +57,36 @@ def test_it_sleeps_while_nobody_watches(sampler: Sampler) -> None:
     assert always.several.wait(20)
     end()
     assert sampler.interval_s == ASLEEP_S
+
+
+@pytest.mark.parametrize(("look_s", "sleeps_s"), [(0.0, 1.0), (0.2, 0.8), (0.7, 0.5), (9.0, 0.5)])
+def test_what_a_look_takes_is_part_of_the_interval_up_to_half_of_it(
+    look_s: float, sleeps_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(
+        "tfmagic.panel.sampler.time", SimpleNamespace(monotonic=lambda: clock.now, thread_time=lambda: 0.0)
+    )
+    slept: list[float | None] = []
+
+    class Woken(threading.Event):
+        """Wakes as soon as somebody sleeps, and ends it the second time."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            slept.append(timeout)
+            if len(slept) == 2:
+                sampler._thread = None
+            return True
+
+    def look() -> None:
+        clock.now += look_s
+
+    sampler = Sampler()
+    sampler.watch(look)
+    sampler._woken = woken = Woken()
+    sampler._thread = threading.current_thread()
+    sampler._look_again_and_again(woken)
+    assert slept == [1.0, pytest.approx(sleeps_s)]
 
 
 def test_the_shortest_interval_that_a_watcher_wants_counts(sampler: Sampler) -> None:

@@ -165,12 +165,14 @@ class Sampler:
         # Not at once: the cell that loads this is still busy with it.
         woken.wait(self.interval_s)
         while self._woken is woken and self._thread is not None:
-            began_s = time.thread_time()
+            at_s, began_s = time.monotonic(), time.thread_time()
             self._look()
             self._looks.append((time.monotonic(), time.thread_time() - began_s))
             woken.clear()
             if self._thread is not None:
-                woken.wait(self.interval_s)
+                # In the middle of a loop in Python a look waits long for its turn; it shall not take all of them.
+                left_s = self.interval_s - (time.monotonic() - at_s)
+                woken.wait(max(left_s, self.interval_s / 2))
 
     def _look(self) -> None:
         for called in (*self.always, *(watcher.called for watcher in self._watchers)):
