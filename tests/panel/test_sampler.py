@@ -75,17 +75,17 @@ def test_what_a_look_takes_is_part_of_the_interval_up_to_half_of_it(
         def wait(self, timeout: float | None = None) -> bool:
             slept.append(timeout)
             if len(slept) == 2:
-                sampler._thread = None
+                mine._thread = None
             return True
 
     def look() -> None:
         clock.now += look_s
 
-    sampler = Sampler()
-    sampler.watch(look)
-    sampler._woken = woken = Woken()
-    sampler._thread = threading.current_thread()
-    sampler._look_again_and_again(woken)
+    mine = Sampler()
+    mine.watch(look)
+    mine._woken = woken = Woken()
+    mine._thread = threading.current_thread()
+    mine._look_again_and_again(woken)
     assert slept == [1.0, pytest.approx(sleeps_s)]
 
 
