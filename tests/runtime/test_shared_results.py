@@ -118,3 +118,17 @@ def test_the_answer_of_a_keras_export_is_not_copied(tmp_path: Path) -> None:
     model = models.add("net", tmp_path / "net")
     (spec,), (output,) = model.signature().inputs, model.signature().outputs
     assert shared_results(model.graph, [str(spec.tensor)], [str(output.tensor)]) == ()
+
+
+def test_what_is_fed_in_the_middle_is_not_computed() -> None:
+    graph = tf.Graph()
+    with graph.as_default():
+        x = v1.placeholder(tf.float32, [None, 4], "x")
+        hidden = tf.nn.relu(x, name="hidden")
+        tf.identity(hidden, name="y")
+    assert shared_results(graph, ["x:0"], ["y:0"]) == ()
+    assert shared_results(graph, ["hidden:0"], ["y:0"]) == (0,)
+
+
+def test_what_is_added_to_something_constant_may_be_passed_on() -> None:
+    assert of(lambda x, w: [x + tf.matmul(w, w)]) == (0,)

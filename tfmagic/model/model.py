@@ -164,17 +164,7 @@ class Model(Parking):
 
     @held_back
     def wake(self) -> WakeRecord:
-        """Give the model its memory back, so that the next run need not; one that was warmed is warmed again.
-
-        Raises
-        ------
-        ParkError
-            When what was parked is not what was written.
-        SourceError
-            When the source has changed since.
-        MemoryBudgetError
-            When it does not fit into the budget.
-        """
+        """Give the model its memory back as `Parking.wake` does; one that was warmed is warmed again."""
         __tracebackhide__ = True
         record = super().wake()
         if record["outcome"] == "woken" and self.is_warmed:

@@ -6,12 +6,13 @@ import math
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from tfmagic.runtime.interrupts import held_back, let_in
-from tfmagic.runtime.likeness import alike, where_finite
+from tfmagic.runtime.likeness import as_usual
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.shared_results import shared_results
 from tfmagic.runtime.trial import Trial, Way
@@ -253,12 +254,14 @@ class PreparedCall:
         found = let_in(lambda: folding.fold(self._opened, self.feeds, self.fetches, ahead=ahead, executor=executor))
         for name, folded in found.items():
             # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
-            for call in (folded.call, where_finite(folded.call, self._usual)):
-                if alike(self._usual, call, values, exactly=not ahead):
-                    self._folded[name], self._ways[name] = folded, Way(name, call)
-                    break
-            else:
+            is_long = not self._is_short()
+            call = let_in(
+                partial(as_usual, self._usual, folded.call, values, exactly=not ahead, is_long=is_long),
+            )
+            if call is None:
                 folded.close()
+            else:
+                self._folded[name], self._ways[name] = folded, Way(name, call)
 
     def _is_short(self) -> bool:
         medians = [found for trial in self._trials.values() for found in trial.latencies_s.values()]

@@ -63,7 +63,7 @@ class _Body(Protocol):
     """The operations of a graph or a function, which lead to an end: a tensor, or what a function calls one."""
 
     def operation(self, end: Any) -> tuple[str, list[Any], int] | None:
-        """Return the type, the inputs, and which output `end` is; None for a function's argument."""
+        """Return the type, the inputs, and which output `end` is; None for what comes from outside."""
 
     def is_fed(self, end: Any) -> bool:
         """Return whether it depends on what the caller feeds."""
@@ -88,7 +88,7 @@ def _is_made(body: _Body, end: Any, depth: int) -> bool:
     if index > 0:
         return False
     if kind in _COMBINES:
-        return any(_is_made(body, one, depth - 1) for one in inputs)
+        return any(_is_own(body, one, depth - 1) for one in inputs)
     return kind in _COMPUTES or (kind in _PASSES and _is_made(body, inputs[0], depth - 1))
 
 
@@ -100,7 +100,8 @@ class _Operations:
         self._fed = fed
 
     def operation(self, end: Any) -> tuple[str, list[Any], int] | None:
-        return end.op.type, list(end.op.inputs), end.value_index
+        # Also in the middle of a graph: its operation does not run then.
+        return None if end.name in self._fed else (end.op.type, list(end.op.inputs), end.value_index)
 
     def is_fed(self, end: Any) -> bool:
         waiting, seen = [end], set()
