@@ -20,7 +20,6 @@ from tfmagic.errors import (
     ModelStateError,
     NameTakenError,
     SourceError,
-    TfMagicError,
     UnknownNameError,
 )
 from tfmagic.model.names import VERBS
@@ -293,13 +292,3 @@ def test_what_cannot_be_run_on_zeros_is_refused_with_what_to_do(tmp_path: Path) 
     with pytest.raises(SourceError, match=said):
         models.add("net", folder, warm=True)
     np.testing.assert_array_equal(model(np.array([2], np.int32)), [1])
-
-
-def test_what_is_refused_in_words_of_its_own_is_not_said_to_be_for_the_zeros(tmp_path: Path) -> None:
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.strings.length(tf.io.read_file(tf.compat.v1.placeholder(tf.string, [], "x")), name="y")
-    (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
-    with pytest.raises(TfMagicError, match="--unsafe") as refused:
-        models.add("net", tmp_path / "net.pb", warm=True)
-    assert "--warm" not in str(refused.value)

@@ -118,9 +118,6 @@ def warmed(model: Model) -> None:
 def _takes_zeros(model: Model) -> Iterator[None]:
     try:
         yield
-    except TfMagicError:
-        # It says itself what to do, as of an operation that is not safe.
-        raise
     except (tf.errors.OpError, ValueError, TypeError) as error:
         msg = f"{model.name} cannot be run on zeros ({first_line(error)}): add it without --warm"
         raise SourceError(msg) from error
