@@ -268,7 +268,10 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
     )
-    return added_text(admission.model.record(), admission.outcome, warmed=parsed.flag("warm"))
+    model = admission.model
+    # A live object runs as it is: there is nothing to find out.
+    warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
+    return added_text(model.record(), admission.outcome, warmed=warmed)
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:

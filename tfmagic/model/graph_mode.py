@@ -401,14 +401,17 @@ class GraphMode:
         return {name: known[tensor] for name, tensor in fetches}
 
     def settle(
-        self, batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]], fetches: Sequence[tuple[str, str]]
+        self,
+        batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
+        fetches: Sequence[tuple[str, str]],
+        patience: Patience,
     ) -> None:
         """Find out how these calls run the quickest: `batches` has the feeds of each, with `fetches` as for `call`."""
         given = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in given)
         if run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays, patience)
 
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""

@@ -113,7 +113,7 @@ def weights_of(graph: Any) -> Weights:
         for op in graph.get_operations()
         if op.type in {"VarHandleOp", "VariableV2", "Variable"}
     ]
-    return weighed(records, constants_of(graph))
+    return weighed(records, constants_of(graph.get_operations()))
 
 
 def variable_record(name: str, dtype: Any, shape: Any, device: str) -> VariableRecord:
@@ -137,12 +137,12 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
     return Weights(len(ordered), total, constants_bytes, tuple(ordered))
 
 
-def constants_of(graph: Any) -> int:
-    """Return the size in bytes of the constants of a graph, where a frozen one has its weights.
+def constants_of(operations: Iterable[Any]) -> int:
+    """Return the size in bytes of the constants among operations, where a frozen graph has its weights.
 
     From dtype and shape; text counts for nothing, as it has no fixed size.
     """
-    ends = (op.outputs[0] for op in graph.get_operations() if op.type == "Const")
+    ends = (op.outputs[0] for op in operations if op.type == "Const")
     return sum(bytes_of(end.shape, end.dtype) or 0 for end in ends if end.dtype != tf.string)
 
 

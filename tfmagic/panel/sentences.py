@@ -38,7 +38,9 @@ def synced_text(variables: int) -> str:
     return counted(variables, "variable")
 
 
-def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool = False) -> str:
+def added_text(
+    record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
+) -> str:
     """Return the lines that say what came of adding a model.
 
     Parameters
@@ -50,10 +52,11 @@ def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = 
     former
         What became of the weights that a cell's model had before.
     warmed
-        Whether it was to be warmed, be it new or not.
+        Whether it is warmed; None where that was not asked.
     """
     if outcome == "kept":
-        return f"{record['name']}: unchanged, kept{', and warmed' if warmed else ''}"
+        done = {None: "", True: ", and warmed", False: f", not warmed (%tf_model show {record['name']} says why)"}
+        return f"{record['name']}: unchanged, kept{done[warmed]}"
     copied = "a copy of the " if record["copied"] else ""
     head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
     if record["kind"] == "cell":

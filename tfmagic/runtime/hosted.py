@@ -7,6 +7,7 @@ its native session and its variables with it at the next garbage collection.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.away import OnDisk, read_in_time
+from tfmagic.runtime.dataflow import kept_feeds
 from tfmagic.runtime.history import History
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
@@ -34,6 +36,13 @@ v1 = tf.compat.v1
 
 _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
+_uses = itertools.count()
+# Prepared calls that a graph keeps at most; beside the newest, only while they hold no more than this.
+_MOST_CALLS = 32
+_NEWEST_CALLS = 4
+_MOST_CALLS_BYTES = 32_000_000
+# Sets of feeds and fetches of which is remembered which feeds are copied.
+_MOST_KNOWN = 256
 
 Fill = Callable[[Any], None]
 
@@ -96,9 +105,31 @@ class OpenGraph:
         made = self._prepared.get(key)
         if made is None:
             with self._making:
-                made = self._prepared.get(key) or PreparedCall(self, feeds, fetches)
-                self._prepared[key] = made
+                made = self._prepared.get(key)
+                if made is None:
+                    self._make_room()
+                    made = self._prepared[key] = PreparedCall(self, feeds, fetches)
+        made.used = next(_uses)
         return made
+
+    def _make_room(self) -> None:
+        """Let go of prepared calls that were not used for long; one that runs now goes when it has ended."""
+        by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
+        held_bytes = sum(call.held_bytes for _, call in by_use)
+        while len(by_use) >= _MOST_CALLS or (len(by_use) >= _NEWEST_CALLS and held_bytes > _MOST_CALLS_BYTES):
+            key, call = by_use.pop(0)
+            held_bytes -= call.held_bytes
+            self._prepared.pop(key, None)
+
+    def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
+        """Return which feeds a run could keep, so that they are to be copied first.
+
+        Parameters
+        ----------
+        feeds, fetches
+            Names; fetches are None where nobody can tell what they are.
+        """
+        return self._record.kept_feeds(self.native.graph, feeds, fetches)
 
     @property
     def folding(self) -> Folding | None:
@@ -160,11 +191,24 @@ class HostedGraph:
         self.runs = Runs(self)
         self.history = History()
         self.preparation = Preparation()
+        self._kept_feeds: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
         self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
+
+    def kept_feeds(self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
+        """See `OpenGraph.kept_feeds`."""
+        if not feeds:
+            return ()
+        key = (feeds, fetches, None if fetches is not None else graph.version)
+        found = self._kept_feeds.get(key)
+        if found is None:
+            if len(self._kept_feeds) >= _MOST_KNOWN:
+                self._kept_feeds.clear()
+            found = self._kept_feeds[key] = kept_feeds(graph, feeds, fetches)
+        return found
 
     def begin(self) -> Run:
         """Count a native run as under way; the caller takes it out of ``runs.under_way`` again."""
