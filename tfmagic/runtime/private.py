@@ -216,6 +216,19 @@ def traces_of(function: Any) -> list[Any]:
     return list(listed()) if callable(listed) else []
 
 
+def library_of(graph: Any) -> Any:
+    """Return the ``FunctionDefLibrary`` of a graph, without a copy of the graph's constants.
+
+    Without the private name the graph is copied, and its constants with it.
+    """
+    definition = v1.GraphDef()
+    try:
+        graph._copy_functions_to_graph_def(definition, 0)  # noqa: SLF001
+    except AttributeError:
+        definition = graph.as_graph_def()
+    return definition.library
+
+
 @contextmanager
 def collected_graphs() -> Iterator[list[Any]]:
     """Collect the partition graphs of functions that are first run in the block; the list is filled at its end.

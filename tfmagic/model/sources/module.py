@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.signature import DEFAULT, default_among
-from tfmagic.model.sources.function import is_function, signature_and_call
+from tfmagic.model.sources.function import check_function, is_function, signature_and_call
 from tfmagic.model.sources.live import SharedSource, with_names
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class ModuleSource(SharedSource):
         if not functions:
             msg = f"{model}: this {type(live).__name__} has no __call__, no tf.function and no signatures to run"
             raise SourceError(msg)
+        for function in functions.values():
+            check_function(model, function)
         made = {
             name: signature_and_call(name, function, _described(live, function)) for name, function in functions.items()
         }
