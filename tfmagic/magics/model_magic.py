@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, near_to
 from tfmagic.magics.destination import destination
 from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
@@ -144,7 +144,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
-    show(Sentence(_done(verb, parsed, names)))
+    try:
+        show(Sentence(_done(verb, parsed, names)))
+    except DropError as error:
+        if error.record["models"]:
+            show(Sentence(dropped_text(error.record)))
+        raise
     return None
 
 
@@ -268,7 +273,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
     )
-    return added_text(admission.model.record(), admission.outcome, warmed=parsed.flag("warm"))
+    return added_text(admission.model.record(), admission.outcome, admission.former, warmed=parsed.flag("warm"))
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:

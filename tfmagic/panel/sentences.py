@@ -48,7 +48,7 @@ def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = 
     outcome
         ``added``, ``kept``, ``renewed`` or ``replaced``.
     former
-        What became of the weights that a cell's model had before.
+        What became of the weights that a renewed model had before.
     warmed
         Whether it was to be warmed, be it new or not.
     """
