@@ -19,7 +19,7 @@ v1 = tf.compat.v1
 
 # The functions of TensorFlow in whose frames the two graphs can be found.
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
-_REFUSES = "_check_not_finalized"
+_REFUSES = "Graph is finalized"
 _MIXED = re.compile(
     r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"',
     re.DOTALL,
@@ -74,17 +74,14 @@ def _add_hint(error: BaseException) -> None:
 
 def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
     """Return what to say where the room's own graph takes no more operations."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_code.co_name == _REFUSES and frame.f_locals.get("self") is here:
-            msg = (
-                f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
-                "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
-            )
-            return ModelStateError(msg)
-        trace = trace.tb_next
-    return None
+    # By its text: TensorFlow takes its own frames out of some tracebacks.
+    if here is None or not here.finalized or _REFUSES not in str(error):
+        return None
+    msg = (
+        f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
+        "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
+    )
+    return ModelStateError(msg)
 
 
 def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:

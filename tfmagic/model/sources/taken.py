@@ -48,6 +48,6 @@ class Taken:
 def _variables(eager: EagerMode) -> list[Any]:
     """Return which variables an object has: one that was replaced by another of the same value is another."""
     return [
-        (name, id(one), tuple(one.shape), bool(getattr(one, "trainable", True)))
+        (name, id(one), str(one.shape), bool(getattr(one, "trainable", True)))
         for name, one in eager.named_variables().items()
     ]
