@@ -49,7 +49,7 @@ def trained_as_tutorials_do() -> Any:
 
 
 def built_as_tutorials_do() -> Any:
-    return linear(LINEAR + MONITORED).model
+    return linear(LINEAR + MONITORED, outputs="y").model
 
 
 def live_graph() -> Any:
