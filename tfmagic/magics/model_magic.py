@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, near_to
 from tfmagic.magics.destination import destination
 from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
@@ -144,7 +144,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
-    show(Sentence(_done(verb, parsed, names)))
+    try:
+        show(Sentence(_done(verb, parsed, names)))
+    except DropError as error:
+        if error.record["models"]:
+            show(Sentence(dropped_text(error.record)))
+        raise
     return None
 
 
@@ -271,7 +276,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     model = admission.model
     # A live object runs as it is: there is nothing to find out.
     warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
-    return added_text(model.record(), admission.outcome, warmed=warmed)
+    return added_text(model.record(), admission.outcome, admission.former, warmed=warmed)
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.model.variables import bytes_of, constants_of
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.dataflow import operations_behind
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.prepared import CALLER, FOLDED, LITE, UNFUSED
@@ -203,7 +204,7 @@ class Folding:
             if definition.node[index].name in outside:
                 del definition.node[index]
         places = {f"{name}:0": graph.get_tensor_by_name(f"{name}:0") for name in outside}
-        with graph.as_default(), graph.control_dependencies(None), graph.name_scope(None):
+        with adding_to(graph):
             found = tf.import_graph_def(definition, places, list(call.fetches), name=scope)
         return [tensor.name for tensor in found]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.executions import short_device
 
 if TYPE_CHECKING:
@@ -221,7 +222,8 @@ class Initialiser:
         """Return the name of what tells whether a variable has a value, made once."""
         name = str(variable.op.name)
         if name not in self._probes:
-            self._probes[name] = str(v1.is_variable_initialized(variable).name)
+            with adding_to(self._graph):
+                self._probes[name] = str(v1.is_variable_initialized(variable).name)
         return self._probes[name]
 
     def _one(self, native: Any, variable: Any) -> bool:

@@ -50,7 +50,7 @@ def added_text(
     outcome
         ``added``, ``kept``, ``renewed`` or ``replaced``.
     former
-        What became of the weights that a cell's model had before.
+        What became of the weights that a renewed model had before.
     warmed
         Whether it is warmed; None where that was not asked.
     """

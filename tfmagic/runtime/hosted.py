@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -149,11 +149,13 @@ class OpenGraph:
     def close(self) -> None:
         """Close it: variables are freed now, a run under way is cancelled."""
         self.closed = True
-        for call in self.calls:
-            call.close()
-        # A callable's __del__ releases the native one, and must find its session open.
-        self._prepared.clear()
-        self.native.close()
+        with ExitStack() as stack:
+            # Last, and whatever a call raises.
+            stack.callback(self.native.close)
+            # A callable's __del__ releases the native one, and must find its session open.
+            stack.callback(self._prepared.clear)
+            for call in self.calls:
+                stack.callback(call.close)
 
 
 class HostedGraph:
@@ -304,9 +306,11 @@ class HostedGraph:
     def evict(self) -> None:
         """Close the native session, and forget what the graph is called and how it is filled."""
         self.evictions += 1
-        self.close()
-        self.label = self.fill = self.prepare = self.arriving = None
-        self.preparation = Preparation()
+        try:
+            self.close()
+        finally:
+            self.label = self.fill = self.prepare = self.arriving = None
+            self.preparation = Preparation()
 
     @held_back
     def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
@@ -368,19 +372,27 @@ class HostedGraph:
 
     @property
     def parked(self) -> bool:
-        """Whether what the graph held is away, until it is next run."""
-        return self.opened is None and self._away is not None
+        """Whether it takes no memory, until it is next run.
+
+        What is in memory while one native session takes the place of another is not parked.
+        """
+        return self.opened is None and isinstance(self._away, OnDisk)
 
     @property
     def parked_whole(self) -> bool:
-        """Whether every variable is among what is away."""
-        return self.parked and self._away is not None and self._away.is_whole
+        """Whether every variable is in the file that it was parked in."""
+        return self.spill is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether every variable is kept while there is no native session: in a file, or in memory."""
+        return self.opened is None and self._away is not None and self._away.is_whole
 
     @property
     def spill(self) -> Spill | None:
         """The file in which everything is that it held, while that is away."""
         away = self._away
-        return away.spill if self.parked and isinstance(away, OnDisk) else None
+        return away.spill if self.opened is None and isinstance(away, OnDisk) else None
 
     @held_back
     def park(self, keep: Callable[[OpenGraph], Away]) -> bool:

@@ -181,6 +181,13 @@ def native_callable(
     return make(options)  # type: ignore[no-any-return]
 
 
+def unfinalize(graph: Any) -> None:
+    """Have a finalized graph take operations again; where the private name has gone, it stays finalized."""
+    again = getattr(graph, "_unsafe_unfinalize", None)
+    if callable(again):
+        again()
+
+
 def xspace(data: bytes) -> Any:
     """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
 

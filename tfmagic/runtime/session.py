@@ -341,9 +341,11 @@ class KernelSession(Tf1Interface):
     @held_back
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
-        hosted(graph).evict()
-        with self._lock:
-            self._graphs.discard(graph)
+        try:
+            hosted(graph).evict()
+        finally:
+            with self._lock:
+                self._graphs.discard(graph)
 
     @held_back
     def close(self) -> None:
@@ -351,8 +353,10 @@ class KernelSession(Tf1Interface):
 
         A model of the registry comes back with the weights of its source.
         """
-        for graph in self.open_graphs():
-            hosted(graph).close()
+        with ExitStack() as stack:
+            # Each is closed, whatever another raises.
+            for graph in self.open_graphs():
+                stack.callback(hosted(graph).close)
 
     # -- contexts --------------------------------------------------------------
 

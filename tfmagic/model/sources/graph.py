@@ -57,12 +57,6 @@ class GraphSource(LiveSource):
                 "(--copy gives it a graph of its own)"
             )
             raise SourceError(msg)
-        if graph.finalized:
-            msg = (
-                f"{model}: this graph is finalized, so its variables cannot be initialised in it: "
-                "add it with --copy (copy=True)"
-            )
-            raise SourceError(msg)
         if not graph.get_operations():
             msg = f"{model}: this graph is empty, so there is nothing to run"
             raise SourceError(msg)
