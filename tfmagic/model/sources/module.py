@@ -58,9 +58,16 @@ def callables_of(live: Any) -> dict[str, Any]:
         whole = live.__call__
         found[DEFAULT] = whole
     for name in sorted({*vars(type(live)), *vars(live)}):
-        if not name.startswith("_") and is_function(getattr(live, name, None)):
-            found.setdefault(name, getattr(live, name))
+        if not name.startswith("_") and is_function(function := _attribute(live, name)):
+            found.setdefault(name, function)
     return found
+
+
+def _attribute(live: Any, name: str) -> Any:
+    try:
+        return getattr(live, name, None)
+    except Exception:  # noqa: BLE001 - a property may raise anything, such as a model's shape before it is built
+        return None
 
 
 def _described(live: Any, function: Any) -> Any:
