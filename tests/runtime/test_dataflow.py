@@ -284,10 +284,11 @@ def test_parts_of_sparse_and_ragged_feeds_are_copied_too() -> None:
         ragged = v1.ragged.placeholder(tf.float32, 1)
         session.run(v.initializer)
         indices = np.arange(WIDTH)[:, None]
-        for key, value in (
+        ways: list[tuple[Any, Callable[[np.ndarray], Any]]] = [
             (sparse, lambda array: v1.SparseTensorValue(indices, array, [WIDTH])),
             (ragged, lambda array: v1.ragged.RaggedTensorValue(array, np.array([0, WIDTH]))),
-        ):
+        ]
+        for key, value in ways:
             array = frame()[0]
             session.run(v.assign(key.values).op, {key: value(array)})
             array[:] = -1

@@ -131,6 +131,8 @@ def dropped_text(record: DropRecord) -> str:
     if record["running"]:
         # What was measured is not what the drop comes to.
         lines = [f"dropped: {names} (not all memory is back yet, the process has {now} now)"]
+    if record["stays"] is not None:
+        lines.append(f"  {record['stays']}")
     lines[:0] = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
     lines.extend(
         f"  {name}: its run was told to end and goes on; its memory comes back when that has ended"

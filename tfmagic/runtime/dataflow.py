@@ -124,11 +124,11 @@ class _Node(NamedTuple):
 
 
 class _End(NamedTuple):
-    """What an operation or an argument gives; all of it where `index` is None."""
+    """What an operation or an argument gives; all of it where `output` is None."""
 
     body: str
     name: str
-    index: int | None
+    output: int | None
 
 
 @dataclass
@@ -232,7 +232,7 @@ class Dataflow:
         """Follow a value out of a function to whoever has called it; return whether that ends the walk."""
         mark, given_back = walk.marks[end], walk.given_back[end.body]
         for place, index in self._body(end.body).returned.get(end.name, ()):
-            if end.index in {None, place} and given_back.get(index, 0) < mark:
+            if end.output in {None, place} and given_back.get(index, 0) < mark:
                 given_back[index] = mark
                 if any(self._comes_out(walk, site, end.body, index) for site in list(walk.sites[end.body])):
                     return True
@@ -272,11 +272,11 @@ class Dataflow:
     def _consumers(self, end: _End) -> Iterator[tuple[_Node, int]]:
         if end.body:
             for node, position, place in self._body(end.body).consumers.get(end.name, ()):
-                if end.index in {None, place}:
+                if end.output in {None, place}:
                     yield node, position
             return
         outputs = self._graph.get_operation_by_name(end.name).outputs
-        for tensor in outputs if end.index is None else outputs[end.index : end.index + 1]:
+        for tensor in outputs if end.output is None else outputs[end.output : end.output + 1]:
             for op in tensor.consumers():
                 if self._runs is None or op in self._runs:
                     node = self._node_of(op)
