@@ -41,6 +41,22 @@ def local(text: str) -> Path:
         return path  # ~somebody whom this machine does not know: there is nothing at such a path
 
 
+def whole(path: Path) -> Path:
+    """Return a path as an absolute one without ``..``, so that it means the same after a change of directory.
+
+    What comes before a ``..`` may be a link: the operating system goes up from where it
+    leads, and TensorFlow would take the name away. Links behind it stay as they are.
+    """
+    there = path.absolute()
+    if ".." not in there.parts:
+        return there
+    behind = len(there.parts) - there.parts[::-1].index("..")
+    try:
+        return Path(*there.parts[:behind]).resolve(strict=True).joinpath(*there.parts[behind:])
+    except (OSError, RuntimeError):
+        return there  # there is nothing, or a circle of links
+
+
 def is_remote(text: str) -> bool:
     """Return whether `text` names something on another machine."""
     remote = _REMOTE.match(text)
