@@ -181,7 +181,7 @@ def test_a_release_that_fails_closes_the_native_session_all_the_same() -> None:
     linear_cell("net")
     former = models["net~1"]
     assert former(2.0) == 14.0
-    folder = Path(former.record()["path"]).parent
+    folder = Path(str(former.record()["path"])).parent
     # A temporary folder that is a file by now is not removed.
     shutil.rmtree(folder)
     folder.write_text("")

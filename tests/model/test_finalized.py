@@ -189,7 +189,7 @@ LEFT_OPEN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("left", LEFT_OPEN)
 def test_whatever_a_cell_leaves_open_the_model_runs_saves_and_drops(left: str, tmp_path: Path) -> None:
-    ends = {"inputs": "x", "outputs": "y"}
+    ends: dict[str, Any] = {"inputs": "x", "outputs": "y"}
     model = add_cell("net", f"{LINEAR}    {LEFT_OPEN[left]}\n", NAMES, **ends).model
     answer = model(X)
     run_cell(model, "k = tf.compat.v1.get_variable('k', initializer=2.0)\nsession.run(k.assign(3.0))", NAMES)

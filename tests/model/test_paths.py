@@ -71,7 +71,7 @@ MADE: dict[str, tuple[str, Callable[[Path, float], Path]]] = {
     "versions": ("numbered", versions),
     "checkpoint": ("ckpt", checkpoint),
 }
-ENDS = {"inputs": "x", "outputs": "y"}
+ENDS: dict[str, Any] = {"inputs": "x", "outputs": "y"}
 
 
 def in_place_of(there: Path, other: Path) -> None:
@@ -173,6 +173,7 @@ def test_a_damaged_keras_file_is_told_by_what_is_in_it(content: bytes, tmp_path:
     path.write_bytes(content)
     first: Any = stamp(path)
     os.utime(path, ns=(0, 0))
-    (entry,), (now,) = first, stamp(path)
+    now: Any = stamp(path)
+    (entry,), (now,) = first, now
     assert entry[3] == now[3]
     assert entry != now

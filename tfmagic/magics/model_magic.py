@@ -43,7 +43,8 @@ COMMANDS: dict[str, Command] = {
     "add": Command(
         "%tf_model add NAME SOURCE",
         "Register a model. SOURCE is a path, an object of the notebook, or an expression: in quotes a path, in "
-        "brackets an expression, otherwise a name of the notebook before a path before an expression.",
+        "brackets an expression, otherwise a name of the notebook before a path before an expression. The same line "
+        "again keeps the model, or renews it where its file or object has changed.",
         (
             Option("--signature", "the default signature of a SavedModel", "S", "signature"),
             Option("--tags", "the tag set of a SavedModel", "T,T", "tags"),
