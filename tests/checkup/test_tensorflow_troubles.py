@@ -184,3 +184,27 @@ def test_a_section_that_fails_is_said_and_the_others_stand(monkeypatch: pytest.M
     assert made["failed"] == [{"section": name, "error": "OSError: no such luck"} for name in ("trial", "kernels")]
     assert made["versions"] is not None
     assert "The section kernels could not be made: OSError: no such luck" in Checkup(made).text()
+
+
+@pytest.mark.parametrize("version", ["2.16.1", "2.17.1", "2.18.0"])
+def test_one_whose_lite_can_end_the_kernel(bare: Environment, version: str) -> None:
+    bare.package("tensorflow", f"__version__ = {version!r}")
+    # An empty module in TensorFlow's place has other troubles as well.
+    one = next(one for one in bare.report()["troubles"] if one["name"] == "lite-not-sound")
+    assert f"TensorFlow {version} has an interpreter for small networks" in one["what"]
+    assert one["remedy"] == [f"{bare.python} -m pip install ai-edge-litert"]
+    bare.installed("ai_edge_litert", "2.3.0")
+    assert "lite-not-sound" not in named(bare.report())
+
+
+@pytest.mark.parametrize("version", ["2.19.1", "2.21.0", "2.30.0"])
+def test_one_whose_lite_does_no_harm_is_no_trouble(bare: Environment, version: str) -> None:
+    bare.package("tensorflow", f"__version__ = {version!r}")
+    assert "lite-not-sound" not in named(bare.report())
+
+
+def test_a_keras_that_cannot_read_every_file(bare: Environment) -> None:
+    bare.installed("keras", "3.0.5")
+    one = the("keras-old", bare.report())
+    assert one["what"].startswith("Keras 3.0.5 cannot read every model file")
+    assert one["remedy"] == [f"{bare.python} -m pip install --upgrade 'keras>=3.3'"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
+import types
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -259,6 +261,37 @@ def test_what_takes_long_from_the_first_call_on_is_not_called_so(monkeypatch: py
 def test_who_has_chosen_an_executor_gets_that() -> None:
     model = warm(executor="caller")
     assert set(model.record()["prepared"][0]["latencies_s"]) <= {"caller", "folded", "unfused"}
+
+
+@pytest.mark.parametrize("version", ["2.16.2", "2.17.1", "2.18.0", "2.99.0"])
+def test_it_is_not_used_where_it_is_not_known_to_be_sound(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tf, "__version__", version)
+    # None is what makes an import fail.
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setattr(tf.lite, "Interpreter", None)
+    model = warm()
+    assert way(model) != LITE
+    assert model(rows(2)).shape == (2, 5)
+
+
+def test_another_packages_interpreter_is_used_where_tensorflows_own_is_not_sound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sound, made = tf.lite.Interpreter, list[dict[str, Any]]()
+
+    def interpreter(**options: Any) -> Any:
+        made.append(options)
+        return sound(**options)
+
+    package = types.ModuleType("ai_edge_litert.interpreter")
+    package.Interpreter = interpreter  # type: ignore[attr-defined]  # as the package has it
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", types.ModuleType("ai_edge_litert"))
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", package)
+    monkeypatch.setattr(tf, "__version__", "2.18.0")
+    model = warm()
+    assert way(model) == LITE
+    assert made
+    np.testing.assert_allclose(model(x := rows(2)), by_hand(model, x), rtol=1e-5)
 
 
 def test_where_tensorflow_has_no_lite_calls_are_made_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:

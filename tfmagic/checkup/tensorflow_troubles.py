@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.checkup.trial import START
 from tfmagic.checkup.trouble import Trouble, pip, trouble
-from tfmagic.runtime.library import OLDEST
+from tfmagic.runtime.library import LITE_IS_SOUND, OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tfmagic.checkup.trial import TrialRecord
 
 _REINSTALL = "install --force-reinstall 'tfmagic[cpu]'"
+# Before it, classes of one's own in an .h5 file are unknown layers.
+_KERAS_READS_CLASSES = (3, 3)
 # What the last line of a failed import tells of its cause.
 _CAUSES = (
     (
@@ -53,7 +55,7 @@ _CAUSES = (
 
 def troubles(report: Report) -> list[Trouble]:
     """Return what is wrong with TensorFlow."""
-    found = [*_several(report), *_unmet(report), *_backend(report)]
+    found = [*_several(report), *_unmet(report), *_backend(report), *_keras(report), *_lite(report)]
     trial = report["trial"]
     if trial is None:
         return found
@@ -176,6 +178,40 @@ def _unmet(report: Report) -> Iterator[Trouble]:
         )
         wanted = " ".join(dict.fromkeys(shlex.quote(one["asks_for"]) for one in unmet))
         yield trouble("versions-do-not-fit", f"Versions do not fit together: {asked}.", pip(f"install {wanted}"))
+
+
+def _keras(report: Report) -> Iterator[Trouble]:
+    version = _installed(report, "keras")
+    if version is not None and (3,) <= _numbers(version) < _KERAS_READS_CLASSES:
+        least = ".".join(map(str, _KERAS_READS_CLASSES))
+        yield trouble(
+            "keras-old",
+            f"Keras {version} cannot read every model file: an .h5 file with classes of your own is refused, and its "
+            f"own readers fail on some layers. Keras {least} or newer reads them.",
+            pip(f"install --upgrade 'keras>={least}'"),
+        )
+
+
+def _lite(report: Report) -> Iterator[Trouble]:
+    version = None if report["trial"] is None else report["trial"]["version"]
+    # Of later ones nothing bad is known.
+    if version is None or not OLDEST <= _numbers(version)[:2] < min(LITE_IS_SOUND):
+        return
+    if _installed(report, "ai-edge-litert") is None:
+        yield trouble(
+            "lite-not-sound",
+            f"TensorFlow {version} has an interpreter for small networks (tf.lite.Interpreter) that can end the "
+            "kernel, so tfmagic does not use it: --warm has one way less to try. ai-edge-litert brings a sound one.",
+            pip("install ai-edge-litert"),
+        )
+
+
+def _installed(report: Report, name: str) -> str | None:
+    return None if report["versions"] is None else report["versions"]["packages"].get(name)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def _backend(report: Report) -> Iterator[Trouble]:

@@ -11,6 +11,7 @@ from typing import TypedDict
 PACKAGES = (
     "tfmagic",
     "keras",
+    "ai-edge-litert",
     "tf-keras",
     "numpy",
     "protobuf",

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.model.saving.definition import keep_only
+from tfmagic.runtime.library import LITE_IS_SOUND
 from tfmagic.runtime.quiet import without_warnings
 from tfmagic.runtime.unsaid import unsaid
 
@@ -141,6 +142,8 @@ def lite(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwis
     otherwise
         Makes the same call.
     """
+    if _interpreter_class() is None:
+        return None
     keep_only(definition, [*feeds, *fetches])
     shapes = _shapes(definition, feeds)
     bodies = [definition.node, *(function.node_def for function in definition.library.function)]
@@ -172,9 +175,24 @@ def _shapes(definition: Any, feeds: Sequence[str]) -> list[list[int | None]] | N
     return [[dim.size if dim.size >= 0 else None for dim in one.dim] for one in found if one is not None]
 
 
+def _interpreter_class() -> Any:
+    """Return the class whose objects make the calls; None where none is known to be sound.
+
+    The interpreter of TensorFlow 2.17 and 2.18 damages the process's memory in some networks, such as a
+    convolutional one with a global average. ``ai_edge_litert`` brings an interpreter of its own.
+    """
+    if tuple(int(part) for part in tf.__version__.split(".")[:2]) in LITE_IS_SOUND:
+        return tf.lite.Interpreter
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        return None
+    return Interpreter
+
+
 def _interpreter(content: bytes) -> Any:
     # A thread of its own for each further core, for every network anew, would be many.
-    made = tf.lite.Interpreter(model_content=content, num_threads=1)
+    made = _interpreter_class()(model_content=content, num_threads=1)
     # At the first one in a process.
     with unsaid(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\."):
         made.allocate_tensors()

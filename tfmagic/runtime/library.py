@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OLDEST = (2, 16)
 """The first TensorFlow whose Keras is Keras 3, which is what tfmagic supports."""
 
+LITE_IS_SOUND = frozenset({(2, 19), (2, 20), (2, 21)})
+"""The versions of which it is known that their ``tf.lite.Interpreter`` does no harm to the process."""
+
 
 def _imported() -> ModuleType:
     # Also where a script has imported TensorFlow before: it reads the settings when it first takes memory.
