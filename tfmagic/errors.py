@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tfmagic.model.leaving import DropRecord
+
 
 class TfMagicError(Exception):
     """The base of every error that tfmagic raises by itself."""
@@ -53,6 +55,20 @@ class InputError(TfMagicError, ValueError):
 
 class ModelStateError(TfMagicError, RuntimeError):
     """A model that cannot be run now: dropped, or still stopping."""
+
+
+class DropError(ModelStateError):
+    """Models that are gone, and of which something could not be let go of cleanly.
+
+    Attributes
+    ----------
+    record : DropRecord
+        What came of the drop, as `Models.drop` would have returned it.
+    """
+
+    def __init__(self, message: str, record: DropRecord) -> None:
+        super().__init__(message)
+        self.record = record
 
 
 class StoppedError(ModelStateError):

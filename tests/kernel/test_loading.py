@@ -137,3 +137,29 @@ def test_importing_the_package_anew_finds_the_same_models_and_session(kernel: Ke
     kernel.ok("importlib.reload(tfmagic.runtime.session)\nimportlib.reload(tfmagic.model.registry)")
     assert kernel.value("tfmagic.session is before[0], tfmagic.models is before[1]") == "(True, True)"
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
+
+
+STAYS = (
+    "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of this "
+    "kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first"
+)
+
+
+def test_after_a_model_was_built_loading_says_what_cannot_be_given_back(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("import keras\nnet = keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])")
+    assert fresh_kernel.ok("%load_ext tfmagic").stdout == f"tfmagic: {STAYS}\n"
+    assert fresh_kernel.ok("%reload_ext tfmagic").stdout == ""
+    fresh_kernel.ok("%tf_model add net net --copy")
+    assert STAYS in fresh_kernel.ok("%tf_model drop net").text
+    fresh_kernel.ok("%tf_model add net net --copy")
+    assert STAYS in fresh_kernel.ok("%tf_runtime reset").text
+    assert STAYS in fresh_kernel.ok("%tf_runtime").text
+
+
+def test_loading_says_nothing_where_memory_comes_back(fresh_kernel: Kernel) -> None:
+    fresh_kernel.ok("import tensorflow as tf")
+    assert fresh_kernel.ok("%load_ext tfmagic").stdout == ""
+    fresh_kernel.ok("import keras\nnet = keras.Sequential([keras.Input([4]), keras.layers.Dense(3)])")
+    assert fresh_kernel.ok("%reload_ext tfmagic").stdout == ""
+    fresh_kernel.ok("%tf_model add net net --copy")
+    assert "for the life of this kernel" not in fresh_kernel.ok("%tf_model drop net").text

@@ -72,6 +72,28 @@ def test_a_cell_can_run_in_the_former_room(kernel: Kernel) -> None:
     assert kernel.ok("import tfmagic\ntfmagic.models['line~1']([[1, 2]])").text == "array([[ 9., 18.]], dtype=float32)"
 
 
+def test_the_line_of_a_copy_said_again_takes_the_weights_of_an_object_that_has_changed(kernel: Kernel) -> None:
+    kernel.ok(
+        "import tensorflow as tf\nmodule = tf.Module()\nmodule.w = tf.Variable(2.0)\n"
+        "module.f = tf.function(lambda x: x * module.w, input_signature=[tf.TensorSpec([2], name='x')])"
+    )
+    line = "%tf_model add net module --copy"
+    assert kernel.ok(line).text.startswith("net added: a copy of the tf.Module module")
+    assert kernel.ok(line).text == "net: unchanged, kept"
+    kernel.ok("module.w.assign(3.0)")
+    said = kernel.ok(line).text
+    assert said.startswith("net renewed: a copy of the tf.Module module")
+    assert "trained" not in said
+    assert kernel.ok("%tf_run net [1, 2]").text == "array([3., 6.], dtype=float32)"
+    kernel.ok("%%tf_run net\nimport tensorflow as tf\nsession.run(tf.compat.v1.global_variables()[0].assign(7.0))")
+    assert kernel.ok(line).text == "net: unchanged, kept"
+    kernel.ok("module.w.assign(4.0)")
+    said = kernel.ok(line).text
+    assert said.splitlines()[-1] == "  it had been trained: net~1 is what it was, in place of any earlier net~1"
+    assert kernel.ok("%tf_run net~1 [1, 2]").text == "array([ 7., 14.], dtype=float32)"
+    assert kernel.ok("%tf_run net [1, 2]").text == "array([4., 8.], dtype=float32)"
+
+
 def test_keep_carries_over_what_fits(kernel: Kernel) -> None:
     keep = LINE.replace("%%tf_model line", "%%tf_model line --keep")
     kernel.ok(keep)

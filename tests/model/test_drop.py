@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
+from making import add_cell, run_cell
 
 from tfmagic import models, session
-from tfmagic.errors import ModelStateError, UnknownNameError
+from tfmagic.errors import DropError, ModelStateError, UnknownNameError
 from tfmagic.magics.cells import between_cells
+from tfmagic.model.resetting import reset
 from tfmagic.panel.sentences import dropped_text
 from tfmagic.runtime.malloc import rss_bytes
 
@@ -19,6 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 v1 = tf.compat.v1
+
+
+LINEAR = """
+    x = v1.placeholder(tf.float32, [], "x")
+    w = v1.get_variable("w", initializer=2.0)
+    y = tf.multiply(x, w, name="y")
+"""
+
+
+def linear_cell(name: str) -> Any:
+    return add_cell(name, LINEAR, {"tf": tf, "v1": v1}).model
 
 
 @pytest.fixture
@@ -115,6 +130,88 @@ def test_a_drop_that_is_interrupted_drops_all_the_same(waiting: Any, monkeypatch
     thread.join(30)
     assert not thread.is_alive()
     assert model.state == "dropped"
+
+
+class Moody(tf.Module):
+    """A module whose variables cannot be listed any more, once somebody says so."""
+
+    mood = "good"
+
+    @property
+    def variables(self) -> Any:
+        if self.mood == "raises":
+            message = "not today"
+            raise LookupError(message)
+        return ("no variable",) if self.mood == "odd" else ()
+
+    @tf.function(input_signature=[tf.TensorSpec([], name="x")])
+    def __call__(self, x: Any) -> Any:
+        return x
+
+
+def cell_of_a_moody_module(mood: str) -> Any:
+    model = add_cell("moody", "net = Moody()\nnet", {"Moody": Moody}, eager=True).model
+    model.live.mood = mood
+    return model
+
+
+@pytest.mark.parametrize("drop", [lambda: models.drop("moody"), lambda: models.drop(all=True), lambda: reset(models)])
+def test_a_model_of_which_nothing_can_be_read_is_dropped_like_others(drop: Any) -> None:
+    model = cell_of_a_moody_module("raises")
+    assert drop()["unsaved"] == ["moody"]
+    assert model.state == "dropped"
+    assert "moody" not in models
+
+
+@pytest.mark.parametrize("drop", [lambda: models.drop(all=True), lambda: reset(models)])
+def test_what_goes_wrong_with_one_model_keeps_no_other_and_is_said_at_the_end(drop: Any) -> None:
+    first, model = linear_cell("first"), cell_of_a_moody_module("odd")
+    last = linear_cell("last")
+    with pytest.raises(DropError, match=r"^first, moody, last: dropped, but .*: moody \(AttributeError: ") as caught:
+        drop()
+    assert len(str(caught.value).splitlines()) == 1
+    assert [record["name"] for record in caught.value.record["models"]] == ["first", "last"]
+    assert [one.state for one in (first, model, last)] == ["dropped"] * 3
+    assert list(models) == []
+    assert session.open_graphs() == []
+
+
+def test_a_release_that_fails_closes_the_native_session_all_the_same() -> None:
+    run_cell(linear_cell("net"), "session.run(w.assign(7.0))")
+    linear_cell("net")
+    former = models["net~1"]
+    assert former(2.0) == 14.0
+    folder = Path(str(former.record()["path"])).parent
+    # A temporary folder that is a file by now is not removed.
+    shutil.rmtree(folder)
+    folder.write_text("")
+    with pytest.raises(DropError, match=r"net, net~1: dropped, .*: net~1 \(NotADirectoryError: "):
+        models.drop("net", "net~1")
+    folder.unlink()
+    assert former.state == "dropped"
+    assert list(models) == []
+    assert session.open_graphs() == []
+
+
+def test_a_model_whose_turn_is_had_by_who_waits_for_this_command_is_dropped() -> None:
+    a, b = linear_cell("a"), linear_cell("b")
+    inside = threading.Event()
+    refused: list[Exception] = []
+
+    def wait_for_the_other() -> None:
+        try:
+            run_cell(b, "inside.set()\na.wake()", {"inside": inside, "a": a})
+        except ModelStateError as error:
+            refused.append(error)
+
+    thread = threading.Thread(target=wait_for_the_other, daemon=True)
+    with a.turn.taken():
+        thread.start()
+        assert inside.wait(60)
+        models.drop(all=True)
+    thread.join(60)
+    assert not thread.is_alive()
+    assert list(models) == []
 
 
 def test_dropping_an_unknown_model_drops_none() -> None:

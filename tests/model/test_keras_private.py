@@ -7,10 +7,15 @@ fallback beside it says what still works then.
 from __future__ import annotations
 
 import inspect
+import io
 import sys
+import types
+import zipfile
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import keras
+import numpy as np
 import pytest
 from keras.src.backend.common import global_state
 from keras.src.legacy.saving import saving_options, saving_utils
@@ -19,6 +24,7 @@ from networks import convolutional, functional, nested_twice, shared_layer, trai
 from plain import assert_plain
 
 from tfmagic import models
+from tfmagic.errors import SourceError
 from tfmagic.model.sources import keras_private
 from tfmagic.model.sources.keras_file import KerasFileSource
 
@@ -36,8 +42,7 @@ PENDING = "uninitialized_variables"
 def test_the_names_are_there() -> None:
     assert isinstance(keras_private.sharing_objects(), serialization_lib.ObjectSharingScope)
     assert set(inspect.signature(saving_lib.H5IOStore).parameters) >= {"archive", "mode"}
-    parameters = inspect.signature(saving_lib._load_state).parameters
-    assert set(parameters) >= {"weights_store", "assets_store", "inner_path", "visited_saveables"}
+    assert keras_private._arguments_of(saving_lib._load_state, {}).keys() >= {"error_msgs"}
     assert callable(saving_options.keras_option_scope)
     assert set(inspect.signature(saving_utils.model_from_config).parameters) >= {"config", "custom_objects"}
     assert callable(serialization_lib.SafeModeScope)
@@ -52,7 +57,102 @@ def test_the_names_of_a_model_are_there() -> None:
 
 
 def test_the_weights_are_called_as_keras_calls_them() -> None:
-    assert keras_private.WEIGHTS == saving_lib._VARS_FNAME_H5
+    assert f"{saving_lib._VARS_FNAME}.h5" == keras_private.WEIGHTS
+
+
+LOAD_STATE = saving_lib._load_state
+
+
+def of_keras_3_0(  # noqa: PLR0917 - as Keras has it
+    trackable: Any,
+    weights_store: Any,
+    assets_store: Any,
+    inner_path: str,
+    skip_mismatch: bool = False,  # noqa: FBT001, FBT002 - as Keras has it
+    visited_trackables: Any = None,
+    failed_trackables: Any = None,
+    error_msgs: Any = None,
+) -> None:
+    """Take what Keras 3.0 to 3.2 take."""
+    stores = weights_store, assets_store
+    of_keras_3_3(trackable, *stores, inner_path, skip_mismatch, visited_trackables, failed_trackables, error_msgs)
+
+
+def of_keras_3_3(  # noqa: PLR0917 - as Keras has it
+    saveable: Any,
+    weights_store: Any,
+    assets_store: Any,
+    inner_path: str,
+    skip_mismatch: bool = False,  # noqa: FBT001, FBT002 - as Keras has it
+    visited_saveables: Any = None,
+    failed_saveables: Any = None,
+    error_msgs: Any = None,
+) -> None:
+    """Take what Keras 3.3 to 3.12 take, and fail where they do: with no set of what has failed."""
+    stores = weights_store, assets_store
+    LOAD_STATE(saveable, *stores, inner_path, skip_mismatch, visited_saveables, failed_saveables, error_msgs)
+    assert (id(saveable) in failed_saveables) == (id(saveable) in error_msgs)
+
+
+def of_no_keras(saveable: Any, place: str) -> None:
+    """Take something else."""
+    pytest.fail(f"nobody knows what it would do with {saveable} at {place}")
+
+
+OLDER = [of_keras_3_0, of_keras_3_3, of_no_keras]
+
+
+@pytest.mark.parametrize("make", [convolutional, shared_layer, nested_twice])
+@pytest.mark.parametrize("load_state", OLDER)
+def test_a_file_is_read_whatever_keras_asks_for_to_load_a_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[], Case], load_state: Any
+) -> None:
+    network, given = make()
+    trained(network).save(tmp_path / "net.keras")
+    fallbacks: list[str] = []
+    if load_state is of_no_keras:
+        stock = type(network).load_weights
+        monkeypatch.setattr(type(network), "load_weights", lambda *asked: fallbacks.append("") or stock(*asked))
+    # In the module under test only: the fallback is Keras's own.
+    renamed(monkeypatch, load_state)
+    model = models.add("net", tmp_path / "net.keras")
+    assert len(fallbacks) == (load_state is of_no_keras)
+    assert_plain(model.run(given).values(), tmp_path / "plain", network, given, 1e-5)
+
+
+@pytest.mark.parametrize("load_state", [LOAD_STATE, *OLDER])
+def test_a_weight_of_another_shape_is_refused_whatever_keras_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, load_state: Any
+) -> None:
+    functional()[0].save(tmp_path / "net.keras")
+    with zipfile.ZipFile(tmp_path / "net.keras") as stored:
+        members = {name: stored.read(name) for name in stored.namelist()}
+    with h5py.File(io.BytesIO(members[keras_private.WEIGHTS]), "r+") as weights:
+        kernels: list[str] = []
+        weights.visit(lambda path: kernels.append(path) if path.endswith("vars/0") else None)
+        del weights[kernels[-1]]
+        weights[kernels[-1]] = np.zeros((3, 5), np.float32)
+        weights.flush()
+        members[keras_private.WEIGHTS] = weights.id.get_file_image()
+    with zipfile.ZipFile(tmp_path / "net.keras", "w") as changed:
+        for name, content in members.items():
+            changed.writestr(name, content)
+    renamed(monkeypatch, load_state)
+    with pytest.raises(SourceError, match=r"net: the weights of .* cannot be read, it may be damaged"):
+        models.add("net", tmp_path / "net.keras")
+
+
+def renamed(monkeypatch: pytest.MonkeyPatch, load_state: Any) -> None:
+    """Have the module under test find this function of Keras's, and nobody else."""
+    changed = types.ModuleType("saving_lib")
+    vars(changed).update(H5IOStore=saving_lib.H5IOStore, _load_state=load_state)
+    real = __import__
+
+    def importing(name: str, names: Any = None, *more: Any, **named: Any) -> Any:
+        is_meant = name == saving_lib.__name__ and names is not None and names.get("__name__") == keras_private.__name__
+        return changed if is_meant else real(name, names, *more, **named)
+
+    monkeypatch.setattr("builtins.__import__", importing)
 
 
 def pending() -> list[Any]:

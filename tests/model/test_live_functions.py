@@ -57,6 +57,21 @@ def test_every_tf_function_of_a_module_is_a_signature() -> None:
     np.testing.assert_array_equal(models.add("other", Scale(3.0), signature="shifted")(x=X, by=0.0), 3 * X)
 
 
+def test_a_property_of_a_module_that_raises_is_no_signature() -> None:
+    class Unbuilt(tf.Module):
+        @property
+        def shape(self) -> Any:
+            msg = "no shape yet"
+            raise ValueError(msg)
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+        def double(self, x: Any) -> Any:
+            return 2 * x
+
+    model = models.add("net", Unbuilt(), signature="double")
+    np.testing.assert_array_equal(model([1.0]), [2.0])
+
+
 def test_what_saved_model_load_gives_is_a_module(tmp_path: Path) -> None:
     folder = save_v2(tmp_path / "net", lambda x: {"y": x + 1.0}, tf.TensorSpec([None], tf.float32, name="x"))
     model = models.add("net", tf.saved_model.load(str(folder)))

@@ -14,6 +14,9 @@ from making import add_cell, run_cell
 
 from tfmagic import models, session
 from tfmagic.errors import ModelStateError, SourceError, StoppedError
+from tfmagic.model.events import events
+from tfmagic.model.resetting import reset
+from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.hosted import hosted
 
 if TYPE_CHECKING:
@@ -173,6 +176,79 @@ def stuck_without_its_source(module: Any, folder: Path) -> tuple[Any, Called]:
     until(hosted(model.graph).runs.under_way.__len__)
     time.sleep(0.1)
     return model, called
+
+
+def said_since(begin: int) -> list[str]:
+    return [event["kind"] for event in events().records()[begin:]]
+
+
+@pytest.mark.parametrize("touch", ["touched", "gone"])
+def test_stop_now_tells_of_no_parking_that_did_not_happen(touch: str, tmp_path: Path) -> None:
+    model, called = stuck_without_its_source(Plain(), tmp_path / "net")
+    if touch == "touched":
+        (tmp_path / "away").rename(tmp_path / "net")
+        (tmp_path / "net" / "saved_model.pb").touch()
+    begin, notes = len(events().records()), model.notes
+    assert model.stop(now=True)["outcome"] == "cancelled"
+    assert isinstance(called.ended(), StoppedError)
+    assert said_since(begin) == []
+    assert model.notes == notes
+    np.testing.assert_array_equal(model(1), [7.0, 8.0])
+    assert said_since(begin) == []
+
+
+def test_a_model_is_never_listed_as_parked_while_it_is_stopped() -> None:
+    model = stuck()
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.add(model.state)
+
+    looking = Called(look)
+    for _ in range(10):
+        called = Called(lambda: model.run(x=1.0, fetch="stuck"))
+        until(lambda: len(hosted(model.graph).runs) > 0)
+        model.stop(now=True)
+        assert isinstance(called.ended(), StoppedError)
+    over.set()
+    looking.ended()
+    assert "parked" not in seen
+
+
+def test_weights_that_wait_for_a_source_that_has_gone_are_not_called_parked_and_can_be(tmp_path: Path) -> None:
+    model, called = stuck_without_its_source(Tabled(), tmp_path / "net")
+    begin = len(events().records())
+    with pytest.raises(SourceError):
+        model.stop(now=True)
+    assert isinstance(called.ended(), StoppedError)
+    assert model.state == "ready"
+    assert is_unsaved(model)
+    with pytest.raises(SourceError):
+        model.park()
+    (tmp_path / "away").rename(tmp_path / "net")
+    assert said_since(begin) == []
+    assert model.park()["outcome"] == "parked"
+    assert said_since(begin) == ["parked"]
+    np.testing.assert_array_equal(model(1), [17.0, 18.0])
+    assert said_since(begin) == ["parked", "woken"]
+
+
+@pytest.mark.parametrize("after", ["drop", "reset", "close"])
+def test_what_comes_after_a_stop_tells_only_what_happens(after: str) -> None:
+    model = stuck()
+    called = Called(lambda: model.run(x=1.0, fetch="stuck"))
+    until(lambda: len(hosted(model.graph).runs) > 0)
+    model.stop(now=True)
+    assert isinstance(called.ended(), StoppedError)
+    begin = len(events().records())
+    if after == "close":
+        session.close()
+        model(1.0)
+    else:
+        {"drop": lambda: models.drop("net"), "reset": lambda: reset(models)}[after]()
+    assert said_since(begin) == ([] if after == "close" else ["dropped"])
 
 
 def test_variables_are_put_back_also_when_the_source_has_gone(tmp_path: Path) -> None:

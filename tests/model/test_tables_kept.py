@@ -12,7 +12,6 @@ import tensorflow as tf
 from making import add_cell, run_cell
 
 from tfmagic import models
-from tfmagic.errors import SourceError
 from tfmagic.runtime.interrupts import Reach
 
 if TYPE_CHECKING:
@@ -56,17 +55,6 @@ def test_entries_of_tables_count_as_learnt_when_a_cell_is_run_again() -> None:
     assert numbered().former == {"name": "net~1", "carried": 0}
     assert models["net"](np.array(["a"], object)).tolist() == [-1]
     assert models["net~1"](np.array(["a", "b"], object)).tolist() == [1, 2]
-
-
-def test_a_finalized_graph_is_refused_and_can_be_copied() -> None:
-    graph = tf.Graph()
-    with graph.as_default():
-        tf.multiply(v1.placeholder(tf.float32, [None], "x"), 2.0, name="y")
-    graph.finalize()
-    with pytest.raises(SourceError, match=r"fin: this graph is finalized, .*--copy") as caught:
-        models.add("fin", graph)
-    assert "\n" not in str(caught.value)
-    assert models.add("fin", graph, copy=True)([1.0]).tolist() == [2.0]
 
 
 def test_reopening_the_session_adds_nothing_to_a_graph() -> None:

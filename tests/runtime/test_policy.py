@@ -99,7 +99,41 @@ policy.apply()
 print(present(), policy.record()['in_force'], policy.record()['why'])
 """
     said = ran(code)[-1]
-    assert said.startswith("[] partly TensorFlow had taken memory before tfmagic was loaded")
+    assert said.startswith("[] partly TensorFlow was in use before tfmagic was loaded, so it keeps the memory")
+
+
+def test_it_is_said_once() -> None:
+    code = """
+import tensorflow as tf
+tf.zeros([3])
+policy.apply()
+print(policy.news() == policy.stays, policy.news(), policy.stays is None)
+"""
+    assert ran(code)[-1] == "True None False"
+
+
+@pytest.mark.parametrize("setting", ["TF_ONEDNN_USE_SYSTEM_ALLOCATOR=1", "TF_ENABLE_ONEDNN_OPTS=0"])
+def test_where_tensors_come_from_malloc_anyway_nothing_stays(setting: str) -> None:
+    name, value = setting.split("=")
+    code = f"""
+os.environ[{name!r}] = {value!r}
+import tensorflow as tf
+tf.zeros([3])
+policy.apply()
+print(policy.stays, policy.news())
+"""
+    assert ran(code)[-1] == "None None"
+
+
+def test_who_chose_the_pool_is_told_nothing() -> None:
+    code = """
+import tensorflow as tf
+policy.choose('pool')
+tf.zeros([3])
+policy.apply()
+print(policy.stays, policy.news())
+"""
+    assert ran(code)[-1] == "None None"
 
 
 def test_an_imported_tensorflow_that_has_done_nothing_is_not_too_late() -> None:

@@ -53,6 +53,21 @@ def test_without_session_interface_object_serves(monkeypatch: pytest.MonkeyPatch
     assert session_interface() is object
 
 
+def test_a_finalized_graph_can_be_opened_again() -> None:
+    graph = tf.Graph()
+    graph.finalize()
+    private.unfinalize(graph)
+    assert not graph.finalized
+
+
+def test_a_graph_that_cannot_be_opened_again_stays_finalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = tf.Graph()
+    graph.finalize()
+    monkeypatch.setattr(graph, "_unsafe_unfinalize", None)
+    private.unfinalize(graph)
+    assert graph.finalized
+
+
 def test_the_eager_context_has_a_config_and_soft_placement() -> None:
     assert isinstance(context.context().config, v1.ConfigProto)
     assert hasattr(context.context(), "_soft_device_placement")

@@ -232,6 +232,8 @@ def load(shell: InteractiveShell) -> None:
     show_views(shell)
     workers().interactive = True
     leave_at_once()
+    if (stays := memory_policy().news()) is not None:
+        _say(f"tfmagic: {stays}")
 
 
 def unload(shell: InteractiveShell) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, near_to
 from tfmagic.magics.destination import destination
 from tfmagic.magics.expression import evaluate
 from tfmagic.magics.line import split
@@ -43,7 +43,8 @@ COMMANDS: dict[str, Command] = {
     "add": Command(
         "%tf_model add NAME SOURCE",
         "Register a model. SOURCE is a path, an object of the notebook, or an expression: in quotes a path, in "
-        "brackets an expression, otherwise a name of the notebook before a path before an expression.",
+        "brackets an expression, otherwise a name of the notebook before a path before an expression. The same line "
+        "again keeps the model, or renews it where its file or object has changed.",
         (
             Option("--signature", "the default signature of a SavedModel", "S", "signature"),
             Option("--tags", "the tag set of a SavedModel", "T,T", "tags"),
@@ -144,7 +145,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
-    show(Sentence(_done(verb, parsed, names)))
+    try:
+        show(Sentence(_done(verb, parsed, names)))
+    except DropError as error:
+        if error.record["models"]:
+            show(Sentence(dropped_text(error.record)))
+        raise
     return None
 
 
@@ -268,7 +274,10 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
     )
-    return added_text(admission.model.record(), admission.outcome, warmed=parsed.flag("warm"))
+    model = admission.model
+    # A live object runs as it is: there is nothing to find out.
+    warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
+    return added_text(model.record(), admission.outcome, admission.former, warmed=warmed)
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, near_to
 from tfmagic.magics.line import split
 from tfmagic.magics.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
@@ -94,11 +94,10 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
     if parsed.rest and verb not in _TAKE_WORDS:
         msg = f"{' '.join(parsed.rest)!r} was not expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
-    view = _VERBS[verb](parsed)
     if verb == "reset":
-        show(view)
+        _reset(show)
         return None
-    return view
+    return _VERBS[verb](parsed)
 
 
 def _summary(_: Parsed) -> View:
@@ -173,13 +172,20 @@ def _load(parsed: Parsed) -> View:
     return OpLibraryLoaded(library.record(), library.functions, anew=anew)
 
 
-def _reset(_: Parsed) -> View:
+def _reset(show: Callable[[View], None]) -> None:
+    __tracebackhide__ = True
     if "tensorflow" not in sys.modules and not the_models():
-        return Sentence("there was nothing to reset: TensorFlow is not imported yet")
+        show(Sentence("there was nothing to reset: TensorFlow is not imported yet"))
+        return
     from tfmagic.model.resetting import reset
     from tfmagic.panel.sentences import reset_text
 
-    return Sentence(reset_text(reset(the_models())))
+    try:
+        show(Sentence(reset_text(reset(the_models()))))
+    except DropError as error:
+        if error.record["models"]:
+            show(Sentence(reset_text(error.record)))
+        raise
 
 
 _VERBS: dict[str, Callable[[Parsed], View]] = {
@@ -191,6 +197,5 @@ _VERBS: dict[str, Callable[[Parsed], View]] = {
     "log": _log,
     "config": _config,
     "load": _load,
-    "reset": _reset,
 }
 _TAKE_WORDS = {"load", "placement"}

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.values import OURS
 
 if TYPE_CHECKING:
@@ -92,12 +93,7 @@ class Compiled:
             found: list[Any] = tf.import_graph_def(definition, places, list(fetches), name="")
             return found
 
-        with (
-            graph.as_default(),
-            graph.control_dependencies(None),
-            graph.name_scope(None),
-            graph.name_scope(f"{OURS}compiled/"),
-        ):
+        with adding_to(graph), graph.name_scope(f"{OURS}compiled/"):
             compiled = tf.function(body, jit_compile=True, autograph=False)
             results = compiled(*(graph.get_tensor_by_name(name) for name in outside))
             return tuple(tf.identity(result).name for result in results)

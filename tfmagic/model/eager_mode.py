@@ -65,7 +65,7 @@ class EagerMode:
         self.live: Any = live
         self.graph = None
         self.guard = None
-        self.present = self.anew = self.compiled = None
+        self.present = self.anew = self.taken = self.compiled = None
         self.signatures = dict(signatures)
         self._calls = dict(calls)
         self._variables = variables

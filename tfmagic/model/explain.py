@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.errors import ForeignTensorError
+from tfmagic.errors import ForeignTensorError, ModelStateError
 from tfmagic.runtime.hosted import label_of
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tfmagic.errors import TfMagicError
+
 v1 = tf.compat.v1
 
 # The functions of TensorFlow in whose frames the two graphs can be found.
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
+_REFUSES = "Graph is finalized"
 _MIXED = re.compile(
     r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"',
     re.DOTALL,
@@ -40,10 +43,13 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
     -------
     BaseException
         A `ForeignTensorError` that names both models, with the original
-        traceback, where TensorFlow complained of two graphs; else `error`.
+        traceback, where TensorFlow complained of two graphs; a `ModelStateError`
+        that names the model where its graph is finalized; else `error`.
     """
-    better: ForeignTensorError | None = None
-    if isinstance(error, ValueError):
+    better: TfMagicError | None = None
+    if isinstance(error, RuntimeError):
+        better = _finalized(error, here)
+    elif isinstance(error, ValueError):
         better = _evaluated_elsewhere(error, here) or _mixed(error, known, here)
     elif isinstance(error, AssertionError) and "reset_default_graph" in str(error):
         msg = (
@@ -64,6 +70,18 @@ def _add_hint(error: BaseException) -> None:
     missing = str(error.name)
     if hasattr(v1, missing):
         error.add_note(f"TensorFlow 2 has it as tf.compat.v1.{missing}: begin with import tensorflow.compat.v1 as tf")
+
+
+def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
+    """Return what to say where the room's own graph takes no more operations."""
+    # By its text: TensorFlow takes its own frames out of some tracebacks.
+    if here is None or not here.finalized or _REFUSES not in str(error):
+        return None
+    msg = (
+        f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
+        "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
+    )
+    return ModelStateError(msg)
 
 
 def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:

@@ -18,7 +18,9 @@ from tfmagic.model.lite import lite
 from tfmagic.model.saving.constants import Constants
 from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
-from tfmagic.model.variables import bytes_of
+from tfmagic.model.variables import bytes_of, constants_of
+from tfmagic.runtime.additions import adding_to
+from tfmagic.runtime.dataflow import operations_behind
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.prepared import CALLER, FOLDED, LITE, UNFUSED
 from tfmagic.runtime.private import native_callable, registered_operation
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 4_000_000
 """So many bytes of a model's variables are made constants at most, over all its signatures: each clones them."""
 
-# A graph of so many operations is folded in a few hundredths of a second; a larger one when it is warmed.
+# A graph of so many operations is prepared a second time with nothing fused.
 _FEW = 300
 _READS = {
     *("VarHandleOp", "ReadVariableOp", "VariableV2", "Variable", "VariableShape", "ResourceGather", "ResourceGatherNd"),
@@ -95,31 +97,34 @@ class Folding:
         """Return whether nothing that was run can have changed a variable."""
         return not self._mode.was_written_to()
 
+    def constants_bytes(self, fetches: Sequence[str]) -> int:
+        """Return the size of the constants that a run of these fetches has."""
+        return constants_of(operations_behind(self._mode.graph, fetches))
+
     def fold(
-        self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, ahead: bool, executor: Executor
+        self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
     ) -> dict[str, Folded]:
         """Return the ways to run the call with constants; none where that cannot be.
+
+        Where the variables are too many, the smallest of them are taken.
 
         Parameters
         ----------
         opened, feeds, fetches
             Which call.
-        ahead
-            Whether it may take its time, and leave something in the graph: where the
-            variables are too many, the smallest of them are taken.
         executor
             Whose thread is to run it.
         """
-        definition = self._foldable(feeds, fetches, ahead=ahead)
+        definition = self._foldable(feeds, fetches)
         if definition is None:
             return {}
         names = list(variable_nodes(definition))
         sizes = self._sizes(names)
         left = MOST_BYTES - self._mode.folded_bytes
         is_whole = len(sizes) == len(names) and sum(sizes.values()) <= left
-        if (names and not sizes) or not (ahead or (names and is_whole)):
+        if names and not sizes:
             return {}
-        call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor, ahead)
+        call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor)
         if not names:
             return self._lite(call)
         try:
@@ -128,7 +133,7 @@ class Folding:
             # Something that needs the variable itself: the call stays as it was.
             return {}
 
-    def _foldable(self, feeds: Sequence[str], fetches: Sequence[str], *, ahead: bool) -> Any:
+    def _foldable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
         """Return the operations of a call that depends on nothing but inputs and values of variables, else None."""
         fed = [self._mode.graph.get_tensor_by_name(name) for name in feeds]
         # What is fed in the middle of the graph would be computed with it.
@@ -136,8 +141,6 @@ class Folding:
             return None
         definition = self._reached(feeds, fetches)
         bodies = _bodies(definition)
-        if not ahead and sum(map(len, bodies)) > _FEW:
-            return None
         return definition if _only_reads(bodies, {one.signature.name for one in definition.library.function}) else None
 
     def _reached(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
@@ -170,7 +173,7 @@ class Folding:
 
     def _lite(self, call: _Call) -> dict[str, Folded]:
         # It runs on the CPU, in the caller's thread, and cannot be stopped.
-        is_meant = call.ahead and call.executor == CALLER and call.opened.executor is None
+        is_meant = call.executor == CALLER and call.opened.executor is None
         if not is_meant or tf.config.list_physical_devices("GPU"):
             return {}
         usual = call.prepared(call.opened.native, call.fetches)
@@ -201,7 +204,7 @@ class Folding:
             if definition.node[index].name in outside:
                 del definition.node[index]
         places = {f"{name}:0": graph.get_tensor_by_name(f"{name}:0") for name in outside}
-        with graph.as_default(), graph.control_dependencies(None), graph.name_scope(None):
+        with adding_to(graph):
             found = tf.import_graph_def(definition, places, list(call.fetches), name=scope)
         return [tensor.name for tensor in found]
 
@@ -215,7 +218,6 @@ class _Call:
     feeds: tuple[str, ...]
     fetches: tuple[str, ...]
     executor: Executor
-    ahead: bool
 
     def prepared(self, native: NativeSession, fetches: Sequence[str]) -> Callable[..., list[Any]]:
         return native_callable(native, self.feeds, fetches, in_this_thread=self.executor == "caller")

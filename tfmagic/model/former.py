@@ -1,7 +1,8 @@
-"""What a cell's model had learnt, when its cell is run again: carried over, or kept beside it.
+"""What a model had learnt, when it is renewed: carried over, or kept beside it.
 
-Running a ``%%tf_model`` cell again builds its room anew. Training that was done
-since is not lost with the old one: it goes to disk, and can be run as ``NAME~1``.
+Running a ``%%tf_model`` cell again builds its room anew, and a file or object that
+has changed is read again. Training that was done in the room since is not lost with
+the old one: it goes to disk, and can be run as ``NAME~1``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class FormerSource(SavedModelSource):
-    """A model as it was before its cell was run again; its folder goes when it is dropped.
+    """A model as it was before it was renewed; its folder goes when it is dropped.
 
     Parameters
     ----------
@@ -34,12 +35,14 @@ class FormerSource(SavedModelSource):
         The model's name.
     folder
         A temporary folder with the SavedModel in it.
+    before
+        What renewed it.
     """
 
     kind = "former training"
 
-    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str]) -> None:
-        super().__init__(Path(folder.name) / name, f"{name}, before its cell was run again")
+    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str], before: str) -> None:
+        super().__init__(Path(folder.name) / name, f"{name}, before {before}")
         self._folder = folder
 
     def python(self, name: str, signature: Signature, options: Options) -> None:
@@ -131,18 +134,21 @@ def set_aside(old: Model) -> Model:
         When it cannot be written; the model is as it was.
     """
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
-    source = FormerSource(old.name, folder)
+    is_cell = old.source.is_written_anew
+    source = FormerSource(old.name, folder, "its cell was run again" if is_cell else "it was renewed")
     was_unsaved = is_unsaved(old)
     try:
         old.save(source.path)
     except TfMagicError as error:
         folder.cleanup()
+        since, instead = ("its cell ran", "carry it over with --keep, or ") if is_cell else ("it was added", "")
         msg = (
-            f"{old.name} was trained since its cell ran, and what it has learnt cannot be kept ({error}): "
-            f"carry it over with --keep, or drop {old.name} first"
+            f"{old.name} was trained since {since}, and what it has learnt cannot be kept ({error}): "
+            f"{instead}drop {old.name} first"
         )
         raise ModelStateError(msg) from error
-    former = Model(former_name(old.name), source, Options(signature=old.default_signature, device=old.options.device))
+    options = Options(signature=old.default_signature, device=old.options.device, unsafe=old.options.unsafe)
+    former = Model(former_name(old.name), source, options)
     former.fingerprint = source.fingerprint()
     former.came_unsaved = was_unsaved
     return former

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tfmagic.model.guard import Guard
     from tfmagic.model.room import Room
     from tfmagic.model.signature import Signature, TensorSpec
+    from tfmagic.model.sources.taken import Taken
     from tfmagic.model.variables import Weights
     from tfmagic.runtime.away import Away
     from tfmagic.runtime.hosted import OpenGraph
@@ -62,6 +63,8 @@ class GraphMode:
     anew : callable or None
         For a copy of a live object with tables, makes it again, with the present
         weights.
+    taken : Taken or None
+        For a copy of a live object, tells whether the object has changed since.
     executor : str or None
         Whose thread runs the operations; None for what is the quickest.
     compiled : Compiled or None
@@ -87,6 +90,7 @@ class GraphMode:
         self.guard = guard
         self.present = present
         self.anew: Callable[[], Any] | None = None
+        self.taken: Taken | None = None
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self.executor: Executor | None = None
@@ -168,6 +172,11 @@ class GraphMode:
         """Whether it is parked in a file, so that its source is not needed for its weights."""
         return hosted(self.graph).parked_whole
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its variables are kept while it has no native session: in a file, or in memory."""
+        return hosted(self.graph).kept
+
     def park(self, place: Callable[[], Path], *, again: bool) -> int | None:
         """Have the variables take no memory until the graph is next run.
 
@@ -189,6 +198,9 @@ class GraphMode:
         ParkError
             When the file cannot be written; the graph is as it was.
         """
+        if self.is_kept and not self.parked:
+            # In memory, since it could not be opened again when it was stopped.
+            self.wake()
         written = 0
         spill: Spill | None = None
 
@@ -224,7 +236,7 @@ class GraphMode:
     def may_have_learnt(self) -> bool:
         """Whether it may hold other values than its source gave; told from what was run, no value is read."""
         record = hosted(self.graph)
-        return (record.opened is not None or record.parked_whole) and self.was_written_to()
+        return (record.opened is not None or record.kept) and self.was_written_to()
 
     def _host(self) -> None:
         KernelSession().host(
@@ -401,14 +413,17 @@ class GraphMode:
         return {name: known[tensor] for name, tensor in fetches}
 
     def settle(
-        self, batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]], fetches: Sequence[tuple[str, str]]
+        self,
+        batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
+        fetches: Sequence[tuple[str, str]],
+        patience: Patience,
     ) -> None:
         """Find out how these calls run the quickest: `batches` has the feeds of each, with `fetches` as for `call`."""
         given = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in given)
         if run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays, patience)
 
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""
@@ -416,12 +431,14 @@ class GraphMode:
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""
-        # Unless another model has taken over the same live graph meanwhile.
-        if hosted(self.graph).fill is self._fill:
-            if self._former is None:
-                KernelSession().evict(self.graph)
-            else:
-                label, fill, prepare, preparation = self._former
-                KernelSession().host(self.graph, label, fill=fill, prepare=prepare, preparation=preparation)
-        self.room.namespace.clear()
-        self.room.namespace.own.clear()
+        try:
+            # Unless another model has taken over the same live graph meanwhile.
+            if hosted(self.graph).fill is self._fill:
+                if self._former is None:
+                    KernelSession().evict(self.graph)
+                else:
+                    label, fill, prepare, preparation = self._former
+                    KernelSession().host(self.graph, label, fill=fill, prepare=prepare, preparation=preparation)
+        finally:
+            self.room.namespace.clear()
+            self.room.namespace.own.clear()

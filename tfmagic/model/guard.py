@@ -99,6 +99,7 @@ class Guard:
         self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
         self._passed: set[str] = set()
         self._walked: set[tuple[str, tuple[str, ...]]] = set()
+        self._called: list[tuple[str, Sequence[str]]] = []
 
     def check(self, names: Iterable[str]) -> None:
         """Look through everything that these operations or tensors depend on.
@@ -110,18 +111,23 @@ class Guard:
             assets. Nothing has run then.
         """
         waiting = [self._graph.get_operation_by_name(name.split(":")[0].lstrip("^")) for name in names]
-        while waiting:
-            op = waiting.pop()
-            if op.name in self._passed:
-                continue
-            self._passed.add(op.name)
-            try:
+        passed, walked = set(self._passed), set(self._walked)
+        try:
+            while waiting:
+                op = waiting.pop()
+                if op.name in self._passed:
+                    continue
+                self._passed.add(op.name)
                 self._check(_graph_node(op), self._label_in_graph)
-            except UnsafeSourceError:
-                self._passed.discard(op.name)
-                raise
-            waiting.extend(tensor.op for tensor in op.inputs)
-            waiting.extend(op.control_inputs)
+                while self._called:
+                    self._walk_function(*self._called.pop())
+                waiting.extend(tensor.op for tensor in op.inputs)
+                waiting.extend(op.control_inputs)
+        except BaseException:
+            # Also of an interrupt: what was not looked through to its end is looked through again.
+            self._passed, self._walked = passed, walked
+            self._called.clear()
+            raise
 
     def _label_in_graph(self, name: str) -> str:
         while True:
@@ -188,8 +194,8 @@ class Guard:
         called.extend(name for name in (node.op,) if name in self._functions)
         skipped = 0 if node.op in self._functions else _CALLS.get(node.op)
         labels = () if skipped is None or not called else [label(name) for name in node.inputs[skipped:]]
-        for function in called:
-            self._walk_function(function, labels)
+        # Not at once: functions can be nested deeper than calls in Python may be.
+        self._called.extend((function, labels) for function in called)
 
     def _walk_function(self, name: str, labels: Sequence[str]) -> None:
         function = self._functions.get(name)
@@ -204,12 +210,8 @@ class Guard:
             return
         self._walked.add(key)
         label = _labels_in_body(function, dict(zip(arguments, given, strict=True)))
-        try:
-            for node in function.node_def:
-                self._check(_Node(node.name, node.op, node.attr, _data_inputs(node)), label)
-        except UnsafeSourceError:
-            self._walked.discard(key)
-            raise
+        for node in function.node_def:
+            self._check(_Node(node.name, node.op, node.attr, _data_inputs(node)), label)
 
     def _refuse(self, node: _Node, what: str) -> None:
         msg = (

@@ -47,6 +47,8 @@ class DropRecord(TypedDict):
         is freed when it has, and is not in `gave_back_bytes`.
     held
         What of the notebook keeps a dropped model's memory, and what to type to let go.
+    stays
+        What cannot be given back, and why; None where all can.
     """
 
     models: list[ModelRecord]
@@ -55,6 +57,7 @@ class DropRecord(TypedDict):
     rss_bytes: int
     running: list[str]
     held: list[HolderRecord]
+    stays: str | None
 
 
 class Leaving:
@@ -109,4 +112,5 @@ class Leaving:
             "rss_bytes": after,
             "running": running,
             "held": held,
+            "stays": memory_policy().stays,
         }

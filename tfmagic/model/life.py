@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -191,6 +191,7 @@ class Life:
         try:
             if not self._dropped and self._mode is None:
                 try:
+                    self._note_source()
                     self.build()
                 except Exception:
                     events().note("failed", self.name)
@@ -267,8 +268,21 @@ class Life:
         del graph
         return nullcontext()
 
+    def _note_source(self) -> None:
+        """Note what the source is that is about to be read; what builds on this knows."""
+
     def _settle_in(self, mode: GraphMode | EagerMode) -> None:
         """Do what there is to do before a mode takes its memory; what builds on this knows."""
+
+    def is_outdated(self) -> bool:
+        """Return whether it is a copy of a live object that has changed since its values were taken."""
+        taken = None if self._mode is None else self._mode.taken
+        if taken is None:
+            return False
+        try:
+            return workers().call(taken.has_changed)
+        except Exception:  # noqa: BLE001 - of the person's own object: what cannot be read is looked at when it is built
+            return True
 
     @held_back
     def sync(self) -> int:
@@ -368,14 +382,14 @@ class Life:
         """
         self._dropped, self._renewed = True, renewed
         mode, self._mode = self._mode, None
-        self.source.release()
-        if mode is None:
-            return
-        try:
-            let_in(partial(wait_until, lambda: mode.stopping or not mode.running, _DRAIN_S))
-        finally:
-            # Also when the person would not wait: nobody could reach the model any more.
-            mode.close()
+        # Each is done, whatever another raises and also when the person would not wait: nobody could
+        # reach the model any more.
+        with ExitStack() as stack:
+            if mode is not None:
+                stack.callback(mode.close)
+                ended = partial(wait_until, lambda: mode.stopping or not mode.running, _DRAIN_S)
+                stack.callback(let_in, ended)
+            stack.callback(self.source.release)
 
     def _gone(self) -> ModelStateError:
         if self._renewed:

@@ -171,7 +171,7 @@ class Model(Parking):
             from tfmagic.model.trial import settle
 
             settle(self)
-            record["warmed"] = True
+            record["warmed"] = self.is_warmed
         return record
 
     @held_back
@@ -242,6 +242,7 @@ class Model(Parking):
         state = self.state
         prepared = [] if mode is None else mode.prepared
         folded_bytes = sum(call.folded_bytes for call in prepared)
+        calls_bytes = sum(call.held_bytes for call in prepared)
         return {
             "name": self.name,
             "kind": self.source.kind,
@@ -256,7 +257,7 @@ class Model(Parking):
             "variables": None if weights is None else weights.variables,
             "weights_bytes": None if weights is None else weights.variables_bytes,
             "constants_bytes": None if weights is None else weights.constants_bytes,
-            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + folded_bytes,
+            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
             "grew_bytes": self.grew_bytes,
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
             "peak_awaits_trace": self._trace is None and self.mode == "graph",

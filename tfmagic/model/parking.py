@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -353,16 +353,22 @@ class Parking(Tenancy):
         """Make room for what takes its memory in the block, and keep it free meanwhile."""
         was_parked = mode.parked
         with self._room_for(mode.weights()):
-            if isinstance(mode, GraphMode) and mode.parked:
+            if isinstance(mode, GraphMode):
                 self._look_at_source(mode)
             yield
         if was_parked:
             events().note("woken", self.name)
 
     def _look_at_source(self, mode: GraphMode) -> None:
+        """See to it that a graph that is opened again does not get other weights than it had."""
+        if not mode.parked and (mode is not self._mode or mode.is_kept):
+            # It is just being built, or has everything with it.
+            return
         changed = self._changed()
         if changed is None:
             return
+        if not mode.parked:
+            raise self._cannot_open(changed)
         if mode.is_parked_whole:
             note = (
                 f"{self.name}: its source is {changed} since it was parked; it wakes with the weights that were parked"
@@ -371,6 +377,19 @@ class Parking(Tenancy):
                 self.notes = (*self.notes, note)
             return
         raise self._cannot_wake(changed)
+
+    def _cannot_open(self, changed: str) -> SourceError:
+        where = self.source.where
+        if changed == "gone":
+            msg = f"{self.name}: {where} is gone since it was loaded: put it back, or add the model from elsewhere"
+            return SourceError(msg)
+        return SourceError(f"{self.name}: {where} has changed since it was loaded: add it again")
+
+    def _note_source(self) -> None:
+        """Note what the source of a model is that was added lazily, and is read only now."""
+        if self._remembered is None and isinstance(self.source, FileSource):
+            with suppress(SourceError):
+                self.fingerprint = let_in(self.source.fingerprint)
 
     def _cannot_wake(self, changed: str) -> ParkError:
         return ParkError(

@@ -38,7 +38,8 @@ class ModelRecord(TypedDict):
     constants_bytes
         The size of the constants in its graph, where a frozen one has its weights.
     held_bytes
-        What it takes now, of these and of `folded_bytes`: nothing while it is parked.
+        What it takes now: these, and what its prepared calls hold (two copies of the constants for each executor,
+        and `folded_bytes`). Nothing while it is parked.
     grew_bytes
         By how much the process's resident memory grew when it was built, measured;
         what other threads took meanwhile is in it. None where it became smaller.

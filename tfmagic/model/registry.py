@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
-from tfmagic.errors import InputError, NameTakenError, UnknownNameError, did_you_mean
+from tfmagic.errors import DropError, InputError, ModelStateError, NameTakenError, UnknownNameError, did_you_mean
 from tfmagic.model.budget import budget
+from tfmagic.model.calls import first_line
 from tfmagic.model.events import events
 from tfmagic.model.names import check_name
 from tfmagic.model.options import Ends, Options
@@ -22,7 +23,7 @@ from tfmagic.runtime.process import once
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tfmagic.model.leaving import DropRecord
     from tfmagic.model.model import Model
@@ -49,7 +50,7 @@ class Admission:
         ``added``, ``kept`` (unchanged), ``renewed`` (the source had changed, or
         was said to be read otherwise), or ``replaced`` (by another source).
     former
-        For the model of a cell that was run again, what became of the weights
+        For a renewed model that had been trained, what became of the weights
         that it had before.
     """
 
@@ -233,7 +234,7 @@ class Models(Mapping[str, "Model"]):
         """Register a model from its source, and say what came of it.
 
         The parameters and errors are those of `add`. Under a taken name the old
-        model goes only once the new one stands; what the model of a cell has
+        model goes only once the new one stands; what a model that is renewed has
         learnt stays as ``NAME~1``, or with `keep` in the variables of the same
         name, shape and dtype.
         """
@@ -262,7 +263,7 @@ class Models(Mapping[str, "Model"]):
             going = [] if old is None else [old]
             former: FormerRecord | None = None
             aside: Model | None = None
-            if old is not None and outcome == "renewed" and old.began_with is not None:
+            if old is not None and outcome == "renewed" and _may_lose(old, model):
                 try:
                     # In a worker: what an interrupted run has left behind may be slow to read.
                     former, aside = workers().call(partial(_former, old, model, keep=keep))
@@ -302,9 +303,14 @@ class Models(Mapping[str, "Model"]):
         ------
         UnknownNameError
             When one of the names is not there; then none is dropped.
+        DropError
+            When something of a model could not be let go of. All of them are gone then,
+            too, and its ``record`` is what would have been returned.
         """
         from tfmagic.model.leaving import Leaving
 
+        failed: dict[str, str] = {}
+        records: list[ModelRecord] = []
         with self._lock:
             asked = [self[name] for name in dict.fromkeys(self if all else names)]
         leaving = Leaving(asked)
@@ -315,16 +321,21 @@ class Models(Mapping[str, "Model"]):
             with self._lock:
                 # Another may have dropped one meanwhile.
                 models = [model for model in asked if self._models.get(model.name) is model]
-                records = [model.record() for model in models]
                 for model in models:
                     del self._models[model.name]
                     events().note("dropped", model.name)
-            # Each goes, also when the person will not wait for the run of another.
+            # Each goes, whatever another raises and also when the person will not wait for its run.
             for model in reversed(models):
-                stack.callback(model.release)
+                stack.callback(_noting, failed, model.name, model.release)
+            for model in models:
+                _noting(failed, model.name, partial(_keep_record, records, model))
+        gone = [model.name for model in models]
         # Nothing here may refer to them while it is looked for who does.
         del asked, models, stack
-        return leaving.record(records)
+        record = leaving.record(records)
+        if failed:
+            raise _not_clean(gone, failed, record)
+        return record
 
     @property
     def memory_budget(self) -> str:
@@ -389,7 +400,7 @@ def _outcome(
         return "added"
     if old.source.names_the_same(source):
         same = old.fingerprint == fingerprint and old.options == options and old.state != "failed"
-        return "kept" if same else "renewed"
+        return "kept" if same and not old.is_outdated() else "renewed"
     if not replace:
         taken = old.source.text if old.source.kind in old.source.text else f"{old.source.text} ({old.source.kind})"
         msg = (
@@ -402,13 +413,51 @@ def _outcome(
 
 def _have_turn(stack: ExitStack, model: Model) -> None:
     """Take a model's turn, and end the cell that does not give it up in time."""
-    if not stack.enter_context(model.turn.taken(patience=_CELL_S)):
+    for patience in (_CELL_S, _END_S):
+        # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
+        with suppress(ModelStateError):
+            if stack.enter_context(model.turn.taken(patience=patience)):
+                return
         model.end_cells()
-        stack.enter_context(model.turn.taken(patience=_END_S))
+
+
+def _noting(failed: dict[str, str], name: str, act: Callable[[], None]) -> None:
+    """Do something with a model that goes, and note what it raises until all of them have gone."""
+    try:
+        act()
+    except Exception as error:  # noqa: BLE001 - of the person's own object, too: it may not keep the other models
+        # Not the error itself, whose traceback would hold the model.
+        failed.setdefault(name, first_line(error))
+
+
+def _keep_record(records: list[ModelRecord], model: Model) -> None:
+    records.append(model.record())
+
+
+def _not_clean(gone: Sequence[str], failed: Mapping[str, str], record: DropRecord) -> DropError:
+    """Return the error that says what went wrong where models were dropped."""
+    said = "; ".join(f"{name} ({reason})" for name, reason in failed.items())
+    msg = (
+        f"{', '.join(gone)}: dropped, but not all could be let go of cleanly: {said}; "
+        "where memory stays taken, %tf_runtime memory shows it, and a restart of the kernel gives it back"
+    )
+    return DropError(msg, record)
+
+
+def _may_lose(old: Model, new: Model) -> bool:
+    """Return whether a model may have learnt something that would go when another takes its place."""
+    from tfmagic.model.training import is_unsaved
+
+    if old.began_with is not None:
+        return True
+    # A live graph that is added again goes on with the values that it has.
+    graph = None if old.built is None else old.built.graph
+    is_the_same = new.built is not None and new.built.graph is graph
+    return graph is not None and not is_the_same and is_unsaved(old)
 
 
 def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None, Model | None]:
-    """Save what a cell's model has learnt from going with it, and say what was done."""
+    """Save what a model has learnt from going with it, and say what was done."""
     from tfmagic.model.former import carry_over, set_aside, trained
 
     learnt = trained(old)

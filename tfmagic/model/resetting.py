@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfmagic.errors import DropError
 from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.malloc import rss_bytes
 from tfmagic.runtime.policy import memory_policy
@@ -21,11 +22,27 @@ def reset(models: Models) -> DropRecord:
     ----------
     models
         The registry.
+
+    Raises
+    ------
+    DropError
+        As `Models.drop` does: every model is gone all the same.
     """
     # With the session what they have learnt goes already, before any of them is dropped, and their memory with it.
     unsaved = [name for name, model in models.items() if is_unsaved(model)]
     memory_policy().give_back()
     before_bytes = rss_bytes()
-    KernelSession().close()
-    dropped = models.drop(all=True)
-    return {**dropped, "unsaved": unsaved, "gave_back_bytes": before_bytes - dropped["rss_bytes"]}
+
+    def whole(dropped: DropRecord) -> DropRecord:
+        return {**dropped, "unsaved": unsaved, "gave_back_bytes": before_bytes - dropped["rss_bytes"]}
+
+    try:
+        KernelSession().close()
+    finally:
+        # Also where a graph that is no model cannot be closed.
+        try:
+            dropped = models.drop(all=True)
+        except DropError as error:
+            error.record = whole(error.record)
+            raise
+    return whole(dropped)

@@ -85,7 +85,7 @@ def _made(model: Model, state: str) -> ModelRow:
     weights, signatures = model.remembered if mode is None else (mode.weights(), mode.signatures)
     default = default_among(model.name, signatures, model.options.signature) if signatures else None
     trace, placement = model.trace, model.placement
-    folded_bytes = 0 if mode is None else sum(call.folded_bytes for call in mode.prepared)
+    calls_bytes = 0 if mode is None else sum(call.held_bytes for call in mode.prepared)
     return {
         "name": model.name,
         "kind": model.source.kind,
@@ -98,7 +98,7 @@ def _made(model: Model, state: str) -> ModelRow:
         "weights_bytes": None if weights is None else weights.variables_bytes,
         "constants_bytes": None if weights is None else weights.constants_bytes,
         "size_bytes": None if weights is None else weights.total_bytes,
-        "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + folded_bytes,
+        "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
         "grew_bytes": model.grew_bytes,
         "run_peak_bytes": None if trace is None else trace.peak_bytes,
         "calls": model.calls,

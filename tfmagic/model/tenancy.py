@@ -65,8 +65,8 @@ class Tenancy(Answers):
         mode = self._mode
         if mode is None or mode.parked:
             return 0
-        folded_bytes = sum(call.folded_bytes for call in mode.prepared)
-        return _shares(mode.weights(), device, named, folded_bytes)
+        calls_bytes = sum(call.held_bytes for call in mode.prepared)
+        return _shares(mode.weights(), device, named, calls_bytes)
 
     @property
     def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:
@@ -105,8 +105,8 @@ class Tenancy(Answers):
             self._coming = None
 
 
-def _shares(weights: Weights, device: str, named: set[str], folded_bytes: int = 0) -> int:
+def _shares(weights: Weights, device: str, named: set[str], calls_bytes: int = 0) -> int:
     on = {place: weights.bytes_on(place) for place in weights.devices}
-    # Constants that stand for variables ask for no device.
-    on[""] += folded_bytes
+    # The constants of prepared calls ask for no device.
+    on[""] += calls_bytes
     return shares(on, device, named)

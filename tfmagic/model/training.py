@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import TfMagicError
 from tfmagic.model.eager_state import variables_in
 from tfmagic.runtime.values import numbered
 from tfmagic.runtime.worker import workers
@@ -37,7 +36,7 @@ def is_unsaved(model: Model) -> bool:
         return True
     try:
         return workers().call(lambda: _has_changed(model, known))
-    except TfMagicError:
+    except Exception:  # noqa: BLE001 - of the person's own object, too: a drop goes on, whatever it is
         return True
 
 

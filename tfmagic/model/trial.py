@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from tfmagic.errors import ModelStateError, SourceError, TfMagicError
+from tfmagic.errors import ModelStateError, RunTimeoutError, SourceError, TfMagicError
 from tfmagic.model.calls import first_line
 from tfmagic.model.compiled import not_compiled
 from tfmagic.model.eager_mode import EagerMode
@@ -20,7 +20,9 @@ from tfmagic.model.trace import Trace
 from tfmagic.model.waiting import patience_of, waited_for
 from tfmagic.model.writing import felt_afterwards, may_write
 from tfmagic.runtime.behaviour import eagerly
+from tfmagic.runtime.dataflow import loops_on_values
 from tfmagic.runtime.partition_graphs import placed, requested
+from tfmagic.runtime.patience import Patience
 from tfmagic.runtime.private import collected_graphs
 from tfmagic.runtime.profile import profiled
 from tfmagic.runtime.worker import workers
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
     from tfmagic.model.signature import Signature
 
 _ON_ZEROS = "one run on zeros"
+_MADE_UP_S = 60.0
+"""How long runs on made-up numbers may take in all."""
 
+_WRITES = "a run changes what comes of the next one"
+_LOOPS = "it has a loop whose length depends on the values of its inputs"
 
 _MANY = 256
 """So many rows a network that is quick is tried with, too, when it is warmed."""
@@ -75,13 +81,18 @@ def compiled(model: Model) -> None:
     SourceError
         When XLA cannot take it, or the dtype or shape of an input is not known.
     """
-    if _changes_something(model):
-        model.notes = (*model.notes, "it is compiled at its first call, for a run changes what comes of the next one")
+    reason = _why_not_made_up(model)
+    if reason is not None:
+        model.notes = (*model.notes, f"it is compiled at its first call: {reason}")
         return
     zeros = zeros_for(model, "add it without --compile")
     began = time.perf_counter()
+    patience = Patience(_MADE_UP_S)
     try:
-        _run_once(model, zeros)
+        _run_once(model, zeros, patience)
+    except RunTimeoutError:
+        _give_up(model, "compiled")
+        return
     except (tf.errors.OpError, ValueError) as error:
         raise not_compiled(model.name, error) from error
     took_s = time.perf_counter() - began
@@ -94,24 +105,31 @@ def compiled(model: Model) -> None:
 def warmed(model: Model) -> None:
     """Run a model on zeros, so that its calls are quick from the first one on.
 
-    As often as it takes to find out which way is the quickest; not at all where a run
-    changes something. None of these runs counts as a call.
+    It runs as often as it takes to find the quickest way, and for a minute at most. It does
+    not run where a run changes something, or where a loop goes on for as long as the inputs
+    say: made-up inputs could keep it going without end. None of these runs counts as a call.
 
     Raises
     ------
     SourceError
         When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
-    if _changes_something(model):
+    reason = _why_not_made_up(model)
+    if reason is not None:
         mode = model.mode_now()
         if isinstance(mode, GraphMode):
             workers().call(mode.open)
-        model.notes = (*model.notes, "read, and not run ahead of its first call, for a run changes what comes next")
+        model.notes = (*model.notes, f"read, and not run ahead of its first call: {reason}")
         return
     zeros = zeros_for(model, "add it without --warm")
-    with _takes_zeros(model):
-        _run_once(model, zeros)
-    settle(model)
+    patience = Patience(_MADE_UP_S)
+    try:
+        with _takes_zeros(model):
+            _run_once(model, zeros, patience)
+    except RunTimeoutError:
+        _give_up(model, "warmed")
+        return
+    settle(model, patience)
 
 
 @contextmanager
@@ -123,15 +141,36 @@ def _takes_zeros(model: Model) -> Iterator[None]:
         raise SourceError(msg) from error
 
 
-def _run_once(model: Model, zeros: dict[str, Any]) -> None:
-    patience = patience_of(None)
-    waited_for(model, lambda: model.answer(model.asked(zeros, {}), patience=patience, counted=False), patience)
+def _give_up(model: Model, what: str) -> None:
+    """End the runs on made-up numbers, and note that they took too long."""
+    model.mode_now().cancel()
+    model.is_warmed = False
+    _note(
+        model, f"not {what}: its runs on zeros took more than {_MADE_UP_S:g} s and were ended; its calls run as usual"
+    )
 
 
-def settle(model: Model) -> None:
-    """Find out how a model's calls are the quickest, by calls on zeros, unless a run changes something.
+def _note(model: Model, note: str) -> None:
+    if note not in model.notes:
+        model.notes = (*model.notes, note)
+
+
+def _run_once(model: Model, zeros: dict[str, Any], patience: Patience) -> None:
+    # Without the deadline: the call is prepared then, and whoever waits ends it.
+    waited_for(model, lambda: model.answer(model.asked(zeros, {}), counted=False), patience)
+
+
+def settle(model: Model, patience: Patience | None = None) -> None:
+    """Find out how a model's calls are the quickest, by calls on zeros, unless it must not be run on them.
 
     None of them counts.
+
+    Parameters
+    ----------
+    model
+        The model.
+    patience
+        How long that may take; a minute if None.
 
     Raises
     ------
@@ -139,21 +178,37 @@ def settle(model: Model) -> None:
         When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
     mode = model.mode_now()
-    if isinstance(mode, EagerMode) or _changes_something(model):
+    if isinstance(mode, EagerMode):
         return
+    if (reason := _why_not_made_up(model)) is not None:
+        _note(model, f"not warmed: {reason}")
+        return
+    patience = patience or Patience(_MADE_UP_S)
     zeros = zeros_for(model, "add it without --warm")
     asked = [model.asked(given, {}) for given in (zeros, *_many(model))]
     batches = [request.feeds() for request in asked]
-    with _takes_zeros(model):
-        waited_for(model, lambda: mode.settle(batches, asked[0].fetches), patience_of(None))
+    try:
+        with _takes_zeros(model):
+            waited_for(model, lambda: mode.settle(batches, asked[0].fetches, patience), patience)
+    except RunTimeoutError:
+        _give_up(model, "warmed")
+        return
     model.is_warmed = True
 
 
-def _changes_something(model: Model) -> bool:
-    """Return whether a run of a graph changes what comes of the next one."""
-    graph = model.mode_now().graph
+def _why_not_made_up(model: Model) -> str | None:
+    """Return why a graph must not be run on made-up numbers; None where it may be, and for a live object."""
+    mode = model.mode_now()
+    if isinstance(mode, EagerMode):
+        return None
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    return graph is not None and bool(may_write(graph, outputs) or felt_afterwards(graph, outputs))
+    if may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
+        return _WRITES
+    return _LOOPS if loops_on_values(mode.graph, _fed(model.signature()), outputs) else None
+
+
+def _fed(signature: Signature) -> list[str]:
+    return [spec.tensor for spec in signature.inputs if spec.tensor is not None]
 
 
 def _many(model: Model) -> list[dict[str, Any]]:
@@ -213,6 +268,8 @@ def trial(model: Model) -> None:
         raise _would_change(model.name, advice)
     if (kind := felt_afterwards(mode.graph, outputs)) is not None:
         raise _would_be_felt(model.name, kind, advice)
+    if loops_on_values(mode.graph, _fed(model.signature()), outputs):
+        raise _could_loop(model.name, advice)
     request, patience = model.asked(zeros, {}), patience_of(None)
     # None of the person's calls: their number and their times stay as they are.
     waited_for(model, lambda: model.answer(request, patience=patience, trace=True, counted=False), patience)
@@ -236,6 +293,8 @@ def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any
             raise _would_change(name, advice)
         if (kind := felt_afterwards(traced.graph, names, anew=True)) is not None:
             raise _would_be_felt(name, kind, advice)
+        if loops_on_values(traced.graph, _given_to(traced), None):
+            raise _could_loop(name, advice)
         with collected_graphs() as graphs, profiled() as executions:
             began = time.perf_counter()
             function(given)
@@ -244,9 +303,19 @@ def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any
     return Placement(placed(graphs), requested(traced.graph), trace, mode.weights().by_variable, eager=True)
 
 
+def _given_to(traced: Any) -> list[str]:
+    """Return the names of what a traced function is given, without the variables that it has itself."""
+    own = len(traced.inputs) - len(traced.captured_inputs)
+    return [tensor.name for tensor in traced.inputs[:own]]
+
+
 def _would_change(name: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for a run changes its variables; {advice}")
 
 
 def _would_be_felt(name: str, kind: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for its {kind} would be felt by the next run; {advice}")
+
+
+def _could_loop(name: str, advice: str) -> ModelStateError:
+    return ModelStateError(f"{name} is not run on zeros, for {_LOOPS}; {advice}")

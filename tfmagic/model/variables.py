@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.executions import short_device
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def weights_of(graph: Any) -> Weights:
         for op in graph.get_operations()
         if op.type in {"VarHandleOp", "VariableV2", "Variable"}
     ]
-    return weighed(records, constants_of(graph))
+    return weighed(records, constants_of(graph.get_operations()))
 
 
 def variable_record(name: str, dtype: Any, shape: Any, device: str) -> VariableRecord:
@@ -137,12 +138,12 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
     return Weights(len(ordered), total, constants_bytes, tuple(ordered))
 
 
-def constants_of(graph: Any) -> int:
-    """Return the size in bytes of the constants of a graph, where a frozen one has its weights.
+def constants_of(operations: Iterable[Any]) -> int:
+    """Return the size in bytes of the constants among operations, where a frozen graph has its weights.
 
     From dtype and shape; text counts for nothing, as it has no fixed size.
     """
-    ends = (op.outputs[0] for op in graph.get_operations() if op.type == "Const")
+    ends = (op.outputs[0] for op in operations if op.type == "Const")
     return sum(bytes_of(end.shape, end.dtype) or 0 for end in ends if end.dtype != tf.string)
 
 
@@ -221,7 +222,8 @@ class Initialiser:
         """Return the name of what tells whether a variable has a value, made once."""
         name = str(variable.op.name)
         if name not in self._probes:
-            self._probes[name] = str(v1.is_variable_initialized(variable).name)
+            with adding_to(self._graph):
+                self._probes[name] = str(v1.is_variable_initialized(variable).name)
         return self._probes[name]
 
     def _one(self, native: Any, variable: Any) -> bool:

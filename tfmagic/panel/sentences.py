@@ -38,7 +38,9 @@ def synced_text(variables: int) -> str:
     return counted(variables, "variable")
 
 
-def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool = False) -> str:
+def added_text(
+    record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
+) -> str:
     """Return the lines that say what came of adding a model.
 
     Parameters
@@ -48,12 +50,13 @@ def added_text(record: ModelRecord, outcome: str, former: FormerRecord | None = 
     outcome
         ``added``, ``kept``, ``renewed`` or ``replaced``.
     former
-        What became of the weights that a cell's model had before.
+        What became of the weights that a renewed model had before.
     warmed
-        Whether it was to be warmed, be it new or not.
+        Whether it is warmed; None where that was not asked.
     """
     if outcome == "kept":
-        return f"{record['name']}: unchanged, kept{', and warmed' if warmed else ''}"
+        done = {None: "", True: ", and warmed", False: f", not warmed (%tf_model show {record['name']} says why)"}
+        return f"{record['name']}: unchanged, kept{done[warmed]}"
     copied = "a copy of the " if record["copied"] else ""
     head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
     if record["kind"] == "cell":
@@ -128,6 +131,8 @@ def dropped_text(record: DropRecord) -> str:
     if record["running"]:
         # What was measured is not what the drop comes to.
         lines = [f"dropped: {names} (not all memory is back yet, the process has {now} now)"]
+    if record["stays"] is not None:
+        lines.append(f"  {record['stays']}")
     lines[:0] = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
     lines.extend(
         f"  {name}: its run was told to end and goes on; its memory comes back when that has ended"

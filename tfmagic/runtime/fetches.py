@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import ForeignTensorError
@@ -130,6 +132,56 @@ def feeds_by_graph(
             raise ForeignTensorError(msg)
         by_graph[id(graph)][key] = value
     return by_graph
+
+
+def own_feeds(
+    feeds: Mapping[Any, Any], graph: Any, kept: Callable[[tuple[str, ...]], tuple[int, ...]]
+) -> Mapping[Any, Any]:
+    """Return the feeds of a run, with a copy of each array that the run could keep.
+
+    Parameters
+    ----------
+    feeds
+        Values by tensor, tensor name or composite tensor of `graph`.
+    graph
+        The graph.
+    kept
+        Gives the places of those tensors, by name, whose values could be kept.
+    """
+    if not any(map(_has_memory, feeds.values())):
+        return feeds
+    parts: list[tuple[str, ...]] = []
+    for key in feeds:
+        try:
+            flat = tf.nest.flatten(key, expand_composites=True)
+            parts.append(tuple(graph.as_graph_element(part, allow_operation=False).name for part in flat))
+        except (KeyError, TypeError, ValueError):
+            # TensorFlow says what is wrong with it, or takes what nobody here knows.
+            return {key: _copied(value) for key, value in feeds.items()}
+    names = tuple(dict.fromkeys(name for part in parts for name in part))
+    wanted = {names[index] for index in kept(names)}
+    return {
+        key: _copied(value) if wanted.intersection(part) else value
+        for part, (key, value) in zip(parts, feeds.items(), strict=True)
+    }
+
+
+def _has_memory(value: Any) -> bool:
+    return not isinstance(value, (bool, int, float, complex, str, bytes, np.generic))
+
+
+def _copied(value: Any) -> Any:
+    """Return a fed value with memory of its own; a list needs none, for TensorFlow makes an array of it."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, tuple):
+        parts = [_copied(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, v1.ragged.RaggedTensorValue):
+        return v1.ragged.RaggedTensorValue(_copied(value.values), _copied(value.row_splits))
+    # Tables and tensors of other libraries, and plain memory: NumPy would look at it where it lies.
+    is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, bytearray, array))
+    return np.array(value) if is_array and not tf.is_tensor(value) else value
 
 
 def _first(key: Any) -> Any:

@@ -7,9 +7,10 @@ its native session and its variables with it at the next garbage collection.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.away import OnDisk, read_in_time
+from tfmagic.runtime.dataflow import kept_feeds
 from tfmagic.runtime.history import History
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.native import NativeSession
@@ -34,6 +36,13 @@ v1 = tf.compat.v1
 
 _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
+_uses = itertools.count()
+# Prepared calls that a graph keeps at most; beside the newest, only while they hold no more than this.
+_MOST_CALLS = 32
+_NEWEST_CALLS = 4
+_MOST_CALLS_BYTES = 32_000_000
+# Sets of feeds and fetches of which is remembered which feeds are copied.
+_MOST_KNOWN = 256
 
 Fill = Callable[[Any], None]
 
@@ -96,9 +105,31 @@ class OpenGraph:
         made = self._prepared.get(key)
         if made is None:
             with self._making:
-                made = self._prepared.get(key) or PreparedCall(self, feeds, fetches)
-                self._prepared[key] = made
+                made = self._prepared.get(key)
+                if made is None:
+                    self._make_room()
+                    made = self._prepared[key] = PreparedCall(self, feeds, fetches)
+        made.used = next(_uses)
         return made
+
+    def _make_room(self) -> None:
+        """Let go of prepared calls that were not used for long; one that runs now goes when it has ended."""
+        by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
+        held_bytes = sum(call.held_bytes for _, call in by_use)
+        while len(by_use) >= _MOST_CALLS or (len(by_use) >= _NEWEST_CALLS and held_bytes > _MOST_CALLS_BYTES):
+            key, call = by_use.pop(0)
+            held_bytes -= call.held_bytes
+            self._prepared.pop(key, None)
+
+    def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
+        """Return which feeds a run could keep, so that they are to be copied first.
+
+        Parameters
+        ----------
+        feeds, fetches
+            Names; fetches are None where nobody can tell what they are.
+        """
+        return self._record.kept_feeds(self.native.graph, feeds, fetches)
 
     @property
     def folding(self) -> Folding | None:
@@ -118,11 +149,13 @@ class OpenGraph:
     def close(self) -> None:
         """Close it: variables are freed now, a run under way is cancelled."""
         self.closed = True
-        for call in self.calls:
-            call.close()
-        # A callable's __del__ releases the native one, and must find its session open.
-        self._prepared.clear()
-        self.native.close()
+        with ExitStack() as stack:
+            # Last, and whatever a call raises.
+            stack.callback(self.native.close)
+            # A callable's __del__ releases the native one, and must find its session open.
+            stack.callback(self._prepared.clear)
+            for call in self.calls:
+                stack.callback(call.close)
 
 
 class HostedGraph:
@@ -160,11 +193,24 @@ class HostedGraph:
         self.runs = Runs(self)
         self.history = History()
         self.preparation = Preparation()
+        self._kept_feeds: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._opening = threading.RLock()
         self._unready = False
         self._away: Away | None = None
         self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
+
+    def kept_feeds(self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
+        """See `OpenGraph.kept_feeds`."""
+        if not feeds:
+            return ()
+        key = (feeds, fetches, None if fetches is not None else graph.version)
+        found = self._kept_feeds.get(key)
+        if found is None:
+            if len(self._kept_feeds) >= _MOST_KNOWN:
+                self._kept_feeds.clear()
+            found = self._kept_feeds[key] = kept_feeds(graph, feeds, fetches)
+        return found
 
     def begin(self) -> Run:
         """Count a native run as under way; the caller takes it out of ``runs.under_way`` again."""
@@ -260,9 +306,11 @@ class HostedGraph:
     def evict(self) -> None:
         """Close the native session, and forget what the graph is called and how it is filled."""
         self.evictions += 1
-        self.close()
-        self.label = self.fill = self.prepare = self.arriving = None
-        self.preparation = Preparation()
+        try:
+            self.close()
+        finally:
+            self.label = self.fill = self.prepare = self.arriving = None
+            self.preparation = Preparation()
 
     @held_back
     def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
@@ -324,19 +372,27 @@ class HostedGraph:
 
     @property
     def parked(self) -> bool:
-        """Whether what the graph held is away, until it is next run."""
-        return self.opened is None and self._away is not None
+        """Whether it takes no memory, until it is next run.
+
+        What is in memory while one native session takes the place of another is not parked.
+        """
+        return self.opened is None and isinstance(self._away, OnDisk)
 
     @property
     def parked_whole(self) -> bool:
-        """Whether every variable is among what is away."""
-        return self.parked and self._away is not None and self._away.is_whole
+        """Whether every variable is in the file that it was parked in."""
+        return self.spill is not None
+
+    @property
+    def kept(self) -> bool:
+        """Whether every variable is kept while there is no native session: in a file, or in memory."""
+        return self.opened is None and self._away is not None and self._away.is_whole
 
     @property
     def spill(self) -> Spill | None:
         """The file in which everything is that it held, while that is away."""
         away = self._away
-        return away.spill if self.parked and isinstance(away, OnDisk) else None
+        return away.spill if self.opened is None and isinstance(away, OnDisk) else None
 
     @held_back
     def park(self, keep: Callable[[OpenGraph], Away]) -> bool:

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from tfmagic.runtime.patience import Patience
+
     Call = Callable[..., list[Any]]
 
 _FLOATS = frozenset("efd")
@@ -17,9 +19,9 @@ _ODD = (math.nan, math.inf, -math.inf)
 
 
 def as_usual(
-    usual: Call, other: Call, values: Sequence[np.ndarray], *, exactly: bool, is_long: bool = False
+    usual: Call, other: Call, values: Sequence[np.ndarray], patience: Patience, *, is_long: bool = False
 ) -> Call | None:
-    """Return another call if it gives the same as the usual one, guarded where it does not for odd numbers.
+    """Return another call if it gives the same to within rounding, guarded where it does not for odd numbers.
 
     Parameters
     ----------
@@ -27,8 +29,8 @@ def as_usual(
         The calls, which change nothing.
     values
         Inputs as they come; random ones and odd ones of their shapes are tried as well.
-    exactly
-        Whether to the last bit; else as far as the order of sums goes.
+    patience
+        Of whoever waits. It is asked before each call.
     is_long
         Whether a call takes its time. It is guarded at once then, which costs it nothing.
 
@@ -38,16 +40,17 @@ def as_usual(
         The other call, that call with a guard (`where_finite`), or None where it gives something else.
     """
     plain = _random(values)
-    if not _alike(usual, other, [values, plain] if plain else [values], exactly=exactly):
+    if not _alike(usual, other, [values, plain] if plain else [values], patience):
         return None
-    is_same = plain is None or (not is_long and _alike(usual, other, _odd(plain), exactly=exactly))
+    is_same = plain is None or (not is_long and _alike(usual, other, _odd(plain), patience))
     return other if is_same else where_finite(other, usual)
 
 
-def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], *, exactly: bool) -> bool:
+def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], patience: Patience) -> bool:
     """Return whether they give the same for those that the usual one takes, of which there must be some."""
     compared = 0
     for example in examples:
+        patience.require()
         try:
             expected = usual(*example)
         except Exception:  # noqa: BLE001, S112 - there are graphs that refuse what is out of their range
@@ -56,7 +59,7 @@ def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], *
             found = other(*example)
         except Exception:  # noqa: BLE001 - whatever it raises, it is not the same
             return False
-        if not _same_results(expected, found, exactly=exactly):
+        if not _same_results(expected, found):
             return False
         compared += 1
     return compared > 0
@@ -109,11 +112,9 @@ def _is_finite(array: Any) -> bool:
     return kind not in _FLOATS or bool(np.isfinite(array).all())
 
 
-def _same_results(expected: Sequence[Any], found: Sequence[Any], *, exactly: bool) -> bool:
+def _same_results(expected: Sequence[Any], found: Sequence[Any]) -> bool:
     return all(
-        one.dtype == other.dtype
-        and one.shape == other.shape
-        and (_same(one, other) or (not exactly and _near(one, other)))
+        one.dtype == other.dtype and one.shape == other.shape and (_same(one, other) or _near(one, other))
         for one, other in zip(map(np.asarray, expected), map(np.asarray, found), strict=True)
     )
 

@@ -77,7 +77,9 @@ class MemoryPolicy:
         self.trim_threshold_bytes = _TRIM_BYTES
         self._set: dict[str, str] = {}
         self._own: dict[str, str] = {}
-        self._applied = self._read = self._late = False
+        self._applied = self._read = self._late = self._said = False
+        # What a person has set outside, before TensorFlow was there.
+        self._takes_from_malloc = False
         self._grows = True
         self._trimmed_at_s = float("-inf")
 
@@ -87,6 +89,8 @@ class MemoryPolicy:
             return
         self._applied = True
         self._late = has_taken_memory()
+        uses_onednn, uses_malloc = _is_on("TF_ENABLE_ONEDNN_OPTS", "1"), _is_on("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
+        self._takes_from_malloc = uses_malloc or not uses_onednn
         if not self._late:
             for name, value in SETTINGS.items():
                 if name in os.environ:
@@ -179,6 +183,24 @@ class MemoryPolicy:
         self._trimmed_at_s = now
         return malloc().trim_over(threshold_bytes or self.trim_threshold_bytes)
 
+    @property
+    def stays(self) -> str | None:
+        """What cannot be given back since TensorFlow had memory before tfmagic was there; None where all can.
+
+        One sentence, without a full stop.
+        """
+        if self.asked == "pool" or not self._late or self._takes_from_malloc:
+            return None
+        return (
+            "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of "
+            "this kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first"
+        )
+
+    def news(self) -> str | None:
+        """Return the same the first time it is asked for, None from then on."""
+        said, self._said = self._said, True
+        return None if said else self.stays
+
     def give_back(self) -> None:
         """Give free memory back now, whatever there is of it."""
         if self.asked == "return":
@@ -205,11 +227,8 @@ class MemoryPolicy:
             return "pool", "TensorFlow keeps the memory that it once had, as it does by itself."
         if not self._applied:
             return "return", "It takes effect when TensorFlow is first used."
-        if self._late:
-            return "partly", (
-                "TensorFlow had taken memory before tfmagic was loaded, and what it pooled stays with the process: "
-                "load tfmagic first (%load_ext tfmagic in the first cell)."
-            )
+        if self.stays is not None:
+            return "partly", f"{self.stays}."
         name = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
         if self._own.get(name, "1").lower() not in {"1", "true"}:
             return "partly", f"{name}={self._own[name]} was set outside, and keeps tensors in TensorFlow's own pool."
@@ -223,6 +242,10 @@ class MemoryPolicy:
                 del os.environ[name]
         if forget:
             self._set.clear()
+
+
+def _is_on(name: str, default: str) -> bool:
+    return os.environ.get(name, default).lower() in {"1", "true"}
 
 
 def has_taken_memory() -> bool:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tfmagic.runtime.hosted import OpenGraph
+    from tfmagic.runtime.patience import Patience
 
 Executor = Literal["caller", "pool"]
 """Whose thread runs the operations: the caller's, or TensorFlow's own."""
@@ -31,6 +32,9 @@ POOL, CALLER, FOLDED, UNFUSED, LITE = "pool", "caller", "folded", "unfused", "li
 _QUICK_S = 0.0002
 # Of a run that takes so long, changing threads is less than a hundredth.
 _LONG_S = 0.005
+# Each executor has a constant twice: as a tensor, and in its own graph's node. Measured: 60 calls of a graph with
+# 3.84 MB of constants took 463 to 530 MB.
+_COPIES = 2
 # Calls whose inputs differ by less than a factor of 16 in size are alike.
 _BITS_A_CLASS = 2
 
@@ -61,7 +65,7 @@ class Folding(Protocol):
         """Return whether nothing that was run can have changed a variable."""
 
     def fold(
-        self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, ahead: bool, executor: Executor
+        self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
     ) -> dict[str, Folded]:
         """Return the ways to run the call with constants, ``folded``, ``unfused`` or ``lite``; none where none can be.
 
@@ -69,11 +73,12 @@ class Folding(Protocol):
         ----------
         opened, feeds, fetches
             Which call.
-        ahead
-            Whether it is before the first call that counts: it may take its time then.
         executor
             Whose thread is to run it.
         """
+
+    def constants_bytes(self, fetches: Sequence[str]) -> int:
+        """Return the size of the constants that a run of these fetches has, which each prepared way holds again."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +105,10 @@ class PreparedCall:
     """One set of feeds and fetches on an open graph.
 
     Its first calls are made in TensorFlow's pool, then some in the caller's own thread
-    (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side),
-    then some with variables made constants; from then on inputs of about that size go
-    the way that took the least time. A way that gives other bits is not taken in the
-    middle of a person's work.
+    (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side).
+    Both give the same bits. From then on inputs of about that size go the way that took
+    the least time. Other ways are tried when a model is warmed (`settle`), never inside a
+    person's own call.
 
     Parameters
     ----------
@@ -111,6 +116,11 @@ class PreparedCall:
         The open graph.
     feeds, fetches
         Tensor names.
+
+    Attributes
+    ----------
+    used : int
+        Grows with each use of any prepared call, which tells the one that was not used for longest.
     """
 
     def __init__(self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str]) -> None:
@@ -118,20 +128,28 @@ class PreparedCall:
         self._opened = opened
         self._ways: dict[str, Way] = {}
         self._folded: dict[str, Folded] = {}
-        self._is_folding_tried = self._is_folded_ahead = False
+        self._is_folding_tried = False
         self._age = -1
+        self.used = 0
+        self._constants_bytes: int | None = None
         self._known: dict[int, Callable[..., list[Any]]] = {}
         self._trials: dict[int, Trial] = {}
+        self._settled: set[int] = set()
         self._trying = threading.Lock()
         self._usual = self._prepare(opened.executor or POOL)
         self._shared = shared_results(opened.native.graph, feeds, fetches)
+        self._kept = opened.kept_feeds(self.feeds, self.fetches)
 
     def __call__(self, values: Sequence[np.ndarray]) -> list[Any]:
-        """Run it with these arrays, in the order of `feeds`; what comes of it is the caller's to change."""
+        """Run it with these arrays, in the order of `feeds`; they and the results stay the caller's to change."""
+        if self._kept:
+            values = list(values)
+            for index in self._kept:
+                values[index] = values[index].copy()
         if self._folded and self._age != self._opened.history.age:
             self._look_again()
         size = _size_of(values)
-        known = self._known.get(size)
+        known = self._known.get(size) or self._as_settled(size)
         results = self._tried(size, values) if known is None else known(*values)
         for index in self._shared:
             if isinstance(results[index], np.ndarray):
@@ -141,7 +159,7 @@ class PreparedCall:
     @property
     def chosen(self) -> Chosen | None:
         """How its calls are run, of the size that was last found out about; None before that."""
-        size = next(reversed(list(self._known)), None)
+        size = next((size for size in reversed(list(self._known)) if size in self._trials), None)
         if size is None:
             return None
         trial = self._trials[size]
@@ -152,7 +170,15 @@ class PreparedCall:
         """The size of the variables that are constants here, beside their own memory."""
         return sum(one.weights_bytes for one in list(self._folded.values()))
 
-    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
+    @property
+    def held_bytes(self) -> int:
+        """The size of what it holds: copies of the graph's constants, and constants made of variables."""
+        if self._constants_bytes is None:
+            folding = self._opened.folding
+            self._constants_bytes = 0 if folding is None else folding.constants_bytes(self.fetches)
+        return self.folded_bytes + _COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
+
+    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
         """Find out now, with calls of these arrays, how they are to be run.
 
         Parameters
@@ -162,33 +188,42 @@ class PreparedCall:
             where that takes its time.
         seconds
             How long each may take, beside what folding takes.
+        patience
+            Of whoever waits for this. Nothing more is tried once nobody does.
+
+        Raises
+        ------
+        TimeoutError
+            When nobody waits any more.
         """
-        self._try_until(batches[0], seconds)
+        self._try_until(batches[0], seconds, patience)
         with self._trying:
-            if not self._is_folded_ahead:
-                # What was folded between two calls is of fewer ways.
-                self._unfold(list(self._folded))
+            if not self._is_folding_tried:
                 self._known.clear()
-                self._fold(batches[0], ahead=True)
-        self._try_until(batches[0], seconds)
+                self._fold(batches[0], patience)
+        self._try_until(batches[0], seconds, patience)
         # There is none where other threads' calls were being timed all the while.
         trial = self._trials.get(_size_of(batches[0]), Trial())
         quickest_s = min(trial.latencies_s.values(), default=math.inf)
         for values in batches[1:] if quickest_s <= _QUICK_S else ():
             try:
-                self._try_until(values, seconds)
+                self._try_until(values, seconds, patience)
+            except TimeoutError:
+                raise
             except Exception:  # noqa: BLE001 - there are graphs that take so many rows and no more
                 self._trials.pop(_size_of(values), None)
         with self._trying:
             for size in {*map(_size_of, batches)} & self._trials.keys() - self._known.keys():
                 self._known[size] = self._trials[size].quickest.call
+            self._settled.update(self._known.keys() & self._trials.keys())
             self._let_go()
 
-    def _try_until(self, values: Sequence[np.ndarray], seconds: float) -> None:
+    def _try_until(self, values: Sequence[np.ndarray], seconds: float, patience: Patience) -> None:
         deadline, size = time.monotonic() + seconds, _size_of(values)
         # Twice each way in any case: the first call of a way does not count.
         least = 2 * max(1, len(self._ways))
         while size not in self._known and (least > 0 or time.monotonic() < deadline):
+            patience.require()
             self._tried(size, values, ahead=True)
             least -= 1
 
@@ -214,10 +249,10 @@ class PreparedCall:
             return let_in(lambda: self._usual(*values))
         try:
             trial = self._trials.setdefault(size, Trial())
-            # Those that have come since with calls of another size, too.
-            trial.ways = list(self._ways.values())
+            # Those that have come since with calls of another size, too. Others may round otherwise.
+            trial.ways = [way for name, way in self._ways.items() if ahead or name in {POOL, CALLER}]
             results = let_in(lambda: trial.run(values))
-            if trial.done and not self._has_another_way(trial, values, ahead=ahead):
+            if trial.done and not self._has_another_way(trial):
                 self._known[size] = trial.quickest.call
                 if not ahead:
                     self._let_go()
@@ -225,39 +260,55 @@ class PreparedCall:
         finally:
             self._trying.release()
 
-    def _has_another_way(self, trial: Trial, values: Sequence[np.ndarray], *, ahead: bool) -> bool:
-        """Prepare a way that has not been tried yet; return whether there is one."""
+    def _as_settled(self, size: int) -> Callable[..., list[Any]] | None:
+        """Return how calls of another size are made where warming found that out for a size near to it.
+
+        None where that is a matter of the thread alone, which ordinary calls find out.
+        """
+        nearest = min(self._settled, key=lambda one: abs(one - size), default=None)
+        trial = None if nearest is None else self._trials.get(nearest)
+        if trial is None or trial.quickest.name not in self._folded:
+            return None
+        self._known[size] = trial.quickest.call
+        return self._known[size]
+
+    def _has_another_way(self, trial: Trial) -> bool:
+        """Prepare the caller's thread if it has not been tried yet; return whether that was done."""
         folding = self._opened.folding
         is_long = trial.latencies_s[trial.quickest.name] > _LONG_S
         may_choose = self._opened.executor is None and CALLER not in self._ways
         if may_choose and not is_long and (folding is None or folding.is_light):
             self._prepare(CALLER)
             return True
-        if self._is_folding_tried or (is_long and not ahead):
-            return False
-        self._fold(values, ahead=ahead)
-        return bool(self._folded)
+        return False
 
     def _let_go(self) -> None:
         """Keep no constants that are the quickest for no size."""
         wanted = {one.quickest.name for one in self._trials.values()}
         self._unfold([name for name in self._folded if name not in wanted])
 
-    def _fold(self, values: Sequence[np.ndarray], *, ahead: bool) -> None:
-        self._is_folding_tried, self._is_folded_ahead = True, self._is_folded_ahead or ahead
+    def _fold(self, values: Sequence[np.ndarray], patience: Patience) -> None:
+        self._is_folding_tried = True
         folding = self._opened.folding
         if folding is None:
             return
         age = self._opened.history.age
         executor: Executor = self._opened.executor or ("caller" if self._is_short() else "pool")
         self._age = age
-        found = let_in(lambda: folding.fold(self._opened, self.feeds, self.fetches, ahead=ahead, executor=executor))
+        found = let_in(lambda: folding.fold(self._opened, self.feeds, self.fetches, executor=executor))
         for name, folded in found.items():
             # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
             is_long = not self._is_short()
-            call = let_in(
-                partial(as_usual, self._usual, folded.call, values, exactly=not ahead, is_long=is_long),
-            )
+            try:
+                patience.require()
+                call = let_in(partial(as_usual, self._usual, folded.call, values, patience, is_long=is_long))
+            except BaseException:
+                # They are not in use yet, and nobody else would close them.
+                for one in found.values():
+                    if one not in self._folded.values():
+                        one.close()
+                self._is_folding_tried = False
+                raise
             if call is None:
                 folded.close()
             else:
@@ -280,11 +331,16 @@ class PreparedCall:
         for name in names:
             # Not closed: another thread may be in the middle of a call. It goes with the last one.
             del self._folded[name], self._ways[name]
-        for size, trial in self._trials.items():
+        for trial in self._trials.values():
             for name in names:
                 trial.forget(name)
-            if size in self._known:
-                self._known[size] = trial.quickest.call
+        for size in list(self._known) if names else ():
+            found = self._trials.get(size)
+            if found is None or not found.ways:
+                # It was run as another size is.
+                del self._known[size]
+            else:
+                self._known[size] = found.quickest.call
 
 
 def _size_of(values: Sequence[np.ndarray]) -> int:

@@ -181,6 +181,13 @@ def native_callable(
     return make(options)  # type: ignore[no-any-return]
 
 
+def unfinalize(graph: Any) -> None:
+    """Have a finalized graph take operations again; where the private name has gone, it stays finalized."""
+    again = getattr(graph, "_unsafe_unfinalize", None)
+    if callable(again):
+        again()
+
+
 def xspace(data: bytes) -> Any:
     """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
 
@@ -214,6 +221,19 @@ def traces_of(function: Any) -> list[Any]:
     """
     listed = getattr(function, "_list_all_concrete_functions", None)
     return list(listed()) if callable(listed) else []
+
+
+def library_of(graph: Any) -> Any:
+    """Return the ``FunctionDefLibrary`` of a graph, without a copy of the graph's constants.
+
+    Without the private name the graph is copied, and its constants with it.
+    """
+    definition = v1.GraphDef()
+    try:
+        graph._copy_functions_to_graph_def(definition, 0)  # noqa: SLF001
+    except AttributeError:
+        definition = graph.as_graph_def()
+    return definition.library
 
 
 @contextmanager

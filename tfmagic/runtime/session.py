@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime import scope
 from tfmagic.runtime.config import derive, differences
-from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, names_of, replace_leaves
+from tfmagic.runtime.fetches import feeds_by_graph, graph_of, in_order, leaves, names_of, own_feeds, replace_leaves
 from tfmagic.runtime.hosted import Fill, OpenGraph, Preparation, hosted, label_of, never_began
 from tfmagic.runtime.interrupts import held_back
 from tfmagic.runtime.native import NativeSession
@@ -201,8 +201,11 @@ class KernelSession(Tf1Interface):
             if metadata is not None:
                 options.trace_level = _trace_level(opened.native)
                 options.output_partition_graphs = True
-            # A prepared call has its options for good; these are of this run.
-            return list(opened.native.run(list(fetches), dict(zip(feeds, values, strict=True)), options, metadata))
+            fed = dict(zip(feeds, values, strict=True))
+            for index in opened.kept_feeds(feeds, fetches):
+                fed[feeds[index]] = fed[feeds[index]].copy()
+            # The options of a prepared call are fixed; these are of this run.
+            return list(opened.native.run(list(fetches), fed, options, metadata))
 
         run = record.begin()
         try:
@@ -212,7 +215,12 @@ class KernelSession(Tf1Interface):
             record.runs.under_way.pop(run, None)
 
     def settle(
-        self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...], batches: Sequence[Sequence[np.ndarray]]
+        self,
+        graph: Any,
+        feeds: tuple[str, ...],
+        fetches: tuple[str, ...],
+        batches: Sequence[Sequence[np.ndarray]],
+        patience: Patience,
     ) -> None:
         """Find out which way to run a prepared call is the quickest, by running it with the values of each batch.
 
@@ -221,7 +229,7 @@ class KernelSession(Tf1Interface):
         __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
-            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
+            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience))
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
@@ -333,9 +341,11 @@ class KernelSession(Tf1Interface):
     @held_back
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
-        hosted(graph).evict()
-        with self._lock:
-            self._graphs.discard(graph)
+        try:
+            hosted(graph).evict()
+        finally:
+            with self._lock:
+                self._graphs.discard(graph)
 
     @held_back
     def close(self) -> None:
@@ -343,8 +353,10 @@ class KernelSession(Tf1Interface):
 
         A model of the registry comes back with the weights of its source.
         """
-        for graph in self.open_graphs():
-            hosted(graph).close()
+        with ExitStack() as stack:
+            # Each is closed, whatever another raises.
+            for graph in self.open_graphs():
+                stack.callback(hosted(graph).close)
 
     # -- contexts --------------------------------------------------------------
 
@@ -406,7 +418,8 @@ class KernelSession(Tf1Interface):
             __tracebackhide__ = True
             names = names_of(fetches, graph)
             record.history.note(names)
-            came = opened.native.run(fetches, feeds, options, metadata)
+            fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
+            came = opened.native.run(fetches, fed, options, metadata)
             if names is None:
                 # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
                 record.history.note_assignment()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # Their first output is made anew, or in the place of an input that nobody else has.
-_COMPUTES = frozenset(
+COMPUTES = frozenset(
     {
         *("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"),
         *("Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput"),
@@ -89,7 +89,7 @@ def _is_made(body: _Body, end: Any, depth: int) -> bool:
         return False
     if kind in _COMBINES:
         return any(_is_own(body, one, depth - 1) for one in inputs)
-    return kind in _COMPUTES or (kind in _PASSES and _is_made(body, inputs[0], depth - 1))
+    return kind in COMPUTES or (kind in _PASSES and _is_made(body, inputs[0], depth - 1))
 
 
 class _Operations:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.private import run_once
 from tfmagic.runtime.process import once
 
@@ -35,7 +36,8 @@ class SmallRun:
             Gives the ``ConfigProto`` of the process's session.
         """
         if self._native is None:
-            self._native = v1.Session(graph=self._graph, config=config())
+            # TensorFlow's own class would give the room's session inside a room.
+            self._native = NativeSession(graph=self._graph, config=config())
         self.let_go_of_fed()
 
     def let_go_of_fed(self) -> None:

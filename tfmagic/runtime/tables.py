@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.private import fetch_once, run_once
 from tfmagic.runtime.values import OURS
 
@@ -111,7 +112,7 @@ def _made(graph: Any, table: Table, what: str, make: Callable[[Any, str], Any]) 
     except KeyError:
         pass
     op = graph.get_operation_by_name(table.name)
-    with graph.as_default(), graph.control_dependencies(None), graph.name_scope(None), graph.colocate_with(op):
+    with adding_to(graph, beside=op):
         return make(op, name)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.private import fetch_once, run_once
 
 if TYPE_CHECKING:
@@ -166,13 +167,7 @@ class Values:
         with self._making:
             if name not in known:
                 holder = self._graph.get_operation_by_name(name)
-                with (
-                    self._graph.as_default(),
-                    self._graph.control_dependencies(None),
-                    self._graph.name_scope(None),
-                    self._graph.name_scope(f"{SCOPE}/"),
-                    self._graph.colocate_with(holder, ignore_existing=True),
-                ):
+                with adding_to(self._graph, beside=holder), self._graph.name_scope(f"{SCOPE}/"):
                     known[name] = make(holder)
             return known[name]
 

@@ -69,6 +69,10 @@ class FrozenFile:
         """Write the file."""
         try:
             return self._write(file)
+        except RecursionError:
+            # Function after function is followed by calls in Python, of which there may be a thousand.
+            msg = f"{self._label}: its functions are nested too deep for a frozen graph: {_INSTEAD}"
+            raise SaveError(msg) from None
         finally:
             if self._own:
                 self._mode.close()

@@ -28,15 +28,14 @@ class Saved:
     written
         What it holds.
     stamp
-        Name, size and time of change of its files, which tell whether they are
-        still those that were written.
+        What tells whether its files are still those that were written.
     """
 
     path: Path
     format: Format
     size_bytes: int
     written: Written
-    stamp: tuple[tuple[str, int, int], ...]
+    stamp: tuple[object, ...]
 
     def record(self) -> SavedRecord:
         """Return what a view shows of it, as plain data."""

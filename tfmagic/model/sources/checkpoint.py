@@ -15,6 +15,7 @@ from tfmagic.model.plain.checkpoint import checkpoint_code
 from tfmagic.model.room import Room
 from tfmagic.model.signature import Signature, default_among, renamed
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.function_calls import check_calls
 from tfmagic.model.sources.loading import (
     check_constants,
     copied,
@@ -75,6 +76,7 @@ class CheckpointSource(FileSource):
         meta = read_meta_graph(model, self.path)
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
+            check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
             graph, _ = new_graph(
                 options.device,
                 lambda: import_meta_graph(meta, clear_devices=options.device is not None),

@@ -16,6 +16,7 @@ from tfmagic.model.inference import infer
 from tfmagic.model.plain.frozen import frozen_code
 from tfmagic.model.room import Room
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.function_calls import check_calls
 from tfmagic.model.sources.graph_file import GraphFile
 from tfmagic.model.sources.graph_message import GraphMessage, GraphText
 from tfmagic.model.sources.live import LiveSource
@@ -103,6 +104,7 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     """
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
+        check_calls(model, path, slim.definition.node, slim.definition.library)
         thawing = Thawing(slim, none=options.frozen)
     graph = _graph_of(model, path, slim.definition, options.device)
     signature = infer(

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.model.sources.function_calls import check_calls_of
 from tfmagic.model.sources.live import SharedSource, spec_of, with_names
 from tfmagic.runtime.private import traces_of
 
@@ -33,6 +34,7 @@ class FunctionSource(SharedSource):
     def connect(self, room: Room, options: Options) -> EagerMode:
         """Read the signature off the function; nothing is traced."""
         live = self.live
+        check_function(room.label, live)
         signature, call = with_names(room.label, *signature_and_call(DEFAULT, live), options)
         return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
 
@@ -41,6 +43,19 @@ def is_function(live: Any) -> bool:
     """Return whether this is a ``tf.function`` or a ``ConcreteFunction``."""
     kinds = tf.types.experimental
     return isinstance(live, (kinds.PolymorphicFunction, kinds.ConcreteFunction))
+
+
+def check_function(model: str, function: Any) -> None:
+    """Refuse a function over whose own calls TensorFlow would end the process, as far as it is traced.
+
+    Raises
+    ------
+    SourceError
+        When calls go in a circle, or are nested too deep.
+    """
+    traced = [function] if hasattr(function, "graph") else traces_of(function)
+    for one in traced:
+        check_calls_of(model, "this function", one.graph)
 
 
 def variables_behind(live: Any) -> list[Any]:

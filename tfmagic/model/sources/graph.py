@@ -10,6 +10,7 @@ from tfmagic.errors import SourceError
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.inference import infer
 from tfmagic.model.room import Room
+from tfmagic.model.sources.function_calls import check_calls_of
 from tfmagic.model.sources.live import LiveSource
 from tfmagic.model.sources.loading import import_meta_graph, name_the_ends, new_graph
 from tfmagic.model.sources.source import Built
@@ -47,18 +48,13 @@ class GraphSource(LiveSource):
                 "--device needs --copy (copy=True), which gives it a graph of its own"
             )
             raise SourceError(msg)
+        check_calls_of(model, "this graph", self.live)
         graph = _copied(self.live, options.device) if options.copy else self.live
         taken = hosted(graph).label
         if taken is not None and taken != model:
             msg = (
                 f"{model}: this graph is model {taken!r} already; a graph is the room of one model "
                 "(--copy gives it a graph of its own)"
-            )
-            raise SourceError(msg)
-        if graph.finalized:
-            msg = (
-                f"{model}: this graph is finalized, so its variables cannot be initialised in it: "
-                "add it with --copy (copy=True)"
             )
             raise SourceError(msg)
         if not graph.get_operations():

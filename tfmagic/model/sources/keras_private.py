@@ -6,11 +6,12 @@ becomes the usual one unnoticed.
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -78,16 +79,48 @@ def load_weights(model: Any, path: Path, archive: Any) -> None:
         Keras's own way through the zip file reads from its beginning for each
         weight, or copies all of them into memory first.
     """
+    failed: dict[int, tuple[Any, Exception]] = {}
     try:
         from keras.src.saving.saving_lib import H5IOStore, _load_state
+
+        arguments = _arguments_of(_load_state, failed)
     except ImportError:
         model.load_weights(str(path))
         return
     store = H5IOStore(WEIGHTS, archive=archive, mode="r")
     try:
-        _load_state(model, weights_store=store, assets_store=None, inner_path="", visited_saveables=set())
+        _load_state(model, store, None, "", **arguments)
     finally:
         store.close()
+    for _, error in failed.values():
+        raise error
+
+
+def _arguments_of(load_state: Callable[..., None], failed: dict[int, tuple[Any, Exception]]) -> dict[str, Any]:
+    """Return what Keras's function that loads a model's state is given besides the model, the stores and the path.
+
+    Keras 3.0 to 3.2 speak of trackables and later ones of saveables. Up to Keras 3.12
+    none of these may be left out.
+
+    Parameters
+    ----------
+    load_state
+        The function.
+    failed
+        Is given each object that could not be loaded, with the error.
+
+    Raises
+    ------
+    ImportError
+        Where the function takes other arguments.
+    """
+    names = list(inspect.signature(load_state).parameters)
+    for kind in ("saveables", "trackables"):
+        arguments = {f"visited_{kind}": set[int](), f"failed_{kind}": set[int](), "error_msgs": failed}
+        if names[1:4] == ["weights_store", "assets_store", "inner_path"] and arguments.keys() <= set(names):
+            return arguments
+    msg = f"Keras loads the state of a model with other arguments: {', '.join(names)}"
+    raise ImportError(msg)
 
 
 WEIGHTS = "model.weights.h5"

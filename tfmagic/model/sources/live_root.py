@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from tfmagic.model.sources.keras_model import KerasSource
 from tfmagic.model.sources.module import ModuleSource
+from tfmagic.runtime.behaviour import eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import numpy as np
 
     from tfmagic.model.eager_mode import EagerMode
 
@@ -54,6 +57,16 @@ def all_variables(mode: EagerMode) -> dict[str, Any]:
         found.setdefault(getattr(variable, "path", variable.name), variable)
     # Behind a variable of Keras's own there is one of TensorFlow's.
     return {name: one if isinstance(one, tf.Variable) else one.value for name, one in found.items()}
+
+
+def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the values of an object's variables, and the entries of its tables."""
+    yield from mode.values()
+    for index, resource in enumerate(_resources(mode.live)):
+        if hasattr(resource, "export"):
+            with eagerly():
+                columns = [column.numpy() for column in resource.export()]
+            yield from zip((f"table {index} keys", f"table {index} values"), columns, strict=True)
 
 
 def _resources(live: Any) -> Iterator[Any]:

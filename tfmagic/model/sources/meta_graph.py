@@ -5,17 +5,16 @@ Nothing is loaded here; the message is read, and that is all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path, PurePath
+from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
 
-from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.model.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.model.sources.loading import reading
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILES = ("saved_model.pb", "saved_model.pbtxt")
 """What the graph of a SavedModel is called in its folder."""
@@ -161,8 +160,45 @@ def assets_of(meta: Any, folder: Path) -> dict[str, str]:
 
 
 def _asset_path(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not name or ".." in path.parts or folder not in path.parents:
+    own = PurePath(name)
+    # Of the name alone: the folder's own path is as the person typed it.
+    if not own.parts or own.is_absolute() or ".." in own.parts:
         msg = f"the asset {name!r} is outside {folder}"
         raise ValueError(msg)
-    return path
+    return folder / own
+
+
+def check_links(model: str, folder: Path) -> None:
+    """Refuse a SavedModel with a link among its assets that leads out of its folder.
+
+    All files count: some operations also read others that lie beside the one they were given.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    folder
+        The SavedModel's folder, which may be reached by a link itself.
+
+    Raises
+    ------
+    UnsafeSourceError
+        Naming the first such link.
+    """
+    # Not Path.resolve, which has an error for links in a circle.
+    inside = Path(os.path.realpath(folder))
+    waiting = [folder / "assets"]
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(inside):
+            msg = (
+                f"{model}: the asset {path} is a link to {real}, out of the model's folder: add it with --unsafe "
+                "(unsafe=True) if you trust where the model comes from (the caches of download tools, such as "
+                "Hugging Face's, are made of links: a copy with cp -rL has none)"
+            )
+            raise UnsafeSourceError(msg)
+        if real not in seen and real.is_dir():
+            seen.add(real)
+            waiting.extend(sorted(path.iterdir(), reverse=True))

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.eager_mode import EagerMode
 from tfmagic.model.signature import DEFAULT, default_among
-from tfmagic.model.sources.function import is_function, signature_and_call
+from tfmagic.model.sources.function import check_function, is_function, signature_and_call
 from tfmagic.model.sources.live import SharedSource, with_names
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class ModuleSource(SharedSource):
         if not functions:
             msg = f"{model}: this {type(live).__name__} has no __call__, no tf.function and no signatures to run"
             raise SourceError(msg)
+        for function in functions.values():
+            check_function(model, function)
         made = {
             name: signature_and_call(name, function, _described(live, function)) for name, function in functions.items()
         }
@@ -56,9 +58,16 @@ def callables_of(live: Any) -> dict[str, Any]:
         whole = live.__call__
         found[DEFAULT] = whole
     for name in sorted({*vars(type(live)), *vars(live)}):
-        if not name.startswith("_") and is_function(getattr(live, name, None)):
-            found.setdefault(name, getattr(live, name))
+        if not name.startswith("_") and is_function(function := _attribute(live, name)):
+            found.setdefault(name, function)
     return found
+
+
+def _attribute(live: Any, name: str) -> Any:
+    try:
+        return getattr(live, name, None)
+    except Exception:  # noqa: BLE001 - a property may raise anything, such as a model's shape before it is built
+        return None
 
 
 def _described(live: Any, function: Any) -> Any:

@@ -23,6 +23,7 @@ from tfmagic.model.signature import Signature
 from tfmagic.model.sources.held import Held, hold
 from tfmagic.model.sources.live_shapes import with_known_shapes
 from tfmagic.model.sources.loading import filling, name_the_ends
+from tfmagic.model.sources.taken import Taken
 from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import values_of
 
@@ -91,8 +92,11 @@ def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict
 
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
-    fill = filling(room, lambda native: values_of(graph).write(native, present()))
-    return GraphMode(room, signatures, fill, present=present), holders.moved, notes
+    taken = Taken(eager, present)
+    fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
+    mode = GraphMode(room, signatures, fill, present=taken.values)
+    mode.taken = taken
+    return mode, holders.moved, notes
 
 
 def _trace(eager: EagerMode, signature: Signature) -> _Traced:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfmagic.errors import MissingPathError, SourceError, did_you_mean, near_to
 
+if TYPE_CHECKING:
+    import os
+
 _REMOTE = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _FEW = 8
+_SHARD = re.compile(r"\.data-\d+-of-\d+$")
+# What is larger is not read to find out whether it has changed.
+_READ_BYTES = 256_000_000
+_CHUNK_BYTES = 1 << 20
 
 
 def local(text: str) -> Path:
@@ -28,6 +39,22 @@ def local(text: str) -> Path:
         return path.expanduser()
     except RuntimeError:
         return path  # ~somebody whom this machine does not know: there is nothing at such a path
+
+
+def whole(path: Path) -> Path:
+    """Return a path as an absolute one without ``..``, so that it means the same after a change of directory.
+
+    What comes before a ``..`` may be a link: the operating system goes up from where it
+    leads, and TensorFlow would take the name away. Links behind it stay as they are.
+    """
+    there = path.absolute()
+    if ".." not in there.parts:
+        return there
+    behind = len(there.parts) - there.parts[::-1].index("..")
+    try:
+        return Path(*there.parts[:behind]).resolve(strict=True).joinpath(*there.parts[behind:])
+    except (OSError, RuntimeError):
+        return there  # there is nothing, or a circle of links
 
 
 def is_remote(text: str) -> bool:
@@ -72,16 +99,43 @@ def _as_far_as_it_is_there(path: Path) -> str:
     return "" if there is None else f" ({there} is there, {path.relative_to(there)} in it is not)"
 
 
-def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return name, size in bytes and time of change in ns of a file, or of all below a folder."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+def stamp(path: Path) -> tuple[object, ...]:
+    """Return what tells whether a file, or any file below a folder, has changed.
+
+    Of each its name, its size, its time of change, and what tells its content: another
+    file of the same size can have been given the same time.
+    """
     found = []
-    for file in files:
+    for file in _files(path):
         status = file.stat()
-        found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns))
+        found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns, _content(file, status)))
     return tuple(found)
 
 
 def disk_bytes(path: Path) -> int:
     """Return the size of a file, or of all files below a folder."""
-    return sum(size for _, size, _ in stamp(path))
+    return sum(file.stat().st_size for file in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def _content(file: Path, status: os.stat_result) -> object:
+    """Return what tells the content of a file, as far as that takes a few hundredths of a second."""
+    shard = _SHARD.search(file.name)
+    if shard is not None and file.with_name(f"{file.name[: shard.start()]}.index").is_file():
+        # The index of a checkpoint has a checksum of each value.
+        return None
+    if file.suffix == ".keras":
+        with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+            return tuple((one.filename, one.CRC) for one in archive.infolist())
+    if status.st_size <= _READ_BYTES:
+        # What cannot be read is for the build to say.
+        with suppress(OSError), file.open("rb") as opened:
+            number = 0
+            while part := opened.read(_CHUNK_BYTES):
+                number = zlib.crc32(part, number)
+            return number
+    # Also what was only moved away and back counts as another: the one cannot be told from the other.
+    return status.st_ino, status.st_ctime_ns

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.model.sources.function_calls import functions_named
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -118,23 +120,13 @@ def _called(nodes: Iterable[Any], library: Any) -> set[str]:
     called: set[str] = set()
     waiting = list(nodes)
     while waiting:
-        for name in _called_by(waiting.pop()):
+        for name in functions_named(waiting.pop()):
             if name in functions and name not in called:
                 called.add(name)
                 waiting.extend(functions[name].node_def)
                 if name in gradients:
                     waiting.append(_calling(gradients[name].gradient_func))
     return called
-
-
-def _called_by(node: Any) -> list[str]:
-    names = [node.op]
-    for value in node.attr.values():
-        if value.HasField("func"):
-            names.append(value.func.name)
-        elif value.HasField("list"):
-            names.extend(function.name for function in value.list.func)
-    return names
 
 
 def _calling(function: str) -> Any:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
-from tfmagic.model.sources.paths import local, the_path
+from tfmagic.model.sources.paths import local, the_path, whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def source_of(what: Any, text: str | None = None) -> Source:
     if isinstance(what, (str, os.PathLike)):
         shown = os.fspath(what)
         # Absolute, so that the model can be read again after a change of directory.
-        return source_of_path(local(str(shown)).absolute(), text or str(shown))
+        return source_of_path(whole(local(str(shown))), text or str(shown))
     return source_of_object(what, text or f"an object of {type(what).__name__}")
 
 

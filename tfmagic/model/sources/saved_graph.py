@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfmagic.errors import SourceError
 from tfmagic.model.guard import Guard
 from tfmagic.model.sources.bound_plan import bound_plan
+from tfmagic.model.sources.function_calls import check_calls
 from tfmagic.model.sources.loading import check_constants, copied, new_graph, reading
 from tfmagic.model.sources.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.model.sources.pruning import pruned, reached, variable_nodes
@@ -99,6 +100,7 @@ class SavedGraph:
             # A device of the machine that wrote the file gives way to the one asked for.
             for node in part.node:
                 node.device = ""
+        check_calls(self._model, graph_file(self._folder), part.node, part.library)
         producer = op_list if len(op_list.op) else None
         self.library: Sequence[Any] = copied(part.library.function)
         self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
@@ -112,6 +114,7 @@ class SavedGraph:
                     self.graph.add_to_collection(collection, made[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
+        check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
         self.library = copied(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))

@@ -13,7 +13,7 @@ from tfmagic.model.room import Room
 from tfmagic.model.signature import default_among, renamed
 from tfmagic.model.sources.file import FileSource
 from tfmagic.model.sources.loading import filling, name_the_ends, reading
-from tfmagic.model.sources.meta_graph import chosen_meta_graph, graph_file, signatures_of, version_of
+from tfmagic.model.sources.meta_graph import check_links, chosen_meta_graph, graph_file, signatures_of, version_of
 from tfmagic.model.sources.paths import stamp, the_path
 from tfmagic.model.sources.saved_graph import SavedGraph
 from tfmagic.model.sources.source import Built
@@ -67,6 +67,9 @@ class SavedModelSource(FileSource):
         signatures = {name: _with_defaults(saved.graph, one) for name, one in signatures.items()}
         guard = None
         if not options.unsafe:
+            if saved.assets:
+                with reading(model, folder, "the assets"):
+                    check_links(model, folder)
             guard = Guard(model, saved.graph, saved.library, saved.assets)
             saved.check(guard, [str(end.tensor) for end in signatures[default].outputs])
         room = Room(model, saved.graph, options.device)
