@@ -12,7 +12,11 @@ from typing import Any
 
 from tfmagic.panel.channel import PUSH, REPLY, REQUEST
 
-_TYPES = (REQUEST, REPLY, PUSH)
+_TYPES = (
+    *(REQUEST, REPLY, PUSH),
+    # JupyterLab sends these over the control channel when the first widget comes, also while a cell runs.
+    *("create_subshell_request", "delete_subshell_request"),
+)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:

@@ -9,6 +9,8 @@ import pytest
 from browser.lab import Notebook7
 from browser.notebook import FOREVER, Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
+from browser.test_lab_busy import UNTIL_GO, Watched, out_of_sight
+from browser.test_lab_panel import panel_of, snapshots_seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,3 +54,22 @@ def test_sidebar_and_panel_live_also_while_a_cell_runs(server: Notebook7, page: 
     assert notebook.is_busy()
     notebook.interrupt()
     notebook.wait_until_idle()
+
+
+def test_a_panel_in_a_cell_leaves_the_kernel_busy_while_another_cell_runs(server: Notebook7, page: Page) -> None:
+    server.write("inline.ipynb", [LOAD, "%tf_panel", UNTIL_GO.format(go="inline.ipynb.go")])
+    notebook = Notebook(server, page, "inline.ipynb")
+    notebook.run(0)
+    notebook.run(1)
+    panel = panel_of(notebook, 1)
+    panel.wait_for()
+    notebook.wait_until_idle()
+    watched = Watched(notebook)
+    watched.run_until_go(2)
+    out_of_sight(page, panel)
+    page.wait_for_timeout(500)
+    panel.scroll_into_view_if_needed()
+    snapshots_seen(panel, 3)
+    assert watched.execution_state() == "busy"
+    watched.go()
+    assert watched.said == ["busy", "the end", "idle"]

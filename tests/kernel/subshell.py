@@ -42,6 +42,19 @@ class Subshell(Kernel):
         self.client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
+    def statuses(self, comm: str, data: dict[str, Any]) -> list[tuple[str, str]]:
+        """Send a message to a comm; return each status until it is handled, and the type of what that answers."""
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        message["header"]["subshell_id"] = self._id
+        self.client.shell_channel.send(message)
+        found: list[tuple[str, str]] = []
+        while "idle" not in dict(found):
+            heard = self.client.get_iopub_msg(timeout=PATIENCE_S)
+            parent = heard["parent_header"]
+            if heard["msg_type"] == "status" and parent.get("msg_id") == message["header"]["msg_id"]:
+                found.append((heard["content"]["execution_state"], parent["msg_type"]))
+        return found
+
     def stop(self) -> None:
         """Delete the subshell."""
         self._asked("delete_subshell_request", subshell_id=self._id)

@@ -7,8 +7,10 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
 from kernel.harness import PATIENCE_S, Kernel
+from kernel.subshell import Subshell, at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,30 @@ def test_an_open_panel_lives_on_after_a_reload_of_the_extension(kernel: Kernel, 
 def test_a_cell_that_runs_another_is_busy_to_its_end(kernel: Kernel) -> None:
     since = "tfmagic.snapshot()['kernel']['cell_since_s'] is None"
     assert kernel.value(f"import tfmagic\n(get_ipython().run_cell('1') and None, {since})[1]") == "False"
+
+
+def test_what_a_page_says_is_no_status_that_a_front_end_minds(kernel: Kernel) -> None:
+    (kernel.folder / "go").unlink(missing_ok=True)
+    kernel.ok("import pathlib, time, ipywidgets, tfmagic\npanel, other = tfmagic.Panel(), ipywidgets.IntSlider()")
+    ours, others = (kernel.value(f"{name}.comm.comm_id").strip("'") for name in ("panel", "other"))
+    # Jupyter's own classes carry no types.
+    kind: Any = MappingKernelManager
+    untracked = set(kind().untracked_message_types)
+    watch = {"id": "1", "request": "watch", "page": "one", "looking": True}
+    subshell = Subshell(kernel)
+    try:
+        with at_once(kernel, "while not pathlib.Path('go').exists(): time.sleep(0.01)") as busy:
+            for data in ({"method": "custom", "content": watch}, {"method": "request_state"}):
+                found = subshell.statuses(ours, data)
+                assert [status for status, _ in found] == ["busy", "idle"]
+                assert {answered for _, answered in found} <= untracked
+            assert not busy.done()
+            (kernel.folder / "go").touch()
+        assert busy.result().status == "ok"
+        assert subshell.statuses(others, {"method": "request_state"}) == [("busy", "comm_msg"), ("idle", "comm_msg")]
+    finally:
+        (kernel.folder / "go").touch()
+        subshell.stop()
 
 
 def test_an_error_that_no_message_can_hold_does_not_end_what_is_sent(kernel: Kernel, page: Page) -> None:

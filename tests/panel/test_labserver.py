@@ -9,7 +9,7 @@ from jupyter_server.services.kernels.kernelmanager import MappingKernelManager
 
 from tfmagic.labserver import _load_jupyter_server_extension
 
-OURS = {"tfmagic_request", "tfmagic_reply", "tfmagic_push"}
+OURS = {"tfmagic_request", "tfmagic_reply", "tfmagic_push", "create_subshell_request", "delete_subshell_request"}
 
 
 def test_a_panels_messages_are_no_activity_and_what_was_none_before_stays_none() -> None:

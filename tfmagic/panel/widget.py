@@ -12,6 +12,7 @@ from tfmagic.panel.audience import Audience
 from tfmagic.panel.history import history
 from tfmagic.panel.sendable import sendable
 from tfmagic.panel.snapshot import snapshot
+from tfmagic.panel.status import leave_status_alone
 from tfmagic.panel.summary import Summary
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Panel(anywidget.AnyWidget):
         self._audience = Audience(self.send, heard_while_busy=False)
         super().__init__(snapshot=sendable(snapshot()), history=sendable(history().record()))
         let_through(self.comm)
+        leave_status_alone(self.comm)
         self.on_msg(self._received)
 
     def close(self) -> None:
