@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import json
+import sys
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import pytest
+from keras.src.saving import serialization_lib
 from making import refused
 from networks import functional, rows
 
@@ -47,6 +52,61 @@ def in_a_wrapper(x: Any) -> Any:
 def in_a_nested_model(x: Any) -> Any:
     inside = keras.Input(x.shape[1:])
     return keras.Model(inside, keras.layers.Lambda(lambda v: v * 2.0, output_shape=x.shape[1:])(inside))(x)
+
+
+def naming(file: Path, module: str, name: str) -> Path:
+    """Write a model with one layer more, which is a function of a module."""
+    functional()[0].save(file)
+    with zipfile.ZipFile(file) as stored:
+        members = {one: stored.read(one) for one in stored.namelist()}
+    config = json.loads(members["config.json"])
+    function = {"module": module, "class_name": "function", "config": name, "registered_name": name, "name": "more"}
+    config["config"]["layers"].append({**function, "inbound_nodes": [{"args": [3], "kwargs": {}}]})
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(file, "w") as changed:
+        for member, content in members.items():
+            changed.writestr(member, content)
+    return file
+
+
+@pytest.fixture
+def keras_imports_what_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have Keras import what a file names, and call it, as Keras before 3.9 does."""
+    stock = serialization_lib._retrieve_class_or_fn
+
+    def found(name: str, registered_name: str, module: str, *more: Any, **named: Any) -> Any:
+        if module.split(".", maxsplit=1)[0] in {"keras", "builtins", "__main__"}:
+            return stock(name, registered_name, module, *more, **named)
+        return vars(importlib.import_module(module))[name]
+
+    monkeypatch.setattr(serialization_lib, "_retrieve_class_or_fn", found)
+
+
+@pytest.mark.usefixtures("keras_imports_what_is_named")
+def test_a_module_that_a_file_names_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "strange_module.py").write_text("from math import exp")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = naming(tmp_path / "net.keras", "strange_module", "exp")
+    said = r"net: .* needs 'exp', which is no part of Keras: run the cell that defines it first, or give it with --obj"
+    with pytest.raises(SourceError, match=said):
+        models.add("net", file)
+    models.inspect(file)
+    assert "strange_module" not in sys.modules
+
+
+@pytest.mark.usefixtures("keras_imports_what_is_named")
+def test_where_keras_imports_what_is_named_its_own_functions_and_those_given_are_no_strangers(tmp_path: Path) -> None:
+    x = keras.Input((2,), name="x")
+    network = keras.Model(
+        x, keras.layers.Dense(2, activation=keras.ops.silu)(keras.layers.Dense(2, activation=twice)(x))
+    )
+    network.save(tmp_path / "net.keras")
+    model = models.add("net", tmp_path / "net.keras", objects=[twice])
+    np.testing.assert_allclose(model(rows(3, 2)), network(rows(3, 2)), rtol=1e-5)
+
+
+def twice(x: Any) -> Any:
+    return 2 * x
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -36,6 +36,7 @@ from tfmagic.model.sources.keras_objects import (
     objects_for,
     own_names,
     refuse_code,
+    refuse_imports,
 )
 from tfmagic.model.sources.keras_private import without_pending_variables
 from tfmagic.model.sources.keras_structure import structure_of
@@ -78,6 +79,7 @@ class KerasFileSource(FileSource):
             config, version = archive.config(), archive.version()
         if not options.unsafe:
             refuse_code(model, self.path, config)
+            refuse_imports(model, self.path, config, options.objects)
         objects = objects_for(config, options.objects)
         if not archive.has_assets:
             text = json.dumps(config)
@@ -106,6 +108,7 @@ class KerasFileSource(FileSource):
         try:
             check_backend(name)
             refuse_code(name, self.path, config)
+            refuse_imports(name, self.path, config, None)
             with naming_what_is_missing(name, self.path, config, None, version):
                 objects = objects_for(config, None)
                 skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))

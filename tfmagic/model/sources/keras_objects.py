@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
+from tfmagic.model.sources.keras_private import imports_what_is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -68,12 +69,50 @@ def naming_what_is_missing(
             raise SourceError(msg) from error
         if missing is None:
             raise
-        if given is None:
-            hint = "run the cell that defines it first, or give it with --objects [THE_CLASS]"
-        else:
-            hint = f"--objects has {', '.join(given) or 'none'}{did_you_mean(missing, given)}"
-        msg = f"{model}: {path} needs {missing!r}, which is no part of Keras: {hint}"
-        raise SourceError(msg) from error
+        raise _not_found(model, path, missing, given) from error
+
+
+def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> None:
+    """Refuse a file that names a class or function that nobody has given or registered, where Keras would import it.
+
+    Keras before 3.9 imports whatever a file names, and calls it.
+
+    Parameters
+    ----------
+    model, path, config, given
+        As for `naming_what_is_missing`.
+
+    Raises
+    ------
+    SourceError
+        Naming the class or function, and how to give it.
+    """
+    if not imports_what_is_named():
+        return
+    known = objects_for(config, given)
+    functions = [one for one in _entries(config) if one.get("class_name") == "function"]
+    foreign = {str(one.get("config")) for one in functions if not _is_kerass_function(one)}
+    own = {str(one.get("config")) for one in functions} - foreign
+    for name, registered in _custom(config):
+        if name not in own and not _is_known(name, registered, known):
+            raise _not_found(model, path, name, given)
+
+
+def _is_kerass_function(entry: Mapping[str, Any]) -> bool:
+    """Whether a function's entry means one of Keras's own."""
+    import keras
+
+    rooms = (keras.activations, keras.initializers, keras.regularizers, keras.losses, keras.metrics, keras.ops)
+    package = str(entry.get("module") or "builtins").split(".", maxsplit=1)[0]
+    return package in _OF_KERAS and any(hasattr(room, str(entry.get("config"))) for room in rooms)
+
+
+def _not_found(model: str, path: Path, missing: str, given: Mapping[str, Any] | None) -> SourceError:
+    if given is None:
+        hint = "run the cell that defines it first, or give it with --objects [THE_CLASS]"
+    else:
+        hint = f"--objects has {', '.join(given) or 'none'}{did_you_mean(missing, given)}"
+    return SourceError(f"{model}: {path} needs {missing!r}, which is no part of Keras: {hint}")
 
 
 def notebook_objects(config: Any) -> dict[str, Any]:

@@ -65,6 +65,21 @@ def model_from_legacy_config(config: Any, objects: Mapping[str, Any], *, safe: b
         return saving_utils.model_from_config(config, custom_objects=dict(objects))
 
 
+def imports_what_is_named() -> bool:
+    """Return whether Keras imports any module that a file names, and takes from it what the file names.
+
+    Keras before 3.9 does, so that reading a file can run any function.
+    """
+    import keras
+
+    named = {"module": "string", "class_name": "function", "config": "capwords", "registered_name": "capwords"}
+    try:
+        keras.saving.deserialize_keras_object(named)
+    except Exception:  # noqa: BLE001 - however it refuses
+        return False
+    return True
+
+
 def load_weights(model: Any, path: Path, archive: Any) -> None:
     """Have each layer of a model take its weights from a ``.keras`` file, one by one.
 
