@@ -148,7 +148,7 @@ def _circle(model: str, what: object, names: list[str]) -> SourceError:
     shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
     way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
     return SourceError(
-        f"{model}: a function of {what} calls itself ({way}), over which TensorFlow would end the kernel: "
+        f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
         "write the model again with a loop (tf.while_loop) in its place"
     )
 
