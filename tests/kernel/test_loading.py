@@ -153,6 +153,7 @@ def test_after_a_model_was_built_loading_says_what_cannot_be_given_back(fresh_ke
     assert STAYS in fresh_kernel.ok("%tf_model drop net").text
     fresh_kernel.ok("%tf_model add net net --copy")
     assert STAYS in fresh_kernel.ok("%tf_runtime reset").text
+    assert STAYS in fresh_kernel.ok("%tf_runtime reset").text, "with no model left"
     assert STAYS in fresh_kernel.ok("%tf_runtime").text
 
 

@@ -102,6 +102,21 @@ print(present(), policy.record()['in_force'], policy.record()['why'])
     assert said.startswith("[] partly TensorFlow was in use before tfmagic was loaded, so it keeps the memory")
 
 
+_OF_ONES_OWN = "graph = v1.Graph()\nwith graph.as_default(): v1.constant([1.0] * 99)"
+
+
+@pytest.mark.parametrize("use", ["v1.Session().run(v1.constant([1.0] * 99))", _OF_ONES_OWN])
+def test_a_graph_of_ones_own_is_use_too(use: str) -> None:
+    code = f"""
+import tensorflow.compat.v1 as v1
+v1.disable_eager_execution()
+{use}
+policy.apply()
+print(policy.record()['in_force'], policy.news() is not None)
+"""
+    assert ran(code)[-1] == "partly True"
+
+
 def test_it_is_said_once() -> None:
     code = """
 import tensorflow as tf

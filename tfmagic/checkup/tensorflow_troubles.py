@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tfmagic.checkup.trial import TrialRecord
 
 _REINSTALL = "install --force-reinstall 'tfmagic[cpu]'"
-# Before it, classes of one's own in an .h5 file are unknown layers.
-_KERAS_READS_CLASSES = (3, 3)
+# Up to 3.11 a Discretization layer answers wrongly in a graph, and several layers in an .h5 file are not read right.
+_KERAS_IS_RIGHT = (3, 12)
 # What the last line of a failed import tells of its cause.
 _CAUSES = (
     (
@@ -182,12 +182,12 @@ def _unmet(report: Report) -> Iterator[Trouble]:
 
 def _keras(report: Report) -> Iterator[Trouble]:
     version = _installed(report, "keras")
-    if version is not None and (3,) <= _numbers(version) < _KERAS_READS_CLASSES:
-        least = ".".join(map(str, _KERAS_READS_CLASSES))
+    if version is not None and (3,) <= _numbers(version) < _KERAS_IS_RIGHT:
+        least = ".".join(map(str, _KERAS_IS_RIGHT))
         yield trouble(
             "keras-old",
-            f"Keras {version} cannot read every model file: an .h5 file with classes of your own is refused, and its "
-            f"own readers fail on some layers. Keras {least} or newer reads them.",
+            f"Keras {version} has faults that change answers: a Discretization layer is wrong in a graph, and some .h5 "
+            f"files are read wrongly or not at all. Keras {least} and newer have them mended.",
             pip(f"install --upgrade 'keras>={least}'"),
         )
 

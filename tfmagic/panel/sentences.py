@@ -117,7 +117,8 @@ def woken_text(record: WakeRecord) -> str:
 
 def reset_text(record: DropRecord) -> str:
     """Return the lines that say what a reset did."""
-    return f"{dropped_text(record)}\nthe session is closed; the next run opens it again"
+    stays = [] if record["models"] or record["stays"] is None else [f"  {record['stays']}"]
+    return "\n".join([dropped_text(record), *stays, "the session is closed; the next run opens it again"])
 
 
 def dropped_text(record: DropRecord) -> str:

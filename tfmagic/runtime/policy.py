@@ -8,6 +8,7 @@ trimmed. ``"pool"`` leaves TensorFlow as it is.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -88,7 +89,7 @@ class MemoryPolicy:
         if self._applied or self.asked == "pool":
             return
         self._applied = True
-        self._late = has_taken_memory()
+        self._late = has_taken_memory() or _graphs_were_built()
         uses_onednn, uses_malloc = _is_on("TF_ENABLE_ONEDNN_OPTS", "1"), _is_on("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
         self._takes_from_malloc = uses_malloc or not uses_onednn
         if not self._late:
@@ -255,6 +256,16 @@ def has_taken_memory() -> bool:
     from tfmagic.runtime.private import devices_are_made
 
     return devices_are_made() or _native_sessions_are_open()
+
+
+def _graphs_were_built() -> bool:
+    """Return whether the person has a graph with operations: its constants, or its session, have taken memory."""
+    tensorflow = imported("tensorflow")
+    if tensorflow is None:
+        return False
+    # By type: what an object says of its class may run code of the person's.
+    graphs = [one for one in gc.get_objects() if issubclass(type(one), tensorflow.Graph)]
+    return any(graph.version > 0 for graph in graphs)
 
 
 def _native_sessions_are_open() -> bool:
