@@ -171,9 +171,27 @@ def test_a_file_too_large_to_be_read_for_it_is_told_by_its_change_on_the_disk(
 def test_a_damaged_keras_file_is_told_by_what_is_in_it(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "net.keras"
     path.write_bytes(content)
-    first: Any = stamp(path)
+    (first,) = stamp(path)
     os.utime(path, ns=(0, 0))
-    now: Any = stamp(path)
-    (entry,), (now,) = first, now
-    assert entry[3] == now[3]
-    assert entry != now
+    (touched,) = stamp(path)
+    assert touched != first
+    assert not first.has_other_content()
+    path.write_bytes(b"c" + content)
+    assert first.has_other_content()
+
+
+def test_a_newer_version_beside_it_is_no_change_of_what_was_read(tmp_path: Path) -> None:
+    model = models.add("net", versions(tmp_path / "numbered", 2.0))
+    save_linear_v1(tmp_path / "numbered" / "4", 7.0, 1.0)
+    session.close()
+    np.testing.assert_array_equal(model(X), 2 * X + 1)
+
+
+def test_a_file_that_was_written_again_with_the_same_content_can_be_read_again(tmp_path: Path) -> None:
+    path = keras_file(tmp_path / "net.keras", 2.0)
+    model = models.add("net", path)
+    before, whole = model(X), path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole)
+    session.close()
+    np.testing.assert_array_equal(model(X), before)

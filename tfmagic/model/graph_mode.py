@@ -65,6 +65,8 @@ class GraphMode:
         weights.
     taken : Taken or None
         For a copy of a live object, tells whether the object has changed since.
+    needs_no_file : bool
+        Whether what came from a file is held in memory, so that the file is not read again.
     executor : str or None
         Whose thread runs the operations; None for what is the quickest.
     compiled : Compiled or None
@@ -91,6 +93,7 @@ class GraphMode:
         self.present = present
         self.anew: Callable[[], Any] | None = None
         self.taken: Taken | None = None
+        self.needs_no_file = False
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self.executor: Executor | None = None

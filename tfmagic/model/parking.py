@@ -16,6 +16,7 @@ from tfmagic.model.events import events
 from tfmagic.model.graph_mode import GraphMode
 from tfmagic.model.notebook import held_in_notebook
 from tfmagic.model.sources.file import FileSource
+from tfmagic.model.sources.paths import stamps_in
 from tfmagic.model.tenancy import Tenancy
 from tfmagic.runtime.away import OnDisk
 from tfmagic.runtime.errand import errand
@@ -361,14 +362,15 @@ class Parking(Tenancy):
 
     def _look_at_source(self, mode: GraphMode) -> None:
         """See to it that a graph that is opened again does not get other weights than it had."""
-        if not mode.parked and (mode is not self._mode or mode.is_kept):
-            # It is just being built, or has everything with it.
+        if not mode.parked:
+            is_read_again = mode is self._mode and not (mode.is_kept or mode.needs_no_file)
+            if is_read_again and any(file.has_other_content() for file in stamps_in(self.fingerprint)):
+                msg = f"{self.name}: {self.source.where} has changed since it was loaded: add it again"
+                raise SourceError(msg)
             return
         changed = self._changed()
         if changed is None:
             return
-        if not mode.parked:
-            raise self._cannot_open(changed)
         if mode.is_parked_whole:
             note = (
                 f"{self.name}: its source is {changed} since it was parked; it wakes with the weights that were parked"
@@ -377,13 +379,6 @@ class Parking(Tenancy):
                 self.notes = (*self.notes, note)
             return
         raise self._cannot_wake(changed)
-
-    def _cannot_open(self, changed: str) -> SourceError:
-        where = self.source.where
-        if changed == "gone":
-            msg = f"{self.name}: {where} is gone since it was loaded: put it back, or add the model from elsewhere"
-            return SourceError(msg)
-        return SourceError(f"{self.name}: {where} has changed since it was loaded: add it again")
 
     def _note_source(self) -> None:
         """Note what the source of a model is that was added lazily, and is read only now."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from tfmagic.model.record import SavedRecord
     from tfmagic.model.saving.formats import Format
+    from tfmagic.model.sources.paths import FileStamp
     from tfmagic.model.written import Written
 
 
@@ -35,7 +36,7 @@ class Saved:
     format: Format
     size_bytes: int
     written: Written
-    stamp: tuple[object, ...]
+    stamp: tuple[FileStamp, ...]
 
     def record(self) -> SavedRecord:
         """Return what a view shows of it, as plain data."""

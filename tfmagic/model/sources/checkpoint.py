@@ -66,7 +66,7 @@ class CheckpointSource(FileSource):
         self._notes = [] if latest_of is None else [f"{path.name}, the latest in {latest_of.name}"]
 
     def fingerprint(self) -> object:
-        """Return name, size and time of change of each of its files."""
+        """Return what tells whether one of its files has changed."""
         meta_file(self.path)
         files = sorted(self.path.parent.glob(f"{self.path.name}.*"))
         return tuple((file.name, stamp(file)) for file in files if _PART.search(file.name))

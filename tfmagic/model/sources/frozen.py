@@ -40,7 +40,7 @@ class FrozenSource(FileSource):
     takes_options: ClassVar[frozenset[str]] = frozenset({"frozen"})
 
     def fingerprint(self) -> object:
-        """Return path, size and time of change."""
+        """Return the path, and what tells whether the file has changed."""
         return (str(self.path), stamp(the_path(self.path)))
 
     def build(self, model: str, options: Options) -> Built:

@@ -67,7 +67,7 @@ class KerasFileSource(FileSource):
         check_backend(model)
 
     def fingerprint(self) -> object:
-        """Return path, size and time of change, and which of the notebook's own classes it uses."""
+        """Return the path, what tells whether the file has changed, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
             own = notebook_objects(archive_at(the_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
@@ -159,6 +159,8 @@ class KerasFileSource(FileSource):
         built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
         built.mode.present = built.mode.anew = built.mode.taken = None
+        if isinstance(built.mode, GraphMode):
+            built.mode.needs_no_file = True
         return built
 
 

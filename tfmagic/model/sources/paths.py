@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tfmagic.errors import MissingPathError, SourceError, did_you_mean, near_to
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
 _REMOTE = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _FEW = 8
@@ -99,17 +101,54 @@ def _as_far_as_it_is_there(path: Path) -> str:
     return "" if there is None else f" ({there} is there, {path.relative_to(there)} in it is not)"
 
 
-def stamp(path: Path) -> tuple[object, ...]:
-    """Return what tells whether a file, or any file below a folder, has changed.
+@dataclass(frozen=True)
+class FileStamp:
+    """What tells whether a file has changed.
 
-    Of each its name, its size, its time of change, and what tells its content: another
-    file of the same size can have been given the same time.
+    Attributes
+    ----------
+    path
+        Where it is.
+    name
+        Its name below the folder that was asked about.
+    size_bytes, changed_ns
+        Its size and its time of change.
+    content
+        What tells its content: another file of the same size can have been given the same time.
     """
-    found = []
-    for file in _files(path):
-        status = file.stat()
-        found.append((str(file.relative_to(path)), status.st_size, status.st_mtime_ns, _content(file, status)))
-    return tuple(found)
+
+    path: Path = field(compare=False)
+    name: str
+    size_bytes: int
+    changed_ns: int
+    content: object
+
+    def has_other_content(self) -> bool:
+        """Return whether there is other content at the path by now, whatever its time; one that is gone has none."""
+        try:
+            now = _stamp_of(self.path, self.name)
+        except OSError:
+            return False
+        return (now.size_bytes, now.content) != (self.size_bytes, self.content)
+
+
+def stamp(path: Path) -> tuple[FileStamp, ...]:
+    """Return what tells whether a file, or any file below a folder, has changed."""
+    return tuple(_stamp_of(file, str(file.relative_to(path))) for file in _files(path))
+
+
+def stamps_in(fingerprint: object) -> Iterator[FileStamp]:
+    """Give the stamps of files that are part of a fingerprint."""
+    if isinstance(fingerprint, FileStamp):
+        yield fingerprint
+    elif isinstance(fingerprint, tuple):
+        for part in fingerprint:
+            yield from stamps_in(part)
+
+
+def _stamp_of(file: Path, name: str) -> FileStamp:
+    status = file.stat()
+    return FileStamp(file, name, status.st_size, status.st_mtime_ns, _content(file, status))
 
 
 def disk_bytes(path: Path) -> int:

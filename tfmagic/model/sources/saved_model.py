@@ -32,7 +32,7 @@ class SavedModelSource(FileSource):
     takes_options = frozenset({"tags"})
 
     def fingerprint(self) -> object:
-        """Return the version chosen, and size and time of each of its files."""
+        """Return the version chosen, and what tells whether one of its files has changed."""
         folder, _ = version_of(the_path(self.path))
         return (str(folder), stamp(folder))
 
