@@ -60,6 +60,7 @@ def test_stop_now_ends_the_warming_of_a_model_that_is_there() -> None:
     thread = threading.Thread(target=warm)
     thread.start()
     while model.state != "running":
+        assert thread.is_alive()
         thread.join(0.01)
     model.stop(now=True)
     thread.join()

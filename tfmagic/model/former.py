@@ -1,6 +1,6 @@
 """What a model had learnt, when it is renewed: carried over, or kept beside it.
 
-Running a ``%%tf_model`` cell again builds its room anew, and a file or object that
+Running a ``%%tf_model`` cell again builds a new room, and a file or object that
 has changed is read again. Training that was done in the room since is not lost with
 the old one: it goes to disk, and can be run as ``NAME~1``.
 """

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.runtime.dataflow import operations_behind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -67,16 +69,7 @@ def felt_afterwards(graph: Any, fetches: Iterable[str], *, anew: bool = False) -
 
 def _kinds(graph: Any, fetches: Iterable[str]) -> Iterator[str]:
     """Give the types of the operations that run, those of called functions in the place of the calls."""
-    elements = [graph.as_graph_element(name) for name in fetches]
-    waiting = [one if isinstance(one, tf.Operation) else one.op for one in elements]
-    seen: set[Any] = set()
-    while waiting:
-        op = waiting.pop()
-        if op in seen:
-            continue
-        seen.add(op)
-        waiting.extend(op.control_inputs)
-        waiting.extend(tensor.op for tensor in op.inputs)
+    seen = operations_behind(graph, fetches)
     kinds = {op.type: op for op in seen}
     yield from filter(_is_known, kinds)
     # What is not known may be a function of the graph's library.
