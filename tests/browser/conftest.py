@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import Lab
 from browser.notebook import put_back
@@ -28,6 +29,10 @@ JUPYTERLABS_OWN = (
     # Of its settings, where a plugin that has brought a toolbar is told of before it is stored.
     "TypeError: Cannot read properties of undefined (reading 'schema')\n    at http",
 )
+
+
+# Its five seconds are too few on a busy machine.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="package")

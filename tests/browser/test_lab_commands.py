@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import FORKED
 from browser.notebook import Notebook
@@ -68,15 +69,15 @@ def test_a_model_is_parked_woken_and_dropped_by_the_menu(lab: Lab, page: Page) -
     dialog.get_by_role("combobox").select_option("one")
     page.keyboard.press("Enter")
     dialog.wait_for(state="detached")
-    assert model_of(sidebar(page), "one").count() == 1
+    expect(model_of(sidebar(page), "one")).to_have_count(1)
     submenu(page)
     page.locator(".lm-Menu-item", has_text="Drop a TensorFlow model").click()
     dialog.get_by_role("combobox").select_option("one")
     drop = dialog.get_by_role("button", name="Drop it")
-    assert "jp-mod-warn" in (drop.get_attribute("class") or "")
+    expect(drop).to_contain_class("jp-mod-warn")
     drop.click()
     model_of(sidebar(page), "one").wait_for(state="detached")
-    assert model_of(sidebar(page), "two").count() == 1
+    expect(model_of(sidebar(page), "two")).to_have_count(1)
 
 
 def test_a_command_that_suits_no_model_says_so(lab: Lab, page: Page) -> None:

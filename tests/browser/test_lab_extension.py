@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import FORKED
 from browser.notebook import FOREVER, Notebook
@@ -45,7 +46,7 @@ def test_it_says_that_tfmagic_is_not_loaded_and_loads_it(lab: Lab, page: Page) -
     sidebar(page, "absent").get_by_text("tfmagic is not loaded").wait_for()
     sidebar(page).get_by_role("button", name="Load tfmagic").click()
     sidebar(page, "no-tensorflow").get_by_text("TensorFlow is not imported").wait_for()
-    assert "load.ipynb" in sidebar(page).inner_text()
+    expect(sidebar(page)).to_contain_text("load.ipynb")
     for cell in (0, 1):
         notebook.run(cell)
     model_of(sidebar(page, "there"), "one").get_by_text("4 MB").wait_for()
@@ -152,6 +153,6 @@ def test_it_follows_the_notebook_in_front(lab: Lab, page: Page) -> None:
     assert model_of(sidebar(page), "early").count() == 0
     page.evaluate("() => window.jupyterapp.commands.execute('docmanager:open', { path: 'first.ipynb' })")
     model_of(sidebar(page), "early").wait_for()
-    assert "first.ipynb" in sidebar(page).inner_text()
+    expect(sidebar(page)).to_contain_text("first.ipynb")
     assert model_of(sidebar(page), "late").count() == 0
     wait_for_news(sidebar(page))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import FORKED
 from browser.notebook import Notebook
@@ -171,4 +172,4 @@ def test_a_parked_model_shows_what_it_will_hold_again(lab: Lab, page: Page) -> N
     model_of(sidebar(page), "net").get_by_text("when it wakes").wait_for()
     size = re.search(r"[\d.]+ [kM]?B", held)
     assert size is not None
-    assert size[0] in model_of(sidebar(page), "net").inner_text()
+    expect(model_of(sidebar(page), "net")).to_contain_text(size[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.notebook import FOREVER, Notebook
 from browser.sidebar import sidebar, wait_for_news
@@ -45,7 +46,7 @@ def test_where_tfmagic_is_not_installed_it_is_said_what_to_type(lab: Lab, page: 
     load(page).click()
     said = sidebar(page).get_by_role("status").filter(has_text="%load_ext tfmagic failed")
     said.wait_for()
-    assert 'pip install "tfmagic[lab]"' in said.inner_text()
+    expect(said).to_contain_text('pip install "tfmagic[lab]"')
     assert load(page).get_attribute("aria-disabled") is None
     notebook.do("tfmagic:load")
     page.get_by_role("dialog").get_by_text("%load_ext tfmagic failed").wait_for()

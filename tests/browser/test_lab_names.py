@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from making import frozen_linear, save_linear_v1
+from playwright.sync_api import expect
 
 from browser.lab import FORKED
 from browser.notebook import Notebook
@@ -44,8 +45,8 @@ def test_names_are_text_and_fit_their_place(lab: Lab, page: Page) -> None:
     for model in ("plain", RIGHT_TO_LEFT, LONG):
         model_of(place, model).wait_for()
     wait_for_news(place)
-    assert MARKUP in place.inner_text()
-    assert model_of(place, RIGHT_TO_LEFT).locator("[dir=auto]", has_text=RIGHT_TO_LEFT).count() == 1
+    expect(place).to_contain_text(MARKUP)
+    expect(model_of(place, RIGHT_TO_LEFT).locator("[dir=auto]", has_text=RIGHT_TO_LEFT)).to_have_count(1)
     # Cut to its place, and whole where it is pointed at.
     assert place.locator(f"[title*='{LONG}']").count() >= 1
     assert _overflow(page, "#tfmagic-sidebar") <= 0

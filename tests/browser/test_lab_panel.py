@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import FORKED, Lab
 from browser.notebook import FOREVER, Notebook
@@ -108,8 +109,8 @@ def test_it_appears_with_the_models_of_the_kernel(lab: Lab, page: Page) -> None:
     panel = panel_of(notebook)
     tab(panel, "Models")
     row(panel, "one").wait_for()
-    assert "4 MB" in row(panel, "one").inner_text()
-    assert row(panel, "two").count() == 1
+    expect(row(panel, "one")).to_contain_text("4 MB")
+    expect(row(panel, "two")).to_have_count(1)
     tab(panel, "Overview")
     (kernel,) = lab.get("api/kernels")
     assert kernel["execution_state"] in {"idle", "busy"}
@@ -140,7 +141,7 @@ def test_drop_and_park_work_while_a_cell_runs(lab: Lab, page: Page) -> None:
     row(panel, "one").get_by_text("parked").first.wait_for()
     press(panel, "two", "Drop")
     panel.get_by_text("Drop it for good?").filter(visible=True).wait_for()
-    assert row(panel, "two").count() == 1
+    expect(row(panel, "two")).to_have_count(1)
     row(panel, "two").get_by_text("Drop it", exact=True).click()
     row(panel, "two").wait_for(state="detached")
     assert notebook.is_busy()
@@ -170,7 +171,7 @@ def test_a_restart_leaves_no_ghost(lab: Lab, page: Page) -> None:
     notebook.restart()
     panel.get_by_text("%tf_panel").first.wait_for()
     tab(panel, "Models")
-    assert row(panel, "one").locator("button[aria-label^='Park']").get_attribute("aria-disabled") == "true"
+    expect(row(panel, "one").locator("button[aria-label^='Park']")).to_have_attribute("aria-disabled", "true")
     for cell in (0, 1, 4):
         notebook.run(cell)
     panel = panel_of(notebook)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.notebook import Notebook
 from browser.sidebar import look, wait_for_news
@@ -29,7 +30,7 @@ def test_the_panel_follows_it_and_is_restored_with_it(lab: Lab, page: Page) -> N
     panel = page.locator("[id='tfmagic-panel-after.ipynb']")
     panel.wait_for()
     page.get_by_role("tab", name="TensorFlow: after.ipynb").wait_for()
-    assert "after.ipynb" in panel.locator(".tfm-lab-name").inner_text()
+    expect(panel.locator(".tfm-lab-name")).to_contain_text("after.ipynb")
     wait_for_news(panel, 2)
     # Another notebook has the name now, and the panel does not go over to it.
     lab.write("before.ipynb", ["1"])
@@ -44,5 +45,5 @@ def test_the_panel_follows_it_and_is_restored_with_it(lab: Lab, page: Page) -> N
     page.reload()
     page.locator("[id='tfmagic-panel-after.ipynb'] [data-situation='no-tensorflow']").wait_for()
     page.wait_for_selector("[id='tfmagic-panel-before.ipynb']", state="attached")
-    assert page.locator(".jp-MainAreaWidget[id^='tfmagic-panel-']").count() == 2
+    expect(page.locator(".jp-MainAreaWidget[id^='tfmagic-panel-']")).to_have_count(2)
     assert look(panel) > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.notebook import Notebook
 from browser.sidebar import sidebar, wait_for_news
@@ -67,7 +68,7 @@ def test_the_sidebar_is_on_the_side_that_was_chosen(lab: Lab, page: Page) -> Non
     notebook.do("tfmagic:settings")
     setting(page, "position").select_option(label="Left")
     page.wait_for_selector("#jp-left-stack #tfmagic-sidebar")
-    assert sidebar(page).is_visible()
+    expect(sidebar(page)).to_be_visible()
     # JupyterLab keeps its settings and its layout with a delay.
     page.wait_for_timeout(2000)
     page.reload()

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.notebook import FOREVER, Notebook
 from browser.sidebar import look, sidebar, wait_for_news
@@ -71,7 +72,7 @@ def test_a_kernel_that_was_killed_restarts_and_has_no_tfmagic(lab: Lab, page: Pa
     assert sidebar(page).locator(".tfm").count() == 0
     notebook.run(0)
     wait_for_news(sidebar(page, "no-tensorflow"))
-    assert f"kernel process {lab.kernel_of('killed.ipynb').pid}" in sidebar(page).inner_text()
+    expect(sidebar(page)).to_contain_text(f"kernel process {lab.kernel_of('killed.ipynb').pid}")
 
 
 def test_a_kernel_that_has_ended_for_good_is_said_to_have(lab: Lab, page: Page) -> None:
@@ -137,7 +138,7 @@ def test_a_kernel_that_answers_nothing_is_asked_until_it_does(lab: Lab, page: Pa
         page.reload()
         sidebar(page, "asking").get_by_text("it has not answered yet").wait_for()
         page.wait_for_timeout(4000)
-        assert sidebar(page, "asking").count() == 1
+        expect(sidebar(page, "asking")).to_have_count(1)
     finally:
         kernel.resume()
     wait_for_news(sidebar(page, "no-tensorflow"))

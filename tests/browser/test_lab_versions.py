@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.notebook import Notebook
 from browser.sidebar import sidebar, wait_for_news
@@ -28,7 +29,7 @@ def test_it_is_said_which_half_is_older_and_what_to_type(lab: Lab, page: Page, s
     notebook.run(0)
     said = sidebar(page, "other-version").get_by_role("status").filter(has_text=f"version {schema}")
     said.wait_for()
-    assert f'type pip install -U "tfmagic[lab]" {where}' in said.inner_text()
+    expect(said).to_contain_text(f'type pip install -U "tfmagic[lab]" {where}')
     notebook.restart()
     sidebar(page, "absent").get_by_role("button", name="Load tfmagic").click()
     wait_for_news(sidebar(page, "no-tensorflow"), 1)
