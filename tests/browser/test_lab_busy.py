@@ -51,10 +51,10 @@ class Watched:
         return list(self._page.evaluate("() => window.said"))
 
     def shown(self) -> list[str]:
-        """Return what the notebook's indicator has shown, one after the other, once it says idle."""
+        """Return the changes of the notebook's indicator, which was idle when the watch began, once it says idle."""
         self._page.wait_for_function("() => window.shown.includes('busy') && window.shown.at(-1) === 'idle'")
         found: list[str] = self._page.evaluate("() => window.shown")
-        return [status for before, status in zip(["", *found], found, strict=False) if status != before]
+        return [status for before, status in zip(["idle", *found], found, strict=False) if status != before]
 
     def run_until_go(self, cell: int) -> None:
         """Run a cell of `UNTIL_GO`."""
