@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfmagic import models, session
@@ -13,8 +15,6 @@ from tfmagic.errors import StoppedError
 from tfmagic.model import trial
 
 if TYPE_CHECKING:
-    import pytest
-
     from tfmagic.model.model import Model
 
 v1 = tf.compat.v1
@@ -87,3 +87,64 @@ def test_a_live_functions_placement_is_not_asked_so_either() -> None:
 
     model = models.add("net", net)
     assert "a loop whose length depends on the values of its inputs" in str(trial.placement(model))
+
+
+class Counting(tf.Module):
+    """Counts its calls, and keeps what it was last given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls, self.last = tf.Variable(0), tf.Variable(tf.fill([4], 5.0))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+    def __call__(self, x: Any) -> Any:
+        self.calls.assign_add(1)
+        self.last.assign(x[0])
+        return x
+
+
+def looping(x: Any) -> Any:
+    return tf.while_loop(lambda a: tf.reduce_max(a) < 5, lambda a: (a * 2,), [x])[0]
+
+
+def drawing(x: Any) -> Any:
+    return x + tf.random.uniform([])
+
+
+@pytest.mark.parametrize("net", [looping, drawing])
+def test_a_live_function_is_not_run_on_zeros_where_a_file_would_not_be(net: Any) -> None:
+    function = tf.function(net, input_signature=[tf.TensorSpec([None, 4], tf.float32, name="x")])
+    model = models.add("net", function, warm=True)
+    assert [note for note in model.notes if note.startswith("read, and not run ahead of its first call: ")]
+    assert model.state == "ready"
+    assert model(8 * X).shape == (1, 4)
+
+
+def test_warming_a_live_object_that_keeps_something_leaves_it_as_it_was() -> None:
+    module = Counting()
+    model = models.add("net", module, warm=True)
+    assert (int(module.calls), module.last.numpy().tolist()) == (0, [5.0] * 4)
+    assert "a run changes what comes of the next one" in model.notes[-1]
+    model(X)
+    assert int(module.calls) == 1
+
+
+def test_a_live_network_is_warmed_still_and_one_that_cannot_be_traced_is_left_alone() -> None:
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
+    assert not any("not run ahead" in note for note in models.add("net", network, warm=True).notes)
+
+    class Python(keras.layers.Layer):
+        seen = 0
+
+        def compute_output_spec(self, inputs: Any) -> Any:
+            return keras.KerasTensor(inputs.shape, inputs.dtype)
+
+        def call(self, inputs: Any) -> Any:
+            type(self).seen += int(float(inputs[0, 0]) < 10)
+            return inputs
+
+    model = models.add("plain", keras.Sequential([keras.Input((4,)), Python()]), warm=True)
+    assert any("it cannot be traced as a function" in note for note in model.notes)
+    assert Python.seen == 0
+    model(X)
+    assert Python.seen == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -293,6 +294,68 @@ def test_parts_of_sparse_and_ragged_feeds_are_copied_too() -> None:
             session.run(v.assign(key.values).op, {key: value(array)})
             array[:] = -1
             assert session.run(tf.reduce_min(v)) == 0
+
+
+class Interface:
+    """An array of a library that NumPy knows only by one of its interfaces."""
+
+    def __init__(self, array: np.ndarray, name: str) -> None:
+        self._array = array
+        setattr(self, name, getattr(array, name))
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        (ctypes.c_float * WIDTH).from_buffer,
+        lambda array: Interface(array, "__array_interface__"),
+        lambda array: Interface(array, "__array_struct__"),
+        memoryview,
+    ],
+)
+def test_memory_of_every_kind_that_numpy_takes_as_it_is_is_copied(wrapped: Any) -> None:
+    with tf.Graph().as_default():
+        x = v1.placeholder(tf.float32, [WIDTH])
+        v = v1.get_variable("v", [WIDTH], use_resource=True, initializer=tf.zeros_initializer())
+        session.run(v.initializer)
+        array = frame()[0]
+        session.run(v.assign(x).op, {x: wrapped(array)})
+        array[:] = -1
+        assert session.run(tf.reduce_min(v)) == 0
+
+
+@pytest.mark.parametrize("sequence", [list, tuple])
+def test_parts_of_a_sparse_feed_are_copied_in_whatever_sequence_they_come(sequence: Any) -> None:
+    with tf.Graph().as_default():
+        v = v1.get_variable("v", [WIDTH], use_resource=True, initializer=tf.zeros_initializer())
+        sparse = v1.sparse_placeholder(tf.float32, [WIDTH])
+        slices = tf.IndexedSlices(v1.placeholder(tf.float32, [WIDTH]), v1.placeholder(tf.int64, [WIDTH]))
+        session.run(v.initializer)
+        places = np.arange(WIDTH)
+        for key, parts in (
+            (sparse, lambda array: [places[:, None], array, np.array([WIDTH])]),
+            (slices, lambda array: [array, places]),
+        ):
+            array = frame()[0]
+            session.run(v.assign(key.values).op, {key: sequence(parts(array))})
+            array[:] = -1
+            assert session.run(tf.reduce_min(v)) == 0
+
+
+def test_a_run_in_parts_keeps_no_array_of_the_callers() -> None:
+    with tf.Graph().as_default():
+        x, v = placeholder(), resource()
+        with tf.control_dependencies([v.assign(x).op]):
+            kept = tf.constant(1)
+        given = v1.placeholder(tf.float32, [])
+        doubled = given * 2
+        session.run(v.initializer)
+        array = frame()
+        handle = session.partial_run_setup([kept, doubled], [x, given])
+        session.partial_run(handle, kept, {x: array})
+        assert session.partial_run(handle, doubled, {given: 2.0}) == 4.0
+        array[:] = -1
+        assert session.run(tf.reduce_min(v)) == 0
 
 
 def test_a_copy_and_the_object_that_it_was_made_of_share_no_memory() -> None:

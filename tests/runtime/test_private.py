@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 from making import scale_graph
+from tensorflow.core.protobuf import config_pb2
 from tensorflow.python import tf2
 from tensorflow.python.client import pywrap_tf_session as client
 from tensorflow.python.eager import cancellation, context
@@ -23,6 +24,7 @@ from tfmagic.runtime.behaviour import _FLAGS, _SETTERS
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.private import (
     Cancellation,
+    callable_once,
     delete_session,
     eager_config,
     native_callable,
@@ -110,6 +112,24 @@ def test_without_it_the_public_make_callable_serves(monkeypatch: pytest.MonkeyPa
         doubled, same = call(X)
     np.testing.assert_array_equal(doubled, 2 * X)
     np.testing.assert_array_equal(same, X)
+
+
+def test_a_call_that_is_made_once_runs_under_the_options_of_the_run() -> None:
+    graph, x, y = scale_graph(2.0)
+    options = config_pb2.CallableOptions(feed=[x.name], fetch=[y.name])
+    run_options = client.TF_NewBufferFromString(v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE).SerializeToString())
+    with v1.Session(graph=graph) as native:
+        once = callable_once(native, options, run_options, None)
+        assert once is not None
+        np.testing.assert_array_equal(once([X])[0], 2 * X)
+    assert options.run_options.trace_level == v1.RunOptions.FULL_TRACE
+
+
+def test_without_its_names_session_run_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, x, y = scale_graph(2.0)
+    monkeypatch.delattr(client, "TF_SessionRunCallable")
+    with v1.Session(graph=graph) as native:
+        assert callable_once(native, config_pb2.CallableOptions(feed=[x.name], fetch=[y.name]), None, None) is None
 
 
 def test_what_a_rooms_behaviour_switches_is_there() -> None:

@@ -130,6 +130,11 @@ class EagerMode:
         return []
 
     @property
+    def calls_bytes(self) -> int:
+        """Nothing, as no calls are prepared."""
+        return 0
+
+    @property
     def parked(self) -> bool:
         """False: an object is never emptied."""
         return False

@@ -161,6 +161,12 @@ class GraphMode:
         return [] if opened is None else opened.calls
 
     @property
+    def calls_bytes(self) -> int:
+        """The size of the constants that its calls hold: prepared ones, and sets of fetches that were run."""
+        opened = hosted(self.graph).opened
+        return 0 if opened is None else opened.native.kept_bytes + sum(call.held_bytes for call in opened.calls)
+
+    @property
     def folded_bytes(self) -> int:
         """The size of the variables that are constants as well, in prepared calls."""
         return sum(call.folded_bytes for call in self.prepared)

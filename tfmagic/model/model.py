@@ -242,7 +242,7 @@ class Model(Parking):
         state = self.state
         prepared = [] if mode is None else mode.prepared
         folded_bytes = sum(call.folded_bytes for call in prepared)
-        calls_bytes = sum(call.held_bytes for call in prepared)
+        calls_bytes = 0 if mode is None else mode.calls_bytes
         return {
             "name": self.name,
             "kind": self.source.kind,

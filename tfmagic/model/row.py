@@ -85,7 +85,7 @@ def _made(model: Model, state: str) -> ModelRow:
     weights, signatures = model.remembered if mode is None else (mode.weights(), mode.signatures)
     default = default_among(model.name, signatures, model.options.signature) if signatures else None
     trace, placement = model.trace, model.placement
-    calls_bytes = 0 if mode is None else sum(call.held_bytes for call in mode.prepared)
+    calls_bytes = 0 if mode is None else mode.calls_bytes
     return {
         "name": model.name,
         "kind": model.source.kind,

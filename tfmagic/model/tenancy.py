@@ -65,8 +65,7 @@ class Tenancy(Answers):
         mode = self._mode
         if mode is None or mode.parked:
             return 0
-        calls_bytes = sum(call.held_bytes for call in mode.prepared)
-        return _shares(mode.weights(), device, named, calls_bytes)
+        return _shares(mode.weights(), device, named, mode.calls_bytes)
 
     @property
     def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:

@@ -28,7 +28,7 @@ from tfmagic.runtime.profile import profiled
 from tfmagic.runtime.worker import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tfmagic.model.model import Model
     from tfmagic.model.placement import PlacementRecord
@@ -40,6 +40,7 @@ _MADE_UP_S = 60.0
 
 _WRITES = "a run changes what comes of the next one"
 _LOOPS = "it has a loop whose length depends on the values of its inputs"
+_UNTRACED = "it cannot be traced as a function, so nobody knows what a run changes"
 
 _MANY = 256
 """So many rows a network that is quick is tried with, too, when it is warmed."""
@@ -197,14 +198,35 @@ def settle(model: Model, patience: Patience | None = None) -> None:
 
 
 def _why_not_made_up(model: Model) -> str | None:
-    """Return why a graph must not be run on made-up numbers; None where it may be, and for a live object."""
+    """Return why a model must not be run on made-up numbers; None where it may be.
+
+    Raises
+    ------
+    SourceError
+        For a live object of which the dtype or shape of an input is not known.
+    """
     mode = model.mode_now()
     if isinstance(mode, EagerMode):
-        return None
+        zeros = zeros_for(model, "add it without --warm")
+        with model.turn.taken(call=True):
+            return workers().call(partial(_why_not_made_up_live, mode, model.signature(), zeros))
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
     if may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
         return _WRITES
     return _LOOPS if loops_on_values(mode.graph, _fed(model.signature()), outputs) else None
+
+
+def _why_not_made_up_live(mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> str | None:
+    """Return the same for a live object, as a trace of it shows; the object itself is not run."""
+    with eagerly(), mode.reserved(), mode.placed():
+        try:
+            _, graph, given = _traced(mode, signature, zeros)
+        except Exception:  # noqa: BLE001 - the person's code, which may raise anything
+            return _UNTRACED
+    names = [op.name for op in graph.get_operations()]
+    if may_write(graph, names) or felt_afterwards(graph, names):
+        return _WRITES
+    return _LOOPS if loops_on_values(graph, given, None) else None
 
 
 def _fed(signature: Signature) -> list[str]:
@@ -280,33 +302,41 @@ def trial(model: Model) -> None:
 def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:
     """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
     with eagerly(), mode.reserved(), mode.placed():
-        given = {spec.tensor or spec.name: tf.constant(zeros[spec.name]) for spec in signature.required}
-        function = tf.function(lambda tensors: mode.invoke(signature.name, tensors), autograph=False)
         try:
-            traced = function.get_concrete_function(given)
+            run, graph, given = _traced(mode, signature, zeros)
         except Exception as error:
             reason = first_line(error)
             msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({reason})"
             raise SourceError(msg) from error
-        names, advice = [op.name for op in traced.graph.get_operations()], f"%tf_model show {name} tells what it is"
-        if may_write(traced.graph, names):
+        names, advice = [op.name for op in graph.get_operations()], f"%tf_model show {name} tells what it is"
+        if may_write(graph, names):
             raise _would_change(name, advice)
-        if (kind := felt_afterwards(traced.graph, names, anew=True)) is not None:
+        if (kind := felt_afterwards(graph, names, anew=True)) is not None:
             raise _would_be_felt(name, kind, advice)
-        if loops_on_values(traced.graph, _given_to(traced), None):
+        if loops_on_values(graph, given, None):
             raise _could_loop(name, advice)
         with collected_graphs() as graphs, profiled() as executions:
             began = time.perf_counter()
-            function(given)
+            run()
             wall_s = time.perf_counter() - began
     trace = Trace(name, mode.mode, wall_s, executions)
-    return Placement(placed(graphs), requested(traced.graph), trace, mode.weights().by_variable, eager=True)
+    return Placement(placed(graphs), requested(graph), trace, mode.weights().by_variable, eager=True)
 
 
-def _given_to(traced: Any) -> list[str]:
-    """Return the names of what a traced function is given, without the variables that it has itself."""
+def _traced(mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> tuple[Callable[[], Any], Any, list[str]]:
+    """Trace a live object as a new function.
+
+    Returns
+    -------
+    tuple
+        What runs that function on the zeros, its graph, and the names of what it is given
+        there, without the variables that it has itself.
+    """
+    given = {spec.tensor or spec.name: tf.constant(zeros[spec.name]) for spec in signature.required}
+    function = tf.function(lambda tensors: mode.invoke(signature.name, tensors), autograph=False)
+    traced = function.get_concrete_function(given)
     own = len(traced.inputs) - len(traced.captured_inputs)
-    return [tensor.name for tensor in traced.inputs[:own]]
+    return partial(function, given), traced.graph, [tensor.name for tensor in traced.inputs[:own]]
 
 
 def _would_change(name: str, advice: str) -> ModelStateError:

@@ -363,6 +363,12 @@ def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
     return seen
 
 
+def constants_bytes(graph: Any, fetches: Iterable[str]) -> int:
+    """Return the size of the constants that a run of these fetches has; text, which has no fixed size, is left out."""
+    ends = (op.outputs[0] for op in operations_behind(graph, fetches) if op.type == "Const")
+    return sum((end.shape.num_elements() or 0) * end.dtype.size for end in ends if end.dtype != tf.string)
+
+
 def kept_feeds(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) -> tuple[int, ...]:
     """Return which fed arrays could become the memory of something that outlasts the run.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -171,17 +170,30 @@ def _has_memory(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """Return a fed value with memory of its own; a list needs none, for TensorFlow makes an array of it."""
+    """Return a fed value with memory of its own; TensorFlow makes an array of a list of numbers, and so need not."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple):
         parts = [_copied(part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    if isinstance(value, list):
+        # The parts of a sparse tensor may come in one, too.
+        return [part if isinstance(part, list) else _copied(part) for part in value]
     if isinstance(value, v1.ragged.RaggedTensorValue):
         return v1.ragged.RaggedTensorValue(_copied(value.values), _copied(value.row_splits))
     # Tables and tensors of other libraries, and plain memory: NumPy would look at it where it lies.
-    is_array = hasattr(value, "__array__") or isinstance(value, (memoryview, bytearray, array))
-    return np.array(value) if is_array and not tf.is_tensor(value) else value
+    return np.array(value) if _is_array(value) and not tf.is_tensor(value) else value
+
+
+def _is_array(value: Any) -> bool:
+    """Return whether NumPy takes a value's memory as it is, through one of the ways that it knows."""
+    if any(hasattr(value, way) for way in ("__array__", "__array_interface__", "__array_struct__")):
+        return True
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bytes)
 
 
 def _first(key: Any) -> Any:

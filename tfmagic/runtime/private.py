@@ -181,6 +181,39 @@ def native_callable(
     return make(options)  # type: ignore[no-any-return]
 
 
+def callable_once(
+    native: Any, call_options: Any, run_options: Any, run_metadata: Any
+) -> Callable[[list[Any]], list[Any]] | None:
+    """Return what makes one run of a session, and lets go of what is prepared for it.
+
+    ``Session.run`` keeps that for the life of the session. None without the private names.
+
+    Parameters
+    ----------
+    native
+        A ``tf.compat.v1.Session``.
+    call_options
+        The ``CallableOptions`` of the run, without options of the run itself.
+    run_options, run_metadata
+        Buffers of TensorFlow's C interface, as ``Session._do_run`` gets them; None for none.
+    """
+    try:
+        from tensorflow.python.client import pywrap_tf_session as interface
+
+        if run_options is not None:
+            call_options.run_options.ParseFromString(interface.TF_GetBuffer(run_options))
+        run = interface.TF_SessionRunCallable
+        make, session = v1.Session._make_callable_from_options, native._session  # noqa: SLF001
+    except (ImportError, AttributeError):
+        return None
+
+    def once(values: list[Any]) -> list[Any]:
+        made = make(native, call_options)
+        return list(run(session, made._handle, values, run_metadata))  # noqa: SLF001
+
+    return once
+
+
 def unfinalize(graph: Any) -> None:
     """Have a finalized graph take operations again; where the private name has gone, it stays finalized."""
     again = getattr(graph, "_unsafe_unfinalize", None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import ForeignTensorError
-from tfmagic.runtime.fetches import graph_of, in_order, leaves
+from tfmagic.runtime.fetches import graph_of, in_order, leaves, own_feeds
 from tfmagic.runtime.hosted import hosted
 from tfmagic.runtime.private import session_interface
 
@@ -77,7 +77,10 @@ class Tf1Interface(session_interface()):  # type: ignore[misc]  # a base that is
 
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
         """Go on with a run in parts, as TF1's."""
-        return self._only(fetches).partial_run(handle, fetches, feed_dict)
+        native = self._only(fetches)
+        # Each part could keep what it is fed: nobody looks at what the parts before it have left to run.
+        fed = own_feeds(feed_dict or {}, native.graph, lambda names: tuple(range(len(names))))
+        return native.partial_run(handle, fetches, fed)
 
     def _only(self, fetches: Any) -> Any:
         default = v1.get_default_graph()
