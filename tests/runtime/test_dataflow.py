@@ -332,10 +332,11 @@ def test_parts_of_a_sparse_feed_are_copied_in_whatever_sequence_they_come(sequen
         slices = tf.IndexedSlices(v1.placeholder(tf.float32, [WIDTH]), v1.placeholder(tf.int64, [WIDTH]))
         session.run(v.initializer)
         places = np.arange(WIDTH)
-        for key, parts in (
+        ways: list[tuple[Any, Callable[[np.ndarray], Any]]] = [
             (sparse, lambda array: [places[:, None], array, np.array([WIDTH])]),
             (slices, lambda array: [array, places]),
-        ):
+        ]
+        for key, parts in ways:
             array = frame()[0]
             session.run(v.assign(key.values).op, {key: sequence(parts(array))})
             array[:] = -1
