@@ -314,11 +314,15 @@ class Life:
 
     def _synced(self) -> int:
         mode = self.mode_now()
-        present = mode.present
-        if mode.anew is not None:
+        present, taken = mode.present, mode.taken
+        if mode.anew is not None and (present is None or taken is None or taken.needs_a_new_graph()):
             made = mode.anew()
-            self._settle_in(made)
-            made.open()
+            try:
+                self._settle_in(made)
+                made.open()
+            except BaseException:
+                made.close()
+                raise
             self._mode = made
             mode.close()
             return int(made.weights().variables)

@@ -62,6 +62,7 @@ def copied(eager: EagerMode, options: Options) -> Built:
         mode, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
     except TablesError:
         return moved_by_file(eager, options)
+    mode.anew = lambda: copied(eager, options).mode
     if is_model(live):
         # So that the copy can be written as a .keras file, too.
         places = {id(one.handle): at for at, one in enumerate(live.variables)}
