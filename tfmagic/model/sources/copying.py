@@ -37,7 +37,10 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and isinstance(built.mode, EagerMode):
-        return copied(built.mode, options)
+        made = copied(built.mode, options)
+        # From the source: the object may have another function to call by then.
+        made.mode.anew = lambda: built_from(source, model, options).mode
+        return made
     return built
 
 
@@ -62,7 +65,6 @@ def copied(eager: EagerMode, options: Options) -> Built:
         mode, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
     except TablesError:
         return moved_by_file(eager, options)
-    mode.anew = lambda: copied(eager, options).mode
     if is_model(live):
         # So that the copy can be written as a .keras file, too.
         places = {id(one.handle): at for at, one in enumerate(live.variables)}

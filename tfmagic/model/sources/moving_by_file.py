@@ -51,5 +51,4 @@ def moved_by_file(eager: EagerMode, options: Options) -> Built:
     # The files are read again whenever the session is opened anew: they go with the model.
     weakref.finalize(built.mode, folder.cleanup)
     built.mode.taken = taken
-    built.mode.anew = lambda: moved_by_file(eager, options).mode
     return built

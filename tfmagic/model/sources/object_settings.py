@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache, partial
 from types import BuiltinFunctionType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
@@ -15,16 +16,31 @@ from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import checksum
 
 _LIBRARIES = {"keras", "tf_keras", "tensorflow"}
-_PLAIN = (bool, int, float, complex, str, bytes, bytearray, np.generic, np.dtype, tf.DType, tf.TensorShape, slice, range)
+_PLAIN = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    np.generic,
+    np.dtype,
+    tf.DType,
+    tf.TensorShape,
+    slice,
+    range,
+)
+_WHOLES = (Mapping, list, tuple, partial, MethodType)
 # What Keras and TensorFlow give their layers and modules, and yet decides answers or leads to more of them.
 _TELLING = {"_layers", "_self_tracked_trackables", "_dtype_policy"}
 # What compile(), fit(), evaluate() and predict() give a Keras model.
-_OF_TRAINING = {"optimizer", "history", "compiled_loss", "compiled_metrics"}
+_OF_TRAINING = {"optimizer", "loss", "history", "compiled_loss", "compiled_metrics", "_pss_evaluation_shards"}
 _OF_TRAINING.update(f"stop_{act}" for act in ("training", "evaluating", "predicting"))
 _OF_TRAINING_BEGIN = ("_self_", "_compile")
 
 
-def settings_of(live: Any) -> dict[tuple[int, str], int]:
+def settings_of(live: Any) -> dict[tuple[int, str], int | None]:
     """Return a number for each setting of a live object, and of the layers and modules in it.
 
     Parameters
@@ -37,7 +53,8 @@ def settings_of(live: Any) -> dict[tuple[int, str], int]:
     -------
     dict
         By layer or module, and attribute. What is empty or cannot be read is left
-        out. No array and no object is kept.
+        out. None stands for what a call has left there: a tensor of a graph. No
+        array and no object is kept.
     """
     return _Walk(live).settings
 
@@ -46,12 +63,13 @@ class _Walk:
     """One way through an object: each layer, module, list and array is looked at once."""
 
     def __init__(self, live: Any) -> None:
-        self.settings: dict[tuple[int, str], int] = {}
+        self.settings: dict[tuple[int, str], int | None] = {}
         # With the object itself, so that no other gets its number meanwhile.
         self._seen: dict[int, tuple[Any, int | None]] = {}
         is_one = _is_module(live) or isinstance(live, tf.__internal__.tracking.AutoTrackable)
         self._waiting = [live] if is_one else []
         self._met = {id(live)}
+        self._is_of_a_call = False
         with eagerly():
             while self._waiting:
                 self._look_at(self._waiting.pop())
@@ -61,9 +79,13 @@ class _Walk:
         for name, value in list(vars(module).items()):
             if name in ignored or (name.startswith(_OF_TRAINING_BEGIN) and name not in _TELLING):
                 continue
+            if isinstance(value, MethodType) and value.__func__ is getattr(type(module), name, None):
+                # Its own method, which Keras 2 puts there when it saves a layer.
+                continue
+            self._is_of_a_call = False
             number = self._number(value)
-            if number is not None:
-                self.settings[id(module), name] = number
+            if number is not None or self._is_of_a_call:
+                self.settings[id(module), name] = None if self._is_of_a_call else number
 
     def _number(self, value: Any) -> int | None:
         """Return a number that tells whether a value has changed; None for what is empty or cannot be read."""
@@ -90,37 +112,47 @@ class _Walk:
     def _number_of_whole(self, value: Any) -> int | None:
         if isinstance(value, np.ndarray):
             return hash((str(value.dtype), checksum(value)))
-        if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
-            return self._all_of("tensor", tf.nest.flatten(value, expand_composites=True))
-        if isinstance(value, tf.Tensor):
-            # Of a tensor in a graph there is no value, which raises.
-            array = value.numpy()
-            return self._number_of_whole(array) if isinstance(array, np.ndarray) else self._number(array)
-        if isinstance(value, Mapping):
-            return self._all_of("mapping", [part for pair in value.items() for part in pair])
-        if isinstance(value, Set):
+        if tf.is_tensor(value):
+            return self._number_of_tensor(value)
+        if isinstance(value, AbstractSet):
             return hash(frozenset(self._number(part) for part in value)) if value else None
-        if isinstance(value, (list, tuple)):
-            return self._all_of("tuple" if isinstance(value, tuple) else "list", value)
-        if isinstance(value, partial):
-            return self._all_of("partial", [value.func, value.args, value.keywords])
-        if isinstance(value, MethodType):
-            return self._all_of("method", [value.__func__, value.__self__])
-        if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
-            return hash((value.__module__, value.__qualname__, id(value)))
+        parts = _parts(value)
+        if parts is not None:
+            kind = next(one for one in _WHOLES if isinstance(value, one))
+            return hash((kind.__name__, *(self._number(part) for part in parts))) if parts else None
         return self._number_of_object(value)
+
+    def _number_of_tensor(self, value: Any) -> int | None:
+        if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
+            return self._number(tf.nest.flatten(value, expand_composites=True))
+        if not isinstance(value, tf.Tensor):
+            # A variable: its values count for themselves.
+            return None
+        if not hasattr(value, "numpy"):
+            self._is_of_a_call = True
+            return None
+        return self._number(value.numpy())
 
     def _number_of_object(self, value: Any) -> int | None:
         kind = type(value)
+        if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
+            return hash((value.__module__, value.__qualname__, id(value)))
         if hasattr(value, "compute_dtype"):
             return hash((kind.__qualname__, str(value.name), str(value.compute_dtype), str(value.variable_dtype)))
         if hasattr(value, "__dict__") and _is_the_persons(kind):
-            return hash((kind.__qualname__, self._all_of("object", [*vars(value), *vars(value).values()])))
+            return hash((kind.__qualname__, self._number(dict(vars(value)))))
         return hash((kind.__qualname__, id(value))) if callable(value) else None
 
-    def _all_of(self, kind: str, parts: Any) -> int | None:
-        numbers = [self._number(part) for part in parts]
-        return hash((kind, *numbers)) if numbers else None
+
+def _parts(value: Any) -> list[Any] | None:
+    """Return what a list or the like consists of; None for anything else."""
+    if isinstance(value, Mapping):
+        return [part for pair in value.items() for part in pair]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    return [value.__func__, value.__self__] if isinstance(value, MethodType) else None
 
 
 def _is_module(value: Any) -> bool:
@@ -141,7 +173,9 @@ def _package(kind: type) -> str:
 
 def _bookkeeping(kind: type) -> set[str]:
     """Return the attributes of Keras's and TensorFlow's own that change when an object is called, built or trained."""
-    bases = [one for one in kind.__mro__ if _package(one) in _LIBRARIES and one.__name__ in {"Layer", "Model", "Module"}]
+    bases = [
+        one for one in kind.__mro__ if _package(one) in _LIBRARIES and one.__name__ in {"Layer", "Model", "Module"}
+    ]
     return _OF_TRAINING.union(*map(_of_a_bare, bases)) - _TELLING
 
 

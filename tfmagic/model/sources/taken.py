@@ -40,6 +40,7 @@ class Taken:
         before, self._settings = self._settings, settings_of(self._eager.live)
         # What a call changes, such as a number that counts them, says nothing of the next answers.
         self._uncounted = {one for one, number in before.items() if self._settings.get(one) != number}
+        self._uncounted.update(one for one, number in self._settings.items() if number is None)
         self._variables = _variables(self._eager)
 
     def values(self) -> Iterator[tuple[str, np.ndarray]]:
@@ -60,8 +61,9 @@ class Taken:
     def needs_a_new_graph(self) -> bool:
         """Return whether the object has other variables or settings, so that its values alone are not enough."""
         settings = settings_of(self._eager.live)
+        uncounted = self._uncounted.union(one for one, number in settings.items() if number is None)
         changed = {one for one in settings.keys() | self._settings if settings.get(one) != self._settings.get(one)}
-        return bool(changed - self._uncounted) or _variables(self._eager) != self._variables
+        return bool(changed - uncounted) or _variables(self._eager) != self._variables
 
 
 def _variables(eager: EagerMode) -> list[Any]:
