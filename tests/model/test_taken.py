@@ -314,8 +314,10 @@ def test_sync_takes_a_layer_that_was_added_to_the_object() -> None:
 
 def test_a_setting_that_cannot_be_read_renews_nothing_and_raises_nothing() -> None:
     class Sulky:
+        sulks = False
+
         def __getattribute__(self, name: str) -> Any:
-            if name == "__class__":
+            if name == "__class__" and not Sulky.sulks:
                 return super().__getattribute__(name)
             raise LookupError(name)
 
@@ -323,6 +325,8 @@ def test_a_setting_that_cannot_be_read_renews_nothing_and_raises_nothing() -> No
     net = with_layer(layer)
     layer.sulky, layer.round = Sulky(), [Sulky()]
     layer.round.append(layer.round)
+    # From now on it does not even tell its class.
+    Sulky.sulks = True
     first = again(net).model
     assert again(net).model is first
     layer.factor = 9.0

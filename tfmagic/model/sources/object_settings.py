@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from functools import cache, partial
 from types import BuiltinFunctionType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
@@ -16,22 +14,9 @@ from tfmagic.runtime.behaviour import eagerly
 from tfmagic.runtime.values import checksum
 
 _LIBRARIES = {"keras", "tf_keras", "tensorflow"}
-_PLAIN = (
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    bytearray,
-    np.generic,
-    np.dtype,
-    tf.DType,
-    tf.TensorShape,
-    slice,
-    range,
-)
-_WHOLES = (Mapping, list, tuple, partial, MethodType)
+_NUMBERS_AND_TEXT = (bool, int, float, complex, str, bytes, bytearray, slice, range)
+_PLAIN = (*_NUMBERS_AND_TEXT, np.generic, np.dtype, tf.DType, tf.TensorShape)
+_WHOLES = (dict, list, tuple, partial, MethodType)
 # What Keras and TensorFlow give their layers and modules, and yet decides answers or leads to more of them.
 _TELLING = {"_layers", "_self_tracked_trackables", "_dtype_policy"}
 # What compile(), fit(), evaluate() and predict() give a Keras model.
@@ -79,8 +64,8 @@ class _Walk:
         for name, value in list(vars(module).items()):
             if name in ignored or (name.startswith(_OF_TRAINING_BEGIN) and name not in _TELLING):
                 continue
-            if isinstance(value, MethodType) and value.__func__ is getattr(type(module), name, None):
-                # Its own method, which Keras 2 puts there when it saves a layer.
+            if _is_own_method(module, name, value):
+                # Keras 2 puts it there when it saves a layer.
                 continue
             self._is_of_a_call = False
             number = self._number(value)
@@ -97,7 +82,7 @@ class _Walk:
     def _number_of(self, value: Any) -> int | None:
         if isinstance(value, _PLAIN):
             # As text: 1, 1.0 and True are equal, and the answers' dtypes are not.
-            return hash((type(value).__name__, str(value) if isinstance(value, slice) else repr(value)))
+            return hash((type(value).__name__, repr(value)))
         if _is_module(value):
             if id(value) not in self._met:
                 self._met.add(id(value))
@@ -114,7 +99,7 @@ class _Walk:
             return hash((str(value.dtype), checksum(value)))
         if tf.is_tensor(value):
             return self._number_of_tensor(value)
-        if isinstance(value, AbstractSet):
+        if isinstance(value, (set, frozenset)):
             return hash(frozenset(self._number(part) for part in value)) if value else None
         parts = _parts(value)
         if parts is not None:
@@ -131,7 +116,8 @@ class _Walk:
         if not hasattr(value, "numpy"):
             self._is_of_a_call = True
             return None
-        return self._number(value.numpy())
+        # Not noted as seen, which would keep the copy.
+        return self._number_of_whole(np.asarray(value.numpy()))
 
     def _number_of_object(self, value: Any) -> int | None:
         kind = type(value)
@@ -146,7 +132,7 @@ class _Walk:
 
 def _parts(value: Any) -> list[Any] | None:
     """Return what a list or the like consists of; None for anything else."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return [part for pair in value.items() for part in pair]
     if isinstance(value, (list, tuple)):
         return list(value)
@@ -159,6 +145,12 @@ def _is_module(value: Any) -> bool:
     """Whether this is a layer or model, an operation of a Keras model, or a module."""
     keras = sys.modules.get("keras")
     return isinstance(value, tf.Module) or (keras is not None and isinstance(value, keras.Operation))
+
+
+def _is_own_method(module: Any, name: str, value: Any) -> bool:
+    # By its type: another object may raise when it is asked for its class.
+    is_bound = type(value) is MethodType and value.__self__ is module
+    return is_bound and value.__func__ is getattr(type(module), name, None)
 
 
 def _is_the_persons(kind: type) -> bool:
