@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -130,6 +131,205 @@ def test_a_parked_copy_is_looked_at_without_waking_it() -> None:
     assert again(net).model is first
     assert first.state == "parked"
     set_weights(net)
+    assert again(net).outcome == "renewed"
+
+
+def adapted(layer: Any, rows: Any) -> Any:
+    layer.adapt(rows)
+    return layer
+
+
+class Scaled(keras.layers.Layer):
+    """A layer with settings of its own, and with what a call leaves behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor, self._shift, self.tables = 2.0, 1, {"more": [np.zeros(2, np.float32)]}
+        self.count = 0
+        self.last: Any = None
+
+    def call(self, x: Any) -> Any:
+        self.count += 1
+        self.last = x * self.factor + self._shift + self.tables["more"][0]
+        return self.last
+
+
+def with_layer(layer: Any) -> Any:
+    return keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(2, kernel_initializer="ones")])
+
+
+def set_on_layer(name: str, value: Any) -> Callable[[Any], None]:
+    return lambda net: setattr(net.layers[0], name, value)
+
+
+def set_the_activation_and_compile(net: Any) -> None:
+    net.layers[0].activation = keras.activations.tanh
+    net.compile(optimizer="sgd", loss="mse")
+
+
+def change_an_array_in_a_list_in_a_dict(net: Any) -> None:
+    net.layers[0].tables["more"][0][0] = 7
+
+
+SETTINGS: list[tuple[Callable[[], Any], Callable[[Any], None]]] = [
+    (lambda: adapted(keras.layers.Normalization(), X), lambda net: net.layers[0].adapt(X * 10 + 3)),
+    (lambda: adapted(keras.layers.Discretization(num_bins=3), X), lambda net: net.layers[0].adapt(X * 10 + 3)),
+    (lambda: keras.layers.Dense(2, "relu", kernel_initializer="ones"), set_the_activation_and_compile),
+    (lambda: keras.layers.Rescaling(2.0), set_on_layer("scale", 5.0)),
+    (keras.layers.BatchNormalization, set_on_layer("epsilon", 3.0)),
+    (Scaled, set_on_layer("factor", 5.0)),
+    (Scaled, set_on_layer("_shift", 5)),
+    (Scaled, change_an_array_in_a_list_in_a_dict),
+]
+KINDS = ["Normalization", "Discretization", "activation", "Rescaling", "epsilon", "public", "private", "array"]
+
+
+@pytest.mark.parametrize("parked", [False, True], ids=["awake", "parked"])
+@pytest.mark.parametrize("sync", [False, True], ids=["again", "sync"])
+@pytest.mark.parametrize(("make", "change"), SETTINGS, ids=KINDS)
+def test_a_copy_follows_a_setting_that_is_no_variable(
+    make: Callable[[], Any], change: Callable[[Any], None], *, sync: bool, parked: bool, tmp_path: Path
+) -> None:
+    net = with_layer(make())
+    first = again(net).model
+    assert again(net).model is first
+    before = first(X)
+    if parked:
+        first.park()
+    change(net)
+    if sync:
+        first.sync()
+        assert again(net).model is first
+    else:
+        assert again(net).outcome == "renewed"
+    assert not np.allclose(before, net(X))
+    np.testing.assert_allclose(models.net(X), net(X), rtol=1e-5, atol=1e-6)
+    assert again(net).outcome == "kept"
+    models.drop("net")
+    assert [one for one in (tmp_path / "parked").rglob("*") if one.is_file() and one.stat().st_size] == []
+
+
+def call(net: Any) -> None:
+    for rows in (X, tf.constant(X[:1])):
+        net(rows)
+
+
+def call_in_a_function(net: Any) -> None:
+    tf.function(net).get_concrete_function(tf.TensorSpec([None, 2]))
+
+
+def compile_again(net: Any) -> None:
+    net.compile(optimizer="sgd", loss="mae", metrics=["mse"], run_eagerly=True)
+
+
+def fit_nothing(net: Any) -> None:
+    net.fit(X, X, epochs=0, verbose=0)
+
+
+def predict_and_evaluate(net: Any) -> None:
+    net.compile(optimizer="sgd", loss="mse")
+    net.predict(X, verbose=0)
+    net.evaluate(X, X, verbose=0)
+
+
+def look_at_it(net: Any) -> None:
+    net.summary(print_fn=lambda *_, **__: None)
+    net.get_config()
+    net.set_weights(net.get_weights())
+
+
+def save_it(net: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        net.save(f"{folder}/net.keras")
+        net.export(f"{folder}/net", verbose=False)
+
+
+LEAVES_ANSWERS = [call, call_in_a_function, compile_again, fit_nothing, predict_and_evaluate, look_at_it, save_it]
+
+
+@pytest.mark.parametrize("act", LEAVES_ANSWERS)
+@pytest.mark.parametrize("make", [make for make, _ in SETTINGS[:6]], ids=KINDS[:6])
+def test_what_leaves_the_settings_of_a_network_as_they_are_renews_nothing(
+    make: Callable[[], Any], act: Callable[[Any], None]
+) -> None:
+    net = with_layer(make())
+    net.compile(optimizer="adam", loss="mse")
+    first = again(net).model
+    act(net)
+    assert again(net).model is first
+    before = first.graph
+    first.sync()
+    assert first.graph is before
+
+
+class Factored(tf.Module):
+    """A module with a number, in a function that is made from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w, self.factor = tf.Variable(2.0), 3.0
+        self.set(3.0)
+
+    def set(self, factor: float) -> None:
+        self.factor = factor
+        self.f = tf.function(lambda x: x * self.w * self.factor, input_signature=[tf.TensorSpec([None, 2], name="x")])
+
+
+@pytest.mark.parametrize("sync", [False, True], ids=["again", "sync"])
+def test_a_copy_of_a_module_follows_its_number(*, sync: bool) -> None:
+    module = Factored()
+    first = again(module).model
+    module.set(5.0)
+    outcome = first.sync() if sync else again(module).outcome
+    assert outcome == (1 if sync else "renewed")
+    np.testing.assert_array_equal(models.net(X), 10 * X)
+    assert again(module).outcome == "kept"
+
+
+@pytest.mark.parametrize("sync", [False, True], ids=["again", "sync"])
+def test_a_copy_of_a_keras_2_model_follows_its_settings(*, sync: bool) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    net = tf_keras.Sequential([tf_keras.layers.Dense(2, "relu", input_shape=(2,))])
+    first = again(net).model
+    call(net)
+    net.compile(optimizer="sgd", loss="mse")
+    assert again(net).model is first
+    net.layers[0].activation = tf_keras.activations.tanh
+    if sync:
+        first.sync()
+    else:
+        assert again(net).outcome == "renewed"
+    np.testing.assert_allclose(models.net(X), net(X), rtol=1e-5, atol=1e-6)
+    assert again(net).outcome == "kept"
+
+
+def test_sync_takes_a_layer_that_was_added_to_the_object() -> None:
+    net = network()
+    first = again(net).model
+    add_a_layer_inside(net)
+    first.sync()
+    np.testing.assert_allclose(first(X), net(X, training=False), rtol=1e-4, atol=1e-5)
+    assert again(net).model is first
+
+
+def test_a_setting_that_cannot_be_read_renews_nothing_and_raises_nothing() -> None:
+    class Sulky:
+        sulks = False
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "__class__" and not Sulky.sulks:
+                return super().__getattribute__(name)
+            raise LookupError(name)
+
+    layer = Scaled()
+    net = with_layer(layer)
+    layer.sulky, layer.round = Sulky(), [Sulky()]
+    layer.round.append(layer.round)
+    # From now on it does not even tell its class.
+    Sulky.sulks = True
+    first = again(net).model
+    assert again(net).model is first
+    layer.factor = 9.0
     assert again(net).outcome == "renewed"
 
 

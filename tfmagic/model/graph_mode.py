@@ -61,7 +61,7 @@ class GraphMode:
     startup : Startup
         How the tables that the source brought along are filled.
     anew : callable or None
-        For a copy of a live object with tables, makes it again, with the present
+        For a copy of a live object, makes it again, with the present settings and
         weights.
     taken : Taken or None
         For a copy of a live object, tells whether the object has changed since.

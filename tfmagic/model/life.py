@@ -288,6 +288,9 @@ class Life:
     def sync(self) -> int:
         """Take the present weights of the live object of which this model is a copy.
 
+        Where the object has other settings, layers or variables than it had, its graph
+        is made again, without what was added in the room since.
+
         Returns
         -------
         int
@@ -314,12 +317,18 @@ class Life:
 
     def _synced(self) -> int:
         mode = self.mode_now()
-        present = mode.present
-        if mode.anew is not None:
+        present, taken = mode.present, mode.taken
+        if mode.anew is not None and (present is None or taken is None or taken.needs_a_new_graph()):
+            # First: what changes meanwhile is to count as changed.
+            fingerprint = self.source.fingerprint()
             made = mode.anew()
-            self._settle_in(made)
-            made.open()
-            self._mode = made
+            try:
+                self._settle_in(made)
+                made.open()
+            except BaseException:
+                made.close()
+                raise
+            self._mode, self.fingerprint = made, fingerprint
             mode.close()
             return int(made.weights().variables)
         if present is None:

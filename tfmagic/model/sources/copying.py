@@ -37,7 +37,10 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and isinstance(built.mode, EagerMode):
-        return copied(built.mode, options)
+        made = copied(built.mode, options)
+        # From the source: the object may have another function to call by then.
+        made.mode.anew = lambda: built_from(source, model, options).mode
+        return made
     return built
 
 

@@ -158,7 +158,7 @@ class KerasFileSource(FileSource):
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
-        built.mode.present = built.mode.anew = built.mode.taken = None
+        built.mode.present = built.mode.taken = None
         if isinstance(built.mode, GraphMode):
             built.mode.needs_no_file = True
         return built

@@ -69,19 +69,6 @@ def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict
         When a signature cannot be made a graph.
     """
     label, device = eager.room.label, eager.room.device
-    traced, notes = [], []
-    for signature in eager.signatures.values():
-        try:
-            traced.append(_trace(eager, with_known_shapes(eager, signature)))
-        except SourceError as error:
-            if default is None or signature.name == default:
-                raise
-            notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
-    graph = tf.Graph()
-    with graph.as_default(), tf.device(device):
-        by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
-        holders = _Holders(label, graph, eager.named_variables(), by_prefix)
-        signatures = {one.signature.name: _imported(graph, one, holders, prefix) for prefix, one in by_prefix.items()}
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
         for name, variable in holders.moved.items():
@@ -90,9 +77,23 @@ def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict
                 value = np.array(variable.numpy())
             yield name, value
 
+    taken = Taken(eager, present)
+    traced, notes = [], []
+    for signature in eager.signatures.values():
+        try:
+            traced.append(_trace(eager, with_known_shapes(eager, signature)))
+        except SourceError as error:
+            if default is None or signature.name == default:
+                raise
+            notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
+    taken.note_graph()
+    graph = tf.Graph()
+    with graph.as_default(), tf.device(device):
+        by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
+        holders = _Holders(label, graph, eager.named_variables(), by_prefix)
+        signatures = {one.signature.name: _imported(graph, one, holders, prefix) for prefix, one in by_prefix.items()}
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
-    taken = Taken(eager, present)
     fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
     mode = GraphMode(room, signatures, fill, present=taken.values)
     mode.taken = taken

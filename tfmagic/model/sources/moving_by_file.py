@@ -46,9 +46,9 @@ def moved_by_file(eager: EagerMode, options: Options) -> Built:
     # Before it is written: what changes meanwhile is to count as changed.
     deque(taken.values(), maxlen=0)
     LiveFolder(eager, default)(path)
+    taken.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened anew: they go with the model.
     weakref.finalize(built.mode, folder.cleanup)
     built.mode.taken = taken
-    built.mode.anew = lambda: moved_by_file(eager, options).mode
     return built
