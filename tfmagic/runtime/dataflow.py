@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 VALUE, SHAPE = 1, 2
 """What of a tensor depends on the fed value: its elements alone, or its shape as well."""
 
-_BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase", "XlaIf", "_If"}
-_WHILES = {"While", "StatelessWhile", "XlaWhile", "RiscWhile", "_While"}
+_BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
+_WHILES = {"While", "StatelessWhile"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"} | _BRANCHES | _WHILES
 # An einsum that changes nothing gives its input back.
 _MAKES_MEMORY = (COMPUTES - {"Einsum"}) | TELLS_SHAPE | LIKE
@@ -49,7 +49,7 @@ _GOES_THROUGH = frozenset(
     }
 )
 # What an iterator gives is in no edge of the graph, nor how often it is asked.
-_ITERATES = frozenset({"MakeIterator", "MultiDeviceIteratorInit"})
+_LOOPS_ALWAYS = frozenset({"LoopCond", "MakeIterator", "MultiDeviceIteratorInit"})
 # The first, the last and the step: how often its function is called.
 _LIMITS_OF_FOR = 3
 
@@ -98,7 +98,7 @@ class _Loops:
     def ends(self, node: _Node, position: int, mark: int) -> bool:
         if node.kind == "For":
             return position < _LIMITS_OF_FOR
-        return node.kind == "LoopCond" or node.kind in _ITERATES or (mark == SHAPE and node.kind in _GOES_THROUGH)
+        return node.kind in _LOOPS_ALWAYS or (mark == SHAPE and node.kind in _GOES_THROUGH)
 
     def passes(self, node: _Node, position: int, mark: int) -> int:
         if node.kind in TELLS_SHAPE:
@@ -129,11 +129,12 @@ class _End(NamedTuple):
 
 @dataclass
 class _Body:
-    """The operations of a function: who takes what, and what is given back."""
+    """The operations of a function: who takes what, what is given back, and what a TF1 condition has run or not."""
 
     arguments: list[str]
     consumers: dict[str, list[tuple[_Node, int, int]]]
     returned: dict[str, list[tuple[int, int]]]
+    chosen: dict[str, list[str]]
 
 
 @dataclass
@@ -182,9 +183,9 @@ class Dataflow:
                 return True
             if end.body and self._returns(walk, end):
                 return True
-            if question.through_choice and not end.body:
-                for name in self._chosen_by(end.name):
-                    walk.mark(_End("", name, None), SHAPE)
+            if question.through_choice:
+                for name in self._body(end.body).chosen.get(end.name, ()) if end.body else self._chosen_by(end.name):
+                    walk.mark(_End(end.body, name, None), SHAPE)
         return False
 
     # -- one step ------------------------------------------------------------------
@@ -263,7 +264,7 @@ class Dataflow:
     def _chosen_by(self, name: str) -> list[str]:
         """Return what a TF1 condition has run or not: it waits for the branch, and takes nothing from it."""
         op = self._graph.get_operation_by_name(name)
-        if op.type != "Switch" and not (op.type == "Identity" and op.inputs[0].op.type == "Switch"):
+        if not _is_branch(op.type, op.inputs[0].op.type if op.inputs else None):
             return []
         if self._waiting is None:
             self._waiting = defaultdict(list)
@@ -318,6 +319,11 @@ def _in_order(kind: str, names: tuple[str, ...], attribute: Callable[[str], Any]
     return names
 
 
+def _is_branch(kind: str, before: str | None) -> bool:
+    """Return whether a TF1 condition has whatever waits for an operation run or not."""
+    return kind == "Switch" or (kind == "Identity" and before == "Switch")
+
+
 def _function_of(node: Any, attribute: str) -> Any:
     return node.attr[attribute].func
 
@@ -355,7 +361,23 @@ def _body_of(function: Any, library: dict[str, Any]) -> _Body:
     for index, argument in enumerate(function.signature.output_arg):
         name, place = source(function.ret[argument.name])
         returned.setdefault(name, []).append((place, index))
-    return _Body([one.name for one in function.signature.input_arg], consumers, returned)
+    return _Body([one.name for one in function.signature.input_arg], consumers, returned, _chosen_in(function))
+
+
+def _chosen_in(function: Any) -> dict[str, list[str]]:
+    """Return what the TF1 conditions in a function have run or not, by the operation that it waits for."""
+    kinds = {node.name: node.op for node in function.node_def}
+    branches = set()
+    for node in function.node_def:
+        before = node.input[0].partition(":")[0] if node.input else ""
+        if _is_branch(node.op, kinds.get(before)):
+            branches.add(node.name)
+    chosen: dict[str, list[str]] = {}
+    for node in function.node_def:
+        for edge in node.input:
+            if edge.startswith("^") and edge[1:] in branches:
+                chosen.setdefault(edge[1:], []).append(node.name)
+    return chosen
 
 
 def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:

@@ -44,7 +44,7 @@ _BY_ELEMENT = """
 _PASSES_ON = """
     CheckPinned Copy CopyHost DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugGradientIdentity DeepCopy EnsureShape
     Enter Exit GuaranteeConst Identity IdentityN Merge NextIteration PlaceholderWithDefault PreventGradient Print
-    RefEnter RefExit RefIdentity RefMerge RefNextIteration Snapshot StopGradient XlaOptimizationBarrier XlaSharding
+    RefEnter RefExit RefIdentity RefMerge RefNextIteration Snapshot StopGradient
 """
 
 # One text, number or list of a fixed length for each text.
@@ -64,7 +64,7 @@ _MATRICES = """
     MatrixInverse MatrixLogarithm MatrixSetDiag MatrixSetDiagV2 MatrixSetDiagV3 MatrixSolve MatrixSolveLs
     MatrixSquareRoot MatrixTriangularSolve Qr SelfAdjointEig SelfAdjointEigV2 SparseMatMul Svd TridiagonalMatMul
     TridiagonalSolve FFT FFT2D FFT3D IFFT IFFT2D IFFT3D
-    XlaDot XlaDotV2 XlaEinsum _FusedMatMul
+    _FusedMatMul
 """
 
 # Layers: windows, strides and padding are attributes. Where a size is an input, the name is below.
@@ -113,7 +113,7 @@ _MOVES = """
     InvertPermutation KthOrderStatistic LowerBound NthElement Pack ParallelConcat ReadVariableOp ResourceGather
     ResourceGatherNd Reverse ReverseSequence ReverseV2 Roll ScatterNdNonAliasingAdd Squeeze TensorScatterAdd
     TensorScatterMax TensorScatterMin TensorScatterSub TensorScatterUpdate TensorStridedSliceUpdate TopK TopKUnique
-    TopKWithUnique UnravelIndex Unpack UpperBound XlaDynamicUpdateSlice
+    TopKWithUnique UnravelIndex Unpack UpperBound
 """
 
 # Sparse tensors: as many values as there were, or something as large as the dense operand.
@@ -160,7 +160,7 @@ _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
     ((1, 2), "BatchToSpaceND SpaceToBatchND Slice SplitV"),
     ((1, 2, 3), "StridedSlice"),
     ((0,), "Fill StridedSliceGrad"),
-    ((2,), "HistogramFixedWidth LinSpace ScatterNd SparseTensorDenseMatMul XlaDynamicSlice"),
+    ((2,), "HistogramFixedWidth LinSpace ScatterNd SparseTensorDenseMatMul"),
     ((1,), "IRFFT IRFFT2D IRFFT3D RFFT RFFT2D RFFT3D"),
     ((1, 2), "FFTND IFFTND IRFFTND RFFTND"),
     ((1,), "MatrixDiagPartV2 MatrixDiagPartV3"),
