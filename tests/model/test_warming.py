@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import applications
 import keras
 import networks
 import numpy as np
@@ -191,6 +192,12 @@ def test_a_loop_on_values_in_a_branch_is_not_run(choose: Any, tmp_path: Path) ->
     assert LEFT in model.notes
 
 
+@pytest.fixture
+def _without_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a loaded machine no say in whether a model is warmed."""
+    monkeypatch.setattr(trial, "_MADE_UP_S", 3600.0)
+
+
 def network(*stack: Any, shape: tuple[int | None, ...] = (None, 3)) -> Any:
     return keras.Sequential([keras.Input(shape), *stack])
 
@@ -214,6 +221,7 @@ RECURRENT: list[Callable[[], Any]] = [
 
 
 @pytest.mark.parametrize("build", RECURRENT)
+@pytest.mark.usefixtures("_without_hurry")
 def test_a_network_that_goes_over_steps_is_warmed(build: Any, tmp_path: Path) -> None:
     build().export(tmp_path / "net", verbose=False)
     model = models.add("net", tmp_path / "net", warm=True)
@@ -227,8 +235,17 @@ NOT_ON_ZEROS = {networks.recurrent, networks.stateful, networks.any_size}
 @pytest.mark.parametrize(
     "build", [one for one in (*networks.DRAWN, *networks.WHOLE, *networks.TABLES) if one not in NOT_ON_ZEROS]
 )
+@pytest.mark.usefixtures("_without_hurry")
 def test_a_network_of_any_kind_is_warmed(build: Any, tmp_path: Path) -> None:
     build()[0].save(tmp_path / "net.keras")
+    model = models.add("net", tmp_path / "net.keras", warm=True)
+    assert model.is_warmed, model.notes
+
+
+@pytest.mark.usefixtures("_without_hurry")
+@pytest.mark.parametrize("build", [applications.mobile_net, applications.efficient_net])
+def test_a_network_for_pictures_is_warmed(build: Any, tmp_path: Path) -> None:
+    build(input_shape=(32, 32, 3), classes=3).save(tmp_path / "net.keras")
     model = models.add("net", tmp_path / "net.keras", warm=True)
     assert model.is_warmed, model.notes
 
@@ -262,11 +279,13 @@ def over_a_dataset(x: Any) -> Any:
 
 
 @pytest.mark.parametrize("net", [mapped, over_the_rows, decoded_greedily, over_a_dataset])
+@pytest.mark.usefixtures("_without_hurry")
 def test_a_loop_over_what_is_there_is_warmed(net: Any, tmp_path: Path) -> None:
     model = models.add("net", saved(tmp_path / "net", net, None, 4, dtype=tf.float32), warm=True)
     assert model.is_warmed, model.notes
 
 
+@pytest.mark.usefixtures("_without_hurry")
 def test_a_loop_of_tensorflow_1_over_the_rows_is_warmed() -> None:
     switched = v1.control_flow_v2_enabled()
     v1.disable_control_flow_v2()
