@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
+from tfmagic.runtime.output_shapes import LIKE, TELLS_SHAPE, says_shape
 from tfmagic.runtime.private import registered_operation
 from tfmagic.runtime.shared_results import COMPUTES
 
@@ -26,12 +27,8 @@ VALUE, SHAPE = 1, 2
 _BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
 _WHILES = {"While", "StatelessWhile"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"} | _BRANCHES | _WHILES
-_TELLS_SHAPE = frozenset(
-    {"Shape", "ShapeN", "Size", "Rank", "ZerosLike", "OnesLike", "TensorListLength", "TensorListElementShape"}
-    | {f"TensorArraySize{version}" for version in ("", "V2", "V3")}
-)
 # An einsum that changes nothing gives its input back.
-_MAKES_MEMORY = (COMPUTES - {"Einsum"}) | _TELLS_SHAPE
+_MAKES_MEMORY = (COMPUTES - {"Einsum"}) | TELLS_SHAPE | LIKE
 # Stateful operations, or readers of what is stateful, that keep none of their inputs.
 _KEEPS_NOTHING = frozenset(
     {
@@ -44,23 +41,26 @@ _KEEPS_NOTHING = frozenset(
 )
 # A Python function may put away the array that it gets.
 _RUNS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
-# The shape of what they give depends on the values of these inputs; None stands for all.
-_SHAPED_BY_VALUES: dict[str, frozenset[int] | None] = {
-    **dict.fromkeys(("Where", "Unique", "UniqueV2", "UniqueWithCounts", "UniqueWithCountsV2", "Range", "LinSpace")),
-    **dict.fromkeys(("DynamicPartition", "ListDiff", "Bincount", "DenseBincount", "SparseToDense")),
-    **dict.fromkeys(("SparseFillEmptyRows", "SparseFillEmptyRowsGrad")),
-    **dict.fromkeys(("StringSplit", "StringSplitV2", "RaggedRange", "RaggedGather", "RaggedTensorToTensor")),
-    **dict.fromkeys(("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4")),
-    **dict.fromkeys(("NonMaxSuppressionV5", "CTCGreedyDecoder", "CTCBeamSearchDecoder", "DecodeRaw", "DecodePng")),
-    **dict.fromkeys(("DecodeJpeg", "DecodeImage", "DecodeBmp", "DecodeGif", "DecodeWav", "ParseExampleV2")),
-    **dict.fromkeys(("Switch", "RefSwitch"), frozenset({1})),
-    **dict.fromkeys(
-        ("Reshape", "Tile", "BroadcastTo", "Pad", "PadV2", "MirrorPad", "TopKV2", "OneHot"), frozenset({1})
-    ),
-    **dict.fromkeys(("ResizeBilinear", "ResizeNearestNeighbor", "ResizeArea", "ResizeBicubic"), frozenset({1})),
-    **dict.fromkeys(("Slice", "StridedSlice"), frozenset({1, 2, 3})),
-    **dict.fromkeys(("Fill", "TensorListReserve", "RandomUniform", "RandomStandardNormal"), frozenset({0})),
-}
+# As long as their input lets them: they ask a dataset for its elements until it has no more.
+_GOES_THROUGH = frozenset(
+    {
+        *("ReduceDataset", "DatasetToSingleElement", "DatasetToTFRecord", "SaveDataset", "SaveDatasetV2"),
+        *("DatasetCardinality", "DistributedSave", "GetElementAtIndex", "InitializeTableFromDataset"),
+    }
+)
+# What an iterator gives is in no edge of the graph, nor how often it is asked.
+_LOOPS_ALWAYS = frozenset({"LoopCond", "MakeIterator", "MultiDeviceIteratorInit"})
+# The first, the last and the step: how often its function is called.
+_LIMITS_OF_FOR = 3
+
+
+class _Node(NamedTuple):
+    """An operation of a graph or of a function."""
+
+    name: str
+    kind: str
+    takes: int
+    functions: tuple[str, ...]
 
 
 class _Question(Protocol):
@@ -69,10 +69,10 @@ class _Question(Protocol):
     through_choice: bool
     """Whether what a condition chooses counts as made of the condition."""
 
-    def ends(self, kind: str) -> bool:
-        """Return whether the answer is yes once the value comes into an operation of this type."""
+    def ends(self, node: _Node, position: int, mark: int) -> bool:
+        """Return whether the answer is yes once the value comes into this operation."""
 
-    def passes(self, kind: str, position: int, mark: int) -> int:
+    def passes(self, node: _Node, position: int, mark: int) -> int:
         """Return what an operation's results have of an input; 0 for nothing."""
 
     loop_ends: bool
@@ -82,26 +82,30 @@ class _Question(Protocol):
 class _Kept:
     through_choice = loop_ends = False
 
-    def ends(self, kind: str) -> bool:
-        return _may_keep(kind)
+    def ends(self, node: _Node, position: int, mark: int) -> bool:
+        del position, mark
+        return _may_keep(node.kind)
 
-    def passes(self, kind: str, position: int, mark: int) -> int:
+    def passes(self, node: _Node, position: int, mark: int) -> int:
         del position
         # What it gives has memory of its own.
-        return 0 if kind in _MAKES_MEMORY else mark
+        return 0 if node.kind in _MAKES_MEMORY else mark
 
 
 class _Loops:
     through_choice = loop_ends = True
 
-    def ends(self, kind: str) -> bool:
-        return kind == "LoopCond"
+    def ends(self, node: _Node, position: int, mark: int) -> bool:
+        if node.kind == "For":
+            return position < _LIMITS_OF_FOR
+        return node.kind in _LOOPS_ALWAYS or (mark == SHAPE and node.kind in _GOES_THROUGH)
 
-    def passes(self, kind: str, position: int, mark: int) -> int:
-        if kind in _TELLS_SHAPE:
+    def passes(self, node: _Node, position: int, mark: int) -> int:
+        if node.kind in TELLS_SHAPE:
             return VALUE if mark == SHAPE else 0
-        shaping = _SHAPED_BY_VALUES.get(kind, frozenset())
-        return SHAPE if shaping is None or position in shaping else mark
+        if node.kind in LIKE:
+            return SHAPE if mark == SHAPE else 0
+        return SHAPE if says_shape(node.kind, position, node.takes) else mark
 
 
 def _may_keep(kind: str) -> bool:
@@ -115,14 +119,6 @@ def _may_keep(kind: str) -> bool:
     return bool(known.is_stateful or any(one.is_ref or one.type in holders for one in known.input_arg))
 
 
-class _Node(NamedTuple):
-    """An operation of a graph or of a function."""
-
-    name: str
-    kind: str
-    functions: tuple[str, ...]
-
-
 class _End(NamedTuple):
     """What an operation or an argument gives; all of it where `output` is None."""
 
@@ -133,11 +129,12 @@ class _End(NamedTuple):
 
 @dataclass
 class _Body:
-    """The operations of a function: who takes what, and what is given back."""
+    """The operations of a function: who takes what, what is given back, and what a TF1 condition has run or not."""
 
     arguments: list[str]
     consumers: dict[str, list[tuple[_Node, int, int]]]
     returned: dict[str, list[tuple[int, int]]]
+    chosen: dict[str, list[str]]
 
 
 @dataclass
@@ -186,9 +183,9 @@ class Dataflow:
                 return True
             if end.body and self._returns(walk, end):
                 return True
-            if question.through_choice and not end.body:
-                for name in self._chosen_by(end.name):
-                    walk.mark(_End("", name, None), SHAPE)
+            if question.through_choice:
+                for name in self._body(end.body).chosen.get(end.name, ()) if end.body else self._chosen_by(end.name):
+                    walk.mark(_End(end.body, name, None), SHAPE)
         return False
 
     # -- one step ------------------------------------------------------------------
@@ -198,9 +195,9 @@ class Dataflow:
         mark = walk.marks[end]
         everything = _End(end.body, node.name, None)
         if not node.functions:
-            if walk.question.ends(node.kind):
+            if walk.question.ends(node, position, mark):
                 return True
-            walk.mark(everything, walk.question.passes(node.kind, position, mark))
+            walk.mark(everything, walk.question.passes(node, position, mark))
             return False
         if node.kind in _BRANCHES and position == 0:
             walk.mark(everything, SHAPE if walk.question.through_choice else 0)
@@ -208,11 +205,12 @@ class Dataflow:
         if node.kind in _WHILES:
             # A loop may be left before its first round.
             walk.mark(_End(end.body, node.name, position), mark)
-        is_plain = node.kind in _CALLS or node.kind in self._functions()
+        is_plain = self._is_plain(node)
         if not is_plain:
             # Which function gets which input is not known of it, and it may keep them as well.
-            if walk.question.ends(node.kind):
+            if walk.question.ends(node, position, mark):
                 return True
+            mark = walk.question.passes(node, position, mark)
             walk.mark(everything, mark)
         at = position - (node.kind in _BRANCHES)
         for name in node.functions:
@@ -247,15 +245,26 @@ class Dataflow:
             for one in node.functions:
                 for argument in self._body(one).arguments[index : index + 1]:
                     walk.mark(_End(one, argument, None), mark)
-        walk.mark(_End(body, node.name, index), mark)
+        if self._is_plain(node):
+            walk.mark(_End(body, node.name, index), mark)
+            return False
+        # What becomes of a result is not known either: it may be an input of the next call.
+        walk.mark(_End(body, node.name, None), mark)
+        for one in node.functions:
+            for argument in self._body(one).arguments:
+                walk.mark(_End(one, argument, None), mark)
         return False
 
     # -- what there is ----------------------------------------------------------------
 
+    def _is_plain(self, node: _Node) -> bool:
+        """Return whether it is known which of its inputs a function gets, and what becomes of its results."""
+        return node.kind in _CALLS or node.kind in self._functions()
+
     def _chosen_by(self, name: str) -> list[str]:
         """Return what a TF1 condition has run or not: it waits for the branch, and takes nothing from it."""
         op = self._graph.get_operation_by_name(name)
-        if op.type != "Switch" and not (op.type == "Identity" and op.inputs[0].op.type == "Switch"):
+        if not _is_branch(op.type, op.inputs[0].op.type if op.inputs else None):
             return []
         if self._waiting is None:
             self._waiting = defaultdict(list)
@@ -292,9 +301,9 @@ class Dataflow:
                     value = op.get_attr(attribute.name)
                     named.extend(value if isinstance(value, (list, tuple)) else [value])
         elif registered_operation(op.type) is None and op.type in self._functions():
-            return _Node(op.name, op.type, (op.type,))
+            return _Node(op.name, op.type, len(op.inputs), (op.type,))
         names = tuple(one.name for one in named if one.name in self._functions()) if named else ()
-        return _Node(op.name, op.type, _in_order(op.type, names, op.get_attr))
+        return _Node(op.name, op.type, len(op.inputs), _in_order(op.type, names, op.get_attr))
 
     def _body(self, name: str) -> _Body:
         made = self._bodies.get(name)
@@ -310,6 +319,11 @@ def _in_order(kind: str, names: tuple[str, ...], attribute: Callable[[str], Any]
     return names
 
 
+def _is_branch(kind: str, before: str | None) -> bool:
+    """Return whether a TF1 condition has whatever waits for an operation run or not."""
+    return kind == "Switch" or (kind == "Identity" and before == "Switch")
+
+
 def _function_of(node: Any, attribute: str) -> Any:
     return node.attr[attribute].func
 
@@ -323,8 +337,9 @@ def _body_of(function: Any, library: dict[str, Any]) -> _Body:
         values = node.attr.values()
         named = [one.name for value in values for one in (value.func, *value.list.func) if one.name in library]
         names = (node.op,) if node.op in library else tuple(named)
-        made = _Node(node.name, node.op, _in_order(node.op, names, partial(_function_of, node)))
-        nodes.append((made, [edge for edge in node.input if not edge.startswith("^")]))
+        edges = [edge for edge in node.input if not edge.startswith("^")]
+        made = _Node(node.name, node.op, len(edges), _in_order(node.op, names, partial(_function_of, node)))
+        nodes.append((made, edges))
         if names:
             calls[node.name] = made
 
@@ -346,7 +361,23 @@ def _body_of(function: Any, library: dict[str, Any]) -> _Body:
     for index, argument in enumerate(function.signature.output_arg):
         name, place = source(function.ret[argument.name])
         returned.setdefault(name, []).append((place, index))
-    return _Body([one.name for one in function.signature.input_arg], consumers, returned)
+    return _Body([one.name for one in function.signature.input_arg], consumers, returned, _chosen_in(function))
+
+
+def _chosen_in(function: Any) -> dict[str, list[str]]:
+    """Return what the TF1 conditions in a function have run or not, by the operation that it waits for."""
+    kinds = {node.name: node.op for node in function.node_def}
+    branches = set()
+    for node in function.node_def:
+        before = node.input[0].partition(":")[0] if node.input else ""
+        if _is_branch(node.op, kinds.get(before)):
+            branches.add(node.name)
+    chosen: dict[str, list[str]] = {}
+    for node in function.node_def:
+        for edge in node.input:
+            if edge.startswith("^") and edge[1:] in branches:
+                chosen.setdefault(edge[1:], []).append(node.name)
+    return chosen
 
 
 def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
