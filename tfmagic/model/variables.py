@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfmagic.runtime.additions import adding_to
 from tfmagic.runtime.executions import short_device
+from tfmagic.runtime.private import run_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -192,7 +193,7 @@ class Initialiser:
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
-                    native.run(op)
+                    run_once(native, [op.name], {})
             self._note([*new, *tables])
         self._version = self._graph.version
 
@@ -210,7 +211,8 @@ class Initialiser:
         # One initial value may read another variable: together if that works,
         # else one by one for as long as that gets further.
         try:
-            native.run([variable.initializer for variable in waiting])
+            if waiting:
+                run_once(native, [variable.initializer.name for variable in waiting], {})
         except tf.errors.OpError:
             while waiting:
                 left = [variable for variable in waiting if not self._one(native, variable)]
@@ -228,7 +230,7 @@ class Initialiser:
 
     def _one(self, native: Any, variable: Any) -> bool:
         try:
-            native.run(variable.initializer)
+            run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:
             lines = [line for line in error.message.splitlines() if line.strip()]
             self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
