@@ -93,6 +93,21 @@ it('knows nothing any more of what was before a restart', async () => {
   expect(connection.presence).toBe('absent');
 });
 
+it('hears no more of the process before a restart', async () => {
+  const connection = await attached();
+  const push = { kind: 'snapshot', names: snapshot.models.map(({ name }) => name), snapshot };
+  wire.push(push);
+  wire.become('restarting');
+  wire.push(push);
+  wire.become('idle');
+  wire.push({ kind: 'loaded' });
+  wire.push(push);
+  expect(connection.presence).toBe('asking');
+  expect(connection.store.snapshot).toBeNull();
+  wire.push({ kind: 'loaded' }, 'tfmagic_push', 'of the second process');
+  expect(connection.presence).toBe('there');
+});
+
 it('asks nothing more of what is no longer there', async () => {
   for (const end of [() => wire.push({ kind: 'unloaded' }), () => wire.become('restarting')]) {
     const connection = await attached();

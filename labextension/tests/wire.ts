@@ -61,8 +61,8 @@ export class Wire {
     );
   }
 
-  push(content: unknown, kind = 'tfmagic_push'): void {
-    this.iopubMessage.emit({ header: { msg_type: kind }, parent_header: {}, content });
+  push(content: unknown, kind = 'tfmagic_push', session = 'of the first process'): void {
+    this.iopubMessage.emit({ header: { msg_type: kind, session }, parent_header: {}, content });
   }
 
   become(status: Kernel.Status): void {

@@ -34,6 +34,9 @@ export class Connection {
   private timer: ReturnType<typeof setTimeout> | null = null;
   private probe = 0;
   private disposed = false;
+  /** Of the process whose pushes are heard, and of the one before the last restart. */
+  private session: string | null = null;
+  private former: string | null = null;
   private readonly changes = new Signal<this, undefined>(this);
 
   constructor(
@@ -157,7 +160,10 @@ export class Connection {
 
   private hear(_: unknown, message: KernelMessage.IIOPubMessage): void {
     const content: unknown = message.content;
-    if ((message.header.msg_type as string) !== PUSH || !isRecord(content)) return;
+    const { msg_type, session } = message.header;
+    // What the process before a restart has sent can come after it: the server keeps it for a page that reconnects.
+    if ((msg_type as string) !== PUSH || !isRecord(content) || session === this.former) return;
+    this.session = session;
     switch (content.kind) {
       case 'snapshot':
         this.store.takeMessage(content);
@@ -178,8 +184,11 @@ export class Connection {
   }
 
   private statusChanged(_: unknown, status: Kernel.Status): void {
-    if (status === 'restarting' || status === 'autorestarting') this.forget('restarting');
-    else if (this.found === 'restarting' && (status === 'idle' || status === 'busy')) {
+    if (status === 'restarting' || status === 'autorestarting') {
+      this.former = this.session ?? this.former;
+      this.session = null;
+      this.forget('restarting');
+    } else if (this.found === 'restarting' && (status === 'idle' || status === 'busy')) {
       this.find('asking');
       this.ask();
     }
