@@ -20,7 +20,7 @@ from tfmagic.model.saving.definition import keep_only, one_node_a_variable
 from tfmagic.model.sources.pruning import variable_nodes
 from tfmagic.model.variables import bytes_of
 from tfmagic.runtime.additions import adding_to
-from tfmagic.runtime.dataflow import constants_bytes
+from tfmagic.runtime.dataflow import constants_of, operations_behind
 from tfmagic.runtime.native import NativeSession
 from tfmagic.runtime.prepared import CALLER, FOLDED, LITE, UNFUSED
 from tfmagic.runtime.private import native_callable, registered_operation
@@ -99,7 +99,7 @@ class Folding:
 
     def constants_bytes(self, fetches: Sequence[str]) -> int:
         """Return the size of the constants that a run of these fetches has."""
-        return constants_bytes(self._mode.graph, fetches)
+        return constants_of(operations_behind(self._mode.graph, fetches))
 
     def fold(
         self, opened: OpenGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.runtime.additions import adding_to
+from tfmagic.runtime.dataflow import constants_of
 from tfmagic.runtime.executions import short_device
 from tfmagic.runtime.private import run_once
 
@@ -137,15 +138,6 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
     return Weights(len(ordered), total, constants_bytes, tuple(ordered))
-
-
-def constants_of(operations: Iterable[Any]) -> int:
-    """Return the size in bytes of the constants among operations, where a frozen graph has its weights.
-
-    From dtype and shape; text counts for nothing, as it has no fixed size.
-    """
-    ends = (op.outputs[0] for op in operations if op.type == "Const")
-    return sum(bytes_of(end.shape, end.dtype) or 0 for end in ends if end.dtype != tf.string)
 
 
 class Initialiser:

@@ -394,9 +394,12 @@ def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
     return seen
 
 
-def constants_bytes(graph: Any, fetches: Iterable[str]) -> int:
-    """Return the size of the constants that a run of these fetches has; text, which has no fixed size, is left out."""
-    ends = (op.outputs[0] for op in operations_behind(graph, fetches) if op.type == "Const")
+def constants_of(operations: Iterable[Any]) -> int:
+    """Return the size in bytes of the constants among operations, where a frozen graph has its weights.
+
+    From dtype and shape; text counts for nothing, as it has no fixed size.
+    """
+    ends = (op.outputs[0] for op in operations if op.type == "Const")
     return sum((end.shape.num_elements() or 0) * end.dtype.size for end in ends if end.dtype != tf.string)
 
 

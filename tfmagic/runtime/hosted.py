@@ -22,7 +22,7 @@ from tfmagic.runtime.away import OnDisk, read_in_time
 from tfmagic.runtime.dataflow import kept_feeds
 from tfmagic.runtime.history import History
 from tfmagic.runtime.interrupts import held_back, let_in
-from tfmagic.runtime.native import NativeSession
+from tfmagic.runtime.native import NativeSession, is_room
 from tfmagic.runtime.optimizer import spared
 from tfmagic.runtime.prepared import PreparedCall
 from tfmagic.runtime.runs import Run, Runs
@@ -37,10 +37,6 @@ v1 = tf.compat.v1
 _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
 _uses = itertools.count()
-# Prepared calls that a graph keeps at most; beside the newest, only while they hold no more than this.
-_MOST_CALLS = 32
-_NEWEST_CALLS = 4
-_MOST_CALLS_BYTES = 32_000_000
 # Sets of feeds and fetches of which is remembered which feeds are copied.
 _MOST_KNOWN = 256
 
@@ -115,10 +111,8 @@ class OpenGraph:
     def _make_room(self) -> None:
         """Let go of prepared calls that were not used for long; one that runs now goes when it has ended."""
         by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
-        held_bytes = sum(call.held_bytes for _, call in by_use)
-        while len(by_use) >= _MOST_CALLS or (len(by_use) >= _NEWEST_CALLS and held_bytes > _MOST_CALLS_BYTES):
-            key, call = by_use.pop(0)
-            held_bytes -= call.held_bytes
+        while not is_room([call.held_bytes for _, call in by_use]):
+            key, _ = by_use.pop(0)
             self._prepared.pop(key, None)
 
     def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfmagic.runtime.interrupts import held_back, let_in
 from tfmagic.runtime.likeness import as_usual
+from tfmagic.runtime.native import COPIES
 from tfmagic.runtime.private import native_callable
 from tfmagic.runtime.shared_results import shared_results
 from tfmagic.runtime.trial import Trial, Way
@@ -32,9 +33,6 @@ POOL, CALLER, FOLDED, UNFUSED, LITE = "pool", "caller", "folded", "unfused", "li
 _QUICK_S = 0.0002
 # Of a run that takes so long, changing threads is less than a hundredth.
 _LONG_S = 0.005
-# Each executor has a constant twice: as a tensor, and in its own graph's node. Measured: 60 calls of a graph with
-# 3.84 MB of constants took 463 to 530 MB.
-_COPIES = 2
 # Calls whose inputs differ by less than a factor of 16 in size are alike.
 _BITS_A_CLASS = 2
 
@@ -176,7 +174,7 @@ class PreparedCall:
         if self._constants_bytes is None:
             folding = self._opened.folding
             self._constants_bytes = 0 if folding is None else folding.constants_bytes(self.fetches)
-        return self.folded_bytes + _COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
+        return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
     def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
         """Find out now, with calls of these arrays, how they are to be run.
