@@ -137,7 +137,7 @@ def policy(chosen: str) -> dict[str, Any]:
     """Return how long a conv net's run takes under a policy."""
     import statistics
 
-    from tfmagic.runtime.policy import memory_policy
+    from tfmagic.runtime.memory.policy import memory_policy
 
     memory_policy().choose(chosen)
     small_graph_has_run("tfmagic")
@@ -259,8 +259,8 @@ def wake() -> dict[str, Any]:
     import tensorflow as tf
 
     from tfmagic import models, session
-    from tfmagic.runtime.park_directory import park_directory
-    from tfmagic.runtime.policy import memory_policy
+    from tfmagic.runtime.memory.policy import memory_policy
+    from tfmagic.runtime.state.spill_directory import park_directory
 
     graph = chain(16)
     with graph.as_default():

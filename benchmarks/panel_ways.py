@@ -15,7 +15,7 @@ from benchmarks.further_model import FROZEN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.panel.widget import Panel
+    from tfmagic.panel.channel.widget import Panel
 
 BESIDE = 10
 """Models that are there while one is trained."""
@@ -79,7 +79,7 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
         About how long a chunk takes.
     """
     from tfmagic import models
-    from tfmagic.panel.sampler import sampler
+    from tfmagic.panel.snapshot.sampler import sampler
 
     # What the messages of a page that is looked at come to.
     page = panel._audience  # noqa: SLF001 - nobody but a page has them come

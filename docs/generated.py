@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tfmagic
-from tfmagic.magics import model_magic, panel_magic, run_magic, runtime_magic
-from tfmagic.magics.settings import TfMagic
+from tfmagic.magics.commands import model as model_magic
+from tfmagic.magics.commands import panel as panel_magic
+from tfmagic.magics.commands import run as run_magic
+from tfmagic.magics.commands import runtime as runtime_magic
+from tfmagic.magics.shell.settings import TfMagic
 from tfmagic.model.model import Model
 from tfmagic.model.registry import Models
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-    from tfmagic.magics.options import Command, Option
+    from tfmagic.magics.grammar.options import Command, Option
 
 _PLACE = re.compile(r"^% generated: (\S+)$", re.MULTILINE)
 # What in the help of an option is typed as it stands.

@@ -14,7 +14,7 @@ const output = here('../tfmagic/labextension');
 const require = createRequire(import.meta.url);
 
 export const version = /^__version__ = "(.+)"$/m.exec(
-  await readFile(here('../tfmagic/__init__.py'), 'utf8')
+  await readFile(here('../tfmagic/version.py'), 'utf8')
 )[1];
 
 export async function buildLab() {

@@ -71,7 +71,7 @@ def switches() -> dict[str, bool]:
 def parks_here(tmp_path: Path) -> Iterator[None]:
     """Have models parked in a folder of the test's own."""
     from tfmagic import models
-    from tfmagic.runtime.park_directory import park_directory
+    from tfmagic.runtime.state.spill_directory import park_directory
 
     park_directory().choose(str(tmp_path / "parked"))
     yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from tfmagic.version import __version__
 
 __all__ = [
     "KernelSession",
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
     from tfmagic.checkup.page import doctor
     from tfmagic.errors import TfMagicError
-    from tfmagic.model.comparing import compare
     from tfmagic.model.registry import Models
-    from tfmagic.model.together import run_all
-    from tfmagic.panel.making import panel as Panel  # noqa: N812 - a widget's class, to whoever calls it
-    from tfmagic.panel.snapshot import snapshot
-    from tfmagic.runtime.open_session import open_session
-    from tfmagic.runtime.session import KernelSession
+    from tfmagic.model.several.compare import compare
+    from tfmagic.model.several.run_all import run_all
+    from tfmagic.panel.channel.open_panel import panel as Panel  # noqa: N812 - a widget's class, to whoever calls it
+    from tfmagic.panel.snapshot.snapshot import snapshot
+    from tfmagic.runtime.session.kernel_session import KernelSession
+    from tfmagic.runtime.session.open_session import open_session
 
     models: Models
     session: KernelSession
 
 
 _LAZY = {
-    "Panel": ("tfmagic.panel.making", "panel"),
+    "Panel": ("tfmagic.panel.channel.open_panel", "panel"),
     "TfMagicError": ("tfmagic.errors", "TfMagicError"),
     "doctor": ("tfmagic.checkup.page", "doctor"),
-    "snapshot": ("tfmagic.panel.snapshot", "snapshot"),
+    "snapshot": ("tfmagic.panel.snapshot.snapshot", "snapshot"),
 }
 _WITH_TENSORFLOW = {
-    "KernelSession": ("tfmagic.runtime.session", "KernelSession"),
-    "compare": ("tfmagic.model.comparing", "compare"),
-    "open_session": ("tfmagic.runtime.open_session", "open_session"),
-    "run_all": ("tfmagic.model.together", "run_all"),
-    "session": ("tfmagic.runtime.session", "KernelSession"),
+    "KernelSession": ("tfmagic.runtime.session.kernel_session", "KernelSession"),
+    "compare": ("tfmagic.model.several.compare", "compare"),
+    "open_session": ("tfmagic.runtime.session.open_session", "open_session"),
+    "run_all": ("tfmagic.model.several.run_all", "run_all"),
+    "session": ("tfmagic.runtime.session.kernel_session", "KernelSession"),
 }
 
 
@@ -63,7 +63,7 @@ def __getattr__(name: str) -> Any:
     """Make a public name when it is first asked for (PEP 562)."""
     if name == "models":
         from tfmagic.model.registry import the_models
-        from tfmagic.runtime.policy import memory_policy
+        from tfmagic.runtime.memory.policy import memory_policy
 
         # Now, and not when the first model is added: the graph that it is made of may have taken memory by then.
         memory_policy().apply()
@@ -73,7 +73,7 @@ def __getattr__(name: str) -> Any:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     if name in _WITH_TENSORFLOW:
-        from tfmagic.runtime.library import require_tensorflow
+        from tfmagic.runtime.startup.importing import require_tensorflow
 
         require_tensorflow()
     from importlib import import_module
@@ -84,13 +84,13 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Give the shell its magics; prints nothing and imports no TensorFlow."""
-    from tfmagic.magics.extension import load
+    from tfmagic.magics.shell.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take every magic and hook out again; models and session stay for the next load."""
-    from tfmagic.magics.extension import unload
+    from tfmagic.magics.shell.extension import unload
 
     unload(shell)

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.model.leaving import DropRecord
-
 
 class TfMagicError(Exception):
     """The base of every error that tfmagic raises by itself."""
@@ -62,11 +60,11 @@ class DropError(ModelStateError):
 
     Attributes
     ----------
-    record : DropRecord
+    record : dict
         What came of the drop, as `Models.drop` would have returned it.
     """
 
-    def __init__(self, message: str, record: DropRecord) -> None:
+    def __init__(self, message: str, record: Any) -> None:
         super().__init__(message)
         self.record = record
 

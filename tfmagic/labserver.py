@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfmagic.panel.channel import PUSH, REPLY, REQUEST
+from tfmagic.panel.channel.channel import PUSH, REPLY, REQUEST
 
 _TYPES = (
     *(REQUEST, REPLY, PUSH),

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from benchmarks import panel_ways
-from tfmagic.panel.widget import Panel
+from tfmagic.panel.channel.widget import Panel
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from making import frozen_linear, save_linear_v1
+from factories import frozen_linear, save_linear_v1
 from playwright.sync_api import expect
 
 from browser.lab import FORKED

@@ -242,7 +242,7 @@ def test_what_is_saved_shows_the_snapshot_without_any_kernel(lab: Lab, page: Pag
 
 
 def test_the_sampler_sleeps_when_nobody_looks(lab: Lab, page: Page) -> None:
-    interval = "from tfmagic.panel.sampler import sampler; print(sampler().interval_s)"
+    interval = "from tfmagic.panel.snapshot.sampler import sampler; print(sampler().interval_s)"
     notebook = opened(lab, page, "asleep.ipynb", interval)
     notebook.run(5)
     assert "1.0" in notebook.output(5)

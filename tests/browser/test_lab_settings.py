@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 # Settings are read when a page is loaded.
 OWN_PAGES = True
 
-INTERVAL = "from tfmagic.panel.sampler import sampler; print(sampler().interval_s)"
+INTERVAL = "from tfmagic.panel.snapshot.sampler import sampler; print(sampler().interval_s)"
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from control_group import control_group
+from cgroup import control_group
 from environments import NO_TENSORFLOW, Environment, the
 
 from tfmagic.checkup import machine_troubles
 from tfmagic.checkup.machine import machine_record
-from tfmagic.runtime import gpu
+from tfmagic.runtime.libraries import gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,11 +17,14 @@ from browser.panel_page import browser, chromium_path
 from forking import kernels
 
 import tfmagic
-from tfmagic.magics import model_magic, panel_magic, run_magic, runtime_magic
-from tfmagic.magics.settings import TfMagic
+from tfmagic.magics.commands import model as model_magic
+from tfmagic.magics.commands import panel as panel_magic
+from tfmagic.magics.commands import run as run_magic
+from tfmagic.magics.commands import runtime as runtime_magic
+from tfmagic.magics.shell.settings import TfMagic
 
 if TYPE_CHECKING:
-    from tfmagic.magics.options import Command
+    from tfmagic.magics.grammar.options import Command
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -6,8 +6,8 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from control_group import control_group
-from making import printed, ready_python
+from cgroup import control_group
+from factories import printed, ready_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +31,9 @@ open(sys.argv[1] + "/cgroup.procs", "w").write(str(os.getpid()))
 import numpy as np
 import tensorflow as tf
 from tfmagic import models
-from tfmagic.model.budget import budget, HOST
-from tfmagic.runtime.memory import container_limit
-from tfmagic.runtime.notices import notices
+from tfmagic.model.memory.budget import budget, HOST
+from tfmagic.runtime.memory.process_memory import container_limit
+from tfmagic.core.notices import notices
 v1 = tf.compat.v1
 said = []
 notices().show = said.append

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from making import CHECKOUT
+from factories import CHECKOUT
 
 from tfmagic.errors import ParkError
-from tfmagic.runtime.park_directory import ParkDirectory
-from tfmagic.runtime.spill import Spill
+from tfmagic.runtime.state.spill import Spill
+from tfmagic.runtime.state.spill_directory import ParkDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ LOOP = """
 import os, sys
 import numpy as np
 import tensorflow
-from tfmagic.runtime.park_directory import ParkDirectory
-from tfmagic.runtime.spill import Spill
+from tfmagic.runtime.state.spill_directory import ParkDirectory
+from tfmagic.runtime.state.spill import Spill
 
 def park():
     directory = ParkDirectory()
@@ -170,10 +170,10 @@ def test_a_full_disk_leaves_the_former_file_and_nothing_beside_it(tmp_path: Path
 
 
 def test_parking_on_a_full_disk_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    from training import trained_linear
+    from trained_cells import trained_linear
 
     from tfmagic import models
-    from tfmagic.runtime.park_directory import park_directory
+    from tfmagic.runtime.state.spill_directory import park_directory
 
     with small_disk(tmp_path) as disk:
         park_directory().choose(str(disk))

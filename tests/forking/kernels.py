@@ -9,7 +9,7 @@ from pathlib import Path
 
 from forking.process import server_for_others
 from forking.provisioner import ENTRY_POINT, METADATA
-from tfmagic.runtime.policy import SETTINGS
+from tfmagic.runtime.memory.policy import SETTINGS
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfmagic.runtime.policy import SETTINGS
+from tfmagic.runtime.memory.policy import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
-from schema import check
+from page_schema import check
 
 from kernel.harness import PATIENCE_S, Kernel
 

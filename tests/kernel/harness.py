@@ -17,7 +17,7 @@ from forking.provisioner import METADATA, know_here
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
-from tfmagic.runtime.policy import SETTINGS
+from tfmagic.runtime.memory.policy import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from schema import check
+from page_schema import check
 
 from kernel.cells import LINE
 from kernel.front_end import FrontEnd, busy
@@ -47,14 +47,14 @@ def test_a_page_that_looks_is_sent_snapshots_while_a_cell_runs(kernel: Kernel, p
         assert second["snapshot"]["models"] == []
         assert second["snapshot"]["seq"] > first["snapshot"]["seq"]
         page.ask("watch", looking=False, page="a")
-    kernel.ok("from tfmagic.panel.sampler import sampler")
+    kernel.ok("from tfmagic.panel.snapshot.sampler import sampler")
     assert kernel.value("sampler().interval_s") == "5.0"
 
 
 def test_a_long_request_keeps_the_control_channel_for_nobody(kernel: Kernel, page: FrontEnd) -> None:
     kernel.ok("""
         import threading
-        from tfmagic.panel import requests
+        from tfmagic.panel.channel import requests
         release = threading.Event()
         requests.REQUESTS["wait"] = lambda _: (release.wait(), None)
     """)

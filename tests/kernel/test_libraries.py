@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from op_building import build_ops, build_plain
+from custom_op_library import build_ops, build_plain
 
 from kernel.cells import LINE
 from kernel.harness import Kernel
@@ -28,7 +28,7 @@ pytestmark = [
 
 RECORD = """
 import json, sys
-from tfmagic.runtime.library_record import libraries_record
+from tfmagic.runtime.custom_ops.libraries_report import libraries_record
 print(json.dumps(libraries_record()))
 """
 
@@ -147,7 +147,7 @@ def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(
 def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     folder = kernel.folder
     build_plain(folder, "other", 'extern "C" int of_an_older_one(); int one = of_an_older_one();')
-    before = kernel.value("__import__('tfmagic.runtime.libraries').runtime.libraries.libraries().counters()")
+    before = kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.libraries().counters()")
     assert kernel.refused("%tf_runtime load") == "which library?: %tf_runtime load PATH (a path with blanks in quotes)"
     assert "'b.so' was not expected" in kernel.refused("%tf_runtime load a.so b.so")
     assert kernel.refused("%tf_runtime load nowhere.so") == "there is no file 'nowhere.so'"
@@ -155,7 +155,10 @@ def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     assert "undefined symbol: of_an_older_one" in kernel.refused("%tf_runtime load other.so")
     assert "did you mean 'libraries'" in kernel.refused("%tf_runtime librarys")
     assert "'now' was not expected" in kernel.refused("%tf_runtime libraries now")
-    assert kernel.value("__import__('tfmagic.runtime.libraries').runtime.libraries.libraries().counters()") == before
+    assert (
+        kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.libraries().counters()")
+        == before
+    )
 
 
 def test_tab_knows_the_verbs_and_the_paths(kernel: Kernel) -> None:

@@ -133,8 +133,8 @@ def test_models_their_weights_and_the_session_survive_a_reload(kernel: Kernel) -
 def test_importing_the_package_anew_finds_the_same_models_and_session(kernel: Kernel) -> None:
     kernel.ok(LINE)
     kernel.ok("import importlib, tfmagic\nbefore = tfmagic.session, tfmagic.models")
-    kernel.ok("importlib.reload(tfmagic)\nimport tfmagic.runtime.session, tfmagic.model.registry")
-    kernel.ok("importlib.reload(tfmagic.runtime.session)\nimportlib.reload(tfmagic.model.registry)")
+    kernel.ok("importlib.reload(tfmagic)\nimport tfmagic.runtime.session.kernel_session, tfmagic.model.registry")
+    kernel.ok("importlib.reload(tfmagic.runtime.session.kernel_session)\nimportlib.reload(tfmagic.model.registry)")
     assert kernel.value("tfmagic.session is before[0], tfmagic.models is before[1]") == "(True, True)"
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
 

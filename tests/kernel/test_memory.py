@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from making import printed_from_start
+from factories import printed_from_start
 
-from tfmagic.runtime.runs import wait_until
+from tfmagic.concurrency.runs import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -298,7 +298,7 @@ def test_settings_of_the_configuration_file_are_taken_over_and_a_wrong_one_is_sa
         config.TfMagic.trim_threshold = "much"
         shell = InteractiveShell.instance(config=config)
         shell.run_line_magic("load_ext", "tfmagic")
-        from tfmagic.model.budget import budget
+        from tfmagic.model.memory.budget import budget
         print(budget().text, "tensorflow" in sys.modules)
         """,
         HOME=str(tmp_path),

@@ -24,7 +24,7 @@ import keras, numpy as np, tensorflow as tf
 from IPython.core.error import UsageError
 from tfmagic import models, session
 from tfmagic.errors import TfMagicError
-from tfmagic.runtime.runs import wait_until
+from tfmagic.concurrency.runs import wait_until
 
 shell = get_ipython()
 v1 = tf.compat.v1

@@ -85,7 +85,7 @@ def test_a_wrong_setting_is_refused_with_the_reason(kernel: Kernel, setting: str
 
 def test_an_interval_is_taken_at_once(kernel: Kernel) -> None:
     kernel.ok("%config TfMagic.panel_interval = 0.25")
-    assert kernel.value("__import__('tfmagic.panel.sampler', fromlist=['']).sampler().watched_s") == "0.25"
+    assert kernel.value("__import__('tfmagic.panel.snapshot.sampler', fromlist=['']).sampler().watched_s") == "0.25"
 
 
 def test_wrong_lines_get_one_line(kernel: Kernel) -> None:

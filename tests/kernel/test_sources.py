@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from making import printed, save_linear_v1
-from networks import functional
+from factories import printed, save_linear_v1
+from keras_networks import functional
 
 from kernel.cells import EAGER, EAGER_TRAIN, LINE, SAVE_TO_DISK
 

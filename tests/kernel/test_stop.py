@@ -164,7 +164,8 @@ def test_a_model_whose_variables_cannot_be_read_is_reloaded_and_that_is_said(ker
     kernel.ok("%%tf_run trained\nw.load([2.0, 3.0], session)")
     interrupted(kernel, "%tf_run trained 1 --fetch stuck")
     kernel.ok("""
-        from tfmagic.runtime import away, worker
+        from tfmagic.runtime.state import kept_state as away
+        from tfmagic.concurrency import workers as worker
         before = away._READ_S, worker.GRACE_S
         away._READ_S = worker.GRACE_S = 0.0
     """)

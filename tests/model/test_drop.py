@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
-from making import add_cell, run_cell
+from factories import add_cell, run_cell
 
 from tfmagic import models, session
 from tfmagic.errors import DropError, ModelStateError, UnknownNameError
-from tfmagic.magics.cells import between_cells
-from tfmagic.model.resetting import reset
-from tfmagic.panel.sentences import dropped_text
-from tfmagic.runtime.malloc import rss_bytes
+from tfmagic.magics.shell.cells import between_cells
+from tfmagic.model.reset import reset
+from tfmagic.panel.drawing.sentences import dropped_text
+from tfmagic.runtime.memory.malloc import rss_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def waiting() -> Iterator[Any]:
 
 def test_a_run_that_never_ends_is_cancelled(waiting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     model, thread, ended = waiting
-    monkeypatch.setattr("tfmagic.model.life._DRAIN_S", 0.05)
+    monkeypatch.setattr("tfmagic.model.lifecycle._DRAIN_S", 0.05)
     models.drop("waiting")
     thread.join(30)
     assert not thread.is_alive()
@@ -96,7 +96,7 @@ def test_what_a_run_goes_on_with_comes_back_when_it_has_ended(monkeypatch: pytes
     thread.start()
     assert began.wait(30)
     del model
-    monkeypatch.setattr("tfmagic.model.life._DRAIN_S", 0.05)
+    monkeypatch.setattr("tfmagic.model.lifecycle._DRAIN_S", 0.05)
     record = models.drop("stuck")
     during = rss_bytes()
     assert record["running"] == ["stuck"]
@@ -111,7 +111,7 @@ def test_what_a_run_goes_on_with_comes_back_when_it_has_ended(monkeypatch: pytes
 
 @pytest.mark.usefixtures("waiting")
 def test_a_run_that_ends_when_it_is_told_to_is_not_said_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfmagic.model.life._DRAIN_S", 0.05)
+    monkeypatch.setattr("tfmagic.model.lifecycle._DRAIN_S", 0.05)
     record = models.drop("waiting")
     assert record["running"] == []
     assert "goes on" not in dropped_text(record)
@@ -123,7 +123,7 @@ def test_a_drop_that_is_interrupted_drops_all_the_same(waiting: Any, monkeypatch
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfmagic.runtime.runs.time.sleep", interrupt)
+    monkeypatch.setattr("tfmagic.concurrency.runs.time.sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         models.drop("waiting")
     monkeypatch.undo()

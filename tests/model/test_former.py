@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import add_cell, run_cell
-from training import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear, trained_linear
+from factories import add_cell, run_cell
+from trained_cells import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear, trained_linear
 
 from tfmagic import models, session
 from tfmagic.errors import ModelStateError, NameTakenError, SourceError
@@ -214,9 +214,9 @@ def test_from_a_graph_to_an_eager_cell_the_training_stays_aside() -> None:
 
 
 def test_a_lazily_built_one_that_never_ran_has_learnt_nothing() -> None:
-    from tfmagic.model.cell import Cell
-    from tfmagic.model.options import Options
-    from tfmagic.model.sources.cell import CellSource
+    from tfmagic.execution.room.cell import Cell
+    from tfmagic.execution.signature.options import Options
+    from tfmagic.formats.cell import CellSource
 
     def source() -> CellSource:
         return CellSource(Cell("x = tf.compat.v1.placeholder(tf.float32, [])\ny = x * 2.0", "<lazy>"), NAMES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
-from making import add_cell, frozen_linear, printed_from_start, run_cell, save_v2
+from factories import add_cell, frozen_linear, printed_from_start, run_cell, save_v2
 
 from tfmagic import models
 from tfmagic.model import glance as module

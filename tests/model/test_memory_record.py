@@ -6,14 +6,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from making import CHECKOUT, add_cell, printed
-from training import EAGER, LINEAR, NAMES, X
+from factories import CHECKOUT, add_cell, printed
+from trained_cells import EAGER, LINEAR, NAMES, X
 
 from tfmagic import models
-from tfmagic.model.memory import memory_record
-from tfmagic.panel.memory import MemoryPage
-from tfmagic.panel.snapshot import snapshot
-from tfmagic.panel.view import ModelPage
+from tfmagic.model.memory_record import memory_record
+from tfmagic.panel.snapshot.snapshot import snapshot
+from tfmagic.panel.views.memory import MemoryPage
+from tfmagic.panel.views.view import ModelPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,9 +42,9 @@ def test_growth_is_unknown_where_the_process_became_smaller_meanwhile() -> None:
     (line,) = printed(
         f"""
         import numpy as np
-        from making import add_cell
-        from training import LINEAR, NAMES
-        from tfmagic.model.memory import memory_record
+        from factories import add_cell
+        from trained_cells import LINEAR, NAMES
+        from tfmagic.model.memory_record import memory_record
         kept = [np.ones({LARGE})]
         add_cell("net", "    kept.clear()\\n" + LINEAR, {{**NAMES, "kept": kept}})
         assert kept == []

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from making import frozen_linear, save_linear_v1, save_v2, scale_graph
+from factories import frozen_linear, save_linear_v1, save_v2, scale_graph
 
 from tfmagic import models, session
+from tfmagic.core.naming import VERBS
 from tfmagic.errors import (
     ImpossibleNameError,
     InputError,
@@ -22,8 +23,7 @@ from tfmagic.errors import (
     SourceError,
     UnknownNameError,
 )
-from tfmagic.model.names import VERBS
-from tfmagic.runtime.hosted import hosted
+from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from schema import check
+from page_schema import check
 
 DEMO = Path(__file__).resolve().parents[2] / "labextension" / "demo"
 

@@ -6,7 +6,7 @@ import keyword
 import re
 from pathlib import Path
 
-from tfmagic.model.names import VERBS
+from tfmagic.core.naming import VERBS
 from tfmagic.model.registry import Models
 
 PAGE = Path(__file__).resolve().parents[2] / "labextension" / "src" / "lab" / "naming.ts"

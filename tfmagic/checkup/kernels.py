@@ -101,7 +101,7 @@ def _is_this(path: str) -> bool:
 def _own() -> Any:
     import platform
 
-    from tfmagic import __version__
+    from tfmagic.version import __version__
 
     return {"python": platform.python_version(), "tfmagic": __version__}
 

@@ -11,10 +11,10 @@ from typing import TypedDict
 
 import psutil
 
-from tfmagic.runtime.loader_settings import settings
-from tfmagic.runtime.memory import available_bytes, container_limit
-from tfmagic.runtime.park_directory import park_directory
-from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.libraries.environment import settings
+from tfmagic.runtime.memory.policy import memory_policy
+from tfmagic.runtime.memory.process_memory import available_bytes, container_limit
+from tfmagic.runtime.state.spill_directory import park_directory
 
 _CPU_INFO = Path("/proc/cpuinfo")
 

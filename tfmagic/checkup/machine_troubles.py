@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.trouble import Trouble, pip, trouble
-from tfmagic.model.sizes import size_text
-from tfmagic.runtime.policy import SETTINGS
+from tfmagic.core.units import size_text
+from tfmagic.runtime.memory.policy import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.report import is_healthy, report
-from tfmagic.panel.units import UNKNOWN, bytes_text, counted
-from tfmagic.panel.view import View
+from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, counted
+from tfmagic.panel.views.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

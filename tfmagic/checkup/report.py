@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.trial import TrialRecord
     from tfmagic.checkup.trouble import Trouble
     from tfmagic.checkup.versions import InstalledRecord
-    from tfmagic.runtime.gpu import GpuRecord
+    from tfmagic.runtime.libraries.gpu import GpuRecord
 
 SCHEMA = 1
 """Raised whenever a field goes or changes its meaning; a field more is no new version."""
@@ -124,7 +124,7 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
         "requirements": section("requirements", "tfmagic.checkup.requirements.unmet_requirements"),
         "machine": section("machine", "tfmagic.checkup.machine.machine_record"),
         "trial": trial,
-        "gpu": section("gpu", "tfmagic.runtime.gpu.gpu_record", (), _gpus_in_use(trial)),
+        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), _gpus_in_use(trial)),
         "jupyter": section("jupyter", "tfmagic.checkup.jupyter.jupyter_record"),
         "kernels": section("kernels", "tfmagic.checkup.kernels.kernel_specs"),
         "schemas": section("schemas", "tfmagic.checkup.report.schemas"),
@@ -138,7 +138,9 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
 
 def schemas() -> SchemasRecord:
     """Return the versions of the records that this tfmagic sends."""
-    from tfmagic.panel import history, requests, snapshot
+    from tfmagic.panel.channel import requests
+    from tfmagic.panel.snapshot import memory_history as history
+    from tfmagic.panel.snapshot import snapshot
 
     return {"snapshot": snapshot.SCHEMA, "history": history.SCHEMA, "requests": requests.SCHEMA}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.checkup.trial import START
 from tfmagic.checkup.trouble import Trouble, pip, trouble
-from tfmagic.runtime.library import LITE_IS_SOUND, OLDEST
+from tfmagic.runtime.startup.importing import LITE_IS_SOUND, OLDEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, TypedDict
 
-from tfmagic.runtime.policy import SETTINGS, memory_policy
+from tfmagic.runtime.memory.policy import SETTINGS, memory_policy
 
 START = "start"
 """The step before the first: Python itself, and tfmagic's own modules."""

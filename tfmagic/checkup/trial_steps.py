@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.runtime.policy import memory_policy
+from tfmagic.runtime.memory.policy import memory_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +58,10 @@ def main(path: str) -> None:
 
 
 def _import(notes: _Notes) -> bool:
-    from tfmagic.runtime.arrival import IMPORT
-    from tfmagic.runtime.gpu import tensorflow_folder
-    from tfmagic.runtime.libraries import libraries
-    from tfmagic.runtime.malloc import rss_bytes
+    from tfmagic.runtime.libraries.gpu import tensorflow_folder
+    from tfmagic.runtime.libraries.shared_objects import IMPORT
+    from tfmagic.runtime.libraries.timeline import libraries
+    from tfmagic.runtime.memory.malloc import rss_bytes
 
     spec = importlib.util.find_spec("tensorflow")
     if spec is None:
@@ -90,7 +90,7 @@ def _asked_backend() -> str:
 def _devices(notes: _Notes) -> None:
     import tensorflow as tf
 
-    from tfmagic.runtime.devices import devices
+    from tfmagic.runtime.session.devices import devices
 
     tf.reduce_sum(tf.ones([2, 2])).numpy()
     found = devices()
@@ -102,8 +102,8 @@ def _devices(notes: _Notes) -> None:
 
 
 def _libraries(notes: _Notes) -> None:
-    from tfmagic.runtime.libraries import libraries
-    from tfmagic.runtime.loader_settings import settings
+    from tfmagic.runtime.libraries.environment import settings
+    from tfmagic.runtime.libraries.timeline import libraries
 
     loaded = libraries()
     files = loaded.portrait().files(loaded.present())

@@ -77,7 +77,7 @@ class InstalledRecord(TypedDict):
 
 def versions_record() -> InstalledRecord:
     """Return what is installed, by the packages' own notes; nothing is imported."""
-    from tfmagic import __version__
+    from tfmagic.version import __version__
 
     found = list(metadata.distributions())
     packages: dict[str, str | None] = dict.fromkeys(PACKAGES)

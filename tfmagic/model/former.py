@@ -9,21 +9,37 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from tfmagic.errors import ModelStateError, TfMagicError
+from tfmagic.execution.signature.options import Options
+from tfmagic.formats.saved_model.read import SavedModelSource
 from tfmagic.model.model import Model
-from tfmagic.model.options import Options
-from tfmagic.model.sources.saved_model import SavedModelSource
 from tfmagic.model.training import is_unsaved
-from tfmagic.runtime.values import numbered
+from tfmagic.runtime.state.variables_io import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tfmagic.model.signature import Signature
+    from tfmagic.execution.signature.signature import Signature
+
+
+class FormerRecord(TypedDict):
+    """What became of the weights of a cell's model when the cell was run again.
+
+    Attributes
+    ----------
+    name
+        The model that has them now, ``NAME~1``; None where none were trained, or
+        all were carried over.
+    carried
+        How many variables of the new model have the values of the old one.
+    """
+
+    name: str | None
+    carried: int
 
 
 class FormerSource(SavedModelSource):

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import TfMagicError
+from tfmagic.execution.signature.signature import Signature, default_among
 from tfmagic.model.registry import the_models
-from tfmagic.model.signature import Signature, default_among
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tfmagic.formats.inspection import FileRecord
     from tfmagic.model.model import Model
-    from tfmagic.model.record import FileRecord
 
 # Reading the signatures of a larger graph would keep a person waiting.
 _QUICK_BYTES = 32 << 20
@@ -54,7 +54,7 @@ class Glance:
         built = self.model.built
         if built is None or built.graph is None:
             return []
-        from tfmagic.model.inference import tensor_names
+        from tfmagic.execution.signature.inference import tensor_names
 
         return tensor_names(built.graph, self.names)
 

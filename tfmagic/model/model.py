@@ -5,23 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
-from tfmagic.model.inputs import MISSING
-from tfmagic.model.limits import whole_number
-from tfmagic.model.parking import Parking
-from tfmagic.model.result import Result
-from tfmagic.model.signature import default_among
-from tfmagic.model.timing import timed
-from tfmagic.model.waiting import in_batches, patience_of, waited_for
-from tfmagic.runtime.interrupts import held_back, let_in
+from tfmagic.execution.signature.feeds import MISSING
+from tfmagic.execution.signature.result import Result
+from tfmagic.execution.signature.signature import default_among
+from tfmagic.model.memory.parking import Parking
+from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
+from tfmagic.model.running.timing import timed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tfmagic.model.parking import WakeRecord
+    from tfmagic.model.memory.parking import WakeRecord
     from tfmagic.model.record import ModelRecord
-    from tfmagic.model.timing import Timing
+    from tfmagic.model.running.timing import Timing
 
 
 class Model(Parking):
@@ -168,7 +168,7 @@ class Model(Parking):
         __tracebackhide__ = True
         record = super().wake()
         if record["outcome"] == "woken" and self.is_warmed:
-            from tfmagic.model.trial import settle
+            from tfmagic.model.running.warm_up import settle
 
             settle(self)
             record["warmed"] = self.is_warmed
@@ -203,7 +203,7 @@ class Model(Parking):
             When the model was dropped, or is still stopping.
         """
         __tracebackhide__ = True
-        from tfmagic.model.saving.save import save
+        from tfmagic.formats.save import save
 
         with self.turn.taken():
             self.saved = let_in(partial(save, self, path, replace=replace))
@@ -226,7 +226,7 @@ class Model(Parking):
             When the model's present weights are in no file: save it first.
         """
         __tracebackhide__ = True
-        from tfmagic.model.plain.python_of import python_of
+        from tfmagic.formats.python_code import python_of
 
         with self.turn.taken():
             return let_in(partial(python_of, self))

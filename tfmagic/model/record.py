@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from tfmagic.model.signature import SignatureRecord
+    from tfmagic.execution.signature.signature import SignatureRecord
 
 
 class PreparedRecord(TypedDict):
@@ -80,100 +80,4 @@ class ModelRecord(TypedDict):
     last_latency_s: float | None
     median_latency_s: float | None
     last_error: str | None
-    notes: list[str]
-
-
-class FormerRecord(TypedDict):
-    """What became of the weights of a cell's model when the cell was run again.
-
-    Attributes
-    ----------
-    name
-        The model that has them now, ``NAME~1``; None where none were trained, or
-        all were carried over.
-    carried
-        How many variables of the new model have the values of the old one.
-    """
-
-    name: str | None
-    carried: int
-
-
-class StopRecord(TypedDict):
-    """What came of stopping a model.
-
-    Attributes
-    ----------
-    outcome
-        ``idle`` (it did nothing), ``ended`` (its run came to its end), ``cancelled``
-        (with its variables as they stood), ``reloaded`` (cancelled, and its variables
-        could not be read: they are those of its source), or ``ending`` (cancelled, and
-        its present operation goes on).
-    waited_s
-        How long it took.
-    """
-
-    name: str
-    mode: str
-    outcome: str
-    waited_s: float
-    variables: int
-
-
-class FileRecord(TypedDict):
-    """A file that could become a model, looked at without loading it.
-
-    Attributes
-    ----------
-    path, kind
-        Where it is, and what.
-    signatures
-        By tag set and name, as far as the file declares them.
-    variables
-        How many the file holds.
-    weights_bytes
-        Their size, from shapes and dtypes.
-    disk_bytes
-        The size of all its files.
-    available_bytes
-        Memory that could still be had: the container's limit counted where there
-        is one.
-    fits
-        Whether the weights fit into that.
-    """
-
-    path: str
-    kind: str
-    tags: list[list[str]]
-    signatures: list[SignatureRecord]
-    variables: int | None
-    weights_bytes: int | None
-    disk_bytes: int
-    available_bytes: int | None
-    fits: bool | None
-    notes: list[str]
-
-
-class SavedRecord(TypedDict):
-    """What was written of a model.
-
-    Attributes
-    ----------
-    path, format
-        Where, and as what.
-    size_bytes
-        The size of all its files.
-    variables
-        How many it holds.
-    for_training
-        How many of them no signature uses, such as an optimizer's.
-    notes
-        What there is to say of what is not in it.
-    """
-
-    path: str
-    format: str
-    size_bytes: int
-    variables: int
-    for_training: int
     notes: list[str]

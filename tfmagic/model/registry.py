@@ -10,25 +10,27 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
+from tfmagic.concurrency.command_lock import Turn
+from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.workers import workers
+from tfmagic.core.events import events
+from tfmagic.core.naming import check_name
+from tfmagic.core.process import once
 from tfmagic.errors import DropError, InputError, ModelStateError, NameTakenError, UnknownNameError, did_you_mean
-from tfmagic.model.budget import budget
-from tfmagic.model.calls import first_line
-from tfmagic.model.events import events
-from tfmagic.model.names import check_name
-from tfmagic.model.options import Ends, Options
-from tfmagic.model.turn import Turn
-from tfmagic.runtime.interrupts import held_back, let_in
-from tfmagic.runtime.library import require_tensorflow
-from tfmagic.runtime.process import once
-from tfmagic.runtime.worker import workers
+from tfmagic.execution.signature.options import Ends, Options
+from tfmagic.model.memory.budget import budget
+from tfmagic.model.running.statistics import first_line
+from tfmagic.runtime.startup.importing import require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.model.leaving import DropRecord
+    from tfmagic.formats.common.source import Source
+    from tfmagic.formats.inspection import FileRecord
+    from tfmagic.model.drop import DropRecord
+    from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
-    from tfmagic.model.record import FileRecord, FormerRecord, ModelRecord
-    from tfmagic.model.sources.source import Source
+    from tfmagic.model.record import ModelRecord
 
 
 # How long a drop waits for a cell that is busy in the model's room, and for one that was told to end.
@@ -201,7 +203,7 @@ class Models(Mapping[str, "Model"]):
         """
         check_model_name(name)
         require_tensorflow()
-        from tfmagic.model.sources.resolve import source_of
+        from tfmagic.formats.resolve import source_of
 
         options = Options.checked(
             signature=signature,
@@ -307,7 +309,7 @@ class Models(Mapping[str, "Model"]):
             When something of a model could not be let go of. All of them are gone then,
             too, and its ``record`` is what would have been returned.
         """
-        from tfmagic.model.leaving import Leaving
+        from tfmagic.model.drop import Leaving
 
         failed: dict[str, str] = {}
         records: list[ModelRecord] = []
@@ -369,7 +371,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.model.sources.inspection import inspect_path
+        from tfmagic.formats.inspection import inspect_path
 
         return inspect_path(path)
 
@@ -472,7 +474,7 @@ def _run_ahead(model: Model, *, warm: bool) -> None:
     """Run a model on zeros, with 1 for every free size, where it is to be compiled or warmed."""
     if not (warm or model.options.compile):
         return
-    from tfmagic.model.trial import compiled, warmed
+    from tfmagic.model.running.warm_up import compiled, warmed
 
     try:
         if model.options.compile:
@@ -485,7 +487,7 @@ def _run_ahead(model: Model, *, warm: bool) -> None:
 
 
 def _settle(model: Model) -> None:
-    from tfmagic.model.trial import settle
+    from tfmagic.model.running.warm_up import settle
 
     settle(model)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.model.signature import default_among
+from tfmagic.execution.signature.signature import default_among
 
 if TYPE_CHECKING:
+    from tfmagic.execution.signature.signature import SignatureRecord
     from tfmagic.model.model import Model
-    from tfmagic.model.placement import PlacedDeviceRecord
-    from tfmagic.model.signature import SignatureRecord
+    from tfmagic.model.tracing.placement import PlacedDeviceRecord
 
 # A live object may get variables at any time, and to count those of a large one takes a millisecond.
 _LIVE_AGE_S = 5.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.eager_state import variables_in
-from tfmagic.runtime.values import numbered
-from tfmagic.runtime.worker import workers
+from tfmagic.concurrency.workers import workers
+from tfmagic.model.memory.object_state import variables_in
+from tfmagic.runtime.state.variables_io import numbered
 
 if TYPE_CHECKING:
     from tfmagic.model.model import Model

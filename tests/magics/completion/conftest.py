@@ -6,8 +6,8 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from factories import add_cell
 from IPython.core.interactiveshell import InteractiveShell
-from making import add_cell
 from traitlets.config import Config
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
-from making import add_cell, printed_from_start, run_cell, save_v2
+from factories import add_cell, printed_from_start, run_cell, save_v2
+from tab_key import all_offered, is_ours, tab
 
-from completion.tab import all_offered, is_ours, tab
 from tfmagic import models
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tab_key import all_offered, is_ours, tab
 
-from completion.tab import all_offered, is_ours, tab
 from tfmagic.magics.completion import at_cursor, matcher
 from tfmagic.magics.completion.at_cursor import offers_at
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher

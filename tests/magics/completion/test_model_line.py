@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tensorflow as tf
-from making import save_v2, scale_graph
+from factories import save_v2, scale_graph
+from tab_key import tab
 
-from completion.tab import tab
 from tfmagic import models
-from tfmagic.magics import model_magic, run_magic
-from tfmagic.magics.options import Command, Option
+from tfmagic.magics.commands import model as model_magic
+from tfmagic.magics.commands import run as run_magic
+from tfmagic.magics.grammar.options import Command, Option
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from making import run_cell
-
-from completion.tab import all_offered, tab
+from factories import run_cell
+from tab_key import all_offered, tab
 
 
 @pytest.mark.parametrize("jedi", [True, False])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import tensorflow as tf
+from tab_key import all_offered, tab
 
-from completion.tab import all_offered, tab
 from tfmagic import models
-from tfmagic.magics import run_magic
+from tfmagic.magics.commands import run as run_magic
 
 
 @pytest.mark.parametrize(

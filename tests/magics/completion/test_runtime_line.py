@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tab_key import is_ours, tab
 
-from completion.tab import is_ours, tab
-from tfmagic.magics.runtime_magic import COMMANDS
+from tfmagic.magics.commands.runtime import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path

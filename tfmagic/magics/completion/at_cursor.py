@@ -10,7 +10,7 @@ from tfmagic.magics.completion.offer import Offers
 from tfmagic.magics.completion.python_names import PythonNames
 from tfmagic.magics.completion.run_line import run_line
 from tfmagic.magics.completion.runtime_line import runtime_line
-from tfmagic.magics.line import begun
+from tfmagic.magics.grammar.line import begun
 from tfmagic.model.glance import glance
 
 

@@ -9,9 +9,9 @@ from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from tfmagic.errors import UsageLineError
-from tfmagic.magics.line import split
-from tfmagic.magics.options import parse
-from tfmagic.magics.run_magic import CELL
+from tfmagic.magics.commands.run import CELL
+from tfmagic.magics.grammar.line import split
+from tfmagic.magics.grammar.options import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tfmagic.magics.commands.model import CELL, COMMANDS
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.option_values import Surroundings, option_names, option_value
 from tfmagic.magics.completion.paths import paths
-from tfmagic.magics.completion.sources import sources
-from tfmagic.magics.completion.typed import Typed, typed
-from tfmagic.magics.line import begun
-from tfmagic.magics.model_magic import CELL, COMMANDS
-from tfmagic.magics.options import unquoted
+from tfmagic.magics.completion.source_paths import sources
+from tfmagic.magics.completion.typed_words import Typed, typed
+from tfmagic.magics.grammar.line import begun
+from tfmagic.magics.grammar.options import unquoted
 from tfmagic.model.glance import glance
 from tfmagic.model.registry import the_models
 
 if TYPE_CHECKING:
     from tfmagic.magics.completion.cursor import MagicLine
     from tfmagic.magics.completion.python_names import PythonNames
-    from tfmagic.magics.options import Command
+    from tfmagic.magics.grammar.options import Command
 
 _PLACE = re.compile(r"^([A-Z]+(?:\|[A-Z]+)*)(\.\.\.)?$")
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.execution.signature.options import EXECUTORS
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.paths import paths
 from tfmagic.model.glance import device_names, glance_at_file
-from tfmagic.model.options import EXECUTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from tfmagic.execution.signature.signature import Signature
     from tfmagic.magics.completion.python_names import PythonNames
-    from tfmagic.magics.completion.typed import Typed
+    from tfmagic.magics.completion.typed_words import Typed
     from tfmagic.model.glance import Glance
-    from tfmagic.model.signature import Signature
 
 
 @dataclass(frozen=True)

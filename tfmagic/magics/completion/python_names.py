@@ -18,7 +18,7 @@ from tfmagic.magics.completion.offer import Offer, Offers, starting
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.magics.line import Begun
+    from tfmagic.magics.grammar.line import Begun
 
 # What the person has set for Tab holds in tfmagic's lines, too.
 _SETTINGS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tfmagic.magics.commands.run import CELL, LINE, input_parts
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.option_values import Surroundings, common, option_names, option_value
-from tfmagic.magics.completion.typed import Typed, typed
-from tfmagic.magics.expression import parsed
-from tfmagic.magics.run_magic import CELL, LINE, input_parts
+from tfmagic.magics.completion.typed_words import Typed, typed
+from tfmagic.magics.grammar.expression import parsed
 from tfmagic.model.glance import glance
 from tfmagic.model.registry import the_models
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfmagic.magics.commands.runtime import COMMANDS
 from tfmagic.magics.completion.model_line import places_of
 from tfmagic.magics.completion.offer import Offers, starting
 from tfmagic.magics.completion.option_values import option_names
 from tfmagic.magics.completion.paths import paths
-from tfmagic.magics.completion.typed import typed
-from tfmagic.magics.line import begun
-from tfmagic.magics.runtime_magic import COMMANDS
+from tfmagic.magics.completion.typed_words import typed
+from tfmagic.magics.grammar.line import begun
 from tfmagic.model.registry import the_models
 
 if TYPE_CHECKING:

@@ -1,1 +1,0 @@
-"""Tab in the magics' lines, in a shell of this process."""

@@ -1,0 +1,350 @@
+"""A model that is a live object, called eagerly and sharing its weights with it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.concurrency.deferral import Reach, held_back, let_in
+from tfmagic.concurrency.runs import Runs
+from tfmagic.core.naming import unique
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.execution.room.variables import Weights, variable_record, weighed
+from tfmagic.runtime.tensorflow.private import Cancellation
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.concurrency.cancel_scope import Patience
+    from tfmagic.concurrency.runs import Run
+    from tfmagic.execution.room.room import Room
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.runtime.calls.prepared_call import PreparedCall
+
+
+class EagerMode:
+    """How a live object runs.
+
+    Parameters
+    ----------
+    room
+        The model's room, which has no graph.
+    live
+        The object; it is kept, and never emptied.
+    signatures
+        By name.
+    calls
+        For each signature, a function of tensors by the object's own input names.
+    variables
+        Gives the object's variables as they are at the time.
+
+    Attributes
+    ----------
+    whole : object or None
+        What ``tf.saved_model.save`` can write as it is; None where the variables have to be gathered.
+    archivist_of : callable or None
+        For a Keras model, takes a copy in a graph and its variables, and gives the copy's `GraphMode.archivist`.
+    seen : dict
+        By signature dtype and shape of what the last call gave, under the object's
+        own input names, where the signature does not tell them.
+    """
+
+    mode = "eager"
+
+    def __init__(
+        self,
+        room: Room,
+        live: Any,
+        signatures: Mapping[str, Signature],
+        calls: Mapping[str, Callable[[dict[str, Any]], Any]],
+        variables: Callable[[], Sequence[Any]],
+    ) -> None:
+        self.room = room
+        self.live: Any = live
+        self.graph = None
+        self.guard = None
+        self.present = self.anew = self.taken = self.compiled = None
+        self.whole: Any = None
+        self.archivist_of: Callable[[Any, Mapping[str, Any]], Callable[[Path], list[str]]] | None = None
+        self.signatures = dict(signatures)
+        self._calls = dict(calls)
+        self._variables = variables
+        self.runs = Runs(self)
+        self.seen: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return f"model {self.room.label!r}"
+
+    @property
+    def advice(self) -> str:
+        """What to type while a call that was interrupted has not ended."""
+        return f"%tf_model stop {self.room.label} waits for it"
+
+    @property
+    def running(self) -> bool:
+        """Whether a call is under way."""
+        return len(self.runs) > 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether a call that was interrupted is still under way."""
+        return self.runs.stopping_since is not None
+
+    def cancel(self) -> bool:
+        """Have the calls under way end at their next operation; the object's weights are as they stand."""
+        for run in list(self.runs.under_way):
+            run.cancelled = True
+            if run.end is not None:
+                run.end()
+        return True
+
+    def weights(self) -> Weights:
+        """Return what the object's variables weigh."""
+        variables = self._present_variables()
+        if variables is None:
+            return Weights(0, None, 0)
+        names = unique(_name_of(variable) for variable in variables)
+        return weighed(
+            variable_record(name, variable.dtype, variable.shape, _device_of(variable))
+            for name, variable in zip(names, variables, strict=True)
+        )
+
+    def memory(self) -> list[Any]:
+        """Return the objects with which the model's memory goes."""
+        return [self.live, *(self._present_variables() or ())]
+
+    def _present_variables(self) -> list[Any] | None:
+        try:
+            return list(self._variables())
+        except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
+            return None
+
+    def open(self) -> None:
+        """Do nothing: the object is there."""
+
+    @property
+    def prepared(self) -> list[PreparedCall]:
+        """No prepared calls: TensorFlow looks at each."""
+        return []
+
+    @property
+    def calls_bytes(self) -> int:
+        """Nothing, as no calls are prepared."""
+        return 0
+
+    @property
+    def parked(self) -> bool:
+        """False: an object is never emptied."""
+        return False
+
+    def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Give name and present value of each of the object's variables; all if `names` is None."""
+        for name, variable in self.named_variables().items():
+            if names is None or name in names:
+                with eagerly():
+                    value = variable.numpy()
+                yield name, value
+
+    def learnt(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Give what training changes: the values of the object's variables."""
+        return self.values()
+
+    @property
+    def may_have_learnt(self) -> bool:
+        """True: of an object nobody knows."""
+        return True
+
+    def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Give the object's variables their values."""
+        named = self.named_variables()
+        for name, value in values:
+            with eagerly():
+                named[name].assign(value)
+
+    def named_variables(self) -> dict[str, Any]:
+        """Return the object's variables by name; Keras's have a path, and names may be the same."""
+        variables = list(self._variables())
+        names = unique(_name_of(variable) for variable in variables)
+        return dict(zip(names, variables, strict=True))
+
+    def fetch(self, signature: Signature, name: str) -> str:
+        """Return what the object calls an output.
+
+        Raises
+        ------
+        SourceError
+            When the signature knows its outputs and this is none of them.
+        """
+        output = signature.output(name)
+        if output is not None:
+            return output.tensor or name
+        if signature.outputs:
+            hint = did_you_mean(name, [spec.name for spec in signature.outputs])
+            msg = f"{self.room.label} has no output {name!r}{hint}; a live object has no other tensors to fetch"
+            raise SourceError(msg)
+        return name
+
+    def extended(self, signature: Signature, names: Iterable[str]) -> Signature:
+        """Return the signature as it is: an object takes nothing else."""
+        del names
+        return signature
+
+    def needs(self, signature: Signature, outputs: Sequence[str]) -> frozenset[str]:
+        """Return the inputs without which the object cannot be called, whatever is fetched."""
+        del outputs
+        return frozenset(spec.name for spec in signature.required)
+
+    @held_back
+    def call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, Any]],
+        fetches: Sequence[tuple[str, str]],
+        *,
+        patience: Patience | None = None,
+    ) -> dict[str, Any]:
+        """Call the object.
+
+        Parameters
+        ----------
+        signature
+            Which of its signatures.
+        feeds
+            Inputs with their checked arrays, or structures of arrays.
+        fetches
+            Names for the results, with the object's own output names; empty for
+            all outputs under the names that the result itself has.
+        patience
+            The caller's, where it may go before the call has ended.
+
+        Returns
+        -------
+        dict
+            Arrays by name.
+        """
+        __tracebackhide__ = True
+        run = self.runs.begin()
+        try:
+            with eagerly(), self.placed():
+                if patience is not None:
+                    patience.require()
+                given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
+                result = self._ended_by(run, partial(self.invoke, signature.name, given))
+                outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        finally:
+            self.runs.under_way.pop(run, None)
+        if any(spec.dtype is None for spec, _ in feeds):
+            self.seen[signature.name] = {
+                name: (value.dtype.name, tuple(value.shape)) for name, value in given.items() if hasattr(value, "shape")
+            }
+        arrays = {name: _array(value) for name, value in outputs.items()}
+        if not fetches:
+            return arrays
+        unknown = next((own for _, own in fetches if own not in arrays), None)
+        if unknown is not None:
+            msg = f"{self.room.label} gave no output {unknown!r}{did_you_mean(unknown, arrays)}"
+            raise SourceError(msg)
+        return {name: arrays[own] for name, own in fetches}
+
+    def invoke(self, signature: str, given: dict[str, Any]) -> Any:
+        """Call the object itself with tensors by its own input names, and return what it gives."""
+        return self._calls[signature](given)
+
+    def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
+        """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
+        __tracebackhide__ = True
+        reach, cancellation = Reach(), Cancellation()
+
+        def end() -> None:
+            cancellation.cancel()
+            # For what runs in Python, and when the present operation has ended.
+            reach.interrupt()
+
+        run.end = end
+        try:
+            with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
+                return reach.run(partial(let_in, call))
+        except BaseException as error:
+            self.runs.require(run, error)
+            if run.left_at is not None and run.sent is not None:
+                # Nobody waits: what TensorFlow says of it is no error of the object's.
+                raise run.sent.ending() from error
+            raise
+
+    def close(self) -> None:
+        """Let go of the object, and end its calls; whoever else holds it keeps it as it is."""
+        self.cancel()
+        self.live = None
+        self._calls.clear()
+        self._variables = tuple
+        self.room.namespace.clear()
+        self.room.namespace.own.clear()
+
+    def placed(self) -> Any:
+        """Return the context in which it runs on the device that was asked for."""
+        return nullcontext() if self.room.device is None else tf.device(self.room.device)
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Count as running for as long as the block lasts; an error while a call that was interrupted goes on."""
+        run = self.runs.begin()
+        try:
+            yield
+        finally:
+            self.runs.under_way.pop(run, None)
+
+
+def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
+    """Return the outputs of a call by name, whatever structure it gave.
+
+    Parameters
+    ----------
+    result
+        A tensor, a mapping, or a sequence of tensors, nested as one likes.
+    names
+        The names that the signature knows, in order; used for a sequence or a
+        single tensor where their number fits.
+    """
+    if isinstance(result, dict):
+        flat: dict[str, Any] = {}
+        for key, value in result.items():
+            nested = isinstance(value, (dict, list, tuple))
+            parts = named_outputs(value, ()) if nested else {"": value}
+            flat.update({f"{key}_{part}" if part else str(key): inner for part, inner in parts.items()})
+        return flat
+    if hasattr(result, "_asdict"):
+        return named_outputs(result._asdict(), names)
+    if isinstance(result, (list, tuple)):
+        values = tf.nest.flatten(result)
+        if len(names) == len(values) and all(names):
+            return dict(zip((str(name) for name in names), values, strict=True))
+        return {f"output_{index}": value for index, value in enumerate(values)}
+    return {str(names[0]) if len(names) == 1 and names[0] else "output": result}
+
+
+def _name_of(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name).split(":")[0]
+
+
+def _device_of(variable: Any) -> str:
+    # One of Keras's has it from the variable of TensorFlow's that is in it.
+    inner = variable if hasattr(variable, "device") else getattr(variable, "value", None)
+    return str(getattr(inner, "device", ""))
+
+
+def _tensor(value: Any) -> Any:
+    # Sparse and ragged tensors go to the object as they are.
+    return value if tf.is_tensor(value) else tf.constant(value)
+
+
+def _array(value: Any) -> Any:
+    return value.numpy() if hasattr(value, "numpy") else value

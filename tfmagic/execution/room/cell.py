@@ -1,0 +1,100 @@
+"""A cell's code: compiled so that its last expression is its value."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+from contextlib import nullcontext
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.deferral import Reach, let_in
+from tfmagic.concurrency.event_loop import run_on_own_loop
+from tfmagic.runtime.tensorflow.private import Cancellation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import CodeType
+
+    from tfmagic.execution.room.namespace import Namespace
+
+_VALUE = "__tfmagic_value__"
+
+
+class Cell:
+    """The code of one cell, ready to run in a room.
+
+    Parameters
+    ----------
+    source
+        Python; IPython's own syntax is translated before it comes here.
+    filename
+        What tracebacks call it. The lines are registered with ``linecache`` if
+        nothing is under that name yet.
+
+    Raises
+    ------
+    SyntaxError
+        With the cell's own line.
+    """
+
+    def __init__(self, source: str, filename: str) -> None:
+        self.source = source
+        self.filename = filename
+        __tracebackhide__ = True
+        try:
+            tree = ast.parse(source, filename)
+        except SyntaxError as error:
+            # It names the cell's own line; the parser's frames say nothing more.
+            raise error.with_traceback(None) from None
+        self.has_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
+        if self.has_value:
+            last = tree.body[-1]
+            target = ast.copy_location(ast.Name(_VALUE, ast.Store()), last)
+            value: ast.expr = last.value  # type: ignore[attr-defined]  # an ast.Expr, see above
+            tree.body[-1] = ast.copy_location(ast.Assign([target], value), last)
+        self.code: CodeType = compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        if filename not in linecache.cache:
+            lines = source.splitlines(keepends=True)
+            linecache.cache[filename] = (len(source), None, lines, filename)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether there is an ``await`` outside every function."""
+        return bool(self.code.co_flags & inspect.CO_COROUTINE)
+
+    def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
+        """Run the cell, and return the value of its last expression or None.
+
+        Parameters
+        ----------
+        namespace
+            The globals, and at the same time the locals.
+        inside
+            Gives the context in which the code runs, in the thread that runs it.
+        """
+        __tracebackhide__ = True
+        namespace.note_functions(self.code)
+        reach, cancellation, here = Reach(), Cancellation(), errand()
+
+        def end() -> None:
+            cancellation.cancel()
+            reach.interrupt()
+
+        try:
+            with cancellation.block(), nullcontext() if here is None else here.telling(end):
+                reach.run(partial(self._run, namespace, inside))
+            return namespace.get(_VALUE)
+        finally:
+            dict.pop(namespace, _VALUE, None)
+
+    def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
+        __tracebackhide__ = True
+        if self.awaits:
+            run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
+        else:
+            with inside():
+                let_in(partial(exec, self.code, namespace))

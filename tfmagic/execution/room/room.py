@@ -1,0 +1,119 @@
+"""A room: what belongs to one model alone, and the cells that run in it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.concurrency.deferral import held_back
+from tfmagic.errors import TfMagicError
+from tfmagic.execution.room.graph_errors import explained
+from tfmagic.execution.room.namespace import Names, Namespace
+from tfmagic.execution.room.variables import Initialiser
+from tfmagic.runtime.session.hosted_graph import hosted
+from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.session.pasted_session import detour
+from tfmagic.runtime.tensorflow.tf1_switches import Behaviour, behaviour_of, eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tfmagic.execution.room.cell import Cell
+
+
+class Room:
+    """The graph and the Python names of one model.
+
+    Parameters
+    ----------
+    label
+        The model's name, for messages.
+    graph
+        The model's ``tf.Graph``; None for a model in eager mode.
+    device
+        Where what a cell adds is to be placed; None for no request.
+    """
+
+    def __init__(self, label: str, graph: Any = None, device: str | None = None) -> None:
+        self.label = label
+        self.graph = graph
+        self.device = device
+        self.namespace = Namespace()
+        self.names = Names(label, self.namespace)
+        self.initialiser = Initialiser(graph) if graph is not None else None
+        self._behaviour: Behaviour = {}
+
+    @held_back
+    def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
+        """Run a cell in the room.
+
+        Parameters
+        ----------
+        cell
+            The code.
+        notebook
+            The notebook's names, behind the room's own.
+        bound
+            What every room has for the time of the run (``session``, ``this``).
+
+        Returns
+        -------
+        object
+            The value of the last expression, or None.
+
+        Raises
+        ------
+        ForeignTensorError
+            When the cell used another model's tensor; both are named.
+        BaseException
+            Whatever the code raised.
+        """
+        __tracebackhide__ = True
+        self.namespace.bind(self.bound(bound))
+        self.namespace.lend(notebook)
+        try:
+            value = cell.run(self.namespace, self.entered)
+            self._initialise()
+        except Exception as error:
+            # What the cell had added before it failed is in the graph, and may be fetched.
+            with suppress(tf.errors.OpError, TfMagicError):
+                self._initialise()
+            better = explained(error, KernelSession().hosted_graphs(), self.graph)
+            if better is error:
+                raise
+            raise better from None
+        else:
+            return value
+        finally:
+            self.namespace.claim_new()
+            self.namespace.take_back(keep_for_functions=True)
+            self.namespace.unbind()
+
+    def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a cell has beside the room's own names: ``session``, ``graph``, and `more`."""
+        names = {"session": KernelSession(), **more}
+        return names if self.graph is None else {**names, "graph": self.graph}
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make the room's graph, session and device the current ones of this thread."""
+        with ExitStack() as stack:
+            stack.enter_context(behaviour_of(self._behaviour))
+            if self.graph is None:
+                stack.enter_context(eagerly())
+            else:
+                stack.enter_context(self.graph.as_default())
+                stack.enter_context(KernelSession().as_default())
+                stack.enter_context(detour().taken())
+            # tf.device(None) would hide the devices that an outer block asked for.
+            if self.device is not None:
+                stack.enter_context(tf.device(self.device))
+            yield
+
+    def _initialise(self) -> None:
+        """Give what the cell added its first values; what has values keeps them."""
+        # While an interrupted run goes on nothing can: then the next run does it first.
+        if self.graph is not None and hosted(self.graph).runs.stopping_since is None:
+            KernelSession().prepare(self.graph)

@@ -1,0 +1,231 @@
+"""The variables of a graph: which are new, how to initialise them, what they weigh."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import tensorflow as tf
+
+from tfmagic.runtime.graph.additions import adding_to
+from tfmagic.runtime.graph.dataflow import constants_of
+from tfmagic.runtime.tensorflow.private import run_once
+from tfmagic.runtime.tracing.step_stats import short_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+v1 = tf.compat.v1
+
+_COLLECTIONS = (
+    v1.GraphKeys.GLOBAL_VARIABLES,
+    v1.GraphKeys.LOCAL_VARIABLES,
+    v1.GraphKeys.METRIC_VARIABLES,
+)
+
+
+class VariableRecord(TypedDict):
+    """One variable. None stands for what is not fixed, or was not asked for.
+
+    Attributes
+    ----------
+    device
+        Where it was asked to be.
+    """
+
+    name: str
+    dtype: str
+    shape: list[int | None] | None
+    size_bytes: int | None
+    device: str | None
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a model's numbers weigh.
+
+    Attributes
+    ----------
+    variables
+        How many variables there are.
+    variables_bytes
+        Their size; None where a shape is not fixed.
+    constants_bytes
+        The size of the constants in the graph.
+    by_variable
+        Each variable, the largest first.
+    """
+
+    variables: int
+    variables_bytes: int | None
+    constants_bytes: int
+    by_variable: tuple[VariableRecord, ...] = ()
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Variables and constants together; None where a shape is not fixed."""
+        return None if self.variables_bytes is None else self.variables_bytes + self.constants_bytes
+
+    @property
+    def known_bytes(self) -> int:
+        """What is known of that."""
+        return (self.variables_bytes or 0) + self.constants_bytes
+
+    def bytes_on(self, device: str) -> int:
+        """Return what is known to lie on a device (``CPU:0``); what asked for none counts for ``""``."""
+        sizes = (one["size_bytes"] or 0 for one in self.by_variable if (one["device"] or "") == device)
+        return sum(sizes) + (0 if device else self.constants_bytes)
+
+    @property
+    def devices(self) -> set[str]:
+        """The devices that were asked for, with ``""`` for none."""
+        return {one["device"] or "" for one in self.by_variable} | {""}
+
+
+def variables_of(graph: Any) -> list[Any]:
+    """Return the variables that code has made in `graph`, each once."""
+    found: dict[int, Any] = {}
+    for collection in _COLLECTIONS:
+        for variable in graph.get_collection(collection):
+            found[id(variable)] = variable
+    return list(found.values())
+
+
+def table_initialisers_of(graph: Any) -> list[Any]:
+    """Return the operations that fill the tables of `graph`."""
+    return list(graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS))
+
+
+def bytes_of(shape: Any, dtype: Any) -> int | None:
+    """Return the size of a tensor in bytes, None where its shape is not fixed."""
+    elements = tf.TensorShape(shape).num_elements()
+    size = tf.as_dtype(dtype).base_dtype.size
+    return None if elements is None or not size else elements * int(size)
+
+
+def weights_of(graph: Any) -> Weights:
+    """Return what the variables and constants of a graph weigh.
+
+    Text counts for nothing in that size: it has none that is fixed. The handles
+    and not the collections are counted: a graph that was loaded from a file may
+    have variables in no collection.
+    """
+    records = [
+        variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
+        for op in graph.get_operations()
+        if op.type in {"VarHandleOp", "VariableV2", "Variable"}
+    ]
+    return weighed(records, constants_of(graph.get_operations()))
+
+
+def variable_record(name: str, dtype: Any, shape: Any, device: str) -> VariableRecord:
+    """Return a variable as plain data."""
+    shape = tf.TensorShape(shape)
+    return {
+        "name": name,
+        "dtype": tf.as_dtype(dtype).base_dtype.name,
+        "shape": None if shape.rank is None else shape.as_list(),
+        "size_bytes": bytes_of(shape, dtype),
+        "device": short_device(device) or None,
+    }
+
+
+def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weights:
+    """Return what variables weigh together."""
+    ordered = sorted(records, key=lambda one: -(one["size_bytes"] or 0))
+    sizes = [one["size_bytes"] for one in ordered if one["dtype"] != "string"]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    return Weights(len(ordered), total, constants_bytes, tuple(ordered))
+
+
+class Initialiser:
+    """Initialises what is added to a graph, and never what has a value.
+
+    Attributes
+    ----------
+    failed : dict
+        Variables that could not be initialised, with the first line of why.
+    """
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+        self._seen: set[int] = set()
+        self._kept: list[Any] = []
+        self._version = -1
+        self._initialising = threading.RLock()
+        self.failed: dict[str, str] = {}
+        self._probes: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Look at every variable again: the native session is a new one."""
+        self._seen.clear()
+        self._kept.clear()
+        self._version = -1
+        self.failed.clear()
+
+    def skip(self, present: Iterable[Any]) -> None:
+        """Count these as initialised: their source has given them values."""
+        self._note(present)
+
+    def __call__(self, native: Any) -> None:
+        """Initialise new variables and tables in `native`."""
+        # Before every run of a training loop: a graph that has not grown has nothing new.
+        if self._graph.version == self._version:
+            return
+        # One at a time: a variable that another thread has just initialised may be trained by now.
+        with self._initialising:
+            self._look(native)
+
+    def _look(self, native: Any) -> None:
+        new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
+        tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
+        if new or tables:
+            with self._graph.as_default():
+                self._initialise(native, new)
+                for op in tables:
+                    run_once(native, [op.name], {})
+            self._note([*new, *tables])
+        self._version = self._graph.version
+
+    def _note(self, objects: Iterable[Any]) -> None:
+        for one in objects:
+            self._seen.add(id(one))
+            # Kept, so that no other object is given the same id.
+            self._kept.append(one)
+
+    def _initialise(self, native: Any, variables: list[Any]) -> None:
+        if not variables:
+            return
+        made = native.run([self._probe(variable) for variable in variables])
+        waiting = [variable for variable, done in zip(variables, made, strict=True) if not done]
+        # One initial value may read another variable: together if that works,
+        # else one by one for as long as that gets further.
+        try:
+            if waiting:
+                run_once(native, [variable.initializer.name for variable in waiting], {})
+        except tf.errors.OpError:
+            while waiting:
+                left = [variable for variable in waiting if not self._one(native, variable)]
+                if len(left) == len(waiting):
+                    break
+                waiting = left
+
+    def _probe(self, variable: Any) -> str:
+        """Return the name of what tells whether a variable has a value, made once."""
+        name = str(variable.op.name)
+        if name not in self._probes:
+            with adding_to(self._graph):
+                self._probes[name] = str(v1.is_variable_initialized(variable).name)
+        return self._probes[name]
+
+    def _one(self, native: Any, variable: Any) -> bool:
+        try:
+            run_once(native, [variable.initializer.name], {})
+        except tf.errors.OpError as error:
+            lines = [line for line in error.message.splitlines() if line.strip()]
+            self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
+            return False
+        self.failed.pop(variable.op.name, None)
+        return True

@@ -1,0 +1,346 @@
+"""Arrays out of what other libraries hold: tensors, pandas, ``tf.data``, lists."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tfmagic.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tfmagic.execution.signature.signature import TensorSpec
+
+# Integers that NumPy knows only as raw bytes, with the least and the largest.
+_SMALL_INTEGERS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 3)}
+
+
+def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
+    """Return `value` as an array of the dtype that `spec` asks for.
+
+    Where no dtype is known (a live object decides for itself), mappings, lists of
+    arrays, and ragged and sparse tensors keep their structure.
+
+    Raises
+    ------
+    InputError
+        When `value` is no array-like, or its dtype cannot become the asked one
+        without losing something.
+    """
+    if type(value) is np.ndarray and value.dtype.name == spec.dtype and value.dtype.isnative:
+        return value
+    if spec.dtype is None and _is_structure(value):
+        return _structure(model, spec, value)
+    given = _plain(model, spec, value)
+    if spec.dtype is None:
+        return _as_tensorflow_would(value, given)
+    if spec.dtype == "string":
+        return given
+    wanted = _numpy_dtype(model, spec)
+    if given.size == 0 and not isinstance(value, np.ndarray):
+        return given.astype(wanted)  # [] has no dtype of its own
+    return given if given.dtype == wanted else _converted(model, spec, given, wanted)
+
+
+def _converted(model: str, spec: TensorSpec, given: np.ndarray, wanted: np.dtype[Any]) -> np.ndarray:
+    if not _holds(given, wanted):
+        raise _wrong_dtype(model, spec, given)
+    with np.errstate(over="ignore"):
+        converted = given.astype(wanted)
+    if wanted.kind in "fcV" and wanted.name not in _SMALL_INTEGERS and given.dtype != bool:
+        lost = np.isfinite(given) & ~np.isfinite(converted)
+        if lost.any():
+            msg = (
+                f"{model}: input {spec.name!r} takes {spec.dtype}, got {given.dtype.name}, "
+                f"and {given[lost].flat[0]} does not fit"
+            )
+            raise InputError(msg)
+    return converted
+
+
+def _is_structure(value: Any) -> bool:
+    """Whether a live object is to get this as it is, and not as one array."""
+    if isinstance(value, (list, tuple)):
+        # A list of arrays is one list to Keras and to tf.function, and no array.
+        return any(len(getattr(one, "shape", None) or ()) or _is_structure(one) for one in value)
+    return isinstance(value, Mapping) or _composite(value) is not None
+
+
+def _structure(model: str, spec: TensorSpec, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: array_of(model, spec, one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        parts = [array_of(model, spec, one) for one in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    return value
+
+
+def _composite(value: Any) -> str | None:
+    """Return what to call a sparse or ragged tensor, None for anything else."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return None
+    if isinstance(value, tensorflow.SparseTensor):
+        return "SparseTensor"
+    return "RaggedTensor" if isinstance(value, tensorflow.RaggedTensor) else None
+
+
+def _plain(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
+    value = _without_tensors(model, spec, value)
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        msg = f"{model}: input {spec.name!r} got a masked array with values masked out: give array.filled(…)"
+        raise InputError(msg)
+    if _is_pandas(value) and spec.dtype != "string":
+        value = _numbers_of(model, spec, value)
+    try:
+        # Of text, as objects: NumPy's own text cuts off what ends in NUL, and makes text of numbers.
+        array = np.asarray(value, dtype=object if spec.dtype == "string" else None)
+    except (ValueError, TypeError) as error:
+        msg = f"{model}: input {spec.name!r} cannot become an array: {str(error).splitlines()[0]}"
+        raise InputError(msg) from None
+    if spec.dtype == "string":
+        return _texts(model, spec, value, array)
+    if spec.dtype is None and array.dtype.kind in "OSU":
+        return _texts(model, spec, value, np.asarray(value, dtype=object))
+    if array.dtype.kind == "O":
+        msg = (
+            f"{model}: input {spec.name!r} takes {spec.kind or 'an array'}, "
+            f"got {type(value).__name__}, of which NumPy makes no array of numbers"
+        )
+        raise InputError(msg)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _without_tensors(model: str, spec: TensorSpec, value: Any) -> Any:
+    """Return the value of a tensor or a variable; anything else as it is."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None:
+        return value
+    kind = _composite(value)
+    if kind == "SparseTensor":
+        msg = (
+            f"{model}: input {spec.name!r} got a SparseTensor, which cannot be fed: "
+            "give tf.sparse.to_dense(…), with the dtype and shape that the input takes"
+        )
+        raise InputError(msg)
+    if kind == "RaggedTensor":
+        dense = value.to_tensor()
+        if int(tensorflow.size(value.flat_values)) != int(tensorflow.size(dense)):
+            msg = (
+                f"{model}: input {spec.name!r} got a RaggedTensor with rows of different lengths, which cannot be "
+                "fed: give its to_tensor(), which fills them up"
+            )
+            raise InputError(msg)
+        return dense.numpy()
+    if tensorflow.is_tensor(value):
+        if not hasattr(value, "numpy"):
+            msg = (
+                f"{model}: input {spec.name!r} got the symbolic tensor {getattr(value, 'name', value)!r}, "
+                "which has no value yet: run it first, or feed it inside %%tf_run"
+            )
+            raise InputError(msg)
+        return value.numpy()
+    if isinstance(value, tensorflow.Variable):
+        return value.numpy()
+    if spec.dtype == "string" and isinstance(value, (list, tuple)):
+        return [one.numpy() if tensorflow.is_tensor(one) and hasattr(one, "numpy") else one for one in value]
+    return value
+
+
+def _as_tensorflow_would(value: Any, given: np.ndarray) -> np.ndarray:
+    """Return the array of a bare number or list in TensorFlow's dtype: float32, not NumPy's float64."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or given.dtype.kind == "O" or not isinstance(value, (int, float, list, tuple)):
+        return given
+    try:
+        array: np.ndarray = tensorflow.constant(value).numpy()
+    except (ValueError, TypeError):
+        return given
+    return np.asarray(array)
+
+
+def _numpy_dtype(model: str, spec: TensorSpec) -> np.dtype[Any]:
+    try:
+        return np.dtype(spec.dtype)
+    except TypeError:
+        import tensorflow as tf
+
+        dtype = tf.as_dtype(spec.dtype)
+        if dtype.is_floating or dtype.name in _SMALL_INTEGERS:
+            made: np.dtype[Any] = np.dtype(dtype.as_numpy_dtype)
+            return made
+        msg = (
+            f"{model}: input {spec.name!r} takes {spec.dtype}, which no array has, so it cannot be fed: "
+            "name another tensor with --inputs when the model is added"
+        )
+        raise InputError(msg) from None
+
+
+def _holds(given: np.ndarray, wanted: np.dtype[Any]) -> bool:
+    """Whether `wanted` can hold the values of `given`."""
+    if given.dtype.kind == "V":
+        # ml_dtypes' floats and small integers: of no kind that NumPy knows.
+        return given.dtype.names is None and (
+            (given.dtype.name in _SMALL_INTEGERS and wanted.kind in "iufc")
+            or ("float" in given.dtype.name and (wanted.kind in "fc" or "float" in wanted.name))
+        )
+    if given.dtype.kind in "OUS":
+        return False
+    limits = _SMALL_INTEGERS.get(wanted.name)
+    if limits is None and wanted.kind == "V":
+        return given.dtype.kind in "fiub"
+    if limits is None and given.dtype.kind in "iu" and wanted.kind in "iu":
+        # Python's int64 lists to uint8 and the like, when the values fit.
+        limits = int(np.iinfo(wanted).min), int(np.iinfo(wanted).max)
+    if limits is not None:
+        fits = given.dtype.kind in "iu"
+        return fits and (not given.size or (int(given.min()) >= limits[0] and int(given.max()) <= limits[1]))
+    return bool(np.can_cast(given.dtype, wanted, "same_kind"))
+
+
+def _wrong_dtype(model: str, spec: TensorSpec, given: np.ndarray) -> InputError:
+    kind = "text" if given.dtype.kind in "US" else given.dtype.name
+    msg = f"{model}: input {spec.name!r} takes {spec.dtype}, got {kind}"
+    if given.dtype.kind == "f":
+        msg += f": say how to round, for example np.round(…).astype({spec.dtype!r})"
+    elif given.dtype.kind in "iu" and (spec.dtype or "").lstrip("u").startswith("int"):
+        msg += f", and {given.min()} to {given.max()} does not fit"
+    return InputError(msg)
+
+
+def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.ndarray:
+    """Return objects that are all text."""
+    others = [one for one in texts.flat if not isinstance(one, (str, bytes))]
+    if not others:
+        return texts
+    wrong = others[0]
+    takes = f"{model}: input {spec.name!r} takes " + ("text (str or bytes)" if spec.dtype else "an array")
+    if isinstance(wrong, (list, tuple, np.ndarray)):
+        msg = f"{takes}, and the rows of this {type(value).__name__} are of different lengths"
+        raise InputError(msg)
+    if spec.dtype is None and len(others) == texts.size:
+        msg = f"{takes}, got {type(value).__name__}, of which NumPy makes no array of numbers"
+        raise InputError(msg)
+    # A NumPy dtype says more of an array of numbers than the type of its first one.
+    plain = np.asarray(value)
+    kind = f"a {type(wrong).__name__}" if plain.dtype.kind in "OSU" else plain.dtype.name
+    msg = f"{takes}, got {kind}" + (" among text" if spec.dtype is None else "")
+    raise InputError(msg)
+
+
+# -- pandas ----------------------------------------------------------------------
+
+
+def _is_pandas(value: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
+
+
+def is_column(value: Any) -> bool:
+    """Return whether this is a pandas ``Series``: one column of a table."""
+    return _is_pandas(value) and value.ndim == 1
+
+
+def columns_of(value: Any) -> list[str] | None:
+    """Return the column names of a pandas ``DataFrame``, None for anything else."""
+    return [str(column) for column in value.columns] if _is_pandas(value) and value.ndim == 2 else None
+
+
+def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
+    """Return a table or column as an array of numbers (pandas by itself makes objects of some), if it is numbers."""
+    pandas = sys.modules["pandas"]
+    columns = [value] if value.ndim == 1 else [value.iloc[:, index] for index in range(value.shape[1])]
+    if not columns or not all(pandas.api.types.is_numeric_dtype(column.dtype) for column in columns):
+        return value
+    for column in columns:
+        # NaN in NumPy's own floats is a number like others; NA has no place in an array.
+        if pandas.api.types.is_extension_array_dtype(column.dtype) and column.isna().any():
+            where = "" if column.name is None else f" in column {str(column.name)!r}"
+            msg = f"{model}: input {spec.name!r} got missing values (NA){where}: drop the rows, or give fillna(…)"
+            raise InputError(msg)
+    dtypes = [getattr(column.dtype, "numpy_dtype", column.dtype) for column in columns]
+    if not all(isinstance(dtype, np.dtype) for dtype in dtypes):
+        return value
+    return value.to_numpy(dtype=np.result_type(*dtypes))
+
+
+# -- tf.data ---------------------------------------------------------------------
+
+
+def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
+    """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    value
+        A dataset of arrays or of mappings by input name, batched or not.
+    inputs
+        The model's inputs: elements of one rank less than theirs are stacked.
+
+    Raises
+    ------
+    InputError
+        For a dataset that never ends, is empty, has tuples for elements, or
+        batches that do not go together.
+    """
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
+        return value
+    if int(value.cardinality()) == tensorflow.data.INFINITE_CARDINALITY:
+        msg = f"{model}: this tf.data.Dataset never ends: give dataset.take(n)"
+        raise InputError(msg)
+    if isinstance(value.element_spec, tuple):
+        width = len(value.element_spec)
+        msg = f"{model}: this tf.data.Dataset has tuples of {width} for elements"
+        if width == 1:
+            msg += ": give dataset.map(lambda x: x), which takes them out"
+        else:
+            msg += ", and order is not to be trusted: give dataset.map(lambda x, *rest: x), or dicts by input name"
+        raise InputError(msg)
+    elements = list(value.as_numpy_iterator())
+    if not elements:
+        msg = f"{model}: this tf.data.Dataset is empty"
+        raise InputError(msg)
+    shaped = {spec.name: spec for spec in inputs if spec.shape is not None}
+    if not isinstance(elements[0], Mapping):
+        return _join(model, elements, next(iter(shaped.values()), None))
+    names = named_among(inputs, elements[0]) or set(elements[0])
+    wanted = [name for name in elements[0] if name in names]
+    return {name: _join(model, [element[name] for element in elements], shaped.get(name)) for name in wanted}
+
+
+def named_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
+    """Return those of `names` that are inputs, where every required input is among them.
+
+    A table has more than a model takes, such as the labels: the rest is left out.
+    """
+    required = {spec.name for spec in inputs if not spec.optional}
+    return {spec.name for spec in inputs} & set(names) if required <= set(names) else set()
+
+
+def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
+    arrays = [np.asarray(part) for part in parts]
+    shape = None if spec is None else spec.shape
+    one_less = shape is not None and arrays[0].ndim == len(shape) - 1
+    # Batches of single numbers, for an input that takes them as a column.
+    column = one_less and one_wide(spec) and any(array.shape != (1,) for array in arrays)
+    try:
+        stacked = arrays[0].ndim == 0 or (one_less and not column)
+        batch = np.stack(arrays) if stacked else np.concatenate(arrays)
+    except ValueError:
+        shapes = " and ".join(dict.fromkeys(str(array.shape) for array in arrays[:100]))
+        named = "" if spec is None else f" for input {spec.name!r}"
+        msg = f"{model}: the elements of this tf.data.Dataset{named} do not go together: shapes {shapes}"
+        raise InputError(msg) from None
+    return batch.reshape(-1, 1) if batch.ndim == 1 and one_wide(spec) else batch
+
+
+def one_wide(spec: TensorSpec | None) -> bool:
+    """Return whether an input takes single numbers as a column: ``(?, 1)``."""
+    return spec is not None and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] == 1

@@ -1,0 +1,159 @@
+"""From what a person passes to the arrays that a signature takes, checked on the way.
+
+A native call tells little about a wrong input, and some it does not notice at
+all. So each input is checked first, against name, dtype, rank and size, and the
+message names the model, the input, what was expected and what came.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import InputError, did_you_mean
+from tfmagic.execution.signature.conversion import array_of, columns_of, is_column, joined, named_among
+from tfmagic.execution.signature.signature import shape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
+
+MISSING: Any = object()
+"""Stands for no positional input (None could be one)."""
+
+
+def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given, by input name.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    signature
+        Whose inputs are to be bound.
+    positional
+        One value, a mapping by input name, a pandas ``DataFrame``, a
+        ``tf.data.Dataset`` of any of these, or `MISSING`. Of a table, columns
+        that are no inputs, or whose input is among `named`, are left out.
+    named
+        Values by input name.
+
+    Raises
+    ------
+    InputError
+        For an unknown input, one given twice, or a single value where the
+        signature has several inputs.
+    """
+    bound: dict[str, Any] = {}
+    if positional is not MISSING:
+        bound.update(_spread(model, signature, positional, named))
+    for name, value in named.items():
+        if name in bound:
+            msg = f"{model}: input {name!r} is given twice"
+            raise InputError(msg)
+        spec = signature.input(name)
+        batch = value if spec is None else joined(model, value, [spec])
+        # A dataset of mappings: the one of them that is meant is the one of that name.
+        from_dataset = batch is not value and isinstance(batch, Mapping)
+        bound[name] = batch.get(name, batch) if from_dataset else batch
+    known = [spec.name for spec in signature.inputs]
+    for name in bound:
+        if name not in known:
+            if not known:
+                msg = f"{model} takes no input, and {name!r} was given"
+            else:
+                msg = f"{model} has no input {name!r}{did_you_mean(str(name), known)}"
+            raise InputError(msg)
+    return bound
+
+
+def _spread(
+    model: str,
+    signature: Signature,
+    value: Any,
+    named: Mapping[str, Any],
+) -> Mapping[str, Any]:
+    left = [spec for spec in signature.inputs if spec.name not in named]
+    value = joined(model, value, left)
+    names = [spec.name for spec in signature.inputs]
+    if isinstance(value, Mapping):
+        # A live object whose one argument is itself a mapping.
+        whole = len(names) == 1 and signature.inputs[0].dtype is None and left and names[0] not in value
+        return {names[0]: value} if whole else value
+    columns = columns_of(value)
+    if columns is not None:
+        found = named_among(left, columns)
+        if found:
+            return {name: value.iloc[:, columns.index(name)] for name in names if name in found}
+    required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
+    if len(required) == 1:
+        return {required[0]: value}
+    # Of an inferred signature the one input that alone suffices for some output.
+    alone = {next(iter(needed)) for needed in signature.needs.values() if len(needed) == 1}
+    if len(alone) == 1 and not named:
+        return {alone.pop(): value}
+    if not names:
+        msg = f"{model} takes no input, and one was given"
+        raise InputError(msg)
+    if columns is not None:
+        lacking = ", ".join(repr(name) for name in required if name not in columns)
+        msg = f"{model} takes {len(names)} inputs by name, and the table has no column {lacking}"
+        raise InputError(msg)
+    msg = f"{model} takes {len(names)} inputs, so each needs its name: {_typed(names)}"
+    raise InputError(msg)
+
+
+def _typed(names: Sequence[str]) -> str:
+    """Return how inputs of these names are typed."""
+    if all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
+        return " ".join(f"{name}=…" for name in names)
+    return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
+
+
+def missing(model: str, names: Iterable[str], signature: Signature) -> InputError:
+    """Return the error for inputs that were not given."""
+    lacking = [spec for spec in signature.inputs if spec.name in set(names)]
+    listed = ", ".join(f"{spec.name!r} ({spec.kind})" if spec.kind else repr(spec.name) for spec in lacking)
+    noun = "input" if len(lacking) == 1 else "inputs"
+    msg = f"{model} needs {noun} {listed}: give {_typed([spec.name for spec in lacking])}"
+    return InputError(msg)
+
+
+def checked(model: str, spec: TensorSpec, value: Any) -> Any:
+    """Return `value` as the array that `spec` asks for.
+
+    Values that a dtype of the same kind or a wider one holds are converted
+    (float64 to float32, integers to float); a fraction is never cut to an
+    integer, and a number never becomes text.
+
+    Raises
+    ------
+    InputError
+        When dtype, rank or size do not fit.
+    """
+    array = array_of(model, spec, value)
+    if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:
+        array = array.reshape(-1, 1)  # models of tabular data often take each column as (rows, 1)
+    if spec.shape is not None:
+        _check_shape(model, spec, array)
+    return array
+
+
+def _check_shape(model: str, spec: TensorSpec, array: Any) -> None:
+    shape = spec.shape or ()
+    fits = len(shape) == array.ndim and all(
+        size is None or size == given for size, given in zip(shape, array.shape, strict=True)
+    )
+    if fits:
+        return
+    msg = f"{model}: input {spec.name!r} takes {spec.dtype} {shape_text(spec.shape)}, got {shape_text(array.shape)}"
+    one_of_a_batch = (
+        array.ndim + 1 == len(shape)
+        and shape[0] in (None, 1)
+        and all(size in (None, given) for size, given in zip(shape[1:], array.shape, strict=True))
+    )
+    if one_of_a_batch:
+        msg += ": a batch of one is np.expand_dims(…, 0)"
+    raise InputError(msg)

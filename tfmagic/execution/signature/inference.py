@@ -1,0 +1,300 @@
+"""The ends of a graph that declares none: placeholders, and what nothing consumes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.runtime.state.variables_io import OURS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+
+# What TensorBoard shows: it consumes answers, and is none.
+_SUMMARIES = {
+    "AudioSummaryV2",
+    "HistogramSummary",
+    "ImageSummary",
+    "MergeSummary",
+    "ScalarSummary",
+    "TensorSummary",
+    "TensorSummaryV2",
+}
+
+# What stands at the edge of a graph without being an answer: variables and how
+# they are made, read, saved and counted.
+_NO_OUTPUT = (
+    PLACEHOLDERS
+    | _SUMMARIES
+    | {
+        "Assign",
+        "AssignAdd",
+        "AssignAddVariableOp",
+        "AssignSub",
+        "AssignSubVariableOp",
+        "AssignVariableOp",
+        "Assert",
+        "Const",
+        "IsVariableInitialized",
+        "MergeV2Checkpoints",
+        "NoOp",
+        "ReadVariableOp",
+        "RestoreV2",
+        "SaveV2",
+        "ShardedFilename",
+        "VarHandleOp",
+        "VarIsInitializedOp",
+        "Variable",
+        "VariableV2",
+    }
+)
+_AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
+
+
+def tensor_spec(name: str, tensor: Any, *, optional: bool = False) -> TensorSpec:
+    """Return the end that a symbolic tensor makes."""
+    rank = tensor.shape.rank
+    shape = None if rank is None else tuple(tensor.shape.as_list())
+    return TensorSpec(name, tensor.dtype.base_dtype.name, shape, tensor.name, optional=optional)
+
+
+def infer(
+    model: str,
+    graph: Any,
+    names: Mapping[str, Any],
+    inputs: Mapping[str, str] | None,
+    outputs: Mapping[str, str] | None,
+    *,
+    hidden: tuple[str, ...] = (),
+) -> Signature:
+    """Return the signature of a graph that declares none.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The graph.
+    names
+        Python names bound to its tensors, if it was built by a cell.
+    inputs, outputs
+        Tensor or Python name by the name that the end is to have; None to infer.
+    hidden
+        What the names of operations begin with that are no ends, such as those
+        that save and restore.
+
+    Raises
+    ------
+    SourceError
+        When a named end is not there, or nothing can be an output.
+    """
+    hidden = (OURS, *hidden, *_savers(graph))
+    bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
+    if inputs is None:
+        starts = _placeholders(graph, bound, hidden)
+    else:
+        starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
+        fed = [tensor.name for tensor in starts.values()]
+        twice = next((tensor for tensor in fed if fed.count(tensor) > 1), None)
+        if twice is not None:
+            msg = f"{model}: input {twice!r} gets two names: give it one"
+            raise SourceError(msg)
+    if outputs is None:
+        ends = _terminal(graph, bound, starts.values(), hidden)
+    else:
+        ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
+    if not ends:
+        msg = (
+            f"{model}: no output could be made out, every tensor is consumed by another: "
+            "name one with --outputs NAME=op:0"
+        )
+        raise SourceError(msg)
+    behind = {name: _behind(tensor, starts) for name, tensor in ends.items()}
+    if inputs is None:
+        used = frozenset().union(*behind.values())
+        starts = {name: tensor for name, tensor in starts.items() if name in used}
+    optional = {name for name, tensor in starts.items() if tensor.op.type == "PlaceholderWithDefault"}
+    return Signature(
+        DEFAULT,
+        tuple(tensor_spec(name, tensor, optional=name in optional) for name, tensor in starts.items()),
+        tuple(tensor_spec(name, tensor) for name, tensor in ends.items()),
+        {name: found - optional for name, found in behind.items()},
+    )
+
+
+def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
+    """Return the tensor that a person means by `where`.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The graph to look in.
+    names
+        Python names of the room.
+    where
+        A Python name bound to a tensor or a variable, a tensor name, or an
+        operation's name (meaning its first output). A variable means its value.
+
+    Raises
+    ------
+    SourceError
+        When there is none; near names are offered.
+    """
+    bound = names.get(where)
+    if _is_tensor_of(bound, graph):
+        return bound
+    if _is_variable_of(bound, graph):
+        return graph.as_graph_element(bound)
+    try:
+        return _value(graph.get_tensor_by_name(where if ":" in where else f"{where}:0"))
+    except (KeyError, ValueError):
+        msg = f"{model}: there is no tensor {where!r}{did_you_mean(where, tensor_names(graph, names))}"
+        raise SourceError(msg) from None
+
+
+def tensor_names(graph: Any, names: Mapping[str, Any]) -> list[str]:
+    """Return what `find_tensor` finds: Python names first, then each operation's, for its first output."""
+    bound = [name for name, value in names.items() if _is_tensor_of(value, graph) or _is_variable_of(value, graph)]
+    operations = [op for op in graph.get_operations() if op.outputs and not op.name.startswith(OURS)]
+    further = [tensor.name for op in operations for tensor in op.outputs[1:]]
+    return [*bound, *(op.name for op in operations), *further]
+
+
+def _value(tensor: Any) -> Any:
+    """Return what a variable's handle is read by; any other tensor as it is."""
+    if tensor.dtype != tf.resource:
+        return tensor
+    read = next((op for op in tensor.consumers() if op.type == "ReadVariableOp"), None)
+    return tensor if read is None else read.outputs[0]
+
+
+def _is_tensor_of(value: Any, graph: Any) -> bool:
+    # Not tf.is_tensor: a name may be bound to anything, with any __getattr__.
+    return type(value).__name__ in {"Tensor", "SymbolicTensor"} and _belongs(value, graph)
+
+
+def _is_variable_of(value: Any, graph: Any) -> bool:
+    return issubclass(type(value), tf.Variable) and _belongs(value, graph)
+
+
+def _belongs(value: Any, graph: Any) -> bool:
+    # An eager tensor or variable has no graph, and says so by raising.
+    return getattr(value, "graph", None) is graph
+
+
+def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...]) -> dict[str, Any]:
+    """Return the placeholders by name: their own where they were given one, else the Python name."""
+    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(hidden)]
+    # A name that was given goes first: a Python name may be the same as another one's.
+    given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
+    starts: dict[str, Any] = {}
+    for op in found:
+        name = op.name if op.name in given else bound.get(op.outputs[0].name, op.name)
+        taken = name in starts or (name in given and op.name not in given)
+        starts[op.name if taken else name] = op.outputs[0]
+    return starts
+
+
+def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidden: tuple[str, ...]) -> dict[str, Any]:
+    reached = _downstream(starts)
+    found = [
+        tensor
+        for op in graph.get_operations()
+        if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
+        for tensor in op.outputs
+        # Nor a reference, which is what an optimiser's step gives.
+        if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
+        # Of an operation with several results, such as the values and indices of a
+        # top-k, those that nobody took are no answers where others were taken.
+        if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
+    ]
+    fed = [tensor for tensor in found if tensor.op.name in reached]
+    candidates = fed or found
+    named = [tensor for tensor in candidates if tensor.name in bound]
+    ends: dict[str, Any] = {}
+    for tensor in named or candidates:
+        first = tensor.name.endswith(":0")
+        name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
+        ends[tensor.name if name in ends else name] = tensor
+    return ends
+
+
+def _is_consumed(tensor: Any) -> bool:
+    return any(op.type not in _SUMMARIES for op in tensor.consumers())
+
+
+def _savers(graph: Any) -> set[str]:
+    """Return what the names begin with of what TF1's ``Saver`` s have added to a graph."""
+    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in {"SaveV2", "RestoreV2"}}
+    names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
+    return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
+
+
+def _is_reference(tensor: Any) -> bool:
+    return bool(tensor.dtype != tensor.dtype.base_dtype)
+
+
+def _downstream(starts: Iterable[Any]) -> set[str]:
+    """Return the names of all operations that depend on these tensors."""
+    reached: set[str] = set()
+    waiting = [consumer for tensor in starts for consumer in tensor.consumers()]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in reached:
+            reached.add(op.name)
+            waiting.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
+    return reached
+
+
+def fed_behind(ends: Iterable[Any], fed: Collection[str]) -> set[str]:
+    """Return the tensors that have to be fed for these values.
+
+    Parameters
+    ----------
+    ends
+        Tensors of a graph.
+    fed
+        Names of tensors that can be fed, wherever in the graph: what is behind
+        one of them is not looked at.
+
+    Returns
+    -------
+    set of str
+        Those of `fed` that the values depend on, and every placeholder without a
+        default that is not among them.
+    """
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = list(ends)
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.name in seen:
+            continue
+        seen.add(tensor.name)
+        if tensor.name in fed or tensor.op.type in {"Placeholder", "PlaceholderV2"}:
+            found.add(tensor.name)
+            continue
+        waiting.extend(tensor.op.inputs)
+        controls = list(tensor.op.control_inputs)
+        while controls:
+            op = controls.pop()
+            if f"^{op.name}" not in seen:
+                seen.add(f"^{op.name}")
+                waiting.extend(op.inputs)
+                controls.extend(op.control_inputs)
+    return found
+
+
+def _behind(end: Any, starts: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of `starts` the value of `end` depends on."""
+    by_tensor = {tensor.name: name for name, tensor in starts.items()}
+    fed = fed_behind([end], by_tensor.keys())
+    return frozenset(by_tensor[name] for name in fed if name in by_tensor)

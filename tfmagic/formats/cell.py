@@ -1,0 +1,160 @@
+"""A cell that builds the graph: ``%%tf_model NAME``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.room.room import Room
+from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.source import Built, Source
+from tfmagic.formats.live.graph import initial_fill
+from tfmagic.runtime.session.kernel_session import KernelSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfmagic.execution.room.cell import Cell
+    from tfmagic.execution.signature.options import Options
+    from tfmagic.execution.signature.signature import Signature
+
+
+class CellSource(Source):
+    """The code of a cell, run in a graph of its own.
+
+    Parameters
+    ----------
+    cell
+        The code.
+    notebook
+        The notebook's names, which the cell sees behind its own.
+    """
+
+    kind = "cell"
+    is_written_anew = True
+
+    def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
+        super().__init__("a cell")
+        # Any cell under the name is the same source: editing a cell is how one works.
+        self.cell = cell
+        self._notebook = notebook
+        self._runs = 0
+
+    def fingerprint(self) -> object:
+        """Return something new each time: a cell that is run again builds again."""
+        self._runs += 1
+        return (id(self), self._runs)
+
+    def build(self, model: str, options: Options) -> Built:
+        """Run the cell in an empty graph, initialise its variables, infer its ends.
+
+        Raises
+        ------
+        SourceError
+            When it builds nothing.
+        BaseException
+            Whatever the cell raised.
+        """
+        __tracebackhide__ = True
+        graph = tf.Graph()
+        room = Room(model, graph, options.device)
+        session = KernelSession()
+        fill = initial_fill(room)
+        session.host(graph, model, fill=fill, prepare=room.initialiser)
+        try:
+            value = room.run(self.cell, self._notebook, {})
+            try:
+                signature = self._signature(model, room, options)
+            except SourceError as error:
+                if _is_live(value):
+                    msg = (
+                        f"{model}: the cell's last line is a live {type(value).__name__}, and a graph was expected: "
+                        f"%%tf_model {model} --eager takes it as it is"
+                    )
+                    raise SourceError(msg) from error
+                raise
+        except BaseException:
+            session.evict(graph)
+            raise
+        mode = GraphMode(room, {signature.name: signature}, fill, None)
+        waiting = room.initialiser.failed if room.initialiser is not None else {}
+        notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
+        return Built(mode, notes)
+
+    def _signature(self, model: str, room: Room, options: Options) -> Signature:
+        if not room.graph.get_operations():
+            hint = "build it there with tf.compat.v1, or add --eager for a Keras model"
+            if "Graph" in self.cell.code.co_names:
+                hint = "take out with tf.Graph().as_default(): the room has a graph already"
+            msg = f"{model}: this cell added nothing to the room's graph, which is the default graph here ({hint})"
+            raise SourceError(msg)
+        return infer(
+            model,
+            room.graph,
+            room.names,
+            None if options.inputs is None else dict(options.inputs),
+            None if options.outputs is None else dict(options.outputs),
+        )
+
+
+def _is_live(value: Any) -> bool:
+    """Return whether a value is what an ``--eager`` cell's last line is to be."""
+    from tfmagic.formats.live.base import SharedSource
+    from tfmagic.formats.resolve import source_of_object
+
+    try:
+        return isinstance(source_of_object(value, ""), SharedSource)
+    except SourceError:
+        return False
+
+
+class EagerCellSource(CellSource):
+    """The code of a cell that runs eagerly; its last expression is the model."""
+
+    mode = "eager"
+
+    def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
+        super().__init__(cell, notebook)
+        self._made: Source | None = None
+
+    def build(self, model: str, options: Options) -> Built:
+        """Run the cell, and take the value of its last expression as a live object.
+
+        Raises
+        ------
+        SourceError
+            When that is no model.
+        BaseException
+            Whatever the cell raised.
+        """
+        __tracebackhide__ = True
+        room = Room(model, device=options.device)
+        value = room.run(self.cell, self._notebook, {})
+        if not self.cell.has_value or value is None:
+            msg = f"{model}: the last line of an --eager cell is the model (as in: net), and here it has no value"
+            raise SourceError(msg)
+        from tfmagic.formats.live.base import SharedSource
+        from tfmagic.formats.resolve import source_of_object
+
+        try:
+            made = source_of_object(value, self.text)
+        except SourceError:
+            made = None
+        if not isinstance(made, SharedSource):
+            what = f"an object of {type(value).__name__}" if made is None else f"a {made.kind}"
+            hint = "leave out --eager to build a graph" if made is not None else "let it be the model's name"
+            msg = (
+                f"{model}: the last line of an --eager cell is the model, a Keras model, tf.Module or tf.function, "
+                f"and here it is {what}: {hint}"
+            )
+            raise SourceError(msg)
+        self._made = made
+        return made.build(model, options, room)
+
+    def release(self) -> None:
+        """Let go of the object."""
+        if self._made is not None:
+            self._made.release()

@@ -1,0 +1,280 @@
+"""Checkpoints of TF1's ``Saver``, with the graph that it wrote beside them (``.meta``)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.core.paths import stamp
+from tfmagic.errors import MissingPathError, SourceError, did_you_mean
+from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.room.room import Room
+from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+from tfmagic.execution.signature.inference import infer
+from tfmagic.execution.signature.signature import Signature, default_among, renamed
+from tfmagic.formats.checkpoint.code import checkpoint_code
+from tfmagic.formats.common.loading import (
+    check_constants,
+    copied,
+    import_meta_graph,
+    name_the_ends,
+    new_graph,
+    reading,
+)
+from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
+from tfmagic.formats.saved_model.restore_plan import restore_plan
+from tfmagic.graphdef.call_depth import check_calls
+from tfmagic.graphdef.guard import Guard
+from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.private import run_once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.execution.signature.options import Options
+
+v1 = tf.compat.v1
+
+_PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
+_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+
+
+class CheckpointSource(FileSource):
+    """A v1 checkpoint with its ``.meta`` graph.
+
+    Parameters
+    ----------
+    path
+        What the names of its files begin with.
+    text
+        What the person typed.
+    latest_of
+        The folder of which it is the latest, if one was given.
+    """
+
+    kind = "checkpoint"
+
+    def __init__(self, path: Path, text: str, *, latest_of: Path | None = None) -> None:
+        super().__init__(path, text)
+        self._notes = [] if latest_of is None else [f"{path.name}, the latest in {latest_of.name}"]
+
+    def fingerprint(self) -> object:
+        """Return what tells whether one of its files has changed."""
+        meta_file(self.path)
+        files = sorted(self.path.parent.glob(f"{self.path.name}.*"))
+        return tuple((file.name, stamp(file)) for file in files if _PART.search(file.name))
+
+    def build(self, model: str, options: Options) -> Built:
+        """Import the whole graph, with all that it was trained with, and restore its variables."""
+        meta = read_meta_graph(model, self.path)
+        with reading(model, meta_file(self.path), "the graph"):
+            check_constants(meta.graph_def)
+            check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
+            graph, _ = new_graph(
+                options.device,
+                lambda: import_meta_graph(meta, clear_devices=options.device is not None),
+            )
+        signatures = _signatures(model, meta, graph, options)
+        restore = self._restoring(model, meta, graph)
+        room = Room(model, graph, options.device)
+        guard = None
+        if not options.unsafe:
+            guard = Guard(model, graph, copied(meta.graph_def.library.function), ())
+            default = signatures[default_among(model, signatures, options.signature)]
+            guard.check([str(end.tensor) for end in default.outputs])
+            begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
+            guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
+            if restore.operation:
+                restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
+        name_the_ends(room, next(iter(signatures.values())))
+        return Built(GraphMode(room, signatures, _filling(room, restore), guard), list(self._notes))
+
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that restores it."""
+        return checkpoint_code(name, self.path, signature, options.device)
+
+    def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
+        plan = restore_plan(meta)
+        if plan is None:
+            return _Restore(model, self.path, graph, {}, meta.saver_def)
+        held = {op.name: op for op in graph.get_operations() if op.type in _VARIABLES}
+        # A graph that was exported without a Saver has its variables under their own names.
+        keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
+        _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
+        return _Restore(model, self.path, graph, keys, None)
+
+
+class _Restore:
+    """How the variables of a checkpoint come back.
+
+    Attributes
+    ----------
+    variables
+        The checkpoint's key of each variable; empty where only the file's own
+        operation knows.
+    operation
+        That operation's name, if it is needed.
+    """
+
+    def __init__(self, model: str, path: Path, graph: Any, variables: Mapping[str, str], saver: Any) -> None:
+        self._model, self._path, self._graph = model, path, graph
+        self.variables = dict(variables)
+        self.operation = "" if saver is None else str(saver.restore_op_name)
+        self._filename = "" if saver is None else str(saver.filename_tensor_name)
+
+    def check(self, model: str, guard_of: Callable[[], Any]) -> None:
+        """Look through what the file's own operation does."""
+        Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
+
+    def __call__(self, native: Any) -> None:
+        """Give the variables their values in a native session."""
+        with reading(self._model, self._path, "the variables"):
+            if self.operation:
+                run_once(native, [self.operation], {self._filename: str(self._path)})
+            else:
+                values_of(self._graph).write(native, self._values())
+
+    def _values(self) -> Iterator[tuple[str, np.ndarray]]:
+        reader = tf.train.load_checkpoint(str(self._path))
+        for name, key in self.variables.items():
+            yield name, reader.get_tensor(key)
+
+
+def _filling(room: Room, restore: _Restore) -> Callable[[Any], None]:
+    """Return a fill that restores, and then initialises whatever has no value yet."""
+
+    def fill(native: Any) -> None:
+        restore(native)
+        if room.initialiser is not None:
+            room.initialiser.forget()
+            room.initialiser(native)
+
+    return fill
+
+
+def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:
+    declared, _ = signatures_of(meta)
+    if declared:
+        default = default_among(model, declared, options.signature)
+        return {**declared, default: renamed(model, declared[default], options.inputs, options.outputs)}
+    inferred = infer(
+        model,
+        graph,
+        {},
+        None if options.inputs is None else dict(options.inputs),
+        None if options.outputs is None else dict(options.outputs),
+        hidden=("gradients/",),
+    )
+    return {inferred.name: inferred}
+
+
+def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]]) -> None:
+    """Refuse a checkpoint that has not what the graph's variables need.
+
+    Raises
+    ------
+    SourceError
+        Naming the first variable that has no value, or one of another shape or dtype.
+    """
+    with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
+        reader = tf.train.load_checkpoint(str(path))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    for name, (key, op) in variables.items():
+        wanted = tf.TensorShape(op.get_attr("shape"))
+        if key not in shapes:
+            msg = f"{model}: {path} does not fit its graph: it has no value for variable {name!r}"
+            raise SourceError(msg + did_you_mean(key, shapes))
+        if not wanted.is_compatible_with(shapes[key]):
+            msg = (
+                f"{model}: {path} does not fit its graph: variable {name!r} is {tuple(wanted.as_list())} in the graph "
+                f"and {tuple(shapes[key])} in the checkpoint"
+            )
+            raise SourceError(msg)
+        own, theirs = op.get_attr("dtype").base_dtype.name, dtypes[key].name
+        if own != theirs:
+            msg = (
+                f"{model}: {path} does not fit its graph: variable {name!r} is {own} in the graph "
+                f"and {theirs} in the checkpoint"
+            )
+            raise SourceError(msg)
+
+
+def checkpoint_at(path: Path) -> Path | None:
+    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint.
+
+    Parameters
+    ----------
+    path
+        One of its files, what their names begin with, or a folder in which a
+        ``checkpoint`` file names the latest.
+    """
+    if path.is_dir():
+        return None if any((path / name).exists() for name in FILES) else _latest(path)
+    if _PART.search(path.name):
+        return path.with_name(_PART.sub("", path.name))
+    there = (path.with_name(f"{path.name}.meta"), path.with_name(f"{path.name}.index"))
+    return path if not path.exists() and any(file.exists() for file in there) else None
+
+
+def _latest(folder: Path) -> Path | None:
+    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it.
+
+    Raises
+    ------
+    SourceError
+        When it names none.
+    """
+    file = folder / "checkpoint"
+    if not file.is_file():
+        return None
+    state = v1.train.get_checkpoint_state(str(folder))
+    if state is None or not state.model_checkpoint_path:
+        msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
+        raise SourceError(msg)
+    named: Path = folder / str(state.model_checkpoint_path)
+    return named if named.with_name(f"{named.name}.index").exists() else folder / named.name
+
+
+def meta_file(path: Path) -> Path:
+    """Return the file with the graph of a checkpoint.
+
+    Raises
+    ------
+    MissingPathError
+        When a part of the checkpoint is missing, saying which.
+    """
+    meta = path.with_name(f"{path.name}.meta")
+    if not meta.exists():
+        msg = (
+            f"the checkpoint {path} has no graph: there is no {meta.name} beside it (checkpoints of TensorFlow 2 have "
+            "none: build the model in a cell, restore it there, and add the object)"
+        )
+        raise MissingPathError(msg)
+    if not path.with_name(f"{path.name}.index").exists():
+        msg = f"the checkpoint {path} has no values: there is no {path.name}.index beside {meta.name}"
+        raise MissingPathError(msg)
+    return meta
+
+
+def read_meta_graph(model: str, path: Path) -> Any:
+    """Return the ``MetaGraphDef`` of a checkpoint.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged, or holds no graph.
+    """
+    meta = v1.MetaGraphDef()
+    file = meta_file(path)
+    with reading(model, file, "the graph"):
+        meta.ParseFromString(file.read_bytes())
+    if not meta.graph_def.node:
+        msg = f"{model}: {file} holds no graph, it may be damaged"
+        raise SourceError(msg)
+    return meta

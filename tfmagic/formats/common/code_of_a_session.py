@@ -1,0 +1,56 @@
+"""Code that runs a graph in a session of TensorFlow 1's kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.formats.common.code_of_a_function import End, function, quoted, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tfmagic.execution.signature.signature import Signature
+
+
+def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
+    """Return code that loads a graph and runs a signature of it.
+
+    Parameters
+    ----------
+    name
+        The model's name.
+    signature
+        What it takes and gives, with the tensors of the graph.
+    load
+        The lines that load it, which use ``_NAME_graph`` and ``_NAME_session``.
+    imports
+        What these lines import.
+    """
+    inputs = [End(spec, str(spec.tensor)) for spec in signature.inputs]
+    outputs = [End(spec, str(spec.tensor)) for spec in signature.outputs]
+    given = values(name, inputs)
+    fed = ", ".join(f"{quoted(end.own)}: {given[end.spec.name]}" for end in inputs if not end.spec.optional)
+    fetched = ", ".join(f"{quoted(end.spec.name)}: {quoted(end.own)}" for end in outputs)
+    run = f"return _{name}_session.run({{{fetched}}}, "
+    body = [f"{run}{{{fed}}})"]
+    optional = [end for end in inputs if end.spec.optional]
+    if optional:
+        body = [f"feeds = {{{fed}}}"]
+        for end in optional:
+            value = given[end.spec.name]
+            body += [f"if {value} is not None:", f"    feeds[{quoted(end.own)}] = {value}"]
+        body.append(f"{run}feeds)")
+    lines = [
+        *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),
+        "",
+        f"_{name}_graph = tf.Graph()",
+        f"_{name}_session = tf.compat.v1.Session(",
+        f"    graph=_{name}_graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True)",
+        ")",
+        *load,
+        "",
+        "",
+        function(name, inputs, outputs, body),
+        "",
+    ]
+    return "\n".join(lines)

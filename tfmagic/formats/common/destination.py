@@ -1,0 +1,203 @@
+"""Where a model is saved: written beside the place, and put there only once it is whole.
+
+Whatever goes wrong on the way (a full disk, Ctrl-C, an operation that the format
+does not have), what was at the path stays as it was, and nothing is left beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from tfmagic.concurrency.deferral import held_back
+from tfmagic.core.paths import is_remote
+from tfmagic.errors import DestinationError, PathTakenError, SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OF_A_SAVED_MODEL = {
+    "saved_model.pb",
+    "saved_model.pbtxt",
+    "keras_metadata.pb",
+    "fingerprint.pb",
+    "variables",
+    "assets",
+    "assets.extra",
+    "debug",
+}
+_OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+# What file browsers and notebooks leave in any folder.
+_STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
+
+
+class Destination:
+    """A path that a model is to be saved at.
+
+    Parameters
+    ----------
+    path
+        What the person gave; a link means what it points to.
+    folder
+        Whether a folder is to be there in the end, or a file.
+    replace
+        Whether what is there may go.
+
+    Raises
+    ------
+    PathTakenError
+        When something is there that may not go.
+    DestinationError
+        When there is no folder to put it into.
+    """
+
+    def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
+        self.shown = path
+        self.path = path.expanduser().absolute().resolve()
+        self._folder = folder
+        try:
+            self._check(replace=replace)
+        except OSError as error:
+            if isinstance(error, SaveError):
+                raise
+            raise self.failed(error) from error
+
+    def _check(self, *, replace: bool) -> None:
+        parent = self.path.parent
+        if not parent.is_dir():
+            what = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
+            msg = f"{self.shown} cannot be saved: its folder {parent} {what}"
+            raise DestinationError(msg)
+        if not self.path.exists():
+            return
+        if not replace:
+            msg = f"{self.shown} is there already: say --replace (replace=True) to put the model in its place"
+            raise PathTakenError(msg)
+        if self.path.is_dir() != self._folder:
+            what = "a folder" if self.path.is_dir() else "a file"
+            wanted = "folder" if self._folder else "file"
+            msg = f"{self.shown} is {what}, and a {wanted} is to be written: choose another path"
+            raise PathTakenError(msg)
+        if self._folder:
+            self._check_folder()
+
+    def _check_folder(self) -> None:
+        """Refuse to replace a folder with anything in it but a SavedModel."""
+        inside = {entry.name for entry in self.path.iterdir()} - _STRAY
+        others = sorted(inside - _OF_A_SAVED_MODEL)
+        if inside and "saved_model.pb" not in inside and "saved_model.pbtxt" not in inside:
+            there = _listed(sorted(inside))
+            msg = f"{self.shown} is a folder that is no SavedModel (there is: {there}): choose another path"
+            raise PathTakenError(msg)
+        if others:
+            msg = (
+                f"{self.shown} holds more than a SavedModel ({_listed(others)}), which would be gone: "
+                "move that away, or choose another path"
+            )
+            raise PathTakenError(msg)
+
+    @contextmanager
+    def written(self) -> Iterator[Path]:
+        """Give a path beside the place to write to; what is there then is put in place.
+
+        Yields
+        ------
+        Path
+            An empty folder, or where a file of the same suffix is to be written.
+
+        Raises
+        ------
+        DestinationError
+            When writing or placing fails; what was there before is as it was.
+        """
+        mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
+        beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
+        try:
+            if self._folder:
+                beside.mkdir()
+            yield beside
+            self._place(beside, aside)
+        except OSError as error:
+            if isinstance(error, SaveError):
+                raise
+            raise self.failed(error) from error
+        finally:
+            self._tidy(beside, aside)
+
+    def failed(self, error: Exception) -> DestinationError:
+        """Return the error to raise for one that came while writing: the reason, and what became of the old."""
+        reason = disk_reason(error) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+        there = False
+        with suppress(OSError):
+            there = self.path.exists()
+        kept = "what was there is as it was" if there else "nothing was written"
+        return DestinationError(f"{self.shown} cannot be saved: {reason}; {kept}")
+
+    @held_back
+    def _place(self, beside: Path, aside: Path) -> None:
+        if self._folder:
+            self._place_folder(beside, aside)
+        else:
+            self._place_file(beside)
+        # Here, as Ctrl-C may come before anything later.
+        self._tidy(beside, aside)
+
+    @held_back
+    def _tidy(self, beside: Path, aside: Path) -> None:
+        _remove(beside)
+        if self.path.exists():
+            _remove(aside)
+
+    def _place_file(self, beside: Path) -> None:
+        if self.path.exists():
+            # A file that everybody could read stays so.
+            shutil.copymode(self.path, beside)
+        beside.replace(self.path)
+
+    def _place_folder(self, beside: Path, aside: Path) -> None:
+        if not self.path.exists():
+            beside.replace(self.path)
+            return
+        shutil.copymode(self.path, beside)
+        try:
+            self.path.replace(aside)
+            beside.replace(self.path)
+        except BaseException:
+            if aside.exists() and not self.path.exists():
+                aside.replace(self.path)
+            raise
+
+
+def on_this_machine(path: str) -> None:
+    """Refuse ``gs://`` and the like.
+
+    Raises
+    ------
+    DestinationError
+        Saying to save here first.
+    """
+    if is_remote(path):
+        msg = f"{path} is not on this machine: save to a path here, and upload what was written"
+        raise DestinationError(msg)
+
+
+def disk_reason(error: BaseException) -> str | None:
+    """Return why writing failed, where an error of TensorFlow or HDF5 says that it was for the disk's sake."""
+    return next((reason for reason in map(os.strerror, _OF_THE_DISK) if reason in str(error)), None)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,172 @@
+"""What the sources that read a graph from a file have in common."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError, TfMagicError
+from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from tfmagic.execution.room.room import Room
+    from tfmagic.execution.signature.signature import Signature
+
+v1 = tf.compat.v1
+
+
+@contextmanager
+def reading(model: str, path: Path, part: str) -> Iterator[None]:
+    """Say whatever goes wrong while `path` is read in one line that names it.
+
+    Parameters
+    ----------
+    model
+        The model's name.
+    path
+        The file.
+    part
+        What is being read of it, for the message.
+    """
+    try:
+        yield
+    except (TfMagicError, MemoryError):
+        raise
+    except Exception as error:
+        # A damaged file can fail in any way: the parser's DecodeError, KeyError
+        # and ValueError of the import, each of TensorFlow's own errors.
+        reason = _reason(error)
+        custom = _custom_operation(str(error))
+        if custom is not None:
+            msg = (
+                f"{model}: {path} needs the custom operation {custom!r}, which is not loaded: "
+                "load its library first, with tf.load_op_library('….so')"
+            )
+        else:
+            msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({_shortened(reason)})"
+        raise SourceError(msg) from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of a message that says what went wrong.
+
+    TensorFlow's begins with where in the graph, and says what after ``Node:``.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    nodes = [at for at, line in enumerate(lines) if line.startswith("Node:")]
+    if nodes and nodes[-1] + 1 < len(lines):
+        return lines[nodes[-1] + 1]
+    return lines[0] if lines else type(error).__name__
+
+
+def _custom_operation(message: str) -> str | None:
+    for before, after in (
+        ("Op type not registered '", "'"),
+        ("No op named ", " in defined operations"),
+    ):
+        start = message.find(before)
+        if start >= 0:
+            rest = message[start + len(before) :]
+            name = rest.split(after)[0].strip("'\" ")
+            # A flipped bit in an operation's name is damage, and looks the same
+            # but for its letters.
+            return name if name.isidentifier() else None
+    return None
+
+
+def _shortened(text: str, longest: int = 200) -> str:
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    return printable if len(printable) <= longest else printable[: longest - 1] + "…"
+
+
+def check_constants(graph_def: Any) -> None:
+    """Refuse a constant whose tensor is of another dtype than the node says.
+
+    TensorFlow does not look, and ends the process where it then infers shapes.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such constant.
+    """
+    bodies = (function.node_def for function in graph_def.library.function)
+    for nodes in (graph_def.node, *bodies):
+        for node in nodes:
+            if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:
+                msg = f"constant {node.name!r} is of another dtype than it says"
+                raise ValueError(msg)
+
+
+def copied(functions: Iterable[Any]) -> list[Any]:
+    """Return copies of ``FunctionDef`` s that stand alone.
+
+    A part of a message keeps the whole message alive, weights and all.
+    """
+    return [type(function).FromString(function.SerializeToString()) for function in functions]
+
+
+def import_meta_graph(meta: Any, *, clear_devices: bool = False) -> None:
+    """Import a ``MetaGraphDef`` into the default graph, and nothing besides.
+
+    Parameters
+    ----------
+    meta
+        The message; it is as before when this returns, but for its devices.
+    clear_devices
+        Whether the devices that it names are removed.
+    """
+    told = bool(meta.saver_def.restore_op_name)
+    if not told:
+        # To a graph that has no Saver, TensorFlow would add one.
+        saver = meta.saver_def
+        saver.filename_tensor_name = saver.save_tensor_name = saver.restore_op_name = "none"
+    try:
+        v1.train.import_meta_graph(meta, clear_devices=clear_devices)
+    finally:
+        if not told:
+            meta.ClearField("saver_def")
+
+
+def name_the_ends(room: Room, signature: Signature) -> None:
+    """Give a loaded model's room the inputs and outputs as Python names."""
+    for spec in (*signature.outputs, *signature.inputs):
+        if spec.name.isidentifier() and spec.tensor is not None:
+            room.namespace[spec.name] = room.graph.get_tensor_by_name(spec.tensor)
+
+
+def filling(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a fill that also initialises what was added to the graph since it was loaded."""
+    graph, initialiser = room.graph, room.initialiser
+    present = [*variables_of(graph), *table_initialisers_of(graph)]
+
+    def fill_all(native: Any) -> None:
+        fill(native)
+        if initialiser is not None:
+            initialiser.forget()
+            initialiser.skip(present)
+            initialiser(native)
+
+    return fill_all
+
+
+def new_graph(device: str | None, build: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return a fresh graph, and what `build` gave inside it.
+
+    Parameters
+    ----------
+    device
+        Where its operations are requested to be placed.
+    build
+        Called with the graph as the default one.
+    """
+    graph = tf.Graph()
+    with graph.as_default():
+        if device is None:
+            return graph, build()
+        with tf.device(device):
+            return graph, build()

@@ -1,0 +1,60 @@
+"""The values of a graph's variables from the frozen graph that it was saved to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.formats.frozen.read import read_graph
+from tfmagic.runtime.state.variables_io import values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.execution.backends.graph import GraphMode
+
+
+class FrozenFill:
+    """Fills a native session of a graph from the ``.pb`` that was written of it.
+
+    Parameters
+    ----------
+    mode
+        The model.
+    file
+        The frozen graph.
+    constants
+        What its constants are called, by the variables that they were.
+    """
+
+    def __init__(self, mode: GraphMode, file: Path, constants: Mapping[str, str]) -> None:
+        self._room = mode.room
+        self._slim = read_graph(mode.room.label, file)
+        variables = {constant: variable for variable, constant in constants.items()}
+        self._away: dict[int, str] = {}
+        self._small: dict[str, np.ndarray] = {}
+        for place, node in enumerate(self._slim.definition.node):
+            if node.name in variables and place in self._slim.away:
+                self._away[place] = variables[node.name]
+            elif node.name in variables:
+                self._small[variables[node.name]] = tf.make_ndarray(node.attr["value"].tensor)
+        self._slim.settled()
+
+    def __call__(self, native: Any) -> None:
+        """Fill a native session."""
+        values_of(self._room.graph).write(native, self._values())
+        initialiser = self._room.initialiser
+        if initialiser is not None:
+            # What no output needs is not in the file, and begins anew.
+            initialiser.forget()
+            initialiser(native)
+
+    def _values(self) -> Iterator[tuple[str, np.ndarray]]:
+        for name, value in self._small.items():
+            yield name, value.copy()
+        for place, value in self._slim.values(self._away):
+            yield self._away[place], value

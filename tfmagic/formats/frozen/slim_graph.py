@@ -1,0 +1,174 @@
+"""A ``GraphDef`` without the values of its large constants, and these a few at a time."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmagic.runtime.memory.aligned import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+v1 = tf.compat.v1
+
+LARGE_BYTES = 1 << 14
+"""What a constant has to have to be taken out. No shape, axis or size of anything is as large."""
+_LARGEST_BYTES = 1 << 31
+
+# The field of a TensorProto with the values of a dtype one by one, and how many make an element.
+_NUMBERS = {
+    tf.float16: ("half_val", 1),
+    tf.bfloat16: ("half_val", 1),
+    tf.float32: ("float_val", 1),
+    tf.float64: ("double_val", 1),
+    tf.complex64: ("scomplex_val", 2),
+    tf.complex128: ("dcomplex_val", 2),
+    tf.int8: ("int_val", 1),
+    tf.uint8: ("int_val", 1),
+    tf.int16: ("int_val", 1),
+    tf.uint16: ("int_val", 1),
+    tf.int32: ("int_val", 1),
+    tf.uint32: ("uint32_val", 1),
+    tf.int64: ("int64_val", 1),
+    tf.uint64: ("uint64_val", 1),
+}
+_FIELDS: dict[int, tuple[str, int, int]] = {
+    dtype.as_datatype_enum: (*field, dtype.size) for dtype, field in _NUMBERS.items()
+}
+_RANGES = {
+    dtype.as_datatype_enum: (dtype.min, dtype.max)
+    if dtype.is_integer
+    else (0, (1 << 16) - 1)  # a half is written as the number that its bits are
+    for dtype in _NUMBERS
+    if dtype.size <= 2
+}
+
+
+class SlimGraph(ABC):
+    """A graph whose large constants are elsewhere.
+
+    Attributes
+    ----------
+    definition
+        The ``GraphDef``. A constant that was taken out has its dtype and shape.
+    away : dict
+        The size in bytes of each constant that was taken out, by its place among the nodes.
+    """
+
+    def __init__(self) -> None:
+        self.definition: Any = v1.GraphDef()
+        self.away: dict[int, int] = {}
+        # What is large and written in few bytes, such as zeros.
+        self._packed: dict[int, bytes] = {}
+
+    def values(self, places: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the values of constants that were taken out, one at a time; an array is the caller's.
+
+        Parameters
+        ----------
+        places
+            Which.
+
+        Raises
+        ------
+        SourceError
+            When they are not what they were any more.
+        """
+        wanted = sorted(places)
+        for place in wanted:
+            if place in self._packed:
+                yield place, tf.make_ndarray(_tensor_proto().FromString(self._packed[place]))
+        yield from self._elsewhere([place for place in wanted if place not in self._packed])
+
+    @abstractmethod
+    def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the values that are not in this object; the places are in order."""
+
+    def put_back(self, places: Iterable[int]) -> None:
+        """Give constants their values in the definition again."""
+        wanted = list(places)
+        for place in wanted:
+            if place in self._packed:
+                self.definition.node[place].attr["value"].tensor.ParseFromString(self._packed.pop(place))
+                del self.away[place]
+        for place, value in self.values(place for place in wanted if place in self.away):
+            self.definition.node[place].attr["value"].tensor.tensor_content = value.tobytes()
+            del self.away[place]
+
+    def settled(self) -> None:
+        """Let go of the definition: nothing is asked of this any more but values."""
+        self.definition = v1.GraphDef()
+
+    def loaded(self) -> None:  # noqa: B027 - most have nothing to let go of
+        """Let go of what only made the first reading of the values a quick one."""
+
+    def _pack(self) -> None:
+        """Take out what is large and still in the definition."""
+        for place, node in enumerate(self.definition.node):
+            if place not in self.away and is_large(node):
+                tensor = node.attr["value"].tensor
+                self.away[place] = bytes_in(tensor) or 0
+                self._packed[place] = tensor.SerializeToString()
+                without_values(tensor, tensor)
+
+
+def is_large(node: Any) -> bool:
+    """Return whether a node is a large constant of numbers, with all its values; the node stays as it is."""
+    if node.op != "Const" or "value" not in node.attr or not node.attr["value"].HasField("tensor"):
+        return False
+    tensor = node.attr["value"].tensor
+    return is_large_size(bytes_in(tensor)) and is_whole(tensor)
+
+
+def is_large_size(size: int | None) -> bool:
+    """Return whether a constant of so many bytes is taken out; one of more than a file can hold is damaged."""
+    return size is not None and LARGE_BYTES <= size < _LARGEST_BYTES
+
+
+def bytes_in(tensor: Any) -> int | None:
+    """Return the size of a ``TensorProto`` of numbers from its dtype and shape, None for any other."""
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    if tensor.dtype not in _FIELDS or tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
+        return None
+    return int(math.prod(sizes) * _FIELDS[tensor.dtype][2])
+
+
+def is_whole(tensor: Any) -> bool:
+    """Return whether a ``TensorProto`` of numbers has values for all its elements; the last stands for the rest."""
+    field, parts, size = _FIELDS[tensor.dtype]
+    given = {descriptor.name for descriptor, _ in tensor.ListFields()} - {"dtype", "tensor_shape", "version_number"}
+    if given == {"tensor_content"}:
+        return len(tensor.tensor_content) == bytes_in(tensor)
+    values = getattr(tensor, field)
+    if given != {field} or len(values) % parts or len(values) // parts * size > (bytes_in(tensor) or 0):
+        return False
+    # Numbers of few bits are written as numbers of 32: one that is too large is damaged.
+    least, most = _RANGES.get(tensor.dtype, (-math.inf, math.inf))
+    return size > 2 or (least <= min(values) and max(values) <= most)
+
+
+def without_values(tensor: Any, to: Any) -> None:
+    """Make one ``TensorProto`` the dtype and shape of another."""
+    dtype, shape = tensor.dtype, tensor.tensor_shape.SerializeToString()
+    to.Clear()
+    to.dtype = dtype
+    to.tensor_shape.ParseFromString(shape)
+
+
+def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
+    """Return an array of which a variable can be made without a copy."""
+    sizes = tuple(shape)
+    kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
+    empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)
+    return empty
+
+
+def _tensor_proto() -> Any:
+    from tensorflow.core.framework import tensor_pb2
+
+    return tensor_pb2.TensorProto

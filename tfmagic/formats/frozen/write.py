@@ -1,0 +1,179 @@
+"""A signature of a graph as a frozen ``.pb``: its variables are constants, its ends have its names."""
+
+from __future__ import annotations
+
+import re
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SaveError, SourceError
+from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.room.variables import bytes_of
+from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_of
+from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.frozen.refill import FrozenFill
+from tfmagic.formats.frozen.rename_ends import NamedEnds
+from tfmagic.formats.frozen.thawing import put_together, thawed_in
+from tfmagic.formats.live.shapes import require_known, with_known_shapes
+from tfmagic.formats.live.trace_to_graph import TablesError, moved
+from tfmagic.graphdef.drop_writes import Effects
+from tfmagic.graphdef.freeze_variables import Constants
+from tfmagic.graphdef.prune import keep_only, variable_nodes
+from tfmagic.runtime.state.variables_io import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.signature.signature import Signature
+
+v1 = tf.compat.v1
+
+_INSTEAD = "save it as a folder instead"
+# Operations that hold something else than numbers.
+_HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
+
+
+class FrozenFile:
+    """A signature that is to be written as a frozen graph.
+
+    Parameters
+    ----------
+    mode
+        How the model runs; a live object is drawn in a graph for the purpose.
+    signature
+        The name of the signature.
+
+    Raises
+    ------
+    SaveError
+        When a frozen graph cannot hold it.
+    """
+
+    def __init__(self, mode: GraphMode | EagerMode, signature: str) -> None:
+        self._own = not isinstance(mode, GraphMode)
+        self._mode = mode if isinstance(mode, GraphMode) else _drawn(mode, signature)
+        self._signature = self._mode.signatures[signature]
+        self._label = mode.room.label
+        self._ends = NamedEnds(self._label, self._mode.graph, self._signature)
+        self._constants: dict[str, str] = {}
+
+    def __call__(self, file: Path) -> Written:
+        """Write the file."""
+        try:
+            return self._write(file)
+        except RecursionError:
+            # Function after function is followed by calls in Python, of which there may be a thousand.
+            msg = f"{self._label}: its functions are nested too deep for a frozen graph: {_INSTEAD}"
+            raise SaveError(msg) from None
+        finally:
+            if self._own:
+                self._mode.close()
+
+    def _write(self, file: Path) -> Written:
+        definition = definition_of(self._mode, [self._signature])
+        total = len(variable_nodes(definition))
+        self._ends.detach_inputs(definition)
+        keep_only(definition, self._ends.outputs)
+        effects = Effects(self._label, definition)
+        effects.drop(self._ends.outputs)
+        keep_only(definition, self._ends.outputs)
+        _refuse_state(self._label, definition)
+        names = variable_nodes(definition)
+        _check_weight(self._mode, names)
+        constants = Constants(self._label, definition)
+        thawed = thawed_in(definition)
+        constants.make_room()
+        put_together(definition, thawed)
+        keep_only(definition, self._ends.outputs)
+        new = self._ends.attach(definition)
+        _check_it_imports(self._label, definition)
+        constant = {name: thawed.get(name, name) for name in names}
+        self._constants = {name: new.get(one, one) for name, one in constant.items()}
+        checksums: dict[str, int] = {}
+
+        def values() -> Iterator[tuple[str, np.ndarray]]:
+            # Of a live object straight from it: its graph has no session, which would hold them once more.
+            present = None if self._mode.present is None or not self._own else self._mode.present()
+            for name, value in self._mode.values(names) if present is None else present:
+                if name in self._constants:
+                    checksums[name] = checksum(value)
+                    yield self._constants[name], value
+
+        constants.put(values())
+        missing = next((name for name in names if name not in checksums), None)
+        if missing is not None:
+            msg = f"{self._label} cannot be frozen: its variable {missing!r} has no value yet"
+            raise SaveError(msg)
+        check_size(self._label, definition)
+        file.write_bytes(definition.SerializeToString())
+        left = total - len(checksums)
+        notes = [f"without {counted(left)} that its outputs do not need"] if left else []
+        if effects.dropped:
+            notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
+        return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
+
+    def come_from(self, file: Path) -> None:
+        """Have the model's native sessions be filled from the file that it was written to."""
+        if isinstance(self._mode, GraphMode) and not self._own:
+            self._mode.fill_from(FrozenFill(self._mode, file, self._constants))
+
+
+def _drawn(mode: EagerMode, name: str) -> GraphMode:
+    """Return a live object's signature as a graph of its own, with its present weights."""
+    label = mode.room.label
+    signature = with_known_shapes(mode, mode.signatures[name])
+    require_known(label, signature)
+    one = copy(mode)
+    one.signatures = {name: signature}
+    try:
+        return moved(one)[0]
+    except TablesError as error:
+        msg = f"{label} has tables or other state that is no variable, which a .pb cannot hold: {_INSTEAD}"
+        raise SaveError(msg) from error
+    except SourceError as error:
+        msg = f"{label} cannot be frozen: {error}"
+        raise SaveError(msg) from error
+
+
+def _as_named(signature: Signature) -> Signature:
+    """Return a signature with the tensors that it has in the file."""
+    inputs, outputs = (
+        tuple(replace(spec, tensor=f"{spec.name}:0") for spec in side) for side in (signature.inputs, signature.outputs)
+    )
+    return replace(signature, inputs=inputs, outputs=outputs)
+
+
+def _check_weight(mode: GraphMode, names: Sequence[str]) -> None:
+    """Refuse more weights than a graph can hold, before any is read."""
+    nodes = [mode.graph.get_operation_by_name(name) for name in names]
+    size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
+    if size > LARGEST_BYTES:
+        msg = f"{mode.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+        raise SaveError(msg)
+
+
+def _refuse_state(label: str, definition: Any) -> None:
+    bodies = (function.node_def for function in definition.library.function)
+    for depth, nodes in enumerate((definition.node, *bodies)):
+        for node in nodes:
+            if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
+                msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"
+                raise SaveError(msg)
+
+
+def _check_it_imports(label: str, definition: Any) -> None:
+    """Refuse a graph in which an operation wants a variable where a constant has come to stand."""
+    try:
+        with tf.Graph().as_default():
+            tf.import_graph_def(definition, name="")
+    except (ValueError, tf.errors.OpError) as error:
+        reason = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        msg = f"{label} cannot be frozen, an operation needs a variable itself ({reason[-1][:200]}): {_INSTEAD}"
+        raise SaveError(msg) from error

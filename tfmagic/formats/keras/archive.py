@@ -1,0 +1,184 @@
+"""The parts of a ``.keras`` or ``.h5`` file: its configuration, and its weights read in place."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from abc import ABC, abstractmethod
+from typing import IO, TYPE_CHECKING, Any
+
+import h5py
+
+from tfmagic.errors import SourceError
+from tfmagic.formats.keras.private import WEIGHTS, load_weights, model_from_legacy_config, sharing_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LOCAL_HEADER = 30
+
+
+class KerasArchive(ABC):
+    """A Keras model's file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def config(self) -> Any:
+        """Return the model's configuration, as it is in the file's JSON."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """Return the version of the Keras that wrote it; empty where it does not say."""
+
+    @abstractmethod
+    def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
+        """Return the model of a configuration; the weights it makes are of its caller's scope."""
+
+    @abstractmethod
+    def load_into(self, model: Any) -> None:
+        """Have each variable of `model` assigned its value, one after the other."""
+
+    @property
+    def has_assets(self) -> bool:
+        """Whether layers have files of their own in it, such as vocabularies."""
+        return False
+
+
+class ZippedArchive(KerasArchive):
+    """A ``.keras`` file: a zip file with a configuration and an HDF5 file of weights."""
+
+    def config(self) -> Any:
+        """Return ``config.json``, without what a compiled model was trained with."""
+        with zipfile.ZipFile(self.path) as archive:
+            names = set(archive.namelist())
+            if "config.json" not in names or WEIGHTS not in names:
+                msg = f"{self.path} is no Keras model: it has no config.json with {WEIGHTS} in it"
+                raise SourceError(msg)
+            config = json.loads(archive.read("config.json"))
+        config["compile_config"] = None
+        return config
+
+    def version(self) -> str:
+        """Return what ``metadata.json`` says."""
+        with zipfile.ZipFile(self.path) as archive:
+            known = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+        return str(known.get("keras_version", ""))
+
+    def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
+        """Return the model, uncompiled."""
+        import keras
+
+        with sharing_objects():
+            return keras.saving.deserialize_keras_object(config, custom_objects=dict(objects), safe_mode=safe)
+
+    def load_into(self, model: Any) -> None:
+        """Read each weight where it is in the zip file."""
+        with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            load_weights(model, self.path, _InPlace(file, archive))
+
+    @property
+    def has_assets(self) -> bool:
+        """Whether there is an ``assets`` folder in it."""
+        with zipfile.ZipFile(self.path) as archive:
+            return any(name.startswith("assets/") and not name.endswith("/") for name in archive.namelist())
+
+
+class HdfArchive(KerasArchive):
+    """An ``.h5`` file of a whole model, as Keras 2 and ``model.save("x.h5")`` write it."""
+
+    def config(self) -> Any:
+        """Return the ``model_config`` attribute."""
+        with h5py.File(self.path, "r") as file:
+            config = file.attrs.get("model_config")
+        if config is None:
+            msg = (
+                f"{self.path} holds no model, perhaps only its weights: build the model in a cell, "
+                "load them with model.load_weights(…), and add the object"
+            )
+            raise SourceError(msg)
+        return json.loads(config)
+
+    def version(self) -> str:
+        """Return the ``keras_version`` attribute."""
+        with h5py.File(self.path, "r") as file:
+            return str(file.attrs.get("keras_version", ""))
+
+    def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
+        """Return the model, uncompiled."""
+        import keras
+
+        made = model_from_legacy_config(config, objects, safe=safe)
+        if made is not None:
+            return made
+        return keras.models.load_model(str(self.path), custom_objects=dict(objects), compile=False, safe_mode=safe)
+
+    def load_into(self, model: Any) -> None:
+        """Have Keras read the weights, a layer at a time."""
+        model.load_weights(str(self.path))
+
+
+def archive_at(path: Path) -> KerasArchive:
+    """Return the archive at a path: what it begins with says which, whatever its suffix."""
+    return HdfArchive(path) if h5py.is_hdf5(path) else ZippedArchive(path)
+
+
+class _InPlace:
+    """Opens a member of a zip file: as a window on the file itself where it is stored as it is."""
+
+    def __init__(self, file: IO[bytes], archive: zipfile.ZipFile) -> None:
+        self._file, self._archive = file, archive
+
+    def open(self, name: str, mode: str = "r") -> Any:
+        """Return a seekable file of the member."""
+        del mode
+        member = self._archive.getinfo(name)
+        if member.compress_type == zipfile.ZIP_STORED:
+            return io.BufferedReader(_Window(self._file, _start_of(self._file, member), member.file_size), 1 << 20)
+        # Packed again by somebody: unpacked to disk once, for h5py jumps about.
+        unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
+        with self._archive.open(member) as packed:
+            while block := packed.read(1 << 22):
+                unpacked.write(block)
+        unpacked.seek(0)
+        return unpacked
+
+
+def _start_of(file: IO[bytes], member: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin: behind a header whose name and extra field say how long they are."""
+    file.seek(member.header_offset)
+    header = file.read(_LOCAL_HEADER)
+    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+    return member.header_offset + _LOCAL_HEADER + lengths
+
+
+class _Window(io.RawIOBase):
+    """Part of a file as a file."""
+
+    def __init__(self, file: IO[bytes], start: int, size: int) -> None:
+        self._file, self._start, self._size = file, start, size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        self._file.seek(self._start + self._at)
+        read = self._file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]  # of every real file
+        self._at += read
+        return int(read)

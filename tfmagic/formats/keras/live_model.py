@@ -1,0 +1,217 @@
+"""Live Keras models: train in the next cell, and ``%tf_run`` answers with the new weights."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.core.naming import unique
+from tfmagic.errors import SourceError
+from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.formats.keras.clone import archivist_of_copy
+from tfmagic.formats.live.base import SharedSource, spec_of, with_names
+from tfmagic.formats.live.function import called
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tfmagic.execution.room.room import Room
+    from tfmagic.execution.signature.options import Options
+
+
+class KerasSource(SharedSource):
+    """A live ``keras.Model`` or ``keras.Layer``."""
+
+    kind = "Keras model"
+
+    @staticmethod
+    def takes(live: Any) -> bool:
+        """Return whether this is a Keras object."""
+        keras = sys.modules.get("keras")
+        return keras is not None and isinstance(live, keras.Layer)
+
+    def connect(self, room: Room, options: Options) -> EagerMode:
+        """Read the signature off the model; nothing is copied."""
+        model = room.label
+        check_backend(model)
+        live = self.live
+        own = _signature(live)
+        signature, call = with_names(model, own, _call_of(live, [spec.name for spec in own.inputs]), options)
+        outputs = [spec.tensor or spec.name for spec in signature.outputs]
+
+        def call_by_name(given: dict[str, Any]) -> Any:
+            result = call(given)
+            values = [value for _, value in leaves(result)]
+            # Two outputs may be of one name to Keras, so it is their places that count.
+            return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
+
+        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
+        if _is_model(live):
+            mode.archivist_of = partial(archivist_of_copy, live)
+        return mode
+
+    def notes(self) -> list[str]:
+        """Say where shapes are not known."""
+        return [] if inputs_of(self.live) else ["its inputs have no fixed shape, so shapes are not checked"]
+
+    def fingerprint(self) -> object:
+        """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
+        signature = _signature(self.live)
+        ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
+        return id(self.live), ends, len(getattr(self.live, "layers", ()))
+
+
+def _is_model(live: Any) -> bool:
+    """Return whether this is a whole ``keras.Model``, and no single layer."""
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(live, keras.Model)
+
+
+def check_backend(model: str) -> None:
+    """Refuse a Keras that runs on something else than TensorFlow.
+
+    Raises
+    ------
+    SourceError
+        Saying what to set, and when.
+    """
+    backend = _backend()
+    if backend != "tensorflow":
+        msg = (
+            f"{model}: Keras runs on {backend} here, and tfmagic needs it on TensorFlow: "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+        raise SourceError(msg)
+
+
+def _backend() -> str:
+    try:
+        import keras
+    except ImportError:
+        # Of a backend that is asked for and not installed.
+        asked = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if asked == "tensorflow":
+            raise
+        return asked
+    return str(keras.backend.backend())
+
+
+def inputs_of(live: Any) -> list[Any]:
+    """Return the symbolic inputs of a model; none for a subclassed one, or one that was never built."""
+    try:
+        return list(live.inputs or ())
+    except (AttributeError, ValueError):
+        return []
+
+
+def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
+    """Return a function that calls the model with inputs by their own names."""
+    inputs = inputs_of(live)
+    struct: Any = getattr(live, "_inputs_struct", None)
+    parameters = inspect.signature(live.call).parameters
+    inference: dict[str, bool] = {}
+    if "training" in parameters or isinstance(live, sys.modules["keras"].Model):
+        inference["training"] = False
+    if not inputs:
+        if len(names) == 1 and names[0] not in parameters:
+            return lambda given: live(given[names[0]], **inference)
+        return lambda given: called(live, parameters, given, **inference)
+    if struct is None:
+        struct = inputs[0] if len(inputs) == 1 else inputs
+
+    def call(given: dict[str, Any]) -> Any:
+        # An optional input that was not given is None to Keras.
+        return live(packed(struct, iter([given.get(name) for name in names])), **inference)
+
+    return call
+
+
+def _signature(live: Any) -> Signature:
+    inputs = inputs_of(live)
+    if not inputs:
+        return Signature(DEFAULT, tuple(_arguments(live)), ())
+    struct = getattr(live, "_inputs_struct", None)
+    if isinstance(struct, dict):
+        inputs = [tensor for _, tensor in leaves(struct)]
+        names = [joined(path) for path, _ in leaves(struct)]
+    else:
+        names = [tensor.name for tensor in inputs]
+    starts = [
+        replace(spec_of(name, tensor), optional=_is_optional(tensor))
+        for name, tensor in zip(unique(names), inputs, strict=True)
+    ]
+    ends = _outputs(live)
+    if not any(getattr(layer, "stateful", False) for layer in live.layers):
+        # Keras does not hold a model to the number of rows that it was first called with.
+        starts, ends = [_of_any_rows(spec) for spec in starts], [_of_any_rows(spec) for spec in ends]
+    return Signature(DEFAULT, tuple(starts), tuple(ends))
+
+
+def _of_any_rows(spec: TensorSpec) -> TensorSpec:
+    return replace(spec, shape=(None, *spec.shape[1:])) if spec.shape else spec
+
+
+def _outputs(live: Any) -> list[TensorSpec]:
+    try:
+        outputs = list(live.outputs or ())
+    except (AttributeError, ValueError):
+        return []
+    names = list(getattr(live, "output_names", ()))
+    if not names and len(outputs) == 1 and getattr(live, "layers", None):
+        names = [live.layers[-1].name]  # as a functional model would call it
+    if len(names) != len(outputs):
+        names = [f"output_{index}" for index in range(len(outputs))]
+    struct = getattr(live, "_outputs_struct", None)
+    if isinstance(struct, dict):
+        outputs = [tensor for _, tensor in leaves(struct)]
+        names = [joined(path) for path, _ in leaves(struct)]
+    return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
+
+
+def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return what a structure is made of, with the way to each: mappings in the order of their keys."""
+    if isinstance(struct, dict):
+        parts = [(key, struct[key]) for key in sorted(struct, key=str)]
+    elif isinstance(struct, (list, tuple)):
+        parts = list(enumerate(struct))
+    else:
+        return [(path, struct)]
+    return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
+
+
+def packed(struct: Any, values: Iterator[Any]) -> Any:
+    """Return values, in the order of `leaves`, as the structure that they came from."""
+    if isinstance(struct, dict):
+        made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
+        return {key: made[key] for key in struct}
+    if isinstance(struct, (list, tuple)):
+        return [packed(part, values) for part in struct]
+    return next(values)
+
+
+def joined(path: tuple[Any, ...]) -> str:
+    """Return the name of what is at the end of a way through a structure: ``probs_output_0``."""
+    return "_".join(f"output_{part}" if isinstance(part, int) else str(part) for part in path)
+
+
+def _is_optional(tensor: Any) -> bool:
+    history: Any = getattr(tensor, "_keras_history", None)
+    return bool(history) and bool(getattr(history[0], "optional", False))
+
+
+def _arguments(live: Any) -> Iterator[TensorSpec]:
+    """Give the arguments of the model's ``call`` that are inputs."""
+    found = False
+    for parameter in inspect.signature(live.call).parameters.values():
+        named = parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        if named and parameter.name not in {"self", "training", "mask"}:
+            found = True
+            optional = parameter.default is not parameter.empty
+            yield TensorSpec(parameter.name, tensor=parameter.name, optional=optional)
+    if not found:
+        yield TensorSpec("inputs", tensor="inputs")

@@ -1,0 +1,196 @@
+"""What a Keras file asks for besides its numbers: classes, and Python code."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
+from tfmagic.formats.keras.private import imports_what_is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_OF_KERAS = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
+# In .h5 files, of this Keras and of Keras 2.
+_INSIDE_KERAS = {"Functional", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "TensorFlowOpLayer"}
+_NO_CLASS = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__"}
+_CODE = "__lambda__"
+
+
+def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the classes and functions to read a configuration with, by name and by registered name.
+
+    Parameters
+    ----------
+    config
+        A configuration, from JSON.
+    given
+        Those of ``--objects``; None for the ones of ``__main__``, which is the
+        notebook.
+    """
+    custom = list(_custom(config))
+    known = _in_the_notebook(custom) if given is None else dict(given)
+    return {**known, **{registered: known[name] for name, registered in custom if name in known}}
+
+
+@contextmanager
+def naming_what_is_missing(
+    model: str, path: Path, config: Any, given: Mapping[str, Any] | None, version: str
+) -> Iterator[None]:
+    """Say which class of a configuration is nowhere to be found, where that makes the block fail.
+
+    Parameters
+    ----------
+    model, path
+        For messages.
+    config, given
+        As for `objects_for`.
+    version
+        Of the Keras that wrote the file.
+
+    Raises
+    ------
+    SourceError
+        Naming the class, and how to give it, or a Keras that is too old.
+    """
+    try:
+        yield
+    except Exception as error:
+        known = objects_for(config, given)
+        missing = next((name for name, registered in _custom(config) if not _is_known(name, registered, known)), None)
+        if missing is None and version.startswith(("1.", "2.")):
+            msg = (
+                f"{model}: {path} was saved by Keras {version}, and not all of it means the same to Keras 3: load it "
+                "with tf_keras.models.load_model(…), and add the object"
+            )
+            raise SourceError(msg) from error
+        if missing is None:
+            raise
+        raise _not_found(model, path, missing, given) from error
+
+
+def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> None:
+    """Refuse a file that names a class or function that nobody has given or registered, where Keras would import it.
+
+    Keras before 3.9 imports whatever a file names, and calls it.
+
+    Parameters
+    ----------
+    model, path, config, given
+        As for `naming_what_is_missing`.
+
+    Raises
+    ------
+    SourceError
+        Naming the class or function, and how to give it.
+    """
+    if not imports_what_is_named():
+        return
+    known = objects_for(config, given)
+    functions = [one for one in _entries(config) if one.get("class_name") == "function"]
+    foreign = {str(one.get("config")) for one in functions if not _is_kerass_function(one)}
+    own = {str(one.get("config")) for one in functions} - foreign
+    for name, registered in _custom(config):
+        if name not in own and not _is_known(name, registered, known):
+            raise _not_found(model, path, name, given)
+
+
+def _is_kerass_function(entry: Mapping[str, Any]) -> bool:
+    """Whether a function's entry means one of Keras's own."""
+    import keras
+
+    rooms = (keras.activations, keras.initializers, keras.regularizers, keras.losses, keras.metrics, keras.ops)
+    package = str(entry.get("module") or "builtins").split(".", maxsplit=1)[0]
+    return package in _OF_KERAS and any(hasattr(room, str(entry.get("config"))) for room in rooms)
+
+
+def _not_found(model: str, path: Path, missing: str, given: Mapping[str, Any] | None) -> SourceError:
+    if given is None:
+        hint = "run the cell that defines it first, or give it with --objects [THE_CLASS]"
+    else:
+        hint = f"--objects has {', '.join(given) or 'none'}{did_you_mean(missing, given)}"
+    return SourceError(f"{model}: {path} needs {missing!r}, which is no part of Keras: {hint}")
+
+
+def notebook_objects(config: Any) -> dict[str, Any]:
+    """Return those of a configuration's own classes and functions that ``__main__`` has, by name."""
+    return _in_the_notebook(_custom(config))
+
+
+def _in_the_notebook(custom: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    names: Mapping[str, Any] = vars(sys.modules.get("__main__", object))
+    return {name: names[name] for name, _ in custom if callable(names.get(name))}
+
+
+def own_names(config: Any) -> list[str]:
+    """Return the names of the classes and functions of a configuration that are not Keras's own."""
+    return list(dict.fromkeys(name for name, _ in _custom(config)))
+
+
+def refuse_code(model: str, path: Path, config: Any) -> None:
+    """Refuse a file that carries Python code of its own, which loading it would run.
+
+    Raises
+    ------
+    UnsafeSourceError
+        Naming the layer.
+    """
+    for entry in _entries(config):
+        # In an .h5 file the code of a Lambda layer is a list: its bytes, defaults, closure.
+        function = entry.get("function")
+        if entry.get("class_name") == _CODE or isinstance(function, list):
+            msg = (
+                f"{model}: {path} carries Python code (a Lambda layer) that runs when it is loaded; "
+                "add it with --unsafe (unsafe=True) if you trust where the file comes from"
+            )
+            raise UnsafeSourceError(msg)
+
+
+def _entries(config: Any) -> Iterator[dict[str, Any]]:
+    # No generator in a generator: a deep network's configuration has tens of thousands of values.
+    waiting = [config]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            yield one
+            waiting.extend(reversed(one.values()))
+        elif isinstance(one, list):
+            waiting.extend(reversed(one))
+
+
+def _custom(config: Any) -> Iterator[tuple[str, str]]:
+    """Give name and registered name of everything in a configuration that is not Keras's own."""
+    import keras
+
+    for entry in _entries(config):
+        name = entry.get("class_name")
+        if not isinstance(name, str) or name in _NO_CLASS or name == _CODE or "config" not in entry:
+            continue
+        module = entry.get("module", "keras" if hasattr(keras.layers, name) or hasattr(keras, name) else "")
+        registered = str(entry.get("registered_name") or name)
+        if name == "function":
+            # Of a function the name stands where a class has its configuration, and its module is not told.
+            module, name = "", entry["config"]
+            registered = str(name)
+        if str(module).split(".")[0] not in _OF_KERAS and isinstance(name, str) and not _is_kerass(name, entry):
+            # In an .h5 file the name has its package before it: "Mine>Scaled".
+            yield name.rpartition(">")[2], registered
+
+
+def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
+    """Whether an entry without a module, of an .h5 file, is Keras's own."""
+    import keras
+
+    rooms = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.activations, keras.models)
+    return "module" not in entry and (name in _INSIDE_KERAS or any(hasattr(room, name) for room in rooms))
+
+
+def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:
+    import keras
+
+    return name in objects or any(
+        keras.saving.get_registered_object(one) is not None for one in (registered, name, f"Custom>{name}")
+    )

@@ -1,0 +1,284 @@
+"""Keras models in a file, ``.keras`` or ``.h5``: read into a graph, a variable at a time.
+
+Keras's own loader makes every variable twice over: random first, then from a
+buffer that holds the whole file. Here the model is made without values, is drawn
+in a graph with variables of its own, and each of those is given what the file has
+for it.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfmagic.core.naming import unique
+from tfmagic.core.paths import stamp, the_path
+from tfmagic.errors import SourceError, TfMagicError
+from tfmagic.execution.backends.eager import named_outputs
+from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.room.room import Room
+from tfmagic.execution.room.variables import bytes_of
+from tfmagic.execution.signature.options import Options
+from tfmagic.execution.signature.signature import DEFAULT, Signature
+from tfmagic.formats.common.fed_variables import Held, hold
+from tfmagic.formats.common.loading import filling, name_the_ends, reading
+from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.keras.archive import KerasArchive, archive_at
+from tfmagic.formats.keras.clone import archivist
+from tfmagic.formats.keras.code import keras_code
+from tfmagic.formats.keras.live_model import KerasSource, check_backend
+from tfmagic.formats.keras.objects import (
+    naming_what_is_missing,
+    notebook_objects,
+    objects_for,
+    own_names,
+    refuse_code,
+    refuse_imports,
+)
+from tfmagic.formats.keras.private import without_pending_variables
+from tfmagic.formats.keras.structure import structure_of
+from tfmagic.formats.live.copy_to_graph import copied
+from tfmagic.formats.live.shapes import with_known_shapes
+from tfmagic.formats.live.trace_to_graph import drawn, op_name
+from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+v1 = tf.compat.v1
+
+
+class KerasFileSource(FileSource):
+    """A Keras model in a ``.keras`` or ``.h5`` file."""
+
+    kind = "Keras file"
+    takes_options = frozenset({"objects"})
+
+    def accept(self, model: str, options: Options) -> None:
+        """Refuse options that are for other sources, and a Keras that does not run on TensorFlow."""
+        super().accept(model, options)
+        check_backend(model)
+
+    def fingerprint(self) -> object:
+        """Return the path, what tells whether the file has changed, and which of the notebook's own classes it uses."""
+        with reading(self.path.name, self.path, "the configuration"):
+            own = notebook_objects(archive_at(the_path(self.path)).config())
+        return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
+
+    def build(self, model: str, options: Options) -> Built:
+        """Make the model without values, and draw it in a graph."""
+        with reading(model, self.path, "the configuration"):
+            archive = archive_at(the_path(self.path))
+            config, version = archive.config(), archive.version()
+        if not options.unsafe:
+            refuse_code(model, self.path, config)
+            refuse_imports(model, self.path, config, options.objects)
+        objects = objects_for(config, options.objects)
+        if not archive.has_assets:
+            text = json.dumps(config)
+
+            def make() -> Any:
+                # Keras takes parts out of the configuration that it is given; it is JSON, and so quickest copied.
+                return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
+
+            built = _drawn_if_possible(model, archive, make, options)
+            if built is not None:
+                return built
+        with naming_what_is_missing(model, self.path, config, options.objects, version):
+            return self._through_an_object(model, archive, objects, options)
+
+    def glance(self) -> tuple[Signature | None, list[int | None], list[str]]:
+        """Return signature, sizes of the weights in bytes, and notes, without reading any weight.
+
+        The signature is None where the model cannot be made without classes that
+        the notebook does not have, or code that is not trusted.
+        """
+        name = self.path.name
+        with reading(name, self.path, "the configuration"):
+            archive = archive_at(the_path(self.path))
+            config, version = archive.config(), archive.version()
+        notes = []
+        try:
+            check_backend(name)
+            refuse_code(name, self.path, config)
+            refuse_imports(name, self.path, config, None)
+            with naming_what_is_missing(name, self.path, config, None, version):
+                objects = objects_for(config, None)
+                skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
+            eager = KerasSource(skeleton, name).connect(Room(name), Options())
+        except Exception as error:  # noqa: BLE001 - a look may not fail for what is not there to make the model
+            notes.append(str(error).split("\n", maxsplit=1)[0])
+            return None, [], notes
+        return eager.signatures[DEFAULT], [bytes_of(one.shape, one.dtype) for one in skeleton.variables], notes
+
+    def python(self, name: str, signature: Signature, options: Options) -> str:
+        """Return code that loads it; what it needs of the person's own has to be defined before."""
+        archive = archive_at(the_path(self.path))
+        config = archive.config()
+        objects = objects_for(config, options.objects)
+        live = self._described(archive, config, objects, options)
+        eager = KerasSource(live, self.text).connect(Room(name), Options())
+        own = with_known_shapes(eager, eager.signatures[DEFAULT])
+        return keras_code(
+            name,
+            self.path,
+            signature,
+            structure_of(live, own),
+            objects=own_names(config),
+            unsafe=options.unsafe,
+            device=options.device,
+        )
+
+    def _described(self, archive: KerasArchive, config: Any, objects: dict[str, Any], options: Options) -> Any:
+        """Return the model, without values where that can be."""
+        if not archive.has_assets:
+            return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
+        import keras
+
+        with eagerly():
+            return keras.models.load_model(
+                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
+            )
+
+    def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
+        """Load the file as Keras does, and move the object into a graph."""
+        import keras
+
+        with reading(model, self.path, "the model"), eagerly():
+            live = keras.models.load_model(
+                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
+            )
+        eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
+        built = copied(eager, options)
+        # It is the file's, and not the copy of anything that the person has.
+        built.mode.present = built.mode.taken = None
+        if isinstance(built.mode, GraphMode):
+            built.mode.needs_no_file = True
+        return built
+
+
+def _without_values(make: Callable[[], Any]) -> Any:
+    """Return what `make` gives, with Keras variables that have shapes and no values."""
+    import keras
+
+    with eagerly(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+        return make()
+
+
+def _drawn_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
+    try:
+        skeleton = _without_values(make)
+        return None if _loads_in_its_own_way(skeleton) else _drawn(model, archive, make, skeleton, options)
+    except TfMagicError:
+        raise
+    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+        return None
+
+
+def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
+    """Draw a model without values in a graph, and say how its variables get theirs."""
+    import keras
+
+    eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
+    signature = with_known_shapes(eager, eager.signatures[DEFAULT])
+    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
+    if unknown is not None:
+        msg = f"{model}: {archive.path} does not say the shape of input {unknown.name!r}"
+        raise SourceError(msg)
+    graph = tf.Graph()
+    names = unique(op_name(variable.path) for variable in skeleton.variables)
+    with graph.as_default(), tf.device(options.device):
+        wanted = zip(names, skeleton.variables, strict=True)
+        held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
+        fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
+        # The reading that each has already, instead of another one for each.
+        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, held, strict=True)]
+        with keras.StatelessScope(mapping, initialize_variables=False) as scope:
+            before = [scope.get_current_value(one) for one in skeleton.variables]
+            for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
+                if isinstance(layer, keras.layers.Normalization):
+                    # What it makes of its weights once they are loaded, the graph makes of its own.
+                    layer.finalize_state()
+            given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
+            result = eager.invoke(DEFAULT, given)
+        ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        after = [scope.get_current_value(one) for one in skeleton.variables]
+        ends = _with_effects(ends, zip(held, before, after, strict=True))
+    signature = drawn(signature, fed, ends)
+    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
+
+    def fill(native: Any) -> None:
+        writer = values_of(graph).writer(native)
+        with reading(model, archive.path, "the weights"), eagerly():
+            _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
+            writer.flush()
+
+    room = Room(model, graph, options.device)
+    name_the_ends(room, signature)
+    mode = GraphMode(room, {DEFAULT: signature}, filling(room, fill))
+    mode.archivist = archivist(mode, make, {one.op.name: at for at, one in enumerate(held)})
+    return Built(mode)
+
+
+def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers.
+
+    Parameters
+    ----------
+    ends
+        The outputs.
+    values
+        The variables, each with its value before the call and after.
+    """
+    effects = []
+    for variable, before, after in values:
+        if after is not before:
+            with tf.control_dependencies([before]):
+                effects.append(variable.assign(after, read_value=False))
+    if not effects:
+        return ends
+    with tf.control_dependencies(effects):
+        return {name: None if end is None else tf.identity(end) for name, end in ends.items()}
+
+
+def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
+    """Call `take` with each variable of a model without values, and what the file has for it."""
+    left = {id(variable): variable for variable in skeleton.variables}
+
+    def assign(variable: Any, value: Any) -> None:
+        array = np.asarray(value, tf.as_dtype(variable.dtype).as_numpy_dtype)
+        if array.shape != tuple(variable.shape):
+            msg = f"{variable.path} is {tuple(variable.shape)} in the model and {array.shape} in the file"
+            raise ValueError(msg)
+        left.pop(id(variable), None)
+        take(variable, array)
+
+    for variable in skeleton.variables:
+        # Whatever way a layer has of loading its weights, it ends in this.
+        variable.assign = partial(assign, variable)
+    try:
+        archive.load_into(skeleton)
+    finally:
+        for variable in skeleton.variables:
+            del variable.assign
+    for variable in left.values():
+        # Not in the file, such as the state of a random generator: as a new model has it.
+        take(variable, np.array(variable.value))
+
+
+def _loads_in_its_own_way(skeleton: Any) -> bool:
+    """Whether a layer of somebody's own does more than take its weights when they are loaded."""
+    import keras
+
+    plain = keras.Layer.load_own_variables
+    for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
+        own = type(layer).load_own_variables
+        if own is not plain and not own.__module__.startswith("keras."):
+            return True
+    return False

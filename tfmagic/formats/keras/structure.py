@@ -1,0 +1,126 @@
+"""In what form a Keras model takes its inputs and gives its outputs."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.formats.keras.live_model import inputs_of, joined, leaves, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfmagic.execution.signature.signature import Signature
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The form of a Keras model's call.
+
+    Attributes
+    ----------
+    inputs
+        The inputs as the model takes them, with a number for each; None where they
+        are arguments of their own.
+    names
+        The arguments' names where they are.
+    outputs
+        How to come by each output in what it gives: ``["probs"][0]``.
+    output_names
+        What to call them where nothing else does.
+    training
+        Whether it wants to be told that it is not being trained.
+    """
+
+    inputs: Any
+    names: tuple[str, ...]
+    outputs: tuple[str, ...]
+    output_names: tuple[str, ...]
+    training: bool
+
+    def arguments(self, values: Sequence[str]) -> list[str]:
+        """Return the arguments of the call as code, for the code of each input's value."""
+        if not self.names:
+            return [_expression(_filled(self.inputs, values))]
+        first, *rest = values
+        return [first, *(f"{name}={value}" for name, value in zip(self.names[1:], rest, strict=True))]
+
+
+def structure_of(live: Any, signature: Signature) -> Structure:
+    """Return the form in which a Keras model takes and gives what a signature has.
+
+    Parameters
+    ----------
+    live
+        The model; values it need not have.
+    signature
+        Its own, with what may be left out.
+    """
+    keras = sys.modules["keras"]
+    given = [None if spec.optional else index for index, spec in enumerate(signature.inputs)]
+    numbers = iter(_renumbered(given))
+    parameters = inspect.signature(live.call).parameters
+    training = "training" in parameters or isinstance(live, keras.Model)
+    names: tuple[str, ...] = ()
+    inputs: Any = None
+    if inputs_of(live):
+        struct = getattr(live, "_inputs_struct", None)
+        if struct is None:
+            struct = inputs_of(live)[0] if len(inputs_of(live)) == 1 else inputs_of(live)
+        inputs = packed(struct, numbers)
+        given_out = getattr(live, "_outputs_struct", None)
+        outputs = given_out if given_out is not None else live.outputs[0] if len(live.outputs) == 1 else live.outputs
+        ways = [path for path, _ in leaves(outputs)]
+    else:
+        names = tuple(spec.tensor or spec.name for spec in signature.required)
+        ways = [path for path, _ in _in_order(_outputs_of(live, signature, names))]
+    steps = tuple("".join(f"[{json.dumps(key)}]" for key in path) for path in ways)
+    return Structure(inputs, names, steps, tuple(joined(path) or "output" for path in ways), training)
+
+
+def _renumbered(given: Sequence[int | None]) -> list[int | None]:
+    counted = -1
+    numbers: list[int | None] = []
+    for one in given:
+        counted += one is not None
+        numbers.append(None if one is None else counted)
+    return numbers
+
+
+def _outputs_of(live: Any, signature: Signature, names: Sequence[str]) -> Any:
+    """Return what a subclassed model gives, in tensors without values."""
+    keras = sys.modules["keras"]
+    first, *rest = [keras.KerasTensor(spec.shape, spec.dtype) for spec in signature.required]
+    more = dict(zip(names[1:], rest, strict=True))
+    return live.compute_output_spec(first, **more)
+
+
+def _in_order(structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the leaves of a structure, mappings in their own order: as a result's outputs are named."""
+    if isinstance(structure, dict):
+        parts = list(structure.items())
+    elif isinstance(structure, (list, tuple)):
+        parts = list(enumerate(structure))
+    else:
+        return [(path, structure)]
+    return [leaf for key, part in parts for leaf in _in_order(part, (*path, key))]
+
+
+def _filled(structure: Any, values: Sequence[str]) -> Any:
+    if isinstance(structure, dict):
+        return {key: _filled(part, values) for key, part in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [_filled(part, values) for part in structure]
+    return "None" if structure is None else values[structure]
+
+
+def _expression(structure: Any) -> str:
+    """Return a structure of expressions as an expression."""
+    if isinstance(structure, dict):
+        return f"{{{', '.join(f'{json.dumps(key)}: {_expression(value)}' for key, value in structure.items())}}}"
+    if isinstance(structure, (list, tuple)):
+        return f"[{', '.join(_expression(value) for value in structure)}]"
+    return str(structure)

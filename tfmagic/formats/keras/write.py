@@ -1,0 +1,92 @@
+"""A Keras model as a ``.keras`` file."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import SaveError
+from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.live.shapes import with_known_shapes
+from tfmagic.formats.live.write import all_variables
+from tfmagic.runtime.state.variables_io import checksum, values_of
+from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.signature.options import Options
+
+
+class KerasFile:
+    """A Keras model that is to be written; that it is none shows when this is made.
+
+    Parameters
+    ----------
+    kind
+        What the model is, for messages.
+    mode
+        How it runs.
+    default
+        The default signature's name.
+    options
+        What was said when it was added.
+
+    Raises
+    ------
+    SaveError
+        When it is no Keras model, or one that was never built.
+    """
+
+    def __init__(self, kind: str, mode: GraphMode | EagerMode, default: str, options: Options) -> None:
+        self._mode = mode
+        self._signature = mode.signatures[default]
+        renamed = options.inputs is not None or options.outputs is not None
+        self._notes = ("its ends have Keras's own names in it",) if renamed else ()
+        if isinstance(mode, GraphMode):
+            if mode.archivist is None:
+                raise _no_keras_model(mode, kind)
+        else:
+            _check_live(mode, kind)
+
+    def __call__(self, file: Path) -> Written:
+        """Write the file."""
+        mode = self._mode
+        if isinstance(mode, GraphMode):
+            names = [] if mode.archivist is None else list(mode.archivist(file))
+            checksums = {name: checksum(value) for name, value in mode.values(names)}
+            more = len(values_of(mode.graph).names()) - len(names)
+            notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()
+            return Written(self._signature, len(names), 0, checksums, (*self._notes, *notes))
+        with eagerly(), without_warnings():
+            mode.live.save(file)
+        checksums = {name: checksum(value) for name, value in mode.values()}
+        total = len(all_variables(mode))
+        signature = with_known_shapes(mode, self._signature)
+        return Written(signature, total, total - len(checksums), checksums, self._notes)
+
+
+def _check_live(mode: EagerMode, kind: str) -> None:
+    label, live = mode.room.label, mode.live
+    keras: Any = sys.modules.get("keras")
+    if any(kind.__module__.startswith("tf_keras.") for kind in type(live).__mro__):
+        msg = f".keras holds models of Keras 3, and {label} is one of tf_keras: save it as a folder or .pb"
+        raise SaveError(msg)
+    if keras is None or not isinstance(live, keras.Layer):
+        raise _no_keras_model(mode, kind)
+    if not isinstance(live, keras.Model):
+        msg = f".keras holds whole models, and {label} is a layer: save it as a folder, or put it into a keras.Model"
+        raise SaveError(msg)
+    if not live.built:
+        msg = (
+            f"{label} has not been built, so it has no weights to save: "
+            f"run it once (%tf_run {label} …), or call its build(…)"
+        )
+        raise SaveError(msg)
+
+
+def _no_keras_model(mode: GraphMode | EagerMode, kind: str) -> SaveError:
+    return SaveError(f".keras holds Keras models; {mode.room.label} is a {kind}: save it as a folder or .pb")

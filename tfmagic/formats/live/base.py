@@ -1,0 +1,140 @@
+"""What the sources that are live Python objects have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.execution.backends.eager import named_outputs
+from tfmagic.execution.room.room import Room
+from tfmagic.execution.signature.signature import TensorSpec, renamed
+from tfmagic.formats.common.source import Built, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.signature.options import Options
+    from tfmagic.execution.signature.signature import Signature
+
+
+class LiveSource(Source):
+    """A live object of the notebook, shared with it and never changed.
+
+    Parameters
+    ----------
+    live
+        The object. It is held, so that its identity stays its own.
+    text
+        What the person typed.
+    """
+
+    takes_options: ClassVar[frozenset[str]] = frozenset({"copy"})
+
+    def __init__(self, live: Any, text: str) -> None:
+        super().__init__(text)
+        self.live: Any = live
+
+    def fingerprint(self) -> object:
+        """Return the object's identity: in eager mode its weights are shared anyway."""
+        return id(self.live)
+
+    def release(self) -> None:
+        """Let go of the object."""
+        self.live = None
+
+
+class SharedSource(LiveSource):
+    """A live object that is called as it is, or copied into a graph."""
+
+    mode: ClassVar[str] = "eager"
+
+    @abstractmethod
+    def connect(self, room: Room, options: Options) -> EagerMode:
+        """Read off the object what it takes and gives, and how it is called.
+
+        Parameters
+        ----------
+        room
+            The model's room, without a graph.
+        options
+            What was said with ``add``.
+        """
+
+    def build(self, model: str, options: Options, room: Room | None = None) -> Built:
+        """Share the object; a copy of it is made from what this gives.
+
+        Parameters
+        ----------
+        model, options
+            As for every source.
+        room
+            The room of the cell that made the object, if one did.
+        """
+        return Built(self.connect(room or Room(model, device=options.device), options), self.notes())
+
+    def notes(self) -> list[str]:
+        """Return what there is to say of the object when it is shared."""
+        return []
+
+
+def with_names(
+    model: str, signature: Signature, call: Callable[[dict[str, Any]], Any], options: Options
+) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
+    """Return a signature with its ends renamed as ``add`` was told, and how it is called.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    signature
+        The object's own; it knows no outputs where only a call tells them.
+    call
+        How it is called.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SourceError
+        When an end that is to be renamed is not there.
+    """
+    if signature.outputs or options.outputs is None:
+        return renamed(model, signature, options.inputs, options.outputs), call
+    names = {own: name for name, own in options.outputs}
+
+    def call_and_rename(given: dict[str, Any]) -> dict[str, Any]:
+        outputs = named_outputs(call(given), ())
+        unknown = next((own for own in names if own not in outputs), None)
+        if unknown is not None:
+            msg = f"{model} gave no output {unknown!r} to rename{did_you_mean(unknown, outputs)}"
+            raise SourceError(msg)
+        made = {names.get(own, own): value for own, value in outputs.items()}
+        if len(made) < len(outputs):
+            msg = f"{model}: two outputs would have one name (it gave: {', '.join(outputs)}): rename the other one too"
+            raise SourceError(msg)
+        return made
+
+    return renamed(model, signature, options.inputs, None), call_and_rename
+
+
+def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
+    """Return the end that a ``tf.TensorSpec``, a Keras tensor or the like describes.
+
+    Parameters
+    ----------
+    name
+        What to call it.
+    spec
+        Anything with ``dtype`` and ``shape``.
+    own
+        What the object itself calls it, if that is another name.
+    """
+    dtype = getattr(spec.dtype, "name", spec.dtype)
+    shape = spec.shape
+    if hasattr(shape, "rank"):
+        sizes = None if shape.rank is None else tuple(shape.as_list())
+    else:
+        sizes = tuple(shape)
+    return TensorSpec(name, str(dtype), sizes, own or name)

@@ -1,0 +1,107 @@
+"""``--copy``: a live object, once it is known how to call it, in a graph of its own."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections import deque
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfmagic.execution.backends.copied_values import Taken
+from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.signature.options import Options
+from tfmagic.execution.signature.signature import default_among
+from tfmagic.formats.common.source import Built
+from tfmagic.formats.live.trace_to_graph import TablesError, moved
+from tfmagic.formats.saved_model.read import SavedModelSource
+
+if TYPE_CHECKING:
+    from tfmagic.formats.common.source import Built, Source
+
+
+def built_from(source: Source, model: str, options: Options) -> Built:
+    """Return what a source makes; where a copy is asked for, a graph of its own.
+
+    Parameters
+    ----------
+    source
+        The source.
+    model
+        The name that the model is to have.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SourceError
+        When that cannot be done; nothing is left behind.
+    """
+    __tracebackhide__ = True
+    built = source.build(model, options)
+    if options.copy and isinstance(built.mode, EagerMode):
+        made = copied(built.mode, options)
+        # From the source: the object may have another function to call by then.
+        made.mode.anew = lambda: built_from(source, model, options).mode
+        return made
+    return built
+
+
+def copied(eager: EagerMode, options: Options) -> Built:
+    """Return the graph of a live object, with weights of its own.
+
+    Parameters
+    ----------
+    eager
+        How the object is called.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SourceError
+        When the object cannot be made a graph, or an input's dtype or shape is not
+        known.
+    """
+    try:
+        mode, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
+    except TablesError:
+        return moved_by_file(eager, options)
+    if eager.archivist_of is not None:
+        mode.archivist = eager.archivist_of(mode, variables)
+    return Built(mode, notes)
+
+
+def moved_by_file(eager: EagerMode, options: Options) -> Built:
+    """Return the graph of a live object, written to a temporary folder and read from there.
+
+    Parameters
+    ----------
+    eager
+        How the object is called.
+    options
+        What was said with ``add``.
+
+    Raises
+    ------
+    SaveError
+        When the object cannot be written.
+    """
+    from tfmagic.formats.live.write import LiveFolder, state_of
+
+    label = eager.room.label
+    default = default_among(label, eager.signatures, options.signature)
+    folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
+    path = Path(folder.name) / label
+    path.mkdir()
+    taken = Taken(eager, partial(state_of, eager))
+    # Before it is written: what changes meanwhile is to count as changed.
+    deque(taken.values(), maxlen=0)
+    LiveFolder(eager, default)(path)
+    taken.note_graph()
+    built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
+    # The files are read again whenever the session is opened anew: they go with the model.
+    weakref.finalize(built.mode, folder.cleanup)
+    built.mode.taken = taken
+    return built

@@ -1,0 +1,175 @@
+"""``tf.function`` and ``ConcreteFunction``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.formats.live.base import SharedSource, spec_of, with_names
+from tfmagic.graphdef.call_depth import check_calls_of
+from tfmagic.runtime.tensorflow.private import library_of, traces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.execution.room.room import Room
+    from tfmagic.execution.signature.options import Options
+
+
+class FunctionSource(SharedSource):
+    """A live ``tf.function`` or ``ConcreteFunction``."""
+
+    kind = "tf.function"
+
+    @staticmethod
+    def takes(live: Any) -> bool:
+        """Return whether this is a function of TensorFlow's."""
+        return is_function(live)
+
+    def connect(self, room: Room, options: Options) -> EagerMode:
+        """Read the signature off the function; nothing is traced."""
+        live = self.live
+        check_function(room.label, live)
+        signature, call = with_names(room.label, *signature_and_call(DEFAULT, live), options)
+        return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
+
+
+def is_function(live: Any) -> bool:
+    """Return whether this is a ``tf.function`` or a ``ConcreteFunction``."""
+    kinds = tf.types.experimental
+    return isinstance(live, (kinds.PolymorphicFunction, kinds.ConcreteFunction))
+
+
+def check_function(model: str, function: Any) -> None:
+    """Refuse a function over whose own calls TensorFlow would end the process, as far as it is traced.
+
+    Raises
+    ------
+    SourceError
+        When calls go in a circle, or are nested too deep.
+    """
+    traced = [function] if hasattr(function, "graph") else traces_of(function)
+    for one in traced:
+        check_calls_of(model, "this function", one.graph, library_of(one.graph))
+
+
+def variables_behind(live: Any) -> list[Any]:
+    """Return the variables that a function has captured so far."""
+    if hasattr(live, "variables"):
+        return list(live.variables)
+    made = getattr(live, "_variables", ()) or ()
+    captured = [variable for trace in traces_of(live) for variable in trace.variables]
+    return list({id(variable): variable for variable in (*made, *captured)}.values())
+
+
+def signature_and_call(
+    name: str, function: Any, described_by: Any = None
+) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
+    """Return what a function takes and gives, and how to call it with inputs by name.
+
+    Parameters
+    ----------
+    name
+        The signature's name.
+    function
+        A ``tf.function``, a ``ConcreteFunction`` or any callable. Dtypes and
+        shapes are known for a ``ConcreteFunction`` and for a ``tf.function`` with
+        an ``input_signature``.
+    described_by
+        What has the same arguments, where the function itself does not say.
+    """
+    described = function if described_by is None else described_by
+    type_of = getattr(described, "function_type", None)
+    parameters = dict((type_of or inspect.signature(described)).parameters)
+    inputs: list[TensorSpec] = []
+    bound: dict[str, Any] = {}
+    types: dict[str, Any] = {}
+    for parameter in parameters.values():
+        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD} or parameter.name == "self":
+            continue
+        own: str = parameter.name
+        spec: Any = getattr(parameter, "type_constraint", None)
+        optional = parameter.default is not parameter.empty or bool(getattr(parameter, "optional", False))
+        if type(spec).__name__ == "Literal":
+            bound[own] = spec.value  # a Python value, for which the function was traced
+        elif isinstance(spec, tf.TensorSpec):
+            end = spec_of(own, spec)
+            inputs.append(TensorSpec(own, end.dtype, end.shape, own, optional=optional))
+        elif len(parameters) == 1 and _by_key(spec):
+            inputs.extend(spec_of(key, one) for key, one in spec.mapping.items())
+        elif spec is None or not optional:
+            inputs.append(TensorSpec(own, tensor=own, optional=optional))
+        types[own] = spec
+
+    def call(given: dict[str, Any]) -> Any:
+        if len(types) == 1 and _by_key(*types.values()):
+            return function(given)
+        values = {**bound, **{own: _fitted(types[own], value) for own, value in given.items()}}
+        return called(function, parameters, values)
+
+    return Signature(name, tuple(inputs), _outputs(function)), call
+
+
+def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
+    """Call a function with arguments by name, the first of them by position.
+
+    Parameters
+    ----------
+    function
+        What to call. Keras and some functions take their first argument by
+        position alone.
+    parameters
+        Its parameters by name, in order.
+    given
+        The arguments; one that was left to its default is not among them, and
+        those behind it go by keyword.
+    **more
+        More arguments by keyword.
+    """
+    positional = []
+    for name, parameter in parameters.items():
+        if name not in given or parameter.kind == parameter.KEYWORD_ONLY:
+            break
+        positional.append(name)
+    rest = {name: value for name, value in given.items() if name not in positional}
+    return function(*[given[name] for name in positional], **rest, **more)
+
+
+def _by_key(spec: Any) -> bool:
+    """Whether this is the type of a dictionary of tensors."""
+    mapping: Any = getattr(spec, "mapping", None)
+    return bool(mapping) and all(
+        isinstance(key, str) and isinstance(one, tf.TensorSpec) for key, one in mapping.items()
+    )
+
+
+def _fitted(kind: Any, value: Any) -> Any:
+    """Return a value in the structure, and with the tensors, that an argument's type asks for."""
+    if hasattr(kind, "mapping") and isinstance(value, Mapping):
+        return {key: _fitted(kind.mapping.get(key), one) for key, one in value.items()}
+    kinds: Any = getattr(getattr(kind, "components_tuple", kind), "components", None)
+    if type(kind).__name__ in {"List", "Tuple"} and kinds is not None and len(kinds) == len(value):
+        parts = [_fitted(*pair) for pair in zip(kinds, value, strict=True)]
+        return parts if type(kind).__name__ == "List" else tuple(parts)
+    if not isinstance(kind, (tf.TensorSpec, tf.RaggedTensorSpec, tf.SparseTensorSpec)):
+        return value
+    if isinstance(value, tf.Tensor) and isinstance(kind, tf.RaggedTensorSpec):
+        value = tf.RaggedTensor.from_tensor(value)
+    elif isinstance(value, tf.Tensor) and isinstance(kind, tf.SparseTensorSpec):
+        value = tf.sparse.from_dense(value)
+    numbers = hasattr(value, "dtype") and (value.dtype.is_floating or value.dtype.is_integer)
+    return tf.cast(value, kind.dtype) if numbers and kind.dtype.is_floating else value
+
+
+def _outputs(function: Any) -> tuple[TensorSpec, ...]:
+    structure = getattr(function, "structured_outputs", None)
+    if isinstance(structure, dict):
+        return tuple(spec_of(str(key), value) for key, value in structure.items() if hasattr(value, "dtype"))
+    if hasattr(structure, "dtype") and hasattr(structure, "shape"):
+        return (spec_of("output", structure),)
+    return ()

@@ -1,0 +1,206 @@
+"""A live object as a SavedModel folder: its signatures under their names, and the object itself with them."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.core.naming import names_an_operation
+from tfmagic.errors import SaveError
+from tfmagic.execution.backends.eager import named_outputs
+from tfmagic.formats.common.written import Written
+from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
+from tfmagic.runtime.state.variables_io import checksum
+from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
+
+
+class LiveFolder:
+    """A live object that is to be written; what can be wrong with it shows when this is made.
+
+    Parameters
+    ----------
+    mode
+        How the object is called.
+    default
+        The default signature's name.
+
+    Raises
+    ------
+    SaveError
+        When the default signature cannot be traced.
+    """
+
+    def __init__(self, mode: EagerMode, default: str) -> None:
+        self._mode = mode
+        self._default = default
+        self._notes: list[str] = []
+        self._functions: dict[str, Any] = {}
+        signatures = {name: with_known_shapes(mode, signature) for name, signature in mode.signatures.items()}
+        unknown = [name for name, signature in signatures.items() if name != default and unknown_input(signature)]
+        if unknown:
+            listed = ", ".join(repr(name) for name in unknown)
+            self._notes.append(f"without its signature {listed}: no call of it has shown yet what it takes")
+        for name, signature in signatures.items():
+            if name in unknown:
+                continue
+            try:
+                self._functions[name] = self._traced(signature)
+            except SaveError as error:
+                if name == default:
+                    raise
+                self._notes.append(f"without its signature {name!r}: {error}")
+
+    def __call__(self, folder: Path) -> Written:
+        """Write the SavedModel into an empty folder."""
+        label = self._mode.room.label
+        with eagerly(), without_warnings():
+            root = root_of(self._mode, self._functions)
+            try:
+                tf.saved_model.save(root, str(folder), signatures=self._functions)
+            except AssertionError as error:
+                # A function captured a table or variable that the object does not lead to.
+                if "untracked" not in str(error):
+                    raise
+                msg = (
+                    f"{label} cannot be saved: it uses a variable or table that is no attribute of it; "
+                    "put both into a tf.Module, and add that"
+                )
+                raise SaveError(msg) from error
+        checksums = {name: checksum(value) for name, value in self._mode.values()}
+        used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
+        variables = all_variables(self._mode).values()
+        unused = sum(1 for one in variables if id(one.handle) not in used)
+        signature = self._mode.signatures[self._default]
+        return Written(signature, len(variables), unused, checksums, tuple(self._notes))
+
+    def _traced(self, signature: Signature) -> Any:
+        """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
+        mode, label = self._mode, self._mode.room.label
+        require_known(label, signature)
+        inputs = signature.required
+        left_out = [spec.name for spec in signature.inputs if spec.optional]
+        specs = [_spec(label, spec) for spec in inputs]
+
+        def run(*given: Any) -> dict[str, Any]:
+            own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
+            outputs = named_outputs(mode.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
+            names = {spec.tensor: spec.name for spec in signature.outputs}
+            return {names.get(name, name): value for name, value in outputs.items() if value is not None}
+
+        concrete = _concrete(label, signature.name, run, specs)
+        if not all(isinstance(output, tf.Tensor) for output in concrete.structured_outputs.values()):
+            msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, which no signature can"
+            raise SaveError(msg)
+        if left_out:
+            self._notes.append(f"without inputs that may be left out: {', '.join(left_out)}")
+        return concrete
+
+
+def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
+    if not names_an_operation(spec.name) or keyword.iskeyword(spec.name):
+        msg = (
+            f"{label} cannot be saved with an input called {spec.name!r}, which TensorFlow cannot name in a "
+            f"SavedModel: add it with another name for it, --inputs NAME={spec.name}"
+        )
+        raise SaveError(msg)
+    return tf.TensorSpec(spec.shape, spec.dtype, name=spec.name)
+
+
+def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
+    with eagerly(), without_warnings():
+        try:
+            try:
+                return tf.function(run, autograph=False).get_concrete_function(*specs)
+            except tf.errors.OperatorNotAllowedInGraphError:
+                # Python that branches on a tensor, in a plain __call__.
+                return tf.function(run, autograph=True).get_concrete_function(*specs)
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1][:200] if lines else type(error).__name__
+            msg = f"{label} cannot be saved, for its signature {signature!r} cannot be made a graph ({reason})"
+            raise SaveError(msg) from error
+
+
+def root_of(mode: EagerMode, functions: Mapping[str, Any]) -> Any:
+    """Return what ``tf.saved_model.save`` is to write.
+
+    Parameters
+    ----------
+    mode
+        How the object is called.
+    functions
+        Its signatures, traced.
+
+    Returns
+    -------
+    tf.Module
+        The object itself where it is a module, so that its own functions come
+        along. For a Keras model a module with all of its variables by their paths
+        (``weights["dense/kernel"]``), those of its optimizer too; for a function
+        one with what the function uses.
+    """
+    if mode.whole is not None:
+        return mode.whole
+    root = tf.Module()
+    root.weights = all_variables(mode)
+    # A function may have captured what the object does not list, such as the state of a random generator.
+    root.captured = [variable for function in functions.values() for variable in function.variables]
+    root.resources = list(_resources(mode.live))
+    return root
+
+
+def all_variables(mode: EagerMode) -> dict[str, Any]:
+    """Return TensorFlow's variables of an object by name; of a compiled Keras model also its optimizer's."""
+    found = dict(mode.named_variables())
+    optimizer = getattr(mode.live, "optimizer", None)
+    for variable in getattr(optimizer, "variables", None) or ():
+        found.setdefault(getattr(variable, "path", variable.name), variable)
+    # Behind a variable of Keras's own there is one of TensorFlow's.
+    return {name: one if isinstance(one, tf.Variable) else one.value for name, one in found.items()}
+
+
+def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the values of an object's variables, and the entries of its tables."""
+    yield from mode.values()
+    for index, resource in enumerate(_resources(mode.live)):
+        if hasattr(resource, "export"):
+            with eagerly():
+                columns = [column.numpy() for column in resource.export()]
+            yield from zip((f"table {index} keys", f"table {index} values"), columns, strict=True)
+
+
+def _resources(live: Any) -> Iterator[Any]:
+    """Give the tables and the like that an object leads to."""
+    trackable = tf.__internal__.tracking.Trackable
+    function = getattr(live, "python_function", None)
+    roots = [live] if function is None else _used_by(function)
+    seen: set[int] = set()
+    for root in roots:
+        if isinstance(root, trackable):
+            for one in tf.train.TrackableView(root).descendants():
+                if isinstance(one, tf.saved_model.experimental.TrackableResource) and id(one) not in seen:
+                    seen.add(id(one))
+                    yield one
+
+
+def _used_by(function: Any) -> list[Any]:
+    """Return the objects outside of a Python function that it names."""
+    try:
+        names = inspect.getclosurevars(inspect.unwrap(function))
+    except TypeError:
+        return []
+    bound = getattr(function, "__self__", None)
+    return [*names.nonlocals.values(), *names.globals.values(), *([] if bound is None else [bound])]

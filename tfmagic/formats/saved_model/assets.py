@@ -1,0 +1,60 @@
+"""The files that a graph reads when its tables are filled, copied into the SavedModel."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.core.naming import unique
+from tfmagic.errors import SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfmagic.execution.backends.graph import GraphMode
+
+v1 = tf.compat.v1
+
+
+def assets_of(label: str, mode: GraphMode) -> dict[str, Path]:
+    """Return the files of a model by the tensor that holds the path of each.
+
+    Those that it brought along, and those of the tables that a cell made.
+
+    Raises
+    ------
+    SaveError
+        When one is gone.
+    """
+    found = {tensor: Path(path) for tensor, path in mode.startup.assets.items()}
+    for tensor in mode.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
+        path = tf.get_static_value(tensor)
+        if path is not None and tensor.name not in found:
+            found[tensor.name] = Path(os.fsdecode(path.item()))
+    gone = next((path for path in found.values() if not path.is_file()), None)
+    if gone is not None:
+        msg = f"{label} cannot be saved: the file {gone}, from which one of its tables is filled, is not there any more"
+        raise SaveError(msg)
+    return found
+
+
+def holding_paths(graph: Any, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Return the variables that keep the path of an asset, which is of this machine alone, and what sets each."""
+    ends = [graph.get_tensor_by_name(tensor) for tensor in assets]
+    writers = [consumer for end in ends for consumer in end.consumers() if consumer.type == "AssignVariableOp"]
+    return {writer.inputs[0].op.name: writer.name for writer in writers}
+
+
+def copy_assets(folder: Path, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Copy the files into the SavedModel's folder, and return the name of each by its tensor."""
+    files = list(dict.fromkeys(assets.values()))
+    names = dict(zip(files, unique(path.name for path in files), strict=True))
+    if names:
+        (folder / "assets").mkdir()
+    for path, name in names.items():
+        shutil.copyfile(path, folder / "assets" / name)
+    return {tensor: names[path] for tensor, path in assets.items()}

@@ -1,0 +1,84 @@
+"""The values of variables as TensorFlow's checkpoint, written as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.runtime.state.variables_io import checksum
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy as np
+
+# A file of the checkpoint holds so much: the most that is held in memory beside the
+# variables themselves, unless one of them is larger.
+_SHARD_BYTES = 64_000_000
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint that was written.
+
+    Attributes
+    ----------
+    dtypes
+        TensorFlow's number for each value's dtype, by its key.
+    checksums
+        What tells whether a value has changed since, by its key.
+    """
+
+    dtypes: dict[str, int] = field(default_factory=dict)
+    checksums: dict[str, int] = field(default_factory=dict)
+
+
+def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
+    """Write a checkpoint of values by their keys, a file for each few of them.
+
+    Parameters
+    ----------
+    prefix
+        Where: ``variables/variables`` in a SavedModel. Its folder is made; without
+        any value nothing is.
+    values
+        Keys and arrays, consumed one by one.
+    """
+    written = Checkpoint()
+    shards: list[str] = []
+    waiting: dict[str, Any] = {}
+    size = 0
+    # In a folder of their own, which the merge removes.
+    parts = prefix.with_name(f"{prefix.name}_parts")
+    with eagerly(), tf.device("CPU:0"):
+        for key, value in values:
+            tensor = tf.constant(value)
+            written.dtypes[key] = tensor.dtype.as_datatype_enum
+            written.checksums[key] = checksum(value)
+            waiting[key] = tensor
+            size += value.nbytes
+            if size >= _SHARD_BYTES:
+                shards.append(_write(parts / str(len(shards)), waiting))
+                waiting, size = {}, 0
+        if waiting:
+            shards.append(_write(parts / str(len(shards)), waiting))
+        if shards:
+            tf.raw_ops.MergeV2Checkpoints(
+                checkpoint_prefixes=shards, destination_prefix=str(prefix), delete_old_dirs=True
+            )
+    return written
+
+
+def _write(prefix: Path, values: dict[str, Any]) -> str:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+    return str(prefix)

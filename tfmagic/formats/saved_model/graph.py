@@ -1,0 +1,167 @@
+"""The graph of a SavedModel: what its signatures reach, and how its variables are restored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import SourceError
+from tfmagic.execution.backends.tables_startup import Startup
+from tfmagic.formats.common.loading import check_constants, copied, new_graph, reading
+from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of
+from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
+from tfmagic.graphdef.call_depth import check_calls
+from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.prune import pruned, reached, variable_nodes
+from tfmagic.runtime.tensorflow.private import run_once, variable_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from tfmagic.execution.signature.signature import Signature
+
+v1 = tf.compat.v1
+
+WHOLE = "loaded whole, for how it restores its variables could not be read"
+
+
+class SavedGraph:
+    """A SavedModel's graph, imported, and what gives its variables and tables their values.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    folder
+        The SavedModel's folder.
+    meta
+        Its ``MetaGraphDef``.
+    signatures
+        What is to be kept of it.
+    device
+        Where it is requested to run; None leaves what the file says.
+
+    Attributes
+    ----------
+    graph
+        The ``tf.Graph``.
+    library
+        The ``FunctionDef`` s that it calls.
+    assets
+        Paths of its assets, by the tensor that is fed with each.
+    notes
+        What there is to say about how it was loaded.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged, or its variables are missing.
+    """
+
+    def __init__(
+        self, model: str, folder: Path, meta: Any, signatures: Iterable[Signature], device: str | None
+    ) -> None:
+        self._model = model
+        self._folder = folder
+        self._prefix = folder / "variables" / "variables"
+        self.notes: list[str] = []
+        self._at_once = False
+        self._unused = 0
+        ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
+        with reading(model, graph_file(folder), "the graph"):
+            self.assets = assets_of(meta, folder / "assets")
+            check_constants(meta.graph_def)
+            self._initialisers = initialisers_of(meta)
+            plan = restore_plan(meta)
+            if plan is None:
+                self.notes.append(WHOLE)
+                self._import_whole(meta, device)
+            else:
+                part, collections = pruned(meta, [*ends, *self._initialisers, *self.assets])
+                present = variable_nodes(part)
+                if self._has_values():
+                    plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
+                used = {plan[name].key for name in present if name in plan}
+                self._unused = len({one.key for one in plan.values()} - used)
+                add_restore(part, plan, present, readers=most_readers())
+                # What reads no restored variable need not wait for the restore, nor cost a run of its own.
+                self._at_once = not plan.keys() & reached(part, self._initialisers)
+                self._restore, self._filename = DONE, f"{PREFIX}:0"
+                self._import_part(part, collections, meta.meta_info_def.stripped_op_list, device)
+            for end in ends:
+                self.graph.get_tensor_by_name(end)
+        self._check_variables_are_there()
+
+    def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
+        if device is not None:
+            # A device of the machine that wrote the file gives way to the one asked for.
+            for node in part.node:
+                node.device = ""
+        check_calls(self._model, graph_file(self._folder), part.node, part.library)
+        producer = op_list if len(op_list.op) else None
+        self.library: Sequence[Any] = copied(part.library.function)
+        self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
+        made: dict[str, Any] = {}
+        with self.graph.as_default():
+            for collection, definitions in collections.items():
+                for definition in definitions:
+                    name = definition.variable_name
+                    if name not in made:
+                        made[name] = variable_from(definition)
+                    self.graph.add_to_collection(collection, made[name])
+
+    def _import_whole(self, meta: Any, device: str | None) -> None:
+        check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
+        self.library = copied(meta.graph_def.library.function)
+        self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
+        self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
+
+    def _has_values(self) -> bool:
+        return any(self._prefix.parent.glob("variables*"))
+
+    def _check_variables_are_there(self) -> None:
+        if self._has_values():
+            return
+        # Every export has a restore operation, also one without variables.
+        self._restore = ""
+        handles = [op for op in self.graph.get_operations() if op.type in {"VarHandleOp", "VariableV2"}]
+        if handles:
+            msg = f"{self._model}: {self._folder} has {len(handles)} variables and no file variables/variables.index"
+            raise SourceError(msg)
+
+    @property
+    def startup(self) -> Startup:
+        """What fills its tables."""
+        return Startup(tuple(self._initialisers), self.assets, self._unused)
+
+    def check(self, guard: Guard, fetches: Iterable[str]) -> None:
+        """Look through what loading and these fetches run.
+
+        Raises
+        ------
+        UnsafeSourceError
+            When it would run Python, or touch files other than the model's own.
+        """
+        with reading(self._model, graph_file(self._folder), "the graph"):
+            guard.check(fetches)
+            Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)
+            if self._restore not in {"", DONE}:
+                loader = Guard(self._model, self.graph, self.library, [self._filename], fed=True, restores=True)
+                loader.check([self._restore])
+
+    def fill(self, native: Any) -> None:
+        """Restore the variables and initialise the tables in a native session."""
+        restore = [self._restore] if self._restore else []
+        feeds = {self._filename: str(self._prefix)} if self._restore else {}
+        initialise = list(self._initialisers)
+        if self._at_once:
+            restore, initialise = [*restore, *initialise], []
+            feeds |= self.assets
+        if restore:
+            with reading(self._model, self._prefix.parent, "the variables"):
+                run_once(native, restore, feeds)
+        if initialise:
+            with reading(self._model, self._folder, "the assets and tables"):
+                run_once(native, initialise, self.assets)

@@ -1,0 +1,204 @@
+"""What a SavedModel's ``saved_model.pb`` says: versions, tags, signatures, assets.
+
+Nothing is loaded here; the message is read, and that is all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePath
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+
+from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
+from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.formats.common.loading import reading
+
+FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""What the graph of a SavedModel is called in its folder."""
+
+SERVE = "serve"
+_INIT = "__saved_model_init_op"
+_NOT_FOR_CALLING = {_INIT, "__saved_model_train_op"}
+_MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
+
+
+def version_of(path: Path) -> tuple[Path, str]:
+    """Return the SavedModel folder at `path`, and a note where a version was chosen.
+
+    Raises
+    ------
+    SourceError
+        When `path` is neither a SavedModel nor a folder of numbered ones.
+    """
+    if path.name in FILES:
+        path = path.parent
+    if _is_saved_model(path):
+        return path, ""
+    versions = sorted(
+        (folder for folder in path.iterdir() if folder.name.isdigit() and _is_saved_model(folder)),
+        key=lambda folder: int(folder.name),
+    )
+    if versions:
+        more = f", the highest of {len(versions)}" if len(versions) > 1 else ""
+        return versions[-1], f"version {versions[-1].name}{more}"
+    inside = sorted(entry.name for entry in path.iterdir())
+    seen = ", ".join(inside[:5]) + (", …" if len(inside) > 5 else "") if inside else "nothing"
+    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a numbered folder (there is: {seen})"
+    raise SourceError(msg)
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in FILES)
+
+
+def graph_file(folder: Path) -> Path:
+    """Return the file of a SavedModel folder that holds the graph; as text only where that is all there is."""
+    return next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
+
+
+def read_saved_model(model: str, folder: Path) -> Any:
+    """Return the ``SavedModel`` message of a folder, without loading anything else.
+
+    Raises
+    ------
+    SourceError
+        When the file is damaged or empty.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = graph_file(folder)
+    message = saved_model_pb2.SavedModel()
+    with reading(model, file, "the graph"):
+        if file.suffix == ".pbtxt":
+            text_format.Parse(file.read_text("utf-8"), message)
+        else:
+            message.ParseFromString(file.read_bytes())
+    if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
+        msg = f"{model}: {file} holds no graph, it may be damaged"
+        raise SourceError(msg)
+    return message
+
+
+def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) -> Any:
+    """Return the ``MetaGraphDef`` of a tag set: the one asked for, ``serve``, or the only one."""
+    metas = list(read_saved_model(model, folder).meta_graphs)
+    by_tags = {frozenset(meta.meta_info_def.tags): meta for meta in metas}
+    if tags is not None:
+        found = by_tags.get(frozenset(tags))
+    else:
+        found = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
+    if found is not None:
+        return found
+    known = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
+    if tags is None:
+        msg = f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(known)}"
+    else:
+        asked = ",".join(tags)
+        msg = f"{model}: {folder} has no tag set {asked!r}{did_you_mean(asked, known)}"
+    raise SourceError(msg)
+
+
+def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
+    """Return the signatures that can be called, and what to say of the others."""
+    signatures: dict[str, Signature] = {}
+    notes: list[str] = []
+    for name in sorted(meta.signature_def, key=lambda name: (name != DEFAULT, name)):
+        definition = meta.signature_def[name]
+        if name in _NOT_FOR_CALLING or not definition.outputs:
+            continue
+        ends = [*definition.inputs.values(), *definition.outputs.values()]
+        if not all(info.name for info in ends):
+            notes.append(f"signature {name!r} has sparse or composite ends and is left out")
+            continue
+        signatures[name] = Signature(
+            name,
+            tuple(_spec(key, definition.inputs[key]) for key in sorted(definition.inputs)),
+            tuple(_spec(key, definition.outputs[key]) for key in sorted(definition.outputs)),
+        )
+    return signatures, notes
+
+
+def _spec(name: str, info: Any) -> TensorSpec:
+    shape = info.tensor_shape
+    sizes = None if shape.unknown_rank else tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
+    return TensorSpec(name, tf.as_dtype(info.dtype).base_dtype.name, sizes, info.name)
+
+
+def initialisers_of(meta: Any) -> list[str]:
+    """Return the operations or tensors that fill tables and the like, those that do nothing left out."""
+    init = meta.signature_def.get(_INIT)
+    if init is not None:
+        names = [info.name for info in init.outputs.values()]
+    else:
+        lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
+        names = [name for found in lists for name in found][:1]
+    # Every v2 export names one, which mostly does nothing: a native run of its own saved.
+    idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
+    return [name for name in names if name not in idle]
+
+
+def assets_of(meta: Any, folder: Path) -> dict[str, str]:
+    """Return the path of each asset by the tensor that is to hold it.
+
+    Raises
+    ------
+    ValueError
+        For an asset that would be outside of `folder`.
+    """
+    found = list(meta.asset_file_def)
+    if not found and "saved_model_assets" in meta.collection_def:
+        from tensorflow.core.protobuf import meta_graph_pb2
+
+        for packed in meta.collection_def["saved_model_assets"].any_list.value:
+            asset = meta_graph_pb2.AssetFileDef()
+            packed.Unpack(asset)
+            found.append(asset)
+    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in found}
+
+
+def _asset_path(folder: Path, name: str) -> Path:
+    own = PurePath(name)
+    # Of the name alone: the folder's own path is as the person typed it.
+    if not own.parts or own.is_absolute() or ".." in own.parts:
+        msg = f"the asset {name!r} is outside {folder}"
+        raise ValueError(msg)
+    return folder / own
+
+
+def check_links(model: str, folder: Path) -> None:
+    """Refuse a SavedModel with a link among its assets that leads out of its folder.
+
+    All files count: some operations also read others that lie beside the one they were given.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    folder
+        The SavedModel's folder, which may be reached by a link itself.
+
+    Raises
+    ------
+    UnsafeSourceError
+        Naming the first such link.
+    """
+    # Not Path.resolve, which has an error for links in a circle.
+    inside = Path(os.path.realpath(folder))
+    waiting = [folder / "assets"]
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        real = Path(os.path.realpath(path))
+        if not real.is_relative_to(inside):
+            msg = (
+                f"{model}: the asset {path} is a link to {real}, out of the model's folder: add it with --unsafe "
+                "(unsafe=True) if you trust where the model comes from (the caches of download tools, such as "
+                "Hugging Face's, are made of links: a copy with cp -rL has none)"
+            )
+            raise UnsafeSourceError(msg)
+        if real not in seen and real.is_dir():
+            seen.add(real)
+            waiting.extend(sorted(path.iterdir(), reverse=True))

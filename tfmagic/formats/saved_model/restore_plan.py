@@ -1,0 +1,268 @@
+"""Which checkpoint key each variable of a SavedModel is restored from.
+
+A SavedModel does not say so in a table: it has an operation that restores
+everything. That operation is read here, in the forms in which TensorFlow writes
+it: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed
+by ``RestoreV2``. With the keys known, only the variables that are used need to be
+restored, and the graph can do without everything that only saves and restores.
+What takes its time is to read large values, and to check them: every core takes a
+share of them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+
+_ASSIGNMENTS = {"Assign", "AssignVariableOp"}
+_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+_PASSES_ON = {"Identity", "NoOp"}
+# Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
+_WORTH_A_READER_BYTES = 4_000_000
+# So many threads TensorFlow itself has for values that are larger still.
+_READERS = 8
+
+SCOPE = "tfmagic_restore"
+
+PREFIX = f"{SCOPE}/prefix"
+"""The placeholder for the checkpoint's path, in a graph that restores by a plan."""
+
+DONE = f"{SCOPE}/done"
+"""The operation that restores everything in the plan."""
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where a variable's value is in the checkpoint."""
+
+    key: str
+    dtype: int
+
+
+Plan = dict[str, Saved]
+"""What is to be restored, by the variable's node."""
+
+
+class _UnknownFormError(Exception):
+    """The restore operation is none that can be read."""
+
+
+def restore_plan(meta: Any) -> Plan | None:
+    """Return what restores each variable of a ``MetaGraphDef``, None if that cannot be read."""
+    nodes = {node.name: node for node in meta.graph_def.node}
+    functions = {function.signature.name: function for function in meta.graph_def.library.function}
+    restore = nodes.get(meta.saver_def.restore_op_name)
+    if restore is None:
+        return {}
+    try:
+        if restore.op in {"PartitionedCall", "StatefulPartitionedCall"}:
+            return _of_function(restore, nodes, functions)
+        plan: Plan = {}
+        _collect(restore, nodes, plan, set())
+    except (_UnknownFormError, KeyError, IndexError):
+        return None
+    return plan
+
+
+def _of_function(call: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any]) -> Plan:
+    function = functions[call.attr["f"].func.name]
+    given = dict(zip((arg.name for arg in function.signature.input_arg), call.input, strict=True))
+    body = {node.name: node for node in function.node_def}
+    plan: Plan = {}
+    for node in function.node_def:
+        if node.op in _ASSIGNMENTS:
+            variable = nodes[_name(given[_name(node.input[0])])]
+            _note(plan, variable, _restored(node.input[1], body))
+        elif node.op not in {"Const", "RestoreV2", *_PASSES_ON}:
+            raise _UnknownFormError(node.op)
+    return plan
+
+
+def _collect(node: Any, nodes: Mapping[str, Any], plan: Plan, seen: set[str]) -> None:
+    if node.name in seen:
+        return
+    seen.add(node.name)
+    if node.op in _ASSIGNMENTS:
+        _note(plan, nodes[_name(node.input[0])], _restored(node.input[1], nodes))
+    elif node.op in _PASSES_ON:
+        for name in node.input:
+            _collect(nodes[_name(name)], nodes, plan, seen)
+    else:
+        raise _UnknownFormError(node.op)
+
+
+def _note(plan: Plan, variable: Any, saved: Saved) -> None:
+    if variable.op not in _VARIABLES:
+        raise _UnknownFormError(variable.op)
+    plan[variable.name] = saved
+
+
+def _restored(value: str, nodes: Mapping[str, Any]) -> Saved:
+    """Return the key that `value` was read from: ``RestoreV2:3``, or an ``Identity`` of it."""
+    node = nodes[_name(value)]
+    while node.op == "Identity":
+        value = node.input[0]
+        node = nodes[_name(value)]
+    if node.op != "RestoreV2":
+        raise _UnknownFormError(node.op)
+    # "RestoreV2:3" in a graph, "RestoreV2:tensors:3" in a function's body.
+    last = value.rsplit(":", 1)[-1]
+    index = int(last) if last.isdigit() else 0
+    if any(_texts(nodes[_name(node.input[2])])):
+        raise _UnknownFormError(node.name)  # a slice of a partitioned variable
+    return Saved(_texts(nodes[_name(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
+
+
+def _texts(node: Any) -> list[bytes]:
+    if node.op != "Const":
+        raise _UnknownFormError(node.op)
+    return [bytes(text) for text in np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor))]
+
+
+def _name(edge: str) -> str:
+    return edge.lstrip("^").split(":")[0]
+
+
+def most_readers() -> int:
+    """Return how many operations can read a checkpoint side by side: as many as this process has cores."""
+    return min(len(os.sched_getaffinity(0)), _READERS)
+
+
+def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
+    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
+
+    Parameters
+    ----------
+    graph_def
+        Of the variables.
+    plan
+        Where their values are.
+    variables
+        Which of them.
+    scope
+        What the names of what is added begin with.
+    readers
+        How many operations may read side by side. One reads one value after the other.
+    """
+    by_name = {node.name: node for node in graph_def.node}
+    wanted = [by_name[name] for name in variables if name in plan]
+    prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
+    prefix.attr["dtype"].type = tf.string.as_datatype_enum
+    prefix.attr["shape"].shape.SetInParent()
+    done = graph_def.node.add(name=f"{scope}/done", op="NoOp")
+    for number, share in enumerate(_shares(wanted, readers)):
+        ending = f"_{number}" if number else ""
+        _constant(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
+        _constant(graph_def, f"{scope}/slices{ending}", [""] * len(share))
+        restore = graph_def.node.add(name=f"{scope}/restore{ending}", op="RestoreV2")
+        restore.input.extend([prefix.name, f"{scope}/keys{ending}", f"{scope}/slices{ending}"])
+        restore.attr["dtypes"].list.type.extend(plan[node.name].dtype for node in share)
+        for index, node in enumerate(share):
+            resource = node.op == "VarHandleOp"
+            op = "AssignVariableOp" if resource else "Assign"
+            assign = graph_def.node.add(name=f"{scope}/assign{ending}_{index}", op=op)
+            assign.input.extend([node.name, f"{restore.name}:{index}"])
+            assign.attr["dtype" if resource else "T"].type = plan[node.name].dtype
+            done.input.append(f"^{assign.name}")
+
+
+def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
+    """Return these variables in so many parts that each is worth a reader, of about the same size."""
+    sizes = [_bytes_of(node) for node in nodes]
+    count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
+    shares: list[list[Any]] = [[] for _ in range(count)]
+    filled = [0] * count
+    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda one: -one[0]):
+        least = filled.index(min(filled))
+        shares[least].append(node)
+        filled[least] += size
+    return [share for share in shares if share]
+
+
+def _bytes_of(variable: Any) -> int:
+    """Return the size of a variable; 0 where its node does not tell."""
+    shape = variable.attr["shape"].shape
+    if shape.unknown_rank:
+        return 0
+    item = int(tf.as_dtype(variable.attr["dtype"].type).size)
+    return math.prod((item, *(max(0, int(dim.size)) for dim in shape.dim)))
+
+
+def _constant(graph_def: Any, name: str, texts: list[str]) -> None:
+    node = graph_def.node.add(name=name, op="Const")
+    node.attr["dtype"].type = tf.string.as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))
+
+
+_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_VALUE = "VARIABLE_VALUE"
+
+
+def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
+    """Return what restores those of these variables that a function of an object uses.
+
+    Parameters
+    ----------
+    meta
+        A ``MetaGraphDef``.
+    prefix
+        What the names of the checkpoint's files begin with.
+    wanted
+        Names of variables' nodes.
+    """
+    objects = meta.object_graph_def
+    if not wanted or not objects.nodes:
+        return {}
+    keys = _keys(objects, prefix)
+    nodes = {node.name: node for node in meta.graph_def.node}
+    plan: Plan = {}
+    for node in meta.graph_def.node:
+        name = node.attr["f"].func.name if "f" in node.attr else ""
+        if name not in objects.concrete_functions:
+            continue
+        bound = objects.concrete_functions[name].bound_inputs
+        edges = [edge for edge in node.input if not edge.startswith("^")]
+        # What a function has captured comes behind its arguments.
+        for edge, at in zip(reversed(edges), reversed(bound), strict=False):
+            variable = edge.split(":")[0]
+            if variable in wanted and at in keys:
+                plan[variable] = Saved(keys[at], nodes[variable].attr["dtype"].type)
+    return plan
+
+
+def _keys(objects: Any, prefix: Path) -> dict[int, str]:
+    """Return the checkpoint's key of each variable among a SavedModel's objects.
+
+    The checkpoint has a graph of objects, too: both are walked side by side, by the
+    names of attributes.
+    """
+    from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+    reader = tf.train.load_checkpoint(str(prefix))
+    if not reader.has_tensor(_OBJECTS):
+        return {}
+    saved = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_OBJECTS))
+    theirs = {0: 0}
+    waiting = [0]
+    while waiting:
+        at = waiting.pop()
+        children = {child.local_name: child.node_id for child in saved.nodes[theirs[at]].children}
+        for child in objects.nodes[at].children:
+            if child.node_id not in theirs and child.local_name in children:
+                theirs[child.node_id] = children[child.local_name]
+                waiting.append(child.node_id)
+    values = (
+        (at, next((one.checkpoint_key for one in saved.nodes[other].attributes if one.name == _VALUE), ""))
+        for at, other in theirs.items()
+    )
+    return {at: key for at, key in values if key}

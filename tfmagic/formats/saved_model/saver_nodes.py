@@ -1,0 +1,129 @@
+"""The nodes by which TensorFlow's own loaders restore a graph, and its ``Saver`` saves it again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.formats.saved_model.restore_plan import Saved, add_restore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tfmagic.formats.saved_model.checkpoint_writer import Checkpoint
+    from tfmagic.runtime.state.tables import Table
+
+v1 = tf.compat.v1
+
+
+class SaverNodes:
+    """Adds to a ``GraphDef`` what saves and restores it.
+
+    Parameters
+    ----------
+    definition
+        The graph, which is added to.
+    variables
+        Names of the variables' nodes.
+    tables
+        Tables whose entries are saved, too.
+    checkpoint
+        What was written; the others are left out.
+
+    Attributes
+    ----------
+    saver_def
+        What tells TensorFlow of these nodes; None where nothing is saved.
+    readers, assignments : dict
+        What reads each variable, and what restores it, by the variable's name.
+    """
+
+    def __init__(
+        self, definition: Any, variables: Sequence[str], tables: Sequence[Table], checkpoint: Checkpoint
+    ) -> None:
+        self._definition = definition
+        self._nodes = {node.name: node for node in definition.node}
+        self._checkpoint = checkpoint
+        self.scope = _free_scope(self._nodes)
+        self.readers = {name: self._reader(index, name) for index, name in enumerate(variables)}
+        saved = [name for name in variables if name in checkpoint.dtypes]
+        self.assignments = {name: f"{self.scope}/assign_{index}" for index, name in enumerate(saved)}
+        self.saver_def: Any = None
+        if checkpoint.dtypes:
+            plan = {name: Saved(name, checkpoint.dtypes[name]) for name in saved}
+            add_restore(definition, plan, saved, self.scope)
+            self._add_save(saved, tables)
+            self.saver_def = v1.train.SaverDef(
+                filename_tensor_name=f"{self.scope}/prefix:0",
+                save_tensor_name=f"{self.scope}/control_dependency:0",
+                restore_op_name=f"{self.scope}/done",
+                max_to_keep=5,
+                keep_checkpoint_every_n_hours=10000.0,
+                version=v1.train.SaverDef.V2,
+            )
+
+    def add_group(self, name: str, operations: Sequence[str]) -> str:
+        """Add an operation that runs these, and return its name."""
+        group = self._add(name, "NoOp")
+        group.input.extend(f"^{operation}" for operation in operations)
+        return str(group.name)
+
+    def _reader(self, index: int, name: str) -> str:
+        variable = self._nodes[name]
+        resource = variable.op == "VarHandleOp"
+        read = self._add(f"read_{index}", "ReadVariableOp" if resource else "Identity", name)
+        read.attr["dtype" if resource else "T"].type = variable.attr["dtype"].type
+        read.attr["_class"].list.s.append(f"loc:@{name}".encode())
+        return str(read.name)
+
+    def _add_save(self, saved: Sequence[str], tables: Sequence[Table]) -> None:
+        done = next(node for node in self._definition.node if node.name == f"{self.scope}/done")
+        keys, sources = list(saved), [self.readers[name] for name in saved]
+        for index, table in enumerate(tables):
+            exported = self._with_columns(self._add(f"export_{index}", "LookupTableExportV2", table.name), table)
+            keys += [table.keys, table.entries]
+            sources += [exported.name, f"{exported.name}:1"]
+            done.input.append(f"^{self._importer(index, table)}")
+        self._strings("save_keys", keys)
+        self._strings("save_slices", [""] * len(keys))
+        names = (f"{self.scope}/{name}" for name in ("prefix", "save_keys", "save_slices"))
+        save = self._add("SaveV2", "SaveV2", *names, *sources)
+        save.attr["dtypes"].list.type.extend(self._checkpoint.dtypes[key] for key in keys)
+        after = self._add("control_dependency", "Identity", f"{self.scope}/prefix", f"^{save.name}")
+        after.attr["T"].type = tf.string.as_datatype_enum
+
+    def _importer(self, index: int, table: Table) -> str:
+        keys = (table.keys, table.entries)
+        names = [f"{self.scope}/prefix", f"{self.scope}/table_keys_{index}", f"{self.scope}/table_slices_{index}"]
+        self._strings(f"table_keys_{index}", list(keys))
+        self._strings(f"table_slices_{index}", ["", ""])
+        restore = self._add(f"table_restore_{index}", "RestoreV2", *names)
+        restore.attr["dtypes"].list.type.extend(self._checkpoint.dtypes[key] for key in keys)
+        into = self._add(f"table_import_{index}", "LookupTableImportV2", table.name, restore.name, f"{restore.name}:1")
+        into.attr["Tin"].type, into.attr["Tout"].type = restore.attr["dtypes"].list.type
+        return str(into.name)
+
+    def _with_columns(self, node: Any, table: Table) -> Any:
+        for attribute, key in (("Tkeys", table.keys), ("Tvalues", table.entries)):
+            node.attr[attribute].type = self._checkpoint.dtypes[key]
+        return node
+
+    def _strings(self, name: str, texts: list[str]) -> None:
+        node = self._add(name, "Const")
+        node.attr["dtype"].type = tf.string.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))
+
+    def _add(self, name: str, op: str, *inputs: str) -> Any:
+        node = self._definition.node.add(name=f"{self.scope}/{name}", op=op)
+        node.input.extend(inputs)
+        return node
+
+
+def _free_scope(nodes: dict[str, Any]) -> str:
+    """Return ``save``, or with a number where the graph has a ``Saver`` already."""
+    taken = {name.split("/")[0] for name in nodes}
+    number = 0
+    while (scope := f"save_{number}" if number else "save") in taken:
+        number += 1
+    return scope

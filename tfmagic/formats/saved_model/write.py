@@ -1,0 +1,190 @@
+"""A graph with its variables as a SavedModel folder.
+
+TensorFlow's own writers need the Python objects of variables and the whole of the
+weights once more; a graph that was read from a file has no such objects, and the
+weights are written here as they are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.execution.room.variables import table_initialisers_of
+from tfmagic.formats.common.graph_to_write import check_size, definition_of, ends_of
+from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
+from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
+from tfmagic.formats.saved_model.meta_graph import SERVE
+from tfmagic.formats.saved_model.refill import SavedFill
+from tfmagic.formats.saved_model.saver_nodes import SaverNodes
+from tfmagic.graphdef.prune import reached, variable_nodes
+from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.state.tables import read_tables, tables_of
+from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.python_log import without_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
+
+v1 = tf.compat.v1
+
+_VARIABLES = v1.GraphKeys.GLOBAL_VARIABLES
+_SEEN_BY_LOADERS = (_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES)
+_MAIN_OP = "saved_model_main_op"
+# Of a graph that was imported whole: each is written anew.
+_WRITTEN_ANEW = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
+
+
+class GraphFolder:
+    """A graph model that is to be written as a SavedModel.
+
+    Parameters
+    ----------
+    mode
+        The model.
+    default
+        The default signature's name.
+
+    Raises
+    ------
+    SaveError
+        When a SavedModel cannot hold it.
+    """
+
+    def __init__(self, mode: GraphMode, default: str) -> None:
+        self._mode = mode
+        self._default = default
+        self._label = mode.room.label
+        self._definition = definition_of(mode, mode.signatures.values())
+        check_size(self._label, self._definition)
+        self._assets = assets_of(self._label, mode)
+        self._begin = _initialisers(mode, self._definition)
+        self._names: dict[str, str] = {}
+
+    def __call__(self, folder: Path) -> Written:
+        """Write the SavedModel into an empty folder."""
+        mode, definition = self._mode, self._definition
+        self._names = copy_assets(folder, self._assets)
+        paths = holding_paths(mode.graph, self._assets)
+        tables = tables_of(mode.graph)
+        wanted = [name for name in values_of(mode.graph).names() if name not in paths]
+
+        def values() -> Iterator[tuple[str, np.ndarray]]:
+            yield from mode.values(wanted)
+            yield from read_tables(mode.graph, KernelSession().open(mode.graph), tables)
+
+        checkpoint = write_checkpoint(folder / "variables" / "variables", values())
+        variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
+        used = reached(definition, ends_of(mode.signatures.values()))
+        saver = SaverNodes(definition, variables, tables, checkpoint)
+        main_op = saver.add_group("begin", self._begin)
+        meta = _meta_graph(mode, definition, saver, main_op)
+        _describe_variables(meta, saver, paths)
+        for tensor, name in self._names.items():
+            meta.asset_file_def.add(filename=name).tensor_info.name = tensor
+        _write_message(self._label, folder, meta)
+
+        saved = [name for name in variables if name in checkpoint.dtypes]
+        return Written(
+            mode.signatures[self._default],
+            len(saved),
+            sum(1 for name in saved if name not in used),
+            checkpoint.checksums,
+            tuple(_left_out(mode, [name for name in wanted if name not in checkpoint.dtypes])),
+        )
+
+    def come_from(self, folder: Path) -> None:
+        """Have the model's native sessions be filled from the folder that it was written to."""
+        mode = self._mode
+        assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
+        mode.startup = replace(mode.startup, assets={**mode.startup.assets, **assets}, unused=0)
+        mode.fill_from(SavedFill(mode, folder, self._begin, assets))
+
+
+def _initialisers(mode: GraphMode, definition: Any) -> list[str]:
+    """Return the operations that fill the tables: those of the file, then those that a cell has added."""
+    theirs = [name.split(":")[0] for name in mode.startup.initialisers]
+    known = reached(definition, theirs)
+    return [*theirs, *(op.name for op in table_initialisers_of(mode.graph) if op.name not in known)]
+
+
+def _meta_graph(mode: GraphMode, definition: Any, saver: SaverNodes, main_op: str) -> Any:
+    # It warns of each collection with Python objects in it, which no file can hold. Outside of
+    # the graph it could not write those of variables either.
+    with mode.graph.as_default(), without_warnings():
+        meta = v1.train.export_meta_graph(graph_def=definition, graph=mode.graph, saver_def=saver.saver_def)
+    meta.meta_info_def.tags.append(SERVE)
+    for key in _WRITTEN_ANEW:
+        if key in meta.collection_def:
+            del meta.collection_def[key]
+    # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
+    meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
+    for signature in mode.signatures.values():
+        meta.signature_def[signature.name].CopyFrom(_signature_def(mode.graph, signature))
+    return meta
+
+
+def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
+    """Add the variables that are in no collection, as those of a loaded graph are.
+
+    TensorFlow 2's loader makes variables of those alone that the collections have.
+    """
+    from tensorflow.core.framework import variable_pb2
+
+    nodes = {node.name: node for node in meta.graph_def.node}
+    seen = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
+    known = {variable_pb2.VariableDef.FromString(one).variable_name.split(":")[0] for some in seen for one in some}
+    for name, initialiser in {**saver.assignments, **paths}.items():
+        if name not in known:
+            described = variable_pb2.VariableDef(
+                variable_name=f"{name}:0",
+                initializer_name=initialiser,
+                snapshot_name=f"{saver.readers[name]}:0",
+                is_resource=nodes[name].op == "VarHandleOp",
+            )
+            meta.collection_def[_VARIABLES].bytes_list.value.append(described.SerializeToString())
+
+
+def _signature_def(graph: Any, signature: Signature) -> Any:
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+    made = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
+    for spec in signature.inputs:
+        _describe_end(made.inputs[spec.name], graph, spec)
+    for spec in signature.outputs:
+        _describe_end(made.outputs[spec.name], graph, spec)
+    return made
+
+
+def _describe_end(info: Any, graph: Any, spec: TensorSpec) -> None:
+    tensor = graph.get_tensor_by_name(spec.tensor)
+    shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
+    info.name = tensor.name
+    info.dtype = tensor.dtype.base_dtype.as_datatype_enum
+    info.tensor_shape.CopyFrom(shape.as_proto())
+
+
+def _write_message(label: str, folder: Path, meta: Any) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    message = saved_model_pb2.SavedModel(saved_model_schema_version=1)
+    message.meta_graphs.append(meta)
+    check_size(label, message)
+    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
+
+
+def _left_out(mode: GraphMode, uninitialised: list[str]) -> Iterator[str]:
+    if uninitialised:
+        listed = ", ".join(uninitialised[:3]) + (", …" if len(uninitialised) > 3 else "")
+        yield f"without {counted(len(uninitialised))} that no value was given to yet: {listed}"
+    if mode.startup.unused:
+        yield f"without {counted(mode.startup.unused)} of its own file that nothing of it uses"

@@ -1,0 +1,268 @@
+"""What a graph from a file may do when it runs.
+
+A TensorFlow graph is a program: it can call Python functions that happen to be
+registered in this process, and read and write any file. A model has no need of
+either, except to read the assets it brought along. What the chosen fetches reach
+is looked through before anything of it runs; the loader's own save and restore
+operations, which every SavedModel contains, are reached by no signature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import UnsafeSourceError
+from tfmagic.graphdef.op_types import (
+    CACHES,
+    ENDS_THE_PROCESS,
+    NAMES_A_FILE,
+    PROTO_OPS,
+    READS_FILES,
+    RESTORES,
+    RUNS_PYTHON,
+    TOUCHES_FILES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+# Not IdentityN: which of its inputs a value comes from depends on the output.
+_PASSES_ON = frozenset({"Identity", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
+
+# Inputs before those that are the function's arguments, one by one and each time that
+# it runs. A loop passes on what its last round gave, a dataset its elements: whatever
+# is not here counts as calling with values from anywhere.
+_CALLS = {
+    "PartitionedCall": 0,
+    "StatefulPartitionedCall": 0,
+    "If": 1,
+    "StatelessIf": 1,
+    "Case": 1,
+    "StatelessCase": 1,
+}
+_HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
+_NEVER = {
+    **dict.fromkeys(RUNS_PYTHON, "runs Python code"),
+    **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel"),
+}
+_ASSET = "asset"
+_OTHER = "other"
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What the walk needs of an operation, in a graph or in a function's body."""
+
+    name: str
+    op: str
+    attributes: Any
+    inputs: tuple[str, ...]
+
+
+class Guard:
+    """Looks through what fetches reach, before they first run.
+
+    Parameters
+    ----------
+    model
+        The model's name, for messages.
+    graph
+        The imported ``tf.Graph``.
+    library
+        The ``FunctionDef`` s that its operations call.
+    assets
+        Names of the tensors (``"asset_path:0"``) that are fed paths of the model's
+        own files when it is loaded.
+    fed
+        Whether they are fed in the runs that are to be checked. Where they are
+        not, what stands in the graph for one of them is the file's word.
+    restores
+        Whether these may be read as checkpoints, too.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        graph: Any,
+        library: Iterable[Any],
+        assets: Iterable[str],
+        *,
+        fed: bool = False,
+        restores: bool = False,
+    ) -> None:
+        self._model = model
+        self._graph = graph
+        self._functions = {function.signature.name: function for function in library}
+        self._assets = {name.split(":")[0] for name in assets}
+        self._fed = fed
+        self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
+        self._passed: set[str] = set()
+        self._walked: set[tuple[str, tuple[str, ...]]] = set()
+        self._called: list[tuple[str, Sequence[str]]] = []
+
+    def check(self, names: Iterable[str]) -> None:
+        """Look through everything that these operations or tensors depend on.
+
+        Raises
+        ------
+        UnsafeSourceError
+            When it would run Python, or touch files other than the model's own
+            assets. Nothing has run then.
+        """
+        waiting = [self._graph.get_operation_by_name(name.split(":")[0].lstrip("^")) for name in names]
+        passed, walked = set(self._passed), set(self._walked)
+        try:
+            while waiting:
+                op = waiting.pop()
+                if op.name in self._passed:
+                    continue
+                self._passed.add(op.name)
+                self._check(_graph_node(op), self._label_in_graph)
+                while self._called:
+                    self._walk_function(*self._called.pop())
+                waiting.extend(tensor.op for tensor in op.inputs)
+                waiting.extend(op.control_inputs)
+        except BaseException:
+            # Also of an interrupt: what was not looked through to its end is looked through again.
+            self._passed, self._walked = passed, walked
+            self._called.clear()
+            raise
+
+    def _label_in_graph(self, name: str) -> str:
+        while True:
+            op = self._graph.get_operation_by_name(name)
+            if op.name in self._assets:
+                return _ASSET if self._fed else _OTHER
+            if op.type == "ReadVariableOp":
+                return _ASSET if self._holds_an_asset(op.inputs[0].op) else _OTHER
+            if op.type == "Const":
+                return _const_label(op.node_def)
+            if op.type not in _PASSES_ON or not op.inputs:
+                return _OTHER
+            name = str(op.inputs[0].op.name)
+
+    def _holds_an_asset(self, handle: Any) -> bool:
+        """Whether nothing but the path of an asset is ever written to a variable.
+
+        A v2 SavedModel keeps each path so. Its initialiser is a placeholder, which
+        gives no value but the one that is fed.
+        """
+        if handle.type != "VarHandleOp":
+            return False
+        written = False
+        for consumer in handle.outputs[0].consumers():
+            if consumer.type == "AssignVariableOp":
+                source = consumer.inputs[1].op
+                if source.name not in self._assets or source.type != "Placeholder":
+                    return False
+                written = True
+            elif consumer.type not in {"ReadVariableOp", "VarIsInitializedOp"}:
+                return False
+        nodes = [op.node_def for op in self._graph.get_operations() if op.type in _HANDLES]
+        nodes += [node for body in self._functions.values() for node in body.node_def if node.op in _HANDLES]
+        mine = _shared_names(handle.node_def)
+        return written and sum(1 for node in nodes if mine & _shared_names(node)) == 1
+
+    def _check(self, node: _Node, label: Callable[[str], str]) -> None:
+        op = node.op
+        if op in _NEVER:
+            self._refuse(node, _NEVER[op])
+        if op in TOUCHES_FILES and op not in self._reads:
+            self._refuse(node, "touches files")
+        if op in self._reads:
+            for index in self._reads[op]:
+                if index >= len(node.inputs) or label(node.inputs[index]) != _ASSET:
+                    self._refuse(node, "reads files other than the model's own assets")
+        if op in CACHES and (len(node.inputs) <= CACHES[op] or label(node.inputs[CACHES[op]]) != "const:"):
+            self._refuse(node, "writes a cache file")
+        if op in NAMES_A_FILE and _names_something(node.attributes, NAMES_A_FILE[op]):
+            self._refuse(node, "touches files")
+        if op == "PrintV2" and node.attributes["output_stream"].s.startswith(b"file://"):
+            self._refuse(node, "writes a file")
+        if op in PROTO_OPS and node.attributes["descriptor_source"].s not in (b"", b"local://"):
+            self._refuse(node, "touches files")
+        self._check_calls(node, label)
+
+    def _check_calls(self, node: _Node, label: Callable[[str], str]) -> None:
+        if node.attributes is None:
+            return
+        called = [value.func.name for value in node.attributes.values() if value.HasField("func")]
+        for value in node.attributes.values():
+            if value.HasField("list"):
+                called.extend(function.name for function in value.list.func)
+        called.extend(name for name in (node.op,) if name in self._functions)
+        skipped = 0 if node.op in self._functions else _CALLS.get(node.op)
+        labels = () if skipped is None or not called else [label(name) for name in node.inputs[skipped:]]
+        # Not at once: functions can be nested deeper than calls in Python may be.
+        self._called.extend((function, labels) for function in called)
+
+    def _walk_function(self, name: str, labels: Sequence[str]) -> None:
+        function = self._functions.get(name)
+        if function is None:
+            return
+        arguments = [argument.name for argument in function.signature.input_arg]
+        given = list(labels)
+        if len(given) != len(arguments):
+            given = [_OTHER] * len(arguments)
+        key = (name, tuple(given))
+        if key in self._walked:
+            return
+        self._walked.add(key)
+        label = _labels_in_body(function, dict(zip(arguments, given, strict=True)))
+        for node in function.node_def:
+            self._check(_Node(node.name, node.op, node.attr, _data_inputs(node)), label)
+
+    def _refuse(self, node: _Node, what: str) -> None:
+        msg = (
+            f"{self._model}: operation {node.name!r} ({node.op}) {what} when this model runs; "
+            "add it with --unsafe (unsafe=True) if you trust where the file comes from"
+        )
+        raise UnsafeSourceError(msg)
+
+
+def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what tells of a value inside a function's body where it comes from."""
+    body = {node.name: node for node in function.node_def}
+
+    def label(name: str) -> str:
+        while name not in by_argument:
+            node = body.get(name)
+            if node is None:
+                return _OTHER
+            if node.op == "Const":
+                return _const_label(node)
+            inputs = _data_inputs(node)
+            if node.op not in _PASSES_ON or not inputs:
+                return _OTHER
+            name = inputs[0]
+        return by_argument[name]
+
+    return label
+
+
+def _graph_node(op: Any) -> _Node:
+    # A Const's attributes hold its value, which may be large, and call nothing.
+    attributes = None if op.type == "Const" else op.node_def.attr
+    return _Node(op.name, op.type, attributes, tuple(tensor.op.name for tensor in op.inputs))
+
+
+def _data_inputs(node: Any) -> tuple[str, ...]:
+    return tuple(name.split(":")[0] for name in node.input if not name.startswith("^"))
+
+
+def _const_label(node: Any) -> str:
+    tensor = node.attr["value"].tensor
+    if len(tensor.string_val) == 1:
+        return f"const:{tensor.string_val[0].decode('utf-8', 'replace')}"
+    return _OTHER
+
+
+def _shared_names(node: Any) -> set[str]:
+    several = [name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s]
+    return {*several, node.attr["shared_name"].s.decode("utf-8", "replace") or node.name}
+
+
+def _names_something(attributes: Any, name: str) -> bool:
+    value = attributes[name]
+    return bool(value.s or value.list.s)

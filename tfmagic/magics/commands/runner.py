@@ -1,0 +1,272 @@
+"""What a ``%tf_run`` line or cell does: run, name the results, say what to display."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import InterruptedRun, RunTimeoutError, TfMagicError, UnknownNameError, UsageLineError, did_you_mean
+from tfmagic.magics.grammar.expression import evaluate
+from tfmagic.model.registry import the_models
+from tfmagic.panel.views.comparison import ComparisonTable
+from tfmagic.panel.views.timing import TimingLine
+from tfmagic.panel.views.trace import TraceTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from tfmagic.execution.room.cell import Cell
+    from tfmagic.magics.commands.run import RunLine
+    from tfmagic.model.model import Model
+    from tfmagic.panel.views.view import View
+
+    Given = tuple[Any, Mapping[str, Any]]
+    """The positional input, and the named ones."""
+    Push = Callable[[dict[str, Any]], None]
+    Show = Callable[[View], None]
+
+_NOTHING = object()
+
+
+def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> Any:
+    """Run models as a line says, and return what is to be displayed.
+
+    Parameters
+    ----------
+    run
+        The line.
+    names
+        The names that expressions see.
+    push
+        Binds names in the notebook.
+    show
+        Displays a view beside the result.
+    """
+    __tracebackhide__ = True
+    models = [the_models()[name] for name in run.models]
+    with _telling_what_goes_on(models):
+        return _run_models(run, models, names, push, show)
+
+
+def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
+    __tracebackhide__ = True
+    if run.out and not run.has_inputs and not _says_how(run):
+        sent = _from_room(models[0], run.out)
+        if sent is not None:
+            push(sent)
+            return None
+    # Here, for it imports NumPy: loading the extension is to stay quick.
+    from tfmagic.execution.signature.feeds import MISSING
+
+    positional, named = _inputs(run, names)
+    given = (MISSING if positional is _NOTHING else positional, named)
+    if len(models) > 1:
+        return _compare(run, given, push, show)
+    if run.repeat is not None:
+        return _time(run, models[0], given, push, show)
+    return _run(run, models[0], given, push, show)
+
+
+@contextmanager
+def _telling_what_goes_on(models: Sequence[Model]) -> Iterator[None]:
+    """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        going = [model.name for model in models if model.state == "stopping"]
+        if going:
+            names = " ".join(going)
+            before = f"{error}; " if str(error) else ""
+            are = "is" if len(going) == 1 else "are"
+            msg = (
+                f"{before}{' and '.join(going)} {are} stopping: %tf_model stop {names} waits for the present run, "
+                f"%tf_model stop {names} --now cancels it"
+            )
+            error.args = (msg,)
+        raise
+
+
+def _says_how(run: RunLine) -> bool:
+    """Return whether a line asks for a run in so many words, and not for a name of the room."""
+    how = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
+    return run.trace or len(run.models) > 1 or any(value is not None for value in how)
+
+
+def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
+    __tracebackhide__ = True
+    if run.out:
+        _check_out(run.out, model.name, _outputs(run, model))
+    try:
+        result: Mapping[str, Any] = model.run_stoppable(
+            *given,
+            fetch=run.fetch,
+            signature=run.signature,
+            batch_size=run.batch_size,
+            timeout=run.timeout,
+            trace=run.trace,
+        )
+    except (InterruptedRun, RunTimeoutError) as stopped:
+        _keep_part(run, stopped, push)
+        raise
+    if run.trace and not run.silent and model.trace is not None:
+        show(TraceTable(model.trace.record()))
+    if run.out:
+        push(_assigned(model.name, result, run.out))
+        return None
+    if run.silent:
+        return None
+    return next(iter(result.values())) if len(result) == 1 else result
+
+
+def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
+    __tracebackhide__ = True
+    from tfmagic.model.several.compare import compared
+
+    if run.out:
+        _check_out(run.out, "the comparison", run.models, "model")
+    try:
+        comparison = compared(
+            run.models,
+            *given,
+            fetch=run.fetch,
+            signature=run.signature,
+            batch_size=run.batch_size,
+            timeout=run.timeout,
+        )
+    except (InterruptedRun, RunTimeoutError) as stopped:
+        _keep_part(run, stopped, push)
+        raise
+    if run.out:
+        push(_assigned("the comparison", comparison, run.out))
+        if not run.silent:
+            show(ComparisonTable(comparison.record()))
+        return None
+    return None if run.silent else comparison
+
+
+def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
+    __tracebackhide__ = True
+    from tfmagic.model.running.timing import timed
+
+    timing = timed(
+        model,
+        *given,
+        repeat=run.repeat or 1,
+        fetch=run.fetch,
+        signature=run.signature,
+        timeout=run.timeout,
+    )
+    if run.out:
+        push({run.out[0][0]: timing})
+        if not run.silent:
+            show(TimingLine(timing.record()))
+        return None
+    return None if run.silent else timing
+
+
+def _keep_part(run: RunLine, stopped: InterruptedRun | RunTimeoutError, push: Push) -> None:
+    """Put the rows that had been done where the line asked for them, and say where they are."""
+    if stopped.partial is None:
+        return
+    where = "sys.last_value.partial (-o VAR gives them a name)"
+    if run.out:
+        try:
+            push(_assigned("what had been done", stopped.partial, run.out))
+            where = ", ".join(mine for mine, _ in run.out)
+        except TfMagicError:
+            pass  # of another number than the names: they stay where they are, with the error
+    stopped.args = (f"{stopped}: {stopped.rows} are in {where}",)
+
+
+def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    __tracebackhide__ = True
+    named = {name: evaluate(text, names) for name, text in run.named.items()}
+    for text in run.spread:
+        value = evaluate(text, names)
+        # As a call of Python's takes it: a table has columns by name, too.
+        if not (isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))):
+            msg = f"**{text} is a {type(value).__name__}, expected a mapping of inputs by name"
+            raise UsageLineError(msg)
+        for name in value.keys():  # noqa: SIM118 - iterating a table gives something else
+            one = value[name]
+            if name in named:
+                msg = f"input {name!r} is given twice"
+                raise UsageLineError(msg)
+            named[str(name)] = one
+    return (_NOTHING if run.positional is None else evaluate(run.positional, names)), named
+
+
+def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
+    """Return names of the room to send out; None where the line asks for a run instead."""
+    room = model.names
+    wanted = {mine: theirs or mine for mine, theirs in out}
+    signature = model.signature()
+    # A model that needs no input can be run, and its output's value is what is meant.
+    runs = not signature.required and all(signature.output(theirs) is not None for theirs in wanted.values())
+    if not runs and all(theirs in room for theirs in wanted.values()):
+        return {mine: room[theirs] for mine, theirs in wanted.items()}
+    if not signature.required:
+        return None
+    lacking = next(theirs for theirs in wanted.values() if theirs not in room)
+    msg = (
+        f"the room of {model.name} has no name {lacking!r}{did_you_mean(lacking, room)}; "
+        f"to run {model.name}, give its inputs too"
+    )
+    raise UnknownNameError(msg)
+
+
+def _outputs(run: RunLine, model: Model) -> list[str] | None:
+    """Return what a run will give, None where that is known after it only."""
+    if run.fetch is not None:
+        return run.fetch
+    if run.timeout is not None and model.built is None:
+        return None  # it would be loaded here, where nobody watches the deadline
+    signature = model.signature(run.signature)
+    # Of an inferred signature, those outputs are given for which the inputs suffice.
+    return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
+
+
+def _check_out(
+    out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None, what: str = "output"
+) -> None:
+    """Refuse an ``-o`` that does not go with what is known to come, before anything runs."""
+    if known is not None:
+        _assigned(who, dict.fromkeys(known), out, what)
+
+
+def _assigned(
+    who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]], what: str = "output"
+) -> dict[str, Any]:
+    positions = [mine for mine, theirs in out if theirs is None]
+    values: dict[str, Any] = {}
+    if len(positions) == 1 and len(out) == 1:
+        values[positions[0]] = next(iter(result.values())) if len(result) == 1 else result
+        return values
+    if positions and len(positions) != len(result):
+        msg = (
+            f"-o names {len(positions)} {what}s by position and {who} gives {len(result)} "
+            f"({', '.join(result)}): name as many, or say mine=theirs"
+        )
+        raise UsageLineError(msg)
+    by_position = dict(zip(positions, result.values(), strict=True)) if positions else {}
+    for mine, theirs in out:
+        if theirs is not None and theirs not in result:
+            msg = f"-o {mine}={theirs}: {who} gives no {what} {theirs!r}{did_you_mean(theirs, result)}"
+            raise UnknownNameError(msg)
+        values[mine] = by_position[mine] if theirs is None else result[theirs]
+    return values
+
+
+def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> Any:
+    """Run a cell in a model's room, and return what is to be displayed."""
+    __tracebackhide__ = True
+    model = the_models()[run.model]
+    with _telling_what_goes_on([model]):
+        value = model.execute(cell, names)
+    if not run.out:
+        return None if run.silent else value
+    room = model.names
+    push({mine: room[theirs or mine] for mine, theirs in run.out})
+    return None

@@ -1,0 +1,107 @@
+"""A line as far as it has been typed, read by the options of its magic."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tfmagic.magics.grammar.line import Begun, begun
+from tfmagic.magics.grammar.options import unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tfmagic.magics.grammar.options import Command, Option
+
+_DASHED = re.compile(r"--?[\w-]*")
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What stands on a line before the cursor, at it, and after it.
+
+    Attributes
+    ----------
+    rest
+        The words before the cursor that are no options.
+    word
+        What has been typed of the word at the cursor; of ``--option=value`` the value.
+    begun
+        The line up to the cursor: what is open there.
+    option
+        The option whose value is being typed, None where it is none's.
+    values
+        The options that are given anywhere, with their values.
+    later
+        The words after the cursor that are no options.
+    """
+
+    rest: tuple[str, ...]
+    word: str
+    begun: Begun
+    option: Option | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """The word at the cursor without the quote that it begins with."""
+        return self.begun.quoted if self.begun.quote and not self.begun.closers else self.word
+
+    @property
+    def dashed(self) -> bool:
+        """Whether the word at the cursor is the beginning of an option."""
+        return self.option is None and not self.begun.quote and _DASHED.fullmatch(self.word) is not None
+
+
+def typed(before: str, after: str, command: Command, *, skip: int = 0) -> Typed:
+    """Read a line around the cursor.
+
+    Parameters
+    ----------
+    before, after
+        The line up to the cursor, and from there.
+    command
+        Whose options are looked for.
+    skip
+        How many words at the beginning belong to the command itself.
+    """
+    here = begun(before)
+    whole = begun(before + after)
+    words = [*whole.words, whole.word] if whole.word else list(whole.words)
+    further = words[len(here.words) + (1 if here.word else _starts_a_word(after)) :]
+    known = {option.name: option for option in command.options}
+    rest, values, waiting = _walk(here.words[skip:], known)
+    later, more, _ = _walk(further, known)
+    word = here.word
+    name, equals, glued = word.partition("=")
+    if waiting is None and equals and name.startswith("--") and name in known:
+        waiting, word = known[name], glued
+    given = {**values, **more} if waiting is None else {**values, **more, waiting.name: ""}
+    return Typed(tuple(rest), word, here, waiting, given, tuple(later))
+
+
+def _starts_a_word(after: str) -> int:
+    return int(bool(after) and not after[0].isspace() and after[0] != "#")
+
+
+def _walk(words: Sequence[str], known: Mapping[str, Option]) -> tuple[list[str], dict[str, str], Option | None]:
+    """Return the words that are no options, the options, and one that waits for its value."""
+    rest: list[str] = []
+    values: dict[str, str] = {}
+    waiting: Option | None = None
+    for word in words:
+        name, equals, glued = word.partition("=")
+        if waiting is not None:
+            values[waiting.name] = unquoted(word)
+            waiting = None
+        elif word in known and known[word].value:
+            waiting = known[word]
+        elif word in known:
+            values[word] = ""
+        elif equals and name.startswith("--") and name in known:
+            values[name] = unquoted(glued)
+        else:
+            rest.append(word)
+    return rest, values, waiting

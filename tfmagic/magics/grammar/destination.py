@@ -1,0 +1,69 @@
+"""PATH on a line that writes: a path as it is typed, or an expression that gives one."""
+
+from __future__ import annotations
+
+import ast
+import os
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import UsageLineError
+from tfmagic.magics.grammar.expression import evaluate, names_are_bound, parsed
+from tfmagic.magics.grammar.options import unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def destination(text: str, names: Mapping[str, Any]) -> str:
+    """Return the path that a person means.
+
+    In quotes it is that path, in brackets an expression. A name that is bound to
+    text or a path, an f-string, and a path put together (``folder / "net"``) are
+    expressions without brackets, too; whatever else is the path itself.
+
+    Parameters
+    ----------
+    text
+        PATH as typed.
+    names
+        The notebook's names.
+
+    Raises
+    ------
+    UsageLineError
+        For brackets around what is no path, and for blanks outside of quotes.
+    """
+    __tracebackhide__ = True
+    path = unquoted(text)
+    if path != text:
+        return path
+    tree = parsed(text)
+    bracketed = tree is not None and text.startswith("(") and text.endswith(")")
+    if tree is not None and (bracketed or (_may_be_a_path(tree) and names_are_bound(tree, names))):
+        value = _value(text, names, certainly=bracketed)
+        if isinstance(value, (str, os.PathLike)):
+            return os.fspath(value) if isinstance(os.fspath(value), str) else os.fsdecode(os.fspath(value))
+        if bracketed:
+            msg = f"{text} gives an object of {type(value).__name__}, and a path was expected to save to"
+            raise UsageLineError(msg)
+    if " " in text:
+        msg = f'one path was expected to save to, and {text!r} has blanks: write it in quotes, "{text}"'
+        raise UsageLineError(msg)
+    return text
+
+
+def _may_be_a_path(tree: ast.expr) -> bool:
+    # Not an attribute: net.pb is the name of a file, whatever the notebook's net may have.
+    return isinstance(tree, (ast.Name, ast.JoinedStr, ast.BinOp)) and not any(
+        isinstance(node, ast.Call) for node in ast.walk(tree) if not isinstance(tree, ast.JoinedStr)
+    )
+
+
+def _value(text: str, names: Mapping[str, Any], *, certainly: bool) -> Any:
+    """Return the value of an expression; None where it has none, and need not be an expression."""
+    try:
+        return evaluate(text, names)
+    except Exception:
+        if certainly:
+            raise
+        return None

@@ -1,0 +1,79 @@
+"""The shell as a cell in a room sees it: its magics work on the room's names.
+
+``%time`` and ``%timeit`` run code over ``shell.user_ns``, with the caller's names
+beside it: in a room their comprehensions would not find its names, and ``%timeit``
+would leave all of them in the notebook. So ``get_ipython()`` gives a room this
+shell, whose ``user_ns`` is the room's. The notebook's own is left alone, for the
+functions that use it meanwhile and for other threads.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import ChainMap
+from copy import copy
+from types import MethodType
+from typing import TYPE_CHECKING, Any, cast
+
+from IPython.core.magic import Magics
+
+from tfmagic.execution.room.namespace import Namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+class RoomShell:
+    """A shell with a room's names; everything else is the notebook's shell."""
+
+    def __init__(self, shell: Any, names: Namespace) -> None:
+        self._shell = shell
+        self.user_ns = names
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the shell's own attribute."""
+        return getattr(self._shell, name)
+
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        """Run a line magic, as the shell does."""
+        __tracebackhide__ = True
+        return type(self._shell).run_line_magic(self, magic_name, line, _stack_depth + 1)
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        """Run a cell magic, as the shell does."""
+        __tracebackhide__ = True
+        return type(self._shell).run_cell_magic(self, magic_name, line, cell)
+
+    def find_line_magic(self, magic_name: str) -> Any:
+        """Return a line magic that works on this room's names."""
+        return self._of_this_room(self._shell.find_line_magic(magic_name))
+
+    def find_cell_magic(self, magic_name: str) -> Any:
+        """Return a cell magic that works on this room's names."""
+        return self._of_this_room(self._shell.find_cell_magic(magic_name))
+
+    def _find_with_lazy_load(self, kind: str, magic_name: str) -> Any:
+        """Return a magic likewise: what IPython 9 itself asks for one."""
+        return self._of_this_room(self._shell._find_with_lazy_load(kind, magic_name))  # noqa: SLF001 - its own
+
+    def _of_this_room(self, magic: Any) -> Any:
+        owner: Any = getattr(magic, "__self__", None)
+        # tfmagic's own know rooms, and lend them the notebook's names.
+        if not isinstance(owner, Magics) or getattr(owner, "knows_rooms", False):
+            return magic
+        # A copy: at the same time another thread may use the magic in another room.
+        mine = copy(owner)
+        mine.shell = cast("Any", self)
+        return MethodType(magic.__func__, mine)
+
+
+def names_for_a_room(shell: InteractiveShell) -> Mapping[str, Any]:
+    """Return the notebook's names as a room is lent them, with a ``get_ipython`` that knows the room."""
+
+    def get_ipython() -> Any:
+        names = sys._getframe(1).f_globals  # noqa: SLF001 - as IPython looks for its caller
+        return RoomShell(shell, names) if isinstance(names, Namespace) else shell
+
+    return ChainMap({"get_ipython": get_ipython}, shell.user_ns)

@@ -1,0 +1,68 @@
+"""The state of a live object that a cell made: written, and put back into the one that the cell makes again.
+
+By order and not by name: Keras numbers the layers that it names itself through the
+whole process, so that ``dense`` comes back as ``dense_1``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import ParkError
+from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.runtime.state.spill import Spill
+
+
+def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the values of an object's variables, and of its optimizer's, under their numbers."""
+    for part, variables in _parts(mode):
+        for index, variable in enumerate(variables):
+            with eagerly():
+                value = variable.numpy()
+            yield f"{part}/{index}", value
+
+
+def variables_in(spill: Spill) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the values of an object's own variables from what was written, in their order."""
+    return ((name, value) for name, value in spill.read() if name.startswith("variables/"))
+
+
+def put_back(mode: EagerMode, spill: Spill) -> None:
+    """Give an object the values that were written.
+
+    Raises
+    ------
+    ParkError
+        When the object is not made as the other was; the file stays.
+    """
+    parts = dict(_parts(mode, build=True))
+    for name, value in spill.read():
+        part, _, index = name.partition("/")
+        variables = parts.get(part, [])
+        variable = variables[int(index)] if int(index) < len(variables) else None
+        if variable is None or tuple(variable.shape) != value.shape:
+            made = "none" if variable is None else f"one of shape {tuple(variable.shape)}"
+            msg = (
+                f"{mode.room.label} cannot wake: its cell makes another object than it did (variable {name} had shape "
+                f"{value.shape}, and now there is {made}); what it had learnt is still in {spill.path}"
+            )
+            raise ParkError(msg)
+        with eagerly():
+            variable.assign(value)
+
+
+def _parts(mode: EagerMode, *, build: bool = False) -> list[tuple[str, list[Any]]]:
+    parts = [("variables", list(mode.named_variables().values()))]
+    optimizer = getattr(mode.live, "optimizer", None)
+    if optimizer is not None and hasattr(optimizer, "variables"):
+        if build and not getattr(optimizer, "built", True):
+            optimizer.build(mode.live.trainable_variables)
+        parts.append(("optimizer", list(optimizer.variables)))
+    return parts

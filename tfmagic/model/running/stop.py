@@ -1,0 +1,98 @@
+"""``stop``: wait for what a model is doing, or cancel it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, TypedDict
+
+from tfmagic.concurrency.deferral import let_in
+from tfmagic.concurrency.runs import stopped_text, wait_until
+from tfmagic.errors import StoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tfmagic.concurrency.cancel_scope import Errand
+    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.graph import GraphMode
+
+# Long for what has been told to end, and short for a person.
+_END_S = 2.0
+
+
+class StopRecord(TypedDict):
+    """What came of stopping a model.
+
+    Attributes
+    ----------
+    outcome
+        ``idle`` (it did nothing), ``ended`` (its run came to its end), ``cancelled``
+        (with its variables as they stood), ``reloaded`` (cancelled, and its variables
+        could not be read: they are those of its source), or ``ending`` (cancelled, and
+        its present operation goes on).
+    waited_s
+        How long it took.
+    """
+
+    name: str
+    mode: str
+    outcome: str
+    waited_s: float
+    variables: int
+
+
+def stopped(name: str, mode: GraphMode | EagerMode, cells: Callable[[], list[Errand]], *, now: bool) -> StopRecord:
+    """Wait until a model does nothing any more, or have that be so now, and say what came of it.
+
+    What the command that asks does itself is left alone.
+
+    Parameters
+    ----------
+    name
+        The model's.
+    mode
+        How it runs.
+    cells
+        Gives the cells of other commands that run in its room.
+    now
+        Whether to cancel.
+    """
+    began = time.monotonic()
+    runs, inside = mode.runs.others(), cells()
+    outcome = "idle"
+
+    def ended() -> bool:
+        return mode.runs.ended(runs) and not any(cell in cells() for cell in inside)
+
+    if runs or inside:
+        if not now:
+            let_in(partial(wait_until, ended))
+            outcome = "ended"
+        else:
+            tell(name, inside)
+            kept = mode.cancel() if runs else True
+            outcome = "cancelled" if kept else "reloaded"
+            if not let_in(partial(wait_until, ended, _END_S)):
+                outcome = "ending"
+    return {
+        "name": name,
+        "mode": mode.mode,
+        "outcome": outcome,
+        "waited_s": time.monotonic() - began,
+        "variables": mode.weights().variables,
+    }
+
+
+def tell(name: str, cells: list[Errand]) -> None:
+    """Have cells end: what they do next is refused, and their Python stops.
+
+    Parameters
+    ----------
+    name
+        The model's.
+    cells
+        Which.
+    """
+    for cell in cells:
+        cell.give_up(lambda: StoppedError(stopped_text(f"model {name!r}")))

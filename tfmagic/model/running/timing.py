@@ -1,0 +1,206 @@
+"""How long a call of a model takes, measured as ``%timeit`` does."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from itertools import repeat as times
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.core.arguments import whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tfmagic.concurrency.cancel_scope import Patience
+    from tfmagic.model.running.caller import Answers
+
+# As long as timeit makes a run: short against the clock's grain, a second for five.
+_RUN_S = 0.2
+
+
+class TimingRecord(TypedDict):
+    """A timing as plain data; every duration is of one call.
+
+    Attributes
+    ----------
+    model
+        Whose calls were timed.
+    repeat, loops
+        How many runs there were, and how many calls each had.
+    mean_s, best_s, worst_s
+        Over the runs.
+    deviation_s
+        The standard deviation over the runs; None where there was only one.
+    runs_s
+        Each run.
+    """
+
+    model: str
+    repeat: int
+    loops: int
+    mean_s: float
+    deviation_s: float | None
+    best_s: float
+    worst_s: float
+    runs_s: list[float]
+
+
+class Timing:
+    """What timing a call gave, with the attributes of ``%timeit -o``.
+
+    Attributes
+    ----------
+    model : str
+        Whose calls were timed.
+    loops : int
+        How many calls each run had.
+    all_runs : list of float
+        The seconds of each run, with all its calls.
+    """
+
+    def __init__(self, model: str, loops: int, all_runs: Sequence[float]) -> None:
+        self.model = model
+        self.loops = loops
+        self.all_runs = list(all_runs)
+
+    @property
+    def repeat(self) -> int:
+        """How many runs there were."""
+        return len(self.all_runs)
+
+    @property
+    def timings(self) -> list[float]:
+        """The seconds of one call, by run."""
+        return [run / self.loops for run in self.all_runs]
+
+    @property
+    def average(self) -> float:
+        """The mean over the runs, in seconds a call."""
+        return statistics.fmean(self.timings)
+
+    @property
+    def stdev(self) -> float | None:
+        """The standard deviation over the runs, in seconds a call; None where there was only one."""
+        # Of the runs themselves, as %timeit has it, not of all that could have been made.
+        return statistics.pstdev(self.timings) if self.repeat > 1 else None
+
+    @property
+    def best(self) -> float:
+        """The fastest run, in seconds a call."""
+        return min(self.timings)
+
+    @property
+    def worst(self) -> float:
+        """The slowest run, in seconds a call."""
+        return max(self.timings)
+
+    def record(self) -> TimingRecord:
+        """Return the figures as plain data."""
+        return {
+            "model": self.model,
+            "repeat": self.repeat,
+            "loops": self.loops,
+            "mean_s": self.average,
+            "deviation_s": self.stdev,
+            "best_s": self.best,
+            "worst_s": self.worst,
+            "runs_s": self.timings,
+        }
+
+    def __repr__(self) -> str:
+        """Say what was timed."""
+        runs = "1 run" if self.repeat == 1 else f"{self.repeat} runs"
+        return f"<timing of {self.model}: {self.average:.3g} s a call, {runs} of {self.loops}>"
+
+
+def timed(
+    model: Answers,
+    value: Any,
+    inputs: Mapping[str, Any],
+    *,
+    repeat: int,
+    fetch: Sequence[str] | str | None = None,
+    signature: str | None = None,
+    timeout: float | None = None,
+) -> Timing:
+    """Time a call of a model: what ``model.run(value, **inputs)`` costs a program.
+
+    The parameters and errors are those of `Model.timed`, with the named inputs as a
+    mapping. In a notebook Ctrl-C comes back at once.
+    """
+    __tracebackhide__ = True
+    from tfmagic.model.running.deadline import patience_of, waited_for
+
+    count = whole_number("repeat", repeat)
+    patience = patience_of(timeout)
+
+    def call() -> None:
+        __tracebackhide__ = True
+        model.answer(model.asked(value, inputs, fetch=fetch, signature=signature))
+
+    def measure() -> Timing:
+        __tracebackhide__ = True
+        return Timing(model.name, *measured(call, count, patience))
+
+    # As timeit does. In the thread that waits, which comes back when the call does not.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return waited_for(model, measure, patience)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def measured(
+    call: Callable[[], object],
+    repeat: int,
+    patience: Patience,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[int, list[float]]:
+    """Return how many calls a run has, and the seconds of each run.
+
+    The first call is not timed: it prepares what the others use. As many calls
+    make a run as take a fifth of a second; the run that shows it is the first one,
+    so that a slow call is made once more than asked and no oftener.
+
+    Parameters
+    ----------
+    call
+        What to time.
+    repeat
+        How many runs.
+    patience
+        The caller's: nothing more is called once it has gone.
+    clock
+        Tells the seconds.
+
+    Raises
+    ------
+    TimeoutError
+        When the caller has gone.
+    """
+    __tracebackhide__ = True
+
+    def run(loops: int) -> float:
+        __tracebackhide__ = True
+        began = clock()
+        for _ in times(None, loops):
+            if patience.given_up:
+                patience.require()
+            call()
+        return clock() - began
+
+    run(1)
+    loops, power = 1, 1
+    first = run(loops)
+    while first < _RUN_S:
+        for digit in (2, 5, 10):
+            loops = digit * power
+            first = run(loops)
+            if first >= _RUN_S:
+                break
+        power *= 10
+    return loops, [first, *(run(loops) for _ in range(repeat - 1))]

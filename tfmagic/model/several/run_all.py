@@ -1,0 +1,69 @@
+"""``run_all``: several models at the same time, each on its own input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.errors import InputError
+from tfmagic.model.registry import the_models
+from tfmagic.model.running.deadline import patience_of
+from tfmagic.model.running.parallel import of_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> dict[str, Any]:
+    """Run several models at the same time, each on its own input, and return the results by model name.
+
+    Every input is checked before anything runs. In a notebook Ctrl-C comes back at
+    once; each model is ``stopping`` until its native run has ended.
+
+    Parameters
+    ----------
+    inputs
+        For each model's name its one input, or a mapping of its inputs by name; an
+        empty mapping for a model that takes none.
+    timeout
+        Seconds after which to give up.
+
+    Returns
+    -------
+    dict
+        By model name the array where the model has one output, else all by name.
+
+    Raises
+    ------
+    UnknownNameError
+        For a model that is not there.
+    InputError
+        For an input that does not fit.
+    RunTimeoutError
+        At the deadline; it names the models that had not answered.
+    Exception
+        Whatever the first of the models that failed raised, with a note that names
+        it; others that failed are noted too.
+    """
+    __tracebackhide__ = True
+    if not hasattr(inputs, "items"):
+        msg = f'run_all takes a mapping, {{"model": input}}, got {type(inputs).__name__}'
+        raise InputError(msg)
+    known = the_models()
+    models = [known[name] for name in inputs]
+    patience = patience_of(timeout)
+
+    def asked() -> list[Any]:
+        __tracebackhide__ = True
+        requests = [model.asked(inputs[model.name], {}) for model in models]
+        return [(request, request.feeds()) for request in requests]
+
+    ready = of_all(models, [asked], patience)[0] if models else []
+    calls = [
+        lambda model=model, request=request, feeds=feeds: model.answer(request, feeds, patience=patience)
+        for model, (request, feeds) in zip(models, ready, strict=True)
+    ]
+    results = of_all(models, calls, patience)
+    return {
+        model.name: next(iter(result.values())) if len(result) == 1 else result
+        for model, result in zip(models, results, strict=True)
+    }

@@ -1,0 +1,160 @@
+"""``%tf_run a,b``: one table of the models, and a chart where they give scores of classes."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from tfmagic.panel.drawing.chart import Bar, BarChart
+from tfmagic.panel.drawing.table import Table
+from tfmagic.panel.drawing.units import seconds_text
+from tfmagic.panel.views.view import View
+
+if TYPE_CHECKING:
+    from tfmagic.model.several.agreement import AgreementRecord
+    from tfmagic.model.several.comparison import ComparedRecord, ComparisonRecord, OutputRecord
+    from tfmagic.model.several.scores import ClassRecord, ScoresRecord
+
+_DASH = "–"  # noqa: RUF001 - for a figure that makes no sense, as tables have it
+
+
+class ComparisonTable(View):
+    """A row a model and output, what there is to note, and a chart of the classes."""
+
+    def __init__(self, record: ComparisonRecord) -> None:
+        self.record = record
+
+    def text(self) -> str:
+        """Return the table and the notes."""
+        return "\n".join([self._table().text(), *self._notes()])
+
+    def html(self) -> str:
+        """Return the table, the notes and the chart."""
+        notes = "".join(f"<div>{note}</div>" for note in map(escape, self._notes()))
+        scores = self.record["scores"]
+        chart = "" if scores is None or not scores["classes"] else f"<div>{chart_of(scores).svg()}</div>"
+        return self._table().html() + notes + chart
+
+    def _table(self) -> Table:
+        records = self.record["models"]
+        several = len(records[0]["outputs"]) > 1
+        wanted = [
+            column
+            for column in _COLUMNS
+            if any(_shows(output, column) for record in records for output in record["outputs"])
+        ]
+        headings = ["model", "latency", *(["output"] if several else []), *(_COLUMNS[column] for column in wanted)]
+        rows = []
+        for record in records:
+            for number, output in enumerate(record["outputs"]):
+                head = (record["model"], seconds_text(record["latency_s"])) if number == 0 else ("", "")
+                figures = [_figure(output["agreement"], column) for column in wanted]
+                rows.append((*head, *((output["name"],) if several else ()), *figures))
+        first = records[0]["model"]
+        caption = f"compared with {first}; the models ran at the same time, latency is that of this run"
+        return Table(headings, rows, caption)
+
+    def _notes(self) -> list[str]:
+        records = self.record["models"]
+        first = records[0]["model"]
+        notes = [note for record in records for note in _nan_notes(record, first)]
+        new = [record["model"] for record in records if record["first_call"]]
+        if new:
+            their = "their" if len(new) > 1 else "its"
+            notes.append(
+                f"{' and '.join(new)} had {their} first call of this kind, which prepares the later ones: "
+                "run it again for the usual latency"
+            )
+        notes += [
+            f"not compared, as not all have it: {', '.join(record['others'])} of {record['model']}"
+            for record in records
+            if record["others"]
+        ]
+        return notes
+
+
+_COLUMNS = {
+    "largest": "largest difference",
+    "mean": "mean difference",
+    "same_argmax": "same argmax",
+    "equal": "equal values",
+}
+
+
+def _shows(output: OutputRecord, column: str) -> bool:
+    agreement = output["agreement"]
+    return agreement is not None and agreement[column] is not None  # type: ignore[literal-required]  # of _COLUMNS
+
+
+def _figure(agreement: AgreementRecord | None, column: str) -> str:
+    value = None if agreement is None else agreement[column]  # type: ignore[literal-required]  # of _COLUMNS
+    if value is None:
+        return _DASH
+    return share_text(value) if column in {"same_argmax", "equal"} else f"{value:.3g}"
+
+
+def share_text(share: float) -> str:
+    """Return a share as ``98.4 %``; what is not all of them is never shown as 100 %."""
+    percent = 100 * share
+    for digits in (1, 2, 3):
+        shown = f"{percent:.{digits}f}"
+        if float(shown) not in {0.0, 100.0} or percent in {0.0, 100.0}:
+            return f"{float(shown):.{digits}f}".rstrip("0").rstrip(".") + " %"
+    return "under 100 %" if share > 0.5 else "over 0 %"
+
+
+def _nan_notes(record: ComparedRecord, first: str) -> list[str]:
+    found = [(output["name"], output["agreement"]) for output in record["outputs"]]
+    return [
+        f"{record['model']}: {agreement['nan_apart']} of {agreement['values']} values of {name} are NaN in only one "
+        f"of it and {first}, and are left out of the differences"
+        for name, agreement in found
+        if agreement is not None and agreement["nan_apart"]
+    ]
+
+
+def chart_of(scores: ScoresRecord) -> BarChart:
+    """Return the chart of models that give scores of classes."""
+    models = list(scores["classes"][0]["values"])
+    if scores["rows"] == 1:
+        values = [value for one in scores["classes"] for value in one["values"].values() if value is not None]
+        return BarChart(
+            f"{scores['output']}: scores by class" + _left_out(scores, "with lower scores"),
+            models,
+            [(f"class {one['index']}", [_score(one, model) for model in models]) for one in scores["classes"]],
+            min([0.0, *values]),
+            max([0.0, *values]),
+        )
+    others = models[0] if len(models) == 1 else "each of the others"
+    first = scores["first"]
+    title = f"{scores['output']}: of the rows that {first} puts into a class, how many {others} puts there too"
+    return BarChart(
+        title + _left_out(scores, "with fewer differences"),
+        models,
+        [(_class_name(one), [_agreement(one, model) for model in models]) for one in scores["classes"]],
+        # The first model has no bars here, and keeps its colour for where it has some.
+        first_colour=1,
+        track=True,
+    )
+
+
+def _score(record: ClassRecord, model: str) -> Bar:
+    value = record["values"][model]
+    return Bar(value, "no number" if value is None else f"{value:.3g}")
+
+
+def _agreement(record: ClassRecord, model: str) -> Bar:
+    share, instead = record["values"][model] or 0.0, record["instead"][model]
+    where = "" if instead is None else f", others mostly {instead}"
+    return Bar(share, share_text(share) + where)
+
+
+def _class_name(record: ClassRecord) -> str:
+    return f"class {record['index']} ({record['rows']} {'row' if record['rows'] == 1 else 'rows'})"
+
+
+def _left_out(scores: ScoresRecord, why: str) -> str:
+    left_out = scores["left_out"]
+    if not left_out:
+        return ""
+    return f" ({left_out} other {'class' if left_out == 1 else 'classes'} {why} not shown)"

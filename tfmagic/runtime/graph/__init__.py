@@ -1,0 +1,1 @@
+"""One graph: what its operations do, and its native session."""

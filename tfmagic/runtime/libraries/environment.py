@@ -1,0 +1,148 @@
+"""The environment settings that decide which libraries are found, and how TensorFlow uses them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from tfmagic.runtime.memory.policy import memory_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OF_THE_LOADER = {
+    "LD_LIBRARY_PATH": "folders searched before the system's own, and before a library's RUNPATH",
+    "LD_PRELOAD": "libraries loaded before every other",
+    "LD_AUDIT": "libraries that look over the loader's shoulder",
+    "LD_BIND_NOW": "every symbol is bound when a library is loaded",
+    "DYLD_LIBRARY_PATH": "folders searched before a library's own path",
+    "DYLD_FALLBACK_LIBRARY_PATH": "folders searched last",
+    "DYLD_INSERT_LIBRARIES": "libraries loaded before every other",
+}
+_OF_CUDA = {
+    "CUDA_HOME": "where CUDA is installed",
+    "CUDA_PATH": "where CUDA is installed",
+    "CUDA_ROOT": "where CUDA is installed",
+    "CUDNN_PATH": "where cuDNN is installed",
+    "CUDA_VISIBLE_DEVICES": "the GPUs that this process may see",
+    "CUDA_DEVICE_ORDER": "how GPUs are numbered",
+    "NVIDIA_VISIBLE_DEVICES": "the GPUs that the container was given",
+}
+_OF_XLA = {"XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them"}
+_OF_THREADS = {
+    "OMP_NUM_THREADS": "threads of each OpenMP runtime",
+    "MKL_NUM_THREADS": "threads of MKL",
+    "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
+    "KMP_DUPLICATE_LIB_OK": "two Intel OpenMP runtimes are let pass",
+}
+_KNOWN = {**_OF_THE_LOADER, **_OF_CUDA, **_OF_XLA, **_OF_THREADS}
+# Terraform's variables have the same beginning, and passwords among their values.
+_TENSORFLOWS = re.compile(
+    r"TF2?_(?!VAR_|TOKEN_|CLI_|LOG(_|$)|DATA_DIR$|WORKSPACE$|INPUT$|IN_AUTOMATION$|REGISTRY_|PLUGIN_CACHE|STATE_|"
+    r"REATTACH|IGNORE$|APPEND_USER_AGENT|ENCRYPTION|CLOUD_|ACC(_|$)|HTTP_)"
+)
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:_|$)", re.IGNORECASE)
+_CUDA_FOLDER = re.compile(r"--xla_gpu_cuda_data_dir=(\S+)")
+# What the loader read when the process began; later changes of these do not reach it.
+_READ_AT_START = frozenset(_OF_THE_LOADER)
+
+
+class SettingRecord(TypedDict):
+    """One environment variable.
+
+    Attributes
+    ----------
+    name, value
+        As they are now; the value of one whose name tells of a secret is ``(not shown)``.
+    at_start
+        The value when the process began, where the loader read it then and it is
+        another now; None where it is the same, or where that is not known.
+    decides
+        What it decides, in a clause.
+    libraries
+        The loaded libraries that were found through it, as far as their paths tell.
+    """
+
+    name: str
+    value: str | None
+    at_start: str | None
+    decides: str
+    libraries: list[str]
+
+
+def settings(loaded: Iterable[str] = ()) -> list[SettingRecord]:
+    """Return the settings that are set, with the libraries that were found through each.
+
+    Parameters
+    ----------
+    loaded
+        Paths of what is loaded, links followed.
+    """
+    began_with = environment_at_start()
+    changed = {
+        name for name in _READ_AT_START if began_with is not None and began_with.get(name) != os.environ.get(name)
+    }
+    names = [
+        *(name for name in _KNOWN if name in os.environ or name in changed),
+        *sorted(filter(_is_tensorflows, os.environ)),
+    ]
+    paths = list(loaded)
+    set_by_tfmagic = memory_policy().record()["variables"]
+    found: list[SettingRecord] = []
+    for name in names:
+        at_start = (began_with or {}).get(name, "") if name in changed else None
+        value = os.environ.get(name)
+        ours = " (set by tfmagic, for its memory policy)" if name in set_by_tfmagic else ""
+        found.append({
+            "name": name,
+            "value": "(not shown)" if value is not None and _SECRET.search(name) else value,
+            "at_start": at_start,
+            "decides": _KNOWN.get(name, "a switch of TensorFlow's") + ours,
+            "libraries": _through(name, (value or "") if at_start is None else at_start, paths),
+        })  # fmt: skip
+    return found
+
+
+def environment_at_start() -> dict[str, str] | None:
+    """Return the environment that the process began with; None where the system does not keep it."""
+    if sys.platform != "linux":
+        return None
+    try:
+        raw = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (os.fsdecode(pair).partition("=") for pair in raw.split(b"\0") if pair)
+    return {name: value for name, _, value in pairs}
+
+
+def search_path() -> list[str]:
+    """Return the folders of ``LD_LIBRARY_PATH`` as the loader read it."""
+    began_with = environment_at_start()
+    text = (os.environ if began_with is None else began_with).get("LD_LIBRARY_PATH", "")
+    return [folder for folder in re.split(r"[:;]", text) if folder]
+
+
+def _is_tensorflows(name: str) -> bool:
+    return _TENSORFLOWS.match(name) is not None
+
+
+def _through(name: str, value: str, loaded: list[str]) -> list[str]:
+    """Return which of the loaded files lie where a setting says."""
+    if name in {"LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"}:
+        named = {os.path.realpath(part) for part in re.split(r"[:\s]+", value) if part}
+        bare = {part for part in re.split(r"[:\s]+", value) if part and "/" not in part}
+        return [path for path in loaded if path in named or Path(path).name in bare]
+    if name in {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"}:
+        folders = {os.path.realpath(part) for part in re.split(r"[:;]", value) if part}
+        return [path for path in loaded if str(Path(path).parent) in folders]
+    if name in {"CUDA_HOME", "CUDA_PATH", "CUDA_ROOT", "CUDNN_PATH"}:
+        roots = [value]
+    elif name == "XLA_FLAGS":
+        roots = _CUDA_FOLDER.findall(value)
+    else:
+        return []
+    below = tuple(os.path.realpath(root).rstrip(os.sep) + os.sep for root in roots if root)
+    return [path for path in loaded if below and path.startswith(below)]

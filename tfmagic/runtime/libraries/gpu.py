@@ -1,0 +1,265 @@
+"""Why TensorFlow does or does not use a GPU: what it was built for, what it needs, and what is there.
+
+Nothing is loaded to find out: the build is read from a file of TensorFlow's, and
+libraries are looked for where the loader would look.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import struct
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.runtime.libraries.elf import NoElfError, read_elf
+from tfmagic.runtime.libraries.environment import search_path
+from tfmagic.runtime.libraries.gpu_device_files import gpu_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_CACHE = Path("/etc/ld.so.cache")
+_CACHE_BEGINS = b"glibc-ld.so.cache1.1"
+_SYSTEM = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
+_DRIVER = "libcuda.so.1"
+# The number in a soname goes with CUDA's own, except for these (docs.nvidia.com/cuda, release notes).
+_SONAMES = {
+    12: {"cudart": 12, "cublas": 12, "cublasLt": 12, "cufft": 11, "cusolver": 11, "cusparse": 12},
+    13: {"cudart": 13, "cublas": 13, "cublasLt": 13, "cufft": 12, "cusolver": 12, "cusparse": 12},
+}
+_NCCL = 2
+_INSTALL = "pip install 'tfmagic[gpu]'"
+
+
+class NeededRecord(TypedDict):
+    """A library that TensorFlow opens by itself when it looks for GPUs.
+
+    Attributes
+    ----------
+    name
+        The file that is asked for, such as ``libcudnn.so.9``.
+    version
+        The version that TensorFlow was built with; None where it does not say.
+    found
+        Where it is; None where it was not found in any of the folders searched.
+    loaded
+        Whether it is loaded.
+    """
+
+    name: str
+    version: str | None
+    found: str | None
+    loaded: bool
+
+
+class GpuRecord(TypedDict):
+    """Whether TensorFlow can use a GPU here, and if not, why. None stands for what is not known.
+
+    Attributes
+    ----------
+    answer
+        One sentence.
+    built_with_cuda
+        Whether TensorFlow was built for CUDA; None without TensorFlow.
+    cuda_version, cudnn_version
+        What it was built with.
+    needs
+        The libraries it opens.
+    searched
+        The folders in which they were looked for, in order, of those that exist.
+    absent_folders
+        How many more folders would be searched if they were there.
+    driver
+        Where the driver's library is.
+    device_files
+        The devices that the driver has made.
+    in_use
+        The GPUs that TensorFlow has made devices of; None before it has looked.
+    """
+
+    answer: str
+    built_with_cuda: bool | None
+    cuda_version: str | None
+    cudnn_version: str | None
+    needs: list[NeededRecord]
+    searched: list[str]
+    absent_folders: int
+    driver: str | None
+    device_files: list[str]
+    in_use: list[str] | None
+
+
+def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> GpuRecord:
+    """Return what there is to know about the GPU, looked up now.
+
+    Parameters
+    ----------
+    loaded
+        Paths of what is loaded.
+    in_use
+        The GPUs that TensorFlow has made devices of; None where it has not looked.
+    """
+    folder = tensorflow_folder()
+    build = {} if folder is None else build_info(folder)
+    folders = _searched(folder)
+    there = [one for one in folders if Path(one).is_dir()]
+    cache = loader_cache()
+    files = {Path(path).name: path for path in loaded}
+    needs: list[NeededRecord] = [
+        {
+            "name": name,
+            "version": version,
+            "found": files.get(name) or _find(name, there, cache),
+            "loaded": name in files,
+        }
+        for name, version in _needed(build)
+    ]
+    driver = files.get(_DRIVER) or _find(_DRIVER, [*there, *_SYSTEM], cache)
+    record: GpuRecord = {
+        "answer": "",
+        "built_with_cuda": None if folder is None else bool(build.get("is_cuda_build")),
+        "cuda_version": _text(build.get("cuda_version")),
+        "cudnn_version": _text(build.get("cudnn_version")),
+        "needs": needs,
+        "searched": there,
+        "absent_folders": len(folders) - len(there),
+        "driver": driver,
+        "device_files": gpu_files(),
+        "in_use": in_use,
+    }
+    record["answer"] = _answer(record, build, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return record
+
+
+def _answer(record: GpuRecord, build: dict[str, Any], visible: str | None) -> str:
+    if record["in_use"]:
+        return f"TensorFlow uses {', '.join(record['in_use'])}"
+    return _of_the_build(record, build) or _of_the_machine(record, visible) or _of_the_libraries(record)
+
+
+def _of_the_build(record: GpuRecord, build: dict[str, Any]) -> str | None:
+    if record["built_with_cuda"] is None:
+        return f"no TensorFlow is installed here: {_INSTALL}"
+    if record["built_with_cuda"]:
+        return None
+    if sys.platform == "darwin":
+        return "TensorFlow has no CUDA on macOS (Apple's tensorflow-metal adds its GPU as a plugin)"
+    if sys.platform == "win32":
+        return "TensorFlow has no CUDA on Windows since 2.11: use it within WSL2"
+    if build.get("is_rocm_build"):
+        return "this TensorFlow was built for ROCm; what it lacks is not known here"
+    return f"this TensorFlow was built without CUDA (tensorflow-cpu): {_INSTALL}"
+
+
+def _of_the_machine(record: GpuRecord, visible: str | None) -> str | None:
+    if visible is not None and visible.strip() in {"", "-1", "none", "void"}:
+        return (
+            f"CUDA_VISIBLE_DEVICES={visible.strip()!r} hides every GPU from this process: "
+            "take it out and restart the kernel"
+        )
+    if record["driver"] is None:
+        gpu = "" if record["device_files"] else " and no GPU (/dev/nvidia*)"
+        return f"this TensorFlow was built for CUDA {record['cuda_version']}, and no driver ({_DRIVER}){gpu} is here"
+    if not record["device_files"]:
+        return "the driver's library is here and no GPU: there is no /dev/nvidia0 (a container needs --gpus all)"
+    return None
+
+
+def _of_the_libraries(record: GpuRecord) -> str:
+    missing = [one["name"] for one in record["needs"] if one["found"] is None]
+    if missing:
+        return (
+            f"{', '.join(missing)} not found in the folders searched: {_INSTALL}, or add the folder to LD_LIBRARY_PATH"
+        )
+    if record["in_use"] is None:
+        return "driver, GPU and every library that TensorFlow needs are here: it uses the GPU when it is first used"
+    return (
+        "driver, GPU and every library are here, and TensorFlow has made no device of a GPU: %tf_runtime log says why"
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def tensorflow_folder() -> Path | None:
+    """Return the folder of the TensorFlow that is imported or would be; None where there is none."""
+    module = sys.modules.get("tensorflow")
+    try:
+        places = (
+            module.__path__
+            if module is not None
+            else getattr(importlib.util.find_spec("tensorflow"), "submodule_search_locations", None)
+        )
+        found = [Path(one) for one in places or () if (Path(one) / "python" / "platform").is_dir()]
+    except (ImportError, AttributeError, ValueError, OSError):
+        return None
+    return found[0] if found else None
+
+
+def build_info(folder: Path) -> dict[str, Any]:
+    """Return what ``tf.sysconfig.get_build_info()`` gives, without importing TensorFlow."""
+    try:
+        tree = ast.parse((folder / "python" / "platform" / "build_info.py").read_text(encoding="utf-8"))
+        for one in tree.body:
+            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Call):
+                return dict(ast.literal_eval(one.value.args[0])) if one.value.args else {}
+    except (OSError, SyntaxError, ValueError):
+        pass
+    return {}
+
+
+def _needed(build: dict[str, Any]) -> list[tuple[str, str | None]]:
+    if not build.get("is_cuda_build") or sys.platform != "linux":
+        return []
+    cuda, cudnn = _text(build.get("cuda_version")), _text(build.get("cudnn_version"))
+    major = (cuda or "").partition(".")[0]
+    sonames = _SONAMES.get(int(major), {}) if major.isdigit() else {}
+    found = [(f"lib{name}.so.{number}", cuda) for name, number in sonames.items()]
+    if cudnn:
+        found.append((f"libcudnn.so.{cudnn.partition('.')[0]}", cudnn))
+    return [*found, (f"libnccl.so.{_NCCL}", None)]
+
+
+def _searched(folder: Path | None) -> list[str]:
+    """Return where the loader looks for what TensorFlow opens: settings, then its own RUNPATH, then the system's."""
+    found = search_path()
+    for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2") if folder is not None else ():
+        try:
+            paths = read_elf(str(folder / name)).runpath if folder is not None else ()
+        except (OSError, NoElfError):
+            continue
+        found += [os.path.normpath(one.replace("$ORIGIN", str(folder))) for one in paths]
+    return list(dict.fromkeys([*found, *_SYSTEM]))
+
+
+def _find(name: str, folders: Sequence[str], cache: dict[str, str]) -> str | None:
+    there = (Path(folder) / name for folder in folders)
+    cached = [Path(cache[name])] if name in cache else []
+    return next((str(path) for path in (*there, *cached) if path.is_file()), None)
+
+
+def loader_cache(file: Path = _CACHE) -> dict[str, str]:
+    """Return the loader's cache of libraries, path by name; empty where there is none (musl, macOS).
+
+    The layout is that of glibc's ``dl-cache.h``; reading it needs no ``ldconfig``,
+    which is often not on the path of a person.
+    """
+    found: dict[str, str] = {}
+    try:
+        data = file.read_bytes()
+        at = data.index(_CACHE_BEGINS)
+        count = struct.unpack_from("=I", data, at + len(_CACHE_BEGINS))[0]
+        for number in range(count):
+            _, key, value = struct.unpack_from("=iII", data, at + 48 + 24 * number)
+            found.setdefault(_ended(data, at + key), _ended(data, at + value))
+    except (OSError, ValueError, struct.error):
+        return {}
+    return found
+
+
+def _ended(data: bytes, at: int) -> str:
+    return os.fsdecode(data[at : data.index(b"\0", at)])

@@ -1,0 +1,117 @@
+"""What ran eagerly: read from a profile of the process while a block ran.
+
+Eager calls leave no ``RunMetadata``. TensorFlow's profiler sees them, and what a
+``tf.function`` runs inside, on all threads; only that is taken which ran while the
+block did, and of Python's threads only the block's own.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from tfmagic.errors import ModelStateError
+from tfmagic.runtime.tensorflow.private import xspace
+from tfmagic.runtime.tracing.step_stats import Execution, short_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MARK = "tfmagic_block"
+_GPU = "/device:GPU:"
+
+
+@contextmanager
+def profiled() -> Iterator[list[Execution]]:
+    """Profile a block; the list that it is given is filled when the block has ended.
+
+    Raises
+    ------
+    ModelStateError
+        While another profile is under way: a process can have one at a time.
+    """
+    found: list[Execution] = []
+    with tempfile.TemporaryDirectory(prefix="tfmagic-") as folder:
+        try:
+            tf.profiler.experimental.start(folder)
+        except tf.errors.AlreadyExistsError:
+            msg = "a trace of eager calls needs TensorFlow's profiler, which is at work already: end that profile first"
+            raise ModelStateError(msg) from None
+        try:
+            with tf.profiler.experimental.Trace(_MARK):
+                yield found
+        finally:
+            tf.profiler.experimental.stop()
+            for file in sorted(Path(folder).rglob("*.xplane.pb")):
+                found.extend(executions_in(xspace(file.read_bytes())))
+
+
+def executions_in(space: Any) -> Iterator[Execution]:
+    """Give the executions in a profile (an ``XSpace``) that took place while the marked block ran."""
+    events = list(_events(space))
+    mark = next((event for event in events if event.name == _MARK), None)
+    if mark is None:
+        return
+    device = _only_device()
+    call: _Event | None = None
+    for event in events:
+        if not mark.start_ns <= event.start_ns <= mark.end_ns:
+            continue
+        if event.plane.startswith(_GPU):
+            on = short_device(event.plane.split(" ")[0])
+            yield Execution(event.operation or event.name, "kernel", on, event.start_ns, event.time_s, lane=event.line)
+        elif event.kind:
+            # Inside a function, on whichever thread: "dense/MatMul:MatMul".
+            name = event.name.rpartition(":")[0] or event.kind
+            yield Execution(name, event.kind, device, event.start_ns, event.time_s, lane=event.line)
+        elif event.line != mark.line:
+            continue
+        elif event.eager:
+            # Begun from Python; its kernel follows within it.
+            call = event
+        elif event.name == "EagerKernelExecute" and call is not None:
+            yield Execution(call.eager, call.eager, device, event.start_ns, event.time_s, lane=event.line)
+            call = None
+
+
+class _Event:
+    """One event of a profile."""
+
+    def __init__(self, plane: Any, line: Any, event: Any) -> None:
+        metadata = plane.event_metadata[event.metadata_id]
+        known = {plane.stat_metadata[stat.metadata_id].name: _value(plane, stat) for stat in event.stats}
+        self.plane: str = plane.name
+        self.line = f"{line.name} {line.id}"
+        self.name: str = metadata.name
+        # The profiler's own reading of an event that is an operation of a function.
+        self.kind: str = metadata.display_name if metadata.name.endswith(f":{metadata.display_name}") else ""
+        # A function's call is no operation: what it runs is.
+        self.eager: str = "" if known.get("is_func") else str(known.get("eager_op", ""))
+        self.operation = str(known.get("tf_op", "")).partition(":")[0]
+        self.start_ns: int = line.timestamp_ns + event.offset_ps // 1000
+        self.end_ns: int = self.start_ns + event.duration_ps // 1000
+        self.time_s: float = event.duration_ps / 1e12
+
+
+def _events(space: Any) -> Iterator[_Event]:
+    for plane in space.planes:
+        for line in plane.lines:
+            for event in line.events:
+                yield _Event(plane, line, event)
+
+
+def _value(plane: Any, stat: Any) -> Any:
+    which = stat.WhichOneof("value")
+    if which == "ref_value":
+        return plane.stat_metadata[stat.ref_value].name
+    return getattr(stat, which) if which else None
+
+
+def _only_device() -> str | None:
+    """Return the device of what ran on the host, None where there are several that it could have been."""
+    devices = tf.config.list_logical_devices()
+    return short_device(devices[0].name) if len(devices) == 1 else None
