@@ -39,6 +39,9 @@ def test_what_was_written_before_an_error_is_not_lost(capfd: pytest.CaptureFixtu
 
 
 def test_a_process_without_a_stderr_does_without() -> None:
-    code = "import os; from tfmagic.runtime.native_log.stderr_filter import unsaid\nos.close(2)\nwith unsaid(b'x'): print('there')"
+    code = (
+        "import os; from tfmagic.runtime.native_log.stderr_filter import unsaid\nos.close(2)\n"
+        "with unsaid(b'x'): print('there')"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "there\n"

@@ -18,7 +18,7 @@ from tfmagic.formats.live.trace_to_graph import TablesError, moved
 from tfmagic.formats.saved_model.read import SavedModelSource
 
 if TYPE_CHECKING:
-    from tfmagic.formats.common.source import Built, Source
+    from tfmagic.formats.common.source import Source
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
