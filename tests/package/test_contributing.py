@@ -44,7 +44,7 @@ def test_the_source_that_it_adds_works(tmp_path: Path) -> None:
     file, lines = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     where, _, code = file.partition("\n")
     (tmp_path / where.removeprefix("# ")).write_text(code)
-    resolve = tmp_path / "tfmagic" / "model" / "sources" / "resolve.py"
+    resolve = tmp_path / "tfmagic" / "formats" / "resolve.py"
     before, refusal, after = resolve.read_text().partition('    msg = (\n        f"{path} is no model')
     resolve.write_text(before + lines + refusal + after)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.machine import MachineRecord
     from tfmagic.checkup.report import Report
     from tfmagic.checkup.trial import TrialRecord
-    from tfmagic.checkup.trouble import Trouble
+    from tfmagic.checkup.troubles.trouble import Trouble
     from tfmagic.checkup.versions import InstalledRecord
 
 _WIDTH = 110

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.machine import MachineRecord
     from tfmagic.checkup.requirements import UnmetRecord
     from tfmagic.checkup.trial import TrialRecord
-    from tfmagic.checkup.trouble import Trouble
+    from tfmagic.checkup.troubles.trouble import Trouble
     from tfmagic.checkup.versions import InstalledRecord
     from tfmagic.runtime.libraries.gpu import GpuRecord
 
@@ -23,9 +23,9 @@ PATIENCE_S = 180.0
 """How long TensorFlow may take to be imported, and to run one operation."""
 
 _TROUBLES = (
-    "tfmagic.checkup.tensorflow_troubles",
-    "tfmagic.checkup.jupyter_troubles",
-    "tfmagic.checkup.machine_troubles",
+    "tfmagic.checkup.troubles.tensorflow",
+    "tfmagic.checkup.troubles.jupyter",
+    "tfmagic.checkup.troubles.machine",
 )
 
 

@@ -1,1 +1,1 @@
-"""Concurrency."""
+"""Threads, locks, interrupts and cancellation."""

@@ -1,1 +1,1 @@
-"""Core."""
+"""Small helpers that know nothing of TensorFlow, IPython or models."""

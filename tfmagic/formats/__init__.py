@@ -1,1 +1,1 @@
-"""Formats."""
+"""Formats that models come from and are saved to: one package a format."""

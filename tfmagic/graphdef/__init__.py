@@ -1,1 +1,1 @@
-"""Graphdef."""
+"""Reading and rewriting GraphDefs: walking, pruning, freezing, and what each operation does."""

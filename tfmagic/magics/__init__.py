@@ -1,1 +1,1 @@
-"""``%tf_model`` and ``%%tf_run``: parse, call the Python API, show what came back."""
+"""The magics: parse the line, call the Python API, show the result."""

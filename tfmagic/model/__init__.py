@@ -1,1 +1,1 @@
-"""What a model is: signature, room, sources, registry; knows no IPython."""
+"""Registered models: lifecycle, memory, runs, and the registry. Knows no IPython."""

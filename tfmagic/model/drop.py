@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.concurrency.deferral import let_in
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.core.process import once
-from tfmagic.model.memory.holders import held_in_notebook
-from tfmagic.model.training import is_unsaved
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.tensorflow.custom_gradients import leave_to_graphs
@@ -70,6 +68,8 @@ class Leaving:
     """
 
     def __init__(self, models: Iterable[Model]) -> None:
+        from tfmagic.model.training import is_unsaved
+
         models = list(models)
         self._unsaved = [model.name for model in models if is_unsaved(model)]
         # What was free before is none of theirs.
@@ -102,6 +102,8 @@ class Leaving:
             memory_policy().give_back()
         after = rss_bytes()
         alive = [one for one in (reference() for reference in self._watched) if one is not None]
+        from tfmagic.model.memory.holders import held_in_notebook
+
         held = held_in_notebook(alive) if alive else []
         if held:
             still_held().watch(self._watched)

@@ -1,1 +1,1 @@
-"""Views: they draw records as text and HTML, and compute nothing."""
+"""The panel: records of the runtime, drawn as text, HTML and widget."""

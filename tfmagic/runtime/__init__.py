@@ -1,1 +1,1 @@
-"""The one TensorFlow of this process; knows no models and no IPython."""
+"""The one TensorFlow of this process. Knows no models and no IPython."""

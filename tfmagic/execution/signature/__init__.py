@@ -1,1 +1,1 @@
-"""Signature."""
+"""Signatures: feeds and outputs, their inference, conversion and checks."""

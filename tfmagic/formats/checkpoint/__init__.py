@@ -1,1 +1,1 @@
-"""Checkpoint."""
+"""TF1 checkpoints with a meta graph."""

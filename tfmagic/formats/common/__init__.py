@@ -1,1 +1,1 @@
-"""Common."""
+"""What several formats share: sources, destinations, loading, what was written."""

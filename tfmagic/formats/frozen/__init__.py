@@ -1,1 +1,1 @@
-"""Frozen."""
+"""Frozen graphs (``.pb``, ``.pbtxt``): read, write, thaw constants into variables."""

@@ -1,1 +1,1 @@
-"""Keras."""
+"""Keras: ``.keras`` and ``.h5`` files, and live Keras models."""

@@ -1,1 +1,1 @@
-"""Saved model."""
+"""SavedModel folders: read, write, restore plans, the code that loads one."""

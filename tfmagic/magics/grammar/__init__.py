@@ -1,1 +1,1 @@
-"""Grammar."""
+"""The grammar of tfmagic's lines: options, sources, expressions, destinations."""

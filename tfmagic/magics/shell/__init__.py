@@ -1,1 +1,1 @@
-"""Shell."""
+"""The extension in IPython: loading, settings, display, cells that run in a room."""

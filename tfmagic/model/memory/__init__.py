@@ -1,1 +1,1 @@
-"""Memory."""
+"""Memory of models: the budget, eviction, parking, and who holds on."""

@@ -1,1 +1,1 @@
-"""Running."""
+"""Calling a model: batches, deadlines, timing, warm-up, stop."""

@@ -1,1 +1,1 @@
-"""Several."""
+"""Several models at once: compare outputs, match names, run side by side."""

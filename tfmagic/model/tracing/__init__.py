@@ -1,1 +1,1 @@
-"""Tracing."""
+"""Placement and traces of a run, as records and as Chrome traces."""

@@ -1,1 +1,1 @@
-"""Drawing."""
+"""Drawing: tables, charts, units and sentences, as text and HTML."""

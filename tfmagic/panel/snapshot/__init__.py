@@ -1,1 +1,1 @@
-"""Snapshot."""
+"""The snapshot: one record of the whole runtime, and its sampler."""

@@ -1,1 +1,1 @@
-"""Views."""
+"""Views: one file for each page of the panel."""

@@ -1,1 +1,1 @@
-"""Calls."""
+"""Prepared native calls, and the check that two ways to call give the same results."""

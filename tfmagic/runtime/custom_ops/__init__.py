@@ -1,1 +1,1 @@
-"""Custom ops."""
+"""Libraries of custom operations, and the registrations that they make."""

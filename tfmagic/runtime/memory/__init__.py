@@ -1,1 +1,1 @@
-"""Memory."""
+"""Memory of this process, its control group and its machine, and giving memory back."""

@@ -1,1 +1,1 @@
-"""Native log."""
+"""What TensorFlow's C++ side writes to stderr."""

@@ -1,1 +1,1 @@
-"""Startup."""
+"""How TensorFlow is imported, and with which thread pools."""

@@ -1,1 +1,1 @@
-"""Tensorflow."""
+"""TensorFlow's private and changing parts, each name with what replaces it."""

@@ -1,1 +1,1 @@
-"""Tracing."""
+"""Where each operation ran: step statistics, partition graphs, the eager profiler."""

@@ -11,7 +11,7 @@ from environments import NO_TENSORFLOW, Environment, named, the
 from tfmagic.checkup import machine, trial
 from tfmagic.checkup.page import Checkup
 from tfmagic.checkup.report import report
-from tfmagic.checkup.tensorflow_troubles import troubles
+from tfmagic.checkup.troubles.tensorflow import troubles
 
 if TYPE_CHECKING:
     from pathlib import Path

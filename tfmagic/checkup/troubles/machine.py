@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tfmagic.checkup.trouble import Trouble, pip, trouble
+from tfmagic.checkup.troubles.trouble import Trouble, pip, trouble
 from tfmagic.core.units import size_text
 from tfmagic.runtime.memory.policy import SETTINGS
 

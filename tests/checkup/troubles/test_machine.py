@@ -11,8 +11,8 @@ import pytest
 from cgroup import control_group
 from environments import NO_TENSORFLOW, Environment, the
 
-from tfmagic.checkup import machine_troubles
 from tfmagic.checkup.machine import machine_record
+from tfmagic.checkup.troubles import machine as machine_troubles
 from tfmagic.runtime.libraries import gpu
 
 if TYPE_CHECKING:

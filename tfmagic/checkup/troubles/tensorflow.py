@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.trial import START
-from tfmagic.checkup.trouble import Trouble, pip, trouble
+from tfmagic.checkup.troubles.trouble import Trouble, pip, trouble
 from tfmagic.runtime.startup.importing import LITE_IS_SOUND, OLDEST
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.jupyter import OURS, SERVER_PART, WIDGETS
-from tfmagic.checkup.trouble import Trouble, pip, python, trouble
+from tfmagic.checkup.troubles.trouble import Trouble, pip, python, trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

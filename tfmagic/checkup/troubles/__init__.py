@@ -1,0 +1,1 @@
+"""Troubles: known causes, how each is recognised, and what to type."""

@@ -1,1 +1,0 @@
-"""Models as plain TensorFlow code: one file a kind of file that the code reads."""

@@ -1,1 +1,0 @@
-"""Models written to disk: one file a format, and one for each thing that they share."""
