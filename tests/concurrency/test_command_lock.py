@@ -1,4 +1,4 @@
-"""Whose turn it is at a model."""
+"""Whose command_lock it is at a model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tfmagic.concurrency.cancel_scope import Errand, errand
-from tfmagic.concurrency.command_lock import Turn
+from tfmagic.concurrency.command_lock import CommandLock
 from tfmagic.errors import ModelStateError
 
 if TYPE_CHECKING:
@@ -44,46 +44,46 @@ class Other:
         return self.came
 
 
-def hold(turn: Turn) -> str:
-    with turn.taken():
+def hold(command_lock: CommandLock) -> str:
+    with command_lock.hold():
         return "had it"
 
 
 def test_another_command_waits_until_it_is_given_back() -> None:
-    turn = Turn("net")
-    with turn.taken() as came:
+    command_lock = CommandLock("net")
+    with command_lock.hold() as came:
         assert came
-        other = Other(lambda: hold(turn))
+        other = Other(lambda: hold(command_lock))
         time.sleep(0.1)
         assert other.busy
     assert other.ended() == "had it"
 
 
 def test_the_command_itself_has_it_already_in_all_its_threads_and_tasks() -> None:
-    turn = Turn("net")
-    with turn.taken():
-        assert hold(turn) == "had it"
+    command_lock = CommandLock("net")
+    with command_lock.hold():
+        assert hold(command_lock) == "had it"
         context = contextvars.copy_context()
-        assert Other(lambda: context.run(hold, turn)).ended() == "had it"
+        assert Other(lambda: context.run(hold, command_lock)).ended() == "had it"
 
         async def main() -> str:
-            return await asyncio.create_task(asyncio.to_thread(hold, turn))
+            return await asyncio.create_task(asyncio.to_thread(hold, command_lock))
 
         assert asyncio.run(main()) == "had it"
-        assert Other(lambda: turn.taken(patience=0.0).__enter__()).ended() is False
-    assert Other(lambda: hold(turn)).ended() == "had it"
+        assert Other(lambda: command_lock.hold(patience=0.0).__enter__()).ended() is False
+    assert Other(lambda: hold(command_lock)).ended() == "had it"
     assert errand() is None
 
 
 def test_who_came_first_has_it_first() -> None:
-    turn = Turn("net")
+    command_lock = CommandLock("net")
     order: list[int] = []
 
     def take(number: int) -> None:
-        with turn.taken():
+        with command_lock.hold():
             order.append(number)
 
-    with turn.taken():
+    with command_lock.hold():
         others = []
         for number in range(5):
             others.append(Other(lambda number=number: take(number)))  # type: ignore[misc]  # a bound number
@@ -94,40 +94,40 @@ def test_who_came_first_has_it_first() -> None:
 
 
 def test_waiting_ends_when_patience_does() -> None:
-    turn = Turn("net")
+    command_lock = CommandLock("net")
 
     def impatient() -> bool:
-        with turn.taken(patience=0.1) as came:
+        with command_lock.hold(patience=0.1) as came:
             return came
 
-    with turn.taken():
+    with command_lock.hold():
         assert Other(impatient).ended() is False
         assert Other(impatient).ended() is False
     assert Other(impatient).ended() is True
 
 
 def test_an_error_in_the_block_gives_it_back() -> None:
-    turn = Turn("net")
+    command_lock = CommandLock("net")
 
     def fail() -> None:
-        with turn.taken():
+        with command_lock.hold():
             raise LookupError
 
     with pytest.raises(LookupError):
         fail()
-    assert Other(lambda: hold(turn)).ended() == "had it"
+    assert Other(lambda: hold(command_lock)).ended() == "had it"
 
 
 def test_of_two_that_want_each_others_turn_one_has_an_error_and_the_other_goes_on() -> None:
-    turns = [Turn("a"), Turn("b")]
+    locks = [CommandLock("a"), CommandLock("b")]
     both = threading.Barrier(2)
 
-    def take(first: Turn, second: Turn) -> str:
-        with first.taken():
+    def take(first: CommandLock, second: CommandLock) -> str:
+        with first.hold():
             both.wait(10)
             return hold(second)
 
-    others = [Other(lambda: take(*turns)), Other(lambda: take(*reversed(turns)))]
+    others = [Other(lambda: take(*locks)), Other(lambda: take(*reversed(locks)))]
     came = [other.ended() for other in others]
     (refused,) = [one for one in came if isinstance(one, ModelStateError)]
     assert came.count("had it") == 1
@@ -136,13 +136,13 @@ def test_of_two_that_want_each_others_turn_one_has_an_error_and_the_other_goes_o
 
 
 def test_a_circle_of_three_is_found_too() -> None:
-    turns = [Turn(name) for name in "abc"]
+    locks = [CommandLock(name) for name in "abc"]
     all_three = threading.Barrier(3)
 
     def take(number: int) -> str:
-        with turns[number].taken():
+        with locks[number].hold():
             all_three.wait(10)
-            return hold(turns[(number + 1) % 3])
+            return hold(locks[(number + 1) % 3])
 
     others = [Other(lambda number=number: take(number)) for number in range(3)]  # type: ignore[misc]  # a bound number
     came = [other.ended() for other in others]
@@ -151,24 +151,24 @@ def test_a_circle_of_three_is_found_too() -> None:
 
 
 def test_a_call_that_nobody_waits_for_holds_nobody_up() -> None:
-    turn = Turn("net")
+    command_lock = CommandLock("net")
     go, has_it = threading.Event(), threading.Event()
     here = Errand()
 
     def call() -> None:
-        with here.run(), turn.taken(call=True):
+        with here.run(), command_lock.hold(call=True):
             has_it.set()
             go.wait(10)
 
     abandoned = Other(call)
     assert has_it.wait(10)
-    waiting = Other(lambda: hold(turn))
+    waiting = Other(lambda: hold(command_lock))
     time.sleep(0.1)
     assert waiting.busy
     here.give_up()
     assert waiting.ended() == "had it"
-    with turn.taken():
+    with command_lock.hold():
         # It gives back what it no longer has: this one keeps it.
         go.set()
         abandoned.ended()
-        assert Other(lambda: ExitStack().enter_context(turn.taken(patience=0.1))).ended() is False
+        assert Other(lambda: ExitStack().enter_context(command_lock.hold(patience=0.1))).ended() is False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tfmagic.concurrency.deferral import Reach, held_back, let_in
+from tfmagic.concurrency.deferral import Reach, defer_interrupts, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def strike() -> None:
 def test_what_is_held_back_is_done_before_the_interrupt_is_raised() -> None:
     done: list[str] = []
 
-    @held_back
+    @defer_interrupts
     def work() -> None:
         strike()
         done.append("all of it")
@@ -41,10 +41,10 @@ def test_what_is_held_back_is_done_before_the_interrupt_is_raised() -> None:
 def test_it_is_let_in_where_a_person_waits() -> None:
     done: list[str] = []
 
-    @held_back
+    @defer_interrupts
     def work() -> None:
         try:
-            let_in(strike)
+            interruptible(strike)
             done.append("never")
         finally:
             strike()
@@ -58,10 +58,10 @@ def test_it_is_let_in_where_a_person_waits() -> None:
 def test_one_that_came_before_is_raised_as_soon_as_it_is_let_in() -> None:
     called: list[str] = []
 
-    @held_back
+    @defer_interrupts
     def work() -> None:
         strike()
-        let_in(lambda: called.append("never"))
+        interruptible(lambda: called.append("never"))
 
     with pytest.raises(KeyboardInterrupt):
         work()
@@ -71,15 +71,15 @@ def test_one_that_came_before_is_raised_as_soon_as_it_is_let_in() -> None:
 def test_held_back_within_what_is_let_in_within_what_is_held_back() -> None:
     done: list[str] = []
 
-    @held_back
+    @defer_interrupts
     def inner() -> None:
         strike()
         done.append("inner")
 
-    @held_back
+    @defer_interrupts
     def outer() -> None:
         try:
-            let_in(inner)
+            interruptible(inner)
         finally:
             done.append("outer")
 
@@ -99,9 +99,9 @@ def test_code_that_is_let_in_can_catch_the_interrupt_and_go_on() -> None:
             except KeyboardInterrupt:
                 caught.append(number)
 
-    @held_back
+    @defer_interrupts
     def work() -> str:
-        let_in(training)
+        interruptible(training)
         return "ended"
 
     assert work() == "ended"
@@ -114,7 +114,7 @@ def test_a_handler_of_the_persons_own_is_called_in_its_turn_and_is_there_afterwa
     mine = signal.getsignal(signal.SIGINT)
     try:
 
-        @held_back
+        @defer_interrupts
         def work() -> list[int]:
             strike()
             return list(calls)
@@ -130,9 +130,9 @@ def test_a_handler_that_let_in_code_has_set_stays() -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
 
-        @held_back
+        @defer_interrupts
         def work() -> None:
-            let_in(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+            interruptible(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
 
         work()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -199,7 +199,7 @@ def test_a_block_that_has_ended_is_left_alone() -> None:
 def test_a_block_is_not_ended_in_the_middle_of_what_is_held_back_in_it() -> None:
     held, done = threading.Event(), []
 
-    @held_back
+    @defer_interrupts
     def steps() -> None:
         held.set()
         spin(0.3)
@@ -250,7 +250,7 @@ def swallowing(error: Exception, *, struck: bool = True) -> Callable[[], None]:
                 strike()
         raise error
 
-    return held_back(lambda: let_in(call))
+    return defer_interrupts(lambda: interruptible(call))
 
 
 @pytest.mark.parametrize("error", [NATIVE, PYBIND])

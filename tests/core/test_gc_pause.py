@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tfmagic import models
-from tfmagic.core.gc_pause import full_collections_postponed
+from tfmagic.core.gc_pause import without_full_collections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +25,20 @@ def _threshold() -> Iterator[None]:
 
 
 def test_only_full_collections_are_put_off() -> None:
-    with full_collections_postponed():
+    with without_full_collections():
         young, middle, full = gc.get_threshold()
     assert (young, middle) == (700, 10)
     assert full > 1_000_000
 
 
 def test_the_threshold_is_as_before_afterwards() -> None:
-    with full_collections_postponed(), full_collections_postponed():
+    with without_full_collections(), without_full_collections():
         pass
     assert gc.get_threshold() == (700, 10, 10)
 
 
 def test_an_error_in_the_block_changes_nothing_about_that() -> None:
-    with pytest.raises(ValueError, match="mine"), full_collections_postponed():
+    with pytest.raises(ValueError, match="mine"), without_full_collections():
         raise ValueError("mine")  # noqa: EM101 - of the test
     assert gc.get_threshold() == (700, 10, 10)
 
@@ -47,12 +47,12 @@ def test_the_last_of_several_threads_puts_it_back() -> None:
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with full_collections_postponed():
+        with without_full_collections():
             inside.set()
             leave.wait(60)
 
     thread = threading.Thread(target=other)
-    with full_collections_postponed():
+    with without_full_collections():
         thread.start()
         inside.wait(60)
     assert gc.get_threshold()[2] > 1_000_000
@@ -62,13 +62,13 @@ def test_the_last_of_several_threads_puts_it_back() -> None:
 
 
 def test_a_threshold_that_is_set_meanwhile_stays() -> None:
-    with full_collections_postponed():
+    with without_full_collections():
         gc.set_threshold(500, 5, 5)
     assert gc.get_threshold() == (500, 5, 5)
 
 
 def test_other_thresholds_that_are_set_meanwhile_stay_too() -> None:
-    with full_collections_postponed():
+    with without_full_collections():
         gc.set_threshold(500, 5, gc.get_threshold()[2])
     assert gc.get_threshold() == (500, 5, 10)
 
@@ -76,7 +76,7 @@ def test_other_thresholds_that_are_set_meanwhile_stay_too() -> None:
 def test_a_collector_that_is_off_stays_off() -> None:
     gc.disable()
     try:
-        with full_collections_postponed():
+        with without_full_collections():
             assert not gc.isenabled()
         assert not gc.isenabled()
     finally:

@@ -205,7 +205,7 @@ def test_a_model_whose_turn_is_had_by_who_waits_for_this_command_is_dropped() ->
             refused.append(error)
 
     thread = threading.Thread(target=wait_for_the_other, daemon=True)
-    with a.turn.taken():
+    with a.command_lock.hold():
         thread.start()
         assert inside.wait(60)
         models.drop(all=True)

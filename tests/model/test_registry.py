@@ -174,7 +174,13 @@ def test_drop_closes_the_native_session_and_lets_the_graph_go(tmp_path: Path) ->
 def test_a_dropped_model_that_is_held_says_so(tmp_path: Path) -> None:
     model = models.add("net", frozen_linear(tmp_path / "net.pb"))
     models.drop("net")
-    for use in (lambda: model(X), lambda: model.signatures, lambda: model.graph, lambda: model.names, model.mode_now):
+    for use in (
+        lambda: model(X),
+        lambda: model.signatures,
+        lambda: model.graph,
+        lambda: model.names,
+        model.backend_now,
+    ):
         with pytest.raises(ModelStateError, match="model 'net' was dropped: add it again to run it"):
             use()
     assert models.add("net", tmp_path / "net.pb") is not model

@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ class Errand:
             return self._parent.given_up_at
         return self._given_up_at
 
-    @held_back
+    @defer_interrupts
     def give_up(self, ending: Callable[[], BaseException] = KeyboardInterrupt) -> None:
         """Note that nobody waits for it any more, and tell what is under way.
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.cancel_scope import Errand, errand
-from tfmagic.concurrency.deferral import let_in
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.core.process import once
 from tfmagic.errors import ModelStateError
 
@@ -23,10 +23,10 @@ class _Queues:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.waiting: dict[Errand, list[Turn]] = {}
+        self.waiting: dict[Errand, list[CommandLock]] = {}
 
 
-class Turn:
+class CommandLock:
     """The turn of one model.
 
     A command has it for as long as it changes the model; another that wants it
@@ -48,7 +48,7 @@ class Turn:
         self._depth = 0
 
     @contextmanager
-    def taken(self, *, patience: float | None = None, call: bool = False) -> Iterator[bool]:
+    def hold(self, *, patience: float | None = None, call: bool = False) -> Iterator[bool]:
         """Have the turn for as long as the block lasts, waiting for it first.
 
         Parameters
@@ -93,7 +93,7 @@ class Turn:
                     self._refuse_a_circle(me)
                     if deadline is not None and time.monotonic() >= deadline:
                         return False
-                    let_in(self._wait)
+                    interruptible(self._wait)
                 self._holder, self._call, self._depth = me, call, 1
                 return True
             finally:
@@ -119,18 +119,18 @@ class Turn:
         return self._holder is None or (self._call is not None and self._call.given_up_at is not None)
 
     def _refuse_a_circle(self, me: Errand) -> None:
-        looked: list[Turn] = []
+        looked: list[CommandLock] = []
         ahead = [self]
         while ahead:
-            turn = ahead.pop()
-            if turn in looked:
+            lock = ahead.pop()
+            if lock in looked:
                 continue
-            looked.append(turn)
-            if turn._holder is me:  # noqa: SLF001 - of its own kind
+            looked.append(lock)
+            if lock._holder is me:  # noqa: SLF001 - of its own kind
                 msg = (
-                    f"model {self._name!r} is in use by a command that waits for model {turn._name!r}, "  # noqa: SLF001 - of its own kind
+                    f"model {self._name!r} is in use by a command that waits for model {lock._name!r}, "  # noqa: SLF001 - of its own kind
                     "which this command uses: the two would wait for each other for good, so run one after the other"
                 )
                 raise ModelStateError(msg)
-            if turn._holder is not None:  # noqa: SLF001 - of its own kind
-                ahead.extend(self._queues.waiting.get(turn._holder, ()))  # noqa: SLF001 - of its own kind
+            if lock._holder is not None:  # noqa: SLF001 - of its own kind
+                ahead.extend(self._queues.waiting.get(lock._holder, ()))  # noqa: SLF001 - of its own kind

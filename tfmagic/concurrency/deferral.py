@@ -108,7 +108,7 @@ def _gate() -> _Gate:
     return gate
 
 
-def held_back(function: F) -> F:
+def defer_interrupts(function: F) -> F:
     """Have a function run to its end before an interrupt is raised, but for what it lets in."""
 
     @wraps(function)
@@ -126,7 +126,7 @@ def held_back(function: F) -> F:
     return cast("F", called)
 
 
-def let_in(call: Callable[[], T]) -> T:
+def interruptible(call: Callable[[], T]) -> T:
     """Call `call`, which an interrupt may end wherever it is; first of all one that was held back.
 
     Raises
@@ -185,7 +185,7 @@ class Reach:
     """A block of one thread that other threads can end with a ``KeyboardInterrupt``, once.
 
     It is raised at the thread's next bytecode, or when a native call returns; never
-    after the block, and not in the middle of what is `held_back` inside it.
+    after the block, and not in the middle of what is `defer_interrupts` inside it.
     """
 
     def __init__(self) -> None:
@@ -221,7 +221,7 @@ class Reach:
         finally:
             self._leave()
 
-    @held_back
+    @defer_interrupts
     def _leave(self) -> None:
         with self._gate.lock:
             self._within = False

@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import Errand
-from tfmagic.concurrency.deferral import Reach, let_in
+from tfmagic.concurrency.deferral import Reach, interruptible
 from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def run_on_own_loop(
     __tracebackhide__ = True
     work = _Work(start, inside)
     try:
-        let_in(work.wait)
+        interruptible(work.wait)
     except KeyboardInterrupt:
         work.stop()
         raise

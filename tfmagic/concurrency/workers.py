@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tfmagic.concurrency.cancel_scope import GRACE_S, Errand, Patience
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Workers:
         jobs = self._ended(calls, patience)
         return [_outcome(job) if job.done.is_set() else late for job in jobs]
 
-    @held_back
+    @defer_interrupts
     def dismiss(self) -> None:
         """End every idle worker; a busy one ends after its call."""
         with self._lock:
@@ -141,7 +141,7 @@ class Workers:
         for queue in idle:
             queue.put(None)
 
-    @held_back
+    @defer_interrupts
     def _ended(self, calls: Sequence[Callable[[], Any]], patience: Patience) -> list[_Job]:
         """Begin calls and wait until all have ended, or the caller's patience has."""
         __tracebackhide__ = True
@@ -151,7 +151,7 @@ class Workers:
             for job in jobs:
                 self._take().put(job)
             for job in jobs:
-                let_in(partial(_wait_for, job, patience))
+                interruptible(partial(_wait_for, job, patience))
             if patience.given_up:
                 errand.give_up(TimeoutError)
                 end = time.monotonic() + GRACE_S

@@ -11,13 +11,13 @@ import atexit
 import gc
 
 
-def leave_at_once() -> None:
+def exit_at_once() -> None:
     """Have this process end without that, from now on."""
-    stay_as_ever()
+    finalize_as_usual()
     atexit.register(_freeze)
 
 
-def stay_as_ever() -> None:
+def finalize_as_usual() -> None:
     """Take that back."""
     atexit.unregister(_freeze)
 

@@ -32,7 +32,7 @@ _all = _Postponement()
 
 
 @contextmanager
-def full_collections_postponed() -> Iterator[None]:
+def without_full_collections() -> Iterator[None]:
     """Have Python collect only young objects by itself until the block ends; in several threads, the last one.
 
     ``gc.collect()`` and ``gc.disable()`` mean what they always do, and a threshold

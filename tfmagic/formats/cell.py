@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.formats.common.source import Built, Source
@@ -79,10 +79,10 @@ class CellSource(Source):
         except BaseException:
             session.evict(graph)
             raise
-        mode = GraphMode(room, {signature.name: signature}, fill, None)
+        backend = GraphBackend(room, {signature.name: signature}, fill, None)
         waiting = room.initialiser.failed if room.initialiser is not None else {}
         notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
-        return Built(mode, notes)
+        return Built(backend, notes)
 
     def _signature(self, model: str, room: Room, options: Options) -> Signature:
         if not room.graph.get_operations():

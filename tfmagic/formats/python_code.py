@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.core.paths import stamp
 from tfmagic.errors import SaveError, SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.signature.options import Options
 from tfmagic.formats.common.written import Format
 from tfmagic.formats.frozen.read import FrozenSource
@@ -21,7 +21,7 @@ from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.written import Saved
     from tfmagic.model.lifecycle import Life
@@ -44,16 +44,16 @@ def python_of(model: Life) -> str:
     SaveError
         When no file has its present weights; it says what to type.
     """
-    mode = model.mode_now()
+    backend = model.backend_now()
     signature = model.signature()
-    with mode.reserved():
-        changed = _changed_since_read(model, mode, signature)
+    with backend.reserved():
+        changed = _changed_since_read(model, backend, signature)
         if changed is None:
             code = model.source.python(_function_name(model), signature, model.options)
             if code is not None:
                 return code
         saved = model.saved
-        if saved is not None and _is_as_saved(mode, saved):
+        if saved is not None and _is_as_saved(backend, saved):
             return _code_of_saved(model, saved)
     name = model.name
     if saved is not None:
@@ -70,10 +70,10 @@ def python_of(model: Life) -> str:
     raise SaveError(msg)
 
 
-def _changed_since_read(model: Life, mode: GraphMode | EagerMode, signature: Signature) -> str | None:
+def _changed_since_read(model: Life, backend: GraphBackend | EagerBackend, signature: Signature) -> str | None:
     """Return what keeps the model's own file from giving its answers, None where nothing does."""
     source = model.source
-    if source.where is None or not isinstance(mode, GraphMode):
+    if source.where is None or not isinstance(backend, GraphBackend):
         return "is only in this notebook"
     try:
         unchanged = source.fingerprint() == model.fingerprint
@@ -81,38 +81,38 @@ def _changed_since_read(model: Life, mode: GraphMode | EagerMode, signature: Sig
         unchanged = False
     if not unchanged:
         return f"was read from {source.where}, which has changed since"
-    present = _weights_behind(mode, signature)
+    present = _weights_behind(backend, signature)
     # Read once more, beside the model: for a moment the weights are there twice.
-    fresh = source.build(model.name, model.options).mode if present else mode
+    fresh = source.build(model.name, model.options).backend if present else backend
     try:
-        if fresh is not mode:
+        if fresh is not backend:
             fresh.open()
-        same = not present or (isinstance(fresh, GraphMode) and _weights_behind(fresh, signature) == present)
+        same = not present or (isinstance(fresh, GraphBackend) and _weights_behind(fresh, signature) == present)
     finally:
-        if fresh is not mode:
+        if fresh is not backend:
             fresh.close()
     return None if same else f"was trained since it was read from {source.where}"
 
 
-def _weights_behind(mode: GraphMode, signature: Signature) -> list[int]:
+def _weights_behind(backend: GraphBackend, signature: Signature) -> list[int]:
     """Return a number for each variable that a signature's outputs depend on, in the order of the graph."""
-    if not values_of(mode.graph).names():
+    if not values_of(backend.graph).names():
         return []
-    definition = mode.graph.as_graph_def()
-    ends = [str(spec.tensor) for spec in mode.signatures[signature.name].outputs]
+    definition = backend.graph.as_graph_def()
+    ends = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
     used = reached(definition, ends)
     names = [name for name in variable_nodes(definition) if name in used]
-    return [checksum(value) for _, value in mode.values(names)]
+    return [checksum(value) for _, value in backend.values(names)]
 
 
-def _is_as_saved(mode: GraphMode | EagerMode, saved: Saved) -> bool:
+def _is_as_saved(backend: GraphBackend | EagerBackend, saved: Saved) -> bool:
     """Return whether the saved files are those that were written, and the weights still those that are in them."""
     if not saved.path.exists() or stamp(saved.path) != saved.stamp:
         return False
     then = dict(saved.written.checksums)
-    now = {name: checksum(value) for name, value in mode.values(list(then))}
-    if isinstance(mode, GraphMode):
-        graph = mode.graph
+    now = {name: checksum(value) for name, value in backend.values(list(then))}
+    if isinstance(backend, GraphBackend):
+        graph = backend.graph
         columns = read_tables(graph, KernelSession().open(graph), tables_of(graph))
         now |= {name: checksum(column) for name, column in columns}
     return all(name in now and now[name] == number for name, number in then.items())

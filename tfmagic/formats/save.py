@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfmagic.core.paths import disk_bytes, stamp
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.formats.common.destination import Destination, disk_reason, on_this_machine
 from tfmagic.formats.common.written import Format, Saved, format_of
 from tfmagic.formats.frozen.write import FrozenFile
@@ -20,7 +20,7 @@ from tfmagic.formats.saved_model.write import GraphFolder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.formats.common.written import Written
     from tfmagic.model.lifecycle import Life
 
@@ -52,9 +52,9 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     asked = Path(path)
     form = format_of(asked)
     destination = Destination(asked, folder=form is Format.FOLDER, replace=replace)
-    mode = model.mode_now()
-    with mode.reserved():
-        write = _writer(form, model, mode)
+    backend = model.backend_now()
+    with backend.reserved():
+        write = _writer(form, model, backend)
         with destination.written() as beside:
             try:
                 written = write(beside)
@@ -78,11 +78,11 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     )
 
 
-def _writer(form: Format, model: Life, mode: GraphMode | EagerMode) -> Callable[[Path], Written]:
+def _writer(form: Format, model: Life, backend: GraphBackend | EagerBackend) -> Callable[[Path], Written]:
     """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
     default = model.default_signature
     if form is Format.KERAS:
-        return KerasFile(model.source.kind, mode, default, model.options)
+        return KerasFile(model.source.kind, backend, default, model.options)
     if form is Format.FROZEN:
-        return FrozenFile(mode, default)
-    return GraphFolder(mode, default) if isinstance(mode, GraphMode) else LiveFolder(mode, default)
+        return FrozenFile(backend, default)
+    return GraphFolder(backend, default) if isinstance(backend, GraphBackend) else LiveFolder(backend, default)

@@ -7,7 +7,7 @@ import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tfmagic.concurrency.deferral import let_in
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.core.process import once
 from tfmagic.runtime.memory.malloc import rss_bytes
@@ -78,12 +78,12 @@ class Leaving:
         self._watched: list[weakref.ref[Any]] = []
         self._runs: dict[str, Sized] = {}
         for model in models:
-            mode = model.built
-            if mode is None:
+            backend = model.built
+            if backend is None:
                 continue
             # Not all that is known of them, which would keep the graph.
-            self._runs[model.name] = mode.runs.under_way
-            for one in mode.memory():
+            self._runs[model.name] = backend.runs.under_way
+            for one in backend.memory():
                 try:
                     self._watched.append(weakref.ref(one))
                 except TypeError:  # of a type of the person's that has none
@@ -93,7 +93,7 @@ class Leaving:
         """Collect, give back, measure, and look for what goes on and who holds on."""
         dropped = {model["name"] for model in models}
         runs = {name: under_way for name, under_way in self._runs.items() if name in dropped}
-        let_in(partial(wait_until, lambda: not any(map(len, runs.values())), _END_S))
+        interruptible(partial(wait_until, lambda: not any(map(len, runs.values())), _END_S))
         running = [name for name, under_way in runs.items() if len(under_way)]
         lingering().watch(runs[name] for name in running)
         if models:

@@ -79,7 +79,7 @@ def trained(model: Model) -> set[str]:
     """Return the variables whose values are not those that they began with."""
     # A table begins empty, and is never carried over.
     began = model.began_with or {}
-    return {name for name, number in numbered(model.mode_now().learnt()).items() if began.get(name) != number}
+    return {name for name, number in numbered(model.backend_now().learnt()).items() if began.get(name) != number}
 
 
 def carry_over(old: Model, new: Model) -> set[str]:
@@ -90,8 +90,8 @@ def carry_over(old: Model, new: Model) -> set[str]:
     set of str
         Their names in the old one.
     """
-    kinds = {name: (value.shape, value.dtype) for name, value in new.mode_now().values()}
-    names = _counterparts([name for name, _ in old.mode_now().values()], list(kinds))
+    kinds = {name: (value.shape, value.dtype) for name, value in new.backend_now().values()}
+    names = _counterparts([name for name, _ in old.backend_now().values()], list(kinds))
     carried: set[str] = set()
 
     def same(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -101,7 +101,7 @@ def carry_over(old: Model, new: Model) -> set[str]:
                 # A copy: what is read may be the old variable's own memory.
                 yield names[name], np.array(value)
 
-    new.mode_now().assign(same(old.mode_now().values(names)))
+    new.backend_now().assign(same(old.backend_now().values(names)))
     return carried
 
 

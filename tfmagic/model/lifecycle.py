@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import Errand, errand
-from tfmagic.concurrency.command_lock import Turn
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.command_lock import CommandLock
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
-from tfmagic.core.gc_pause import full_collections_postponed
+from tfmagic.core.gc_pause import without_full_collections
 from tfmagic.errors import InputError, ModelStateError, SourceError, UnknownNameError, did_you_mean
 from tfmagic.execution.signature.options import missing_device
 from tfmagic.execution.signature.signature import default_among
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from tfmagic.execution.backends.eager import EagerMode
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.namespace import Names
     from tfmagic.execution.room.variables import Weights
     from tfmagic.execution.signature.options import Options
@@ -72,11 +72,11 @@ class Life:
     grew_bytes : int or None
         By how much the process grew when it was built; None before that, and where it
         became smaller meanwhile.
-    turn : Turn
+    command_lock : CommandLock
         Whose command it is to change the model.
     """
 
-    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
+    def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock | None = None) -> None:
         self.name = name
         self.source = source
         self.options = options
@@ -87,10 +87,10 @@ class Life:
         self.came_unsaved = False
         self.saved: Saved | None = None
         self.grew_bytes: int | None = None
-        self.turn = turn or Turn(name)
+        self.command_lock = command_lock or CommandLock(name)
         self.used_at_s = time.monotonic()
         self.is_warmed = False
-        self._mode: GraphMode | EagerMode | None = None
+        self._backend: GraphBackend | EagerBackend | None = None
         self._coming: Weights | None = None
         self._building = threading.RLock()
         self._cells: dict[Errand, None] = {}
@@ -107,7 +107,7 @@ class Life:
         UnknownNameError
             When there is none of that name; the nearest is offered.
         """
-        signatures = self.mode_now().signatures
+        signatures = self.backend_now().signatures
         if name is not None and not isinstance(name, str):
             msg = (
                 f"{self.name}: signature takes a signature's name, got {type(name).__name__}; "
@@ -124,27 +124,27 @@ class Life:
     @property
     def signatures(self) -> Mapping[str, Signature]:
         """All signatures by name."""
-        return dict(self.mode_now().signatures)
+        return dict(self.backend_now().signatures)
 
     @property
     def default_signature(self) -> str:
         """The name of the signature that a call uses."""
-        return default_among(self.name, self.mode_now().signatures, self.options.signature)
+        return default_among(self.name, self.backend_now().signatures, self.options.signature)
 
     @property
     def names(self) -> Names:
         """The Python names of the model's room."""
-        return self.mode_now().room.names
+        return self.backend_now().room.names
 
     @property
     def graph(self) -> Any:
         """The model's graph; None in eager mode."""
-        return self.mode_now().graph
+        return self.backend_now().graph
 
     @property
     def live(self) -> Any:
         """The live object of an eager model; None in graph mode."""
-        return self.mode_now().live
+        return self.backend_now().live
 
     @property
     def mode(self) -> str:
@@ -159,17 +159,17 @@ class Life:
         if self._failure is not None:
             return "failed"
         # Looked at once: another thread may be dropping the model.
-        mode = self._mode
-        if mode is None or mode.parked:
+        backend = self._backend
+        if backend is None or backend.parked:
             return "parked"
-        if not self._cells and not mode.running:
+        if not self._cells and not backend.running:
             return "ready"
         given_up = any(cell.given_up_at is not None for cell in list(self._cells))
-        return "stopping" if given_up or mode.stopping else "running"
+        return "stopping" if given_up or backend.stopping else "running"
 
     # -- how it comes to be, and goes ------------------------------------------------
 
-    def mode_now(self) -> GraphMode | EagerMode:
+    def backend_now(self) -> GraphBackend | EagerBackend:
         """Return how the model runs, built now if it was added lazily.
 
         Raises
@@ -177,38 +177,38 @@ class Life:
         ModelStateError
             When the model was dropped.
         """
-        mode = self._mode
-        if mode is not None and not self._dropped:
-            return mode
+        backend = self._backend
+        if backend is not None and not self._dropped:
+            return backend
         return self._built_once()
 
-    @held_back
-    def _built_once(self) -> GraphMode | EagerMode:
+    @defer_interrupts
+    def _built_once(self) -> GraphBackend | EagerBackend:
         __tracebackhide__ = True
         while not self._building.acquire(blocking=False):
             # Another thread builds it.
-            let_in(partial(time.sleep, _POLL_S))
+            interruptible(partial(time.sleep, _POLL_S))
         try:
-            if not self._dropped and self._mode is None:
+            if not self._dropped and self._backend is None:
                 try:
                     self._note_source()
                     self.build()
                 except Exception:
                     events().note("failed", self.name)
                     raise
-            mode = self._mode
-            if self._dropped or mode is None:
+            backend = self._backend
+            if self._dropped or backend is None:
                 raise self._gone()
-            return mode
+            return backend
         finally:
             self._building.release()
 
     @property
-    def built(self) -> GraphMode | EagerMode | None:
+    def built(self) -> GraphBackend | EagerBackend | None:
         """How the model runs as it stands; None while it is not built. Asking builds nothing."""
-        return None if self._dropped else self._mode
+        return None if self._dropped else self._backend
 
-    @held_back
+    @defer_interrupts
     def build(self) -> None:
         """Build the model from its source.
 
@@ -218,7 +218,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building, full_collections_postponed(), libraries().occasion(f"model {self.name}"):
+        with self._building, without_full_collections(), libraries().occasion(f"model {self.name}"):
             from tfmagic.formats.live.copy_to_graph import built_from
 
             # Between models that come one right after the other, nothing of the kind is freed.
@@ -226,21 +226,21 @@ class Life:
             before_bytes = rss_bytes()
             try:
                 with building(self._arriving_graph):
-                    built = let_in(partial(built_from, self.source, self.name, self.options))
+                    built = interruptible(partial(built_from, self.source, self.name, self.options))
             except Exception as error:
                 self._failure = first_line(error)
                 raise
             began_with = self.began_with
             try:
-                self._check_it_is_a_graph(built.mode)
-                default_among(self.name, built.mode.signatures, self.options.signature)
-                self._settle_in(built.mode)
+                self._check_it_is_a_graph(built.backend)
+                default_among(self.name, built.backend.signatures, self.options.signature)
+                self._settle_in(built.backend)
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
-                workers().call(built.mode.open)
+                workers().call(built.backend.open)
                 if self.source.is_written_anew and self.began_with is None:
-                    began_with = workers().call(partial(numbered, built.mode.values()))
+                    began_with = workers().call(partial(numbered, built.backend.values()))
             except BaseException:
-                built.mode.close()
+                built.backend.close()
                 raise
             self._failure = None
             # What reading took and has freed is no part of the model, nor is what was free before.
@@ -250,16 +250,16 @@ class Life:
             # Smaller only for what others gave back meanwhile, which hides what the model took.
             self.grew_bytes = grew_bytes if grew_bytes >= 0 else None
             self.notes = (*built.notes, *missing_device(self.options.device))
-            self._mode, self.began_with = built.mode, began_with
+            self._backend, self.began_with = built.backend, began_with
             if self._dropped:
-                self._mode = None
-                built.mode.close()
+                self._backend = None
+                built.backend.close()
                 raise self._gone()
 
-    def _check_it_is_a_graph(self, mode: GraphMode | EagerMode) -> None:
+    def _check_it_is_a_graph(self, backend: GraphBackend | EagerBackend) -> None:
         """Refuse what only a graph can have."""
         asked = "--executor" if self.options.executor is not None else "--compile" if self.options.compile else None
-        if asked is not None and mode.graph is None:
+        if asked is not None and backend.graph is None:
             msg = f"{self.name} is a live object, which runs as it is: {asked} is for a --copy of it"
             raise SourceError(msg)
 
@@ -271,12 +271,12 @@ class Life:
     def _note_source(self) -> None:
         """Note what the source is that is about to be read; what builds on this knows."""
 
-    def _settle_in(self, mode: GraphMode | EagerMode) -> None:
+    def _settle_in(self, backend: GraphBackend | EagerBackend) -> None:
         """Do what there is to do before a mode takes its memory; what builds on this knows."""
 
     def is_outdated(self) -> bool:
         """Return whether it is a copy of a live object that has changed since its values were taken."""
-        taken = None if self._mode is None else self._mode.taken
+        taken = None if self._backend is None else self._backend.taken
         if taken is None:
             return False
         try:
@@ -284,7 +284,7 @@ class Life:
         except Exception:  # noqa: BLE001 - of the person's own object: what cannot be read is looked at when it is built
             return True
 
-    @held_back
+    @defer_interrupts
     def sync(self) -> int:
         """Take the present weights of the live object of which this model is a copy.
 
@@ -301,8 +301,8 @@ class Life:
         ModelStateError
             When the model is no copy.
         """
-        with self.turn.taken():
-            return let_in(self._sync)
+        with self.command_lock.hold():
+            return interruptible(self._sync)
 
     def _sync(self) -> int:
         count = self._synced()
@@ -311,35 +311,35 @@ class Life:
 
     def note_safe(self) -> None:
         """Note that what it has learnt is somewhere else too, as it is now."""
-        mode = self.mode_now()
-        self.safe_with = workers().call(partial(numbered, mode.learnt())) if mode.may_have_learnt else None
+        backend = self.backend_now()
+        self.safe_with = workers().call(partial(numbered, backend.learnt())) if backend.may_have_learnt else None
         self.came_unsaved = False
 
     def _synced(self) -> int:
-        mode = self.mode_now()
-        present, taken = mode.present, mode.taken
-        if mode.anew is not None and (present is None or taken is None or taken.needs_a_new_graph()):
+        backend = self.backend_now()
+        present, taken = backend.present, backend.taken
+        if backend.anew is not None and (present is None or taken is None or taken.needs_a_new_graph()):
             # First: what changes meanwhile is to count as changed.
             fingerprint = self.source.fingerprint()
-            made = mode.anew()
+            made = backend.anew()
             try:
                 self._settle_in(made)
                 made.open()
             except BaseException:
                 made.close()
                 raise
-            self._mode, self.fingerprint = made, fingerprint
-            mode.close()
+            self._backend, self.fingerprint = made, fingerprint
+            backend.close()
             return int(made.weights().variables)
         if present is None:
             shares = "shares its weights with the object" if self.mode == "eager" else f"is a {self.source.kind}"
             msg = f"{self.name} is no copy of a live object, it {shares}: sync is for models added with --copy"
             raise ModelStateError(msg)
         values = list(present())
-        mode.assign(values)
+        backend.assign(values)
         return len(values)
 
-    @held_back
+    @defer_interrupts
     def stop(self, *, now: bool = False) -> StopRecord:
         """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
 
@@ -364,10 +364,10 @@ class Life:
         __tracebackhide__ = True
         if self._dropped:
             raise self._gone()
-        mode = self._mode
-        if mode is None:
+        backend = self._backend
+        if backend is None:
             return {"name": self.name, "mode": self.mode, "outcome": "idle", "waited_s": 0.0, "variables": 0}
-        return stopped(self.name, mode, self._cells_of_others, now=now)
+        return stopped(self.name, backend, self._cells_of_others, now=now)
 
     def end_cells(self) -> None:
         """Have the cells of other commands that run in the room end: its next run is refused, and its Python stops."""
@@ -377,7 +377,7 @@ class Life:
         mine = errand()
         return [cell for cell in list(self._cells) if mine is None or cell.root is not mine.root]
 
-    @held_back
+    @defer_interrupts
     def release(self, *, renewed: bool = False) -> None:
         """Refuse calls from now on, let running ones end, and free everything.
 
@@ -390,14 +390,14 @@ class Life:
             Whether another model has taken its name.
         """
         self._dropped, self._renewed = True, renewed
-        mode, self._mode = self._mode, None
+        backend, self._backend = self._backend, None
         # Each is done, whatever another raises and also when the person would not wait: nobody could
         # reach the model any more.
         with ExitStack() as stack:
-            if mode is not None:
-                stack.callback(mode.close)
-                ended = partial(wait_until, lambda: mode.stopping or not mode.running, _DRAIN_S)
-                stack.callback(let_in, ended)
+            if backend is not None:
+                stack.callback(backend.close)
+                ended = partial(wait_until, lambda: backend.stopping or not backend.running, _DRAIN_S)
+                stack.callback(interruptible, ended)
             stack.callback(self.source.release)
 
     def _gone(self) -> ModelStateError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
@@ -162,7 +162,7 @@ class Model(Parking):
 
     # -- what stays of it ----------------------------------------------------------
 
-    @held_back
+    @defer_interrupts
     def wake(self) -> WakeRecord:
         """Give the model its memory back as `Parking.wake` does; one that was warmed is warmed again."""
         __tracebackhide__ = True
@@ -174,7 +174,7 @@ class Model(Parking):
             record["warmed"] = self.is_warmed
         return record
 
-    @held_back
+    @defer_interrupts
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the model to disk, with its weights as they now are.
 
@@ -205,12 +205,12 @@ class Model(Parking):
         __tracebackhide__ = True
         from tfmagic.formats.save import save
 
-        with self.turn.taken():
-            self.saved = let_in(partial(save, self, path, replace=replace))
-            let_in(self.note_safe)
+        with self.command_lock.hold():
+            self.saved = interruptible(partial(save, self, path, replace=replace))
+            interruptible(self.note_safe)
         return self.saved.path
 
-    @held_back
+    @defer_interrupts
     def python(self) -> str:
         """Return plain TensorFlow code that does without tfmagic and gives the same answers.
 
@@ -228,21 +228,21 @@ class Model(Parking):
         __tracebackhide__ = True
         from tfmagic.formats.python_code import python_of
 
-        with self.turn.taken():
-            return let_in(partial(python_of, self))
+        with self.command_lock.hold():
+            return interruptible(partial(python_of, self))
 
     # -- as plain data ---------------------------------------------------------------
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
         # Looked at once: another thread may be dropping the model.
-        mode = self._mode
-        weights, signatures = self.remembered if mode is None else (mode.weights(), mode.signatures)
+        backend = self._backend
+        weights, signatures = self.remembered if backend is None else (backend.weights(), backend.signatures)
         default = default_among(self.name, signatures, self.options.signature) if signatures else None
         state = self.state
-        prepared = [] if mode is None else mode.prepared
+        prepared = [] if backend is None else backend.prepared
         folded_bytes = sum(call.folded_bytes for call in prepared)
-        calls_bytes = 0 if mode is None else mode.calls_bytes
+        calls_bytes = 0 if backend is None else backend.calls_bytes
         return {
             "name": self.name,
             "kind": self.source.kind,
@@ -267,7 +267,7 @@ class Model(Parking):
                 if chosen is not None
             ],
             "folded_bytes": folded_bytes,
-            "names": [] if mode is None else list(mode.room.names),
+            "names": [] if backend is None else list(backend.room.names),
             "calls": self.calls,
             "last_latency_s": self.last_latency_s,
             "median_latency_s": self.median_latency_s,

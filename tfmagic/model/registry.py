@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
-from tfmagic.concurrency.command_lock import Turn
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.command_lock import CommandLock
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
 from tfmagic.core.naming import check_name
@@ -71,7 +71,7 @@ class Models(Mapping[str, "Model"]):
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._adding: set[str] = set()
-        self._turns: WeakValueDictionary[str, Turn] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[str, CommandLock] = WeakValueDictionary()
         self._lock = threading.RLock()
         budget().models = self.present
 
@@ -221,7 +221,7 @@ class Models(Mapping[str, "Model"]):
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
 
-    @held_back
+    @defer_interrupts
     def admit(
         self,
         name: str,
@@ -247,17 +247,17 @@ class Models(Mapping[str, "Model"]):
             raise InputError(msg)
         from tfmagic.model.model import Model
 
-        turn = self._turn_of(name)
-        with turn.taken(), self._claimed(name):
+        command_lock = self._lock_of(name)
+        with command_lock.hold(), self._claimed(name):
             old = self._models.get(name)
             source.accept(name, options)
-            fingerprint = let_in(source.fingerprint)
+            fingerprint = interruptible(source.fingerprint)
             outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
             if old is not None and outcome == "kept":
                 if warm:
                     _settle(old)
                 return Admission(old, outcome)
-            model = Model(name, source, options, turn)
+            model = Model(name, source, options, command_lock)
             model.fingerprint = fingerprint
             if not lazy:
                 model.build()
@@ -285,7 +285,7 @@ class Models(Mapping[str, "Model"]):
                     stack.callback(one.release, renewed=one is old)
             return Admission(model, outcome, former)
 
-    @held_back
+    @defer_interrupts
     def drop(self, *names: str, all: bool = False) -> DropRecord:  # noqa: A002 - as the magic's --all
         """Drop models: calls end, native sessions close, and their memory goes back to the system.
 
@@ -319,7 +319,7 @@ class Models(Mapping[str, "Model"]):
         with ExitStack() as stack:
             # In one order, so that two who drop several do not wait for each other.
             for model in sorted(asked, key=lambda model: model.name):
-                _have_turn(stack, model)
+                _hold_lock(stack, model)
             with self._lock:
                 # Another may have dropped one meanwhile.
                 models = [model for model in asked if self._models.get(model.name) is model]
@@ -375,10 +375,10 @@ class Models(Mapping[str, "Model"]):
 
         return inspect_path(path)
 
-    def _turn_of(self, name: str) -> Turn:
+    def _lock_of(self, name: str) -> CommandLock:
         """Return the turn of whatever model has the name, now and later."""
         with self._lock:
-            return self._turns.setdefault(name, Turn(name))
+            return self._turns.setdefault(name, CommandLock(name))
 
     @contextmanager
     def _claimed(self, name: str) -> Iterator[None]:
@@ -413,12 +413,12 @@ def _outcome(
     return "replaced"
 
 
-def _have_turn(stack: ExitStack, model: Model) -> None:
+def _hold_lock(stack: ExitStack, model: Model) -> None:
     """Take a model's turn, and end the cell that does not give it up in time."""
     for patience in (_CELL_S, _END_S):
         # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
         with suppress(ModelStateError):
-            if stack.enter_context(model.turn.taken(patience=patience)):
+            if stack.enter_context(model.command_lock.hold(patience=patience)):
                 return
         model.end_cells()
 

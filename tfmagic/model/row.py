@@ -66,11 +66,20 @@ class ModelRow(TypedDict):
 
 def row_of(model: Model) -> ModelRow:
     """Return a model's row: the same object as before where nothing of it has changed."""
-    mode, state = model.built, model.state
+    backend, state = model.built, model.state
     age = None
-    if mode is not None:
-        age = int(time.monotonic() / _LIVE_AGE_S) if mode.graph is None else mode.graph.version
-    mark = (id(mode), state, age, model.calls, model.last_error, id(model.trace), id(model.placement), model.grew_bytes)
+    if backend is not None:
+        age = int(time.monotonic() / _LIVE_AGE_S) if backend.graph is None else backend.graph.version
+    mark = (
+        id(backend),
+        state,
+        age,
+        model.calls,
+        model.last_error,
+        id(model.trace),
+        id(model.placement),
+        model.grew_bytes,
+    )
     kept = model.row
     if kept is not None and kept[0] == mark:
         row: ModelRow = kept[1]
@@ -81,11 +90,11 @@ def row_of(model: Model) -> ModelRow:
 
 
 def _made(model: Model, state: str) -> ModelRow:
-    mode = model.built
-    weights, signatures = model.remembered if mode is None else (mode.weights(), mode.signatures)
+    backend = model.built
+    weights, signatures = model.remembered if backend is None else (backend.weights(), backend.signatures)
     default = default_among(model.name, signatures, model.options.signature) if signatures else None
     trace, placement = model.trace, model.placement
-    calls_bytes = 0 if mode is None else mode.calls_bytes
+    calls_bytes = 0 if backend is None else backend.calls_bytes
     return {
         "name": model.name,
         "kind": model.source.kind,
@@ -107,5 +116,5 @@ def _made(model: Model, state: str) -> ModelRow:
         "last_error": model.last_error,
         "devices": None if placement is None else placement.devices,
         "moved": None if placement is None else placement.moved,
-        "can_park": mode is not None and state == "ready" and model.can_be_parked,
+        "can_park": backend is not None and state == "ready" and model.can_be_parked,
     }

@@ -27,8 +27,8 @@ def is_unsaved(model: Model) -> bool:
         return True
     if model.mode == "eager" and not model.source.is_written_anew:
         return False
-    mode = model.built
-    if not (model.object_spill is not None if mode is None else mode.may_have_learnt):
+    backend = model.built
+    if not (model.object_spill is not None if backend is None else backend.may_have_learnt):
         return False
     known = model.began_with if model.safe_with is None else model.safe_with
     # What cannot be read cannot be told from what was trained.
@@ -41,8 +41,8 @@ def is_unsaved(model: Model) -> bool:
 
 
 def _has_changed(model: Model, known: dict[str, int]) -> bool:
-    mode, spill = model.built, model.object_spill
+    backend, spill = model.built, model.object_spill
     if spill is not None:
         # By order, as they are put back.
         return list(numbered(variables_in(spill)).values()) != list(known.values())
-    return mode is not None and numbered(mode.learnt()) != known
+    return backend is not None and numbered(backend.learnt()) != known

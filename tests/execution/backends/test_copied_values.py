@@ -418,8 +418,8 @@ def test_where_both_were_trained_the_copy_is_kept_beside_the_new_one(make: Calla
     first = again(live).model
     if make is Worded:
         # Its graph has no Python variables that a cell could train.
-        mode = first.mode_now()
-        mode.assign([(name, value + 1) for name, value in mode.values()])
+        backend = first.backend_now()
+        backend.assign([(name, value + 1) for name, value in backend.values()])
     else:
         run_cell(first, TRAIN, {"tf": tf})
     learnt = first(given)

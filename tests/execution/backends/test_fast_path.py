@@ -96,11 +96,11 @@ def test_named_inputs_and_mappings_are_never_mixed_up() -> None:
 def test_a_name_of_the_room_may_mean_another_tensor_next_time() -> None:
     graph, y = linear()
     model = models.add("net", graph)
-    model.mode_now().room.namespace["asked"] = y
+    model.backend_now().room.namespace["asked"] = y
     for _ in range(20):
         np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 2 * X + 1)
     with graph.as_default():
-        model.mode_now().room.namespace["asked"] = y * 10
+        model.backend_now().room.namespace["asked"] = y * 10
     np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 20 * X + 10)
 
 

@@ -13,7 +13,7 @@ from factories import printed, save_linear_v1, write_frozen
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -427,7 +427,7 @@ def test_saved_over_its_own_file_it_is_filled_from_what_was_written(tmp_path: Pa
     file = big(tmp_path / "net.pb")
     model = models.add("net", file, outputs="answer=y")
     doubled = {"second/w/thawed": 2 * weight(1)}
-    assert isinstance(model.built, GraphMode)
+    assert isinstance(model.built, GraphBackend)
     model.built.assign(doubled.items())
     expected = model(X)
     np.testing.assert_allclose(expected, 2 * plain(definition_of(file), x=X), rtol=1e-5)

@@ -145,7 +145,7 @@ def test_everything_that_runs_its_graph_wakes_it() -> None:
         "eval": evaluated,
         "fetch": lambda: model.run(fetch="w/Read/ReadVariableOp")["w/Read/ReadVariableOp"],
         "cell": lambda: run_cell(model, "session.run(w)", {"w": weight}),
-        "value": lambda: dict(model.mode_now().values())["w"],
+        "value": lambda: dict(model.backend_now().values())["w"],
     }
     for name, way in ways.items():
         assert model.park()["outcome"] == "parked", name

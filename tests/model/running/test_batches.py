@@ -111,13 +111,13 @@ def test_no_rows_are_one_batch_of_none(double: Any) -> None:
 
 def test_each_batch_is_a_view_of_the_input_and_no_copy(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fed: list[Any] = []
-    call = double.mode_now().call
+    call = double.backend_now().call
 
     def noted(signature: Any, feeds: Any, *rest: Any, **more: Any) -> Any:
         fed.extend(feeds)
         return call(signature, feeds, *rest, **more)
 
-    monkeypatch.setattr(double.mode_now(), "call", noted)
+    monkeypatch.setattr(double.backend_now(), "call", noted)
     double.run(X, batch_size=4)
     assert [len(array) for _, array in fed] == [4, 4, 2]
     assert all(np.shares_memory(array, X) for _, array in fed)

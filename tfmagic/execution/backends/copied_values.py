@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
 
 
 class Taken:
@@ -28,7 +28,7 @@ class Taken:
         Gives the object's present values.
     """
 
-    def __init__(self, eager: EagerMode, present: Callable[[], Iterable[tuple[str, np.ndarray]]]) -> None:
+    def __init__(self, eager: EagerBackend, present: Callable[[], Iterable[tuple[str, np.ndarray]]]) -> None:
         self._eager, self._present = eager, present
         self._seen: tuple[object, dict[str, int]] | None = None
         self._variables: list[Any] = []
@@ -66,10 +66,10 @@ class Taken:
         return bool(changed - uncounted) or _variables(self._eager) != self._variables
 
 
-def _variables(eager: EagerMode) -> list[Any]:
+def _variables(eager: EagerBackend) -> list[Any]:
     """Return which variables an object has: one that was replaced by another of the same value is another."""
     return [(name, id(one), str(one.shape)) for name, one in eager.named_variables().items()]
 
 
-def _trainable(eager: EagerMode) -> list[bool]:
+def _trainable(eager: EagerBackend) -> list[bool]:
     return [bool(getattr(one, "trainable", True)) for one in eager.named_variables().values()]

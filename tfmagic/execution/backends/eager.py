@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.deferral import Reach, held_back, let_in
+from tfmagic.concurrency.deferral import Reach, defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tfmagic.runtime.calls.prepared_call import PreparedCall
 
 
-class EagerMode:
+class EagerBackend:
     """How a live object runs.
 
     Parameters
@@ -50,7 +50,7 @@ class EagerMode:
     whole : object or None
         What ``tf.saved_model.save`` can write as it is; None where the variables have to be gathered.
     archivist_of : callable or None
-        For a Keras model, takes a copy in a graph and its variables, and gives the copy's `GraphMode.archivist`.
+        For a Keras model, takes a copy in a graph and its variables, and gives the copy's `GraphBackend.archivist`.
     seen : dict
         By signature dtype and shape of what the last call gave, under the object's
         own input names, where the signature does not tell them.
@@ -203,7 +203,7 @@ class EagerMode:
         del outputs
         return frozenset(spec.name for spec in signature.required)
 
-    @held_back
+    @defer_interrupts
     def call(
         self,
         signature: Signature,
@@ -272,7 +272,7 @@ class EagerMode:
         run.end = end
         try:
             with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
-                return reach.run(partial(let_in, call))
+                return reach.run(partial(interruptible, call))
         except BaseException as error:
             self.runs.require(run, error)
             if run.left_at is not None and run.sent is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.signature.feeds import MISSING
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class QuickCall:
 
     Attributes
     ----------
-    mode : weakref.ref
+    backend : weakref.ref
         How the model ran then; it may go.
     feeds, fetches
         The tensors.
@@ -39,14 +39,16 @@ class QuickCall:
         What the results are called.
     """
 
-    __slots__ = ("_inputs", "_named", "_only", "feeds", "fetches", "mode", "names")
+    __slots__ = ("_inputs", "_named", "_only", "backend", "feeds", "fetches", "names")
 
     def __init__(self, request: Request) -> None:
         given = [spec for spec, _ in request.given()]
-        self.mode = weakref.ref(request.mode)
+        self.backend = weakref.ref(request.backend)
         self.feeds = tuple(str(spec.tensor) for spec in given)
         tensors = tuple(tensor for _, tensor in request.fetches)
-        self.fetches = request.mode.run_for(self.feeds, tensors) if isinstance(request.mode, GraphMode) else tensors
+        self.fetches = (
+            request.backend.run_for(self.feeds, tensors) if isinstance(request.backend, GraphBackend) else tensors
+        )
         self.names = tuple(name for name, _ in request.fetches)
         self._inputs = tuple(_looked_for(spec) for spec in given)
         self._named = {spec.name for spec in given}
@@ -113,7 +115,7 @@ def quick_call(request: Request, fetch: object) -> QuickCall | None:
         What it was asked to fetch: a name of the room may mean another tensor next time.
     """
     signature = request.signature
-    if not isinstance(request.mode, GraphMode) or not request.fetches:
+    if not isinstance(request.backend, GraphBackend) or not request.fetches:
         return None
     if fetch is not None and any(signature.output(name) is None for name, _ in request.fetches):
         return None

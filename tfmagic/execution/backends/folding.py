@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.runtime.calls.prepared_call import Executor, Folded, OpenedGraph
 
 MOST_BYTES = 4_000_000
@@ -78,26 +78,26 @@ class Folding:
 
     Parameters
     ----------
-    mode
+    backend
         How the model runs.
     """
 
-    def __init__(self, mode: GraphMode) -> None:
-        self._mode = mode
+    def __init__(self, backend: GraphBackend) -> None:
+        self._backend = backend
         self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
 
     @property
     def is_light(self) -> bool:
         """Whether the graph's own constants are few, so that it can be prepared more than once."""
-        return self._mode.weights().constants_bytes <= MOST_BYTES
+        return self._backend.weights().constants_bytes <= MOST_BYTES
 
     def values_stand(self) -> bool:
         """Return whether nothing that was run can have changed a variable."""
-        return not self._mode.was_written_to()
+        return not self._backend.was_written_to()
 
     def constants_bytes(self, fetches: Sequence[str]) -> int:
         """Return the size of the constants that a run of these fetches has."""
-        return constants_of(operations_behind(self._mode.graph, fetches))
+        return constants_of(operations_behind(self._backend.graph, fetches))
 
     def fold(
         self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
@@ -118,7 +118,7 @@ class Folding:
             return {}
         names = list(variable_nodes(definition))
         sizes = self._sizes(names)
-        left = MOST_BYTES - self._mode.folded_bytes
+        left = MOST_BYTES - self._backend.folded_bytes
         is_whole = len(sizes) == len(names) and sum(sizes.values()) <= left
         if names and not sizes:
             return {}
@@ -133,7 +133,7 @@ class Folding:
 
     def _foldable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
         """Return the operations of a call that depends on nothing but inputs and values of variables, else None."""
-        fed = [self._mode.graph.get_tensor_by_name(name) for name in feeds]
+        fed = [self._backend.graph.get_tensor_by_name(name) for name in feeds]
         # What is fed in the middle of the graph would be computed with it.
         if not self.is_light or not self.values_stand() or any(one.op.type not in PLACEHOLDERS for one in fed):
             return None
@@ -142,21 +142,21 @@ class Folding:
         return definition if _only_reads(bodies, {one.signature.name for one in definition.library.function}) else None
 
     def _reached(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
-        definition = self._mode.graph.as_graph_def()
+        definition = self._backend.graph.as_graph_def()
         one_node_a_variable(definition)
         keep_only(definition, [*feeds, *fetches])
         return definition
 
     def _sizes(self, names: Iterable[str]) -> dict[str, int]:
         """Return the sizes in bytes of those variables that have one."""
-        ops = [self._mode.graph.get_operation_by_name(name) for name in names]
+        ops = [self._backend.graph.get_operation_by_name(name) for name in names]
         found = {op.name: bytes_of(op.get_attr("shape"), op.get_attr("dtype")) for op in ops}
         return {name: size for name, size in found.items() if size is not None}
 
     def _whole(self, call: _Call, sizes: dict[str, int]) -> dict[str, Folded]:
-        constants = Constants(self._mode.room.label, call.definition)
+        constants = Constants(self._backend.room.label, call.definition)
         constants.make_room()
-        constants.put(values_of(self._mode.graph).read(call.opened.native, sizes))
+        constants.put(values_of(self._backend.graph).read(call.opened.native, sizes))
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(call.definition, name="")
         bodies, config = _bodies(call.definition), KernelSession().config
@@ -183,7 +183,7 @@ class Folding:
         return Whole(native, call.prepared(native, call.fetches), sum(sizes.values()))
 
     def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
-        values = list(values_of(self._mode.graph).read(call.opened.native, sizes))
+        values = list(values_of(self._backend.graph).read(call.opened.native, sizes))
         numbers, key = numbered(values), (call.feeds, call.fetches)
         # What an earlier opening left in the graph is there for good, and serves again.
         if key not in self._parts or self._parts[key][0] != numbers:
@@ -192,9 +192,9 @@ class Folding:
 
     def _copied(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:
         """Return the fetches of a copy in which these variables are constants."""
-        graph, scope, definition = self._mode.graph, f"{OURS}folded_{next(_numbers)}", call.definition
+        graph, scope, definition = self._backend.graph, f"{OURS}folded_{next(_numbers)}", call.definition
         folded = {name for name, _ in values}
-        constants = Constants(self._mode.room.label, definition, only=folded, suffix=scope)
+        constants = Constants(self._backend.room.label, definition, only=folded, suffix=scope)
         constants.make_room()
         constants.put(values)
         outside = {*(name.split(":")[0] for name in call.feeds), *(set(variable_nodes(definition)) - folded)}

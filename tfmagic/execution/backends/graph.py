@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from tfmagic.graphdef.guard import Guard
     from tfmagic.runtime.calls.prepared_call import Executor, PreparedCall
     from tfmagic.runtime.session.hosted_graph import OpenGraph
-    from tfmagic.runtime.state.kept_state import Away
+    from tfmagic.runtime.state.kept_state import KeptState
 
 
-class GraphMode:
+class GraphBackend:
     """How a graph model runs.
 
     Parameters
@@ -213,7 +213,7 @@ class GraphMode:
         written = 0
         spill: Spill | None = None
 
-        def keep(opened: OpenGraph) -> Away:
+        def keep(opened: OpenGraph) -> KeptState:
             nonlocal written, spill
             if again and not self._has_changed():
                 return OnDisk(None)

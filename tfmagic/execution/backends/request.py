@@ -10,8 +10,8 @@ from tfmagic.execution.signature.feeds import checked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tfmagic.execution.backends.eager import EagerMode
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
 
 
@@ -23,7 +23,7 @@ class Request:
     ----------
     model
         The model's name, for messages.
-    mode
+    backend
         How the model runs.
     signature
         Whose ends are meant.
@@ -35,7 +35,7 @@ class Request:
     """
 
     model: str
-    mode: GraphMode | EagerMode
+    backend: GraphBackend | EagerBackend
     signature: Signature
     bound: Mapping[str, Any]
     fetches: Sequence[tuple[str, str]]
@@ -56,7 +56,7 @@ class Request:
 
     def static_shape(self, own: str) -> Shape:
         """Return the shape of what the mode calls `own`, as far as it is known before a run."""
-        if self.mode.graph is not None:
-            shape = self.mode.graph.get_tensor_by_name(own).shape
+        if self.backend.graph is not None:
+            shape = self.backend.graph.get_tensor_by_name(own).shape
             return None if shape.rank is None else tuple(shape.as_list())
         return next((spec.shape for spec in self.signature.outputs if own in {spec.tensor, spec.name}), None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
 
 _UNSUPPORTED = re.compile(
     r"unsupported operations.*?: (?P<op>\w+) \(|No registered '(?P<kernel>\w+)' OpKernel", re.DOTALL
@@ -33,12 +33,12 @@ class Compiled:
 
     Parameters
     ----------
-    mode
+    backend
         How the model runs.
     """
 
-    def __init__(self, mode: GraphMode) -> None:
-        self._mode = mode
+    def __init__(self, backend: GraphBackend) -> None:
+        self._backend = backend
         self._made: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}
         self._making = threading.Lock()
         self._known: set[frozenset[tuple[str, tuple[int, ...]]]] = set()
@@ -67,7 +67,7 @@ class Compiled:
         return made
 
     def _make(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
-        graph = self._mode.graph
+        graph = self._backend.graph
         definition = graph.as_graph_def()
         one_node_a_variable(definition)
         keep_only(definition, fetches)
@@ -76,7 +76,8 @@ class Compiled:
         reference = next((name for name in variables if kept[name] != "VarHandleOp"), None)
         if reference is not None:
             msg = (
-                f"{self._mode.room.label} cannot be compiled: {reference!r} is one of TF1's reference variables, which "
+                f"{self._backend.room.label} cannot be compiled: "
+                f"{reference!r} is one of TF1's reference variables, which "
                 "XLA does not know: add it without --compile"
             )
             raise SourceError(msg)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import errand
-from tfmagic.concurrency.deferral import Reach, let_in
+from tfmagic.concurrency.deferral import Reach, interruptible
 from tfmagic.concurrency.event_loop import run_on_own_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
 
@@ -97,4 +97,4 @@ class Cell:
             run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:
             with inside():
-                let_in(partial(exec, self.code, namespace))
+                interruptible(partial(exec, self.code, namespace))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import TfMagicError
 from tfmagic.execution.room.graph_errors import explained
 from tfmagic.execution.room.namespace import Names, Namespace
@@ -45,7 +45,7 @@ class Room:
         self.initialiser = Initialiser(graph) if graph is not None else None
         self._behaviour: Behaviour = {}
 
-    @held_back
+    @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
         """Run a cell in the room.
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfmagic.core.paths import stamp
 from tfmagic.errors import MissingPathError, SourceError, did_you_mean
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
@@ -93,7 +93,7 @@ class CheckpointSource(FileSource):
             if restore.operation:
                 restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
         name_the_ends(room, next(iter(signatures.values())))
-        return Built(GraphMode(room, signatures, _filling(room, restore), guard), list(self._notes))
+        return Built(GraphBackend(room, signatures, _filling(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that restores it."""

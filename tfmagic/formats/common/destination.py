@@ -13,7 +13,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.paths import is_remote
 from tfmagic.errors import DestinationError, PathTakenError, SaveError
 
@@ -138,7 +138,7 @@ class Destination:
         kept = "what was there is as it was" if there else "nothing was written"
         return DestinationError(f"{self.shown} cannot be saved: {reason}; {kept}")
 
-    @held_back
+    @defer_interrupts
     def _place(self, beside: Path, aside: Path) -> None:
         if self._folder:
             self._place_folder(beside, aside)
@@ -147,7 +147,7 @@ class Destination:
         # Here, as Ctrl-C may come before anything later.
         self._tidy(beside, aside)
 
-    @held_back
+    @defer_interrupts
     def _tidy(self, beside: Path, aside: Path) -> None:
         _remove(beside)
         if self.path.exists():

@@ -12,19 +12,19 @@ from tfmagic.runtime.state.variables_io import OURS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.signature import Signature
 
 LARGEST_BYTES = 2**31 - 1
 """No message of protocol buffers, and so no graph, can be larger."""
 
 
-def definition_of(mode: GraphMode, signatures: Iterable[Signature]) -> Any:
+def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
     """Return the ``GraphDef`` of a model.
 
     Parameters
     ----------
-    mode
+    backend
         The model.
     signatures
         Those of its signatures that are to be written.
@@ -34,11 +34,11 @@ def definition_of(mode: GraphMode, signatures: Iterable[Signature]) -> Any:
     SaveError
         When no file can hold it.
     """
-    label, device = mode.room.label, mode.room.device
-    if mode.weights().constants_bytes > LARGEST_BYTES:
+    label, device = backend.room.label, backend.room.device
+    if backend.weights().constants_bytes > LARGEST_BYTES:
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
         raise SaveError(msg)
-    definition = mode.graph.as_graph_def()
+    definition = backend.graph.as_graph_def()
     ends = ends_of(signatures)
     _drop_ours(definition, ends)
     one_node_a_variable(definition)

@@ -11,8 +11,8 @@ from tfmagic.errors import SourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tfmagic.execution.backends.eager import EagerMode
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
 
@@ -27,7 +27,7 @@ FROZEN = "frozen graphs (.pb, .pbtxt and GraphDefs)"
 class Built:
     """What a source makes: how the model runs, and what there is to say about it."""
 
-    mode: GraphMode | EagerMode
+    backend: GraphBackend | EagerBackend
     notes: list[str] = field(default_factory=list)
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfmagic.core.paths import stamp, the_path
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.formats.common.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
@@ -120,8 +120,8 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     slim.settled()
     room = Room(model, graph, options.device)
     name_the_ends(room, signature)
-    mode = GraphMode(room, {signature.name: signature}, filling(room, partial(thawing.fill, graph)), guard)
-    return Built(mode, _unfrozen_note(graph, thawing))
+    backend = GraphBackend(room, {signature.name: signature}, filling(room, partial(thawing.fill, graph)), guard)
+    return Built(backend, _unfrozen_note(graph, thawing))
 
 
 def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:

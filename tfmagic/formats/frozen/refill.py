@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
 
 
 class FrozenFill:
@@ -23,7 +23,7 @@ class FrozenFill:
 
     Parameters
     ----------
-    mode
+    backend
         The model.
     file
         The frozen graph.
@@ -31,9 +31,9 @@ class FrozenFill:
         What its constants are called, by the variables that they were.
     """
 
-    def __init__(self, mode: GraphMode, file: Path, constants: Mapping[str, str]) -> None:
-        self._room = mode.room
-        self._slim = read_graph(mode.room.label, file)
+    def __init__(self, backend: GraphBackend, file: Path, constants: Mapping[str, str]) -> None:
+        self._room = backend.room
+        self._slim = read_graph(backend.room.label, file)
         variables = {constant: variable for variable, constant in constants.items()}
         self._away: dict[int, str] = {}
         self._small: dict[str, np.ndarray] = {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_of
 from tfmagic.formats.common.written import Written, counted
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature
 
 v1 = tf.compat.v1
@@ -45,7 +45,7 @@ class FrozenFile:
 
     Parameters
     ----------
-    mode
+    backend
         How the model runs; a live object is drawn in a graph for the purpose.
     signature
         The name of the signature.
@@ -56,12 +56,12 @@ class FrozenFile:
         When a frozen graph cannot hold it.
     """
 
-    def __init__(self, mode: GraphMode | EagerMode, signature: str) -> None:
-        self._own = not isinstance(mode, GraphMode)
-        self._mode = mode if isinstance(mode, GraphMode) else _drawn(mode, signature)
-        self._signature = self._mode.signatures[signature]
-        self._label = mode.room.label
-        self._ends = NamedEnds(self._label, self._mode.graph, self._signature)
+    def __init__(self, backend: GraphBackend | EagerBackend, signature: str) -> None:
+        self._own = not isinstance(backend, GraphBackend)
+        self._backend = backend if isinstance(backend, GraphBackend) else _drawn(backend, signature)
+        self._signature = self._backend.signatures[signature]
+        self._label = backend.room.label
+        self._ends = NamedEnds(self._label, self._backend.graph, self._signature)
         self._constants: dict[str, str] = {}
 
     def __call__(self, file: Path) -> Written:
@@ -74,10 +74,10 @@ class FrozenFile:
             raise SaveError(msg) from None
         finally:
             if self._own:
-                self._mode.close()
+                self._backend.close()
 
     def _write(self, file: Path) -> Written:
-        definition = definition_of(self._mode, [self._signature])
+        definition = definition_of(self._backend, [self._signature])
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         keep_only(definition, self._ends.outputs)
@@ -86,7 +86,7 @@ class FrozenFile:
         keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
-        _check_weight(self._mode, names)
+        _check_weight(self._backend, names)
         constants = Constants(self._label, definition)
         thawed = thawed_in(definition)
         constants.make_room()
@@ -100,8 +100,8 @@ class FrozenFile:
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
             # Of a live object straight from it: its graph has no session, which would hold them once more.
-            present = None if self._mode.present is None or not self._own else self._mode.present()
-            for name, value in self._mode.values(names) if present is None else present:
+            present = None if self._backend.present is None or not self._own else self._backend.present()
+            for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)
                     yield self._constants[name], value
@@ -121,16 +121,16 @@ class FrozenFile:
 
     def come_from(self, file: Path) -> None:
         """Have the model's native sessions be filled from the file that it was written to."""
-        if isinstance(self._mode, GraphMode) and not self._own:
-            self._mode.fill_from(FrozenFill(self._mode, file, self._constants))
+        if isinstance(self._backend, GraphBackend) and not self._own:
+            self._backend.fill_from(FrozenFill(self._backend, file, self._constants))
 
 
-def _drawn(mode: EagerMode, name: str) -> GraphMode:
+def _drawn(backend: EagerBackend, name: str) -> GraphBackend:
     """Return a live object's signature as a graph of its own, with its present weights."""
-    label = mode.room.label
-    signature = with_known_shapes(mode, mode.signatures[name])
+    label = backend.room.label
+    signature = with_known_shapes(backend, backend.signatures[name])
     require_known(label, signature)
-    one = copy(mode)
+    one = copy(backend)
     one.signatures = {name: signature}
     try:
         return moved(one)[0]
@@ -150,12 +150,14 @@ def _as_named(signature: Signature) -> Signature:
     return replace(signature, inputs=inputs, outputs=outputs)
 
 
-def _check_weight(mode: GraphMode, names: Sequence[str]) -> None:
+def _check_weight(backend: GraphBackend, names: Sequence[str]) -> None:
     """Refuse more weights than a graph can hold, before any is read."""
-    nodes = [mode.graph.get_operation_by_name(name) for name in names]
+    nodes = [backend.graph.get_operation_by_name(name) for name in names]
     size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
     if size > LARGEST_BYTES:
-        msg = f"{mode.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+        msg = (
+            f"{backend.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+        )
         raise SaveError(msg)
 
 

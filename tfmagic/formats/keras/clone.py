@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
 
 
-def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
+def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
     """Return what writes the ``.keras`` file of a model whose weights are in a graph, and names what it wrote.
 
     Parameters
     ----------
-    mode
+    backend
         The graph, and its variables.
     make
         Makes the Keras model, with whatever weights.
@@ -32,7 +32,7 @@ def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int
         with eagerly():
             made = make()
             variables = list(made.variables)
-            for name, value in mode.values(places):
+            for name, value in backend.values(places):
                 variables[places[name]].assign(value)
             made.save(path)
         return list(places)
@@ -40,7 +40,7 @@ def archivist(mode: GraphMode, make: Callable[[], Any], places: Mapping[str, int
     return write
 
 
-def archivist_of_copy(live: Any, copy: GraphMode, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
+def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
     """Return what writes the ``.keras`` file of a copy of a Keras model.
 
     Parameters

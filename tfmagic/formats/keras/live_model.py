@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.keras.clone import archivist_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
@@ -35,7 +35,7 @@ class KerasSource(SharedSource):
         keras = sys.modules.get("keras")
         return keras is not None and isinstance(live, keras.Layer)
 
-    def connect(self, room: Room, options: Options) -> EagerMode:
+    def connect(self, room: Room, options: Options) -> EagerBackend:
         """Read the signature off the model; nothing is copied."""
         model = room.label
         check_backend(model)
@@ -50,10 +50,10 @@ class KerasSource(SharedSource):
             # Two outputs may be of one name to Keras, so it is their places that count.
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
-        mode = EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
+        backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
         if _is_model(live):
-            mode.archivist_of = partial(archivist_of_copy, live)
-        return mode
+            backend.archivist_of = partial(archivist_of_copy, live)
+        return backend
 
     def notes(self) -> list[str]:
         """Say where shapes are not known."""

@@ -20,7 +20,7 @@ from tfmagic.core.naming import unique
 from tfmagic.core.paths import stamp, the_path
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.backends.eager import named_outputs
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
@@ -157,9 +157,9 @@ class KerasFileSource(FileSource):
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
-        built.mode.present = built.mode.taken = None
-        if isinstance(built.mode, GraphMode):
-            built.mode.needs_no_file = True
+        built.backend.present = built.backend.taken = None
+        if isinstance(built.backend, GraphBackend):
+            built.backend.needs_no_file = True
         return built
 
 
@@ -221,9 +221,9 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
 
     room = Room(model, graph, options.device)
     name_the_ends(room, signature)
-    mode = GraphMode(room, {DEFAULT: signature}, filling(room, fill))
-    mode.archivist = archivist(mode, make, {one.op.name: at for at, one in enumerate(held)})
-    return Built(mode)
+    backend = GraphBackend(room, {DEFAULT: signature}, filling(room, fill))
+    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(held)})
+    return Built(backend)
 
 
 def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:

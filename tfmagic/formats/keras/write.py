@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.formats.common.written import Written, counted
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.write import all_variables
@@ -17,7 +17,7 @@ from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.options import Options
 
 
@@ -28,7 +28,7 @@ class KerasFile:
     ----------
     kind
         What the model is, for messages.
-    mode
+    backend
         How it runs.
     default
         The default signature's name.
@@ -41,42 +41,42 @@ class KerasFile:
         When it is no Keras model, or one that was never built.
     """
 
-    def __init__(self, kind: str, mode: GraphMode | EagerMode, default: str, options: Options) -> None:
-        self._mode = mode
-        self._signature = mode.signatures[default]
+    def __init__(self, kind: str, backend: GraphBackend | EagerBackend, default: str, options: Options) -> None:
+        self._backend = backend
+        self._signature = backend.signatures[default]
         renamed = options.inputs is not None or options.outputs is not None
         self._notes = ("its ends have Keras's own names in it",) if renamed else ()
-        if isinstance(mode, GraphMode):
-            if mode.archivist is None:
-                raise _no_keras_model(mode, kind)
+        if isinstance(backend, GraphBackend):
+            if backend.archivist is None:
+                raise _no_keras_model(backend, kind)
         else:
-            _check_live(mode, kind)
+            _check_live(backend, kind)
 
     def __call__(self, file: Path) -> Written:
         """Write the file."""
-        mode = self._mode
-        if isinstance(mode, GraphMode):
-            names = [] if mode.archivist is None else list(mode.archivist(file))
-            checksums = {name: checksum(value) for name, value in mode.values(names)}
-            more = len(values_of(mode.graph).names()) - len(names)
+        backend = self._backend
+        if isinstance(backend, GraphBackend):
+            names = [] if backend.archivist is None else list(backend.archivist(file))
+            checksums = {name: checksum(value) for name, value in backend.values(names)}
+            more = len(values_of(backend.graph).names()) - len(names)
             notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()
             return Written(self._signature, len(names), 0, checksums, (*self._notes, *notes))
         with eagerly(), without_warnings():
-            mode.live.save(file)
-        checksums = {name: checksum(value) for name, value in mode.values()}
-        total = len(all_variables(mode))
-        signature = with_known_shapes(mode, self._signature)
+            backend.live.save(file)
+        checksums = {name: checksum(value) for name, value in backend.values()}
+        total = len(all_variables(backend))
+        signature = with_known_shapes(backend, self._signature)
         return Written(signature, total, total - len(checksums), checksums, self._notes)
 
 
-def _check_live(mode: EagerMode, kind: str) -> None:
-    label, live = mode.room.label, mode.live
+def _check_live(backend: EagerBackend, kind: str) -> None:
+    label, live = backend.room.label, backend.live
     keras: Any = sys.modules.get("keras")
     if any(kind.__module__.startswith("tf_keras.") for kind in type(live).__mro__):
         msg = f".keras holds models of Keras 3, and {label} is one of tf_keras: save it as a folder or .pb"
         raise SaveError(msg)
     if keras is None or not isinstance(live, keras.Layer):
-        raise _no_keras_model(mode, kind)
+        raise _no_keras_model(backend, kind)
     if not isinstance(live, keras.Model):
         msg = f".keras holds whole models, and {label} is a layer: save it as a folder, or put it into a keras.Model"
         raise SaveError(msg)
@@ -88,5 +88,5 @@ def _check_live(mode: EagerMode, kind: str) -> None:
         raise SaveError(msg)
 
 
-def _no_keras_model(mode: GraphMode | EagerMode, kind: str) -> SaveError:
-    return SaveError(f".keras holds Keras models; {mode.room.label} is a {kind}: save it as a folder or .pb")
+def _no_keras_model(backend: GraphBackend | EagerBackend, kind: str) -> SaveError:
+    return SaveError(f".keras holds Keras models; {backend.room.label} is a {kind}: save it as a folder or .pb")

@@ -14,7 +14,7 @@ from tfmagic.formats.common.source import Built, Source
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
 
@@ -51,7 +51,7 @@ class SharedSource(LiveSource):
     mode: ClassVar[str] = "eager"
 
     @abstractmethod
-    def connect(self, room: Room, options: Options) -> EagerMode:
+    def connect(self, room: Room, options: Options) -> EagerBackend:
         """Read off the object what it takes and gives, and how it is called.
 
         Parameters

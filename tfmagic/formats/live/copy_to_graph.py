@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmagic.execution.backends.copied_values import Taken
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import Built
@@ -40,15 +40,15 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     """
     __tracebackhide__ = True
     built = source.build(model, options)
-    if options.copy and isinstance(built.mode, EagerMode):
-        made = copied(built.mode, options)
+    if options.copy and isinstance(built.backend, EagerBackend):
+        made = copied(built.backend, options)
         # From the source: the object may have another function to call by then.
-        made.mode.anew = lambda: built_from(source, model, options).mode
+        made.backend.anew = lambda: built_from(source, model, options).backend
         return made
     return built
 
 
-def copied(eager: EagerMode, options: Options) -> Built:
+def copied(eager: EagerBackend, options: Options) -> Built:
     """Return the graph of a live object, with weights of its own.
 
     Parameters
@@ -65,15 +65,15 @@ def copied(eager: EagerMode, options: Options) -> Built:
         known.
     """
     try:
-        mode, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
+        backend, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
     except TablesError:
         return moved_by_file(eager, options)
     if eager.archivist_of is not None:
-        mode.archivist = eager.archivist_of(mode, variables)
-    return Built(mode, notes)
+        backend.archivist = eager.archivist_of(backend, variables)
+    return Built(backend, notes)
 
 
-def moved_by_file(eager: EagerMode, options: Options) -> Built:
+def moved_by_file(eager: EagerBackend, options: Options) -> Built:
     """Return the graph of a live object, written to a temporary folder and read from there.
 
     Parameters
@@ -102,6 +102,6 @@ def moved_by_file(eager: EagerMode, options: Options) -> Built:
     taken.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened anew: they go with the model.
-    weakref.finalize(built.mode, folder.cleanup)
-    built.mode.taken = taken
+    weakref.finalize(built.backend, folder.cleanup)
+    built.backend.taken = taken
     return built

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
 from tfmagic.graphdef.call_depth import check_calls_of
@@ -31,12 +31,12 @@ class FunctionSource(SharedSource):
         """Return whether this is a function of TensorFlow's."""
         return is_function(live)
 
-    def connect(self, room: Room, options: Options) -> EagerMode:
+    def connect(self, room: Room, options: Options) -> EagerBackend:
         """Read the signature off the function; nothing is traced."""
         live = self.live
         check_function(room.label, live)
         signature, call = with_names(room.label, *signature_and_call(DEFAULT, live), options)
-        return EagerMode(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
+        return EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call}, lambda: variables_behind(live))
 
 
 def is_function(live: Any) -> bool:

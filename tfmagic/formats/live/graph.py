@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import variables_of
 from tfmagic.execution.signature.inference import infer
@@ -73,8 +73,8 @@ class GraphSource(LiveSource):
         notes = []
         if variables_of(graph):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")
-        mode = GraphMode(room, {signature.name: signature}, initial_fill(room), None)
-        return Built(mode, notes)
+        backend = GraphBackend(room, {signature.name: signature}, initial_fill(room), None)
+        return Built(backend, notes)
 
 
 def _copied(live: Any, device: str | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, default_among
 from tfmagic.formats.live.base import SharedSource, with_names
 from tfmagic.formats.live.function import check_function, is_function, signature_and_call
@@ -28,7 +28,7 @@ class ModuleSource(SharedSource):
         """Return whether this is a module, or has signatures as a loaded one has."""
         return isinstance(live, (tf.Module, tf.__internal__.tracking.AutoTrackable))
 
-    def connect(self, room: Room, options: Options) -> EagerMode:
+    def connect(self, room: Room, options: Options) -> EagerBackend:
         """Find what can be called: ``signatures``, ``__call__``, and each ``tf.function``."""
         model, live = room.label, self.live
         functions = callables_of(live)
@@ -44,9 +44,9 @@ class ModuleSource(SharedSource):
         default = default_among(model, signatures, options.signature)
         calls = {name: call for name, (_, call) in made.items()}
         signatures[default], calls[default] = with_names(model, signatures[default], calls[default], options)
-        mode = EagerMode(room, live, signatures, calls, lambda: _variables(live))
-        mode.whole = live
-        return mode
+        backend = EagerBackend(room, live, signatures, calls, lambda: _variables(live))
+        backend.whole = live
+        return backend
 
     def fingerprint(self) -> object:
         """Return the object's identity, and what of it can be called."""

@@ -16,19 +16,19 @@ from tfmagic.runtime.tensorflow.private import traces_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
 
 
 Kind = tuple[str, "Shape"]
 
 
-def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
+def with_known_shapes(backend: EagerBackend, signature: Signature) -> Signature:
     """Return a signature with the dtype and shape of each input for which they can be found out.
 
     Parameters
     ----------
-    mode
+    backend
         How the object is called.
     signature
         One of its signatures. What it says itself is kept.
@@ -36,7 +36,12 @@ def with_known_shapes(mode: EagerMode, signature: Signature) -> Signature:
     if all(spec.dtype is not None for spec in signature.inputs):
         return signature
     known: dict[str, Kind] = {}
-    for found in (mode.seen.get(signature.name, {}), _traced(mode, signature), _called(mode.live), _built(mode.live)):
+    for found in (
+        backend.seen.get(signature.name, {}),
+        _traced(backend, signature),
+        _called(backend.live),
+        _built(backend.live),
+    ):
         known = {**found, **known}
     return replace(signature, inputs=tuple(_told(spec, known) for spec in signature.inputs))
 
@@ -50,9 +55,9 @@ def _told(spec: TensorSpec, known: Mapping[str, Kind]) -> TensorSpec:
     return replace(spec, dtype=dtype, shape=(None, *shape[1:]) if shape else shape)
 
 
-def _traced(mode: EagerMode, signature: Signature) -> dict[str, Kind]:
+def _traced(backend: EagerBackend, signature: Signature) -> dict[str, Kind]:
     """Return what the arguments of a ``tf.function`` were when it was traced."""
-    live = mode.live
+    live = backend.live
     function = live if is_function(live) else callables_of(live).get(signature.name)
     found: dict[str, Kind] = {}
     for concrete in traces_of(function):

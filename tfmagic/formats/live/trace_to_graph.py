@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.copied_values import Taken
-from tfmagic.execution.backends.eager import EagerMode, named_outputs
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.eager import EagerBackend, named_outputs
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import tensor_spec
 from tfmagic.execution.signature.signature import Signature
@@ -46,7 +46,7 @@ class _Traced:
     outputs: list[str]
 
 
-def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict[str, Any], list[str]]:
+def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
     """Return the graph mode of a live object that is now called eagerly.
 
     Parameters
@@ -95,12 +95,12 @@ def moved(eager: EagerMode, default: str | None = None) -> tuple[GraphMode, dict
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
     fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
-    mode = GraphMode(room, signatures, fill, present=taken.values)
-    mode.taken = taken
-    return mode, holders.moved, notes
+    backend = GraphBackend(room, signatures, fill, present=taken.values)
+    backend.taken = taken
+    return backend, holders.moved, notes
 
 
-def _trace(eager: EagerMode, signature: Signature) -> _Traced:
+def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
     label = eager.room.label
     inputs = signature.required
     specs = [tf.TensorSpec(spec.shape, _dtype(label, spec), name=op_name(spec.name)) for spec in inputs]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 
@@ -32,7 +32,7 @@ class LiveFolder:
 
     Parameters
     ----------
-    mode
+    backend
         How the object is called.
     default
         The default signature's name.
@@ -43,12 +43,12 @@ class LiveFolder:
         When the default signature cannot be traced.
     """
 
-    def __init__(self, mode: EagerMode, default: str) -> None:
-        self._mode = mode
+    def __init__(self, backend: EagerBackend, default: str) -> None:
+        self._backend = backend
         self._default = default
         self._notes: list[str] = []
         self._functions: dict[str, Any] = {}
-        signatures = {name: with_known_shapes(mode, signature) for name, signature in mode.signatures.items()}
+        signatures = {name: with_known_shapes(backend, signature) for name, signature in backend.signatures.items()}
         unknown = [name for name, signature in signatures.items() if name != default and unknown_input(signature)]
         if unknown:
             listed = ", ".join(repr(name) for name in unknown)
@@ -65,9 +65,9 @@ class LiveFolder:
 
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
-        label = self._mode.room.label
+        label = self._backend.room.label
         with eagerly(), without_warnings():
-            root = root_of(self._mode, self._functions)
+            root = root_of(self._backend, self._functions)
             try:
                 tf.saved_model.save(root, str(folder), signatures=self._functions)
             except AssertionError as error:
@@ -79,16 +79,16 @@ class LiveFolder:
                     "put both into a tf.Module, and add that"
                 )
                 raise SaveError(msg) from error
-        checksums = {name: checksum(value) for name, value in self._mode.values()}
+        checksums = {name: checksum(value) for name, value in self._backend.values()}
         used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
-        variables = all_variables(self._mode).values()
+        variables = all_variables(self._backend).values()
         unused = sum(1 for one in variables if id(one.handle) not in used)
-        signature = self._mode.signatures[self._default]
+        signature = self._backend.signatures[self._default]
         return Written(signature, len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
-        mode, label = self._mode, self._mode.room.label
+        backend, label = self._backend, self._backend.room.label
         require_known(label, signature)
         inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
@@ -96,7 +96,7 @@ class LiveFolder:
 
         def run(*given: Any) -> dict[str, Any]:
             own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
-            outputs = named_outputs(mode.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
+            outputs = named_outputs(backend.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
             names = {spec.tensor: spec.name for spec in signature.outputs}
             return {names.get(name, name): value for name, value in outputs.items() if value is not None}
 
@@ -134,12 +134,12 @@ def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[t
             raise SaveError(msg) from error
 
 
-def root_of(mode: EagerMode, functions: Mapping[str, Any]) -> Any:
+def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
     """Return what ``tf.saved_model.save`` is to write.
 
     Parameters
     ----------
-    mode
+    backend
         How the object is called.
     functions
         Its signatures, traced.
@@ -152,30 +152,30 @@ def root_of(mode: EagerMode, functions: Mapping[str, Any]) -> Any:
         (``weights["dense/kernel"]``), those of its optimizer too; for a function
         one with what the function uses.
     """
-    if mode.whole is not None:
-        return mode.whole
+    if backend.whole is not None:
+        return backend.whole
     root = tf.Module()
-    root.weights = all_variables(mode)
+    root.weights = all_variables(backend)
     # A function may have captured what the object does not list, such as the state of a random generator.
     root.captured = [variable for function in functions.values() for variable in function.variables]
-    root.resources = list(_resources(mode.live))
+    root.resources = list(_resources(backend.live))
     return root
 
 
-def all_variables(mode: EagerMode) -> dict[str, Any]:
+def all_variables(backend: EagerBackend) -> dict[str, Any]:
     """Return TensorFlow's variables of an object by name; of a compiled Keras model also its optimizer's."""
-    found = dict(mode.named_variables())
-    optimizer = getattr(mode.live, "optimizer", None)
+    found = dict(backend.named_variables())
+    optimizer = getattr(backend.live, "optimizer", None)
     for variable in getattr(optimizer, "variables", None) or ():
         found.setdefault(getattr(variable, "path", variable.name), variable)
     # Behind a variable of Keras's own there is one of TensorFlow's.
     return {name: one if isinstance(one, tf.Variable) else one.value for name, one in found.items()}
 
 
-def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
+def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     """Give the values of an object's variables, and the entries of its tables."""
-    yield from mode.values()
-    for index, resource in enumerate(_resources(mode.live)):
+    yield from backend.values()
+    for index, resource in enumerate(_resources(backend.live)):
         if hasattr(resource, "export"):
             with eagerly():
                 columns = [column.numpy() for column in resource.export()]

@@ -15,12 +15,12 @@ from tfmagic.errors import SaveError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
 
 v1 = tf.compat.v1
 
 
-def assets_of(label: str, mode: GraphMode) -> dict[str, Path]:
+def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
     """Return the files of a model by the tensor that holds the path of each.
 
     Those that it brought along, and those of the tables that a cell made.
@@ -30,8 +30,8 @@ def assets_of(label: str, mode: GraphMode) -> dict[str, Path]:
     SaveError
         When one is gone.
     """
-    found = {tensor: Path(path) for tensor, path in mode.startup.assets.items()}
-    for tensor in mode.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
+    found = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
+    for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)
         if path is not None and tensor.name not in found:
             found[tensor.name] = Path(os.fsdecode(path.item()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import stamp, the_path
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
 from tfmagic.formats.common.loading import filling, name_the_ends, reading
@@ -73,9 +73,9 @@ class SavedModelSource(FileSource):
             saved.check(guard, [str(end.tensor) for end in signatures[default].outputs])
         room = Room(model, saved.graph, options.device)
         name_the_ends(room, signatures[default])
-        mode = GraphMode(room, signatures, filling(room, saved.fill), guard)
-        mode.startup = saved.startup
-        return Built(mode, [*notes, *saved.notes])
+        backend = GraphBackend(room, signatures, filling(room, saved.fill), guard)
+        backend.startup = saved.startup
+        return Built(backend, [*notes, *saved.notes])
 
 
 def _with_defaults(graph: Any, signature: Signature) -> Signature:

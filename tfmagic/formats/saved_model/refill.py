@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
 
 
 class SavedFill:
@@ -29,7 +29,7 @@ class SavedFill:
 
     Parameters
     ----------
-    mode
+    backend
         The model.
     folder
         The SavedModel.
@@ -39,12 +39,14 @@ class SavedFill:
         Paths of the model's own files, by the tensor that is fed with each.
     """
 
-    def __init__(self, mode: GraphMode, folder: Path, initialisers: Sequence[str], assets: Mapping[str, str]) -> None:
-        self._room = mode.room
+    def __init__(
+        self, backend: GraphBackend, folder: Path, initialisers: Sequence[str], assets: Mapping[str, str]
+    ) -> None:
+        self._room = backend.room
         self._folder = folder
         self._initialisers = list(initialisers)
         self._assets = dict(assets)
-        self._filled = table_initialisers_of(mode.graph)
+        self._filled = table_initialisers_of(backend.graph)
 
     def __call__(self, native: Any) -> None:
         """Fill a native session."""

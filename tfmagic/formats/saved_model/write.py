@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 v1 = tf.compat.v1
@@ -49,7 +49,7 @@ class GraphFolder:
 
     Parameters
     ----------
-    mode
+    backend
         The model.
     default
         The default signature's name.
@@ -60,34 +60,34 @@ class GraphFolder:
         When a SavedModel cannot hold it.
     """
 
-    def __init__(self, mode: GraphMode, default: str) -> None:
-        self._mode = mode
+    def __init__(self, backend: GraphBackend, default: str) -> None:
+        self._backend = backend
         self._default = default
-        self._label = mode.room.label
-        self._definition = definition_of(mode, mode.signatures.values())
+        self._label = backend.room.label
+        self._definition = definition_of(backend, backend.signatures.values())
         check_size(self._label, self._definition)
-        self._assets = assets_of(self._label, mode)
-        self._begin = _initialisers(mode, self._definition)
+        self._assets = assets_of(self._label, backend)
+        self._begin = _initialisers(backend, self._definition)
         self._names: dict[str, str] = {}
 
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
-        mode, definition = self._mode, self._definition
+        backend, definition = self._backend, self._definition
         self._names = copy_assets(folder, self._assets)
-        paths = holding_paths(mode.graph, self._assets)
-        tables = tables_of(mode.graph)
-        wanted = [name for name in values_of(mode.graph).names() if name not in paths]
+        paths = holding_paths(backend.graph, self._assets)
+        tables = tables_of(backend.graph)
+        wanted = [name for name in values_of(backend.graph).names() if name not in paths]
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
-            yield from mode.values(wanted)
-            yield from read_tables(mode.graph, KernelSession().open(mode.graph), tables)
+            yield from backend.values(wanted)
+            yield from read_tables(backend.graph, KernelSession().open(backend.graph), tables)
 
         checkpoint = write_checkpoint(folder / "variables" / "variables", values())
         variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
-        used = reached(definition, ends_of(mode.signatures.values()))
+        used = reached(definition, ends_of(backend.signatures.values()))
         saver = SaverNodes(definition, variables, tables, checkpoint)
         main_op = saver.add_group("begin", self._begin)
-        meta = _meta_graph(mode, definition, saver, main_op)
+        meta = _meta_graph(backend, definition, saver, main_op)
         _describe_variables(meta, saver, paths)
         for tensor, name in self._names.items():
             meta.asset_file_def.add(filename=name).tensor_info.name = tensor
@@ -95,41 +95,41 @@ class GraphFolder:
 
         saved = [name for name in variables if name in checkpoint.dtypes]
         return Written(
-            mode.signatures[self._default],
+            backend.signatures[self._default],
             len(saved),
             sum(1 for name in saved if name not in used),
             checkpoint.checksums,
-            tuple(_left_out(mode, [name for name in wanted if name not in checkpoint.dtypes])),
+            tuple(_left_out(backend, [name for name in wanted if name not in checkpoint.dtypes])),
         )
 
     def come_from(self, folder: Path) -> None:
         """Have the model's native sessions be filled from the folder that it was written to."""
-        mode = self._mode
+        backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
-        mode.startup = replace(mode.startup, assets={**mode.startup.assets, **assets}, unused=0)
-        mode.fill_from(SavedFill(mode, folder, self._begin, assets))
+        backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)
+        backend.fill_from(SavedFill(backend, folder, self._begin, assets))
 
 
-def _initialisers(mode: GraphMode, definition: Any) -> list[str]:
+def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
     """Return the operations that fill the tables: those of the file, then those that a cell has added."""
-    theirs = [name.split(":")[0] for name in mode.startup.initialisers]
+    theirs = [name.split(":")[0] for name in backend.startup.initialisers]
     known = reached(definition, theirs)
-    return [*theirs, *(op.name for op in table_initialisers_of(mode.graph) if op.name not in known)]
+    return [*theirs, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in known)]
 
 
-def _meta_graph(mode: GraphMode, definition: Any, saver: SaverNodes, main_op: str) -> Any:
+def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_op: str) -> Any:
     # It warns of each collection with Python objects in it, which no file can hold. Outside of
     # the graph it could not write those of variables either.
-    with mode.graph.as_default(), without_warnings():
-        meta = v1.train.export_meta_graph(graph_def=definition, graph=mode.graph, saver_def=saver.saver_def)
+    with backend.graph.as_default(), without_warnings():
+        meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
     for key in _WRITTEN_ANEW:
         if key in meta.collection_def:
             del meta.collection_def[key]
     # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
     meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
-    for signature in mode.signatures.values():
-        meta.signature_def[signature.name].CopyFrom(_signature_def(mode.graph, signature))
+    for signature in backend.signatures.values():
+        meta.signature_def[signature.name].CopyFrom(_signature_def(backend.graph, signature))
     return meta
 
 
@@ -182,9 +182,9 @@ def _write_message(label: str, folder: Path, meta: Any) -> None:
     (folder / "saved_model.pb").write_bytes(message.SerializeToString())
 
 
-def _left_out(mode: GraphMode, uninitialised: list[str]) -> Iterator[str]:
+def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
     if uninitialised:
         listed = ", ".join(uninitialised[:3]) + (", …" if len(uninitialised) > 3 else "")
         yield f"without {counted(len(uninitialised))} that no value was given to yet: {listed}"
-    if mode.startup.unused:
-        yield f"without {counted(mode.startup.unused)} of its own file that nothing of it uses"
+    if backend.startup.unused:
+        yield f"without {counted(backend.startup.unused)} of its own file that nothing of it uses"

@@ -19,7 +19,7 @@ from IPython.core.magic import (
 from IPython.display import display
 
 from tfmagic.concurrency.workers import workers
-from tfmagic.core.exit import leave_at_once, stay_as_ever
+from tfmagic.core.exit import exit_at_once, finalize_as_usual
 from tfmagic.core.notices import notices
 from tfmagic.errors import TfMagicError
 from tfmagic.magics.commands import model as model_magic
@@ -234,7 +234,7 @@ def load(shell: InteractiveShell) -> None:
     add_matcher(shell)
     show_views(shell)
     workers().interactive = True
-    leave_at_once()
+    exit_at_once()
     if (stays := memory_policy().news()) is not None:
         _say(f"tfmagic: {stays}")
 
@@ -266,4 +266,4 @@ def unload(shell: InteractiveShell) -> None:
     workers().dismiss()
     native_log().stop()
     native_log().whose = nobodys
-    stay_as_ever()
+    finalize_as_usual()

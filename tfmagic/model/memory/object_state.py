@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerMode
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.runtime.state.spill import Spill
 
 
-def state_of(mode: EagerMode) -> Iterator[tuple[str, np.ndarray]]:
+def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     """Give the values of an object's variables, and of its optimizer's, under their numbers."""
-    for part, variables in _parts(mode):
+    for part, variables in _parts(backend):
         for index, variable in enumerate(variables):
             with eagerly():
                 value = variable.numpy()
@@ -34,7 +34,7 @@ def variables_in(spill: Spill) -> Iterator[tuple[str, np.ndarray]]:
     return ((name, value) for name, value in spill.read() if name.startswith("variables/"))
 
 
-def put_back(mode: EagerMode, spill: Spill) -> None:
+def put_back(backend: EagerBackend, spill: Spill) -> None:
     """Give an object the values that were written.
 
     Raises
@@ -42,7 +42,7 @@ def put_back(mode: EagerMode, spill: Spill) -> None:
     ParkError
         When the object is not made as the other was; the file stays.
     """
-    parts = dict(_parts(mode, build=True))
+    parts = dict(_parts(backend, build=True))
     for name, value in spill.read():
         part, _, index = name.partition("/")
         variables = parts.get(part, [])
@@ -50,7 +50,8 @@ def put_back(mode: EagerMode, spill: Spill) -> None:
         if variable is None or tuple(variable.shape) != value.shape:
             made = "none" if variable is None else f"one of shape {tuple(variable.shape)}"
             msg = (
-                f"{mode.room.label} cannot wake: its cell makes another object than it did (variable {name} had shape "
+                f"{backend.room.label} cannot wake: "
+                f"its cell makes another object than it did (variable {name} had shape "
                 f"{value.shape}, and now there is {made}); what it had learnt is still in {spill.path}"
             )
             raise ParkError(msg)
@@ -58,11 +59,11 @@ def put_back(mode: EagerMode, spill: Spill) -> None:
             variable.assign(value)
 
 
-def _parts(mode: EagerMode, *, build: bool = False) -> list[tuple[str, list[Any]]]:
-    parts = [("variables", list(mode.named_variables().values()))]
-    optimizer = getattr(mode.live, "optimizer", None)
+def _parts(backend: EagerBackend, *, build: bool = False) -> list[tuple[str, list[Any]]]:
+    parts = [("variables", list(backend.named_variables().values()))]
+    optimizer = getattr(backend.live, "optimizer", None)
     if optimizer is not None and hasattr(optimizer, "variables"):
         if build and not getattr(optimizer, "built", True):
-            optimizer.build(mode.live.trainable_variables)
+            optimizer.build(backend.live.trainable_variables)
         parts.append(("optimizer", list(optimizer.variables)))
     return parts

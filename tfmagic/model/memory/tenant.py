@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from tfmagic.concurrency.command_lock import Turn
+    from tfmagic.concurrency.command_lock import CommandLock
     from tfmagic.execution.room.variables import VariableRecord, Weights
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
@@ -32,8 +32,8 @@ class Tenancy(Answers):
         When it was last built, called, or a cell ran in its room; on the monotonic clock.
     """
 
-    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
-        super().__init__(name, source, options, turn)
+    def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock | None = None) -> None:
+        super().__init__(name, source, options, command_lock)
         self._remembered: tuple[Weights, dict[str, Signature]] | None = None
 
     @property
@@ -62,10 +62,10 @@ class Tenancy(Answers):
 
     def bytes_held(self, device: str, named: set[str]) -> int:
         """Return what it takes of one part of the budget now."""
-        mode = self._mode
-        if mode is None or mode.parked:
+        backend = self._backend
+        if backend is None or backend.parked:
             return 0
-        return _shares(mode.weights(), device, named, mode.calls_bytes)
+        return _shares(backend.weights(), device, named, backend.calls_bytes)
 
     @property
     def remembered(self) -> tuple[Weights | None, dict[str, Signature]]:
@@ -81,9 +81,9 @@ class Tenancy(Answers):
     def _weights(self) -> Weights | None:
         if self._coming is not None:
             return self._coming
-        mode = self._mode
-        if mode is not None:
-            return mode.weights()
+        backend = self._backend
+        if backend is not None:
+            return backend.weights()
         return None if self._remembered is None else self._remembered[0]
 
     def _arriving_graph(self, graph: Any) -> AbstractContextManager[None]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.concurrency.cancel_scope import Errand, Patience
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import InputError
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.backends.fast_path import QuickCall, quick_call
 from tfmagic.execution.backends.request import Request
 from tfmagic.execution.signature.feeds import bind
@@ -29,7 +29,7 @@ from tfmagic.runtime.session.kernel_session import KernelSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.concurrency.command_lock import Turn
+    from tfmagic.concurrency.command_lock import CommandLock
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import TensorSpec
@@ -54,8 +54,8 @@ class Answers(Life):
         What `row_of` has made of it, with what tells whether that still holds.
     """
 
-    def __init__(self, name: str, source: Source, options: Options, turn: Turn | None = None) -> None:
-        super().__init__(name, source, options, turn)
+    def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock | None = None) -> None:
+        super().__init__(name, source, options, command_lock)
         self._calls = Calls()
         self._quick: dict[tuple[str | None, str | tuple[str, ...] | None], QuickCall] = {}
         self._session = KernelSession()
@@ -112,9 +112,9 @@ class Answers(Life):
         The parameters are those of `run`, with the named inputs as a mapping.
         """
         __tracebackhide__ = True
-        mode = self.mode_now()
+        backend = self.backend_now()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
-        chosen = mode.extended(self.signature(signature), given)
+        chosen = backend.extended(self.signature(signature), given)
         bound = bind(self.name, chosen, value, inputs)
         if fetch is None:
             fetches = outputs_given(self.name, chosen, bound.keys())
@@ -127,9 +127,9 @@ class Answers(Life):
                     "an input of that name is given in a dict, as the first value"
                 )
                 raise InputError(msg)
-            fetches = [(name, mode.fetch(chosen, name)) for name in names]
-            require(self.name, chosen, mode.needs(chosen, [own for _, own in fetches]), bound.keys())
-        return Request(self.name, mode, chosen, bound, fetches)
+            fetches = [(name, backend.fetch(chosen, name)) for name in names]
+            require(self.name, chosen, backend.needs(chosen, [own for _, own in fetches]), bound.keys())
+        return Request(self.name, backend, chosen, bound, fetches)
 
     def quickly(
         self,
@@ -147,8 +147,8 @@ class Answers(Life):
             quick = self._quick.get((signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)))
         except TypeError:
             return None
-        mode = self._mode
-        if quick is None or mode is None or quick.mode() is not mode or self._dropped:
+        backend = self._backend
+        if quick is None or backend is None or quick.backend() is not backend or self._dropped:
             return None
         arrays = quick.arrays(value, inputs)
         if arrays is None:
@@ -157,19 +157,19 @@ class Answers(Life):
         self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         began = time.perf_counter()
         try:
-            outputs = self._session.call(mode.graph, quick.feeds, quick.fetches, arrays)
+            outputs = self._session.call(backend.graph, quick.feeds, quick.fetches, arrays)
         except Exception as error:
             if self._dropped:
                 # Cancelled by drop: the session says only that it was closed.
                 raise self._gone() from error
-            if self._mode is not mode:
+            if self._backend is not backend:
                 # Parked since, with its graph.
                 return None
             self._calls.failed(began, error)
             raise
         self._calls.ended(began)
-        if mode.compiled is not None:
-            mode.compiled.note(quick.feeds, arrays)
+        if backend.compiled is not None:
+            backend.compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
 
     def asked_and_answered(
@@ -223,23 +223,23 @@ class Answers(Life):
         def call() -> dict[str, Any]:
             __tracebackhide__ = True
             while True:
-                mode = self.mode_now()
+                backend = self.backend_now()
                 try:
                     if trace:
-                        outputs, self._trace = traced(replace(request, mode=mode), arrays, patience or Patience())
-                        if not isinstance(mode, EagerMode):
-                            self.placement = placement_in(self._trace, mode)
+                        outputs, self._trace = traced(replace(request, backend=backend), arrays, patience or Patience())
+                        if not isinstance(backend, EagerBackend):
+                            self.placement = placement_in(self._trace, backend)
                         return outputs
-                    return mode.call(request.signature, arrays, request.fetches, patience=patience)
+                    return backend.call(request.signature, arrays, request.fetches, patience=patience)
                 except Exception:
                     # Parked since, with its graph, and made again: of the same names.
-                    if self._dropped or self._mode is mode:
+                    if self._dropped or self._backend is backend:
                         raise
 
         try:
             with self._calls.timed() if counted else nullcontext():
                 # Native sessions can be run by several threads at once; of an object nobody knows.
-                result = Result(call() if request.mode.mode == "graph" else self._alone(call))
+                result = Result(call() if request.backend.mode == "graph" else self._alone(call))
             self._has_run = True
         except Exception as error:
             if self._dropped:
@@ -248,13 +248,13 @@ class Answers(Life):
             raise
         return result
 
-    @held_back
+    @defer_interrupts
     def _alone(self, call: Callable[[], T]) -> T:
         __tracebackhide__ = True
-        with self.turn.taken(call=True):
+        with self.command_lock.hold(call=True):
             return call()
 
-    @held_back
+    @defer_interrupts
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
 
@@ -266,12 +266,12 @@ class Answers(Life):
             The names that the cell sees behind the room's own.
         """
         __tracebackhide__ = True
-        with self.turn.taken():
+        with self.command_lock.hold():
             self.used_at_s = time.monotonic()
-            mode = self.mode_now()
-            room = mode.room
-            if mode.graph is not None:
-                hosted(mode.graph).history.changed = True
+            backend = self.backend_now()
+            room = backend.room
+            if backend.graph is not None:
+                hosted(backend.graph).history.changed = True
             here = Errand()
             self._cells[here] = None
             try:

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.concurrency.deferral import let_in
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.runs import stopped_text, wait_until
 from tfmagic.errors import StoppedError
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tfmagic.concurrency.cancel_scope import Errand
-    from tfmagic.execution.backends.eager import EagerMode
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
 
 # Long for what has been told to end, and short for a person.
 _END_S = 2.0
@@ -42,7 +42,9 @@ class StopRecord(TypedDict):
     variables: int
 
 
-def stopped(name: str, mode: GraphMode | EagerMode, cells: Callable[[], list[Errand]], *, now: bool) -> StopRecord:
+def stopped(
+    name: str, backend: GraphBackend | EagerBackend, cells: Callable[[], list[Errand]], *, now: bool
+) -> StopRecord:
     """Wait until a model does nothing any more, or have that be so now, and say what came of it.
 
     What the command that asks does itself is left alone.
@@ -51,7 +53,7 @@ def stopped(name: str, mode: GraphMode | EagerMode, cells: Callable[[], list[Err
     ----------
     name
         The model's.
-    mode
+    backend
         How it runs.
     cells
         Gives the cells of other commands that run in its room.
@@ -59,28 +61,28 @@ def stopped(name: str, mode: GraphMode | EagerMode, cells: Callable[[], list[Err
         Whether to cancel.
     """
     began = time.monotonic()
-    runs, inside = mode.runs.others(), cells()
+    runs, inside = backend.runs.others(), cells()
     outcome = "idle"
 
     def ended() -> bool:
-        return mode.runs.ended(runs) and not any(cell in cells() for cell in inside)
+        return backend.runs.ended(runs) and not any(cell in cells() for cell in inside)
 
     if runs or inside:
         if not now:
-            let_in(partial(wait_until, ended))
+            interruptible(partial(wait_until, ended))
             outcome = "ended"
         else:
             tell(name, inside)
-            kept = mode.cancel() if runs else True
+            kept = backend.cancel() if runs else True
             outcome = "cancelled" if kept else "reloaded"
-            if not let_in(partial(wait_until, ended, _END_S)):
+            if not interruptible(partial(wait_until, ended, _END_S)):
                 outcome = "ending"
     return {
         "name": name,
-        "mode": mode.mode,
+        "mode": backend.mode,
         "outcome": outcome,
         "waited_s": time.monotonic() - began,
-        "variables": mode.weights().variables,
+        "variables": backend.weights().variables,
     }
 
 

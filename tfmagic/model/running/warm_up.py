@@ -13,8 +13,8 @@ import tensorflow as tf
 from tfmagic.concurrency.cancel_scope import Patience
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError, RunTimeoutError, SourceError, TfMagicError
-from tfmagic.execution.backends.eager import EagerMode
-from tfmagic.execution.backends.graph import GraphMode
+from tfmagic.execution.backends.eager import EagerBackend
+from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.backends.xla import not_compiled
 from tfmagic.model.running.deadline import patience_of, waited_for
 from tfmagic.model.running.statistics import first_line
@@ -117,9 +117,9 @@ def warmed(model: Model) -> None:
     """
     reason = _why_not_made_up(model)
     if reason is not None:
-        mode = model.mode_now()
-        if isinstance(mode, GraphMode):
-            workers().call(mode.open)
+        backend = model.backend_now()
+        if isinstance(backend, GraphBackend):
+            workers().call(backend.open)
         model.notes = (*model.notes, f"read, and not run ahead of its first call: {reason}")
         return
     zeros = zeros_for(model, "add it without --warm")
@@ -144,7 +144,7 @@ def _takes_zeros(model: Model) -> Iterator[None]:
 
 def _give_up(model: Model, what: str) -> None:
     """End the runs on made-up numbers, and note that they took too long."""
-    model.mode_now().cancel()
+    model.backend_now().cancel()
     model.is_warmed = False
     _note(
         model, f"not {what}: its runs on zeros took more than {_MADE_UP_S:g} s and were ended; its calls run as usual"
@@ -178,8 +178,8 @@ def settle(model: Model, patience: Patience | None = None) -> None:
     SourceError
         When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
-    mode = model.mode_now()
-    if isinstance(mode, EagerMode):
+    backend = model.backend_now()
+    if isinstance(backend, EagerBackend):
         return
     if (reason := _why_not_made_up(model)) is not None:
         _note(model, f"not warmed: {reason}")
@@ -190,7 +190,7 @@ def settle(model: Model, patience: Patience | None = None) -> None:
     batches = [request.feeds() for request in asked]
     try:
         with _takes_zeros(model):
-            waited_for(model, lambda: mode.settle(batches, asked[0].fetches, patience), patience)
+            waited_for(model, lambda: backend.settle(batches, asked[0].fetches, patience), patience)
     except RunTimeoutError:
         _give_up(model, "warmed")
         return
@@ -205,22 +205,22 @@ def _why_not_made_up(model: Model) -> str | None:
     SourceError
         For a live object of which the dtype or shape of an input is not known.
     """
-    mode = model.mode_now()
-    if isinstance(mode, EagerMode):
+    backend = model.backend_now()
+    if isinstance(backend, EagerBackend):
         zeros = zeros_for(model, "add it without --warm")
-        with model.turn.taken(call=True):
-            return workers().call(partial(_why_not_made_up_live, mode, model.signature(), zeros))
+        with model.command_lock.hold(call=True):
+            return workers().call(partial(_why_not_made_up_live, backend, model.signature(), zeros))
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    if may_write(mode.graph, outputs) or felt_afterwards(mode.graph, outputs):
+    if may_write(backend.graph, outputs) or felt_afterwards(backend.graph, outputs):
         return _WRITES
-    return _LOOPS if loops_on_values(mode.graph, _fed(model.signature()), outputs) else None
+    return _LOOPS if loops_on_values(backend.graph, _fed(model.signature()), outputs) else None
 
 
-def _why_not_made_up_live(mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> str | None:
+def _why_not_made_up_live(backend: EagerBackend, signature: Signature, zeros: dict[str, Any]) -> str | None:
     """Return the same for a live object, as a trace of it shows; the object itself is not run."""
-    with eagerly(), mode.reserved(), mode.placed():
+    with eagerly(), backend.reserved(), backend.placed():
         try:
-            _, graph, given = _traced(mode, signature, zeros)
+            _, graph, given = _traced(backend, signature, zeros)
         except Exception:  # noqa: BLE001 - the person's code, which may raise anything
             return _UNTRACED
     names = [op.name for op in graph.get_operations()]
@@ -277,20 +277,20 @@ def trial(model: Model) -> None:
         traced as a function, of which alone TensorFlow tells where it runs.
     """
     advice = f"%tf_run {model.name} INPUTS --trace tells with inputs of yours"
-    mode = model.mode_now()
-    if isinstance(mode, EagerMode):
+    backend = model.backend_now()
+    if isinstance(backend, EagerBackend):
         zeros = zeros_for(model, "where a live object runs is told by a run on zeros")
-        with model.turn.taken(call=True):
-            model.placement = workers().call(partial(_live, model.name, mode, model.signature(), zeros))
+        with model.command_lock.hold(call=True):
+            model.placement = workers().call(partial(_live, model.name, backend, model.signature(), zeros))
             model.placement.known_from = _ON_ZEROS
         return
     zeros = zeros_for(model, advice)
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    if may_write(mode.graph, outputs):
+    if may_write(backend.graph, outputs):
         raise _would_change(model.name, advice)
-    if (kind := felt_afterwards(mode.graph, outputs)) is not None:
+    if (kind := felt_afterwards(backend.graph, outputs)) is not None:
         raise _would_be_felt(model.name, kind, advice)
-    if loops_on_values(mode.graph, _fed(model.signature()), outputs):
+    if loops_on_values(backend.graph, _fed(model.signature()), outputs):
         raise _could_loop(model.name, advice)
     request, patience = model.asked(zeros, {}), patience_of(None)
     # None of the person's calls: their number and their times stay as they are.
@@ -299,11 +299,11 @@ def trial(model: Model) -> None:
         model.placement.known_from = _ON_ZEROS
 
 
-def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> Placement:
+def _live(name: str, backend: EagerBackend, signature: Signature, zeros: dict[str, Any]) -> Placement:
     """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
-    with eagerly(), mode.reserved(), mode.placed():
+    with eagerly(), backend.reserved(), backend.placed():
         try:
-            run, graph, given = _traced(mode, signature, zeros)
+            run, graph, given = _traced(backend, signature, zeros)
         except Exception as error:
             reason = first_line(error)
             msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({reason})"
@@ -319,11 +319,13 @@ def _live(name: str, mode: EagerMode, signature: Signature, zeros: dict[str, Any
             began = time.perf_counter()
             run()
             wall_s = time.perf_counter() - began
-    trace = Trace(name, mode.mode, wall_s, executions)
-    return Placement(placed(graphs), requested(graph), trace, mode.weights().by_variable, eager=True)
+    trace = Trace(name, backend.mode, wall_s, executions)
+    return Placement(placed(graphs), requested(graph), trace, backend.weights().by_variable, eager=True)
 
 
-def _traced(mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> tuple[Callable[[], Any], Any, list[str]]:
+def _traced(
+    backend: EagerBackend, signature: Signature, zeros: dict[str, Any]
+) -> tuple[Callable[[], Any], Any, list[str]]:
     """Trace a live object as a new function.
 
     Returns
@@ -333,7 +335,7 @@ def _traced(mode: EagerMode, signature: Signature, zeros: dict[str, Any]) -> tup
         there, without the variables that it has itself.
     """
     given = {spec.tensor or spec.name: tf.constant(zeros[spec.name]) for spec in signature.required}
-    function = tf.function(lambda tensors: mode.invoke(signature.name, tensors), autograph=False)
+    function = tf.function(lambda tensors: backend.invoke(signature.name, tensors), autograph=False)
     traced = function.get_concrete_function(given)
     own = len(traced.inputs) - len(traced.captured_inputs)
     return partial(function, given), traced.graph, [tensor.name for tensor in traced.inputs[:own]]

@@ -168,7 +168,7 @@ class _Run:
 
 def _is_compiled_now(request: Request, feeds: Sequence[tuple[TensorSpec, np.ndarray]]) -> bool:
     """Return whether the call is the first of a compiled model with inputs of these shapes."""
-    compiled = request.mode.compiled
+    compiled = request.backend.compiled
     return compiled is not None and compiled.is_new([str(spec.tensor) for spec, _ in feeds], [one for _, one in feeds])
 
 

@@ -10,7 +10,7 @@ from tfmagic.runtime.tracing.step_stats import short_device
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.graph import GraphMode
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -185,10 +185,10 @@ def unknown(model: str, why: str) -> PlacementRecord:
     }
 
 
-def placement_in(trace: Trace, mode: GraphMode) -> Placement:
+def placement_in(trace: Trace, backend: GraphBackend) -> Placement:
     """Return what a traced run of a graph has shown."""
     return Placement(
-        placed(trace.partition_graphs), requested(mode.graph), trace, mode.weights().by_variable, eager=False
+        placed(trace.partition_graphs), requested(backend.graph), trace, backend.weights().by_variable, eager=False
     )
 
 

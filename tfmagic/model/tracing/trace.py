@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.errors import PathTakenError
-from tfmagic.execution.backends.eager import EagerMode
+from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.formats.common.destination import Destination
 from tfmagic.model.tracing.chrome import chrome_events
 from tfmagic.runtime.tensorflow.private import chrome_trace
@@ -249,21 +249,21 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patienc
         The caller's.
     """
     __tracebackhide__ = True
-    mode = request.mode
-    if isinstance(mode, EagerMode):
+    backend = request.backend
+    if isinstance(backend, EagerBackend):
         with profiled() as executions:
             began = time.perf_counter()
-            outputs = mode.call(request.signature, feeds, request.fetches, patience=patience)
+            outputs = backend.call(request.signature, feeds, request.fetches, patience=patience)
             wall_s = time.perf_counter() - began
-        return outputs, Trace(request.model, mode.mode, wall_s, executions)
+        return outputs, Trace(request.model, backend.mode, wall_s, executions)
     metadata = tf.compat.v1.RunMetadata()
     began = time.perf_counter()
-    outputs = mode.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
+    outputs = backend.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
     wall_s = time.perf_counter() - began
     stats = metadata.step_stats
     return outputs, Trace(
         request.model,
-        mode.mode,
+        backend.mode,
         wall_s,
         executions_of(stats),
         partial(chrome_trace, stats),

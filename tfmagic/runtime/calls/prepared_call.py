@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.graphdef.result_aliasing import shared_results
 from tfmagic.runtime.calls.equivalence import as_usual
 from tfmagic.runtime.calls.latency_trial import Trial, Way
@@ -259,17 +259,17 @@ class PreparedCall:
         self._ways[executor] = Way(executor, call)
         return call
 
-    @held_back
+    @defer_interrupts
     def _tried(self, size: int, values: Sequence[np.ndarray], *, ahead: bool = False) -> list[Any]:
         """Make one of the calls from which it is told how calls of this size are to be made."""
         if not self._trying.acquire(blocking=False):
             # Another thread's call is being timed.
-            return let_in(lambda: self._usual(*values))
+            return interruptible(lambda: self._usual(*values))
         try:
             trial = self._trials.setdefault(size, Trial())
             # Those that have come since with calls of another size, too. Others may round otherwise.
             trial.ways = [way for name, way in self._ways.items() if ahead or name in {POOL, CALLER}]
-            results = let_in(lambda: trial.run(values))
+            results = interruptible(lambda: trial.run(values))
             if trial.done and not self._has_another_way(trial):
                 self._known[size] = trial.quickest.call
                 if not ahead:
@@ -313,13 +313,13 @@ class PreparedCall:
         age = self._opened.history.age
         executor: Executor = self._opened.executor or ("caller" if self._is_short() else "pool")
         self._age = age
-        found = let_in(lambda: folding.fold(self._opened, self.feeds, self.fetches, executor=executor))
+        found = interruptible(lambda: folding.fold(self._opened, self.feeds, self.fetches, executor=executor))
         for name, folded in found.items():
             # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
             is_long = not self._is_short()
             try:
                 patience.require()
-                call = let_in(partial(as_usual, self._usual, folded.call, values, patience, is_long=is_long))
+                call = interruptible(partial(as_usual, self._usual, folded.call, values, patience, is_long=is_long))
             except BaseException:
                 # They are not in use yet, and nobody else would close them.
                 for one in found.values():

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.errors import SettingError, did_you_mean
 from tfmagic.runtime.libraries.gpu_device_files import gpu_files
@@ -80,7 +80,7 @@ class NativeLog:
             return "off"
         return "pass" if self.asked == "pass" else "capture"
 
-    @held_back
+    @defer_interrupts
     def choose(self, mode: str) -> None:
         """Begin, change or end, at once.
 
@@ -120,7 +120,7 @@ class NativeLog:
         # What is under way is not lost with the thread when the process ends.
         atexit.register(self.stop)
 
-    @held_back
+    @defer_interrupts
     def stop(self) -> None:
         """End the capture; the log stays, and stderr is as it was before."""
         if self._capture is None:

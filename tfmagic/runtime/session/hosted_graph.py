@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.deferral import held_back, let_in
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.calls.prepared_call import PreparedCall
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tfmagic.runtime.calls.prepared_call import Executor, Folding
-    from tfmagic.runtime.state.kept_state import Away
+    from tfmagic.runtime.state.kept_state import KeptState
     from tfmagic.runtime.state.spill import Spill
 
 
@@ -194,7 +194,7 @@ class HostedGraph:
         self._kept_feeds: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._opening = threading.RLock()
         self._unready = False
-        self._away: Away | None = None
+        self._away: KeptState | None = None
         self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
 
@@ -251,7 +251,7 @@ class HostedGraph:
         with room:
             self._open_in_its_room(graph, config, run)
 
-    @held_back
+    @defer_interrupts
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         chosen = config()
         if not self.preparation.grows:
@@ -264,7 +264,7 @@ class HostedGraph:
         try:
             # After `opened` is set: an eviction from here on finds it, and closes it.
             self.check(run)
-            let_in(lambda: self._fill(graph, opened.native))
+            interruptible(lambda: self._fill(graph, opened.native))
             self._arrived(before)
         except Exception as error:
             closed_meanwhile = opened.closed
@@ -310,7 +310,7 @@ class HostedGraph:
             self.label = self.fill = self.prepare = self.arriving = None
             self.preparation = Preparation()
 
-    @held_back
+    @defer_interrupts
     def cancel(self, graph: Any, config: Callable[[], Any]) -> bool:
         """End the runs under way, and open the graph again with its variables as they stood.
 
@@ -392,8 +392,8 @@ class HostedGraph:
         away = self._away
         return away.spill if self.opened is None and isinstance(away, OnDisk) else None
 
-    @held_back
-    def park(self, keep: Callable[[OpenGraph], Away]) -> bool:
+    @defer_interrupts
+    def park(self, keep: Callable[[OpenGraph], KeptState]) -> bool:
         """Close the native session, once what it holds is kept elsewhere.
 
         Parameters
@@ -418,7 +418,7 @@ class HostedGraph:
             self._unready = True
             if len(self.runs):
                 return False
-            self._away = let_in(lambda: keep(opened))
+            self._away = interruptible(lambda: keep(opened))
             self._close()
             return True
         finally:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.concurrency.cancel_scope import Patience
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.runs import Run
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
@@ -346,7 +346,7 @@ class KernelSession(Tf1Interface):
             msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
             raise ModelStateError(msg) from error
 
-    @held_back
+    @defer_interrupts
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
         try:
@@ -355,7 +355,7 @@ class KernelSession(Tf1Interface):
             with self._lock:
                 self._graphs.discard(graph)
 
-    @held_back
+    @defer_interrupts
     def close(self) -> None:
         """Free every graph's variables; the next run opens the session again.
 
@@ -417,7 +417,7 @@ class KernelSession(Tf1Interface):
             memory_policy().settle(self._freeze)
         return opened
 
-    @held_back
+    @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
         __tracebackhide__ = True
         record = hosted(graph)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.deferral import held_back
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.kernel_session import KernelSession
@@ -109,7 +109,7 @@ class PastedSession(tf.compat.v1.Session):
     def close(self) -> None:
         """Close nothing: the room goes on."""
 
-    @held_back
+    @defer_interrupts
     def __enter__(self) -> Self:
         """Make this session and its graph the default ones."""
         stack = ExitStack()
@@ -119,7 +119,7 @@ class PastedSession(tf.compat.v1.Session):
         detour().entered.append(stack)
         return self
 
-    @held_back
+    @defer_interrupts
     def __exit__(self, *raised: object) -> None:
         """Leave the contexts; nothing is closed."""
         stack = self._entered.pop()

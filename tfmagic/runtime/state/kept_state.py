@@ -28,7 +28,7 @@ _READ_S = 2.0
 """How long the variables of a graph that is being cancelled may take to read."""
 
 
-class Away(Protocol):
+class KeptState(Protocol):
     """What a graph held."""
 
     @property
