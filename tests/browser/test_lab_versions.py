@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
-OTHER = "from tfmagic.panel import snapshot\nsnapshot.SCHEMA = {}"
+OTHER = "from tfmagic.panel.snapshot import snapshot\nsnapshot.SCHEMA = {}"
 
 
 @pytest.mark.parametrize(("schema", "where"), [(99, "where JupyterLab runs"), (0, "where the kernel runs")])
