@@ -18,7 +18,7 @@ from factories import add_cell, frozen_linear, run_cell
 import tfmagic
 from tfmagic import models, session
 from tfmagic.concurrency import deferral as interrupts
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.model.memory.budget import budget
@@ -138,7 +138,7 @@ def left_over() -> list[str]:
         or not interrupts._gate().open,
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
-        "the command's context was left": errand() is not None or behaviour._room.get() is not None,
+        "the command's context was left": current_scope() is not None or behaviour._room.get() is not None,
         "a detour was left": detour()._rooms or behaviour._switches()._inside,
         "a name is still being added": models._adding,
         "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),

@@ -8,7 +8,7 @@ from contextlib import ExitStack, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.cancel_scope import Errand, errand
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.command_lock import CommandLock
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import wait_until
@@ -93,7 +93,7 @@ class Life:
         self._backend: GraphBackend | EagerBackend | None = None
         self._coming: Weights | None = None
         self._building = threading.RLock()
-        self._cells: dict[Errand, None] = {}
+        self._cells: dict[CancelScope, None] = {}
         self._dropped = self._renewed = False
         self._failure: str | None = None
 
@@ -164,8 +164,8 @@ class Life:
             return "parked"
         if not self._cells and not backend.running:
             return "ready"
-        given_up = any(cell.given_up_at is not None for cell in list(self._cells))
-        return "stopping" if given_up or backend.stopping else "running"
+        cancelled = any(cell.cancelled for cell in list(self._cells))
+        return "stopping" if cancelled or backend.stopping else "running"
 
     # -- how it comes to be, and goes ------------------------------------------------
 
@@ -373,8 +373,8 @@ class Life:
         """Have the cells of other commands that run in the room end: its next run is refused, and its Python stops."""
         tell(self.name, self._cells_of_others())
 
-    def _cells_of_others(self) -> list[Errand]:
-        mine = errand()
+    def _cells_of_others(self) -> list[CancelScope]:
+        mine = current_scope()
         return [cell for cell in list(self._cells) if mine is None or cell.root is not mine.root]
 
     @defer_interrupts

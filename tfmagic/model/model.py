@@ -12,7 +12,7 @@ from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.model.memory.parking import Parking
-from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
+from tfmagic.model.running.deadline import call_scope, run_in_batches, wait_for_call
 from tfmagic.model.running.timing import timed
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ class Model(Parking):
         __tracebackhide__ = True
         return timed(self, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
+    @defer_interrupts
     def run_stoppable(
         self,
         value: Any = MISSING,
@@ -154,11 +155,11 @@ class Model(Parking):
         if size is not None and trace:
             msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
             raise InputError(msg)
-        patience = patience_of(timeout)
-        request = waited_for(self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature), patience)
-        if size is not None:
-            return in_batches(self, request, size, patience)
-        return waited_for(self, lambda: self.answer(request, patience=patience, trace=trace), patience)
+        with call_scope(timeout):
+            request = wait_for_call(self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature))
+            if size is not None:
+                return interruptible(partial(run_in_batches, self, request, size))
+            return wait_for_call(self, lambda: self.answer(request, trace=trace))
 
     # -- what stays of it ----------------------------------------------------------
 

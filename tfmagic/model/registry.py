@@ -415,10 +415,10 @@ def _outcome(
 
 def _hold_lock(stack: ExitStack, model: Model) -> None:
     """Take a model's turn, and end the cell that does not give it up in time."""
-    for patience in (_CELL_S, _END_S):
+    for timeout_s in (_CELL_S, _END_S):
         # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
         with suppress(ModelStateError):
-            if stack.enter_context(model.command_lock.hold(patience=patience)):
+            if stack.enter_context(model.command_lock.hold(timeout_s=timeout_s)):
                 return
         model.end_cells()
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Run
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
@@ -102,7 +101,7 @@ class EagerBackend:
     def cancel(self) -> bool:
         """Have the calls under way end at their next operation; the object's weights are as they stand."""
         for run in list(self.runs.under_way):
-            run.cancelled = True
+            run.stopped = True
             if run.end is not None:
                 run.end()
         return True
@@ -209,8 +208,6 @@ class EagerBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Call the object.
 
@@ -223,8 +220,6 @@ class EagerBackend:
         fetches
             Names for the results, with the object's own output names; empty for
             all outputs under the names that the result itself has.
-        patience
-            The caller's, where it may go before the call has ended.
 
         Returns
         -------
@@ -235,8 +230,6 @@ class EagerBackend:
         run = self.runs.begin()
         try:
             with eagerly(), self.placed():
-                if patience is not None:
-                    patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
                 result = self._ended_by(run, partial(self.invoke, signature.name, given))
                 outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
@@ -271,13 +264,13 @@ class EagerBackend:
 
         run.end = end
         try:
-            with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
+            with cancellation.block(), nullcontext() if run.scope is None else run.scope.on_cancel(end):
                 return reach.run(partial(interruptible, call))
         except BaseException as error:
             self.runs.require(run, error)
-            if run.left_at is not None and run.sent is not None:
+            if run.scope is not None and run.scope.cancelled:
                 # Nobody waits: what TensorFlow says of it is no error of the object's.
-                raise run.sent.ending() from error
+                raise run.scope.reason() from error
             raise
 
     def close(self) -> None:

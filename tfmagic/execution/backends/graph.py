@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Runs
     from tfmagic.execution.backends.copied_values import Taken
     from tfmagic.execution.backends.xla import Compiled
@@ -376,7 +375,6 @@ class GraphBackend:
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
         *,
-        patience: Patience | None = None,
         metadata: Any = None,
     ) -> dict[str, Any]:
         """Run the graph.
@@ -389,8 +387,6 @@ class GraphBackend:
             Inputs with their checked arrays.
         fetches
             Names for the results, with the tensors to fetch.
-        patience
-            The caller's, where it may go before the run has ended.
         metadata
             A ``RunMetadata`` that is to get a full trace of the run.
 
@@ -412,7 +408,7 @@ class GraphBackend:
         if run:
             given = tuple(fed)
             values = KernelSession().call(
-                self.graph, given, self.run_for(given, run), list(fed.values()), patience=patience, metadata=metadata
+                self.graph, given, self.run_for(given, run), list(fed.values()), metadata=metadata
             )
             if self.compiled is not None:
                 self.compiled.note(given, fed.values())
@@ -425,14 +421,13 @@ class GraphBackend:
         self,
         batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
         fetches: Sequence[tuple[str, str]],
-        patience: Patience,
     ) -> None:
         """Find out how these calls run the quickest: `batches` has the feeds of each, with `fetches` as for `call`."""
         given = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in given)
         if run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays, patience)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays)
 
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import Reach, interruptible
 from tfmagic.concurrency.event_loop import run_on_own_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
@@ -78,14 +78,14 @@ class Cell:
         """
         __tracebackhide__ = True
         namespace.note_functions(self.code)
-        reach, cancellation, here = Reach(), Cancellation(), errand()
+        reach, cancellation, scope = Reach(), Cancellation(), current_scope()
 
         def end() -> None:
             cancellation.cancel()
             reach.interrupt()
 
         try:
-            with cancellation.block(), nullcontext() if here is None else here.telling(end):
+            with cancellation.block(), nullcontext() if scope is None else scope.on_cancel(end):
                 reach.run(partial(self._run, namespace, inside))
             return namespace.get(_VALUE)
         finally:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
@@ -141,7 +141,7 @@ class Parking(Tenancy):
     def park_if_idle(self) -> bool:
         """Park it if nothing is done with it at this moment; return whether it is parked now."""
         try:
-            with self.command_lock.hold(patience=0.0) as came:
+            with self.command_lock.hold(timeout_s=0.0) as came:
                 if not came or not self.can_be_parked:
                     return False
                 interruptible(self._park)
@@ -240,10 +240,8 @@ class Parking(Tenancy):
         spill = Spill(park_directory().place())
         try:
             written = spill.write(state_of(backend))
-            here = errand()
-            if here is not None:
-                # Nobody waits for this any more, and the object may be in use again.
-                here.require()
+            # Where nobody waits for this any more, the object may be in use again.
+            check_cancelled()
             self._exchange(backend, spill, backend.weights())
         except BaseException:
             # Unless it is all that there is by now.

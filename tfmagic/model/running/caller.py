@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tfmagic.concurrency.cancel_scope import Errand, Patience
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import InputError
 from tfmagic.execution.backends.eager import EagerBackend
@@ -196,7 +196,6 @@ class Answers(Life):
         request: Request,
         feeds: Sequence[tuple[TensorSpec, Any]] | None = None,
         *,
-        patience: Patience | None = None,
         trace: bool = False,
         counted: bool = True,
     ) -> Result:
@@ -208,8 +207,6 @@ class Answers(Life):
             What `asked` has returned.
         feeds
             The inputs' checked arrays, where they are not all that the request has.
-        patience
-            The caller's, where it may go before the call has ended.
         trace
             Whether to keep in `trace` where the time went.
         counted
@@ -226,11 +223,11 @@ class Answers(Life):
                 backend = self.backend_now()
                 try:
                     if trace:
-                        outputs, self._trace = traced(replace(request, backend=backend), arrays, patience or Patience())
+                        outputs, self._trace = traced(replace(request, backend=backend), arrays)
                         if not isinstance(backend, EagerBackend):
                             self.placement = placement_in(self._trace, backend)
                         return outputs
-                    return backend.call(request.signature, arrays, request.fetches, patience=patience)
+                    return backend.call(request.signature, arrays, request.fetches)
                 except Exception:
                     # Parked since, with its graph, and made again: of the same names.
                     if self._dropped or self._backend is backend:
@@ -272,17 +269,17 @@ class Answers(Life):
             room = backend.room
             if backend.graph is not None:
                 hosted(backend.graph).history.changed = True
-            here = Errand()
+            here = CancelScope()
             self._cells[here] = None
             try:
-                with here.run():
+                with here:
                     return room.run(cell, notebook, {"this": self})
             except BaseException as error:
-                if here.given_up_at is not None:
-                    raise here.ending() from error
+                if here.cancelled:
+                    raise here.reason() from error
                 raise
             finally:
-                if here.given_up_at is None:
+                if not here.cancelled:
                     # What it has logged is in the log as this model's while it counts as running.
                     native_log().settle(_SETTLE_S)
                 self._cells.pop(here)

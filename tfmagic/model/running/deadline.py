@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.arguments import seconds
 from tfmagic.errors import InputError, InterruptedRun, RunTimeoutError
@@ -24,52 +26,48 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R", bound="Mapping[str, Any]")
 
-LATE = (TimeoutError, tf.errors.DeadlineExceededError)
-"""What a call raises whose caller's deadline has passed."""
+DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
+"""What a call raises after the deadline of its scope."""
 
 
-def patience_of(timeout: Any) -> Patience:
-    """Return the patience of a caller that gave this for a timeout, from now on.
+def call_scope(timeout: Any, *, limits_native_runs: bool = True) -> CancelScope:
+    """Return a cancel scope with a caller's timeout, from now on.
 
     Raises
     ------
     InputError
-        When it is no number of seconds above 0.
+        When the timeout is no number of seconds above 0.
     """
-    return Patience(None if timeout is None else seconds("timeout", timeout))
+    timeout_s = None if timeout is None else seconds("timeout", timeout)
+    return CancelScope(timeout_s, limits_native_runs=limits_native_runs)
 
 
-def waited_for(model: Answers, call: Callable[[], T], patience: Patience) -> T:
+def wait_for_call(model: Answers, call: Callable[[], T]) -> T:
     """Return what `call` gives, which calls `model` and may take place in a worker.
 
     Raises
     ------
     RunTimeoutError
-        At the deadline.
+        At the deadline of the current scope.
     KeyboardInterrupt
         At once.
     """
     __tracebackhide__ = True
     try:
-        return workers().call(call, patience)
-    except LATE:
-        if not patience.late:
+        return interruptible(partial(workers().call, call))
+    except DEADLINE_ERRORS:
+        scope = current_scope()
+        if scope is None or not scope.expired:
             raise
-        raise late(patience, [model]) from None
+        raise timeout_error([model]) from None
 
 
-def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
-    """Return the error for a deadline that has passed.
-
-    Parameters
-    ----------
-    patience
-        The caller's.
-    models
-        Those that had not answered by then.
-    """
+def timeout_error(models: Sequence[Answers]) -> RunTimeoutError:
+    """Return the error for models that had not answered by the deadline of the current scope."""
+    scope = current_scope()
+    timeout_s = (scope and scope.timeout_s) or 0
     names = " and ".join(model.name for model in models)
-    msg = f"{names}: no answer within {patience.seconds:g} s"
+    msg = f"{names}: no answer within {timeout_s:g} s"
     stopping = " and ".join(model.name for model in models if model.state == "stopping")
     loading = " and ".join(model.name for model in models if model.built is None)
     if stopping:
@@ -81,7 +79,7 @@ def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
     return RunTimeoutError(msg)
 
 
-def in_batches(model: Answers, request: Request, size: int, patience: Patience) -> Result:
+def run_in_batches(model: Answers, request: Request, size: int) -> Result:
     """Make a call in batches of rows, and return the outputs joined on the first axis.
 
     Parameters
@@ -92,8 +90,6 @@ def in_batches(model: Answers, request: Request, size: int, patience: Patience) 
         What is asked of it.
     size
         How many rows a batch has.
-    patience
-        The caller's, for all batches together.
 
     Raises
     ------
@@ -107,15 +103,12 @@ def in_batches(model: Answers, request: Request, size: int, patience: Patience) 
         After the first batch: for an output that cannot be joined.
     """
     __tracebackhide__ = True
-    batches = waited_for(model, lambda: checked_batches(request, size), patience)
+    batches = wait_for_call(model, lambda: checked_batches(request, size))
     parts = Parts(batches.spans())
 
     def run(start: int, stop: int) -> None:
         __tracebackhide__ = True
-        answer = waited_for(
-            model, lambda: model.answer(request, batches.take(start, stop), patience=patience), patience
-        )
-        parts.add({model.name: answer})
+        parts.add({model.name: wait_for_call(model, lambda: model.answer(request, batches.take(start, stop)))})
 
     done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
     return done

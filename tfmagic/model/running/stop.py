@@ -13,7 +13,7 @@ from tfmagic.errors import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.concurrency.cancel_scope import Errand
+    from tfmagic.concurrency.cancel_scope import CancelScope
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.backends.graph import GraphBackend
 
@@ -43,7 +43,7 @@ class StopRecord(TypedDict):
 
 
 def stopped(
-    name: str, backend: GraphBackend | EagerBackend, cells: Callable[[], list[Errand]], *, now: bool
+    name: str, backend: GraphBackend | EagerBackend, cells: Callable[[], list[CancelScope]], *, now: bool
 ) -> StopRecord:
     """Wait until a model does nothing any more, or have that be so now, and say what came of it.
 
@@ -86,7 +86,7 @@ def stopped(
     }
 
 
-def tell(name: str, cells: list[Errand]) -> None:
+def tell(name: str, cells: list[CancelScope]) -> None:
     """Have cells end: what they do next is refused, and their Python stops.
 
     Parameters
@@ -97,4 +97,4 @@ def tell(name: str, cells: list[Errand]) -> None:
         Which.
     """
     for cell in cells:
-        cell.give_up(lambda: StoppedError(stopped_text(f"model {name!r}")))
+        cell.cancel(lambda: StoppedError(stopped_text(f"model {name!r}")))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError, RunTimeoutError, SourceError, TfMagicError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.backends.xla import not_compiled
-from tfmagic.model.running.deadline import patience_of, waited_for
+from tfmagic.model.running.deadline import wait_for_call
 from tfmagic.model.running.statistics import first_line
 from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace
@@ -88,9 +88,9 @@ def compiled(model: Model) -> None:
         return
     zeros = zeros_for(model, "add it without --compile")
     began = time.perf_counter()
-    patience = Patience(_MADE_UP_S)
     try:
-        _run_once(model, zeros, patience)
+        with _run_on_zeros_scope():
+            _run_once(model, zeros)
     except RunTimeoutError:
         _give_up(model, "compiled")
         return
@@ -123,14 +123,13 @@ def warmed(model: Model) -> None:
         model.notes = (*model.notes, f"read, and not run ahead of its first call: {reason}")
         return
     zeros = zeros_for(model, "add it without --warm")
-    patience = Patience(_MADE_UP_S)
     try:
-        with _takes_zeros(model):
-            _run_once(model, zeros, patience)
+        with _run_on_zeros_scope():
+            with _takes_zeros(model):
+                _run_once(model, zeros)
+            _find_quickest(model)
     except RunTimeoutError:
         _give_up(model, "warmed")
-        return
-    settle(model, patience)
 
 
 @contextmanager
@@ -156,12 +155,16 @@ def _note(model: Model, note: str) -> None:
         model.notes = (*model.notes, note)
 
 
-def _run_once(model: Model, zeros: dict[str, Any], patience: Patience) -> None:
-    # Without the deadline: the call is prepared then, and whoever waits ends it.
-    waited_for(model, lambda: model.answer(model.asked(zeros, {}), counted=False), patience)
+def _run_on_zeros_scope() -> CancelScope:
+    # No native run has the deadline: the call is prepared then, and whoever waits ends it.
+    return CancelScope(_MADE_UP_S, limits_native_runs=False)
 
 
-def settle(model: Model, patience: Patience | None = None) -> None:
+def _run_once(model: Model, zeros: dict[str, Any]) -> None:
+    wait_for_call(model, lambda: model.answer(model.asked(zeros, {}), counted=False))
+
+
+def settle(model: Model) -> None:
     """Find out how a model's calls are the quickest, by calls on zeros, unless it must not be run on them.
 
     None of them counts.
@@ -170,30 +173,31 @@ def settle(model: Model, patience: Patience | None = None) -> None:
     ----------
     model
         The model.
-    patience
-        How long that may take; a minute if None.
 
     Raises
     ------
     SourceError
         When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
+    try:
+        with _run_on_zeros_scope():
+            _find_quickest(model)
+    except RunTimeoutError:
+        _give_up(model, "warmed")
+
+
+def _find_quickest(model: Model) -> None:
     backend = model.backend_now()
     if isinstance(backend, EagerBackend):
         return
     if (reason := _why_not_made_up(model)) is not None:
         _note(model, f"not warmed: {reason}")
         return
-    patience = patience or Patience(_MADE_UP_S)
     zeros = zeros_for(model, "add it without --warm")
     asked = [model.asked(given, {}) for given in (zeros, *_many(model))]
     batches = [request.feeds() for request in asked]
-    try:
-        with _takes_zeros(model):
-            waited_for(model, lambda: backend.settle(batches, asked[0].fetches, patience), patience)
-    except RunTimeoutError:
-        _give_up(model, "warmed")
-        return
+    with _takes_zeros(model):
+        wait_for_call(model, lambda: backend.settle(batches, asked[0].fetches))
     model.is_warmed = True
 
 
@@ -292,9 +296,9 @@ def trial(model: Model) -> None:
         raise _would_be_felt(model.name, kind, advice)
     if loops_on_values(backend.graph, _fed(model.signature()), outputs):
         raise _could_loop(model.name, advice)
-    request, patience = model.asked(zeros, {}), patience_of(None)
+    request = model.asked(zeros, {})
     # None of the person's calls: their number and their times stay as they are.
-    waited_for(model, lambda: model.answer(request, patience=patience, trace=True, counted=False), patience)
+    wait_for_call(model, lambda: model.answer(request, trace=True, counted=False))
     if model.placement is not None:
         model.placement.known_from = _ON_ZEROS
 

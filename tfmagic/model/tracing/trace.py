@@ -20,7 +20,6 @@ from tfmagic.runtime.tracing.step_stats import Execution, executions_of, peak_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.execution.backends.request import Request
 
 
@@ -236,7 +235,7 @@ class Trace:
         return f"<trace of {self.model}: {len(self.operations)} operations in {self.wall_s:.3g} s>"
 
 
-def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patience) -> tuple[dict[str, Any], Trace]:
+def traced(request: Request, feeds: Sequence[tuple[Any, Any]]) -> tuple[dict[str, Any], Trace]:
     """Make a call, and return its outputs with where the time went.
 
     Parameters
@@ -245,20 +244,18 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patienc
         What is asked.
     feeds
         Its inputs' checked arrays.
-    patience
-        The caller's.
     """
     __tracebackhide__ = True
     backend = request.backend
     if isinstance(backend, EagerBackend):
         with profiled() as executions:
             began = time.perf_counter()
-            outputs = backend.call(request.signature, feeds, request.fetches, patience=patience)
+            outputs = backend.call(request.signature, feeds, request.fetches)
             wall_s = time.perf_counter() - began
         return outputs, Trace(request.model, backend.mode, wall_s, executions)
     metadata = tf.compat.v1.RunMetadata()
     began = time.perf_counter()
-    outputs = backend.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
+    outputs = backend.call(request.signature, feeds, request.fetches, metadata=metadata)
     wall_s = time.perf_counter() - began
     stats = metadata.step_stats
     return outputs, Trace(

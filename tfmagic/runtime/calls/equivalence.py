@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from tfmagic.concurrency.cancel_scope import Patience
 
     Call = Callable[..., list[Any]]
 
@@ -18,9 +18,7 @@ _FLOATS = frozenset("efd")
 _ODD = (math.nan, math.inf, -math.inf)
 
 
-def as_usual(
-    usual: Call, other: Call, values: Sequence[np.ndarray], patience: Patience, *, is_long: bool = False
-) -> Call | None:
+def as_usual(usual: Call, other: Call, values: Sequence[np.ndarray], *, is_long: bool = False) -> Call | None:
     """Return another call if it gives the same to within rounding, guarded where it does not for odd numbers.
 
     Parameters
@@ -29,8 +27,6 @@ def as_usual(
         The calls, which change nothing.
     values
         Inputs as they come; random ones and odd ones of their shapes are tried as well.
-    patience
-        Of whoever waits. It is asked before each call.
     is_long
         Whether a call takes its time. It is guarded at once then, which costs it nothing.
 
@@ -40,17 +36,17 @@ def as_usual(
         The other call, that call with a guard (`where_finite`), or None where it gives something else.
     """
     plain = _random(values)
-    if not _alike(usual, other, [values, plain] if plain else [values], patience):
+    if not _alike(usual, other, [values, plain] if plain else [values]):
         return None
-    is_same = plain is None or (not is_long and _alike(usual, other, _odd(plain), patience))
+    is_same = plain is None or (not is_long and _alike(usual, other, _odd(plain)))
     return other if is_same else where_finite(other, usual)
 
 
-def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], patience: Patience) -> bool:
+def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]]) -> bool:
     """Return whether they give the same for those that the usual one takes, of which there must be some."""
     compared = 0
     for example in examples:
-        patience.require()
+        check_cancelled()
         try:
             expected = usual(*example)
         except Exception:  # noqa: BLE001, S112 - there are graphs that refuse what is out of their range

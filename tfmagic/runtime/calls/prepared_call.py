@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.graphdef.result_aliasing import shared_results
 from tfmagic.runtime.calls.equivalence import as_usual
@@ -21,7 +22,6 @@ from tfmagic.runtime.tensorflow.private import native_callable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.runtime.graph.native_session import NativeSession
     from tfmagic.runtime.state.history import History
 
@@ -196,7 +196,7 @@ class PreparedCall:
             self._constants_bytes = 0 if folding is None else folding.constants_bytes(self.fetches)
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
-    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
+    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
         """Find out now, with calls of these arrays, how they are to be run.
 
         Parameters
@@ -206,26 +206,24 @@ class PreparedCall:
             where that takes its time.
         seconds
             How long each may take, beside what folding takes.
-        patience
-            Of whoever waits for this. Nothing more is tried once nobody does.
 
         Raises
         ------
         TimeoutError
             When nobody waits any more.
         """
-        self._try_until(batches[0], seconds, patience)
+        self._try_until(batches[0], seconds)
         with self._trying:
             if not self._is_folding_tried:
                 self._known.clear()
-                self._fold(batches[0], patience)
-        self._try_until(batches[0], seconds, patience)
+                self._fold(batches[0])
+        self._try_until(batches[0], seconds)
         # There is none where other threads' calls were being timed all the while.
         trial = self._trials.get(_size_of(batches[0]), Trial())
         quickest_s = min(trial.latencies_s.values(), default=math.inf)
         for values in batches[1:] if quickest_s <= _QUICK_S else ():
             try:
-                self._try_until(values, seconds, patience)
+                self._try_until(values, seconds)
             except TimeoutError:
                 raise
             except Exception:  # noqa: BLE001 - there are graphs that take so many rows and no more
@@ -236,12 +234,12 @@ class PreparedCall:
             self._settled.update(self._known.keys() & self._trials.keys())
             self._let_go()
 
-    def _try_until(self, values: Sequence[np.ndarray], seconds: float, patience: Patience) -> None:
+    def _try_until(self, values: Sequence[np.ndarray], seconds: float) -> None:
         deadline, size = time.monotonic() + seconds, _size_of(values)
         # Twice each way in any case: the first call of a way does not count.
         least = 2 * max(1, len(self._ways))
         while size not in self._known and (least > 0 or time.monotonic() < deadline):
-            patience.require()
+            check_cancelled()
             self._tried(size, values, ahead=True)
             least -= 1
 
@@ -305,7 +303,7 @@ class PreparedCall:
         wanted = {one.quickest.name for one in self._trials.values()}
         self._unfold([name for name in self._folded if name not in wanted])
 
-    def _fold(self, values: Sequence[np.ndarray], patience: Patience) -> None:
+    def _fold(self, values: Sequence[np.ndarray]) -> None:
         self._is_folding_tried = True
         folding = self._opened.folding
         if folding is None:
@@ -318,8 +316,8 @@ class PreparedCall:
             # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
             is_long = not self._is_short()
             try:
-                patience.require()
-                call = interruptible(partial(as_usual, self._usual, folded.call, values, patience, is_long=is_long))
+                check_cancelled()
+                call = interruptible(partial(as_usual, self._usual, folded.call, values, is_long=is_long))
             except BaseException:
                 # They are not in use yet, and nobody else would close them.
                 for one in found.values():

@@ -9,7 +9,9 @@ the process and are shared: a further graph costs 0.23 ms, 70 KB and no thread.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import weakref
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -17,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.runs import Run
 from tfmagic.concurrency.workers import workers
@@ -166,7 +167,6 @@ class KernelSession(Tf1Interface):
         fetches: tuple[str, ...],
         values: Sequence[np.ndarray],
         *,
-        patience: Patience | None = None,
         metadata: Any = None,
     ) -> list[np.ndarray]:
         """Run a prepared call: the fast lane, for values that were checked before.
@@ -179,9 +179,6 @@ class KernelSession(Tf1Interface):
             Tensor names, such as ``"x:0"``.
         values
             Arrays in the order of `feeds`, of exactly the tensors' dtypes.
-        patience
-            The caller's; where it has a deadline, the native run ends between two
-            operations when that has passed.
         metadata
             A ``RunMetadata`` that is to get a full trace of the run, and the graphs that it was cut into.
 
@@ -193,19 +190,21 @@ class KernelSession(Tf1Interface):
         Raises
         ------
         TimeoutError
-            When the caller has gone before the native run began.
+            At the deadline of the current scope; the native run ends between two operations.
         """
         __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> list[np.ndarray]:
             __tracebackhide__ = True
-            if patience is not None:
-                patience.require()
-            if metadata is None and (patience is None or patience.seconds is None):
+            deadline = None
+            if run.scope is not None:
+                run.scope.check()
+                deadline = run.scope.native_deadline
+            if metadata is None and deadline is None:
                 return opened.prepared(feeds, fetches)(values)
             record.history.note(fetches, prepared=True)
-            options = (patience or Patience()).run_options()
+            options = _run_options(deadline)
             if metadata is not None:
                 options.trace_level = _trace_level(opened.native)
                 options.output_partition_graphs = True
@@ -228,7 +227,6 @@ class KernelSession(Tf1Interface):
         feeds: tuple[str, ...],
         fetches: tuple[str, ...],
         batches: Sequence[Sequence[np.ndarray]],
-        patience: Patience,
     ) -> None:
         """Find out which way to run a prepared call is the quickest, by running it with the values of each batch.
 
@@ -237,7 +235,7 @@ class KernelSession(Tf1Interface):
         __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
-            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience))
+            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
@@ -470,6 +468,15 @@ class KernelSession(Tf1Interface):
                 if not never_began(error):
                     msg = f"the session was closed while {label_of(graph)} ran: run it again"
                     raise ModelStateError(msg) from error
+
+
+def _run_options(deadline: float | None) -> Any:
+    """Return ``RunOptions`` under which a native run ends between two operations after a deadline."""
+    if deadline is None:
+        return v1.RunOptions()
+    left_s = max(0.0, deadline - time.monotonic())
+    # A little late: an error for a deadline that has not passed yet would be the run's own.
+    return v1.RunOptions(timeout_in_ms=math.ceil(left_s * 1000) + 1)
 
 
 def _trace_level(native: Any) -> int:
