@@ -100,7 +100,6 @@ def run_on_own_loop(
     KeyboardInterrupt
         At once; the coroutine is cancelled.
     """
-    __tracebackhide__ = True
     work = _CoroutineJob(start, inside)
     try:
         if not interruptible(work.job.wait):

@@ -58,7 +58,6 @@ class CellSource(Source):
         BaseException
             Whatever the cell raised.
         """
-        __tracebackhide__ = True
         graph = tf.Graph()
         room = Room(model, graph, options.device)
         session = KernelSession()
@@ -130,7 +129,6 @@ class EagerCellSource(CellSource):
         BaseException
             Whatever the cell raised.
         """
-        __tracebackhide__ = True
         room = Room(model, device=options.device)
         value = room.run(self.cell, self._notebook, {})
         if not self.cell.has_value or value is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.command_lock import CommandLock
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
@@ -99,6 +100,7 @@ class Life:
 
     # -- what it is ------------------------------------------------------------
 
+    @hide_own_frames
     def signature(self, name: str | None = None) -> Signature:
         """Return a signature, the default one if no name is given.
 
@@ -122,26 +124,31 @@ class Life:
         return signatures[name]
 
     @property
+    @hide_own_frames
     def signatures(self) -> Mapping[str, Signature]:
         """All signatures by name."""
         return dict(self.backend_now().signatures)
 
     @property
+    @hide_own_frames
     def default_signature(self) -> str:
         """The name of the signature that a call uses."""
         return default_among(self.name, self.backend_now().signatures, self.options.signature)
 
     @property
+    @hide_own_frames
     def names(self) -> Names:
         """The Python names of the model's room."""
         return self.backend_now().room.names
 
     @property
+    @hide_own_frames
     def graph(self) -> Any:
         """The model's graph; None in eager mode."""
         return self.backend_now().graph
 
     @property
+    @hide_own_frames
     def live(self) -> Any:
         """The live object of an eager model; None in graph mode."""
         return self.backend_now().live
@@ -184,7 +191,6 @@ class Life:
 
     @defer_interrupts
     def _built_once(self) -> GraphBackend | EagerBackend:
-        __tracebackhide__ = True
         while not self._building.acquire(blocking=False):
             # Another thread builds it.
             interruptible(partial(time.sleep, _POLL_S))
@@ -217,7 +223,6 @@ class Life:
         SourceError
             When the source cannot be read; nothing is left behind.
         """
-        __tracebackhide__ = True
         with self._building, without_full_collections(), libraries().occasion(f"model {self.name}"):
             from tfmagic.formats.live.copy_to_graph import built_from
 
@@ -284,7 +289,7 @@ class Life:
         except Exception:  # noqa: BLE001 - of the person's own object: what cannot be read is looked at when it is built
             return True
 
-    @defer_interrupts
+    @entry_point
     def sync(self) -> int:
         """Take the present weights of the live object of which this model is a copy.
 
@@ -339,7 +344,7 @@ class Life:
         backend.assign(values)
         return len(values)
 
-    @defer_interrupts
+    @entry_point
     def stop(self, *, now: bool = False) -> StopRecord:
         """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
 
@@ -361,7 +366,6 @@ class Life:
         ModelStateError
             When the model was dropped.
         """
-        __tracebackhide__ = True
         if self._dropped:
             raise self._gone()
         backend = self._backend

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
@@ -34,16 +35,21 @@ class Model(Parking):
 
         The parameters and errors are those of `run`.
         """
-        __tracebackhide__ = True
-        quick = self.quickly(value, inputs, None, signature)
-        if quick is not None:
-            if len(quick) == 1:
-                (answer,) = quick.values()
-                return answer
-            return Result(quick)
-        result = self.run(value, signature=signature, **inputs)
+        try:
+            quick = self.quickly(value, inputs, None, signature)
+            if quick is not None:
+                if len(quick) == 1:
+                    (answer,) = quick.values()
+                    return answer
+                return Result(quick)
+            result = self.run(value, signature=signature, **inputs)
+        except BaseException as error:
+            # Not by the decorator, which would be one more Python call.
+            trim_traceback(error)
+            raise
         return next(iter(result.values())) if len(result) == 1 else result
 
+    @hide_own_frames
     def run(
         self,
         value: Any = MISSING,
@@ -91,7 +97,6 @@ class Model(Parking):
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         if not isinstance(trace, bool):
             msg = (
                 f"{self.name}: trace is whether to trace this run, got {type(trace).__name__}; "
@@ -105,6 +110,7 @@ class Model(Parking):
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
 
+    @hide_own_frames
     def timed(
         self,
         value: Any = MISSING,
@@ -125,10 +131,9 @@ class Model(Parking):
         value, fetch, signature, timeout, **inputs
             As for `run`.
         """
-        __tracebackhide__ = True
         return timed(self, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
-    @defer_interrupts
+    @entry_point
     def run_stoppable(
         self,
         value: Any = MISSING,
@@ -150,7 +155,6 @@ class Model(Parking):
             At once; the model is ``stopping`` until its native run has ended. Of a
             run in batches an `InterruptedRun`, which has the outputs so far.
         """
-        __tracebackhide__ = True
         size = None if batch_size is None else whole_number("batch_size", batch_size)
         if size is not None and trace:
             msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
@@ -163,10 +167,9 @@ class Model(Parking):
 
     # -- what stays of it ----------------------------------------------------------
 
-    @defer_interrupts
+    @entry_point
     def wake(self) -> WakeRecord:
         """Give the model its memory back as `Parking.wake` does; one that was warmed is warmed again."""
-        __tracebackhide__ = True
         record = super().wake()
         if record["outcome"] == "woken" and self.is_warmed:
             from tfmagic.model.running.warm_up import settle
@@ -175,7 +178,7 @@ class Model(Parking):
             record["warmed"] = self.is_warmed
         return record
 
-    @defer_interrupts
+    @entry_point
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the model to disk, with its weights as they now are.
 
@@ -203,7 +206,6 @@ class Model(Parking):
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.save import save
 
         with self.command_lock.hold():
@@ -211,7 +213,7 @@ class Model(Parking):
             interruptible(self.note_safe)
         return self.saved.path
 
-    @defer_interrupts
+    @entry_point
     def python(self) -> str:
         """Return plain TensorFlow code that does without tfmagic and gives the same answers.
 
@@ -226,7 +228,6 @@ class Model(Parking):
         SaveError
             When the model's present weights are in no file: save it first.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.python_code import python_of
 
         with self.command_lock.hold():

@@ -226,7 +226,6 @@ class EagerBackend:
         dict
             Arrays by name.
         """
-        __tracebackhide__ = True
         run = self.runs.begin()
         try:
             with eagerly(), self.placed():
@@ -254,7 +253,6 @@ class EagerBackend:
 
     def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
         """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
-        __tracebackhide__ = True
         reach, cancellation = Reach(), Cancellation()
 
         def end() -> None:

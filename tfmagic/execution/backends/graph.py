@@ -395,7 +395,6 @@ class GraphBackend:
         dict
             Arrays by the names of `fetches`.
         """
-        __tracebackhide__ = True
         del signature
         tensors = tuple(tensor for _, tensor in fetches)
         if self.guard is not None and tensors not in self._guarded:

@@ -44,7 +44,6 @@ class Cell:
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
         self.filename = filename
-        __tracebackhide__ = True
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
@@ -76,7 +75,6 @@ class Cell:
         inside
             Gives the context in which the code runs, in the thread that runs it.
         """
-        __tracebackhide__ = True
         namespace.note_functions(self.code)
         reach, cancellation, scope = Reach(), Cancellation(), current_scope()
 
@@ -92,7 +90,6 @@ class Cell:
             dict.pop(namespace, _VALUE, None)
 
     def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
-        __tracebackhide__ = True
         if self.awaits:
             run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:

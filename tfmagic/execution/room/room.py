@@ -70,7 +70,6 @@ class Room:
         BaseException
             Whatever the code raised.
         """
-        __tracebackhide__ = True
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:

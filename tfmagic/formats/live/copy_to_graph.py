@@ -38,7 +38,6 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     SourceError
         When that cannot be done; nothing is left behind.
     """
-    __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and isinstance(built.backend, EagerBackend):
         made = copied(built.backend, options)

@@ -33,7 +33,6 @@ def destination(text: str, names: Mapping[str, Any]) -> str:
     UsageLineError
         For brackets around what is no path, and for blanks outside of quotes.
     """
-    __tracebackhide__ = True
     path = unquoted(text)
     if path != text:
         return path

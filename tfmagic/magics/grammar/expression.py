@@ -39,7 +39,6 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     Exception
         What a function that it calls raises, with a note of where it was called.
     """
-    __tracebackhide__ = True
     try:
         code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)
     except (SyntaxError, ValueError) as error:

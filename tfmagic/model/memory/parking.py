@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
 from tfmagic.core.paths import stamps_in
@@ -116,7 +117,7 @@ class Parking(Tenancy):
 
     # -- going -----------------------------------------------------------------------
 
-    @defer_interrupts
+    @entry_point
     def park(self) -> ParkRecord:
         """Have the model take no tensor memory until it is next run; its name and signatures stay.
 
@@ -130,7 +131,6 @@ class Parking(Tenancy):
         ParkError
             When the file cannot be written; the model is as it was.
         """
-        __tracebackhide__ = True
         with self.command_lock.hold():
             record = interruptible(self._park)
         if record["outcome"] != "already":
@@ -278,7 +278,6 @@ class Parking(Tenancy):
         MemoryBudgetError
             When it does not fit into the budget.
         """
-        __tracebackhide__ = True
         with self.command_lock.hold():
             was = self.state
             began = time.perf_counter()
@@ -310,7 +309,6 @@ class Parking(Tenancy):
         ParkError
             When its source has changed, or is gone, since it was parked.
         """
-        __tracebackhide__ = True
         was_parked = self._remembered is not None
         if was_parked and self._spill is None:
             changed = self._changed()

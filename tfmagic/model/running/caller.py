@@ -111,7 +111,6 @@ class Answers(Life):
 
         The parameters are those of `run`, with the named inputs as a mapping.
         """
-        __tracebackhide__ = True
         backend = self.backend_now()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.extended(self.signature(signature), given)
@@ -142,7 +141,6 @@ class Answers(Life):
 
         The parameters are those of `run`, with the named inputs as a mapping.
         """
-        __tracebackhide__ = True
         try:
             quick = self._quick.get((signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)))
         except TypeError:
@@ -183,7 +181,6 @@ class Answers(Life):
 
         The parameters are those of `run`, with the named inputs as a mapping.
         """
-        __tracebackhide__ = True
         request = self.asked(value, inputs, fetch=fetch, signature=signature)
         result = self.answer(request)
         quick = quick_call(request, fetch)
@@ -212,13 +209,11 @@ class Answers(Life):
         counted
             Whether it is one of the person's calls.
         """
-        __tracebackhide__ = True
         self.used_at_s = time.monotonic()
         self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
-            __tracebackhide__ = True
             while True:
                 backend = self.backend_now()
                 try:
@@ -247,7 +242,6 @@ class Answers(Life):
 
     @defer_interrupts
     def _alone(self, call: Callable[[], T]) -> T:
-        __tracebackhide__ = True
         with self.command_lock.hold(call=True):
             return call()
 
@@ -262,7 +256,6 @@ class Answers(Life):
         notebook
             The names that the cell sees behind the room's own.
         """
-        __tracebackhide__ = True
         with self.command_lock.hold():
             self.used_at_s = time.monotonic()
             backend = self.backend_now()

@@ -52,7 +52,6 @@ def wait_for_call(model: Answers, call: Callable[[], T]) -> T:
     KeyboardInterrupt
         At once.
     """
-    __tracebackhide__ = True
     try:
         return interruptible(partial(workers().call, call))
     except DEADLINE_ERRORS:
@@ -102,12 +101,10 @@ def run_in_batches(model: Answers, request: Request, size: int) -> Result:
     SourceError
         After the first batch: for an output that cannot be joined.
     """
-    __tracebackhide__ = True
     batches = wait_for_call(model, lambda: checked_batches(request, size))
     parts = Parts(batches.spans())
 
     def run(start: int, stop: int) -> None:
-        __tracebackhide__ = True
         parts.add({model.name: wait_for_call(model, lambda: model.answer(request, batches.take(start, stop)))})
 
     done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
@@ -151,7 +148,6 @@ def each_batch(
     InterruptedRun, RunTimeoutError
         With the result of the batches that had ended by then.
     """
-    __tracebackhide__ = True
     total = spans[-1][1]
     several = len(spans) > 1
     try:
@@ -180,7 +176,6 @@ def _after(done: Parts) -> str:
 
 def _noting_rows(run: Callable[[int, int], None], start: int, stop: int, total: int | None) -> None:
     """Run a batch; where it is one of several, say in the error which rows it had."""
-    __tracebackhide__ = True
     try:
         run(start, stop)
     except (InputError, RunTimeoutError):

@@ -37,7 +37,6 @@ def run_side_by_side(models: Sequence[Model], calls: Sequence[Callable[[], T]]) 
     Exception
         What the first of those that failed raised; the others are noted.
     """
-    __tracebackhide__ = True
     outcomes = interruptible(partial(workers().side_by_side, calls))
     owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
     failed = [(of, error) for of, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]

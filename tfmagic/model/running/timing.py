@@ -132,17 +132,14 @@ def timed(
     The parameters and errors are those of `Model.timed`, with the named inputs as a
     mapping. In a notebook Ctrl-C comes back at once.
     """
-    __tracebackhide__ = True
     from tfmagic.model.running.deadline import call_scope, wait_for_call
 
     count = whole_number("repeat", repeat)
 
     def call() -> None:
-        __tracebackhide__ = True
         model.answer(model.asked(value, inputs, fetch=fetch, signature=signature))
 
     def measure() -> Timing:
-        __tracebackhide__ = True
         return Timing(model.name, *measured(call, count))
 
     # As timeit does. In the thread that waits, which comes back when the call does not.
@@ -185,7 +182,6 @@ def measured(
     scope = current_scope()
 
     def run(loops: int) -> float:
-        __tracebackhide__ = True
         began = clock()
         for _ in times(None, loops):
             if scope is not None and scope.cancelled:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tfmagic.model.model import Model
 
 
+@hide_own_frames
 def compare(
     models: Sequence[str],
     value: Any = MISSING,
@@ -80,7 +82,6 @@ def compare(
         Whatever the first of the models that failed raised, with a note that names
         it; others that failed are noted too.
     """
-    __tracebackhide__ = True
     return compared(models, value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout)
 
 
@@ -96,12 +97,10 @@ def compared(
     timeout: float | None = None,
 ) -> Comparison:
     """Compare as `compare` does, with the named inputs as a mapping."""
-    __tracebackhide__ = True
     models = check_names(names, the_models())
     size = None if batch_size is None else whole_number("batch_size", batch_size)
 
     def asked() -> list[tuple[Request, Any]]:
-        __tracebackhide__ = True
         ready = asked_of_all(
             models,
             value,
@@ -131,12 +130,10 @@ class _Run:
 
     def all(self) -> Comparison:
         """Run all batches, of which there is one where nothing is split."""
-        __tracebackhide__ = True
         name = ",".join(model.name for model in self._models)
         return each_batch(name, self._spans, self._batch, self._parts, self._so_far)
 
     def _batch(self, start: int, stop: int) -> None:
-        __tracebackhide__ = True
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
         answers = dict(zip([model.name for model in self._models], run_side_by_side(self._models, calls), strict=True))
         self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
@@ -149,7 +146,6 @@ class _Run:
         yield from zip(self._models, self._ready, strict=True)
 
     def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
-        __tracebackhide__ = True
         feeds = prepared.take(start, stop) if isinstance(prepared, Batches) else prepared
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.errors import InputError
 from tfmagic.model.registry import the_models
 from tfmagic.model.running.deadline import call_scope
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@defer_interrupts
+@entry_point
 def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> dict[str, Any]:
     """Run several models at the same time, each on its own input, and return the results by model name.
 
@@ -46,7 +46,6 @@ def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> di
         Whatever the first of the models that failed raised, with a note that names
         it; others that failed are noted too.
     """
-    __tracebackhide__ = True
     if not hasattr(inputs, "items"):
         msg = f'run_all takes a mapping, {{"model": input}}, got {type(inputs).__name__}'
         raise InputError(msg)
@@ -54,7 +53,6 @@ def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> di
     models = [known[name] for name in inputs]
 
     def asked() -> list[Any]:
-        __tracebackhide__ = True
         requests = [model.asked(inputs[model.name], {}) for model in models]
         return [(request, request.feeds()) for request in requests]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import PathTakenError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.formats.common.destination import Destination
@@ -176,6 +177,7 @@ class Trace:
             "devices": self.devices,
         }
 
+    @hide_own_frames
     def save(self, path: Any, *, replace: bool = False) -> Path:
         """Write the trace as JSON for Perfetto (https://ui.perfetto.dev) or chrome://tracing.
 
@@ -245,7 +247,6 @@ def traced(request: Request, feeds: Sequence[tuple[Any, Any]]) -> tuple[dict[str
     feeds
         Its inputs' checked arrays.
     """
-    __tracebackhide__ = True
     backend = request.backend
     if isinstance(backend, EagerBackend):
         with profiled() as executions:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.runs import Run
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
@@ -80,6 +81,7 @@ class KernelSession(Tf1Interface):
     _frozen: bool
     has_opened: bool
 
+    @hide_own_frames
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
         session: Self = once("session", cls._make)
@@ -100,6 +102,7 @@ class KernelSession(Tf1Interface):
 
     # -- running -----------------------------------------------------------
 
+    @hide_own_frames
     def run(
         self,
         fetches: Any,
@@ -135,7 +138,6 @@ class KernelSession(Tf1Interface):
         ModelStateError
             While an interrupted run of one of these graphs has not ended.
         """
-        __tracebackhide__ = True
         feeds = dict(feed_dict or {})
         default = v1.get_default_graph()
         elements = leaves(fetches)
@@ -148,7 +150,6 @@ class KernelSession(Tf1Interface):
             return workers().call(partial(self._run, default, fetches, feeds, options, None))
 
         def run_each() -> Any:
-            __tracebackhide__ = True
             values: dict[int, list[Any]] = {}
             for graph in graphs:
                 mine = [leaf for leaf in elements if graph_of(leaf, default) is graph]
@@ -192,11 +193,9 @@ class KernelSession(Tf1Interface):
         TimeoutError
             At the deadline of the current scope; the native run ends between two operations.
         """
-        __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> list[np.ndarray]:
-            __tracebackhide__ = True
             deadline = None
             if run.scope is not None:
                 run.scope.check()
@@ -232,14 +231,12 @@ class KernelSession(Tf1Interface):
 
         The parameters and errors are otherwise those of `call`.
         """
-        __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
             self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
-        __tracebackhide__ = True
         workers().call(partial(self._prepare, graph))
 
     def cancel(self, graph: Any) -> bool:
@@ -344,7 +341,7 @@ class KernelSession(Tf1Interface):
             msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
             raise ModelStateError(msg) from error
 
-    @defer_interrupts
+    @entry_point
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
         try:
@@ -353,7 +350,7 @@ class KernelSession(Tf1Interface):
             with self._lock:
                 self._graphs.discard(graph)
 
-    @defer_interrupts
+    @entry_point
     def close(self) -> None:
         """Free every graph's variables; the next run opens the session again.
 
@@ -417,11 +414,9 @@ class KernelSession(Tf1Interface):
 
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> Any:
-            __tracebackhide__ = True
             names = names_of(fetches, graph)
             record.history.note(names)
             fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
@@ -440,7 +435,6 @@ class KernelSession(Tf1Interface):
             record.runs.under_way.pop(run, None)
 
     def _prepare(self, graph: Any) -> None:
-        __tracebackhide__ = True
         record = hosted(graph)
         run = record.begin()
         try:
@@ -450,7 +444,6 @@ class KernelSession(Tf1Interface):
 
     def _on(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
-        __tracebackhide__ = True
         record = hosted(graph)
         while True:
             record.check(run)
