@@ -41,15 +41,14 @@ def hide_own_frames(function: F) -> F:
 
 def is_own_error(error: BaseException) -> bool:
     """Return whether an error is a `TfMagicError`, also one of before a reload."""
-    own = (TfMagicError.__module__, TfMagicError.__name__)
-    return any((base.__module__, base.__name__) == own for base in type(error).__mro__)
+    return _has_base(error, TfMagicError.__module__, TfMagicError.__name__)
 
 
 def trim_traceback(error: BaseException) -> None:
     """Take the package's own frames out of a traceback, and those of libraries that it called.
 
     An error of another kind that came up in the package or in such a library may be a bug:
-    its frames stay.
+    its frames stay. What a person's graph raises in a native run, and Ctrl-C, are none.
     """
     steps = list(_steps(error.__traceback__))
     kept: list[TracebackType] = []
@@ -62,9 +61,13 @@ def trim_traceback(error: BaseException) -> None:
             kept.append(step)
     if is_own_error(error):
         _trim_causes(error)
-    elif is_inside and not isinstance(error, KeyboardInterrupt):
+    elif is_inside and not isinstance(error, KeyboardInterrupt) and not _has_base(error, "tensorflow", "OpError"):
         return
     error.__traceback__ = _linked(kept)
+
+
+def _has_base(error: BaseException, module: str, name: str) -> bool:
+    return any(base.__name__ == name and base.__module__.startswith(module) for base in type(error).__mro__)
 
 
 def _trim_causes(error: BaseException) -> None:
