@@ -118,7 +118,7 @@ def usable():
         # What was interrupted may be ending in its thread.
         if not wait_until(lambda: model.command_lock._holder is None, 10):
             wrong.append(f"the turn of {name} is not given back")
-    kept = models["kept"].mode_now().values()
+    kept = models["kept"].backend_now().values()
     if {name: value.tobytes() for name, value in kept} != KEPT:
         wrong.append("the weights of kept have changed")
     line("tf_model add fresh scales/1")
@@ -137,7 +137,7 @@ def usable():
 KEPT = """
 get_ipython().run_cell_magic("tf_model", f"kept {ENDS}", CELL)
 get_ipython().run_cell_magic("tf_run", "kept", "session.run(u.assign(tf.random.stateless_normal([200, 200], [1, 2])))")
-KEPT = {name: value.tobytes() for name, value in models["kept"].mode_now().values()}
+KEPT = {name: value.tobytes() for name, value in models["kept"].backend_now().values()}
 """
 
 COMMANDS = [
