@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tfmagic.concurrency.deferral import Reach, defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import InterruptTarget, defer_interrupts, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,10 +142,10 @@ def test_a_handler_that_let_in_code_has_set_stays() -> None:
 
 
 class Reached:
-    """A thread that runs a block within reach, and what came of it."""
+    """A thread that runs a block as a target, and what came of it."""
 
     def __init__(self, block: Callable[[], Any]) -> None:
-        self.reach: Reach | None = None
+        self.target: InterruptTarget | None = None
         self.begun = threading.Event()
         self.came: Any = None
         self.after = 0
@@ -155,9 +155,9 @@ class Reached:
         assert self.begun.wait(10)
 
     def _run(self) -> None:
-        self.reach = Reach()
+        self.target = InterruptTarget()
         try:
-            self.came = self.reach.run(self._enter)
+            self.came = self.target.run(self._enter)
         except KeyboardInterrupt as error:
             self.came = error
         # An interrupt that came after the block would end this.
@@ -184,16 +184,16 @@ def spin(seconds: float = 10.0) -> str:
 
 def test_a_block_is_ended_from_another_thread() -> None:
     reached = Reached(spin)
-    assert reached.reach is not None
-    reached.reach.interrupt()
+    assert reached.target is not None
+    reached.target.interrupt()
     assert isinstance(reached.ended(), KeyboardInterrupt)
 
 
 def test_a_block_that_has_ended_is_left_alone() -> None:
     reached = Reached(lambda: "value")
     assert reached.ended() == "value"
-    assert reached.reach is not None
-    reached.reach.interrupt()
+    assert reached.target is not None
+    reached.target.interrupt()
 
 
 def test_a_block_is_not_ended_in_the_middle_of_what_is_held_back_in_it() -> None:
@@ -211,8 +211,8 @@ def test_a_block_is_not_ended_in_the_middle_of_what_is_held_back_in_it() -> None
 
     reached = Reached(block)
     assert held.wait(10)
-    assert reached.reach is not None
-    reached.reach.interrupt()
+    assert reached.target is not None
+    reached.target.interrupt()
     assert isinstance(reached.ended(), KeyboardInterrupt)
     assert done == ["all"]
 
@@ -220,20 +220,20 @@ def test_a_block_is_not_ended_in_the_middle_of_what_is_held_back_in_it() -> None
 @pytest.mark.parametrize("seed", range(20))
 def test_a_block_that_ends_at_the_same_moment_leaves_no_interrupt_behind(seed: int) -> None:
     reached = Reached(lambda: spin(0.001 * (seed % 5)))
-    assert reached.reach is not None
+    assert reached.target is not None
     time.sleep(0.0005 * (seed // 5))
     for _ in range(3):
-        reached.reach.interrupt()
+        reached.target.interrupt()
     came = reached.ended()
     assert came == "by itself" or isinstance(came, KeyboardInterrupt)
 
 
 def test_the_main_thread_is_ended_even_in_its_sleep() -> None:
-    reach = Reach()
-    threading.Timer(0.2, reach.interrupt).start()
+    target = InterruptTarget()
+    threading.Timer(0.2, target.interrupt).start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        reach.run(lambda: time.sleep(30))
+        target.run(lambda: time.sleep(30))
     assert time.monotonic() - began < 15
 
 

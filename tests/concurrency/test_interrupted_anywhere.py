@@ -135,7 +135,7 @@ def left_over() -> list[str]:
     here = [thread for thread in threading.enumerate() if thread.name == "tfmagic-run"]
     wrong = {
         "interrupts are not what they were": signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-        or not interrupts._gate().open,
+        or not interrupts._mask().enabled,
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
         "the command's context was left": current_scope() is not None or behaviour._room.get() is not None,

@@ -1,10 +1,10 @@
 """Ctrl-C where it leaves nothing half done.
 
-Python raises ``KeyboardInterrupt`` between any two bytecodes of the main thread,
-also between two statements that belong together: a run that was counted and is
-never counted off again would leave its model ``running`` for good. So the
-interrupt is held back while tfmagic does its own work, and let in where a person
-waits: for their own code, for a native run, for a source that is being read.
+Python raises ``KeyboardInterrupt`` between any two bytecodes of the main thread, also
+between two statements that belong together: a run that was counted and never counted
+off would leave its model ``running``. So the interrupt is deferred while tfmagic does
+its own work, and comes where a person waits: for their own code, for a native run, for
+a source that is being read.
 """
 
 from __future__ import annotations
@@ -14,142 +14,143 @@ import signal
 import sys
 import threading
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+P = ParamSpec("P")
 T = TypeVar("T")
-_FUNCTIONS = "polymorphic_function.py"
 F = TypeVar("F", bound="Callable[..., Any]")
 
+_FUNCTIONS = "polymorphic_function.py"
 
-class _Gate:
-    """Whether one thread lets interrupts in at present.
 
-    In these methods the order of the statements counts: Python looks for an
-    interrupt at the beginning of a function and after each call, and nowhere else
-    in between.
+class _InterruptMask:
+    """Whether one thread takes interrupts at present.
+
+    The order of the statements in these methods counts. Python looks for an interrupt
+    when a function begins and after each call, and nowhere in between.
     """
 
     def __init__(self) -> None:
-        self.open = True
-        self.noted = False
-        # Whether one was raised since interrupts were let in.
+        self.enabled = True
+        self.pending = False
+        # Whether an interrupt was raised since interrupts were enabled.
         self.raised = False
         self.lock = threading.Lock()
-        self._main = threading.current_thread() is threading.main_thread()
-        self._former: Callable[[int, FrameType | None], Any] | None = None
+        self._is_main = threading.current_thread() is threading.main_thread()
+        self._previous_handler: Callable[[int, FrameType | None], Any] | None = None
 
-    def shut(self) -> bool:
-        """Hold interrupts back from now on; return whether the signal's handler was changed for that."""
-        handler = signal.getsignal(signal.SIGINT) if self._main else None
+    def disable(self) -> bool:
+        """Defer interrupts from now on; return whether the signal's handler was changed for that."""
+        handler = signal.getsignal(signal.SIGINT) if self._is_main else None
         changes = callable(handler) and getattr(handler, "__self__", None) is not self
         try:
             if changes:
-                self._former = cast("Callable[[int, FrameType | None], Any]", handler)
+                self._previous_handler = cast("Callable[[int, FrameType | None], Any]", handler)
                 signal.signal(signal.SIGINT, self.handle)
-            self.open = False
-            self.settle()
+            self.enabled = False
+            self.raise_what_was_sent()
         except BaseException:
-            # It came before anything had begun.
-            self.open = True
+            # The interrupt came before anything had begun.
+            self.enabled = True
             if changes:
                 signal.signal(signal.SIGINT, handler)
             raise
         return changes
 
-    def settle(self) -> None:
-        """Raise here, and nowhere later, what another thread has sent while the gate was open."""
-        if not self._main:
-            # Who holds the lock is sending; after it the interpreter looks for what was sent.
+    def raise_what_was_sent(self) -> None:
+        """Raise here, and nowhere later, what another thread has sent while interrupts were enabled."""
+        if not self._is_main:
+            # A thread that sends holds the lock; after it the interpreter looks for what was sent.
             with self.lock:
                 pass
 
-    def reopen(self, changed: bool) -> None:  # noqa: FBT001 - what `shut` returned
-        """Let interrupts in again, first of all the one that came meanwhile."""
+    def restore(self, changed: bool) -> None:  # noqa: FBT001 - what `disable` returned
+        """Enable interrupts again, and raise the one that was deferred."""
         try:
             if changed and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
-                signal.signal(signal.SIGINT, self._former)
+                signal.signal(signal.SIGINT, self._previous_handler)
         finally:
             with self.lock:
-                self.open = True
-                noted, self.noted = self.noted, False
-        if noted:
+                self.enabled = True
+                pending, self.pending = self.pending, False
+        if pending:
             self.interrupt(None)
 
     def handle(self, _number: int, frame: FrameType | None) -> None:
-        """Take the signal, in the place of the handler that was there."""
-        if not self.open:
-            self.noted = True
+        """Handle the signal."""
+        if not self.enabled:
+            self.pending = True
             return
         self.interrupt(frame)
 
     def interrupt(self, frame: FrameType | None) -> None:
-        """Interrupt as would have happened without a gate."""
-        self.noted = False
+        """Do what the signal does without a mask."""
+        self.pending = False
         self.raised = True
-        if self._former is None:
+        if self._previous_handler is None:
             raise KeyboardInterrupt
-        self._former(signal.SIGINT, frame)
+        self._previous_handler(signal.SIGINT, frame)
 
 
-_here = threading.local()
+_local = threading.local()
 
 
-def _gate() -> _Gate:
-    gate: _Gate | None = getattr(_here, "gate", None)
-    if gate is None:
-        gate = _here.gate = _Gate()
-    return gate
+def _mask() -> _InterruptMask:
+    mask: _InterruptMask | None = getattr(_local, "mask", None)
+    if mask is None:
+        mask = _local.mask = _InterruptMask()
+    return mask
 
 
 def defer_interrupts(function: F) -> F:
-    """Have a function run to its end before an interrupt is raised, but for what it lets in."""
+    """Have a function run to its end before an interrupt is raised, except in its `interruptible` calls."""
 
     @wraps(function)
     def called(*args: Any, **options: Any) -> Any:
-        gate = _gate()
-        if not gate.open:
+        mask = _mask()
+        if not mask.enabled:
             return function(*args, **options)
-        changed = gate.shut()
+        changed = mask.disable()
         try:
             return function(*args, **options)
         finally:
-            gate.reopen(changed)
+            mask.restore(changed)
 
     return cast("F", called)
 
 
-def interruptible(call: Callable[[], T]) -> T:
-    """Call `call`, which an interrupt may end wherever it is; first of all one that was held back.
+def interruptible(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+    """Make a call that an interrupt may end anywhere; one that was deferred is raised first.
 
     Raises
     ------
     KeyboardInterrupt
-        Also where TensorFlow's native code has made another error of one.
+        Also where TensorFlow's native code has turned it into another error.
     """
-    gate = _gate()
-    if gate.open:
-        return call()
-    gate.raised = False
+    mask = _mask()
+    if mask.enabled:
+        return call(*args, **options)
+    mask.raised = False
     try:
-        gate.open = True
-        if gate.noted:
-            gate.interrupt(None)
-        return call()
+        mask.enabled = True
+        if mask.pending:
+            mask.interrupt(None)
+        return call(*args, **options)
     except Exception as error:
-        if gate.raised and _was_an_interrupt(error):
+        if mask.raised and _was_an_interrupt(error):
             raise KeyboardInterrupt from error
         raise
     finally:
-        gate.open = False
-        gate.settle()
+        mask.enabled = False
+        mask.raise_what_was_sent()
 
 
 def _was_an_interrupt(error: BaseException | None) -> bool:
-    """Whether native code that has called Python, which was interrupted, has raised this, or what led to it.
+    """Return whether native code has made this error of an interrupt in Python code that it called.
 
     The C API says ``bad argument to internal function``, pybind11, where it was about
     to raise an error of its own, ``REPLACED BY KeyboardInterrupt``.
@@ -162,11 +163,10 @@ def _was_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _is_in_a_function(thread: int) -> bool:
-    """Whether a thread is inside a call of a ``tf.function``.
+    """Return whether a thread is inside a call of a ``tf.function``.
 
-    TensorFlow takes a lock there and gives it back without a ``finally``: an
-    exception in between would leave it taken, and everybody who calls that
-    function would wait for good.
+    TensorFlow takes a lock there and releases it without a ``finally``: after an
+    exception in between, every later call of that function would wait forever.
     """
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - the only way to look at another thread
     while frame is not None:
@@ -176,51 +176,51 @@ def _is_in_a_function(thread: int) -> bool:
     return False
 
 
-class Reach:
+class InterruptTarget:
     """A block of one thread that other threads can end with a ``KeyboardInterrupt``, once.
 
-    It is raised at the thread's next bytecode, or when a native call returns; never
-    after the block, and not in the middle of what is `defer_interrupts` inside it.
+    It is raised at the thread's next bytecode, or when a native call returns. It is never
+    raised after the block, nor in a function inside it that defers interrupts.
     """
 
     def __init__(self) -> None:
-        self._gate = _gate()
+        self._mask = _mask()
         self._thread = threading.get_ident()
-        self._within = True
+        self._is_running = True
         self._sent = False
 
     def interrupt(self) -> None:
-        """End the block from another thread; one that has ended is left alone."""
-        with self._gate.lock:
-            if not self._within or self._sent or self._thread == threading.get_ident():
+        """End the block from another thread, unless it has ended."""
+        with self._mask.lock:
+            if not self._is_running or self._sent or self._thread == threading.get_ident():
                 return
-            if self._gate.open and _is_in_a_function(self._thread):
-                # What cancels the function ends it; see there.
+            if self._mask.enabled and _is_in_a_function(self._thread):
+                # The cancellation of the function ends it.
                 return
             self._sent = True
             if self._thread == threading.main_thread().ident:
                 _signal_main_thread()
-            elif self._gate.open:
-                self._gate.raised = True
+            elif self._mask.enabled:
+                self._mask.raised = True
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread), ctypes.py_object(KeyboardInterrupt)
                 )
             else:
-                self._gate.noted = True
+                self._mask.pending = True
 
-    def run(self, call: Callable[[], T]) -> T:
-        """Call `call` as the block, in the thread that made this."""
+    def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Make a call as the block, in the thread that made this."""
         try:
-            return call()
+            return call(*args, **options)
         finally:
             self._leave()
 
     @defer_interrupts
     def _leave(self) -> None:
-        with self._gate.lock:
-            self._within = False
+        with self._mask.lock:
+            self._is_running = False
             if self._sent:
-                self._gate.noted = False
+                self._mask.pending = False
 
 
 def _signal_main_thread() -> None:

@@ -11,7 +11,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import CancelScope
-from tfmagic.concurrency.deferral import Reach, interruptible
+from tfmagic.concurrency.deferral import InterruptTarget, interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import TfMagicError
 
@@ -44,7 +44,7 @@ class _CoroutineJob:
         self._start, self._inside = start, inside
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[Any] | None = None
-        self._reach: Reach | None = None
+        self._target: InterruptTarget | None = None
         self._scope = CancelScope()
         self.job = workers().submit(self._run, self._scope)
 
@@ -54,17 +54,17 @@ class _CoroutineJob:
         if self._task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if not self.job.done.wait(_WAKE_S) and self._reach is not None:
+        if not self.job.done.wait(_WAKE_S) and self._target is not None:
             # The loop is not asked while Python code runs in it.
-            self._reach.interrupt()
+            self._target.interrupt()
             self.job.done.wait(_WAKE_S)
 
     def _run(self) -> Any:
         asyncio.set_event_loop(self._loop)
         try:
             with self._inside():
-                self._reach = Reach()
-                return self._reach.run(self._run_task)
+                self._target = InterruptTarget()
+                return self._target.run(self._run_task)
         finally:
             try:
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
@@ -21,6 +22,7 @@ from tfmagic.core.process import once
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE_S = 0.1
@@ -108,8 +110,8 @@ class Workers:
         self._idle: list[SimpleQueue[Job[Any] | None]] = []
         self._lock = threading.Lock()
 
-    def call(self, call: Callable[[], T]) -> T:
-        """Make `call`, in a worker if somebody may stop waiting for it.
+    def call(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Make a call, in a worker if somebody may stop waiting for it.
 
         A person may, in the main thread of a kernel that has loaded the extension: a
         signal interrupts no other thread. So may a caller whose scope has a timeout.
@@ -121,18 +123,18 @@ class Workers:
         TimeoutError
             At the deadline, likewise.
         BaseException
-            Whatever `call` raised.
+            What the call raised.
         """
         scope = current_scope()
         if (scope is not None and scope.sets_deadline) or (
             self.interactive and threading.current_thread() is threading.main_thread()
         ):
-            return self.call_in_worker(call)
-        return call()
+            return self.call_in_worker(call, *args, **options)
+        return call(*args, **options)
 
-    def call_in_worker(self, call: Callable[[], T]) -> T:
-        """Make `call` in a worker, whichever thread asks; the errors are those of `Workers.call`."""
-        (job,) = self._wait_for_all([call])
+    def call_in_worker(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        """Make a call in a worker, whichever thread asks; the errors are those of `Workers.call`."""
+        (job,) = self._wait_for_all([partial(call, *args, **options)])
         try:
             return job.result()
         finally:

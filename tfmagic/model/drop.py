@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.concurrency.deferral import interruptible
@@ -93,7 +92,7 @@ class Leaving:
         """Collect, give back, measure, and look for what goes on and who holds on."""
         dropped = {model["name"] for model in models}
         runs = {name: under_way for name, under_way in self._runs.items() if name in dropped}
-        interruptible(partial(wait_until, lambda: not any(map(len, runs.values())), _END_S))
+        interruptible(wait_until, lambda: not any(map(len, runs.values())), _END_S)
         running = [name for name, under_way in runs.items() if len(under_way)]
         lingering().watch(runs[name] for name in running)
         if models:

@@ -193,7 +193,7 @@ class Life:
     def _built_once(self) -> GraphBackend | EagerBackend:
         while not self._building.acquire(blocking=False):
             # Another thread builds it.
-            interruptible(partial(time.sleep, _POLL_S))
+            interruptible(time.sleep, _POLL_S)
         try:
             if not self._dropped and self._backend is None:
                 try:
@@ -231,7 +231,7 @@ class Life:
             before_bytes = rss_bytes()
             try:
                 with building(self._arriving_graph):
-                    built = interruptible(partial(built_from, self.source, self.name, self.options))
+                    built = interruptible(built_from, self.source, self.name, self.options)
             except Exception as error:
                 self._failure = first_line(error)
                 raise
@@ -243,7 +243,7 @@ class Life:
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
                 workers().call(built.backend.open)
                 if self.source.is_written_anew and self.began_with is None:
-                    began_with = workers().call(partial(numbered, built.backend.values()))
+                    began_with = workers().call(numbered, built.backend.values())
             except BaseException:
                 built.backend.close()
                 raise
@@ -317,7 +317,7 @@ class Life:
     def note_safe(self) -> None:
         """Note that what it has learnt is somewhere else too, as it is now."""
         backend = self.backend_now()
-        self.safe_with = workers().call(partial(numbered, backend.learnt())) if backend.may_have_learnt else None
+        self.safe_with = workers().call(numbered, backend.learnt()) if backend.may_have_learnt else None
         self.came_unsaved = False
 
     def _synced(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.deferral import interruptible
@@ -162,7 +161,7 @@ class Model(Parking):
         with call_scope(timeout):
             request = wait_for_call(self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature))
             if size is not None:
-                return interruptible(partial(run_in_batches, self, request, size))
+                return interruptible(run_in_batches, self, request, size)
             return wait_for_call(self, lambda: self.answer(request, trace=trace))
 
     # -- what stays of it ----------------------------------------------------------
@@ -209,7 +208,7 @@ class Model(Parking):
         from tfmagic.formats.save import save
 
         with self.command_lock.hold():
-            self.saved = interruptible(partial(save, self, path, replace=replace))
+            self.saved = interruptible(save, self, path, replace=replace)
             interruptible(self.note_safe)
         return self.saved.path
 
@@ -231,7 +230,7 @@ class Model(Parking):
         from tfmagic.formats.python_code import python_of
 
         with self.command_lock.hold():
-            return interruptible(partial(python_of, self))
+            return interruptible(python_of, self)
 
     # -- as plain data ---------------------------------------------------------------
 

@@ -281,7 +281,7 @@ class Models(Mapping[str, "Model"]):
             if old is not None and outcome == "renewed" and _may_lose(old, model):
                 try:
                     # In a worker: what an interrupted run has left behind may be slow to read.
-                    former, aside = workers().call(partial(_former, old, model, keep=keep))
+                    former, aside = workers().call(_former, old, model, keep=keep)
                 except BaseException:
                     model.release()
                     raise

@@ -35,7 +35,7 @@ def is_unsaved(model: Model) -> bool:
     if known is None or (model.mode == "graph" and model.state in {"running", "stopping"}):
         return True
     try:
-        return workers().call(lambda: _has_changed(model, known))
+        return workers().call(_has_changed, model, known)
     except Exception:  # noqa: BLE001 - of the person's own object, too: a drop goes on, whatever it is
         return True
 

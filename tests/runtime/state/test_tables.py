@@ -12,7 +12,7 @@ import tensorflow as tf
 from factories import add_cell, run_cell
 
 from tfmagic import models
-from tfmagic.concurrency.deferral import Reach
+from tfmagic.concurrency.deferral import InterruptTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def test_reopening_the_session_adds_nothing_to_a_graph() -> None:
 
 def test_a_thread_inside_a_function_of_tensorflow_is_not_interrupted_there() -> None:
     go, inside = threading.Event(), threading.Event()
-    reaches: list[Reach] = []
+    reaches: list[InterruptTarget] = []
 
     def hold(x: Any) -> Any:
         inside.set()
@@ -86,10 +86,10 @@ def test_a_thread_inside_a_function_of_tensorflow_is_not_interrupted_there() -> 
     ended: list[Any] = []
 
     def work() -> None:
-        reach = Reach()
-        reaches.append(reach)
+        target = InterruptTarget()
+        reaches.append(target)
         call: Callable[[], Any] = lambda: function(tf.constant(1.0))  # noqa: E731 - one expression
-        ended.append(reach.run(call))
+        ended.append(target.run(call))
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.deferral import Reach, defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import InterruptTarget, defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean
@@ -253,17 +253,17 @@ class EagerBackend:
 
     def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
         """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
-        reach, cancellation = Reach(), Cancellation()
+        target, cancellation = InterruptTarget(), Cancellation()
 
         def end() -> None:
             cancellation.cancel()
             # For what runs in Python, and when the present operation has ended.
-            reach.interrupt()
+            target.interrupt()
 
         run.end = end
         try:
             with cancellation.block(), nullcontext() if run.scope is None else run.scope.on_cancel(end):
-                return reach.run(partial(interruptible, call))
+                return target.run(interruptible, call)
         except BaseException as error:
             self.runs.require(run, error)
             if run.scope is not None and run.scope.cancelled:

@@ -6,11 +6,10 @@ import ast
 import inspect
 import linecache
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import current_scope
-from tfmagic.concurrency.deferral import Reach, interruptible
+from tfmagic.concurrency.deferral import InterruptTarget, interruptible
 from tfmagic.concurrency.event_loop import run_on_own_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
 
@@ -76,15 +75,15 @@ class Cell:
             Gives the context in which the code runs, in the thread that runs it.
         """
         namespace.note_functions(self.code)
-        reach, cancellation, scope = Reach(), Cancellation(), current_scope()
+        target, cancellation, scope = InterruptTarget(), Cancellation(), current_scope()
 
         def end() -> None:
             cancellation.cancel()
-            reach.interrupt()
+            target.interrupt()
 
         try:
             with cancellation.block(), nullcontext() if scope is None else scope.on_cancel(end):
-                reach.run(partial(self._run, namespace, inside))
+                target.run(self._run, namespace, inside)
             return namespace.get(_VALUE)
         finally:
             dict.pop(namespace, _VALUE, None)
@@ -94,4 +93,4 @@ class Cell:
             run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:
             with inside():
-                interruptible(partial(exec, self.code, namespace))
+                interruptible(exec, self.code, namespace)

@@ -174,12 +174,12 @@ class Parking(Tenancy):
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         if isinstance(backend, EagerBackend):
             record["notes"] = self._names_lost(backend)
-            record["written_bytes"] = workers().call(partial(self._park_object, backend))
+            record["written_bytes"] = workers().call(self._park_object, backend)
         elif self._comes_whole_from_its_source(backend, weights):
             record["notes"] = self._names_lost(backend)
             self._let_go(backend, weights)
         else:
-            written = workers().call(partial(backend.park, park_directory().place, again=self._gives_the_same()))
+            written = workers().call(backend.park, park_directory().place, again=self._gives_the_same())
             if written is None:
                 raise self._runs()
             record["written_bytes"] = written

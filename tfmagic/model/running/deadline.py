@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
@@ -53,7 +52,7 @@ def wait_for_call(model: Answers, call: Callable[[], T]) -> T:
         At once.
     """
     try:
-        return interruptible(partial(workers().call, call))
+        return interruptible(workers().call, call)
     except DEADLINE_ERRORS:
         scope = current_scope()
         if scope is None or not scope.expired:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from tfmagic.concurrency.cancel_scope import current_scope
@@ -37,7 +36,7 @@ def run_side_by_side(models: Sequence[Model], calls: Sequence[Callable[[], T]]) 
     Exception
         What the first of those that failed raised; the others are noted.
     """
-    outcomes = interruptible(partial(workers().side_by_side, calls))
+    outcomes = interruptible(workers().side_by_side, calls)
     owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
     failed = [(of, error) for of, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
     if not failed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.concurrency.deferral import interruptible
@@ -69,13 +68,13 @@ def stopped(
 
     if runs or inside:
         if not now:
-            interruptible(partial(wait_until, ended))
+            interruptible(wait_until, ended)
             outcome = "ended"
         else:
             tell(name, inside)
             kept = backend.cancel() if runs else True
             outcome = "cancelled" if kept else "reloaded"
-            if not interruptible(partial(wait_until, ended, _END_S)):
+            if not interruptible(wait_until, ended, _END_S):
                 outcome = "ending"
     return {
         "name": name,

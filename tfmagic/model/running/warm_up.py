@@ -213,7 +213,7 @@ def _why_not_made_up(model: Model) -> str | None:
     if isinstance(backend, EagerBackend):
         zeros = zeros_for(model, "add it without --warm")
         with model.command_lock.hold(call=True):
-            return workers().call(partial(_why_not_made_up_live, backend, model.signature(), zeros))
+            return workers().call(_why_not_made_up_live, backend, model.signature(), zeros)
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
     if may_write(backend.graph, outputs) or felt_afterwards(backend.graph, outputs):
         return _WRITES
@@ -285,7 +285,7 @@ def trial(model: Model) -> None:
     if isinstance(backend, EagerBackend):
         zeros = zeros_for(model, "where a live object runs is told by a run on zeros")
         with model.command_lock.hold(call=True):
-            model.placement = workers().call(partial(_live, model.name, backend, model.signature(), zeros))
+            model.placement = workers().call(_live, model.name, backend, model.signature(), zeros)
             model.placement.known_from = _ON_ZEROS
         return
     zeros = zeros_for(model, advice)

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -262,12 +261,12 @@ class PreparedCall:
         """Make one of the calls from which it is told how calls of this size are to be made."""
         if not self._trying.acquire(blocking=False):
             # Another thread's call is being timed.
-            return interruptible(lambda: self._usual(*values))
+            return interruptible(self._usual, *values)
         try:
             trial = self._trials.setdefault(size, Trial())
             # Those that have come since with calls of another size, too. Others may round otherwise.
             trial.ways = [way for name, way in self._ways.items() if ahead or name in {POOL, CALLER}]
-            results = interruptible(lambda: trial.run(values))
+            results = interruptible(trial.run, values)
             if trial.done and not self._has_another_way(trial):
                 self._known[size] = trial.quickest.call
                 if not ahead:
@@ -311,13 +310,13 @@ class PreparedCall:
         age = self._opened.history.age
         executor: Executor = self._opened.executor or ("caller" if self._is_short() else "pool")
         self._age = age
-        found = interruptible(lambda: folding.fold(self._opened, self.feeds, self.fetches, executor=executor))
+        found = interruptible(folding.fold, self._opened, self.feeds, self.fetches, executor=executor)
         for name, folded in found.items():
             # What fuses a product with what comes after it makes a number of what is none, and what does not, does not.
             is_long = not self._is_short()
             try:
                 check_cancelled()
-                call = interruptible(partial(as_usual, self._usual, folded.call, values, is_long=is_long))
+                call = interruptible(as_usual, self._usual, folded.call, values, is_long=is_long)
             except BaseException:
                 # They are not in use yet, and nobody else would close them.
                 for one in found.values():

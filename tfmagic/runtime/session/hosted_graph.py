@@ -264,7 +264,7 @@ class HostedGraph:
         try:
             # After `opened` is set: an eviction from here on finds it, and closes it.
             self.check(run)
-            interruptible(lambda: self._fill(graph, opened.native))
+            interruptible(self._fill, graph, opened.native)
             self._arrived(before)
         except Exception as error:
             closed_meanwhile = opened.closed
@@ -418,7 +418,7 @@ class HostedGraph:
             self._unready = True
             if len(self.runs):
                 return False
-            self._away = interruptible(lambda: keep(opened))
+            self._away = interruptible(keep, opened)
             self._close()
             return True
         finally:

@@ -14,7 +14,6 @@ import threading
 import time
 import weakref
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -145,9 +144,9 @@ class KernelSession(Tf1Interface):
         by_graph = feeds_by_graph(feeds, graphs, default)
         if len(graphs) == 1:
             (graph,) = graphs
-            return workers().call(partial(self._run, graph, fetches, feeds, options, run_metadata))
+            return workers().call(self._run, graph, fetches, feeds, options, run_metadata)
         if not graphs:
-            return workers().call(partial(self._run, default, fetches, feeds, options, None))
+            return workers().call(self._run, default, fetches, feeds, options, None)
 
         def run_each() -> Any:
             values: dict[int, list[Any]] = {}
@@ -237,7 +236,7 @@ class KernelSession(Tf1Interface):
 
     def prepare(self, graph: Any) -> None:
         """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
-        workers().call(partial(self._prepare, graph))
+        workers().call(self._prepare, graph)
 
     def cancel(self, graph: Any) -> bool:
         """End the runs of `graph` that are under way, and keep its variables as they stand.
