@@ -20,7 +20,7 @@ from tfmagic.errors import InputError, ModelStateError, SourceError, UnknownName
 from tfmagic.execution.signature.options import missing_device
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.model.running.statistics import first_line
-from tfmagic.model.running.stop import stopped, tell
+from tfmagic.model.running.stop import cancel_cells, stopped
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
@@ -375,7 +375,7 @@ class Life:
 
     def end_cells(self) -> None:
         """Have the cells of other commands that run in the room end: its next run is refused, and its Python stops."""
-        tell(self.name, self._cells_of_others())
+        cancel_cells(self.name, self._cells_of_others())
 
     def _cells_of_others(self) -> list[CancelScope]:
         mine = current_scope()

@@ -12,7 +12,8 @@ from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.model.memory.parking import Parking
-from tfmagic.model.running.deadline import call_scope, run_in_batches, wait_for_call
+from tfmagic.model.running.batch_loop import run_in_batches
+from tfmagic.model.running.deadline import call_scope, wait_for_call
 from tfmagic.model.running.timing import timed
 
 if TYPE_CHECKING:

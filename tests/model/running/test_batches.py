@@ -14,9 +14,9 @@ from factories import printed, v1
 from tfmagic import models
 from tfmagic.errors import InputError, InterruptedRun, SourceError
 from tfmagic.execution.signature.signature import TensorSpec
-from tfmagic.model.running import deadline as waiting
-from tfmagic.model.running.batches import Rows
-from tfmagic.model.running.progress import progress
+from tfmagic.model.running import batch_loop
+from tfmagic.model.running.batch_loop import progress_bar
+from tfmagic.model.running.batches import RowInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +50,10 @@ def bars(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     made: list[Any] = []
 
     def noted(total: int, name: str) -> Any:
-        made.append(progress(total, name))
+        made.append(progress_bar(total, name))
         return made[-1]
 
-    monkeypatch.setattr(waiting, "progress", noted)
+    monkeypatch.setattr(batch_loop, "progress_bar", noted)
     return made
 
 
@@ -80,7 +80,7 @@ def test_a_bar_counts_the_rows(double: Any, bars: list[Any], capsys: pytest.Capt
 
 
 def test_making_a_bar_gives_no_warning(recwarn: pytest.WarningsRecorder) -> None:
-    progress(3, "net").close()
+    progress_bar(3, "net").close()
     assert not recwarn.list
 
 
@@ -399,10 +399,10 @@ def test_two_threads_run_batches_of_one_model(double: Any) -> None:
 
 
 def test_a_part_of_a_row_source_is_checked_when_it_is_asked_for() -> None:
-    rows = Rows("net", TensorSpec("x", "int32", (None,)), np.array([1.0, 2.5]))
+    rows = RowInput("net", TensorSpec("x", "int32", (None,)), np.array([1.0, 2.5]))
     assert rows.count == 2
     with pytest.raises(InputError, match="net: input 'x' takes int32, got float64"):
-        rows.some(0, 1)
+        rows.array(0, 1)
 
 
 def test_outputs_are_written_into_one_array() -> None:

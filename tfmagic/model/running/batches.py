@@ -1,4 +1,4 @@
-"""A call in batches of rows: which inputs are split, where, and what comes together again."""
+"""The inputs of a call in batches of rows: which are split, and where."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import numpy as np
 
 from tfmagic.errors import InputError, SourceError
 from tfmagic.execution.signature.feeds import checked
-from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.model.running.prefetch import Prefetcher
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.signature import TensorSpec
 
@@ -24,8 +21,8 @@ if TYPE_CHECKING:
 class Batches:
     """The inputs of a request, in batches of rows.
 
-    An input is split where the first axis of its signature is free, or not known.
-    Others go to every batch as they are: a dropout rate has no rows.
+    An input is split where the first axis in its signature is free or not known. Every
+    batch gets the others as they are: a dropout rate has no rows.
 
     Parameters
     ----------
@@ -50,10 +47,10 @@ class Batches:
     def __init__(self, request: Request, size: int) -> None:
         self._request = request
         self._size = size
-        self._split: list[Rows] = []
+        self._split: list[RowInput] = []
         self._whole: list[tuple[TensorSpec, Any]] = []
         for spec, value in request.given():
-            rows = Rows(request.model, spec, value) if _may_have_rows(spec) else None
+            rows = RowInput(request.model, spec, value) if _may_have_rows(spec) else None
             if rows is not None and rows.count is not None:
                 self._split.append(rows)
             else:
@@ -80,17 +77,17 @@ class Batches:
 
     def feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
         """Return the inputs of one batch with their arrays, checked."""
-        parts = {rows.spec.name: rows.some(start, stop) for rows in self._split}
-        # Converted anew for each batch: a buffer that was fed may have become a variable's own memory.
+        parts = {rows.spec.name: rows.array(start, stop) for rows in self._split}
+        # Converted again for each batch: a buffer that was fed may have become a variable's own memory.
         whole = {spec.name: checked(self._request.model, spec, value) for spec, value in self._whole}
         return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
 
-    def take(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
-        """Return what `feeds` does, and have the next batch made while this one runs."""
+    def next_feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
+        """Return what `feeds` does, and make the batch after it while this one runs."""
         return self._prefetcher.batch(start, stop)
 
     def check(self) -> None:
-        """Look at every batch, so that one that does not fit is found before any runs.
+        """Check every batch before any runs.
 
         Raises
         ------
@@ -117,89 +114,11 @@ class Batches:
         return f"{self._request.model} takes {listed}: no first axis is free, so there is nothing to split"
 
 
-class Parts:
-    """The outputs of the batches that have ended, each written into one array.
-
-    Parameters
-    ----------
-    spans
-        The first row of each batch, and the row after its last.
-    """
-
-    def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
-        self._spans = spans
-        self._total = spans[-1][1]
-        # Counted last, in one step: an interrupt never finds half a batch.
-        self._done = 0
-        self._joined: dict[str, dict[str, Any]] = {}
-
-    def __len__(self) -> int:
-        """Return how many batches have ended."""
-        return self._done
-
-    @property
-    def text(self) -> str:
-        """Which rows have been done; empty before the first batch has ended."""
-        return rows_text(0, self._spans[self._done - 1][1], self._total) if self._done else ""
-
-    def add(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take the outputs of the next batch, by model name.
-
-        Raises
-        ------
-        SourceError
-            For an output that cannot be joined to those of other batches.
-        """
-        if len(self._spans) == 1:
-            self._joined = {model: dict(named) for model, named in outputs.items()}
-        else:
-            start, stop = self._spans[self._done]
-            for model, named in outputs.items():
-                for name, value in named.items():
-                    self._check(model, name, value)
-                    self._array(model, name, value)[start:stop] = value
-        self._done += 1
-
-    def _array(self, model: str, name: str, value: Any) -> Any:
-        """Return the array that an output is written into, made with its first batch."""
-        arrays = self._joined.setdefault(model, {})
-        array = arrays.get(name)
-        if array is None or (not self._done and array.dtype != value.dtype):
-            array = arrays[name] = np.empty((self._total, *value.shape[1:]), value.dtype)
-        elif array.dtype != value.dtype:
-            array = arrays[name] = array.astype(np.result_type(array.dtype, value.dtype))
-        return array
-
-    def _check(self, model: str, name: str, value: Any) -> None:
-        start, stop = self._spans[self._done]
-        shape = value.shape if isinstance(value, (np.ndarray, np.generic)) else None
-        if not shape or shape[0] != stop - start:
-            raise not_rows(model, name, shape, stop - start)
-        before = (stop - start, *self._joined[model][name].shape[1:]) if self._done else shape
-        if before[1:] != shape[1:]:
-            first = (self._spans[0][1] - self._spans[0][0], *before[1:])
-            msg = (
-                f"{model}: output {name!r} is {shape_text(first)} in the first batch and {shape_text(shape)} in "
-                f"{rows_text(start, stop, self._total)}, which cannot be joined: run it without batches, "
-                "or --fetch other outputs"
-            )
-            raise SourceError(msg)
-
-    def joined(self) -> dict[str, Result]:
-        """Return each model's outputs so far, joined on the first axis; empty before the first batch has ended."""
-        done = self._done
-        if not done:
-            return {}
-        if len(self._spans) == 1:
-            return {model: Result(named) for model, named in self._joined.items()}
-        rows = self._spans[done - 1][1]
-        return {
-            # Of some batches a copy, so that the room for the others goes.
-            model: Result(
-                {name: array if rows == self._total else array[:rows].copy() for name, array in named.items()}
-            )
-            for model, named in self._joined.items()
-        }
+def checked_batches(request: Request, size: int) -> Batches:
+    """Return the inputs of a request in batches, each checked; the errors are those of `Batches`."""
+    batches = Batches(request, size)
+    batches.check()
+    return batches
 
 
 def rows_text(start: int, stop: int, total: int) -> str:
@@ -226,8 +145,8 @@ def _may_have_rows(spec: TensorSpec) -> bool:
     return spec.shape is None or (len(spec.shape) > 0 and spec.shape[0] is None)
 
 
-class Rows:
-    """An input of which some rows at a time are fed.
+class RowInput:
+    """An input that is fed some rows at a time.
 
     Parameters
     ----------
@@ -264,7 +183,7 @@ class Rows:
         shape = self._value.shape
         self.count: int | None = int(shape[0]) if len(shape) else None
 
-    def some(self, start: int, stop: int) -> Any:
+    def array(self, start: int, stop: int) -> Any:
         """Return the checked array of the rows from `start` up to `stop`.
 
         Raises

@@ -1,8 +1,7 @@
-"""Waiting for a model's calls: up to a deadline, through Ctrl-C, batch after batch."""
+"""Waiting for a model's calls: until a deadline, or until Ctrl-C."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
@@ -11,19 +10,14 @@ from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.arguments import seconds
-from tfmagic.errors import InputError, InterruptedRun, RunTimeoutError
-from tfmagic.model.running.batches import Batches, Parts, rows_text
-from tfmagic.model.running.progress import progress
+from tfmagic.errors import RunTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from tfmagic.execution.backends.request import Request
-    from tfmagic.execution.signature.result import Result
     from tfmagic.model.running.caller import Answers
 
 T = TypeVar("T")
-R = TypeVar("R", bound="Mapping[str, Any]")
 
 DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
 """What a call raises after the deadline of its scope."""
@@ -75,111 +69,3 @@ def timeout_error(models: Sequence[Answers]) -> RunTimeoutError:
     else:
         msg += "; the run has ended, and the model can be run again"
     return RunTimeoutError(msg)
-
-
-def run_in_batches(model: Answers, request: Request, size: int) -> Result:
-    """Make a call in batches of rows, and return the outputs joined on the first axis.
-
-    Parameters
-    ----------
-    model
-        Which model.
-    request
-        What is asked of it.
-    size
-        How many rows a batch has.
-
-    Raises
-    ------
-    InterruptedRun
-        At once at Ctrl-C, with the outputs of the batches that had ended.
-    RunTimeoutError
-        At the deadline, likewise.
-    InputError
-        Before anything runs: for inputs that cannot be split, or do not fit.
-    SourceError
-        After the first batch: for an output that cannot be joined.
-    """
-    batches = wait_for_call(model, lambda: checked_batches(request, size))
-    parts = Parts(batches.spans())
-
-    def run(start: int, stop: int) -> None:
-        parts.add({model.name: wait_for_call(model, lambda: model.answer(request, batches.take(start, stop)))})
-
-    done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
-    return done
-
-
-def checked_batches(request: Request, size: int) -> Batches:
-    """Return the inputs of a request in batches, each of which has been looked at.
-
-    The errors are those of `Batches` and its ``check``.
-    """
-    batches = Batches(request, size)
-    batches.check()
-    return batches
-
-
-def each_batch(
-    name: str,
-    spans: Sequence[tuple[int, int]],
-    run: Callable[[int, int], None],
-    done: Parts,
-    result: Callable[[], R],
-) -> R:
-    """Run batch after batch under a progress bar, and return the result.
-
-    Parameters
-    ----------
-    name
-        What is run, for the bar and for messages.
-    spans
-        The first row of each batch, and the row after its last.
-    run
-        Runs one batch and keeps what it gives.
-    done
-        Counts the batches that have ended.
-    result
-        Gives the result of the batches so far; called once there is one.
-
-    Raises
-    ------
-    InterruptedRun, RunTimeoutError
-        With the result of the batches that had ended by then.
-    """
-    total = spans[-1][1]
-    several = len(spans) > 1
-    try:
-        with progress(total, name) if several else nullcontext() as bar:
-            for start, stop in spans:
-                _noting_rows(run, start, stop, total if several else None)
-                if bar is not None:
-                    bar.update(stop - start)
-        return result()
-    except KeyboardInterrupt:
-        if not several:
-            raise
-        stopped = InterruptedRun(f"{name} was stopped {_after(done)}")
-        stopped.partial, stopped.rows = result() if done else None, done.text
-        raise stopped from None
-    except RunTimeoutError as error:
-        if several:
-            error.partial, error.rows = result() if done else None, done.text
-            error.args = (f"{error} (it came {_after(done)})",)
-        raise
-
-
-def _after(done: Parts) -> str:
-    return f"after {done.text}" if done else "before the first batch had ended"
-
-
-def _noting_rows(run: Callable[[int, int], None], start: int, stop: int, total: int | None) -> None:
-    """Run a batch; where it is one of several, say in the error which rows it had."""
-    try:
-        run(start, stop)
-    except (InputError, RunTimeoutError):
-        raise
-    except Exception as error:
-        if total is not None:
-            error.add_note(f"raised for {rows_text(start, stop, total)}")
-        raise

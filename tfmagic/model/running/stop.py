@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.backends.graph import GraphBackend
 
-# Long for what has been told to end, and short for a person.
+# Long for what was cancelled, and short for a person.
 _END_S = 2.0
 
 
@@ -44,18 +44,14 @@ class StopRecord(TypedDict):
 def stopped(
     name: str, backend: GraphBackend | EagerBackend, cells: Callable[[], list[CancelScope]], *, now: bool
 ) -> StopRecord:
-    """Wait until a model does nothing any more, or have that be so now, and say what came of it.
+    """Wait until a model is idle, or cancel what it does, and return what came of it.
 
-    What the command that asks does itself is left alone.
+    What the present command does itself goes on.
 
     Parameters
     ----------
-    name
-        The model's.
-    backend
-        How it runs.
     cells
-        Gives the cells of other commands that run in its room.
+        Gives the cells of other commands that run in the model's room.
     now
         Whether to cancel.
     """
@@ -71,7 +67,7 @@ def stopped(
             interruptible(wait_until, ended)
             outcome = "ended"
         else:
-            tell(name, inside)
+            cancel_cells(name, inside)
             kept = backend.cancel() if runs else True
             outcome = "cancelled" if kept else "reloaded"
             if not interruptible(wait_until, ended, _END_S):
@@ -85,15 +81,7 @@ def stopped(
     }
 
 
-def tell(name: str, cells: list[CancelScope]) -> None:
-    """Have cells end: what they do next is refused, and their Python stops.
-
-    Parameters
-    ----------
-    name
-        The model's.
-    cells
-        Which.
-    """
+def cancel_cells(name: str, cells: list[CancelScope]) -> None:
+    """End cells of a model: what they run next is refused, and their Python code stops."""
     for cell in cells:
         cell.cancel(lambda: StoppedError(stopped_text(f"model {name!r}")))

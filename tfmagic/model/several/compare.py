@@ -12,8 +12,9 @@ from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.model.registry import the_models
-from tfmagic.model.running.batches import Batches, Parts
-from tfmagic.model.running.deadline import call_scope, checked_batches, each_batch
+from tfmagic.model.running.batch_loop import BatchOutputs, run_each_batch
+from tfmagic.model.running.batches import Batches, checked_batches
+from tfmagic.model.running.deadline import call_scope
 from tfmagic.model.running.parallel import run_side_by_side
 from tfmagic.model.several.comparison import Comparison
 from tfmagic.model.several.matching import asked_of_all, check_names, paired_after, paired_before
@@ -125,13 +126,13 @@ class _Run:
         self._ready = ready
         self._first_calls = {model.name for model in models if not model.has_run}
         self._spans = _spans({request.model: prepared for request, prepared in ready})
-        self._parts = Parts(self._spans)
+        self._parts = BatchOutputs(self._spans)
         self._latencies: list[dict[str, float]] = []
 
     def all(self) -> Comparison:
         """Run all batches, of which there is one where nothing is split."""
         name = ",".join(model.name for model in self._models)
-        return each_batch(name, self._spans, self._batch, self._parts, self._so_far)
+        return run_each_batch(name, self._spans, self._batch, self._parts, self._so_far)
 
     def _batch(self, start: int, stop: int) -> None:
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
@@ -146,7 +147,7 @@ class _Run:
         yield from zip(self._models, self._ready, strict=True)
 
     def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
-        feeds = prepared.take(start, stop) if isinstance(prepared, Batches) else prepared
+        feeds = prepared.next_feeds(start, stop) if isinstance(prepared, Batches) else prepared
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)
         began = time.perf_counter()
