@@ -10,6 +10,7 @@ a source that is being read.
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import sys
 import threading
@@ -168,7 +169,14 @@ def _is_in_a_function(thread: int) -> bool:
     TensorFlow takes a lock there and releases it without a ``finally``: after an
     exception in between, every later call of that function would wait forever.
     """
-    frame = sys._current_frames().get(thread)  # noqa: SLF001 - the only way to look at another thread
+    collects = gc.isenabled()
+    # Python 3.11 deadlocks when a collection runs inside that call (python/cpython#106883).
+    gc.disable()
+    try:
+        frame = sys._current_frames().get(thread)  # noqa: SLF001 - the only way to look at another thread
+    finally:
+        if collects:
+            gc.enable()
     while frame is not None:
         if frame.f_code.co_filename.endswith(_FUNCTIONS):
             return True
