@@ -185,3 +185,9 @@ def near_to(word: str, known: Iterable[str]) -> str:
     folded = {candidate.lower(): candidate for candidate in sorted(set(known))}
     near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of its message."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

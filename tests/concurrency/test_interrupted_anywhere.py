@@ -153,9 +153,9 @@ def is_alive(thread: threading.Thread) -> bool:
 def half_done(name: str) -> Iterator[str]:
     """Give what is wrong with a model."""
     model = models[name]
-    if not wait_until(lambda: model.command_lock._holder is None and not model._cells, 10):
+    if not wait_until(lambda: model.lifecycle.command_lock._holder is None and not len(model.lifecycle.cells), 10):
         yield f"{name} is in use"
-    backend = model.built
+    backend = model.lifecycle.backend
     if backend is not None and not wait_until(lambda: not backend.running, 10):
         yield f"{name} is {model.state}"
     factors = (2, 3) if name.startswith("made") else (2,)
@@ -237,7 +237,7 @@ def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
                 park()
         except KeyboardInterrupt:
             interrupted += 1
-        assert wait_until(lambda: models.made.command_lock._holder is None, 10)
+        assert wait_until(lambda: models.made.lifecycle.command_lock._holder is None, 10)
         assert np.array_equal(models.made(X), 5 * X), f"moment {at} of {counting.moments}"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         models.drop("made")

@@ -21,17 +21,17 @@ from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.written import Saved
-    from tfmagic.model.lifecycle import Life
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 
 # What the code imports, and what it calls the outputs.
 _TAKEN = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
-def python_of(model: Life) -> str:
+def python_of(model: Lifecycle) -> str:
     """Return plain TensorFlow code that gives a model's answers.
 
     Parameters
@@ -44,7 +44,7 @@ def python_of(model: Life) -> str:
     SaveError
         When no file has its present weights; it says what to type.
     """
-    backend = model.backend_now()
+    backend = model.built_backend()
     signature = model.signature()
     with backend.reserved():
         changed = _changed_since_read(model, backend, signature)
@@ -70,7 +70,7 @@ def python_of(model: Life) -> str:
     raise SaveError(msg)
 
 
-def _changed_since_read(model: Life, backend: GraphBackend | EagerBackend, signature: Signature) -> str | None:
+def _changed_since_read(model: Lifecycle, backend: Backend, signature: Signature) -> str | None:
     """Return what keeps the model's own file from giving its answers, None where nothing does."""
     source = model.source
     if source.where is None or not isinstance(backend, GraphBackend):
@@ -105,7 +105,7 @@ def _weights_behind(backend: GraphBackend, signature: Signature) -> list[int]:
     return [checksum(value) for _, value in backend.values(names)]
 
 
-def _is_as_saved(backend: GraphBackend | EagerBackend, saved: Saved) -> bool:
+def _is_as_saved(backend: Backend, saved: Saved) -> bool:
     """Return whether the saved files are those that were written, and the weights still those that are in them."""
     if not saved.path.exists() or stamp(saved.path) != saved.stamp:
         return False
@@ -118,7 +118,7 @@ def _is_as_saved(backend: GraphBackend | EagerBackend, saved: Saved) -> bool:
     return all(name in now and now[name] == number for name, number in then.items())
 
 
-def _code_of_saved(model: Life, saved: Saved) -> str:
+def _code_of_saved(model: Lifecycle, saved: Saved) -> str:
     name, signature, device = _function_name(model), saved.written.signature, model.options.device
     if saved.format is Format.FOLDER:
         meta = chosen_meta_graph(model.name, saved.path, (SERVE,))
@@ -131,7 +131,7 @@ def _code_of_saved(model: Life, saved: Saved) -> str:
     return KerasFileSource(saved.path, str(saved.path)).python(name, signature, options)
 
 
-def _function_name(model: Life) -> str:
+def _function_name(model: Lifecycle) -> str:
     """Return what the function is called: the model's name, unless that is taken or has a ``~`` in it."""
     name = model.name.replace("~", "_")
     return f"{name}_model" if name in _TAKEN or hasattr(builtins, name) else name

@@ -20,12 +20,12 @@ from tfmagic.formats.saved_model.write import GraphFolder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.formats.common.written import Written
-    from tfmagic.model.lifecycle import Life
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 
-def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
+def save(model: Lifecycle, path: str | Path, *, replace: bool) -> Saved:
     """Write a model, and say what was written.
 
     Parameters
@@ -52,7 +52,7 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     asked = Path(path)
     form = format_of(asked)
     destination = Destination(asked, folder=form is Format.FOLDER, replace=replace)
-    backend = model.backend_now()
+    backend = model.built_backend()
     with backend.reserved():
         write = _writer(form, model, backend)
         with destination.written() as beside:
@@ -78,7 +78,7 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
     )
 
 
-def _writer(form: Format, model: Life, backend: GraphBackend | EagerBackend) -> Callable[[Path], Written]:
+def _writer(form: Format, model: Lifecycle, backend: Backend) -> Callable[[Path], Written]:
     """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
     default = model.default_signature
     if form is Format.KERAS:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
+from tfmagic.execution.signature.signature import default_among
+
 if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import SignatureRecord
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
+    from tfmagic.model.running.caller import Caller
 
 
 class PreparedRecord(TypedDict):
@@ -81,3 +85,48 @@ class ModelRecord(TypedDict):
     median_latency_s: float | None
     last_error: str | None
     notes: list[str]
+
+
+def record_of(lifecycle: Lifecycle, caller: Caller) -> ModelRecord:
+    """Return what a view shows of a model, as plain data."""
+    # Read once: another thread may be dropping the caller.
+    backend = lifecycle.backend
+    if backend is None:
+        weights, signatures = lifecycle.kept_summary or (None, {})
+    else:
+        weights, signatures = backend.weights(), backend.signatures
+    default = default_among(lifecycle.name, signatures, lifecycle.options.signature) if signatures else None
+    state = lifecycle.state
+    prepared = [] if backend is None else backend.prepared
+    calls_bytes = 0 if backend is None else backend.calls_bytes
+    return {
+        "name": lifecycle.name,
+        "kind": lifecycle.source.kind,
+        "copied": lifecycle.options.copy,
+        "mode": lifecycle.mode,
+        "state": state,
+        "source": lifecycle.source.text,
+        "path": lifecycle.source.where,
+        "device": lifecycle.options.device,
+        "default_signature": default,
+        "signatures": [signature.record() for signature in signatures.values()],
+        "variables": None if weights is None else weights.variables,
+        "weights_bytes": None if weights is None else weights.variables_bytes,
+        "constants_bytes": None if weights is None else weights.constants_bytes,
+        "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
+        "grew_bytes": lifecycle.grew_bytes,
+        "run_peak_bytes": None if caller.trace is None else caller.trace.peak_bytes,
+        "peak_awaits_trace": caller.trace is None and lifecycle.mode == "graph",
+        "prepared": [
+            {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
+            for call, chosen in ((call, call.chosen) for call in prepared)
+            if chosen is not None
+        ],
+        "folded_bytes": sum(call.folded_bytes for call in prepared),
+        "names": [] if backend is None else list(backend.room.names),
+        "calls": caller.calls,
+        "last_latency_s": caller.last_latency_s,
+        "median_latency_s": caller.median_latency_s,
+        "last_error": lifecycle.failure or caller.last_error,
+        "notes": list(lifecycle.notes),
+    }

@@ -66,7 +66,7 @@ class ModelRow(TypedDict):
 
 def row_of(model: Model) -> ModelRow:
     """Return a model's row: the same object as before where nothing of it has changed."""
-    backend, state = model.built, model.state
+    backend, state = model.lifecycle.backend, model.state
     age = None
     if backend is not None:
         age = int(time.monotonic() / _LIVE_AGE_S) if backend.graph is None else backend.graph.version
@@ -90,8 +90,10 @@ def row_of(model: Model) -> ModelRow:
 
 
 def _made(model: Model, state: str) -> ModelRow:
-    backend = model.built
-    weights, signatures = model.remembered if backend is None else (backend.weights(), backend.signatures)
+    backend = model.lifecycle.backend
+    weights, signatures = (
+        (model.lifecycle.kept_summary or (None, {})) if backend is None else (backend.weights(), backend.signatures)
+    )
     default = default_among(model.name, signatures, model.options.signature) if signatures else None
     trace, placement = model.trace, model.placement
     calls_bytes = 0 if backend is None else backend.calls_bytes
@@ -116,5 +118,5 @@ def _made(model: Model, state: str) -> ModelRow:
         "last_error": model.last_error,
         "devices": None if placement is None else placement.devices,
         "moved": None if placement is None else placement.moved,
-        "can_park": backend is not None and state == "ready" and model.can_be_parked,
+        "can_park": backend is not None and state == "ready" and model.parking.can_be_parked,
     }

@@ -41,7 +41,7 @@ def two_inputs() -> Any:
 def test_a_call_like_one_before_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     model = models.add("net", linear()[0])
     first = model(X)
-    monkeypatch.setattr(model, "asked", None)
+    monkeypatch.setattr(model.caller, "request", None)
     np.testing.assert_array_equal(model(X), first)
     np.testing.assert_array_equal(model(np.concatenate([X, X]))[:2], first)
     assert model.calls == 3
@@ -96,11 +96,11 @@ def test_named_inputs_and_mappings_are_never_mixed_up() -> None:
 def test_a_name_of_the_room_may_mean_another_tensor_next_time() -> None:
     graph, y = linear()
     model = models.add("net", graph)
-    model.backend_now().room.namespace["asked"] = y
+    model.lifecycle.built_backend().room.namespace["asked"] = y
     for _ in range(20):
         np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 2 * X + 1)
     with graph.as_default():
-        model.backend_now().room.namespace["asked"] = y * 10
+        model.lifecycle.built_backend().room.namespace["asked"] = y * 10
     np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 20 * X + 10)
 
 

@@ -133,7 +133,7 @@ def test_what_is_folded_counts_and_goes_with_park_and_drop() -> None:
     record = model.record()
     assert record["folded_bytes"] == (4 * 3 + 3) * 4
     assert record["held_bytes"] > (record["weights_bytes"] or 0) + record["folded_bytes"]
-    assert model.bytes_held("memory", set()) == record["held_bytes"]
+    assert model.parking.bytes_held("memory", set()) == record["held_bytes"]
     model.park()
     assert model.record()["folded_bytes"] == 0
     assert model.record()["held_bytes"] == 0
@@ -172,7 +172,7 @@ def by_a_callable(model: Model) -> None:
 
 
 def by_hand(model: Model) -> None:
-    model.backend_now().assign([("b", np.array([9, 9, 9], np.float32))])
+    model.lifecycle.built_backend().assign([("b", np.array([9, 9, 9], np.float32))])
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_of_a_large_model_that_is_warmed_the_smallest_variables_are_folded(tmp_p
     weights = [one.size * 4 for one in net.get_weights()]
     assert model.record()["folded_bytes"] == sum(size for size in weights if size != 1100 * 1000 * 4)
     np.testing.assert_allclose(called(model, x), net(x).numpy(), rtol=1e-4, atol=1e-5)
-    model.backend_now().assign(
+    model.lifecycle.built_backend().assign(
         [(one["name"], np.zeros([size or 0 for size in one["shape"] or ()], np.float32)) for one in model.variables]
     )
     assert not model(x).any()
@@ -437,7 +437,7 @@ def test_what_is_folded_in_part_is_in_the_graph_once(tmp_path: Path) -> None:
         model.wake()
         assert len(model.graph.get_operations()) == before
     weights = [one for one in model.variables if (one["size_bytes"] or 0) < 10_000]
-    model.backend_now().assign(
+    model.lifecycle.built_backend().assign(
         [(one["name"], np.ones([n or 0 for n in one["shape"] or ()], np.float32)) for one in weights]
     )
     expected = model(np.ones((2, 64), np.float32))
@@ -449,7 +449,7 @@ def test_what_is_folded_in_part_is_in_the_graph_once(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_a_call_that_is_being_tried_free() -> None:
     model = added(dense(), warm=False)
     model(X)
-    (call,) = model.backend_now().prepared
+    (call,) = model.lifecycle.built_backend().prepared
 
     class Interrupted:
         """Ctrl-C comes as soon as the lock is taken."""

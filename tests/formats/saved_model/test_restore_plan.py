@@ -88,7 +88,7 @@ def test_any_number_of_readers_restores_every_value(
 def test_a_saved_model_with_large_weights_has_a_reader_a_core(written: dict[bool, Path]) -> None:
     model = models.add("net", written[False])
     assert len(readers_of(model.graph)) == min(len(os.sched_getaffinity(0)), 6)
-    restored = dict(model.backend_now().values())
+    restored = dict(model.lifecycle.built_backend().values())
     assert restored.keys() == VALUES.keys()
     for name, value in restored.items():
         np.testing.assert_array_equal(value, VALUES[name], strict=True)

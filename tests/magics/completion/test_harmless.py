@@ -117,7 +117,7 @@ def test_tab_waits_for_no_run_no_cell_and_no_building(shell: Any) -> None:
     assert begun.wait(60)
     assert tab(shell, "%%tf_run slow\nses") == ["session"]
     assert tab(shell, "%%tf_run slow\nne") == ["new", "next"]
-    with models.slow._building:
+    with models.slow.lifecycle._building:
         elsewhere = threading.Thread(target=lambda: tab(shell, "%%tf_run slow\nse"))
         elsewhere.start()
         elsewhere.join(60)

@@ -41,7 +41,7 @@ def test_a_model_that_runs_or_is_stopping_is_not_parked() -> None:
     assert inside.wait(30)
     with pytest.raises(ModelStateError, match="net is running, and only an idle model can be parked"):
         model.park()
-    assert model.park_if_idle() is False
+    assert model.parking.park_if_idle() is False
     hosted(model.graph).runs.interrupted()
     with pytest.raises(ModelStateError, match="net is stopping, and only an idle"):
         model.park()
@@ -123,7 +123,7 @@ def test_training_in_one_thread_loses_no_step_to_parking_in_another() -> None:
 
     def park() -> None:
         while not ended.is_set():
-            model.park_if_idle()
+            model.parking.park_if_idle()
 
     thread = threading.Thread(target=park, daemon=True)
     thread.start()

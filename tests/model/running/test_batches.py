@@ -111,13 +111,13 @@ def test_no_rows_are_one_batch_of_none(double: Any) -> None:
 
 def test_each_batch_is_a_view_of_the_input_and_no_copy(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fed: list[Any] = []
-    call = double.backend_now().call
+    call = double.lifecycle.built_backend().call
 
     def noted(signature: Any, feeds: Any, *rest: Any, **more: Any) -> Any:
         fed.extend(feeds)
         return call(signature, feeds, *rest, **more)
 
-    monkeypatch.setattr(double.backend_now(), "call", noted)
+    monkeypatch.setattr(double.lifecycle.built_backend(), "call", noted)
     double.run(X, batch_size=4)
     assert [len(array) for _, array in fed] == [4, 4, 2]
     assert all(np.shares_memory(array, X) for _, array in fed)
@@ -344,7 +344,7 @@ def test_an_eager_model_runs_in_batches() -> None:
 
 def test_an_interrupt_keeps_the_batches_that_had_ended(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = 0
-    answer = double.answer
+    answer = double.caller.run
 
     def interrupted(*args: Any, **options: Any) -> Any:
         nonlocal answers
@@ -353,7 +353,7 @@ def test_an_interrupt_keeps_the_batches_that_had_ended(double: Any, monkeypatch:
             raise KeyboardInterrupt
         return answer(*args, **options)
 
-    monkeypatch.setattr(double, "answer", interrupted)
+    monkeypatch.setattr(double.caller, "run", interrupted)
     with pytest.raises(InterruptedRun, match="double was stopped after rows 0 to 5 of 10") as stopped:
         double.run(X, batch_size=3)
     assert isinstance(stopped.value, KeyboardInterrupt)
@@ -368,7 +368,7 @@ def test_an_interrupt_before_the_first_batch_has_ended_keeps_nothing(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(double, "answer", interrupted)
+    monkeypatch.setattr(double.caller, "run", interrupted)
     with pytest.raises(InterruptedRun, match="double was stopped before the first batch had ended") as stopped:
         double.run(X, batch_size=3)
     assert (stopped.value.partial, stopped.value.rows) == (None, "")
@@ -380,7 +380,7 @@ def test_one_batch_that_is_interrupted_is_interrupted_as_a_plain_run(
     def interrupted(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(double, "answer", interrupted)
+    monkeypatch.setattr(double.caller, "run", interrupted)
     with pytest.raises(KeyboardInterrupt) as stopped:
         double.run(X, batch_size=100)
     assert type(stopped.value) is KeyboardInterrupt

@@ -184,7 +184,7 @@ def test_a_timeout_of_the_models_own_code_is_its_own_error(monkeypatch: pytest.M
 
     graph, _, _ = scale_graph(2.0)
     model = models.add("net", graph)
-    monkeypatch.setattr(model.backend_now(), "call", fail)
+    monkeypatch.setattr(model.lifecycle.built_backend(), "call", fail)
     with pytest.raises(TimeoutError, match="the database does not answer") as failed:
         model.run([1.0], timeout=60)
     assert type(failed.value) is TimeoutError

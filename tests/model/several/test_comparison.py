@@ -120,13 +120,13 @@ def test_models_run_at_the_same_time_each_in_a_daemon_thread(monkeypatch: pytest
     for name in ("a", "b", "c"):
         scaled(name, 2)
 
-        def meet(*given: Any, answer: Any = models[name].answer, **options: Any) -> Any:
+        def meet(*given: Any, answer: Any = models[name].caller.run, **options: Any) -> Any:
             threads.append(threading.current_thread())
             # Were they to run one after the other, the first would wait for the others for good.
             meeting.wait(20)
             return answer(*given, **options)
 
-        monkeypatch.setattr(models[name], "answer", meet)
+        monkeypatch.setattr(models[name].caller, "run", meet)
     assert set(compare(["a", "b", "c"], X)) == {"a", "b", "c"}
     assert len(set(threads)) == 3
     assert all(thread.daemon for thread in threads)
@@ -468,7 +468,7 @@ def test_the_batches_that_had_ended_at_the_deadline_are_compared(go: threading.E
 
 @pytest.mark.usefixtures("pair")
 def test_an_interrupt_between_batches_keeps_those_that_had_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, calls = models.new.answer, 0
+    answer, calls = models.new.caller.run, 0
 
     def interrupted(*args: Any, **options: Any) -> Any:
         nonlocal calls
@@ -477,7 +477,7 @@ def test_an_interrupt_between_batches_keeps_those_that_had_ended(monkeypatch: py
             raise KeyboardInterrupt
         return answer(*args, **options)
 
-    monkeypatch.setattr(models.new, "answer", interrupted)
+    monkeypatch.setattr(models.new.caller, "run", interrupted)
     with pytest.raises(InterruptedRun, match="old,new was stopped after row 0 of 3") as stopped:
         compare(["old", "new"], X, batch_size=1)
     assert isinstance(stopped.value.partial, Comparison)

@@ -55,11 +55,11 @@ def test_they_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     meeting = threading.Barrier(2)
     for name in ("one", "two"):
 
-        def meet(*given: Any, answer: Any = models[name].answer, **options: Any) -> Any:
+        def meet(*given: Any, answer: Any = models[name].caller.run, **options: Any) -> Any:
             meeting.wait(20)
             return answer(*given, **options)
 
-        monkeypatch.setattr(models[name], "answer", meet)
+        monkeypatch.setattr(models[name].caller, "run", meet)
     assert tfmagic.run_all({"one": [1.0], "two": [2.0]})["one"] == [2]
 
 
@@ -105,7 +105,7 @@ def test_an_error_of_tfmagics_own_stays_one_line_and_has_the_others(monkeypatch:
             msg = f"{name} cannot be run now"
             raise ModelStateError(msg)
 
-        monkeypatch.setattr(models[name], "answer", refuse)
+        monkeypatch.setattr(models[name].caller, "run", refuse)
     with pytest.raises(ModelStateError) as failed:
         tfmagic.run_all({"a": [1.0], "b": [1.0]})
     assert str(failed.value) == "a cannot be run now; b failed too: ModelStateError: b cannot be run now"

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import tensorflow as tf
 
 from tfmagic.errors import InputError, SourceError, near_to
 from tfmagic.execution.backends.folding import Folding
+from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import weights_of
 from tfmagic.execution.signature.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.runtime.graph.side_effects import may_write
-from tfmagic.runtime.session.hosted_graph import Preparation, hosted
+from tfmagic.runtime.session.hosted_graph import GraphState, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.session.open_graph import Preparation
 from tfmagic.runtime.state.kept_state import OnDisk, held_by
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.private import chrome_trace
+from tfmagic.runtime.tracing.run_profile import RunProfile
+from tfmagic.runtime.tracing.step_stats import executions_of, peak_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,14 +37,15 @@ if TYPE_CHECKING:
 
     from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Runs
-    from tfmagic.execution.backends.copied_values import Taken
+    from tfmagic.execution.backends.backend import Backend
+    from tfmagic.execution.backends.copied_values import CopiedValues
     from tfmagic.execution.backends.xla import Compiled
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.room.variables import Weights
     from tfmagic.execution.signature.signature import Signature, TensorSpec
     from tfmagic.graphdef.guard import Guard
     from tfmagic.runtime.calls.prepared_call import Executor, PreparedCall
-    from tfmagic.runtime.session.hosted_graph import OpenGraph
+    from tfmagic.runtime.session.open_graph import OpenGraph
     from tfmagic.runtime.state.kept_state import KeptState
 
 
@@ -53,31 +63,20 @@ class GraphBackend:
     guard
         Looks through fetches of a graph that came from a file; None for one
         that the person built.
-    present
+    live_values
         For a copy of a live object, gives the present values of its variables.
 
     Attributes
     ----------
     startup : Startup
-        How the tables that the source brought along are filled.
-    anew : callable or None
-        For a copy of a live object, makes it again, with the present settings and
-        weights.
-    taken : Taken or None
-        For a copy of a live object, tells whether the object has changed since.
-    needs_no_file : bool
-        Whether what came from a file is held in memory, so that the file is not read again.
+        How the tables of the source are filled.
     executor : str or None
-        Whose thread runs the operations; None for what is the quickest.
-    compiled : Compiled or None
-        Finds what is fetched in the place of other tensors, where XLA compiles the calls.
-    archivist : callable or None
-        For what was a Keras model, writes the ``.keras`` file of that model with
-        the present weights to the path it is called with, and gives the names of
-        the variables that are in it.
+        Whose thread runs the operations; None for the quickest.
     """
 
-    mode = "graph"
+    mode: Literal["graph"] = "graph"
+    concurrent = True
+    live = None
 
     def __init__(
         self,
@@ -85,14 +84,14 @@ class GraphBackend:
         signatures: Mapping[str, Signature],
         fill: Callable[[Any], None],
         guard: Guard | None = None,
-        present: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
+        live_values: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
     ) -> None:
         self.room = room
         self.signatures = dict(signatures)
         self.guard = guard
-        self.present = present
-        self.anew: Callable[[], Any] | None = None
-        self.taken: Taken | None = None
+        self.live_values = live_values
+        self.remake: Callable[[], Backend] | None = None
+        self.copied_values: CopiedValues | None = None
         self.needs_no_file = False
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
@@ -108,11 +107,6 @@ class GraphBackend:
     def graph(self) -> Any:
         """The model's graph."""
         return self.room.graph
-
-    @property
-    def live(self) -> None:
-        """No live object: a graph has none."""
-        return
 
     @property
     def runs(self) -> Runs:
@@ -174,12 +168,12 @@ class GraphBackend:
     @property
     def parked(self) -> bool:
         """Whether its variables take no memory, until it is next run."""
-        return hosted(self.graph).parked
+        return hosted(self.graph).state is GraphState.PARKED
 
     @property
     def is_parked_whole(self) -> bool:
         """Whether it is parked in a file, so that its source is not needed for its weights."""
-        return hosted(self.graph).parked_whole
+        return hosted(self.graph).spill is not None
 
     @property
     def is_kept(self) -> bool:
@@ -377,30 +371,51 @@ class GraphBackend:
         fetches: Sequence[tuple[str, str]],
         *,
         patience: Patience | None = None,
-        metadata: Any = None,
     ) -> dict[str, Any]:
-        """Run the graph.
+        """Run the graph, and return arrays by the names of `fetches`.
 
         Parameters
         ----------
         signature
-            Whose ends these are.
+            Not needed: the tensors say it all.
         feeds
             Inputs with their checked arrays.
         fetches
             Names for the results, with the tensors to fetch.
-        patience
-            The caller's, where it may go before the run has ended.
-        metadata
-            A ``RunMetadata`` that is to get a full trace of the run.
-
-        Returns
-        -------
-        dict
-            Arrays by the names of `fetches`.
         """
         __tracebackhide__ = True
         del signature
+        return self._call(feeds, fetches, patience=patience)
+
+    def profiled_call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+        *,
+        patience: Patience | None = None,
+    ) -> tuple[dict[str, Any], RunProfile]:
+        """Run the graph as `call` does, with a full trace."""
+        __tracebackhide__ = True
+        del signature
+        metadata = tf.compat.v1.RunMetadata()
+        began = time.perf_counter()
+        outputs = self._call(feeds, fetches, patience=patience, metadata=metadata)
+        wall_s = time.perf_counter() - began
+        stats = metadata.step_stats
+        executions = list(executions_of(stats))
+        partition_graphs = list(metadata.partition_graphs)
+        return outputs, RunProfile(wall_s, executions, partial(chrome_trace, stats), peak_of(stats), partition_graphs)
+
+    def _call(
+        self,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+        *,
+        patience: Patience | None,
+        metadata: Any = None,
+    ) -> dict[str, Any]:
+        __tracebackhide__ = True
         tensors = tuple(tensor for _, tensor in fetches)
         if self.guard is not None and tensors not in self._guarded:
             self.guard.check(tensors)
@@ -437,6 +452,13 @@ class GraphBackend:
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""
         return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
+
+    @contextmanager
+    def run_graph(self, signature: Signature, zeros: object) -> Iterator[RunGraph]:
+        """Yield the model's own graph, with the feeds and fetches of the signature."""
+        del zeros
+        feeds = [spec.tensor for spec in signature.inputs if spec.tensor is not None]
+        yield RunGraph(self.graph, feeds, [spec.tensor for spec in signature.outputs if spec.tensor is not None])
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""

@@ -10,8 +10,7 @@ from tfmagic.execution.signature.feeds import checked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
 
 
@@ -35,7 +34,7 @@ class Request:
     """
 
     model: str
-    backend: GraphBackend | EagerBackend
+    backend: Backend
     signature: Signature
     bound: Mapping[str, Any]
     fetches: Sequence[tuple[str, str]]

@@ -43,7 +43,12 @@ class Room:
         self.namespace = Namespace()
         self.names = Names(label, self.namespace)
         self.initialiser = Initialiser(graph) if graph is not None else None
+        self.names_at_build: frozenset[str] = frozenset()
         self._behaviour: Behaviour = {}
+
+    def note_built(self) -> None:
+        """Note the names that building the model has made: cells add others later."""
+        self.names_at_build = frozenset(self.names)
 
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:

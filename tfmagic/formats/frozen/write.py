@@ -100,7 +100,7 @@ class FrozenFile:
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
             # Of a live object straight from it: its graph has no session, which would hold them once more.
-            present = None if self._backend.present is None or not self._own else self._backend.present()
+            present = None if self._backend.live_values is None or not self._own else self._backend.live_values()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)

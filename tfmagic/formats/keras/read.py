@@ -157,7 +157,7 @@ class KerasFileSource(FileSource):
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
-        built.backend.present = built.backend.taken = None
+        built.backend.live_values = built.backend.copied_values = None
         if isinstance(built.backend, GraphBackend):
             built.backend.needs_no_file = True
         return built

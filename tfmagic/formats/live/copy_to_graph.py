@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfmagic.execution.backends.copied_values import Taken
+from tfmagic.execution.backends.copied_values import CopiedValues
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import default_among
@@ -43,7 +43,7 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     if options.copy and isinstance(built.backend, EagerBackend):
         made = copied(built.backend, options)
         # From the source: the object may have another function to call by then.
-        made.backend.anew = lambda: built_from(source, model, options).backend
+        made.backend.remake = lambda: built_from(source, model, options).backend
         return made
     return built
 
@@ -95,7 +95,7 @@ def moved_by_file(eager: EagerBackend, options: Options) -> Built:
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     path = Path(folder.name) / label
     path.mkdir()
-    taken = Taken(eager, partial(state_of, eager))
+    taken = CopiedValues(eager.live, eager.named_variables, partial(state_of, eager))
     # Before it is written: what changes meanwhile is to count as changed.
     deque(taken.values(), maxlen=0)
     LiveFolder(eager, default)(path)
@@ -103,5 +103,5 @@ def moved_by_file(eager: EagerBackend, options: Options) -> Built:
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened anew: they go with the model.
     weakref.finalize(built.backend, folder.cleanup)
-    built.backend.taken = taken
+    built.backend.copied_values = taken
     return built

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.copied_values import Taken
+from tfmagic.execution.backends.copied_values import CopiedValues
 from tfmagic.execution.backends.eager import EagerBackend, named_outputs
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
@@ -77,7 +77,7 @@ def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend
                 value = np.array(variable.numpy())
             yield name, value
 
-    taken = Taken(eager, present)
+    taken = CopiedValues(eager.live, eager.named_variables, present)
     traced, notes = [], []
     for signature in eager.signatures.values():
         try:
@@ -95,8 +95,8 @@ def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend
     room = Room(label, graph, device)
     name_the_ends(room, next(iter(signatures.values())))
     fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
-    backend = GraphBackend(room, signatures, fill, present=taken.values)
-    backend.taken = taken
+    backend = GraphBackend(room, signatures, fill, live_values=taken.values)
+    backend.copied_values = taken
     return backend, holders.moved, notes
 
 

@@ -151,7 +151,7 @@ def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> A
     from tfmagic.model.running.timing import timed
 
     timing = timed(
-        model,
+        model.caller,
         *given,
         repeat=run.repeat or 1,
         fetch=run.fetch,
@@ -221,7 +221,7 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     """Return what a run will give, None where that is known after it only."""
     if run.fetch is not None:
         return run.fetch
-    if run.timeout is not None and model.built is None:
+    if run.timeout is not None and model.lifecycle.backend is None:
         return None  # it would be loaded here, where nobody watches the deadline
     signature = model.signature(run.signature)
     # Of an inferred signature, those outputs are given for which the inputs suffice.

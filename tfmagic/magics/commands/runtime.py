@@ -133,11 +133,13 @@ def _placement(parsed: Parsed) -> View:
     asked = [models[name] for name in parsed.rest] or models.present()
     if not asked:
         return Sentence("no models yet: %tf_model add NAME SOURCE adds one")
-    from tfmagic.model.running.warm_up import placement
+    from tfmagic.model.running.placement_probe import placement
     from tfmagic.panel.views.placement import PlacementPage, PlacementPages
 
     everything, anew = parsed.flag("all"), parsed.flag("anew")
-    return PlacementPages([PlacementPage(placement(model, anew=anew), everything=everything) for model in asked])
+    return PlacementPages(
+        [PlacementPage(placement(model.caller, again=anew), everything=everything) for model in asked]
+    )
 
 
 def _log(parsed: Parsed) -> View:

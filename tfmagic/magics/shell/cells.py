@@ -37,7 +37,7 @@ def after_cell(result: Any = None) -> None:
 
 def whose(time_s: float) -> list[str]:
     """Return the names of the models that ran at a time."""
-    return [model.name for model in the_models().present() if model.ran_at(time_s)]
+    return [model.name for model in the_models().present() if model.caller.was_running_at(time_s)]
 
 
 def between_cells() -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.result import Result
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
+    from tfmagic.model.running.caller import Caller
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Mapping[str, Any]")
@@ -39,7 +40,7 @@ def patience_of(timeout: Any) -> Patience:
     return Patience(None if timeout is None else seconds("timeout", timeout))
 
 
-def waited_for(model: Answers, call: Callable[[], T], patience: Patience) -> T:
+def waited_for(model: Lifecycle, call: Callable[[], T], patience: Patience) -> T:
     """Return what `call` gives, which calls `model` and may take place in a worker.
 
     Raises
@@ -58,7 +59,7 @@ def waited_for(model: Answers, call: Callable[[], T], patience: Patience) -> T:
         raise late(patience, [model]) from None
 
 
-def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
+def late(patience: Patience, models: Sequence[Lifecycle]) -> RunTimeoutError:
     """Return the error for a deadline that has passed.
 
     Parameters
@@ -71,7 +72,7 @@ def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
     names = " and ".join(model.name for model in models)
     msg = f"{names}: no answer within {patience.seconds:g} s"
     stopping = " and ".join(model.name for model in models if model.state == "stopping")
-    loading = " and ".join(model.name for model in models if model.built is None)
+    loading = " and ".join(model.name for model in models if model.backend is None)
     if stopping:
         msg += f"; {stopping} is stopping until the present operation ends (%tf_model stop {stopping} waits for it)"
     elif loading:
@@ -81,13 +82,13 @@ def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
     return RunTimeoutError(msg)
 
 
-def in_batches(model: Answers, request: Request, size: int, patience: Patience) -> Result:
+def in_batches(caller: Caller, request: Request, size: int, patience: Patience) -> Result:
     """Make a call in batches of rows, and return the outputs joined on the first axis.
 
     Parameters
     ----------
-    model
-        Which model.
+    caller
+        Calls the model.
     request
         What is asked of it.
     size
@@ -107,17 +108,19 @@ def in_batches(model: Answers, request: Request, size: int, patience: Patience) 
         After the first batch: for an output that cannot be joined.
     """
     __tracebackhide__ = True
-    batches = waited_for(model, lambda: checked_batches(request, size), patience)
+    batches = waited_for(caller.lifecycle, lambda: checked_batches(request, size), patience)
     parts = Parts(batches.spans())
 
     def run(start: int, stop: int) -> None:
         __tracebackhide__ = True
         answer = waited_for(
-            model, lambda: model.answer(request, batches.take(start, stop), patience=patience), patience
+            caller.lifecycle, lambda: caller.run(request, batches.take(start, stop), patience=patience), patience
         )
-        parts.add({model.name: answer})
+        parts.add({caller.lifecycle.name: answer})
 
-    done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
+    done: Result = each_batch(
+        caller.lifecycle.name, batches.spans(), run, parts, lambda: parts.joined()[caller.lifecycle.name]
+    )
     return done
 
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from tfmagic.concurrency.workers import workers
-from tfmagic.errors import TfMagicError
+from tfmagic.errors import TfMagicError, first_line
 from tfmagic.model.running.deadline import LATE, late
-from tfmagic.model.running.statistics import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tfmagic.concurrency.cancel_scope import Patience
-    from tfmagic.model.model import Model
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 T = TypeVar("T")
 
 
-def of_all(models: Sequence[Model], calls: Sequence[Callable[[], T]], patience: Patience) -> list[T]:
+def of_all(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]], patience: Patience) -> list[T]:
     """Run calls at the same time, and return what they gave, in their order.
 
     Parameters
@@ -56,7 +55,7 @@ def of_all(models: Sequence[Model], calls: Sequence[Callable[[], T]], patience: 
 
 
 def _with_notes(
-    error: BaseException, of: Sequence[Model], others: Sequence[tuple[Sequence[Model], BaseException]]
+    error: BaseException, of: Sequence[Lifecycle], others: Sequence[tuple[Sequence[Lifecycle], BaseException]]
 ) -> BaseException:
     """Return the error of one model with what there is to say of it and of the others that failed."""
     more = [f"{model.name} failed too: {first_line(other)}" for several, other in others for model in several]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tfmagic.concurrency.cancel_scope import Patience
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.running.caller import Caller
 
 # As long as timeit makes a run: short against the clock's grain, a second for five.
 _RUN_S = 0.2
@@ -116,7 +116,7 @@ class Timing:
 
 
 def timed(
-    model: Answers,
+    caller: Caller,
     value: Any,
     inputs: Mapping[str, Any],
     *,
@@ -138,17 +138,17 @@ def timed(
 
     def call() -> None:
         __tracebackhide__ = True
-        model.answer(model.asked(value, inputs, fetch=fetch, signature=signature))
+        caller.run(caller.request(value, inputs, fetch=fetch, signature=signature))
 
     def measure() -> Timing:
         __tracebackhide__ = True
-        return Timing(model.name, *measured(call, count, patience))
+        return Timing(caller.lifecycle.name, *measured(call, count, patience))
 
     # As timeit does. In the thread that waits, which comes back when the call does not.
     collects = gc.isenabled()
     gc.disable()
     try:
-        return waited_for(model, measure, patience)
+        return waited_for(caller.lifecycle, measure, patience)
     finally:
         if collects:
             gc.enable()

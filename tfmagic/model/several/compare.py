@@ -113,7 +113,7 @@ def compared(
         paired_before([request for request, _ in ready])
         return ready
 
-    (ready,) = of_all(models, [asked], patience)
+    (ready,) = of_all([model.lifecycle for model in models], [asked], patience)
     return _Run(models, ready, patience).all()
 
 
@@ -124,7 +124,7 @@ class _Run:
         self._models = models
         self._ready = ready
         self._patience = patience
-        self._first_calls = {model.name for model in models if not model.has_run}
+        self._first_calls = {model.name for model in models if not model.caller.has_run}
         self._spans = _spans({request.model: prepared for request, prepared in ready})
         self._parts = Parts(self._spans)
         self._latencies: list[dict[str, float]] = []
@@ -139,7 +139,11 @@ class _Run:
         __tracebackhide__ = True
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
         answers = dict(
-            zip([model.name for model in self._models], of_all(self._models, calls, self._patience), strict=True)
+            zip(
+                [model.name for model in self._models],
+                of_all([model.lifecycle for model in self._models], calls, self._patience),
+                strict=True,
+            )
         )
         self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
         results = {model: result for model, (_, result) in answers.items()}
@@ -156,7 +160,7 @@ class _Run:
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)
         began = time.perf_counter()
-        result = model.answer(request, feeds, patience=self._patience)
+        result = model.caller.run(request, feeds, patience=self._patience)
         return time.perf_counter() - began, result
 
     def _so_far(self) -> Comparison:

@@ -58,7 +58,7 @@ def asked_of_all(
     for model in models:
         own_value, own_inputs = _under_own_name(model.signature(signature), value, inputs)
         try:
-            request = model.asked(own_value, own_inputs, fetch=fetch, signature=signature)
+            request = model.caller.request(own_value, own_inputs, fetch=fetch, signature=signature)
             asked.append((request, prepared(request)))
         except InputError as error:
             refused.append((model, error))

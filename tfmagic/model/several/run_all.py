@@ -54,15 +54,15 @@ def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> di
 
     def asked() -> list[Any]:
         __tracebackhide__ = True
-        requests = [model.asked(inputs[model.name], {}) for model in models]
+        requests = [model.caller.request(inputs[model.name], {}) for model in models]
         return [(request, request.feeds()) for request in requests]
 
-    ready = of_all(models, [asked], patience)[0] if models else []
+    ready = of_all([model.lifecycle for model in models], [asked], patience)[0] if models else []
     calls = [
-        lambda model=model, request=request, feeds=feeds: model.answer(request, feeds, patience=patience)
+        lambda model=model, request=request, feeds=feeds: model.caller.run(request, feeds, patience=patience)
         for model, (request, feeds) in zip(models, ready, strict=True)
     ]
-    results = of_all(models, calls, patience)
+    results = of_all([model.lifecycle for model in models], calls, patience)
     return {
         model.name: next(iter(result.values())) if len(result) == 1 else result
         for model, result in zip(models, results, strict=True)

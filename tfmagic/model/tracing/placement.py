@@ -10,7 +10,7 @@ from tfmagic.runtime.tracing.step_stats import short_device
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -185,7 +185,7 @@ def unknown(model: str, why: str) -> PlacementRecord:
     }
 
 
-def placement_in(trace: Trace, backend: GraphBackend) -> Placement:
+def placement_of_graph(trace: Trace, backend: Backend) -> Placement:
     """Return what a traced run of a graph has shown."""
     return Placement(
         placed(trace.partition_graphs), requested(backend.graph), trace, backend.weights().by_variable, eager=False

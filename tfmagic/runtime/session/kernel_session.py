@@ -36,7 +36,8 @@ from tfmagic.runtime.session.fetches import (
     own_feeds,
     replace_leaves,
 )
-from tfmagic.runtime.session.hosted_graph import Fill, OpenGraph, Preparation, hosted, label_of, never_began
+from tfmagic.runtime.session.hosted_graph import Fill, hosted, label_of, never_began
+from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
 from tfmagic.runtime.session.tf1_api import Tf1Interface
 from tfmagic.runtime.session.uninitialised import uninitialised
 

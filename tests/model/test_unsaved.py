@@ -13,9 +13,9 @@ from tensorflow.python.client.session import register_session_run_conversion_fun
 from trained_cells import EAGER, EAGER_TRAIN, LINEAR, NAMES, TRAIN, X, linear
 
 from tfmagic import models, session
-from tfmagic.model import lifecycle as life
-from tfmagic.model import training
+from tfmagic.model.lifecycle import training
 from tfmagic.model.reset import reset
+from tfmagic.model.unsaved import is_unsaved
 from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
@@ -99,8 +99,7 @@ def test_what_was_only_called_and_looked_at_is_not_named_and_its_weights_are_not
     model(X)
     model.run(X, timeout=60)
     run_cell(model, LOOK, NAMES)
-    for place in (life, training):
-        monkeypatch.setattr(place, "numbered", lambda _: pytest.fail("a weight was read"))
+    monkeypatch.setattr(training, "numbered", lambda _: pytest.fail("a weight was read"))
     model.save(tmp_path / "saved")
     assert named() == []
 
@@ -166,9 +165,9 @@ def test_a_table_that_was_filled_is_named_until_it_is_saved(tmp_path: Path) -> N
     model = add_cell("net", code, NAMES).model
     run_cell(model, fill.format(1), NAMES)
     model.save(tmp_path / "saved")
-    assert not training.is_unsaved(model)
+    assert not is_unsaved(model)
     model.park()
-    assert not training.is_unsaved(model)
+    assert not is_unsaved(model)
     run_cell(model, fill.format(2), NAMES)
     model.park()
     assert named() == ["net"]
@@ -190,7 +189,7 @@ def test_empty_tables_and_those_of_its_source_are_nothing_that_it_has_learnt(*, 
     model = add_cell("net", TABLES, NAMES, inputs="x", outputs="y").model
     # Which writes, so that the values are looked at.
     run_cell(model, "session.run(w.assign(1.0 * w))", NAMES)
-    assert model.built.may_have_learnt
+    assert model.lifecycle.backend.may_have_learnt
     if parked:
         model.park()
     assert named() == []
@@ -211,7 +210,7 @@ def test_a_copy_that_was_synced_is_as_safe_as_its_object() -> None:
     model = models.add("net", live, copy=True)
     run_cell(model, DOUBLE_BY_NAME, NAMES)
     model.sync()
-    assert not training.is_unsaved(model)
+    assert not is_unsaved(model)
     run_cell(model, DOUBLE_BY_NAME, NAMES)
     assert named() == ["net"]
 
@@ -236,9 +235,9 @@ def test_a_live_object_of_a_cell_is_named_when_it_was_trained_and_not_saved_sinc
         if parked:
             model.park()
             with monkeypatch.context() as patched:
-                patched.setattr(type(model), "build", lambda _: pytest.fail("woken"))
-                return training.is_unsaved(model)
-        return training.is_unsaved(model)
+                patched.setattr(type(model.lifecycle), "build", lambda _: pytest.fail("woken"))
+                return is_unsaved(model)
+        return is_unsaved(model)
 
     said.append(look())
     run_cell(model, TRAINED, NAMES)
@@ -262,7 +261,7 @@ def test_an_object_whose_layers_are_numbered_on_when_it_wakes_is_as_safe_as_it_w
     model.park()
     model.wake()
     assert [one["name"] for one in model.variables] != names
-    assert not training.is_unsaved(model)
+    assert not is_unsaved(model)
 
 
 def test_an_eager_training_is_named() -> None:
@@ -318,7 +317,7 @@ def test_whatever_is_fetched_counts_where_it_writes(fetch: str) -> None:
     model = models.add("net", live_graph())
     run_cell(model, "w = tf.compat.v1.global_variables()[0]", NAMES)
     run_cell(model, f"written = w + 0.0\nsession.run({FETCHES[fetch]})", NAMES)
-    assert not training.is_unsaved(model)
+    assert not is_unsaved(model)
     run_cell(model, f"written = tf.compat.v1.assign(w, 2.0 * w)\nsession.run({FETCHES[fetch]})", NAMES)
     assert named() == ["net"]
 
