@@ -15,9 +15,9 @@ import tensorflow as tf
 from tfmagic.errors import SaveError
 from tfmagic.execution.backends.tflite import lite
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.execution.signature.inference import PLACEHOLDERS
-from tfmagic.graphdef.freeze_variables import Constants
-from tfmagic.graphdef.prune import keep_only, one_node_a_variable, variable_nodes
+from tfmagic.graphdef.freeze_variables import VariableFreezer
+from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
 from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, UNFUSED
 from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.graph.dataflow import constants_of, operations_behind
@@ -143,7 +143,7 @@ class Folding:
 
     def _reached(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
         definition = self._backend.graph.as_graph_def()
-        one_node_a_variable(definition)
+        merge_duplicate_variables(definition)
         keep_only(definition, [*feeds, *fetches])
         return definition
 
@@ -154,9 +154,9 @@ class Folding:
         return {name: size for name, size in found.items() if size is not None}
 
     def _whole(self, call: _Call, sizes: dict[str, int]) -> dict[str, Folded]:
-        constants = Constants(self._backend.room.label, call.definition)
-        constants.make_room()
-        constants.put(values_of(self._backend.graph).read(call.opened.native, sizes))
+        constants = VariableFreezer(self._backend.room.label, call.definition)
+        constants.convert()
+        constants.insert(values_of(self._backend.graph).read(call.opened.native, sizes))
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(call.definition, name="")
         bodies, config = _bodies(call.definition), KernelSession().config
@@ -194,9 +194,9 @@ class Folding:
         """Return the fetches of a copy in which these variables are constants."""
         graph, scope, definition = self._backend.graph, f"{OURS}folded_{next(_numbers)}", call.definition
         folded = {name for name, _ in values}
-        constants = Constants(self._backend.room.label, definition, only=folded, suffix=scope)
-        constants.make_room()
-        constants.put(values)
+        constants = VariableFreezer(self._backend.room.label, definition, only=folded, suffix=scope)
+        constants.convert()
+        constants.insert(values)
         outside = {*(name.split(":")[0] for name in call.feeds), *(set(variable_nodes(definition)) - folded)}
         for index in range(len(definition.node) - 1, -1, -1):
             if definition.node[index].name in outside:

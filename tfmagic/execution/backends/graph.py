@@ -11,7 +11,8 @@ from tfmagic.errors import InputError, SourceError, near_to
 from tfmagic.execution.backends.folding import Folding
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import weights_of
-from tfmagic.execution.signature.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
+from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
+from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.runtime.graph.side_effects import may_write
 from tfmagic.runtime.session.hosted_graph import Preparation, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.graphdef.prune import keep_only, one_node_a_variable, variable_nodes
+from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
 from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.state.variables_io import OURS
 
@@ -69,7 +69,7 @@ class Compiled:
     def _make(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         graph = self._backend.graph
         definition = graph.as_graph_def()
-        one_node_a_variable(definition)
+        merge_duplicate_variables(definition)
         keep_only(definition, fetches)
         kept = {node.name: node.op for node in definition.node}
         variables = variable_nodes(definition)

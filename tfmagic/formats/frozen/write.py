@@ -19,8 +19,8 @@ from tfmagic.formats.frozen.rename_ends import NamedEnds
 from tfmagic.formats.frozen.thawing import put_together, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
 from tfmagic.formats.live.trace_to_graph import TablesError, moved
-from tfmagic.graphdef.drop_writes import Effects
-from tfmagic.graphdef.freeze_variables import Constants
+from tfmagic.graphdef.drop_writes import drop_writes
+from tfmagic.graphdef.freeze_variables import VariableFreezer
 from tfmagic.graphdef.prune import keep_only, variable_nodes
 from tfmagic.runtime.state.variables_io import checksum
 
@@ -81,15 +81,14 @@ class FrozenFile:
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         keep_only(definition, self._ends.outputs)
-        effects = Effects(self._label, definition)
-        effects.drop(self._ends.outputs)
+        dropped = drop_writes(self._label, definition, self._ends.outputs)
         keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
         _check_weight(self._backend, names)
-        constants = Constants(self._label, definition)
+        constants = VariableFreezer(self._label, definition)
         thawed = thawed_in(definition)
-        constants.make_room()
+        constants.convert()
         put_together(definition, thawed)
         keep_only(definition, self._ends.outputs)
         new = self._ends.attach(definition)
@@ -106,7 +105,7 @@ class FrozenFile:
                     checksums[name] = checksum(value)
                     yield self._constants[name], value
 
-        constants.put(values())
+        constants.insert(values())
         missing = next((name for name in names if name not in checksums), None)
         if missing is not None:
             msg = f"{self._label} cannot be frozen: its variable {missing!r} has no value yet"
@@ -115,8 +114,8 @@ class FrozenFile:
         file.write_bytes(definition.SerializeToString())
         left = total - len(checksums)
         notes = [f"without {counted(left)} that its outputs do not need"] if left else []
-        if effects.dropped:
-            notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
+        if dropped:
+            notes.append(f"without what it writes to {counted(len(dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
 
     def come_from(self, file: Path) -> None:

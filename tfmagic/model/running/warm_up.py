@@ -21,7 +21,7 @@ from tfmagic.model.running.statistics import first_line
 from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.graph.dataflow import loops_on_values
-from tfmagic.runtime.graph.side_effects import felt_afterwards, may_write
+from tfmagic.runtime.graph.side_effects import may_write, stateful_operation
 from tfmagic.runtime.tensorflow.private import collected_graphs
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 from tfmagic.runtime.tracing.eager_profile import profiled
@@ -211,7 +211,7 @@ def _why_not_made_up(model: Model) -> str | None:
         with model.command_lock.hold(call=True):
             return workers().call(partial(_why_not_made_up_live, backend, model.signature(), zeros))
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
-    if may_write(backend.graph, outputs) or felt_afterwards(backend.graph, outputs):
+    if may_write(backend.graph, outputs) or stateful_operation(backend.graph, outputs):
         return _WRITES
     return _LOOPS if loops_on_values(backend.graph, _fed(model.signature()), outputs) else None
 
@@ -224,7 +224,7 @@ def _why_not_made_up_live(backend: EagerBackend, signature: Signature, zeros: di
         except Exception:  # noqa: BLE001 - the person's code, which may raise anything
             return _UNTRACED
     names = [op.name for op in graph.get_operations()]
-    if may_write(graph, names) or felt_afterwards(graph, names):
+    if may_write(graph, names) or stateful_operation(graph, names):
         return _WRITES
     return _LOOPS if loops_on_values(graph, given, None) else None
 
@@ -288,8 +288,8 @@ def trial(model: Model) -> None:
     outputs = [output.tensor for output in model.signature().outputs if output.tensor is not None]
     if may_write(backend.graph, outputs):
         raise _would_change(model.name, advice)
-    if (kind := felt_afterwards(backend.graph, outputs)) is not None:
-        raise _would_be_felt(model.name, kind, advice)
+    if (kind := stateful_operation(backend.graph, outputs)) is not None:
+        raise _is_stateful(model.name, kind, advice)
     if loops_on_values(backend.graph, _fed(model.signature()), outputs):
         raise _could_loop(model.name, advice)
     request, patience = model.asked(zeros, {}), patience_of(None)
@@ -311,8 +311,8 @@ def _live(name: str, backend: EagerBackend, signature: Signature, zeros: dict[st
         names, advice = [op.name for op in graph.get_operations()], f"%tf_model show {name} tells what it is"
         if may_write(graph, names):
             raise _would_change(name, advice)
-        if (kind := felt_afterwards(graph, names, anew=True)) is not None:
-            raise _would_be_felt(name, kind, advice)
+        if (kind := stateful_operation(graph, names, is_new_trace=True)) is not None:
+            raise _is_stateful(name, kind, advice)
         if loops_on_values(graph, given, None):
             raise _could_loop(name, advice)
         with collected_graphs() as graphs, profiled() as executions:
@@ -345,8 +345,8 @@ def _would_change(name: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for a run changes its variables; {advice}")
 
 
-def _would_be_felt(name: str, kind: str, advice: str) -> ModelStateError:
-    return ModelStateError(f"{name} is not run on zeros, for its {kind} would be felt by the next run; {advice}")
+def _is_stateful(name: str, kind: str, advice: str) -> ModelStateError:
+    return ModelStateError(f"{name} is not run on zeros, for its {kind} would change the next run; {advice}")
 
 
 def _could_loop(name: str, advice: str) -> ModelStateError:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
-from tfmagic.graphdef.result_aliasing import COMPUTES
+from tfmagic.graphdef.op_types import ALLOCATES_OUTPUT
 from tfmagic.runtime.graph.output_shapes import LIKE, TELLS_SHAPE, says_shape
 from tfmagic.runtime.tensorflow.private import registered_operation
 
@@ -28,7 +28,7 @@ _BRANCHES = {"If", "StatelessIf", "Case", "StatelessCase"}
 _WHILES = {"While", "StatelessWhile"}
 _CALLS = {"PartitionedCall", "StatefulPartitionedCall"} | _BRANCHES | _WHILES
 # An einsum that changes nothing gives its input back.
-_MAKES_MEMORY = (COMPUTES - {"Einsum"}) | TELLS_SHAPE | LIKE
+_MAKES_MEMORY = (ALLOCATES_OUTPUT - {"Einsum"}) | TELLS_SHAPE | LIKE
 # Stateful operations, or readers of what is stateful, that keep none of their inputs.
 _KEEPS_NOTHING = frozenset(
     {
