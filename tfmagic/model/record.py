@@ -17,8 +17,7 @@ class PreparedRecord(TypedDict):
         Tensor names.
     way
         ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
-        ``folded`` (with variables made constants), ``unfused`` (that, every operation
-        by itself) or ``lite`` (that, by TensorFlow Lite).
+        ``folded`` (with variables made constants) or ``lite`` (that, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """

@@ -16,7 +16,7 @@ from tfmagic.core.paths import stamps_in
 from tfmagic.errors import ModelStateError, ParkError, SourceError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.backends.graph import GraphBackend
-from tfmagic.execution.backends.xla import Compiled
+from tfmagic.execution.backends.xla import XlaCompiler
 from tfmagic.formats.common.source import FileSource
 from tfmagic.model.memory.holders import held_in_notebook
 from tfmagic.model.memory.object_state import put_back, state_of
@@ -331,7 +331,7 @@ class Parking(Tenancy):
         self._made_names = frozenset(backend.room.names)
         if isinstance(backend, GraphBackend):
             backend.executor = self.options.executor
-            backend.compiled = Compiled(backend) if self.options.compile else None
+            backend.compiled = XlaCompiler(backend.graph, backend.room.label) if self.options.compile else None
             record = hosted(backend.graph)
             record.arriving = partial(self._arriving, backend)
             if record.opened is not None:
