@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.dataflow import constants_of
+from tfmagic.runtime.graph.operations import constants_of
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 

@@ -20,7 +20,7 @@ from tfmagic.model.running.deadline import patience_of, waited_for
 from tfmagic.model.running.statistics import first_line
 from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace
-from tfmagic.runtime.graph.dataflow import loops_on_values
+from tfmagic.runtime.graph.fed_values import loops_on_values
 from tfmagic.runtime.graph.side_effects import may_write, stateful_operation
 from tfmagic.runtime.tensorflow.private import collected_graphs
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly

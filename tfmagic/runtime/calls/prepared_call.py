@@ -15,8 +15,8 @@ from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.graphdef.result_aliasing import shared_results
 from tfmagic.runtime.calls.equivalence import equivalent_call
 from tfmagic.runtime.calls.latency_trial import LatencyTrial
-from tfmagic.runtime.graph.dataflow import constants_of, operations_behind
 from tfmagic.runtime.graph.native_session import COPIES
+from tfmagic.runtime.graph.operations import constants_of, operations_behind
 from tfmagic.runtime.tensorflow.private import native_callable
 
 if TYPE_CHECKING:

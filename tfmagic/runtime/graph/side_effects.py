@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfmagic.graphdef.functions import functions_called
 from tfmagic.graphdef.op_types import HAS_SIDE_EFFECTS, STATEFUL_RANDOM, WRITES_TABLES, WRITES_VARIABLES
-from tfmagic.runtime.graph.dataflow import operations_behind
+from tfmagic.runtime.graph.operations import operations_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,9 +22,9 @@ from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.calls.prepared_call import PreparedCall
-from tfmagic.runtime.graph.dataflow import kept_feeds
-from tfmagic.runtime.graph.native_session import NativeSession, is_room
-from tfmagic.runtime.session.grappler import spared
+from tfmagic.runtime.graph.fed_values import kept_feeds
+from tfmagic.runtime.graph.native_session import NativeSession, may_keep_another
+from tfmagic.runtime.session.grappler import without_idle_passes
 from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time
 
@@ -115,7 +115,7 @@ class OpenGraph:
     def _make_room(self) -> None:
         """Let go of prepared calls that were not used for long; one that runs now goes when it has ended."""
         by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
-        while not is_room([call.held_bytes for _, call in by_use]):
+        while not may_keep_another([call.held_bytes for _, call in by_use]):
             key, _ = by_use.pop(0)
             self._prepared.pop(key, None)
 
@@ -255,7 +255,7 @@ class HostedGraph:
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         chosen = config()
         if not self.preparation.grows:
-            chosen = spared(chosen, graph)
+            chosen = without_idle_passes(chosen, graph)
         opened = OpenGraph(NativeSession(graph=graph, config=chosen), self)
         before = self.history.mark()
         self._unready = True
