@@ -90,7 +90,7 @@ def merge_duplicate_variables(definition: Any) -> None:
     first: dict[tuple[bytes, bytes], str] = {}
     duplicates: dict[str, str] = {}
     for node in definition.node:
-        if node.op in {"VarHandleOp", "VariableV2"}:
+        if node.op in VARIABLES:
             key = (node.attr["container"].s, node.attr["shared_name"].s or node.name.encode())
             if first.setdefault(key, node.name) != node.name:
                 duplicates[node.name] = first[key]

@@ -22,6 +22,7 @@ from tfmagic.formats.live.trace_to_graph import TablesError, moved
 from tfmagic.graphdef.drop_writes import drop_writes
 from tfmagic.graphdef.freeze_variables import VariableFreezer
 from tfmagic.graphdef.prune import keep_only, variable_nodes
+from tfmagic.graphdef.walk import bodies
 from tfmagic.runtime.state.variables_io import checksum
 
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ def _check_weight(backend: GraphBackend, names: Sequence[str]) -> None:
 
 
 def _refuse_state(label: str, definition: Any) -> None:
-    bodies = (function.node_def for function in definition.library.function)
-    for depth, nodes in enumerate((definition.node, *bodies)):
+    for depth, nodes in enumerate(bodies(definition)):
         for node in nodes:
             if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
                 msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"

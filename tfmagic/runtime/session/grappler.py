@@ -42,7 +42,7 @@ def needs_one_iteration(graph: Any) -> bool:
 
 
 def without_idle_passes(config: Any, graph: Any) -> Any:
-    """Return a copy of a ``ConfigProto`` that turns off passes without work in a graph, unless the person chose them."""
+    """Return a copy of a ``ConfigProto`` without passes that are idle in a graph; the person's choices stay."""
     copy = v1.ConfigProto()
     copy.CopyFrom(config)
     options = copy.graph_options.rewrite_options
