@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tfmagic.graphdef.op_types import LOOPS, PARTITIONED_CALLS
 from tfmagic.graphdef.walk import data_inputs
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ class _Call(NamedTuple):
 
 
 CALLS = {
-    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), _Call(0, "Tin", ("f",))),
+    **dict.fromkeys(PARTITIONED_CALLS, _Call(0, "Tin", ("f",))),
     **dict.fromkeys(("If", "StatelessIf"), _Call(1, "Tin", ("then_branch", "else_branch"))),
     **dict.fromkeys(("Case", "StatelessCase"), _Call(1, "Tin", ("branches",))),
-    **dict.fromkeys(("While", "StatelessWhile"), _Call(0, "T", ("cond", "body"))),
+    **dict.fromkeys(LOOPS, _Call(0, "T", ("cond", "body"))),
 }
-"""The operations of which it is known which inputs their functions get: one by one, in order."""
+"""How the operations in `op_types.FUNCTION_CALLS` hand their inputs to their functions."""
 
 
 def functions_in(attributes: Any) -> Iterator[Any]:

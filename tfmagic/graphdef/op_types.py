@@ -27,13 +27,13 @@ LOOPS = frozenset({"While", "StatelessWhile"})
 """Each output is what the input of the same number has become."""
 
 FUNCTION_CALLS = PARTITIONED_CALLS | BRANCHES | LOOPS
-"""Operations of which it is known which inputs their functions get. `functions.CALLS` counts them."""
+"""Operations that hand their inputs to their functions one by one, as `functions.CALLS` counts them."""
 
 FORWARDS = frozenset({"Identity", "Enter", "Exit", "NextIteration", "Switch", "Merge"})
-"""Operations that hand on a variable as they do a value."""
+"""Operations that forward the handle of a variable as they do a value."""
 
 SAME_ELEMENTS = frozenset({"Identity", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
-"""The output has the elements of the first input. Not so `IdentityN`: there the output tells which input it is."""
+"""The output has the elements of the first input. `IdentityN` is not here: its outputs are of different inputs."""
 
 ALIASES_INPUT = frozenset(
     {
@@ -64,33 +64,23 @@ RUNS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 ENDS_THE_PROCESS = frozenset({"Abort"})
 
 READS_FILES: Mapping[str, tuple[int, ...]] = {
-    "CSVDataset": (0,),
-    "CSVDatasetV2": (0,),
-    "ExperimentalCSVDataset": (0,),
-    "ExperimentalLMDBDataset": (0,),
-    "ExperimentalMatchingFilesDataset": (0,),
-    "FixedLengthRecordDataset": (0,),
-    "FixedLengthRecordDatasetV2": (0,),
+    **dict.fromkeys(
+        (
+            *("CSVDataset", "CSVDatasetV2", "ExperimentalCSVDataset", "TextLineDataset"),
+            *("TFRecordDataset", "TFRecordDatasetV2", "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2"),
+            *("LMDBDataset", "ExperimentalLMDBDataset", "MatchingFilesDataset", "ExperimentalMatchingFilesDataset"),
+            *("LoadDataset", "ListSnapshotChunksDataset", "SnapshotChunkDataset", "SnapshotDatasetReader"),
+            *("LoadAndRemapMatrix", "MatchingFiles", "ReadFile"),
+        ),
+        (0,),
+    ),
+    **dict.fromkeys(("InitializeTableFromTextFile", "InitializeTableFromTextFileV2"), (1,)),
     "GenerateVocabRemapping": (0, 1),
-    "InitializeTableFromTextFile": (1,),
-    "InitializeTableFromTextFileV2": (1,),
-    "LMDBDataset": (0,),
-    "ListSnapshotChunksDataset": (0,),
-    "LoadAndRemapMatrix": (0,),
-    "LoadDataset": (0,),
-    "MatchingFiles": (0,),
-    "MatchingFilesDataset": (0,),
-    "ReadFile": (0,),
-    "SnapshotChunkDataset": (0,),
-    "SnapshotDatasetReader": (0,),
-    "TFRecordDataset": (0,),
-    "TFRecordDatasetV2": (0,),
-    "TextLineDataset": (0,),
 }
 """Operations that read the files named by these inputs; allowed on the model's own assets."""
 
 RESTORES: Mapping[str, tuple[int, ...]] = {"Restore": (0,), "RestoreSlice": (0,), "RestoreV2": (0,)}
-"""The same for the operation that gives a SavedModel its variables, and for nothing else."""
+"""The same for the operations that read checkpoints; allowed only while a SavedModel is restored."""
 
 CACHES: Mapping[str, int] = {"CacheDataset": 1, "CacheDatasetV2": 1}
 """Operations that write the file named by this input, or none if it is empty."""
@@ -113,51 +103,24 @@ PROTO_OPS = frozenset({"DecodeProtoV2", "EncodeProto"})
 
 TOUCHES_FILES = frozenset(
     {
-        "CalibrationStatisticsSaver",
-        "CreateSummaryDbWriter",
-        "CreateSummaryFileWriter",
-        "DTensorRestoreV2",
-        "DataServiceDataset",
-        "DataServiceDatasetV2",
-        "DataServiceDatasetV3",
-        "DataServiceDatasetV4",
-        "DatasetFromGraph",  # what it runs comes as bytes, which nobody has looked through
-        "DatasetToTFRecord",
-        "DistributedSave",
-        "DumpTensor",
-        "ExperimentalDatasetToTFRecord",
-        "ExperimentalSqlDataset",
-        "FileSystemSetConfiguration",
-        "FixedLengthRecordReader",
-        "FixedLengthRecordReaderV2",
-        "LMDBReader",
+        # Checkpoints.
+        *("Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2", "DTensorRestoreV2"),
         "MergeV2Checkpoints",
-        "RegisterDataset",
-        "RegisterDatasetV2",
-        "Restore",
-        "RestoreSlice",
-        "RestoreV2",
-        "RpcCall",
-        "RpcClient",
-        "RpcServer",
-        "Save",
-        "SaveDataset",
-        "SaveDatasetV2",
-        "SaveSlices",
-        "SaveV2",
-        "SnapshotDataset",
-        "SnapshotDatasetV2",
-        "SqlDataset",
+        # Datasets that write, and those that take more than a file's name.
+        *("SaveDataset", "SaveDatasetV2", "DistributedSave", "DatasetToTFRecord", "ExperimentalDatasetToTFRecord"),
+        *("SnapshotDataset", "SnapshotDatasetV2", "SqlDataset", "ExperimentalSqlDataset"),
+        # TF1's readers, which get their files' names from a queue.
+        *("FixedLengthRecordReader", "FixedLengthRecordReaderV2", "LMDBReader", "TFRecordReader", "TFRecordReaderV2"),
+        *("TextLineReader", "TextLineReaderV2", "WholeFileReader", "WholeFileReaderV2"),
+        # Other files.
+        *("WriteFile", "DumpTensor", "CreateSummaryDbWriter", "CreateSummaryFileWriter"),
+        *("CalibrationStatisticsSaver", "FileSystemSetConfiguration"),
+        # Other processes, and other code.
+        *("DataServiceDataset", "DataServiceDatasetV2", "DataServiceDatasetV3", "DataServiceDatasetV4"),
+        *("RegisterDataset", "RegisterDatasetV2", "RpcCall", "RpcClient", "RpcServer"),
+        *("XlaCustomCall", "XlaCustomCallV2"),
+        "DatasetFromGraph",  # runs a graph from bytes, which the guard does not see
         "SymbolicGradient",  # runs a gradient function that no attribute names
-        "TFRecordReader",
-        "TFRecordReaderV2",
-        "TextLineReader",
-        "TextLineReaderV2",
-        "WholeFileReader",
-        "WholeFileReaderV2",
-        "WriteFile",
-        "XlaCustomCall",
-        "XlaCustomCallV2",
     }
 )
 """Operations that reach out of the process, or into files, whatever their inputs."""

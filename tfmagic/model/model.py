@@ -262,7 +262,7 @@ class Model(Parking):
             "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
             "peak_awaits_trace": self._trace is None and self.mode == "graph",
             "prepared": [
-                {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
+                {"fetches": list(call.fetches), "way": chosen.quickest, "latencies_s": chosen.latencies_s}
                 for call, chosen in ((call, call.chosen) for call in prepared)
                 if chosen is not None
             ],

@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -89,15 +88,6 @@ class Folding(Protocol):
         """Return the ways to run a call with constants: ``folded``, ``lite``, or none."""
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """How calls of one size are run: the way, the median of each way that was tried, and the bytes that are folded."""
-
-    way: str
-    latencies_s: dict[str, float]
-    folded_bytes: int
-
-
 class PreparedCall:
     """One set of feeds and fetches on an open graph.
 
@@ -155,13 +145,10 @@ class PreparedCall:
         return results
 
     @property
-    def chosen(self) -> Chosen | None:
-        """How calls of the size that was measured last are run; None before."""
-        size = next((size for size in reversed(list(self._chosen)) if size in self._trials), None)
-        if size is None:
-            return None
-        trial = self._trials[size]
-        return Chosen(trial.quickest, trial.latencies_s, self.folded_bytes)
+    def chosen(self) -> LatencyTrial | None:
+        """The trial that chose how calls of the size that was measured last are run; None before."""
+        sizes = reversed(list(self._chosen))
+        return next((self._trials[size] for size in sizes if size in self._trials), None)
 
     @property
     def folded_bytes(self) -> int:
