@@ -28,26 +28,10 @@ _SHOWN = 4
 
 
 def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) -> None:
-    """Refuse a graph whose function calls would crash TensorFlow, or keep it busy without end.
+    """Raise a `SourceError` where the function calls that these nodes reach would crash TensorFlow, or never end.
 
-    Only calls that the nodes reach count: TensorFlow does not follow the others.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    what
-        The file or object, for messages.
-    nodes
-        The ``NodeDef`` s of the graph.
-    library
-        Its ``FunctionDefLibrary``.
-
-    Raises
-    ------
-    SourceError
-        When a function calls itself, directly or through others, or when calls are
-        nested too deep or are too many.
+    A function must not call itself, and calls must not be nested too deep nor be too many.
+    `what` is the file or object, for messages.
     """
     if not library.function:
         return

@@ -35,19 +35,7 @@ _Touched = tuple[set[Any], set[Any]]
 def drop_writes(label: str, definition: Any, outputs: Iterable[str]) -> set[str]:
     """Take the writes to variables out of a graph and its functions, and return the names of these variables.
 
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    definition
-        The graph, which is changed.
-    outputs
-        The operations whose values are needed.
-
-    Raises
-    ------
-    SaveError
-        When one of them depends on a variable that is written to.
+    A `SaveError` is raised where the values of `outputs` depend on a variable that is written to.
     """
     graph = _Body(_Functions(label, definition), definition.node, outputs, {})
     if graph.writes:

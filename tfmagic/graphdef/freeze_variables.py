@@ -37,19 +37,11 @@ _Handles = tuple[_Handle | None, ...]
 
 
 class VariableFreezer:
-    """Turns the variables of a graph into constants, in two steps: all operations first, the values later.
+    """Turns the variables of a graph into constants: first all operations that use them, then the values.
 
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    definition
-        The graph, which is changed. Its only resources are variables, and its
-        functions have none that are not handed to them.
-    only
-        Names of the variables to freeze; all if None.
-    suffix
-        Ends the names of the functions that take values in place of variables.
+    It changes the graph, whose only resources are variables, and whose functions have none
+    that are not handed to them. `only` names the variables to freeze, None is all. `suffix`
+    ends the names of the functions that take values in place of variables.
     """
 
     def __init__(
@@ -69,12 +61,9 @@ class VariableFreezer:
         self._outputs: dict[tuple[str, _Handles], list[_Handle | None]] = {}
 
     def convert(self) -> None:
-        """Have every operation take values. Placeholders stand where the variables were.
+        """Have every operation take values, from placeholders where the variables were.
 
-        Raises
-        ------
-        SaveError
-            When an operation needs the variable itself.
+        A `SaveError` is raised where an operation needs the variable itself.
         """
         _Body(self, self._definition.node, {}).convert()
         for node in self._definition.node:

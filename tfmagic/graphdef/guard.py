@@ -58,16 +58,12 @@ class Guard:
     ----------
     model
         The model's name, for messages.
-    graph
-        The imported ``tf.Graph``.
-    library
-        The ``FunctionDef`` s that its operations call.
+    graph, library
+        The imported ``tf.Graph``, and the ``FunctionDef`` s that it calls.
     assets
-        Names of the tensors (``"asset_path:0"``) that are fed the paths of the model's
-        own files when it is loaded.
+        Names of the tensors that are fed the paths of the model's own files when it is loaded.
     fed
-        Whether the checked runs feed them. Where they do not, the file decides which
-        path stands there.
+        Whether the checked runs feed them, too. Otherwise the file decides which path stands there.
     restores
         Whether these may be read as checkpoints, too.
     """
@@ -93,14 +89,7 @@ class Guard:
         self._called: list[tuple[str, Sequence[str]]] = []
 
     def check(self, names: Iterable[str]) -> None:
-        """Check everything that these operations or tensors depend on.
-
-        Raises
-        ------
-        UnsafeSourceError
-            When a run would call Python, or touch files other than the model's own
-            assets. Nothing has run then.
-        """
+        """Raise an `UnsafeSourceError` where these operations or tensors depend on anything unsafe."""
         waiting = [self._graph.get_operation_by_name(producer(name)) for name in names]
         passed, walked = set(self._passed), set(self._walked)
         try:

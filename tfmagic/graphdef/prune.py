@@ -18,20 +18,9 @@ _OF_VARIABLES = ("variables", "trainable_variables", "local_variables", "model_v
 
 
 def pruned(meta: Any, roots: Iterable[str]) -> tuple[Any, dict[str, list[Any]]]:
-    """Return a new graph of what these nodes depend on, and the variables in it.
+    """Return a new ``GraphDef`` of what these nodes or tensors depend on, and the variables in it.
 
-    Parameters
-    ----------
-    meta
-        A ``MetaGraphDef``; it is not changed.
-    roots
-        Names of nodes or tensors.
-
-    Returns
-    -------
-    tuple
-        A ``GraphDef``, and by collection the ``VariableDef`` messages of its variables.
-        Their initialisers are in the graph, too.
+    They are ``VariableDef`` messages by collection. Their initialisers are in the graph, too.
     """
     source = meta.graph_def
     nodes = {node.name: node for node in source.node}

@@ -68,15 +68,7 @@ class FoldedPart:
 
 
 class Folding:
-    """Turns variables of one graph into constants.
-
-    Parameters
-    ----------
-    graph
-        The model's graph.
-    label
-        Its name, for messages.
-    """
+    """Turns variables of one model's graph into constants."""
 
     def __init__(self, graph: Any, label: str) -> None:
         self._graph = graph

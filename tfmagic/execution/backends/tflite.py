@@ -48,24 +48,8 @@ class LiteCall:
     """Runs a network by LiteRT, for inputs of one shape at a time; `otherwise` runs the other calls.
 
     These are calls from other threads meanwhile, calls whose shapes change from one to the next,
-    and calls with empty or very large inputs.
-
-    Parameters
-    ----------
-    content
-        The network, as the converter writes it.
-    otherwise
-        Makes the same call.
-
-    Attributes
-    ----------
-    weights_bytes
-        The size of its constants: in the file, and packed in memory for multiplication.
-
-    Raises
-    ------
-    ValueError, RuntimeError
-        When LiteRT cannot read the network.
+    and calls with empty or very large inputs. `weights_bytes` is the size of the constants, in
+    the converted network and packed in memory for multiplication.
     """
 
     def __init__(self, content: bytes, otherwise: Call) -> None:
@@ -134,16 +118,9 @@ class LiteCall:
 
 
 def lite_call(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwise: Call) -> LiteCall | None:
-    """Return a call by LiteRT; None where it cannot run the graph, or gives other results.
+    """Return a call by LiteRT; None where it cannot run a graph without variables, or gives other results.
 
-    Parameters
-    ----------
-    definition
-        A graph without variables. Nodes that the call does not need are deleted.
-    feeds, fetches
-        Tensor names.
-    otherwise
-        Makes the same call.
+    Nodes that the call does not need are deleted from the graph. `otherwise` makes the same call.
     """
     if _interpreter_class() is None:
         return None

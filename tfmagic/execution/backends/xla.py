@@ -30,15 +30,7 @@ _IS_LOWERED = "_lower_using_switch_merge"
 
 
 class XlaCompiler:
-    """Adds compiled copies of a graph's calls to the graph, one for each set of feeds and fetches.
-
-    Parameters
-    ----------
-    graph
-        The model's graph.
-    label
-        Its name, for messages.
-    """
+    """Adds compiled copies of a graph's calls to the graph, one for each set of feeds and fetches."""
 
     def __init__(self, graph: Any, label: str) -> None:
         self._graph = graph
@@ -56,13 +48,7 @@ class XlaCompiler:
         self._shapes.add(_shapes(feeds, arrays))
 
     def fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the names of the compiled tensors to fetch in place of these.
-
-        Raises
-        ------
-        SourceError
-            When XLA cannot compile the graph.
-        """
+        """Return the names of the compiled tensors to fetch in place of these; a `SourceError` where XLA cannot."""
         compiled = self._compiled.get((feeds, fetches))
         if compiled is None:
             with self._compiling:

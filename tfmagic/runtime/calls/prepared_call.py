@@ -95,19 +95,8 @@ class PreparedCall:
     (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side).
     Both give the same bits. Later calls of about that size run in the quicker way.
     Ways with folded variables may differ by rounding. Only warming tries these (`settle`),
-    and only while nothing has written to a variable.
-
-    Parameters
-    ----------
-    opened
-        The open graph.
-    feeds, fetches
-        Tensor names.
-
-    Attributes
-    ----------
-    used : int
-        Grows with each use of any prepared call: the smallest is the least recently used.
+    and only while nothing has written to a variable. `used` grows with each use of any
+    prepared call: the smallest is the least recently used.
     """
 
     def __init__(self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str]) -> None:
@@ -163,21 +152,9 @@ class PreparedCall:
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
     def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
-        """Choose how to run calls by making some now, folded variables included.
+        """Choose how to run calls by making some now, in each way for so many seconds. Folded variables are tried, too.
 
-        Parameters
-        ----------
-        batches
-            The arrays of each call. Those after the first are used only for quick calls.
-        seconds
-            How long the calls of one batch may take, without the time to fold variables.
-        patience
-            Of the person who waits for this.
-
-        Raises
-        ------
-        TimeoutError
-            When nobody waits any more.
+        Batches after the first are used only for quick calls. A `TimeoutError` ends it once nobody waits.
         """
         self._measure_until(batches[0], seconds, patience)
         with self._measuring:

@@ -64,17 +64,10 @@ class _Search:
 
 
 class Dataflow:
-    """The ways that values can take in the runs with these fetches.
+    """The ways that values can take in a ``tf.Graph``, in runs with these fetches; without any, in all operations.
 
     A search looks at each input of each operation twice at most: its time grows with
     the size of the graph.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    fetches
-        Names of tensors and operations; None for all operations of the graph.
     """
 
     def __init__(self, graph: Any, fetches: Iterable[str] | None) -> None:

@@ -40,22 +40,11 @@ _LIMITS_OF_FOR = 3
 
 
 def kept_feeds(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) -> tuple[int, ...]:
-    """Return which fed arrays could become the memory of something that outlasts the run.
+    """Return the places in `feeds` of the arrays that could become the memory of something that outlasts the run.
 
-    TensorFlow uses an aligned array without a copy. A variable to which it is assigned then
-    shares it with the caller, and changes when the caller changes the array.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    feeds, fetches
-        Names of the tensors that are fed, and of the tensors and operations that are fetched; None for any.
-
-    Returns
-    -------
-    tuple of int
-        Their places in `feeds`. TensorFlow copies every text.
+    TensorFlow uses an aligned array without a copy, other than text. A variable to which it is
+    assigned then shares it with the caller, and changes when the caller changes the array.
+    Without `fetches` everything in the graph may run.
     """
     flow = Dataflow(graph, fetches)
     places = (index for index, name in enumerate(feeds) if graph.as_graph_element(name).dtype != tf.string)

@@ -25,14 +25,8 @@ def may_write(graph: Any, fetches: Iterable[str]) -> bool:
 def stateful_operation(graph: Any, fetches: Iterable[str], *, is_new_trace: bool = False) -> str | None:
     """Return the type of an operation, other than a write, that makes one run differ from the next; None without.
 
-    It takes from a queue, an iterator or a random generator, or prints.
-
-    Parameters
-    ----------
-    graph, fetches
-        A ``tf.Graph``, and names of its tensors and operations.
-    is_new_trace
-        Whether the graph was traced for this run alone: its random generators are new ones.
+    It takes from a queue, an iterator or a random generator, or prints. A graph that was traced
+    for this run alone has new random generators.
     """
     for kind in _types(graph, fetches):
         if HAS_SIDE_EFFECTS.match(kind) or (not is_new_trace and STATEFUL_RANDOM.match(kind)):
