@@ -152,9 +152,9 @@ class PreparedCall:
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
     def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
-        """Choose how to run calls by making some now, in each way for so many seconds. Folded variables are tried, too.
+        """Choose how to run calls by making some now, for so many seconds with each batch; folded variables are tried.
 
-        Batches after the first are used only for quick calls. A `TimeoutError` ends it once nobody waits.
+        Batches after the first are used only for quick calls. A `TimeoutError` is raised once nobody waits.
         """
         self._measure_until(batches[0], seconds, patience)
         with self._measuring:
