@@ -22,6 +22,7 @@ from tfmagic.formats.saved_model.meta_graph import (
     version_of,
 )
 from tfmagic.formats.saved_model.read import SavedModelSource
+from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.runtime.memory.process_memory import available_bytes
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _keras_file(source: KerasFileSource) -> FileRecord:
 
 
 def _placeholders(definition: Any) -> list[str]:
-    inputs = [node.name for node in definition.node if node.op.startswith("Placeholder")]
+    inputs = [node.name for node in definition.node if node.op in PLACEHOLDERS]
     return [f"placeholders: {', '.join(inputs)}"] if inputs else []
 
 

@@ -21,8 +21,7 @@ class PreparedRecord(TypedDict):
         Tensor names.
     way
         ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
-        ``folded`` (with variables made constants), ``unfused`` (that, every operation
-        by itself) or ``lite`` (that, by TensorFlow Lite).
+        ``folded`` (with variables made constants) or ``lite`` (that, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """
@@ -118,7 +117,7 @@ def record_of(lifecycle: Lifecycle, caller: Caller) -> ModelRecord:
         "run_peak_bytes": None if caller.trace is None else caller.trace.peak_bytes,
         "peak_awaits_trace": caller.trace is None and lifecycle.mode == "graph",
         "prepared": [
-            {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
+            {"fetches": list(call.fetches), "way": chosen.quickest, "latencies_s": chosen.latencies_s}
             for call, chosen in ((call, call.chosen) for call in prepared)
             if chosen is not None
         ],

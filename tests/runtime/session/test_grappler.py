@@ -13,7 +13,7 @@ from factories import add_cell, frozen_linear, save_v2
 from keras_networks import DRAWN, rows, trained
 
 from tfmagic import models
-from tfmagic.runtime.session.grappler import calls_nothing, needs_once, spared
+from tfmagic.runtime.session.grappler import calls_no_function, needs_one_iteration, without_idle_passes
 from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def test_a_graph_that_may_grow_is_not() -> None:
     add_cell("net", "x = tf.compat.v1.placeholder(tf.float32, [None, 2], 'x')\ny = x * 2", {"tf": tf}, outputs="y")
     model = models.net
     model(np.ones((1, 2), np.float32))
-    assert needs_once(model.graph)
-    assert calls_nothing(model.graph)
+    assert needs_one_iteration(model.graph)
+    assert calls_no_function(model.graph)
     assert rounds(model) == 0
 
 
@@ -52,7 +52,7 @@ def test_one_that_calls_functions_is_not(tmp_path: Path) -> None:
     spec = tf.TensorSpec([None, 2], name="x")
     model = models.add("net", save_v2(tmp_path / "net", lambda x: {"y": 2 * x}, spec))
     model(np.ones((1, 2), np.float32))
-    assert not calls_nothing(model.graph)
+    assert not calls_no_function(model.graph)
     assert rounds(model) == 0
 
 
@@ -60,7 +60,7 @@ def test_one_whose_branches_are_functions_calls_them() -> None:
     with tf.Graph().as_default() as graph:
         tf.cond(v1.placeholder(tf.bool, []), lambda: 1.0, lambda: 2.0)
     assert any(operation.type.endswith("If") for operation in graph.get_operations())
-    assert not calls_nothing(graph)
+    assert not calls_no_function(graph)
 
 
 def test_one_with_a_function_for_an_operation_as_tf1_wrote_it_calls_it() -> None:
@@ -74,17 +74,17 @@ def test_one_with_a_function_for_an_operation_as_tf1_wrote_it_calls_it() -> None
         del call.attr[attribute]
     with tf.Graph().as_default() as old:
         tf.import_graph_def(definition, name="")
-    assert not calls_nothing(old)
+    assert not calls_no_function(old)
 
 
 def test_many_operations_are_no_small_graph_and_are_gone_over_as_often_as_ever() -> None:
     with tf.Graph().as_default() as graph:
         for _ in range(64):
             tf.constant(1)
-        assert needs_once(graph)
+        assert needs_one_iteration(graph)
         tf.constant(1)
-    assert not needs_once(graph)
-    told = spared(v1.ConfigProto(), graph).graph_options.rewrite_options
+    assert not needs_one_iteration(graph)
+    told = without_idle_passes(v1.ConfigProto(), graph).graph_options.rewrite_options
     assert told.disable_tfg_optimizer
     assert (told.meta_optimizer_iterations, told.memory_optimization) == (0, told.DEFAULT_MEM_OPT)
 
@@ -92,8 +92,10 @@ def test_many_operations_are_no_small_graph_and_are_gone_over_as_often_as_ever()
 def test_who_has_chosen_is_left_alone() -> None:
     chosen = v1.ConfigProto()
     chosen.graph_options.rewrite_options.meta_optimizer_iterations = 2
-    assert spared(chosen, tf.Graph()).graph_options.rewrite_options.meta_optimizer_iterations == 2
-    assert spared(v1.ConfigProto(), tf.Graph()).graph_options.rewrite_options.meta_optimizer_iterations == ONE
+    assert without_idle_passes(chosen, tf.Graph()).graph_options.rewrite_options.meta_optimizer_iterations == 2
+    assert (
+        without_idle_passes(v1.ConfigProto(), tf.Graph()).graph_options.rewrite_options.meta_optimizer_iterations == ONE
+    )
 
 
 def test_what_finds_nothing_in_a_small_graph_is_off(tmp_path: Path) -> None:
@@ -123,10 +125,10 @@ def test_loops_and_branches_of_operations_give_the_same_answer() -> None:
         looped = v1.while_loop(lambda i, _: i < 5, lambda i, y: (i + 1, tf.sin(y * 1.5) + x), (tf.constant(0), x))[1]
         y = v1.cond(tf.reduce_sum(looped) > 0, lambda: tf.exp(looped), lambda: looped @ tf.constant(WEIGHTS))
     assert {"Enter", "Switch", "Merge"} <= {operation.type for operation in graph.get_operations()}
-    assert needs_once(graph)
+    assert needs_one_iteration(graph)
     for given in (WEIGHTS, -WEIGHTS):
         answers = []
-        for config in (v1.ConfigProto(), spared(v1.ConfigProto(), graph)):
+        for config in (v1.ConfigProto(), without_idle_passes(v1.ConfigProto(), graph)):
             with v1.Session(graph=graph, config=config) as session:
                 answers.append(session.run([y, looped], {x: given}))
         for stock, once in zip(*answers, strict=True):
@@ -165,7 +167,7 @@ def test_what_is_spared_changes_no_bit_and_no_operation_that_runs(tmp_path: Path
     fetches = [f"{end.name}:0" for end in models.net.signature().outputs]
     feeds = {f"{name}:0": value for name, value in given.items()}
     answers, operations = [], []
-    for config in (v1.ConfigProto(), spared(v1.ConfigProto(), graph)):
+    for config in (v1.ConfigProto(), without_idle_passes(v1.ConfigProto(), graph)):
         metadata = v1.RunMetadata()
         with v1.Session(graph=graph, config=config) as session:
             options = v1.RunOptions(output_partition_graphs=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.copied_values import CopiedValues
     from tfmagic.execution.backends.run_graph import RunGraph
     from tfmagic.execution.backends.tables_startup import Startup
-    from tfmagic.execution.backends.xla import Compiled
+    from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.room.variables import Weights
     from tfmagic.execution.signature.signature import Signature, TensorSpec
@@ -54,7 +54,7 @@ class Backend(Protocol):
     remake: Callable[[], Backend] | None
     copied_values: CopiedValues | None
     archivist: Callable[[Path], Iterable[str]] | None
-    compiled: Compiled | None
+    compiled: XlaCompiler | None
     startup: Startup
     needs_no_file: bool
 

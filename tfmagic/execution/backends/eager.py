@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tfmagic.concurrency.runs import Run
     from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.backends.copied_values import CopiedValues
-    from tfmagic.execution.backends.xla import Compiled
+    from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
     from tfmagic.graphdef.guard import Guard
@@ -90,7 +90,7 @@ class EagerBackend:
         self.remake: Callable[[], Backend] | None = None
         self.copied_values: CopiedValues | None = None
         self.archivist: Callable[[Path], Iterable[str]] | None = None
-        self.compiled: Compiled | None = None
+        self.compiled: XlaCompiler | None = None
         self.startup = Startup()
         self.needs_no_file = True
         self.whole: Any = None

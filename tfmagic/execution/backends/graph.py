@@ -16,8 +16,8 @@ from tfmagic.execution.backends.folding import Folding
 from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import weights_of
-from tfmagic.execution.signature.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
-from tfmagic.runtime.graph.side_effects import may_write
+from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
+from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.runtime.session.hosted_graph import GraphState, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.session.open_graph import Preparation
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tfmagic.concurrency.runs import Runs
     from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.backends.copied_values import CopiedValues
-    from tfmagic.execution.backends.xla import Compiled
+    from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.room.variables import Weights
     from tfmagic.execution.signature.signature import Signature, TensorSpec
@@ -96,7 +96,7 @@ class GraphBackend:
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self.executor: Executor | None = None
-        self.compiled: Compiled | None = None
+        self.compiled: XlaCompiler | None = None
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
         self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
@@ -232,8 +232,7 @@ class GraphBackend:
 
     def was_written_to(self) -> bool:
         """Return whether anything was run that can have changed a variable since the graph was filled."""
-        record = hosted(self.graph)
-        return record.history.assigned or may_write(self.graph, record.history.fetched)
+        return hosted(self.graph).history.may_have_written(self.graph)
 
     @property
     def may_have_learnt(self) -> bool:
@@ -248,7 +247,7 @@ class GraphBackend:
             fill=self._fill,
             prepare=self.room.initialiser,
             # What was built here, and not read from a file, may be built on.
-            preparation=Preparation(Folding(self), self.executor, grows=self.guard is None),
+            preparation=Preparation(Folding(self.graph, self.room.label), self.executor, grows=self.guard is None),
         )
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:

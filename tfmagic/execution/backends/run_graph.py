@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.runtime.graph.dataflow import loops_on_values
-from tfmagic.runtime.graph.side_effects import felt_afterwards, may_write
+from tfmagic.runtime.graph.fed_values import loops_on_values
+from tfmagic.runtime.graph.side_effects import may_write, stateful_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class RunGraph:
         new_function
             Whether a function runs that was traced for this run alone, with generators that nobody else has.
         """
-        return felt_afterwards(self.graph, self._names(), anew=new_function)
+        return stateful_operation(self.graph, self._names(), is_new_trace=new_function)
 
     def loops_on_values(self) -> bool:
         """Return whether the run has a loop whose length depends on the values that are fed."""

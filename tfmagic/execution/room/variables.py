@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.dataflow import constants_of
+from tfmagic.runtime.graph.operations import constants_of
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
@@ -114,7 +115,7 @@ def weights_of(graph: Any) -> Weights:
     records = [
         variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
         for op in graph.get_operations()
-        if op.type in {"VarHandleOp", "VariableV2", "Variable"}
+        if op.type in VARIABLES
     ]
     return weighed(records, constants_of(graph.get_operations()))
 

@@ -9,12 +9,11 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.graphdef.op_types import PLACEHOLDERS, VARIABLES
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
 # What TensorBoard shows: it consumes answers, and is none.
 _SUMMARIES = {
@@ -31,6 +30,7 @@ _SUMMARIES = {
 # they are made, read, saved and counted.
 _NO_OUTPUT = (
     PLACEHOLDERS
+    | VARIABLES
     | _SUMMARIES
     | {
         "Assign",
@@ -48,10 +48,7 @@ _NO_OUTPUT = (
         "RestoreV2",
         "SaveV2",
         "ShardedFilename",
-        "VarHandleOp",
         "VarIsInitializedOp",
-        "Variable",
-        "VariableV2",
     }
 )
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")

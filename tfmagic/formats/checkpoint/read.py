@@ -28,6 +28,7 @@ from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 _PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 
 
 class CheckpointSource(FileSource):
@@ -103,7 +103,7 @@ class CheckpointSource(FileSource):
         plan = restore_plan(meta)
         if plan is None:
             return _Restore(model, self.path, graph, {}, meta.saver_def)
-        held = {op.name: op for op in graph.get_operations() if op.type in _VARIABLES}
+        held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
         # A graph that was exported without a Saver has its variables under their own names.
         keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
         _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
+from tfmagic.graphdef.functions import reachable_functions
 from tfmagic.graphdef.op_types import RUNS_PYTHON
-from tfmagic.graphdef.prune import called_functions, one_node_a_variable, reached
+from tfmagic.graphdef.prune import merge_duplicate_variables, reached
+from tfmagic.graphdef.walk import remove_nodes
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any
     definition = backend.graph.as_graph_def()
     ends = ends_of(signatures)
     _drop_ours(definition, ends)
-    one_node_a_variable(definition)
+    merge_duplicate_variables(definition)
     for node in definition.node:
         if device is not None and node.device == device:
             # What was asked of this machine is nothing to ask of the next.
@@ -59,10 +61,7 @@ def _drop_ours(definition: Any, ends: list[str]) -> None:
     """Take out the nodes that tfmagic has added, but for those that others depend on."""
     theirs = [node.name for node in definition.node if not node.name.startswith(OURS)]
     kept = reached(definition, [*theirs, *ends])
-    # From the end, so that what is left to look at stays where it is.
-    for index in range(len(definition.node) - 1, -1, -1):
-        if definition.node[index].name not in kept:
-            del definition.node[index]
+    remove_nodes(definition.node, lambda node: node.name not in kept)
 
 
 def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
@@ -75,7 +74,7 @@ def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
     """
     kept = reached(definition, ends)
     nodes = [node for node in definition.node if node.name in kept]
-    bodies = (function.node_def for function in called_functions(nodes, definition.library))
+    bodies = (function.node_def for function in reachable_functions(nodes, definition.library))
     for some in (nodes, *bodies):
         for node in some:
             if node.op in RUNS_PYTHON:

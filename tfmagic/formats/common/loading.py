@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+from tfmagic.graphdef.walk import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -94,8 +95,7 @@ def check_constants(graph_def: Any) -> None:
     ValueError
         Naming the first such constant.
     """
-    bodies = (function.node_def for function in graph_def.library.function)
-    for nodes in (graph_def.node, *bodies):
+    for nodes in bodies(graph_def):
         for node in nodes:
             if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:
                 msg = f"constant {node.name!r} is of another dtype than it says"

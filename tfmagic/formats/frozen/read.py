@@ -23,6 +23,7 @@ from tfmagic.formats.frozen.thawing import Thawing
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
@@ -150,7 +151,7 @@ def read_graph(model: str, path: Path) -> SlimGraph:
 
 
 def _unfrozen_note(graph: Any, thawing: Thawing) -> list[str]:
-    holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+    holders = [op for op in graph.get_operations() if op.type in VARIABLES]
     handles = [op for op in holders if op.name not in thawing.places]
     if not handles:
         return []

@@ -8,11 +8,10 @@ import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
 from tfmagic.errors import SaveError
-from tfmagic.execution.signature.inference import PLACEHOLDERS
+from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.graphdef.walk import free_name, is_control, producer, redirect_inputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 
@@ -58,7 +57,7 @@ class NamedEnds:
     @property
     def outputs(self) -> list[str]:
         """The operations that the outputs come from."""
-        return list(dict.fromkeys(self._tensors[spec.name].split(":")[0] for spec in self._signature.outputs))
+        return list(dict.fromkeys(producer(self._tensors[spec.name]) for spec in self._signature.outputs))
 
     def detach_inputs(self, definition: Any) -> None:
         """Have every input be a placeholder, also where a tensor in the middle of the graph is one."""
@@ -67,13 +66,13 @@ class NamedEnds:
             tensor = self._tensors[spec.name]
             name, _, index = tensor.partition(":")
             if nodes[name].op not in PLACEHOLDERS or index != "0":
-                made = _placeholder(definition, _free(spec.name, nodes), spec)
+                made = _placeholder(definition, free_name(spec.name, nodes), spec)
                 nodes[made.name] = made
                 _rewire(definition, {tensor: f"{made.name}:0"})
                 for end, its in self._tensors.items():
                     if its == tensor:
                         self._tensors[end] = f"{made.name}:0"
-            self._inputs[spec.name] = nodes[self._tensors[spec.name].split(":")[0]]
+            self._inputs[spec.name] = nodes[producer(self._tensors[spec.name])]
         # Copies: what no output needs is taken out of the graph meanwhile.
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
@@ -91,7 +90,7 @@ class NamedEnds:
         new = dict(starts)
         for name in nodes:
             if name in wanted and name not in starts:
-                new[name] = _free(name, {*nodes, *wanted, *new.values()})
+                new[name] = free_name(name, {*nodes, *wanted, *new.values()})
         _rename(definition, new)
         types = {spec.name: spec.dtype for spec in self._signature.outputs}
         for name, tensor in ends.items():
@@ -120,27 +119,14 @@ def _rewire(definition: Any, places: dict[str, str]) -> None:
     """Have whatever takes one tensor take another."""
     for node in definition.node:
         for index, edge in enumerate(node.input):
-            if not edge.startswith("^") and _full(edge) in places:
+            if not is_control(edge) and _full(edge) in places:
                 node.input[index] = _edge(places[_full(edge)])
 
 
 def _rename(definition: Any, new: dict[str, str]) -> None:
     for node in definition.node:
         node.name = new.get(node.name, node.name)
-        for index, edge in enumerate(node.input):
-            mark = "^" if edge.startswith("^") else ""
-            name, colon, output = edge.removeprefix("^").partition(":")
-            if name in new:
-                node.input[index] = f"{mark}{new[name]}{colon}{output}"
-
-
-def _free(name: str, taken: Iterable[str]) -> str:
-    known = set(taken)
-    number, made = 0, name
-    while made in known:
-        number += 1
-        made = f"{name}_{number}"
-    return made
+    redirect_inputs(definition.node, new)
 
 
 def _full(tensor: str) -> str:

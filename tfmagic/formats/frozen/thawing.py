@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.formats.frozen.slim_graph import bytes_in
+from tfmagic.graphdef.walk import bodies, free_name, producer, remove_nodes
 from tfmagic.runtime.state.variables_io import values_of
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ def _may_thaw(node: Any) -> bool:
 def _names(definition: Any) -> set[str]:
     """Return the names of nodes and of what they share, in functions, too: a variable is known by such a name."""
     taken = set()
-    bodies = (function.node_def for function in definition.library.function)
-    for nodes in (definition.node, *bodies):
+    for nodes in bodies(definition):
         for node in nodes:
             taken.add(node.name)
             if "shared_name" in node.attr:
@@ -103,11 +103,7 @@ def _names(definition: Any) -> set[str]:
 def _thaw(definition: Any, place: int, taken: set[str]) -> str:
     """Have a node read a new variable, under its own name, and return the variable's."""
     node = definition.node[place]
-    name = f"{node.name}/{THAWED}"
-    number = 0
-    while name in taken:
-        number += 1
-        name = f"{node.name}/{THAWED}_{number}"
+    name = free_name(f"{node.name}/{THAWED}", taken)
     taken.add(name)
     handle = definition.node.add(name=name, op="VarHandleOp", device=node.device)
     handle.attr["dtype"].type = node.attr["dtype"].type
@@ -129,7 +125,7 @@ def thawed_in(definition: Any) -> dict[str, str]:
         A graph whose variables are variables still.
     """
     nodes = {node.name: node for node in definition.node}
-    taken = Counter(edge.lstrip("^").split(":")[0] for node in definition.node for edge in node.input)
+    taken = Counter(producer(edge) for node in definition.node for edge in node.input)
     found = {}
     for name, node in nodes.items():
         constant, _, last = name.rpartition("/")
@@ -155,6 +151,4 @@ def put_together(definition: Any, constants: dict[str, str]) -> None:
     for variable, constant in constants.items():
         nodes[constant].CopyFrom(nodes[variable])
         nodes[constant].name = constant
-    for index in range(len(definition.node) - 1, -1, -1):
-        if definition.node[index].name in constants:
-            del definition.node[index]
+    remove_nodes(definition.node, lambda node: node.name in constants)

@@ -19,9 +19,10 @@ from tfmagic.formats.frozen.rename_ends import NamedEnds
 from tfmagic.formats.frozen.thawing import put_together, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
 from tfmagic.formats.live.trace_to_graph import TablesError, moved
-from tfmagic.graphdef.drop_writes import Effects
-from tfmagic.graphdef.freeze_variables import Constants
+from tfmagic.graphdef.drop_writes import drop_writes
+from tfmagic.graphdef.freeze_variables import VariableFreezer
 from tfmagic.graphdef.prune import keep_only, variable_nodes
+from tfmagic.graphdef.walk import bodies
 from tfmagic.runtime.state.variables_io import checksum
 
 if TYPE_CHECKING:
@@ -81,15 +82,14 @@ class FrozenFile:
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         keep_only(definition, self._ends.outputs)
-        effects = Effects(self._label, definition)
-        effects.drop(self._ends.outputs)
+        dropped = drop_writes(self._label, definition, self._ends.outputs)
         keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
         _check_weight(self._backend, names)
-        constants = Constants(self._label, definition)
+        constants = VariableFreezer(self._label, definition)
         thawed = thawed_in(definition)
-        constants.make_room()
+        constants.convert()
         put_together(definition, thawed)
         keep_only(definition, self._ends.outputs)
         new = self._ends.attach(definition)
@@ -106,7 +106,7 @@ class FrozenFile:
                     checksums[name] = checksum(value)
                     yield self._constants[name], value
 
-        constants.put(values())
+        constants.insert(values())
         missing = next((name for name in names if name not in checksums), None)
         if missing is not None:
             msg = f"{self._label} cannot be frozen: its variable {missing!r} has no value yet"
@@ -115,8 +115,8 @@ class FrozenFile:
         file.write_bytes(definition.SerializeToString())
         left = total - len(checksums)
         notes = [f"without {counted(left)} that its outputs do not need"] if left else []
-        if effects.dropped:
-            notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
+        if dropped:
+            notes.append(f"without what it writes to {counted(len(dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
 
     def come_from(self, file: Path) -> None:
@@ -162,8 +162,7 @@ def _check_weight(backend: GraphBackend, names: Sequence[str]) -> None:
 
 
 def _refuse_state(label: str, definition: Any) -> None:
-    bodies = (function.node_def for function in definition.library.function)
-    for depth, nodes in enumerate((definition.node, *bodies)):
+    for depth, nodes in enumerate(bodies(definition)):
         for node in nodes:
             if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
                 msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"

@@ -24,11 +24,12 @@ from tfmagic.execution.signature.signature import Signature
 from tfmagic.formats.common.fed_variables import Held, hold
 from tfmagic.formats.common.loading import filling, name_the_ends
 from tfmagic.formats.live.shapes import with_known_shapes
+from tfmagic.graphdef.walk import free_name
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tfmagic.execution.signature.signature import TensorSpec
 
@@ -246,12 +247,12 @@ class _Holders:
         taken = {f"{prefix}{op.name}" for prefix, one in traced.items() for op in one.concrete.graph.get_operations()}
         held = []
         for name, theirs, live in found.values():
-            own = _free(op_name(name), taken)
+            own = free_name(op_name(name), taken)
             taken.add(own)
             # A layer of Keras's can have been frozen since its variable was made.
             held.append(Held(own, live.dtype, live.shape, theirs.trainable))
         made = hold(graph, held)
-        self._constant = _free("captured", taken)
+        self._constant = free_name("captured", taken)
         self.moved = {one.name: live for one, (_, _, live) in zip(held, found.values(), strict=True)}
         self._taken: dict[int, Any] = dict(zip(found, (one.handle for one in made), strict=True))
 
@@ -263,11 +264,3 @@ class _Holders:
                 raise TablesError(msg)
             self._taken[id(captured)] = tf.constant(captured.numpy(), name=self._constant)
         return self._taken[id(captured)]
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    number, one = 0, name
-    while one in taken:
-        number += 1
-        one = f"{name}_{number}"
-    return one

@@ -13,6 +13,7 @@ from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initia
 from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.graphdef.prune import pruned, reached, variable_nodes
 from tfmagic.runtime.tensorflow.private import run_once, variable_from
 
@@ -126,7 +127,7 @@ class SavedGraph:
             return
         # Every export has a restore operation, also one without variables.
         self._restore = ""
-        handles = [op for op in self.graph.get_operations() if op.type in {"VarHandleOp", "VariableV2"}]
+        handles = [op for op in self.graph.get_operations() if op.type in VARIABLES]
         if handles:
             msg = f"{self._model}: {self._folder} has {len(handles)} variables and no file variables/variables.index"
             raise SourceError(msg)

@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import PARTITIONED_CALLS, VARIABLES
+from tfmagic.graphdef.walk import data_inputs, output_index, producer
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 
 _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 _PASSES_ON = {"Identity", "NoOp"}
 # Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
 _WORTH_A_READER_BYTES = 4_000_000
@@ -65,7 +67,7 @@ def restore_plan(meta: Any) -> Plan | None:
     if restore is None:
         return {}
     try:
-        if restore.op in {"PartitionedCall", "StatefulPartitionedCall"}:
+        if restore.op in PARTITIONED_CALLS:
             return _of_function(restore, nodes, functions)
         plan: Plan = {}
         _collect(restore, nodes, plan, set())
@@ -81,7 +83,7 @@ def _of_function(call: Any, nodes: Mapping[str, Any], functions: Mapping[str, An
     plan: Plan = {}
     for node in function.node_def:
         if node.op in _ASSIGNMENTS:
-            variable = nodes[_name(given[_name(node.input[0])])]
+            variable = nodes[producer(given[producer(node.input[0])])]
             _note(plan, variable, _restored(node.input[1], body))
         elif node.op not in {"Const", "RestoreV2", *_PASSES_ON}:
             raise _UnknownFormError(node.op)
@@ -93,44 +95,38 @@ def _collect(node: Any, nodes: Mapping[str, Any], plan: Plan, seen: set[str]) ->
         return
     seen.add(node.name)
     if node.op in _ASSIGNMENTS:
-        _note(plan, nodes[_name(node.input[0])], _restored(node.input[1], nodes))
+        _note(plan, nodes[producer(node.input[0])], _restored(node.input[1], nodes))
     elif node.op in _PASSES_ON:
         for name in node.input:
-            _collect(nodes[_name(name)], nodes, plan, seen)
+            _collect(nodes[producer(name)], nodes, plan, seen)
     else:
         raise _UnknownFormError(node.op)
 
 
 def _note(plan: Plan, variable: Any, saved: Saved) -> None:
-    if variable.op not in _VARIABLES:
+    if variable.op not in VARIABLES:
         raise _UnknownFormError(variable.op)
     plan[variable.name] = saved
 
 
 def _restored(value: str, nodes: Mapping[str, Any]) -> Saved:
     """Return the key that `value` was read from: ``RestoreV2:3``, or an ``Identity`` of it."""
-    node = nodes[_name(value)]
+    node = nodes[producer(value)]
     while node.op == "Identity":
         value = node.input[0]
-        node = nodes[_name(value)]
+        node = nodes[producer(value)]
     if node.op != "RestoreV2":
         raise _UnknownFormError(node.op)
-    # "RestoreV2:3" in a graph, "RestoreV2:tensors:3" in a function's body.
-    last = value.rsplit(":", 1)[-1]
-    index = int(last) if last.isdigit() else 0
-    if any(_texts(nodes[_name(node.input[2])])):
+    index = output_index(value)
+    if any(_texts(nodes[producer(node.input[2])])):
         raise _UnknownFormError(node.name)  # a slice of a partitioned variable
-    return Saved(_texts(nodes[_name(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
+    return Saved(_texts(nodes[producer(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
 
 
 def _texts(node: Any) -> list[bytes]:
     if node.op != "Const":
         raise _UnknownFormError(node.op)
     return [bytes(text) for text in np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor))]
-
-
-def _name(edge: str) -> str:
-    return edge.lstrip("^").split(":")[0]
 
 
 def most_readers() -> int:
@@ -231,10 +227,10 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         if name not in objects.concrete_functions:
             continue
         bound = objects.concrete_functions[name].bound_inputs
-        edges = [edge for edge in node.input if not edge.startswith("^")]
+        edges = data_inputs(node)
         # What a function has captured comes behind its arguments.
         for edge, at in zip(reversed(edges), reversed(bound), strict=False):
-            variable = edge.split(":")[0]
+            variable = producer(edge)
             if variable in wanted and at in keys:
                 plan[variable] = Saved(keys[at], nodes[variable].attr["dtype"].type)
     return plan

@@ -10,7 +10,7 @@ from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
 from tfmagic.core.paths import stamps_in
 from tfmagic.errors import ModelStateError, SourceError
-from tfmagic.execution.backends.xla import Compiled
+from tfmagic.execution.backends.xla import XlaCompiler
 from tfmagic.formats.common.source import FileSource
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.state.kept_state import OnDisk
@@ -51,7 +51,7 @@ class ParkGraph:
         self._backend.room.note_built()
         options = self._lifecycle.options
         self._backend.executor = options.executor
-        self._backend.compiled = Compiled(self._backend) if options.compile else None
+        self._backend.compiled = XlaCompiler(self._backend.graph, self._backend.room.label) if options.compile else None
         record = hosted(self._backend.graph)
         record.arriving = self._arriving
         if record.opened is not None:

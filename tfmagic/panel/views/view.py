@@ -27,7 +27,6 @@ _WAYS = {
     "pool": "in TensorFlow's pool",
     "caller": "in the caller's thread",
     "folded": "with folded variables",
-    "unfused": "folded and unfused",
     "lite": "by TensorFlow Lite",
 }
 

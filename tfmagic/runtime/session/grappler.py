@@ -1,16 +1,15 @@
-"""What TensorFlow's optimizer need not do to a graph that is opened.
+"""Passes of TensorFlow's graph optimizer, Grappler, that a small graph from a file does not need.
 
-Some of its passes have nothing to work on in a graph that calls no function. What
-TensorFlow calls TFG makes an MLIR module of the graph to infer shapes, which the
-passes behind it do by themselves, and to move into functions what only one branch
-needs; then it makes a graph of that again. That is a fifth of what the optimizer
-takes, and so of most of the time until the first answer.
+Some passes work on function calls only. The pass that TensorFlow calls TFG imports the
+graph into MLIR to infer shapes, which the passes after it infer again, and to move into
+functions what only one branch needs; then it exports a graph. That is a fifth of the
+optimizer's time, and so of most of the time until the first result.
 
-By itself the optimizer goes over a graph twice, whatever the first time has changed
-(``kDefaultNumberOfIterations`` in its meta_optimizer.cc). In a small graph the
-second time takes a fifth of the time that opening takes, and finds nothing more but a
-scale behind a convolution whose bias was zeros, and the two operations of a swish.
-What the optimizer does for memory moves only what asks for it.
+Grappler runs over a graph twice, whatever the first time has changed
+(``kDefaultNumberOfIterations`` in its meta_optimizer.cc). In a small graph the second
+time is a fifth of the time to open it. It finds nothing more, but for a scale behind a
+convolution whose bias was zeros, and the two operations of a swish. The memory pass
+moves only operations that ask for it.
 """
 
 from __future__ import annotations
@@ -19,46 +18,45 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import FUNCTION_CALLS
+
 v1 = tf.compat.v1
 
 _FEW = 64
 _FUSED_BY_THE_SECOND_TIME = {"Conv2D", "Conv3D", "DepthwiseConv2dNative", "Sigmoid"}
-# Their bodies are put in their place by the first time, and may be large.
-_CALLS = {
-    *("PartitionedCall", "StatefulPartitionedCall", "SymbolicGradient", "RemoteCall"),
-    *("If", "While", "Case", "StatelessIf", "StatelessWhile", "StatelessCase"),
-}
+# The first time inlines their functions, which may be large.
+_CALLS = FUNCTION_CALLS | {"SymbolicGradient", "RemoteCall"}
 
 
-def calls_nothing(graph: Any) -> bool:
-    """Return whether all that a graph does is in the graph, and not in functions."""
+def calls_no_function(graph: Any) -> bool:
+    """Return whether a graph calls no function, so that all its operations are its own."""
     types = {operation.type for operation in graph.get_operations()}
-    # TF1 called a function with an operation of its name, which is none of TensorFlow's.
+    # TF1 called a function with an operation of its name, which TensorFlow itself does not have.
     return not types & _CALLS and all(hasattr(tf.raw_ops, name) for name in types)
 
 
-def needs_once(graph: Any) -> bool:
-    """Return whether a graph is so small, and of such operations, that once is enough."""
+def needs_one_iteration(graph: Any) -> bool:
+    """Return whether the second time of the optimizer would find nothing in a graph."""
     operations = graph.get_operations()
-    return len(operations) <= _FEW and not any(one.type in _FUSED_BY_THE_SECOND_TIME for one in operations)
+    return len(operations) <= _FEW and not any(op.type in _FUSED_BY_THE_SECOND_TIME for op in operations)
 
 
-def spared(config: Any, graph: Any) -> Any:
-    """Return a copy of a ``ConfigProto`` that spares a graph what finds nothing in it; what was chosen is as it was."""
+def without_idle_passes(config: Any, graph: Any) -> Any:
+    """Return a copy of a ``ConfigProto`` without passes that are idle in a graph; the person's choices stay."""
     copy = v1.ConfigProto()
     copy.CopyFrom(config)
     options = copy.graph_options.rewrite_options
-    if not calls_nothing(graph):
+    if not calls_no_function(graph):
         return copy
     idle = {
         "disable_tfg_optimizer": True,
         "function_optimization": options.OFF,
         "implementation_selector": options.OFF,
     }
-    if needs_once(graph):
+    if needs_one_iteration(graph):
         idle |= {"meta_optimizer_iterations": options.ONE, "memory_optimization": options.NO_MEM_OPT}
     for field, value in idle.items():
-        # A pass that some TensorFlow has not is off.
+        # Where a TensorFlow does not have a pass, there is nothing to turn off.
         if not getattr(options, field, True):
             setattr(options, field, value)
     return copy

@@ -21,7 +21,7 @@ from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.session.grappler import spared
+from tfmagic.runtime.session.grappler import without_idle_passes
 from tfmagic.runtime.session.open_graph import CopiedFeeds, OpenGraph, Preparation
 from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time
@@ -159,7 +159,7 @@ class HostedGraph:
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         chosen = config()
         if not self.preparation.grows:
-            chosen = spared(chosen, graph)
+            chosen = without_idle_passes(chosen, graph)
         opened = OpenGraph(
             NativeSession(graph=graph, config=chosen), self.history, self.copied_feeds, lambda: self.preparation
         )

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tfmagic.runtime.calls.prepared_call import PreparedCall
-from tfmagic.runtime.graph.dataflow import kept_feeds
-from tfmagic.runtime.graph.native_session import is_room
+from tfmagic.runtime.graph.fed_values import kept_feeds
+from tfmagic.runtime.graph.native_session import may_keep_another
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ class OpenGraph:
     def _make_room(self) -> None:
         """Drop the least recently used prepared calls; one that runs now is freed when its run ends."""
         by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
-        while not is_room([call.held_bytes for _, call in by_use]):
+        while not may_keep_another([call.held_bytes for _, call in by_use]):
             key, _ = by_use.pop(0)
             self._prepared.pop(key, None)
 

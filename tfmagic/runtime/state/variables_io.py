@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
@@ -28,7 +29,6 @@ OURS = "tfmagic_"
 SCOPE = f"{OURS}values"
 """The name scope of what is added to a graph here."""
 
-_HOLDERS = {"VarHandleOp", "VariableV2", "Variable"}
 # What is held beside variables and begins with nothing in it.
 _BEGIN_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
 _ATTRIBUTE = "_tfmagic_values"
@@ -128,7 +128,7 @@ class Values:
         """Return the operations that hold the values, of several for one variable the first."""
         found: dict[tuple[str, str], Any] = {}
         for op in self._graph.get_operations():
-            if op.type in _HOLDERS and op.get_attr("dtype") not in {tf.resource, tf.variant}:
+            if op.type in VARIABLES and op.get_attr("dtype") not in {tf.resource, tf.variant}:
                 container, shared = op.get_attr("container"), op.get_attr("shared_name")
                 found.setdefault((container.decode(), shared.decode() or op.name), op)
         return {op.name: op for op in found.values()}
@@ -242,7 +242,7 @@ def holds_only_variables(graph: Any, *, beside: Container[str] = ()) -> bool:
 
 
 def _has_to_be_given(op: Any) -> bool:
-    if op.type in _HOLDERS or op.type == "Placeholder" or op.inputs or not op.outputs:
+    if op.type in VARIABLES or op.type == "Placeholder" or op.inputs or not op.outputs:
         return False
     if op.outputs[0].dtype.base_dtype != tf.resource and "Table" not in op.type:
         return False

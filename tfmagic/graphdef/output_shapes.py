@@ -1,8 +1,7 @@
-"""Of which operations the shapes of the inputs alone say what shape the results have.
+"""Which inputs of an operation decide the shape of its results by their values, and not by their shapes alone.
 
-An operation that is not listed counts as one that makes a shape of a value: it may do so,
-and a longer look costs nobody anything. `tests/runtime/test_output_shapes.py` goes through
-all that TensorFlow has.
+Every input of an operation that is not listed counts as one that does, which is the safe
+side. `tests/graphdef/test_output_shapes.py` goes through all operations of TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ TELLS_SHAPE = frozenset(
     {"Shape", "ShapeN", "Size", "Rank", "TensorListLength", "TensorListElementShape"}
     | {f"TensorArraySize{version}" for version in ("", "V2", "V3")}
 )
-"""They give the shape of what they get, and nothing of its values."""
+"""Their results depend on the shape of the input, and not on its values."""
 
 LIKE = frozenset({"ZerosLike", "OnesLike"})
-"""They give something of the same shape, and nothing of the values."""
+"""Their results have the shape of the input, and do not depend on its values."""
 
-# One result for each element. Of two inputs the smaller is repeated.
+# One result for each element; the smaller of two inputs is broadcast.
 _BY_ELEMENT = """
     Abs AccumulateNV2 Acos Acosh Add AddN AddV2 Angle ApproximateEqual Asin Asinh Atan Atan2 Atanh
     BesselI0 BesselI0e BesselI1 BesselI1e BesselJ0 BesselJ1 BesselK0 BesselK0e BesselK1 BesselK1e BesselY0 BesselY1
@@ -39,9 +38,9 @@ _BY_ELEMENT = """
     FakeQuantWithMinMaxVarsPerChannel FakeQuantWithMinMaxVarsPerChannelGradient
 """
 
-# What comes in goes out. A loop's or a branch's own operations pass on one input of several that may be
-# there: what chooses among them is `Switch`, below.
-_PASSES_ON = """
+# They forward an input. Operations of loops and branches forward whichever input is there: `Switch`, below,
+# chooses it.
+_FORWARDS = """
     CheckPinned Copy CopyHost DebugIdentity DebugIdentityV2 DebugIdentityV3 DebugGradientIdentity DeepCopy EnsureShape
     Enter Exit GuaranteeConst Identity IdentityN Merge NextIteration PlaceholderWithDefault PreventGradient Print
     RefEnter RefExit RefIdentity RefMerge RefNextIteration Snapshot StopGradient
@@ -56,8 +55,8 @@ _TEXTS = """
     EncodeJpeg EncodeJpegVariableQuality EncodePng EncodeWav ExtractJpegShape SerializeTensor
 """
 
-# Products and factors of matrices. Ranks are cut off nowhere. Which diagonals are meant changes no shape
-# where the matrix itself is given.
+# Products and factors of matrices. None is cut to its rank. Where the matrix is an input, the choice of
+# diagonals changes no shape.
 _MATRICES = """
     BandedTriangularSolve BatchMatMul BatchMatMulV2 BatchMatMulV3 Cholesky CholeskyGrad Diag DiagPart Eig Einsum
     LogMatrixDeterminant Lu MatMul MatrixBandPart MatrixDeterminant MatrixDiag MatrixDiagPart MatrixExponential
@@ -67,7 +66,7 @@ _MATRICES = """
     _FusedMatMul
 """
 
-# Layers: windows, strides and padding are attributes. Where a size is an input, the name is below.
+# Layers: windows, strides and padding are attributes. Those with a size as an input are below.
 _LAYERS = """
     AvgPool AvgPool3D BatchNormWithGlobalNormalization BatchNormWithGlobalNormalizationGrad BiasAdd BiasAddGrad
     BiasAddV1 Conv Conv2D Conv2DBackpropFilterV2 Conv2DBackpropInputV2 Conv3D Conv3DBackpropFilter Conv3DBackpropInput
@@ -82,7 +81,7 @@ _LAYERS = """
     CudnnRNN CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3 CudnnRNNV2 CudnnRNNV3
 """
 
-# Layers of whole numbers: the same with two inputs more for each, the least and the greatest value.
+# Quantized layers: each input has two more, its least and its greatest value.
 _QUANTIZED = """
     Dequantize QuantizeAndDequantize QuantizeAndDequantizeV2 QuantizeAndDequantizeV3 QuantizeAndDequantizeV4
     QuantizeAndDequantizeV4Grad QuantizeDownAndShrinkRange QuantizeV2 QuantizedAdd QuantizedAvgPool
@@ -100,14 +99,14 @@ _QUANTIZED = """
     UniformRequantize
 """
 
-# Colours, boxes and sounds; a gradient has the shape of what it belongs to.
+# Images, boxes and sounds; a gradient has the shape of its tensor.
 _PICTURES = """
     AdjustContrast AdjustContrastv2 AdjustHue AdjustSaturation AudioSpectrogram CropAndResizeGradBoxes DepthToSpace
     DrawBoundingBoxes DrawBoundingBoxesV2 HSVToRGB Mfcc RGBToHSV ResizeBicubicGrad ResizeBilinearGrad
     ScaleAndTranslateGrad SpaceToDepth
 """
 
-# What is moved about or looked up. An index says which, not how many.
+# Moves and look-ups. An index says which element, not how many.
 _MOVES = """
     ApproxTopK ConcatOffset Cumprod Cumsum CumulativeLogsumexp Gather GatherNd InplaceAdd InplaceSub InplaceUpdate
     InvertPermutation KthOrderStatistic LowerBound NthElement Pack ParallelConcat ReadVariableOp ResourceGather
@@ -116,36 +115,36 @@ _MOVES = """
     TopKWithUnique UnravelIndex Unpack UpperBound
 """
 
-# Sparse tensors: as many values as there were, or something as large as the dense operand.
+# Sparse tensors: as many values as before, or a result as large as the dense operand.
 _SPARSE = """
     SparseConcat SparseDenseCwiseAdd SparseDenseCwiseDiv SparseDenseCwiseMul SparseReorder SparseReshape SparseSoftmax
     SparseTensorDenseAdd
 """
 
-# Numbers that are drawn for what is there.
+# One random number for each element.
 _DRAWS = """
     RandomGammaGrad RandomIndexShuffle RandomShuffle StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg
     StatelessShuffle
 """
 
-# Lists of tensors: as long as before, or by one. A gradient is as long as what it belongs to.
+# Lists of tensors: as long as before, or longer by one. A gradient is as long as its list.
 _LISTS = """
     TensorArrayClose TensorArrayCloseV2 TensorArrayCloseV3 TensorArrayConcat TensorArrayConcatV2 TensorArrayConcatV3
     TensorArrayGather TensorArrayGatherV2 TensorArrayGatherV3 TensorArrayGrad TensorArrayGradV2 TensorArrayGradV3
     TensorArrayPack TensorArrayUnpack TensorListConcat TensorListConcatLists TensorListPushBack TensorListPushBackBatch
 """
 
-# Datasets: as many elements as tensors or datasets have, or as many steps as those have. What a function makes of an
-# element is seen in the function.
+# Datasets: as many elements or steps as the tensors or datasets have. The functions that are called for an element
+# are looked at as well.
 _DATASETS = """
     ConcatenateDataset MapDataset ModelDataset OptionsDataset ParallelMapDataset ParallelMapDatasetV2 PrefetchDataset
     ReduceDataset TensorDataset TensorSliceDataset ZipDataset
 """
 
-# The values of the inputs at these places say what shape the results have: sizes, axes, paddings, counts. A
-# negative place counts from the end. Those of the others say nothing of it.
+# The inputs at these places decide the shape of the results by their values: sizes, axes, paddings, counts.
+# A negative place counts from the end. The other inputs do not.
 _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
-    # A choice between things of different shapes.
+    # A choice between tensors of different shapes.
     ((1,), "Switch RefSwitch _SwitchN"),
     ((0,), "RefSelect"),
     # The axis.
@@ -165,7 +164,7 @@ _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
     ((1, 2), "FFTND IFFTND IRFFTND RFFTND"),
     ((1,), "MatrixDiagPartV2 MatrixDiagPartV3"),
     ((1, 2, 3), "MatrixDiagV2 MatrixDiagV3"),
-    # Of layers and pictures.
+    # Layers and images.
     ((0,), "AvgPool3DGrad AvgPoolGrad Conv2DBackpropInput Conv3DBackpropInputV2 DepthwiseConv2dNativeBackpropInput"),
     ((1,), "Conv2DBackpropFilter Conv3DBackpropFilterV2 DepthwiseConv2dNativeBackpropFilter"),
     ((1, 2), "MaxPoolV2"),
@@ -174,14 +173,14 @@ _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
     ((2,), "ImageProjectiveTransformV2 ImageProjectiveTransformV3"),
     ((3,), "CropAndResize CropAndResizeGradImage"),
     ((2, 3), "CombinedNonMaxSuppression"),
-    # As many segments as the last of them says, or as many as are asked for.
+    # As many segments as the last id, or an input, says.
     ((1,), "SegmentMax SegmentMean SegmentMin SegmentProd SegmentSum"),
     ((2,), "SegmentMaxV2 SegmentMinV2 SegmentProdV2 SegmentSumV2"),
     ((2,), "UnsortedSegmentJoin UnsortedSegmentMax UnsortedSegmentMin UnsortedSegmentProd UnsortedSegmentSum"),
     ((2,), "SparseSegmentMean SparseSegmentSqrtN SparseSegmentSum"),
     ((3,), "SparseSegmentMeanWithNumSegments SparseSegmentSqrtNWithNumSegments SparseSegmentSumWithNumSegments"),
     ((3,), "SparseSegmentMeanGrad SparseSegmentSqrtNGrad SparseSegmentSumGrad"),
-    # Numbers that are drawn.
+    # Random numbers.
     ((0,), "ParameterizedTruncatedNormal RandomGamma RandomPoisson RandomPoissonV2 RandomStandardNormal RandomUniform"),
     ((0,), "RandomUniformInt TruncatedNormal StatelessParameterizedTruncatedNormal StatelessRandomBinomial"),
     ((0,), "StatelessRandomGammaV2 StatelessRandomGammaV3 StatelessRandomNormal StatelessRandomNormalV2"),
@@ -189,7 +188,7 @@ _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
     ((0,), "StatelessRandomUniformFullIntV2 StatelessRandomUniformInt StatelessRandomUniformIntV2"),
     ((0,), "StatelessRandomUniformV2 StatelessTruncatedNormal StatelessTruncatedNormalV2"),
     ((1,), "Multinomial StatelessMultinomial"),
-    # Lists: the number or shape of their elements, the index of one that may be of another shape, or makes them longer.
+    # Lists: the number or shape of their elements, or an index: elements can differ in shape, and a write can append.
     ((1,), "TensorArrayRead TensorArrayReadV2 TensorArrayReadV3 TensorArrayScatter TensorArrayScatterV2"),
     ((1,), "TensorArrayScatterV3 TensorArrayWrite TensorArrayWriteV2 TensorArrayWriteV3"),
     ((1,), "TensorListFromTensor TensorListPopBack TensorListResize TensorListSetItem TensorListStack"),
@@ -204,7 +203,7 @@ _BY_SOME: tuple[tuple[tuple[int, ...], str], ...] = (
 
 def _listed() -> Iterator[tuple[str, tuple[int, ...]]]:
     groups = (
-        *(_BY_ELEMENT, _PASSES_ON, _TEXTS, _MATRICES, _LAYERS, _QUANTIZED, _PICTURES),
+        *(_BY_ELEMENT, _FORWARDS, _TEXTS, _MATRICES, _LAYERS, _QUANTIZED, _PICTURES),
         *(_MOVES, _SPARSE, _DRAWS, _LISTS, _DATASETS),
     )
     for positions, names in (*(((), group) for group in groups), *_BY_SOME):
@@ -213,20 +212,10 @@ def _listed() -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 SHAPED_BY: dict[str, tuple[int, ...]] = dict(_listed())
-"""The places of the inputs whose values say what shape the results have; of any other operation, all."""
+"""The places of the inputs that decide the shape by their values; all inputs of any other operation do."""
 
 
-def says_shape(kind: str, position: int, takes: int) -> bool:
-    """Return whether the value of an input may say what shape the results of an operation have.
-
-    Parameters
-    ----------
-    kind
-        The operation's type.
-    position
-        The place of the input.
-    takes
-        How many inputs the operation has.
-    """
-    shaping = SHAPED_BY.get(kind)
-    return shaping is None or position in shaping or position - takes in shaping
+def decides_shape(kind: str, position: int, inputs: int) -> bool:
+    """Return whether the value at a position may decide the shape of an operation's results; it has so many inputs."""
+    places = SHAPED_BY.get(kind)
+    return places is None or position in places or position - inputs in places

@@ -8,8 +8,8 @@ from typing import Any
 from tensorflow.core.framework import op_def_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from tfmagic.runtime.graph import output_shapes
-from tfmagic.runtime.graph.output_shapes import LIKE, SHAPED_BY, TELLS_SHAPE, says_shape
+from tfmagic.graphdef import output_shapes
+from tfmagic.graphdef.output_shapes import LIKE, SHAPED_BY, TELLS_SHAPE, decides_shape
 
 SIZES = re.compile(
     r"shape|size|num_|nbins|limit|length|lens|count|split|segment|partition|dim|axis|axes|perm|depth|multiples"
@@ -79,15 +79,15 @@ def test_every_input_that_sounds_like_a_size_says_the_shape_or_is_known_to_be_ha
         for op in everything
         if op.name not in TELLS_SHAPE | LIKE
         for position, one in enumerate(op.input_arg)
-        if SIZES.search(one.name) and not says_shape(op.name, position, len(op.input_arg))
+        if SIZES.search(one.name) and not decides_shape(op.name, position, len(op.input_arg))
         if not is_harmless(op.name, one.name)
     }
     assert surprising == set()
 
 
 def test_an_operation_that_nobody_listed_makes_a_shape_of_any_value() -> None:
-    assert says_shape("OfALibraryToCome", 0, 1)
-    assert says_shape("OfALibraryToCome", 3, 4)
+    assert decides_shape("OfALibraryToCome", 0, 1)
+    assert decides_shape("OfALibraryToCome", 3, 4)
 
 
 def test_the_list_has_each_operation_once_and_nothing_that_tells_a_shape() -> None:
