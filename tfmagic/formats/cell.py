@@ -34,7 +34,7 @@ class CellSource(Source):
     """
 
     kind = "cell"
-    is_written_anew = True
+    loses_training = True
 
     def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
         super().__init__("a cell")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.common.written import Saved
+    from tfmagic.formats.common.written import LastSave
     from tfmagic.model.running.stop import StopRecord
 
 _POLL_S = 0.005
@@ -67,7 +67,7 @@ class Life:
         file or in the live object; None where it had learnt nothing by then.
     came_unsaved : bool
         Whether what it was built with is in no file that stays.
-    saved : Saved or None
+    saved : LastSave or None
         Where it was last saved, and what was written.
     grew_bytes : int or None
         By how much the process grew when it was built; None before that, and where it
@@ -85,7 +85,7 @@ class Life:
         self.began_with: dict[str, int] | None = None
         self.safe_with: dict[str, int] | None = None
         self.came_unsaved = False
-        self.saved: Saved | None = None
+        self.saved: LastSave | None = None
         self.grew_bytes: int | None = None
         self.command_lock = command_lock or CommandLock(name)
         self.used_at_s = time.monotonic()
@@ -237,7 +237,7 @@ class Life:
                 self._settle_in(built.backend)
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
                 workers().call(built.backend.open)
-                if self.source.is_written_anew and self.began_with is None:
+                if self.source.loses_training and self.began_with is None:
                     began_with = workers().call(partial(numbered, built.backend.values()))
             except BaseException:
                 built.backend.close()

@@ -25,8 +25,8 @@ from tfmagic.runtime.startup.importing import require_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.inspection import FileRecord
     from tfmagic.model.drop import DropRecord
     from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
@@ -371,7 +371,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.formats.inspection import inspect_path
+        from tfmagic.formats.resolve import inspect_path
 
         return inspect_path(path)
 

@@ -25,7 +25,7 @@ def is_unsaved(model: Model) -> bool:
     """
     if model.came_unsaved:
         return True
-    if model.mode == "eager" and not model.source.is_written_anew:
+    if model.mode == "eager" and not model.source.loses_training:
         return False
     backend = model.built
     if not (model.object_spill is not None if backend is None else backend.may_have_learnt):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.core.paths import stamp
+from tfmagic.core.paths import disk_bytes, stamp
 from tfmagic.errors import MissingPathError, SourceError, did_you_mean
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
@@ -15,6 +15,7 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.code import checkpoint_code
+from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     check_constants,
     copied,
@@ -32,12 +33,13 @@ from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
     from tfmagic.execution.signature.options import Options
+    from tfmagic.formats.common.inspection import FileRecord
 
 v1 = tf.compat.v1
 
@@ -46,23 +48,43 @@ _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 
 
 class CheckpointSource(FileSource):
-    """A v1 checkpoint with its ``.meta`` graph.
-
-    Parameters
-    ----------
-    path
-        What the names of its files begin with.
-    text
-        What the person typed.
-    latest_of
-        The folder of which it is the latest, if one was given.
-    """
+    """A v1 checkpoint with its ``.meta`` graph; ``path`` becomes the common beginning of its files' names."""
 
     kind = "checkpoint"
 
-    def __init__(self, path: Path, text: str, *, latest_of: Path | None = None) -> None:
-        super().__init__(path, text)
-        self._notes = [] if latest_of is None else [f"{path.name}, the latest in {latest_of.name}"]
+    def __init__(self, path: Path, text: str) -> None:
+        prefix = checkpoint_at(path) or path
+        super().__init__(prefix, text)
+        self._notes = [f"{prefix.name}, the latest in {path.name}"] if path.is_dir() else []
+
+    @classmethod
+    def takes(cls, path: Path) -> bool:
+        """Return whether this is one of its files, their common beginning, or a folder that names the latest."""
+        return checkpoint_at(path) is not None
+
+    @classmethod
+    def expected(cls, suffixes: Sequence[str]) -> str:
+        """Return what to call it where another kind of file came."""
+        del suffixes
+        return "a v1 checkpoint with its .meta"
+
+    def inspect(self) -> FileRecord:
+        """Read the graph and the checkpoint's index."""
+        meta = read_meta_graph(str(self.path), self.path)
+        signatures, notes = signatures_of(meta)
+        if not signatures:
+            notes = [*notes, "its ends are inferred when it is added", *placeholder_note(meta.graph_def)]
+        count, weights_bytes = checkpoint_size(self.path)
+        files = [file for file in self.path.parent.glob(f"{self.path.name}.*") if file.is_file()]
+        return file_record(
+            self.path,
+            self.kind,
+            signatures=signatures.values(),
+            variables=count,
+            weights_bytes=weights_bytes,
+            notes=notes,
+            size_bytes=sum(disk_bytes(file) for file in files),
+        )
 
     def fingerprint(self) -> object:
         """Return what tells whether one of its files has changed."""

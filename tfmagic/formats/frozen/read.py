@@ -14,6 +14,7 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.inspection import file_record, placeholder_note
 from tfmagic.formats.common.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.frozen.code import frozen_code
@@ -27,6 +28,7 @@ from tfmagic.graphdef.guard import Guard
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.frozen.slim_graph import SlimGraph
 
 v1 = tf.compat.v1
@@ -45,6 +47,22 @@ class FrozenSource(FileSource):
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; what nothing names is inferred."""
         return imported(model, self.path, read_graph(model, self.path), options)
+
+    def inspect(self) -> FileRecord:
+        """Read the graph without its large constants."""
+        slim = read_graph(str(self.path), self.path)
+        nodes = slim.definition.node
+        small_bytes = sum(node.attr["value"].tensor.ByteSize() for node in nodes if node.op == "Const")
+        return file_record(
+            self.path,
+            self.kind,
+            variables=0,
+            weights_bytes=small_bytes + sum(slim.away.values()),
+            notes=[
+                f"{len(nodes)} operations; its ends are inferred when it is added",
+                *placeholder_note(slim.definition),
+            ],
+        )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports it."""

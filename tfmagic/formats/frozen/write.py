@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_of
-from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.frozen.refill import FrozenFill
 from tfmagic.formats.frozen.rename_ends import NamedEnds
 from tfmagic.formats.frozen.thawing import put_together, thawed_in
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.written import ToWrite
 
 v1 = tf.compat.v1
 
@@ -40,27 +40,16 @@ _INSTEAD = "save it as a folder instead"
 _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
 
 
-class FrozenFile:
-    """A signature that is to be written as a frozen graph.
+class FrozenFile(Writer):
+    """Writes the default signature as a frozen graph; a live object is traced to a graph first."""
 
-    Parameters
-    ----------
-    backend
-        How the model runs; a live object is drawn in a graph for the purpose.
-    signature
-        The name of the signature.
-
-    Raises
-    ------
-    SaveError
-        When a frozen graph cannot hold it.
-    """
-
-    def __init__(self, backend: GraphBackend | EagerBackend, signature: str) -> None:
-        self._own = not isinstance(backend, GraphBackend)
-        self._backend = backend if isinstance(backend, GraphBackend) else _drawn(backend, signature)
-        self._signature = self._backend.signatures[signature]
-        self._label = backend.room.label
+    def __init__(self, model: ToWrite) -> None:
+        self._is_traced = model.backend.graph is None
+        self._backend: Any = model.backend
+        if self._is_traced:
+            self._backend = _traced(self._backend, model.signature)
+        self._signature = self._backend.signatures[model.signature]
+        self._label = self._backend.room.label
         self._ends = NamedEnds(self._label, self._backend.graph, self._signature)
         self._constants: dict[str, str] = {}
 
@@ -73,7 +62,7 @@ class FrozenFile:
             msg = f"{self._label}: its functions are nested too deep for a frozen graph: {_INSTEAD}"
             raise SaveError(msg) from None
         finally:
-            if self._own:
+            if self._is_traced:
                 self._backend.close()
 
     def _write(self, file: Path) -> Written:
@@ -100,7 +89,7 @@ class FrozenFile:
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
             # Of a live object straight from it: its graph has no session, which would hold them once more.
-            present = None if self._backend.present is None or not self._own else self._backend.present()
+            present = None if self._backend.present is None or not self._is_traced else self._backend.present()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)
@@ -119,13 +108,13 @@ class FrozenFile:
             notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
 
-    def come_from(self, file: Path) -> None:
-        """Have the model's native sessions be filled from the file that it was written to."""
-        if isinstance(self._backend, GraphBackend) and not self._own:
+    def refill_from(self, file: Path) -> None:
+        """Fill the model's later native sessions from the file that it was written to."""
+        if not self._is_traced:
             self._backend.fill_from(FrozenFill(self._backend, file, self._constants))
 
 
-def _drawn(backend: EagerBackend, name: str) -> GraphBackend:
+def _traced(backend: Any, name: str) -> GraphBackend:
     """Return a live object's signature as a graph of its own, with its present weights."""
     label = backend.room.label
     signature = with_known_shapes(backend, backend.signatures[name])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +26,7 @@ from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import DEFAULT, Signature
 from tfmagic.formats.common.fed_variables import Held, hold
+from tfmagic.formats.common.inspection import file_record
 from tfmagic.formats.common.loading import filling, name_the_ends, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
@@ -50,6 +51,8 @@ from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tfmagic.formats.common.inspection import FileRecord
 
 v1 = tf.compat.v1
 
@@ -93,17 +96,12 @@ class KerasFileSource(FileSource):
         with naming_what_is_missing(model, self.path, config, options.objects, version):
             return self._through_an_object(model, archive, objects, options)
 
-    def glance(self) -> tuple[Signature | None, list[int | None], list[str]]:
-        """Return signature, sizes of the weights in bytes, and notes, without reading any weight.
-
-        The signature is None where the model cannot be made without classes that
-        the notebook does not have, or code that is not trusted.
-        """
+    def inspect(self) -> FileRecord:
+        """Make the model without values; where that needs what is not here, only the file's size is known."""
         name = self.path.name
         with reading(name, self.path, "the configuration"):
             archive = archive_at(the_path(self.path))
             config, version = archive.config(), archive.version()
-        notes = []
         try:
             check_backend(name)
             refuse_code(name, self.path, config)
@@ -112,10 +110,16 @@ class KerasFileSource(FileSource):
                 objects = objects_for(config, None)
                 skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
             eager = KerasSource(skeleton, name).connect(Room(name), Options())
-        except Exception as error:  # noqa: BLE001 - a look may not fail for what is not there to make the model
-            notes.append(str(error).split("\n", maxsplit=1)[0])
-            return None, [], notes
-        return eager.signatures[DEFAULT], [bytes_of(one.shape, one.dtype) for one in skeleton.variables], notes
+        except Exception as error:  # noqa: BLE001 - inspecting may not fail for what is not there to make the model
+            return file_record(self.path, self.kind, notes=[str(error).split("\n", maxsplit=1)[0]])
+        sizes = [bytes_of(variable.shape, variable.dtype) or 0 for variable in skeleton.variables]
+        return file_record(
+            self.path,
+            self.kind,
+            signatures=[eager.signatures[DEFAULT]],
+            variables=len(sizes),
+            weights_bytes=sum(sizes),
+        )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that loads it; what it needs of the person's own has to be defined before."""
@@ -157,9 +161,9 @@ class KerasFileSource(FileSource):
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = copied(eager, options)
         # It is the file's, and not the copy of anything that the person has.
-        built.backend.present = built.backend.taken = None
-        if isinstance(built.backend, GraphBackend):
-            built.backend.needs_no_file = True
+        copy = cast("GraphBackend", built.backend)
+        copy.present = copy.taken = None
+        copy.needs_no_file = True
         return built
 
 

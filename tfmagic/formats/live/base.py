@@ -36,6 +36,11 @@ class LiveSource(Source):
         super().__init__(text)
         self.live: Any = live
 
+    @staticmethod
+    @abstractmethod
+    def takes(live: Any) -> bool:
+        """Return whether an object is of this kind."""
+
     def fingerprint(self) -> object:
         """Return the object's identity: in eager mode its weights are shared anyway."""
         return id(self.live)

@@ -7,10 +7,9 @@ import weakref
 from collections import deque
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tfmagic.execution.backends.copied_values import Taken
-from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import Built
@@ -18,6 +17,7 @@ from tfmagic.formats.live.trace_to_graph import TablesError, moved
 from tfmagic.formats.saved_model.read import SavedModelSource
 
 if TYPE_CHECKING:
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.formats.common.source import Source
 
 
@@ -40,8 +40,8 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     """
     __tracebackhide__ = True
     built = source.build(model, options)
-    if options.copy and isinstance(built.backend, EagerBackend):
-        made = copied(built.backend, options)
+    if options.copy and built.backend.graph is None:
+        made = copied(cast("EagerBackend", built.backend), options)
         # From the source: the object may have another function to call by then.
         made.backend.anew = lambda: built_from(source, model, options).backend
         return made

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
 from tfmagic.errors import SaveError
 from tfmagic.execution.backends.eager import named_outputs
-from tfmagic.formats.common.written import Written
+from tfmagic.formats.common.written import Writer, Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
+from tfmagic.formats.saved_model.write import GraphFolder
 from tfmagic.runtime.state.variables_io import checksum
 from tfmagic.runtime.tensorflow.python_log import without_warnings
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
@@ -25,23 +26,18 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.formats.common.written import ToWrite
 
 
-class LiveFolder:
-    """A live object that is to be written; what can be wrong with it shows when this is made.
+def folder_writer(model: ToWrite) -> Writer:
+    """Return what writes a model as a SavedModel."""
+    if model.backend.graph is None:
+        return LiveFolder(cast("EagerBackend", model.backend), model.signature)
+    return GraphFolder(model)
 
-    Parameters
-    ----------
-    backend
-        How the object is called.
-    default
-        The default signature's name.
 
-    Raises
-    ------
-    SaveError
-        When the default signature cannot be traced.
-    """
+class LiveFolder(Writer):
+    """Writes a live object as a SavedModel; a default signature that cannot be traced is a `SaveError`."""
 
     def __init__(self, backend: EagerBackend, default: str) -> None:
         self._backend = backend

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfmagic.execution.room.variables import table_initialisers_of
 from tfmagic.formats.common.graph_to_write import check_size, definition_of, ends_of
-from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
 from tfmagic.formats.saved_model.meta_graph import SERVE
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.formats.common.written import ToWrite
 
 v1 = tf.compat.v1
 
@@ -44,25 +45,13 @@ _MAIN_OP = "saved_model_main_op"
 _WRITTEN_ANEW = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 
 
-class GraphFolder:
-    """A graph model that is to be written as a SavedModel.
+class GraphFolder(Writer):
+    """Writes a graph model as a SavedModel."""
 
-    Parameters
-    ----------
-    backend
-        The model.
-    default
-        The default signature's name.
-
-    Raises
-    ------
-    SaveError
-        When a SavedModel cannot hold it.
-    """
-
-    def __init__(self, backend: GraphBackend, default: str) -> None:
-        self._backend = backend
-        self._default = default
+    def __init__(self, model: ToWrite) -> None:
+        backend: Any = model.backend
+        self._backend: GraphBackend = backend
+        self._default = model.signature
         self._label = backend.room.label
         self._definition = definition_of(backend, backend.signatures.values())
         check_size(self._label, self._definition)
@@ -102,8 +91,8 @@ class GraphFolder:
             tuple(_left_out(backend, [name for name in wanted if name not in checkpoint.dtypes])),
         )
 
-    def come_from(self, folder: Path) -> None:
-        """Have the model's native sessions be filled from the folder that it was written to."""
+    def refill_from(self, folder: Path) -> None:
+        """Fill the model's later native sessions from the folder that it was written to."""
         backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
         backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)

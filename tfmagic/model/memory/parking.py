@@ -112,7 +112,7 @@ class Parking(Tenancy):
 
     def _is_held_here_alone(self, backend: EagerBackend) -> bool:
         """Return whether the object was made by the model's own cell, and nothing in the notebook leads to it."""
-        return self.source.is_written_anew and not held_in_notebook([backend.live])
+        return self.source.loses_training and not held_in_notebook([backend.live])
 
     # -- going -----------------------------------------------------------------------
 
