@@ -23,15 +23,7 @@ if TYPE_CHECKING:
 
 
 class CellSource(Source):
-    """The code of a cell, run in a graph of its own.
-
-    Parameters
-    ----------
-    cell
-        The code.
-    notebook
-        The notebook's names, which the cell sees behind its own.
-    """
+    """The code of a cell, run in a graph of its own."""
 
     kind = "cell"
     loses_training = True
@@ -49,15 +41,7 @@ class CellSource(Source):
         return (id(self), self._runs)
 
     def build(self, model: str, options: Options) -> Built:
-        """Run the cell in an empty graph, initialise its variables, infer its ends.
-
-        Raises
-        ------
-        SourceError
-            When it builds nothing.
-        BaseException
-            Whatever the cell raised.
-        """
+        """Run the cell in an empty graph, initialise its variables, infer its ends."""
         __tracebackhide__ = True
         graph = tf.Graph()
         room = Room(model, graph, options.device)
@@ -121,15 +105,7 @@ class EagerCellSource(CellSource):
         self._made: Source | None = None
 
     def build(self, model: str, options: Options) -> Built:
-        """Run the cell, and take the value of its last expression as a live object.
-
-        Raises
-        ------
-        SourceError
-            When that is no model.
-        BaseException
-            Whatever the cell raised.
-        """
+        """Run the cell, and take the value of its last expression as a live object."""
         __tracebackhide__ = True
         room = Room(model, device=options.device)
         value = room.run(self.cell, self._notebook, {})

@@ -24,13 +24,7 @@ _RESERVED = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
 def python_of(model: SourcedModel) -> str:
-    """Return plain TensorFlow code that gives a model's answers.
-
-    Raises
-    ------
-    SaveError
-        When no file has its present weights; it says what to type.
-    """
+    """Return plain TensorFlow code that gives a model's answers."""
     backend = model.backend_now()
     signature = model.signature()
     with backend.reserved():

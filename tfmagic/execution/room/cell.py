@@ -25,21 +25,7 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room.
-
-    Parameters
-    ----------
-    source
-        Python; IPython's own syntax is translated before it comes here.
-    filename
-        What tracebacks call it. The lines are registered with ``linecache`` if
-        nothing is under that name yet.
-
-    Raises
-    ------
-    SyntaxError
-        With the cell's own line.
-    """
+    """The code of one cell, ready to run in a room."""
 
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
@@ -67,15 +53,7 @@ class Cell:
         return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
     def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
-        """Run the cell, and return the value of its last expression or None.
-
-        Parameters
-        ----------
-        namespace
-            The globals, and at the same time the locals.
-        inside
-            Gives the context in which the code runs, in the thread that runs it.
-        """
+        """Run the cell, and return the value of its last expression or None."""
         __tracebackhide__ = True
         namespace.note_functions(self.code)
         reach, cancellation, here = Reach(), Cancellation(), errand()

@@ -28,24 +28,7 @@ _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 
 def explained(error: BaseException, known: list[Any], here: Any) -> BaseException:
-    """Return the error to raise for one that a room's cell raised.
-
-    Parameters
-    ----------
-    error
-        What the cell raised.
-    known
-        The graphs that have names.
-    here
-        The room's own graph, None in eager mode.
-
-    Returns
-    -------
-    BaseException
-        A `ForeignTensorError` that names both models, with the original
-        traceback, where TensorFlow complained of two graphs; a `ModelStateError`
-        that names the model where its graph is finalized; else `error`.
-    """
+    """Return the error to raise for one that a room's cell raised."""
     better: TfMagicError | None = None
     if isinstance(error, RuntimeError):
         better = _finalized(error, here)

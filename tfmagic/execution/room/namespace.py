@@ -70,14 +70,7 @@ class Namespace(dict[str, Any]):
             super().__setitem__(name, value)
 
     def take_back(self, *, keep_for_functions: bool = False) -> None:
-        """Let go of the notebook's names, so that the room keeps none of its data alive.
-
-        Parameters
-        ----------
-        keep_for_functions
-            Leave those that a function defined in the room refers to: it may be
-            called from elsewhere.
-        """
+        """Let go of the notebook's names, so that the room keeps none of its data alive."""
         kept: dict[str, Any] = {}
         for name, value in self._lent.items():
             if name in self.own:
@@ -115,27 +108,13 @@ class Namespace(dict[str, Any]):
 
 
 class Names(Mapping[str, Any]):
-    """A room's own names, read-only.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    namespace
-        The room's globals.
-    """
+    """A room's own names, read-only."""
 
     def __init__(self, model: str, namespace: Namespace) -> None:
         self._model, self._namespace = model, namespace
 
     def __getitem__(self, name: str) -> Any:
-        """Return the object of that name.
-
-        Raises
-        ------
-        UnknownNameError
-            When the room has no such name.
-        """
+        """Return the object of that name."""
         if name in self._namespace.own and name in self._namespace:
             return self._namespace[name]
         msg = f"the room of {self._model} has no name {name!r}{did_you_mean(name, self)}"

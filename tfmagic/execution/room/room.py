@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """The graph and the Python names of one model.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    graph
-        The model's ``tf.Graph``; None for a model in eager mode.
-    device
-        Where what a cell adds is to be placed; None for no request.
-    """
+    """The graph and the Python names of one model."""
 
     def __init__(self, label: str, graph: Any = None, device: str | None = None) -> None:
         self.label = label
@@ -48,20 +38,6 @@ class Room:
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
         """Run a cell in the room.
-
-        Parameters
-        ----------
-        cell
-            The code.
-        notebook
-            The notebook's names, behind the room's own.
-        bound
-            What every room has for the time of the run (``session``, ``this``).
-
-        Returns
-        -------
-        object
-            The value of the last expression, or None.
 
         Raises
         ------

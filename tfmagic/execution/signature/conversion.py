@@ -24,12 +24,6 @@ def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
 
     Where no dtype is known (a live object decides for itself), mappings, lists of
     arrays, and ragged and sparse tensors keep their structure.
-
-    Raises
-    ------
-    InputError
-        When `value` is no array-like, or its dtype cannot become the asked one
-        without losing something.
     """
     if type(value) is np.ndarray and value.dtype.name == spec.dtype and value.dtype.isnative:
         return value
@@ -272,23 +266,7 @@ def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
 
 
 def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
-    """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    value
-        A dataset of arrays or of mappings by input name, batched or not.
-    inputs
-        The model's inputs: elements of one rank less than theirs are stacked.
-
-    Raises
-    ------
-    InputError
-        For a dataset that never ends, is empty, has tuples for elements, or
-        batches that do not go together.
-    """
+    """Return a ``tf.data.Dataset`` as one batch; anything else as it is."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
         return value

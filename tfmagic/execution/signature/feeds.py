@@ -25,27 +25,7 @@ MISSING: Any = object()
 
 
 def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given, by input name.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        Whose inputs are to be bound.
-    positional
-        One value, a mapping by input name, a pandas ``DataFrame``, a
-        ``tf.data.Dataset`` of any of these, or `MISSING`. Of a table, columns
-        that are no inputs, or whose input is among `named`, are left out.
-    named
-        Values by input name.
-
-    Raises
-    ------
-    InputError
-        For an unknown input, one given twice, or a single value where the
-        signature has several inputs.
-    """
+    """Return what was given, by input name."""
     bound: dict[str, Any] = {}
     if positional is not MISSING:
         bound.update(_spread(model, signature, positional, named))
@@ -127,11 +107,6 @@ def checked(model: str, spec: TensorSpec, value: Any) -> Any:
     Values that a dtype of the same kind or a wider one holds are converted
     (float64 to float32, integers to float); a fraction is never cut to an
     integer, and a number never becomes text.
-
-    Raises
-    ------
-    InputError
-        When dtype, rank or size do not fit.
     """
     array = array_of(model, spec, value)
     if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:

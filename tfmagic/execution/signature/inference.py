@@ -73,27 +73,7 @@ def infer(
     *,
     hidden: tuple[str, ...] = (),
 ) -> Signature:
-    """Return the signature of a graph that declares none.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    graph
-        The graph.
-    names
-        Python names bound to its tensors, if it was built by a cell.
-    inputs, outputs
-        Tensor or Python name by the name that the end is to have; None to infer.
-    hidden
-        What the names of operations begin with that are no ends, such as those
-        that save and restore.
-
-    Raises
-    ------
-    SourceError
-        When a named end is not there, or nothing can be an output.
-    """
+    """Return the signature of a graph that declares none."""
     hidden = (OURS, *hidden, *_savers(graph))
     bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
     if inputs is None:
@@ -129,25 +109,7 @@ def infer(
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
-    """Return the tensor that a person means by `where`.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    graph
-        The graph to look in.
-    names
-        Python names of the room.
-    where
-        A Python name bound to a tensor or a variable, a tensor name, or an
-        operation's name (meaning its first output). A variable means its value.
-
-    Raises
-    ------
-    SourceError
-        When there is none; near names are offered.
-    """
+    """Return the tensor that a person means by `where`."""
     bound = names.get(where)
     if _is_tensor_of(bound, graph):
         return bound
@@ -255,22 +217,7 @@ def _downstream(starts: Iterable[Any]) -> set[str]:
 
 
 def fed_behind(ends: Iterable[Any], fed: Collection[str]) -> set[str]:
-    """Return the tensors that have to be fed for these values.
-
-    Parameters
-    ----------
-    ends
-        Tensors of a graph.
-    fed
-        Names of tensors that can be fed, wherever in the graph: what is behind
-        one of them is not looked at.
-
-    Returns
-    -------
-    set of str
-        Those of `fed` that the values depend on, and every placeholder without a
-        default that is not among them.
-    """
+    """Return the tensors that have to be fed for these values."""
     found: set[str] = set()
     seen: set[str] = set()
     waiting = list(ends)

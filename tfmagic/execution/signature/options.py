@@ -78,14 +78,7 @@ class Options:
         executor: str | None = None,
         compile: bool = False,  # noqa: A002 - as the magic's --compile
     ) -> Options:
-        """Return the options, each in its one form.
-
-        Raises
-        ------
-        SourceError
-            For an end without a name, one named twice, an impossible device or
-            executor, or objects that have no names.
-        """
+        """Return the options, each in its one form."""
         return cls(
             signature=signature,
             tags=None if tags is None else tuple(_listed(tags)),
@@ -109,13 +102,7 @@ def _executor(executor: str) -> Executor:
 
 
 def named_objects(objects: Any) -> dict[str, Any]:
-    """Return classes and functions by name: of a mapping, of a list of them, or of one.
-
-    Raises
-    ------
-    SourceError
-        For anything else.
-    """
+    """Return classes and functions by name: of a mapping, of a list of them, or of one."""
     if isinstance(objects, Mapping):
         return {str(name): one for name, one in objects.items()}
     found = list(objects) if isinstance(objects, (list, tuple, set)) else [objects]
@@ -128,13 +115,7 @@ def named_objects(objects: Any) -> dict[str, Any]:
 
 
 def full_device(device: str) -> str:
-    """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``.
-
-    Raises
-    ------
-    SourceError
-        When it is no device's name.
-    """
+    """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``."""
     short = _SHORT_DEVICE.match(device)
     full = device if _FULL_DEVICE.match(device) else None
     if short is not None:
@@ -162,13 +143,7 @@ def _check_kind(device: str, full: str) -> None:
 
 
 def missing_device(device: str | None) -> list[str]:
-    """Return a note where a device was asked for that this machine lacks.
-
-    Parameters
-    ----------
-    device
-        TensorFlow's full form, or None.
-    """
+    """Return a note where a device was asked for that this machine lacks."""
     import tensorflow as tf
 
     if device is None or "GPU" not in device.upper() or tf.config.list_physical_devices("GPU"):

@@ -13,23 +13,7 @@ if TYPE_CHECKING:
 
 
 def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
-    """Return the outputs of a call that names none, each with what the mode calls it.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        Every input of a declared one is required. Of an inferred one, the
-        outputs are given for which the inputs suffice.
-    given
-        The names of the inputs that were given.
-
-    Raises
-    ------
-    InputError
-        When an input is missing.
-    """
+    """Return the outputs of a call that names none, each with what the mode calls it."""
     outputs = signature.outputs
     if signature.needs:
         lacks = [signature.needs.get(spec.name, frozenset()) - set(given) for spec in outputs]
@@ -43,13 +27,7 @@ def outputs_given(model: str, signature: Signature, given: Collection[str]) -> l
 
 
 def require(model: str, signature: Signature, needed: Iterable[str], given: Collection[str]) -> None:
-    """Refuse a call that lacks an input.
-
-    Raises
-    ------
-    InputError
-        Naming each input that is needed and was not given.
-    """
+    """Refuse a call that lacks an input."""
     lacking = [name for name in needed if name not in given]
     if lacking:
         raise missing(model, lacking, signature)

@@ -140,24 +140,7 @@ def renamed(
     inputs: tuple[tuple[str, str], ...] | None,
     outputs: tuple[tuple[str, str], ...] | None,
 ) -> Signature:
-    """Return the signature with some of its ends under other names.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        A declared signature.
-    inputs, outputs
-        Pairs of the new name and the present one (or the tensor's name); None to
-        leave that side as it is.
-
-    Raises
-    ------
-    SourceError
-        When there is no such end (the nearest name is offered), or two would have
-        one name.
-    """
+    """Return the signature with some of its ends under other names."""
     return Signature(
         signature.name,
         _renamed(model, "input", signature.inputs, inputs),
@@ -191,14 +174,7 @@ def _renamed(
 
 
 def default_among(model: str, signatures: Mapping[str, Signature], asked: str | None) -> str:
-    """Return the default signature's name: the one asked for, ``serving_default``, or the only one.
-
-    Raises
-    ------
-    UnknownNameError
-        When the one asked for is not there, or none was asked for and several
-        could be meant.
-    """
+    """Return the default signature's name: the one asked for, ``serving_default``, or the only one."""
     if asked is not None:
         if asked in signatures:
             return asked

@@ -197,13 +197,7 @@ def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str
 
 
 def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]]) -> None:
-    """Refuse a checkpoint that has not what the graph's variables need.
-
-    Raises
-    ------
-    SourceError
-        Naming the first variable that has no value, or one of another shape or dtype.
-    """
+    """Refuse a checkpoint that has not what the graph's variables need."""
     with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
         reader = tf.train.load_checkpoint(str(path))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
@@ -228,14 +222,7 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint.
-
-    Parameters
-    ----------
-    path
-        One of its files, what their names begin with, or a folder in which a
-        ``checkpoint`` file names the latest.
-    """
+    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint."""
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
     if _PART.search(path.name):
@@ -245,13 +232,7 @@ def checkpoint_at(path: Path) -> Path | None:
 
 
 def _latest(folder: Path) -> Path | None:
-    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it.
-
-    Raises
-    ------
-    SourceError
-        When it names none.
-    """
+    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it."""
     file = folder / "checkpoint"
     if not file.is_file():
         return None
@@ -285,13 +266,7 @@ def meta_file(path: Path) -> Path:
 
 
 def read_meta_graph(model: str, path: Path) -> Any:
-    """Return the ``MetaGraphDef`` of a checkpoint.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or holds no graph.
-    """
+    """Return the ``MetaGraphDef`` of a checkpoint."""
     meta = v1.MetaGraphDef()
     file = meta_file(path)
     with reading(model, file, "the graph"):

@@ -35,17 +35,7 @@ class End:
 
 
 def function(name: str, inputs: Sequence[End], outputs: Sequence[End], body: Iterable[str]) -> str:
-    """Return a function's code.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    inputs, outputs
-        What it takes and gives.
-    body
-        Its lines, which use `values` for the inputs.
-    """
+    """Return a function's code."""
     takes = ", ".join(_described(end.spec) for end in inputs) or "nothing"
     gives = ", ".join(end.spec.name for end in outputs)
     lines = [

@@ -13,19 +13,7 @@ if TYPE_CHECKING:
 
 
 def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
-    """Return code that loads a graph and runs a signature of it.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    signature
-        What it takes and gives, with the tensors of the graph.
-    load
-        The lines that load it, which use ``_NAME_graph`` and ``_NAME_session``.
-    imports
-        What these lines import.
-    """
+    """Return code that loads a graph and runs a signature of it."""
     inputs = [End(spec, str(spec.tensor)) for spec in signature.inputs]
     outputs = [End(spec, str(spec.tensor)) for spec in signature.outputs]
     given = values(name, inputs)

@@ -37,24 +37,7 @@ _STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
 
 
 class Destination:
-    """A path that a model is to be saved at.
-
-    Parameters
-    ----------
-    path
-        What the person gave; a link means what it points to.
-    folder
-        Whether a folder is to be there in the end, or a file.
-    replace
-        Whether what is there may go.
-
-    Raises
-    ------
-    PathTakenError
-        When something is there that may not go.
-    DestinationError
-        When there is no folder to put it into.
-    """
+    """A path that a model is to be saved at."""
 
     def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
         self.shown = path
@@ -104,11 +87,6 @@ class Destination:
     @contextmanager
     def written(self) -> Iterator[Path]:
         """Give a path beside the place to write to; what is there then is put in place.
-
-        Yields
-        ------
-        Path
-            An empty folder, or where a file of the same suffix is to be written.
 
         Raises
         ------
@@ -174,13 +152,7 @@ class Destination:
 
 
 def on_this_machine(path: str) -> None:
-    """Refuse ``gs://`` and the like.
-
-    Raises
-    ------
-    DestinationError
-        Saying to save here first.
-    """
+    """Refuse ``gs://`` and the like."""
     if is_remote(path):
         msg = f"{path} is not on this machine: save to a path here, and upload what was written"
         raise DestinationError(msg)

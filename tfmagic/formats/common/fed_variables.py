@@ -41,18 +41,6 @@ def hold(graph: Any, variables: Sequence[Held]) -> list[Any]:
 
     The initialiser of each takes its value from a placeholder, so that running all
     initialisers by hand is an error and does not undo what was loaded.
-
-    Parameters
-    ----------
-    graph
-        The default graph.
-    variables
-        What to add.
-
-    Returns
-    -------
-    list
-        ``tf.Variable`` s, in the same order.
     """
     definition = v1.GraphDef()
     definition.versions.CopyFrom(graph.graph_def_versions)

@@ -20,20 +20,7 @@ LARGEST_BYTES = 2**31 - 1
 
 
 def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
-    """Return the ``GraphDef`` of a model.
-
-    Parameters
-    ----------
-    backend
-        The model.
-    signatures
-        Those of its signatures that are to be written.
-
-    Raises
-    ------
-    SaveError
-        When no file can hold it.
-    """
+    """Return the ``GraphDef`` of a model."""
     label, device = backend.room.label, backend.room.device
     if backend.weights().constants_bytes > LARGEST_BYTES:
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
@@ -66,13 +53,7 @@ def _drop_ours(definition: Any, ends: list[str]) -> None:
 
 
 def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
-    """Refuse a graph that calls Python functions of this process, which no file holds.
-
-    Raises
-    ------
-    SaveError
-        Naming the operation.
-    """
+    """Refuse a graph that calls Python functions of this process, which no file holds."""
     kept = reached(definition, ends)
     nodes = [node for node in definition.node if node.name in kept]
     bodies = (function.node_def for function in called_functions(nodes, definition.library))
@@ -87,13 +68,7 @@ def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
 
 
 def check_size(label: str, message: Any) -> None:
-    """Refuse a message that is too large to be written.
-
-    Raises
-    ------
-    SaveError
-        Saying so.
-    """
+    """Refuse a message that is too large to be written."""
     if message.ByteSize() > LARGEST_BYTES:
         msg = f"{label}: its graph is larger than 2 GB, which no file of a graph can hold"
         raise SaveError(msg)

@@ -22,17 +22,7 @@ v1 = tf.compat.v1
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
-    """Say whatever goes wrong while `path` is read in one line that names it.
-
-    Parameters
-    ----------
-    model
-        The model's name.
-    path
-        The file.
-    part
-        What is being read of it, for the message.
-    """
+    """Say whatever goes wrong while `path` is read in one line that names it."""
     try:
         yield
     except (TfMagicError, MemoryError):
@@ -88,11 +78,6 @@ def check_constants(graph_def: Any) -> None:
     """Refuse a constant whose tensor is of another dtype than the node says.
 
     TensorFlow does not look, and ends the process where it then infers shapes.
-
-    Raises
-    ------
-    ValueError
-        Naming the first such constant.
     """
     bodies = (function.node_def for function in graph_def.library.function)
     for nodes in (graph_def.node, *bodies):
@@ -111,15 +96,7 @@ def copied(functions: Iterable[Any]) -> list[Any]:
 
 
 def import_meta_graph(meta: Any, *, clear_devices: bool = False) -> None:
-    """Import a ``MetaGraphDef`` into the default graph, and nothing besides.
-
-    Parameters
-    ----------
-    meta
-        The message; it is as before when this returns, but for its devices.
-    clear_devices
-        Whether the devices that it names are removed.
-    """
+    """Import a ``MetaGraphDef`` into the default graph, and nothing besides."""
     told = bool(meta.saver_def.restore_op_name)
     if not told:
         # To a graph that has no Saver, TensorFlow would add one.
@@ -155,15 +132,7 @@ def filling(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def new_graph(device: str | None, build: Callable[[], Any]) -> tuple[Any, Any]:
-    """Return a fresh graph, and what `build` gave inside it.
-
-    Parameters
-    ----------
-    device
-        Where its operations are requested to be placed.
-    build
-        Called with the graph as the default one.
-    """
+    """Return a fresh graph, and what `build` gave inside it."""
     graph = tf.Graph()
     with graph.as_default():
         if device is None:

@@ -14,19 +14,7 @@ if TYPE_CHECKING:
 
 
 def frozen_code(name: str, file: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a frozen graph and runs it.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    file
-        The ``.pb`` or ``.pbtxt`` file.
-    signature
-        What it takes and gives, with the tensors of the graph.
-    device
-        Where it is to run; None for no request.
-    """
+    """Return code that imports a frozen graph and runs it."""
     definition = f"_{name}_definition"
     text = file.suffix == ".pbtxt"
     mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")

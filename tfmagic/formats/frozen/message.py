@@ -24,15 +24,7 @@ v1 = tf.compat.v1
 
 
 class GraphMessage(SlimGraph):
-    """A message, which stays as it is.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    message
-        The ``GraphDef``.
-    """
+    """A message, which stays as it is."""
 
     def __init__(self, model: str, message: Any) -> None:
         super().__init__()
@@ -52,20 +44,7 @@ class GraphMessage(SlimGraph):
 
 
 class GraphText(SlimGraph):
-    """A graph as text, in a ``.pbtxt`` file.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    path
-        The file.
-
-    Raises
-    ------
-    SourceError
-        When it is damaged.
-    """
+    """A graph as text, in a ``.pbtxt`` file."""
 
     def __init__(self, model: str, path: Path) -> None:
         super().__init__()

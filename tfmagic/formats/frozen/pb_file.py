@@ -46,20 +46,7 @@ class _Stretch:
 
 
 class GraphFile(SlimGraph):
-    """A graph in a ``.pb`` file.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    path
-        The file.
-
-    Raises
-    ------
-    SourceError
-        When it is damaged.
-    """
+    """A graph in a ``.pb`` file."""
 
     def __init__(self, model: str, path: Path) -> None:
         super().__init__()
@@ -222,22 +209,7 @@ def state_of(file: BinaryIO) -> tuple[int, int]:
 
 @contextmanager
 def unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
-    """Open a file that must be as it was, also when the block ends.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    path
-        The file.
-    state
-        What `state_of` said of it.
-
-    Raises
-    ------
-    SourceError
-        When it is gone, or has changed.
-    """
+    """Open a file that must be as it was, also when the block ends."""
     changed = SourceError(f"{model}: {path} has changed since it was loaded: add it again")
     try:
         with path.open("rb") as file:

@@ -101,24 +101,7 @@ class GraphDefSource(LiveSource):
 
 
 def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
-    """Return a model of a frozen graph, its large constants thawed unless they are to stay.
-
-    Parameters
-    ----------
-    model
-        Its name.
-    path
-        Where the graph came from, for messages.
-    slim
-        The graph, whose definition is changed and let go of.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be imported, or a named end is not there.
-    """
+    """Return a model of a frozen graph, its large constants thawed unless they are to stay."""
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
@@ -153,13 +136,7 @@ def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> An
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
-    """Return the graph of a file, its large constants still in there.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or holds no graph.
-    """
+    """Return the graph of a file, its large constants still in there."""
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"

@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 
 
 class FrozenFill:
-    """Fills a native session of a graph from the ``.pb`` that was written of it.
-
-    Parameters
-    ----------
-    backend
-        The model.
-    file
-        The frozen graph.
-    constants
-        What its constants are called, by the variables that they were.
-    """
+    """Fills a native session of a graph from the ``.pb`` that was written of it."""
 
     def __init__(self, backend: GraphBackend, file: Path, constants: Mapping[str, str]) -> None:
         self._room = backend.room

@@ -17,22 +17,7 @@ if TYPE_CHECKING:
 
 
 class NamedEnds:
-    """Gives the ends of a graph their names in two steps, before and after it is frozen.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    graph
-        Its graph.
-    signature
-        What it takes and gives.
-
-    Raises
-    ------
-    SaveError
-        When operations cannot have these names.
-    """
+    """Gives the ends of a graph their names in two steps, before and after it is frozen."""
 
     def __init__(self, label: str, graph: Any, signature: Signature) -> None:
         self._graph = graph

@@ -67,18 +67,7 @@ class SlimGraph(ABC):
         self._packed: dict[int, bytes] = {}
 
     def values(self, places: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Give the values of constants that were taken out, one at a time; an array is the caller's.
-
-        Parameters
-        ----------
-        places
-            Which.
-
-        Raises
-        ------
-        SourceError
-            When they are not what they were any more.
-        """
+        """Give the values of constants that were taken out, one at a time; an array is the caller's."""
         wanted = sorted(places)
         for place in wanted:
             if place in self._packed:

@@ -30,13 +30,6 @@ LEFT_BYTES = 4_000_000
 class Thawing:
     """Makes variables of the large constants of a graph, and fills them.
 
-    Parameters
-    ----------
-    slim
-        The graph; its definition is changed, and whole when this is made.
-    none
-        Whether everything stays constant.
-
     Attributes
     ----------
     places : dict
@@ -121,13 +114,7 @@ def _thaw(definition: Any, place: int, taken: set[str]) -> str:
 
 
 def thawed_in(definition: Any) -> dict[str, str]:
-    """Return what the constant was called that a variable was, by the variable's name.
-
-    Parameters
-    ----------
-    definition
-        A graph whose variables are variables still.
-    """
+    """Return what the constant was called that a variable was, by the variable's name."""
     nodes = {node.name: node for node in definition.node}
     taken = Counter(edge.lstrip("^").split(":")[0] for node in definition.node for edge in node.input)
     found = {}
@@ -142,15 +129,7 @@ def thawed_in(definition: Any) -> dict[str, str]:
 
 
 def put_together(definition: Any, constants: dict[str, str]) -> None:
-    """Have one node stand for a variable and its reading.
-
-    Parameters
-    ----------
-    definition
-        The graph, in which placeholders stand where the variables were.
-    constants
-        What `thawed_in` found.
-    """
+    """Have one node stand for a variable and its reading."""
     nodes = {node.name: node for node in definition.node}
     for variable, constant in constants.items():
         nodes[constant].CopyFrom(nodes[variable])

@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 
 
 def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
-    """Return what writes the ``.keras`` file of a model whose weights are in a graph, and names what it wrote.
-
-    Parameters
-    ----------
-    backend
-        The graph, and its variables.
-    make
-        Makes the Keras model, with whatever weights.
-    places
-        Where in its list of variables each of the graph's is, by name.
-    """
+    """Return what writes the ``.keras`` file of a model whose weights are in a graph, and names what it wrote."""
 
     def write(path: Path) -> list[str]:
         with eagerly():
@@ -41,17 +31,7 @@ def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[st
 
 
 def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
-    """Return what writes the ``.keras`` file of a copy of a Keras model.
-
-    Parameters
-    ----------
-    live
-        The Keras model.
-    copy
-        Its copy in a graph.
-    variables
-        By the names they have in the graph, the model's own.
-    """
+    """Return what writes the ``.keras`` file of a copy of a Keras model."""
     places = {id(one.handle): at for at, one in enumerate(live.variables)}
     by_name = {name: places[id(one.handle)] for name, one in variables.items() if id(one.handle) in places}
     return archivist(copy, lambda: clone(live), by_name)

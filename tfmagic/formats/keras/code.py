@@ -25,25 +25,7 @@ def keras_code(
     unsafe: bool,
     device: str | None,
 ) -> str:
-    """Return code that loads a Keras file and calls the model.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    file
-        The ``.keras`` or ``.h5`` file.
-    signature
-        What the model takes and gives; inputs that may be left out are.
-    structure
-        In what form the Keras model takes and gives it.
-    objects
-        Names of the classes and functions that it needs and Keras does not have.
-    unsafe
-        Whether the file may run code that it carries.
-    device
-        Where it is to run; None for no request.
-    """
+    """Return code that loads a Keras file and calls the model."""
     inputs = [End(spec, spec.name) for spec in signature.inputs]
     specs = signature.outputs or [TensorSpec(one) for one in structure.output_names]
     outputs = [End(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]

@@ -73,13 +73,7 @@ def _is_model(live: Any) -> bool:
 
 
 def check_backend(model: str) -> None:
-    """Refuse a Keras that runs on something else than TensorFlow.
-
-    Raises
-    ------
-    SourceError
-        Saying what to set, and when.
-    """
+    """Refuse a Keras that runs on something else than TensorFlow."""
     backend = _backend()
     if backend != "tensorflow":
         msg = (

@@ -21,16 +21,7 @@ _CODE = "__lambda__"
 
 
 def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the classes and functions to read a configuration with, by name and by registered name.
-
-    Parameters
-    ----------
-    config
-        A configuration, from JSON.
-    given
-        Those of ``--objects``; None for the ones of ``__main__``, which is the
-        notebook.
-    """
+    """Return the classes and functions to read a configuration with, by name and by registered name."""
     custom = list(_custom(config))
     known = _in_the_notebook(custom) if given is None else dict(given)
     return {**known, **{registered: known[name] for name, registered in custom if name in known}}
@@ -40,22 +31,7 @@ def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
 def naming_what_is_missing(
     model: str, path: Path, config: Any, given: Mapping[str, Any] | None, version: str
 ) -> Iterator[None]:
-    """Say which class of a configuration is nowhere to be found, where that makes the block fail.
-
-    Parameters
-    ----------
-    model, path
-        For messages.
-    config, given
-        As for `objects_for`.
-    version
-        Of the Keras that wrote the file.
-
-    Raises
-    ------
-    SourceError
-        Naming the class, and how to give it, or a Keras that is too old.
-    """
+    """Say which class of a configuration is nowhere to be found, where that makes the block fail."""
     try:
         yield
     except Exception as error:
@@ -76,16 +52,6 @@ def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any]
     """Refuse a file that names a class or function that nobody has given or registered, where Keras would import it.
 
     Keras before 3.9 imports whatever a file names, and calls it.
-
-    Parameters
-    ----------
-    model, path, config, given
-        As for `naming_what_is_missing`.
-
-    Raises
-    ------
-    SourceError
-        Naming the class or function, and how to give it.
     """
     if not imports_what_is_named():
         return
@@ -131,13 +97,7 @@ def own_names(config: Any) -> list[str]:
 
 
 def refuse_code(model: str, path: Path, config: Any) -> None:
-    """Refuse a file that carries Python code of its own, which loading it would run.
-
-    Raises
-    ------
-    UnsafeSourceError
-        Naming the layer.
-    """
+    """Refuse a file that carries Python code of its own, which loading it would run."""
     for entry in _entries(config):
         # In an .h5 file the code of a Lambda layer is a list: its bytes, defaults, closure.
         function = entry.get("function")

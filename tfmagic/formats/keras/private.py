@@ -81,19 +81,7 @@ def imports_what_is_named() -> bool:
 
 
 def load_weights(model: Any, path: Path, archive: Any) -> None:
-    """Have each layer of a model take its weights from a ``.keras`` file, one by one.
-
-    Parameters
-    ----------
-    model
-        The model.
-    path
-        The file.
-    archive
-        Opens the member with the weights in place (``archive.open(name, "r")``).
-        Keras's own way through the zip file reads from its beginning for each
-        weight, or copies all of them into memory first.
-    """
+    """Have each layer of a model take its weights from a ``.keras`` file, one by one."""
     failed: dict[int, tuple[Any, Exception]] = {}
     try:
         from keras.src.saving.saving_lib import H5IOStore, _load_state
@@ -116,18 +104,6 @@ def _arguments_of(load_state: Callable[..., None], failed: dict[int, tuple[Any, 
 
     Keras 3.0 to 3.2 speak of trackables and later ones of saveables. Up to Keras 3.12
     none of these may be left out.
-
-    Parameters
-    ----------
-    load_state
-        The function.
-    failed
-        Is given each object that could not be loaded, with the error.
-
-    Raises
-    ------
-    ImportError
-        Where the function takes other arguments.
     """
     names = list(inspect.signature(load_state).parameters)
     for kind in ("saveables", "trackables"):

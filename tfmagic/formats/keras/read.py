@@ -231,15 +231,7 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
 
 
 def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers.
-
-    Parameters
-    ----------
-    ends
-        The outputs.
-    values
-        The variables, each with its value before the call and after.
-    """
+    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers."""
     effects = []
     for variable, before, after in values:
         if after is not before:

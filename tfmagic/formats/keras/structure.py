@@ -50,15 +50,7 @@ class Structure:
 
 
 def structure_of(live: Any, signature: Signature) -> Structure:
-    """Return the form in which a Keras model takes and gives what a signature has.
-
-    Parameters
-    ----------
-    live
-        The model; values it need not have.
-    signature
-        Its own, with what may be left out.
-    """
+    """Return the form in which a Keras model takes and gives what a signature has."""
     keras = sys.modules["keras"]
     given = [None if spec.optional else index for index, spec in enumerate(signature.inputs)]
     numbers = iter(_renumbered(given))

@@ -20,15 +20,7 @@ if TYPE_CHECKING:
 
 
 class LiveSource(Source):
-    """A live object of the notebook, shared with it and never changed.
-
-    Parameters
-    ----------
-    live
-        The object. It is held, so that its identity stays its own.
-    text
-        What the person typed.
-    """
+    """A live object of the notebook, shared with it and never changed."""
 
     takes_options: ClassVar[frozenset[str]] = frozenset({"copy"})
 
@@ -57,26 +49,10 @@ class SharedSource(LiveSource):
 
     @abstractmethod
     def connect(self, room: Room, options: Options) -> EagerBackend:
-        """Read off the object what it takes and gives, and how it is called.
-
-        Parameters
-        ----------
-        room
-            The model's room, without a graph.
-        options
-            What was said with ``add``.
-        """
+        """Read off the object what it takes and gives, and how it is called."""
 
     def build(self, model: str, options: Options, room: Room | None = None) -> Built:
-        """Share the object; a copy of it is made from what this gives.
-
-        Parameters
-        ----------
-        model, options
-            As for every source.
-        room
-            The room of the cell that made the object, if one did.
-        """
+        """Share the object; a copy of it is made from what this gives."""
         return Built(self.connect(room or Room(model, device=options.device), options), self.notes())
 
     def notes(self) -> list[str]:
@@ -87,24 +63,7 @@ class SharedSource(LiveSource):
 def with_names(
     model: str, signature: Signature, call: Callable[[dict[str, Any]], Any], options: Options
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return a signature with its ends renamed as ``add`` was told, and how it is called.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        The object's own; it knows no outputs where only a call tells them.
-    call
-        How it is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When an end that is to be renamed is not there.
-    """
+    """Return a signature with its ends renamed as ``add`` was told, and how it is called."""
     if signature.outputs or options.outputs is None:
         return renamed(model, signature, options.inputs, options.outputs), call
     names = {own: name for name, own in options.outputs}
@@ -125,17 +84,7 @@ def with_names(
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the end that a ``tf.TensorSpec``, a Keras tensor or the like describes.
-
-    Parameters
-    ----------
-    name
-        What to call it.
-    spec
-        Anything with ``dtype`` and ``shape``.
-    own
-        What the object itself calls it, if that is another name.
-    """
+    """Return the end that a ``tf.TensorSpec``, a Keras tensor or the like describes."""
     dtype = getattr(spec.dtype, "name", spec.dtype)
     shape = spec.shape
     if hasattr(shape, "rank"):

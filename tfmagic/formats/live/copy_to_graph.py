@@ -22,22 +22,7 @@ if TYPE_CHECKING:
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
-    """Return what a source makes; where a copy is asked for, a graph of its own.
-
-    Parameters
-    ----------
-    source
-        The source.
-    model
-        The name that the model is to have.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When that cannot be done; nothing is left behind.
-    """
+    """Return what a source makes; where a copy is asked for, a graph of its own."""
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
@@ -49,21 +34,7 @@ def built_from(source: Source, model: str, options: Options) -> Built:
 
 
 def copied(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, with weights of its own.
-
-    Parameters
-    ----------
-    eager
-        How the object is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When the object cannot be made a graph, or an input's dtype or shape is not
-        known.
-    """
+    """Return the graph of a live object, with weights of its own."""
     try:
         backend, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
     except TablesError:
@@ -74,20 +45,7 @@ def copied(eager: EagerBackend, options: Options) -> Built:
 
 
 def moved_by_file(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, written to a temporary folder and read from there.
-
-    Parameters
-    ----------
-    eager
-        How the object is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SaveError
-        When the object cannot be written.
-    """
+    """Return the graph of a live object, written to a temporary folder and read from there."""
     from tfmagic.formats.live.write import LiveFolder, state_of
 
     label = eager.room.label

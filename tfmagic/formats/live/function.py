@@ -46,13 +46,7 @@ def is_function(live: Any) -> bool:
 
 
 def check_function(model: str, function: Any) -> None:
-    """Refuse a function over whose own calls TensorFlow would end the process, as far as it is traced.
-
-    Raises
-    ------
-    SourceError
-        When calls go in a circle, or are nested too deep.
-    """
+    """Refuse a function over whose own calls TensorFlow would end the process, as far as it is traced."""
     traced = [function] if hasattr(function, "graph") else traces_of(function)
     for one in traced:
         check_calls_of(model, "this function", one.graph, library_of(one.graph))
@@ -70,19 +64,7 @@ def variables_behind(live: Any) -> list[Any]:
 def signature_and_call(
     name: str, function: Any, described_by: Any = None
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return what a function takes and gives, and how to call it with inputs by name.
-
-    Parameters
-    ----------
-    name
-        The signature's name.
-    function
-        A ``tf.function``, a ``ConcreteFunction`` or any callable. Dtypes and
-        shapes are known for a ``ConcreteFunction`` and for a ``tf.function`` with
-        an ``input_signature``.
-    described_by
-        What has the same arguments, where the function itself does not say.
-    """
+    """Return what a function takes and gives, and how to call it with inputs by name."""
     described = function if described_by is None else described_by
     type_of = getattr(described, "function_type", None)
     parameters = dict((type_of or inspect.signature(described)).parameters)
@@ -116,21 +98,7 @@ def signature_and_call(
 
 
 def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first of them by position.
-
-    Parameters
-    ----------
-    function
-        What to call. Keras and some functions take their first argument by
-        position alone.
-    parameters
-        Its parameters by name, in order.
-    given
-        The arguments; one that was left to its default is not among them, and
-        those behind it go by keyword.
-    **more
-        More arguments by keyword.
-    """
+    """Call a function with arguments by name, the first of them by position."""
     positional = []
     for name, parameter in parameters.items():
         if name not in given or parameter.kind == parameter.KEYWORD_ONLY:

@@ -24,15 +24,7 @@ Kind = tuple[str, "Shape"]
 
 
 def with_known_shapes(backend: EagerBackend, signature: Signature) -> Signature:
-    """Return a signature with the dtype and shape of each input for which they can be found out.
-
-    Parameters
-    ----------
-    backend
-        How the object is called.
-    signature
-        One of its signatures. What it says itself is kept.
-    """
+    """Return a signature with the dtype and shape of each input for which they can be found out."""
     if all(spec.dtype is not None for spec in signature.inputs):
         return signature
     known: dict[str, Kind] = {}
@@ -112,13 +104,7 @@ def unknown_input(signature: Signature) -> str | None:
 
 
 def require_known(label: str, signature: Signature) -> None:
-    """Refuse a signature with an input of which dtype and shape could not be found out.
-
-    Raises
-    ------
-    SaveError
-        Saying what to do.
-    """
+    """Refuse a signature with an input of which dtype and shape could not be found out."""
     unknown = unknown_input(signature)
     if unknown is not None:
         msg = (

@@ -47,27 +47,7 @@ class _Traced:
 
 
 def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
-    """Return the graph mode of a live object that is now called eagerly.
-
-    Parameters
-    ----------
-    eager
-        How it is called.
-    default
-        The signature that it must have; others that cannot be made a graph, such as
-        functions that no data says the shapes of, are left out. All of them if None.
-
-    Returns
-    -------
-    tuple
-        The mode, the object's variables by their new names, and what there is to
-        say.
-
-    Raises
-    ------
-    SourceError
-        When a signature cannot be made a graph.
-    """
+    """Return the graph mode of a live object that is now called eagerly."""
     label, device = eager.room.label, eager.room.device
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
@@ -192,17 +172,7 @@ def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Si
 
 
 def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, Any]) -> Signature:
-    """Return the signature that an object's own becomes in a graph.
-
-    Parameters
-    ----------
-    signature
-        The object's.
-    starts
-        Placeholders by input name.
-    ends
-        Tensors by what the object calls its outputs.
-    """
+    """Return the signature that an object's own becomes in a graph."""
     known = {spec.tensor: spec.name for spec in signature.outputs}
     return Signature(
         signature.name,
@@ -213,18 +183,6 @@ def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, An
 
 class _Holders:
     """New variables in a graph, one for each live variable that was captured.
-
-    Parameters
-    ----------
-    label
-        The model's name.
-    graph
-        The default graph.
-    named
-        The object's variables by name.
-    traced
-        The functions that captured them, with what the names of their operations
-        will begin with in the graph.
 
     Attributes
     ----------

@@ -131,23 +131,7 @@ def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[t
 
 
 def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
-    """Return what ``tf.saved_model.save`` is to write.
-
-    Parameters
-    ----------
-    backend
-        How the object is called.
-    functions
-        Its signatures, traced.
-
-    Returns
-    -------
-    tf.Module
-        The object itself where it is a module, so that its own functions come
-        along. For a Keras model a module with all of its variables by their paths
-        (``weights["dense/kernel"]``), those of its optimizer too; for a function
-        one with what the function uses.
-    """
+    """Return what ``tf.saved_model.save`` is to write."""
     if backend.whole is not None:
         return backend.whole
     root = tf.Module()

@@ -24,11 +24,6 @@ def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
     """Return the files of a model by the tensor that holds the path of each.
 
     Those that it brought along, and those of the tables that a cell made.
-
-    Raises
-    ------
-    SaveError
-        When one is gone.
     """
     found = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
     for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):

@@ -38,16 +38,7 @@ class Checkpoint:
 
 
 def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
-    """Write a checkpoint of values by their keys, a file for each few of them.
-
-    Parameters
-    ----------
-    prefix
-        Where: ``variables/variables`` in a SavedModel. Its folder is made; without
-        any value nothing is.
-    values
-        Keys and arrays, consumed one by one.
-    """
+    """Write a checkpoint of values by their keys, a file for each few of them."""
     written = Checkpoint()
     shards: list[str] = []
     waiting: dict[str, Any] = {}

@@ -23,23 +23,7 @@ def saved_model_code(
     own: tuple[Sequence[str], Sequence[str]],
     device: str | None,
 ) -> str:
-    """Return code that loads a SavedModel and calls a signature of it.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    folder
-        The SavedModel.
-    tags
-        Its tag set.
-    signature
-        What the model takes and gives.
-    own
-        What the SavedModel calls the inputs and the outputs, in the same order.
-    device
-        Where it is to run; None for no request.
-    """
+    """Return code that loads a SavedModel and calls a signature of it."""
     if any(spec.optional for spec in signature.inputs):
         # A signature of TensorFlow 2 wants every input; a session does with the defaults of a graph.
         return _by_session(name, folder, tags, signature, device)

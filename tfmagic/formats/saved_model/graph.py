@@ -30,19 +30,6 @@ WHOLE = "loaded whole, for how it restores its variables could not be read"
 class SavedGraph:
     """A SavedModel's graph, imported, and what gives its variables and tables their values.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    folder
-        The SavedModel's folder.
-    meta
-        Its ``MetaGraphDef``.
-    signatures
-        What is to be kept of it.
-    device
-        Where it is requested to run; None leaves what the file says.
-
     Attributes
     ----------
     graph
@@ -53,11 +40,6 @@ class SavedGraph:
         Paths of its assets, by the tensor that is fed with each.
     notes
         What there is to say about how it was loaded.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or its variables are missing.
     """
 
     def __init__(
@@ -137,13 +119,7 @@ class SavedGraph:
         return Startup(tuple(self._initialisers), self.assets, self._unused)
 
     def check(self, guard: Guard, fetches: Iterable[str]) -> None:
-        """Look through what loading and these fetches run.
-
-        Raises
-        ------
-        UnsafeSourceError
-            When it would run Python, or touch files other than the model's own.
-        """
+        """Look through what loading and these fetches run."""
         with reading(self._model, graph_file(self._folder), "the graph"):
             guard.check(fetches)
             Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)

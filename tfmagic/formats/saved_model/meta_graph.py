@@ -26,13 +26,7 @@ _MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
 
 
 def version_of(path: Path) -> tuple[Path, str]:
-    """Return the SavedModel folder at `path`, and a note where a version was chosen.
-
-    Raises
-    ------
-    SourceError
-        When `path` is neither a SavedModel nor a folder of numbered ones.
-    """
+    """Return the SavedModel folder at `path`, and a note where a version was chosen."""
     if path.name in FILES:
         path = path.parent
     if _is_saved_model(path):
@@ -60,13 +54,7 @@ def graph_file(folder: Path) -> Path:
 
 
 def read_saved_model(model: str, folder: Path) -> Any:
-    """Return the ``SavedModel`` message of a folder, without loading anything else.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged or empty.
-    """
+    """Return the ``SavedModel`` message of a folder, without loading anything else."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = graph_file(folder)
@@ -172,18 +160,6 @@ def check_links(model: str, folder: Path) -> None:
     """Refuse a SavedModel with a link among its assets that leads out of its folder.
 
     All files count: some operations also read others that lie beside the one they were given.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    folder
-        The SavedModel's folder, which may be reached by a link itself.
-
-    Raises
-    ------
-    UnsafeSourceError
-        Naming the first such link.
     """
     # Not Path.resolve, which has an error for links in a circle.
     inside = Path(os.path.realpath(folder))

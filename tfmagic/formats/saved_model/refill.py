@@ -26,17 +26,6 @@ class SavedFill:
 
     The graph itself is the one in memory: it has other names for its checkpoint's
     keys than the file that it once came from.
-
-    Parameters
-    ----------
-    backend
-        The model.
-    folder
-        The SavedModel.
-    initialisers
-        The operations that fill its tables.
-    assets
-        Paths of the model's own files, by the tensor that is fed with each.
     """
 
     def __init__(

@@ -139,21 +139,7 @@ def most_readers() -> int:
 
 
 def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
-    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
-
-    Parameters
-    ----------
-    graph_def
-        Of the variables.
-    plan
-        Where their values are.
-    variables
-        Which of them.
-    scope
-        What the names of what is added begin with.
-    readers
-        How many operations may read side by side. One reads one value after the other.
-    """
+    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
     by_name = {node.name: node for node in graph_def.node}
     wanted = [by_name[name] for name in variables if name in plan]
     prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
@@ -209,17 +195,7 @@ _VALUE = "VARIABLE_VALUE"
 
 
 def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
-    """Return what restores those of these variables that a function of an object uses.
-
-    Parameters
-    ----------
-    meta
-        A ``MetaGraphDef``.
-    prefix
-        What the names of the checkpoint's files begin with.
-    wanted
-        Names of variables' nodes.
-    """
+    """Return what restores those of these variables that a function of an object uses."""
     objects = meta.object_graph_def
     if not wanted or not objects.nodes:
         return {}

@@ -20,17 +20,6 @@ v1 = tf.compat.v1
 class SaverNodes:
     """Adds to a ``GraphDef`` what saves and restores it.
 
-    Parameters
-    ----------
-    definition
-        The graph, which is added to.
-    variables
-        Names of the variables' nodes.
-    tables
-        Tables whose entries are saved, too.
-    checkpoint
-        What was written; the others are left out.
-
     Attributes
     ----------
     saver_def
