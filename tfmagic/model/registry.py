@@ -17,7 +17,7 @@ from tfmagic.core.events import events
 from tfmagic.core.naming import check_name
 from tfmagic.core.process import once
 from tfmagic.errors import DropError, InputError, ModelStateError, NameTakenError, UnknownNameError, did_you_mean
-from tfmagic.execution.signature.options import Ends, Options
+from tfmagic.execution.signature.options import Options, TensorNames
 from tfmagic.model.memory.budget import budget
 from tfmagic.model.running.statistics import first_line
 from tfmagic.runtime.startup.importing import require_tensorflow
@@ -127,8 +127,8 @@ class Models(Mapping[str, "Model"]):
         *,
         signature: str | None = None,
         tags: str | Sequence[str] | None = None,
-        inputs: Ends = None,
-        outputs: Ends = None,
+        inputs: TensorNames = None,
+        outputs: TensorNames = None,
         device: str | None = None,
         replace: bool = False,
         lazy: bool = False,

@@ -265,7 +265,7 @@ def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
 # -- tf.data ---------------------------------------------------------------------
 
 
-def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
+def dataset_as_batch(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
     """Return a ``tf.data.Dataset`` as one batch; anything else as it is."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
@@ -288,12 +288,12 @@ def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
     shaped = {spec.name: spec for spec in inputs if spec.shape is not None}
     if not isinstance(elements[0], Mapping):
         return _join(model, elements, next(iter(shaped.values()), None))
-    names = named_among(inputs, elements[0]) or set(elements[0])
+    names = input_names_among(inputs, elements[0]) or set(elements[0])
     wanted = [name for name in elements[0] if name in names]
     return {name: _join(model, [element[name] for element in elements], shaped.get(name)) for name in wanted}
 
 
-def named_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
+def input_names_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
     """Return those of `names` that are inputs, where every required input is among them.
 
     A table has more than a model takes, such as the labels: the rest is left out.
@@ -307,7 +307,7 @@ def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
     shape = None if spec is None else spec.shape
     one_less = shape is not None and arrays[0].ndim == len(shape) - 1
     # Batches of single numbers, for an input that takes them as a column.
-    column = one_less and one_wide(spec) and any(array.shape != (1,) for array in arrays)
+    column = one_less and is_single_column(spec) and any(array.shape != (1,) for array in arrays)
     try:
         stacked = arrays[0].ndim == 0 or (one_less and not column)
         batch = np.stack(arrays) if stacked else np.concatenate(arrays)
@@ -316,9 +316,9 @@ def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
         named = "" if spec is None else f" for input {spec.name!r}"
         msg = f"{model}: the elements of this tf.data.Dataset{named} do not go together: shapes {shapes}"
         raise InputError(msg) from None
-    return batch.reshape(-1, 1) if batch.ndim == 1 and one_wide(spec) else batch
+    return batch.reshape(-1, 1) if batch.ndim == 1 and is_single_column(spec) else batch
 
 
-def one_wide(spec: TensorSpec | None) -> bool:
+def is_single_column(spec: TensorSpec | None) -> bool:
     """Return whether an input takes single numbers as a column: ``(?, 1)``."""
     return spec is not None and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] == 1

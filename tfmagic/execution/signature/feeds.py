@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, did_you_mean
-from tfmagic.execution.signature.conversion import array_of, columns_of, is_column, joined, named_among
+from tfmagic.execution.signature.conversion import array_of, columns_of, dataset_as_batch, input_names_among, is_column
 from tfmagic.execution.signature.signature import shape_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
             msg = f"{model}: input {name!r} is given twice"
             raise InputError(msg)
         spec = signature.input(name)
-        batch = value if spec is None else joined(model, value, [spec])
+        batch = value if spec is None else dataset_as_batch(model, value, [spec])
         # A dataset of mappings: the one of them that is meant is the one of that name.
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
@@ -56,7 +56,7 @@ def _spread(
     named: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     left = [spec for spec in signature.inputs if spec.name not in named]
-    value = joined(model, value, left)
+    value = dataset_as_batch(model, value, left)
     names = [spec.name for spec in signature.inputs]
     if isinstance(value, Mapping):
         # A live object whose one argument is itself a mapping.
@@ -64,7 +64,7 @@ def _spread(
         return {names[0]: value} if whole else value
     columns = columns_of(value)
     if columns is not None:
-        found = named_among(left, columns)
+        found = input_names_among(left, columns)
         if found:
             return {name: value.iloc[:, columns.index(name)] for name in names if name in found}
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
@@ -92,7 +92,7 @@ def _typed(names: Sequence[str]) -> str:
     return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
 
 
-def missing(model: str, names: Iterable[str], signature: Signature) -> InputError:
+def missing_inputs_error(model: str, names: Iterable[str], signature: Signature) -> InputError:
     """Return the error for inputs that were not given."""
     lacking = [spec for spec in signature.inputs if spec.name in set(names)]
     listed = ", ".join(f"{spec.name!r} ({spec.kind})" if spec.kind else repr(spec.name) for spec in lacking)
@@ -101,7 +101,7 @@ def missing(model: str, names: Iterable[str], signature: Signature) -> InputErro
     return InputError(msg)
 
 
-def checked(model: str, spec: TensorSpec, value: Any) -> Any:
+def checked_array(model: str, spec: TensorSpec, value: Any) -> Any:
     """Return `value` as the array that `spec` asks for.
 
     Values that a dtype of the same kind or a wider one holds are converted

@@ -16,7 +16,7 @@ Executor = Literal["caller", "pool"]
 EXECUTORS = ("caller", "pool")
 """Whose thread runs the operations: the caller's, or one of TensorFlow's own."""
 
-Ends = Mapping[str, str] | Sequence[str] | str | None
+TensorNames = Mapping[str, str] | Sequence[str] | str | None
 """Ends of a graph: ``{"name": "op:0"}``, ``["a", "b=op:0"]`` or ``"a,b=op:0"``."""
 
 
@@ -68,8 +68,8 @@ class Options:
         *,
         signature: str | None = None,
         tags: str | Sequence[str] | None = None,
-        inputs: Ends = None,
-        outputs: Ends = None,
+        inputs: TensorNames = None,
+        outputs: TensorNames = None,
         device: str | None = None,
         unsafe: bool = False,
         copy: bool = False,
@@ -156,7 +156,7 @@ def _listed(words: str | Sequence[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _ends(which: str, ends: Ends) -> tuple[tuple[str, str], ...] | None:
+def _ends(which: str, ends: TensorNames) -> tuple[tuple[str, str], ...] | None:
     if ends is None:
         return None
     if isinstance(ends, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.execution.signature.feeds import missing
+from tfmagic.execution.signature.feeds import missing_inputs_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -20,7 +20,7 @@ def outputs_given(model: str, signature: Signature, given: Collection[str]) -> l
         outputs = tuple(spec for spec, lacking in zip(outputs, lacks, strict=True) if not lacking)
         if not outputs:
             fewest: frozenset[str] = min(lacks, key=len)
-            raise missing(model, fewest, signature)
+            raise missing_inputs_error(model, fewest, signature)
     else:
         require(model, signature, (spec.name for spec in signature.required), given)
     return [(spec.name, spec.tensor or spec.name) for spec in outputs]
@@ -30,4 +30,4 @@ def require(model: str, signature: Signature, needed: Iterable[str], given: Coll
     """Refuse a call that lacks an input."""
     lacking = [name for name in needed if name not in given]
     if lacking:
-        raise missing(model, lacking, signature)
+        raise missing_inputs_error(model, lacking, signature)

@@ -17,10 +17,10 @@ from tfmagic.execution.signature.signature import Signature, default_among, rena
 from tfmagic.formats.checkpoint.code import checkpoint_code
 from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
+    bind_signature_names,
     check_constants,
-    copied,
+    detached_functions,
     import_meta_graph,
-    name_the_ends,
     new_graph,
     reading,
 )
@@ -107,14 +107,14 @@ class CheckpointSource(FileSource):
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
-            guard = Guard(model, graph, copied(meta.graph_def.library.function), ())
+            guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
             default = signatures[default_among(model, signatures, options.signature)]
             guard.check([str(end.tensor) for end in default.outputs])
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
-        name_the_ends(room, next(iter(signatures.values())))
+                restore.check(model, guard_of=lambda: detached_functions(meta.graph_def.library.function))
+        bind_signature_names(room, next(iter(signatures.values())))
         return Built(GraphBackend(room, signatures, _filling(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:

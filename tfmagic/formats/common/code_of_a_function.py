@@ -19,7 +19,7 @@ _USED = {"tf", "keras", "outputs", "feeds", "inputs"}
 
 
 @dataclass(frozen=True)
-class End:
+class CodeTensor:
     """An input or output, and where it is in what the code calls.
 
     Attributes
@@ -34,7 +34,7 @@ class End:
     own: str
 
 
-def function(name: str, inputs: Sequence[End], outputs: Sequence[End], body: Iterable[str]) -> str:
+def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTensor], body: Iterable[str]) -> str:
     """Return a function's code."""
     takes = ", ".join(_described(end.spec) for end in inputs) or "nothing"
     gives = ", ".join(end.spec.name for end in outputs)
@@ -46,7 +46,7 @@ def function(name: str, inputs: Sequence[End], outputs: Sequence[End], body: Ite
     return "\n".join(lines)
 
 
-def values(name: str, inputs: Sequence[End]) -> dict[str, str]:
+def values(name: str, inputs: Sequence[CodeTensor]) -> dict[str, str]:
     """Return the expression for each input's value in the function's body, by the input's name."""
     if _can_be_parameters(name, inputs):
         return {end.spec.name: end.spec.name for end in inputs}
@@ -57,7 +57,7 @@ def values(name: str, inputs: Sequence[End]) -> dict[str, str]:
     }
 
 
-def _parameters(name: str, inputs: Sequence[End]) -> str:
+def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
     if not _can_be_parameters(name, inputs):
         # By key: not every name of an input is a name in Python.
         return "inputs"
@@ -65,7 +65,7 @@ def _parameters(name: str, inputs: Sequence[End]) -> str:
     return ", ".join([*required, *(f"{end.spec.name}=None" for end in inputs if end.spec.optional)])
 
 
-def _can_be_parameters(name: str, inputs: Sequence[End]) -> bool:
+def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
     names = [end.spec.name for end in inputs]
     return all(
         one.isidentifier() and not keyword.iskeyword(one) and not one.startswith("_") and one not in {name, *_USED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import End, function, quoted, values
+from tfmagic.formats.common.code_of_a_function import CodeTensor, function, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
     """Return code that loads a graph and runs a signature of it."""
-    inputs = [End(spec, str(spec.tensor)) for spec in signature.inputs]
-    outputs = [End(spec, str(spec.tensor)) for spec in signature.outputs]
+    inputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.inputs]
+    outputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.outputs]
     given = values(name, inputs)
     fed = ", ".join(f"{quoted(end.own)}: {given[end.spec.name]}" for end in inputs if not end.spec.optional)
     fetched = ", ".join(f"{quoted(end.spec.name)}: {quoted(end.own)}" for end in outputs)

@@ -17,7 +17,7 @@ v1 = tf.compat.v1
 
 
 @dataclass(frozen=True)
-class Held:
+class FedVariable:
     """A variable to be.
 
     Attributes
@@ -36,7 +36,7 @@ class Held:
     trainable: bool
 
 
-def hold(graph: Any, variables: Sequence[Held]) -> list[Any]:
+def add_fed_variables(graph: Any, variables: Sequence[FedVariable]) -> list[Any]:
     """Add variables to the default graph, all in one import, and return them.
 
     The initialiser of each takes its value from a placeholder, so that running all
@@ -56,19 +56,19 @@ def hold(graph: Any, variables: Sequence[Held]) -> list[Any]:
     return made
 
 
-def _fed(variable: Held) -> str:
+def _fed(variable: FedVariable) -> str:
     return f"{OURS}initial/{variable.name}"
 
 
-def _assign(variable: Held) -> str:
+def _assign(variable: FedVariable) -> str:
     return f"{variable.name}/Assign"
 
 
-def _read(variable: Held) -> str:
+def _read(variable: FedVariable) -> str:
     return f"{variable.name}/Read/ReadVariableOp"
 
 
-def _add(definition: Any, variable: Held) -> None:
+def _add(definition: Any, variable: FedVariable) -> None:
     dtype = tf.as_dtype(variable.dtype).as_datatype_enum
     shape = tf.TensorShape(variable.shape).as_proto()
     handle = definition.node.add(name=variable.name, op="VarHandleOp")
@@ -84,7 +84,7 @@ def _add(definition: Any, variable: Held) -> None:
     read.attr["dtype"].type = dtype
 
 
-def _definition(variable: Held) -> Any:
+def _definition(variable: FedVariable) -> Any:
     from tensorflow.core.framework import variable_pb2
 
     return variable_pb2.VariableDef(

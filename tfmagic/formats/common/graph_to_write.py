@@ -19,14 +19,14 @@ LARGEST_BYTES = 2**31 - 1
 """No message of protocol buffers, and so no graph, can be larger."""
 
 
-def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
+def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
     """Return the ``GraphDef`` of a model."""
     label, device = backend.room.label, backend.room.device
     if backend.weights().constants_bytes > LARGEST_BYTES:
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
         raise SaveError(msg)
     definition = backend.graph.as_graph_def()
-    ends = ends_of(signatures)
+    ends = tensors_of(signatures)
     _drop_ours(definition, ends)
     one_node_a_variable(definition)
     for node in definition.node:
@@ -37,7 +37,7 @@ def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any
     return definition
 
 
-def ends_of(signatures: Iterable[Signature]) -> list[str]:
+def tensors_of(signatures: Iterable[Signature]) -> list[str]:
     """Return the tensors that signatures take and give."""
     return [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
 

@@ -87,7 +87,7 @@ def check_constants(graph_def: Any) -> None:
                 raise ValueError(msg)
 
 
-def copied(functions: Iterable[Any]) -> list[Any]:
+def detached_functions(functions: Iterable[Any]) -> list[Any]:
     """Return copies of ``FunctionDef`` s that stand alone.
 
     A part of a message keeps the whole message alive, weights and all.
@@ -109,14 +109,14 @@ def import_meta_graph(meta: Any, *, clear_devices: bool = False) -> None:
             meta.ClearField("saver_def")
 
 
-def name_the_ends(room: Room, signature: Signature) -> None:
+def bind_signature_names(room: Room, signature: Signature) -> None:
     """Give a loaded model's room the inputs and outputs as Python names."""
     for spec in (*signature.outputs, *signature.inputs):
         if spec.name.isidentifier() and spec.tensor is not None:
             room.namespace[spec.name] = room.graph.get_tensor_by_name(spec.tensor)
 
 
-def filling(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
+def filling_all(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a fill that also initialises what was added to the graph since it was loaded."""
     graph, initialiser = room.graph, room.initialiser
     present = [*variables_of(graph), *table_initialisers_of(graph)]

@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tfmagic.core.paths import the_path
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
-from tfmagic.formats.frozen.pb_file import state_of, unchanged
+from tfmagic.formats.frozen.pb_file import file_state, open_unchanged
 from tfmagic.formats.frozen.slim_graph import SlimGraph, bytes_in, is_large, without_values
 from tfmagic.runtime.state.variables_io import checksum
 
@@ -51,7 +51,7 @@ class GraphText(SlimGraph):
         self._model, self._path = model, path
         # Text takes long to parse: what was parsed is there until the first values have been read.
         with reading(model, path, "the graph"), the_path(path).open("rb") as file:
-            self._state = state_of(file)
+            self._state = file_state(file)
             message = text_format.Parse(file.read().decode(), v1.GraphDef())
         self._nodes: dict[int, Any] | None = _slimmed(message, self)
 
@@ -64,7 +64,10 @@ class GraphText(SlimGraph):
             return
         nodes = self._nodes
         if nodes is None:
-            with unchanged(self._model, self._path, self._state) as file, reading(self._model, self._path, "the graph"):
+            with (
+                open_unchanged(self._model, self._path, self._state) as file,
+                reading(self._model, self._path, "the graph"),
+            ):
                 nodes = dict(enumerate(text_format.Parse(file.read().decode(), v1.GraphDef()).node))
         for place in places:
             yield place, tf.make_ndarray(nodes[place].attr["value"].tensor)

@@ -53,7 +53,7 @@ class GraphFile(SlimGraph):
         self._model, self._path = model, path
         self._stretches: dict[int, _Stretch] = {}
         with reading(model, path, "the graph"), the_path(path).open("rb") as file:
-            self._state = state_of(file)
+            self._state = file_state(file)
             try:
                 slim = self._slim(file)
             except MalformedError:
@@ -83,7 +83,7 @@ class GraphFile(SlimGraph):
         return pieces.joined()
 
     def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        with unchanged(self._model, self._path, self._state) as file:
+        with open_unchanged(self._model, self._path, self._state) as file:
             for place in places:
                 yield place, _value(file, self._stretches[place])
 
@@ -201,25 +201,25 @@ def _value(file: BinaryIO, stretch: _Stretch) -> np.ndarray:
     return value
 
 
-def state_of(file: BinaryIO) -> tuple[int, int]:
+def file_state(file: BinaryIO) -> tuple[int, int]:
     """Return the size in bytes and the time of change of an open file."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
-def unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
+def open_unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
     """Open a file that must be as it was, also when the block ends."""
     changed = SourceError(f"{model}: {path} has changed since it was loaded: add it again")
     try:
         with path.open("rb") as file:
-            if state_of(file) != state:
+            if file_state(file) != state:
                 raise changed
             try:
                 yield file
             except MalformedError:
                 raise changed from None
-            if state_of(file) != state:
+            if file_state(file) != state:
                 raise changed
     except FileNotFoundError as error:
         msg = f"{model}: {path} is gone since it was loaded: put it back, or add the model from elsewhere"

@@ -15,12 +15,19 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.formats.common.inspection import file_record, placeholder_note
-from tfmagic.formats.common.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
+from tfmagic.formats.common.loading import (
+    bind_signature_names,
+    check_constants,
+    detached_functions,
+    filling_all,
+    new_graph,
+    reading,
+)
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
-from tfmagic.formats.frozen.thawing import Thawing
+from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
@@ -105,7 +112,7 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
-        thawing = Thawing(slim, none=options.frozen)
+        thawing = ThawedConstants(slim, none=options.frozen)
     graph = _graph_of(model, path, slim.definition, options.device)
     signature = infer(
         model,
@@ -116,12 +123,12 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     )
     guard = None
     if not options.unsafe:
-        guard = Guard(model, graph, copied(slim.definition.library.function), ())
+        guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())
         guard.check([str(spec.tensor) for spec in signature.outputs])
     slim.settled()
     room = Room(model, graph, options.device)
-    name_the_ends(room, signature)
-    backend = GraphBackend(room, {signature.name: signature}, filling(room, partial(thawing.fill, graph)), guard)
+    bind_signature_names(room, signature)
+    backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawing.fill, graph)), guard)
     return Built(backend, _unfrozen_note(graph, thawing))
 
 
@@ -144,7 +151,7 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     return slim
 
 
-def _unfrozen_note(graph: Any, thawing: Thawing) -> list[str]:
+def _unfrozen_note(graph: Any, thawing: ThawedConstants) -> list[str]:
     holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
     handles = [op for op in holders if op.name not in thawing.places]
     if not handles:

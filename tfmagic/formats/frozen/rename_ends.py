@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 
-class NamedEnds:
+class SignatureRenaming:
     """Gives the ends of a graph their names in two steps, before and after it is frozen."""
 
     def __init__(self, label: str, graph: Any, signature: Signature) -> None:

@@ -27,7 +27,7 @@ LEFT_BYTES = 4_000_000
 """So much stays constant: TensorFlow computes once what depends on constants alone."""
 
 
-class Thawing:
+class ThawedConstants:
     """Makes variables of the large constants of a graph, and fills them.
 
     Attributes
@@ -128,7 +128,7 @@ def thawed_in(definition: Any) -> dict[str, str]:
     return found
 
 
-def put_together(definition: Any, constants: dict[str, str]) -> None:
+def merge_thawed(definition: Any, constants: dict[str, str]) -> None:
     """Have one node stand for a variable and its reading."""
     nodes = {node.name: node for node in definition.node}
     for variable, constant in constants.items():

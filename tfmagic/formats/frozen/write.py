@@ -11,13 +11,13 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_of
+from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.frozen.refill import FrozenFill
-from tfmagic.formats.frozen.rename_ends import NamedEnds
-from tfmagic.formats.frozen.thawing import put_together, thawed_in
+from tfmagic.formats.frozen.rename_ends import SignatureRenaming
+from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
-from tfmagic.formats.live.trace_to_graph import TablesError, moved
+from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
 from tfmagic.graphdef.drop_writes import Effects
 from tfmagic.graphdef.freeze_variables import Constants
 from tfmagic.graphdef.prune import keep_only, variable_nodes
@@ -50,7 +50,7 @@ class FrozenFile(Writer):
             self._backend = _traced(self._backend, model.signature)
         self._signature = self._backend.signatures[model.signature]
         self._label = self._backend.room.label
-        self._ends = NamedEnds(self._label, self._backend.graph, self._signature)
+        self._ends = SignatureRenaming(self._label, self._backend.graph, self._signature)
         self._constants: dict[str, str] = {}
 
     def __call__(self, file: Path) -> Written:
@@ -66,7 +66,7 @@ class FrozenFile(Writer):
                 self._backend.close()
 
     def _write(self, file: Path) -> Written:
-        definition = definition_of(self._backend, [self._signature])
+        definition = definition_to_write(self._backend, [self._signature])
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         keep_only(definition, self._ends.outputs)
@@ -79,7 +79,7 @@ class FrozenFile(Writer):
         constants = Constants(self._label, definition)
         thawed = thawed_in(definition)
         constants.make_room()
-        put_together(definition, thawed)
+        merge_thawed(definition, thawed)
         keep_only(definition, self._ends.outputs)
         new = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
@@ -122,7 +122,7 @@ def _traced(backend: Any, name: str) -> GraphBackend:
     one = copy(backend)
     one.signatures = {name: signature}
     try:
-        return moved(one)[0]
+        return trace_to_graph(one)[0]
     except TablesError as error:
         msg = f"{label} has tables or other state that is no variable, which a .pb cannot hold: {_INSTEAD}"
         raise SaveError(msg) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.execution.signature.signature import TensorSpec
-from tfmagic.formats.common.code_of_a_function import End, dtype_of, function, on_device, quoted, values
+from tfmagic.formats.common.code_of_a_function import CodeTensor, dtype_of, function, on_device, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +26,9 @@ def keras_code(
     device: str | None,
 ) -> str:
     """Return code that loads a Keras file and calls the model."""
-    inputs = [End(spec, spec.name) for spec in signature.inputs]
+    inputs = [CodeTensor(spec, spec.name) for spec in signature.inputs]
     specs = signature.outputs or [TensorSpec(one) for one in structure.output_names]
-    outputs = [End(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
+    outputs = [CodeTensor(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
     given = values(name, inputs)
     tensors = [f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs]
     call = ", ".join([*structure.arguments(tensors), *(["training=False"] if structure.training else [])])

@@ -15,7 +15,7 @@ from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.keras.clone import archivist_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
-from tfmagic.formats.live.function import called
+from tfmagic.formats.live.function import call_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +114,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
     if not inputs:
         if len(names) == 1 and names[0] not in parameters:
             return lambda given: live(given[names[0]], **inference)
-        return lambda given: called(live, parameters, given, **inference)
+        return lambda given: call_by_name(live, parameters, given, **inference)
     if struct is None:
         struct = inputs[0] if len(inputs) == 1 else inputs
 

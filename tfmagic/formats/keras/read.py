@@ -25,9 +25,9 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import DEFAULT, Signature
-from tfmagic.formats.common.fed_variables import Held, hold
+from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
 from tfmagic.formats.common.inspection import file_record
-from tfmagic.formats.common.loading import filling, name_the_ends, reading
+from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
 from tfmagic.formats.keras.clone import archivist
@@ -43,9 +43,9 @@ from tfmagic.formats.keras.objects import (
 )
 from tfmagic.formats.keras.private import without_pending_variables
 from tfmagic.formats.keras.structure import structure_of
-from tfmagic.formats.live.copy_to_graph import copied
+from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
-from tfmagic.formats.live.trace_to_graph import drawn, op_name
+from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
 
@@ -159,7 +159,7 @@ class KerasFileSource(FileSource):
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
-        built = copied(eager, options)
+        built = graph_copy(eager, options)
         # It is the file's, and not the copy of anything that the person has.
         copy = cast("GraphBackend", built.backend)
         copy.present = copy.taken = None
@@ -199,7 +199,9 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     names = unique(op_name(variable.path) for variable in skeleton.variables)
     with graph.as_default(), tf.device(options.device):
         wanted = zip(names, skeleton.variables, strict=True)
-        held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
+        held = add_fed_variables(
+            graph, [FedVariable(name, one.dtype, one.shape, one.trainable) for name, one in wanted]
+        )
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
         # The reading that each has already, instead of another one for each.
         mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, held, strict=True)]
@@ -214,7 +216,7 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
         ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
         after = [scope.get_current_value(one) for one in skeleton.variables]
         ends = _with_effects(ends, zip(held, before, after, strict=True))
-    signature = drawn(signature, fed, ends)
+    signature = signature_in_graph(signature, fed, ends)
     own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
 
     def fill(native: Any) -> None:
@@ -224,8 +226,8 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
             writer.flush()
 
     room = Room(model, graph, options.device)
-    name_the_ends(room, signature)
-    backend = GraphBackend(room, {DEFAULT: signature}, filling(room, fill))
+    bind_signature_names(room, signature)
+    backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
     backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(held)})
     return Built(backend)
 

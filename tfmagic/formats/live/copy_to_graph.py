@@ -13,7 +13,7 @@ from tfmagic.execution.backends.copied_values import Taken
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import Built
-from tfmagic.formats.live.trace_to_graph import TablesError, moved
+from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
 from tfmagic.formats.saved_model.read import SavedModelSource
 
 if TYPE_CHECKING:
@@ -26,25 +26,27 @@ def built_from(source: Source, model: str, options: Options) -> Built:
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
-        made = copied(cast("EagerBackend", built.backend), options)
+        made = graph_copy(cast("EagerBackend", built.backend), options)
         # From the source: the object may have another function to call by then.
         made.backend.anew = lambda: built_from(source, model, options).backend
         return made
     return built
 
 
-def copied(eager: EagerBackend, options: Options) -> Built:
+def graph_copy(eager: EagerBackend, options: Options) -> Built:
     """Return the graph of a live object, with weights of its own."""
     try:
-        backend, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
+        backend, variables, notes = trace_to_graph(
+            eager, default_among(eager.room.label, eager.signatures, options.signature)
+        )
     except TablesError:
-        return moved_by_file(eager, options)
+        return graph_copy_through_file(eager, options)
     if eager.archivist_of is not None:
         backend.archivist = eager.archivist_of(backend, variables)
     return Built(backend, notes)
 
 
-def moved_by_file(eager: EagerBackend, options: Options) -> Built:
+def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
     """Return the graph of a live object, written to a temporary folder and read from there."""
     from tfmagic.formats.live.write import LiveFolder, state_of
 

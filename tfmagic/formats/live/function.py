@@ -92,12 +92,12 @@ def signature_and_call(
         if len(types) == 1 and _by_key(*types.values()):
             return function(given)
         values = {**bound, **{own: _fitted(types[own], value) for own, value in given.items()}}
-        return called(function, parameters, values)
+        return call_by_name(function, parameters, values)
 
     return Signature(name, tuple(inputs), _outputs(function)), call
 
 
-def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
+def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
     """Call a function with arguments by name, the first of them by position."""
     positional = []
     for name, parameter in parameters.items():

@@ -11,7 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import variables_of
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.loading import import_meta_graph, name_the_ends, new_graph
+from tfmagic.formats.common.loading import bind_signature_names, import_meta_graph, new_graph
 from tfmagic.formats.common.source import Built
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls_of
@@ -69,7 +69,7 @@ class GraphSource(LiveSource):
             None if options.outputs is None else dict(options.outputs),
         )
         room = Room(model, graph, options.device)
-        name_the_ends(room, signature)
+        bind_signature_names(room, signature)
         notes = []
         if variables_of(graph):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")

@@ -21,8 +21,8 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import tensor_spec
 from tfmagic.execution.signature.signature import Signature
-from tfmagic.formats.common.fed_variables import Held, hold
-from tfmagic.formats.common.loading import filling, name_the_ends
+from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
+from tfmagic.formats.common.loading import bind_signature_names, filling_all
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eagerly
@@ -46,7 +46,7 @@ class _Traced:
     outputs: list[str]
 
 
-def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
+def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
     """Return the graph mode of a live object that is now called eagerly."""
     label, device = eager.room.label, eager.room.device
 
@@ -73,8 +73,8 @@ def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend
         holders = _Holders(label, graph, eager.named_variables(), by_prefix)
         signatures = {one.signature.name: _imported(graph, one, holders, prefix) for prefix, one in by_prefix.items()}
     room = Room(label, graph, device)
-    name_the_ends(room, next(iter(signatures.values())))
-    fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
+    bind_signature_names(room, next(iter(signatures.values())))
+    fill = filling_all(room, lambda native: values_of(graph).write(native, taken.values()))
     backend = GraphBackend(room, signatures, fill, present=taken.values)
     backend.taken = taken
     return backend, holders.moved, notes
@@ -168,10 +168,10 @@ def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Si
         with graph.control_dependencies(effects):
             ends = [tf.identity(end) for end in ends]
     starts = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
-    return drawn(traced.signature, starts, dict(zip(traced.outputs, ends, strict=True)))
+    return signature_in_graph(traced.signature, starts, dict(zip(traced.outputs, ends, strict=True)))
 
 
-def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, Any]) -> Signature:
+def signature_in_graph(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, Any]) -> Signature:
     """Return the signature that an object's own becomes in a graph."""
     known = {spec.tensor: spec.name for spec in signature.outputs}
     return Signature(
@@ -207,8 +207,8 @@ class _Holders:
             own = _free(op_name(name), taken)
             taken.add(own)
             # A layer of Keras's can have been frozen since its variable was made.
-            held.append(Held(own, live.dtype, live.shape, theirs.trainable))
-        made = hold(graph, held)
+            held.append(FedVariable(own, live.dtype, live.shape, theirs.trainable))
+        made = add_fed_variables(graph, held)
         self._constant = _free("captured", taken)
         self.moved = {one.name: live for one, (_, _, live) in zip(held, found.values(), strict=True)}
         self._taken: dict[int, Any] = dict(zip(found, (one.handle for one in made), strict=True))

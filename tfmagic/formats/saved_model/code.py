@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import End, dtype_of, function, on_device, quoted, values
+from tfmagic.formats.common.code_of_a_function import CodeTensor, dtype_of, function, on_device, quoted, values
 from tfmagic.formats.common.code_of_a_session import session_code
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def saved_model_code(
     if any(spec.optional for spec in signature.inputs):
         # A signature of TensorFlow 2 wants every input; a session does with the defaults of a graph.
         return _by_session(name, folder, tags, signature, device)
-    inputs = [End(spec, one) for spec, one in zip(signature.inputs, own[0], strict=True)]
-    outputs = [End(spec, one) for spec, one in zip(signature.outputs, own[1], strict=True)]
+    inputs = [CodeTensor(spec, one) for spec, one in zip(signature.inputs, own[0], strict=True)]
+    outputs = [CodeTensor(spec, one) for spec, one in zip(signature.outputs, own[1], strict=True)]
     given = values(name, inputs)
     arguments = {end.own: f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs}
     if all(one.isidentifier() for one in arguments):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.tables_startup import Startup
-from tfmagic.formats.common.loading import check_constants, copied, new_graph, reading
+from tfmagic.formats.common.loading import check_constants, detached_functions, new_graph, reading
 from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -83,7 +83,7 @@ class SavedGraph:
                 node.device = ""
         check_calls(self._model, graph_file(self._folder), part.node, part.library)
         producer = op_list if len(op_list.op) else None
-        self.library: Sequence[Any] = copied(part.library.function)
+        self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
         made: dict[str, Any] = {}
         with self.graph.as_default():
@@ -96,7 +96,7 @@ class SavedGraph:
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
-        self.library = copied(meta.graph_def.library.function)
+        self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
 

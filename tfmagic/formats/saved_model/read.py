@@ -11,7 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
 from tfmagic.formats.common.inspection import checkpoint_size, file_record
-from tfmagic.formats.common.loading import filling, name_the_ends, reading
+from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.saved_model.code import saved_model_code
 from tfmagic.formats.saved_model.graph import SavedGraph
@@ -119,8 +119,8 @@ class SavedModelSource(FileSource):
             guard = Guard(model, saved.graph, saved.library, saved.assets)
             saved.check(guard, [str(end.tensor) for end in signatures[default].outputs])
         room = Room(model, saved.graph, options.device)
-        name_the_ends(room, signatures[default])
-        backend = GraphBackend(room, signatures, filling(room, saved.fill), guard)
+        bind_signature_names(room, signatures[default])
+        backend = GraphBackend(room, signatures, filling_all(room, saved.fill), guard)
         backend.startup = saved.startup
         return Built(backend, [*notes, *saved.notes])
 

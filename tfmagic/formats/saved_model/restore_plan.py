@@ -42,14 +42,14 @@ DONE = f"{SCOPE}/done"
 
 
 @dataclass(frozen=True)
-class Saved:
+class CheckpointEntry:
     """Where a variable's value is in the checkpoint."""
 
     key: str
     dtype: int
 
 
-Plan = dict[str, Saved]
+Plan = dict[str, CheckpointEntry]
 """What is to be restored, by the variable's node."""
 
 
@@ -101,13 +101,13 @@ def _collect(node: Any, nodes: Mapping[str, Any], plan: Plan, seen: set[str]) ->
         raise _UnknownFormError(node.op)
 
 
-def _note(plan: Plan, variable: Any, saved: Saved) -> None:
+def _note(plan: Plan, variable: Any, saved: CheckpointEntry) -> None:
     if variable.op not in _VARIABLES:
         raise _UnknownFormError(variable.op)
     plan[variable.name] = saved
 
 
-def _restored(value: str, nodes: Mapping[str, Any]) -> Saved:
+def _restored(value: str, nodes: Mapping[str, Any]) -> CheckpointEntry:
     """Return the key that `value` was read from: ``RestoreV2:3``, or an ``Identity`` of it."""
     node = nodes[_name(value)]
     while node.op == "Identity":
@@ -120,7 +120,7 @@ def _restored(value: str, nodes: Mapping[str, Any]) -> Saved:
     index = int(last) if last.isdigit() else 0
     if any(_texts(nodes[_name(node.input[2])])):
         raise _UnknownFormError(node.name)  # a slice of a partitioned variable
-    return Saved(_texts(nodes[_name(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
+    return CheckpointEntry(_texts(nodes[_name(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
 
 
 def _texts(node: Any) -> list[bytes]:
@@ -212,7 +212,7 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         for edge, at in zip(reversed(edges), reversed(bound), strict=False):
             variable = edge.split(":")[0]
             if variable in wanted and at in keys:
-                plan[variable] = Saved(keys[at], nodes[variable].attr["dtype"].type)
+                plan[variable] = CheckpointEntry(keys[at], nodes[variable].attr["dtype"].type)
     return plan
 
 

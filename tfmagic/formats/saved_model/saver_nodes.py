@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.formats.saved_model.restore_plan import Saved, add_restore
+from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class SaverNodes:
         self.assignments = {name: f"{self.scope}/assign_{index}" for index, name in enumerate(saved)}
         self.saver_def: Any = None
         if checkpoint.dtypes:
-            plan = {name: Saved(name, checkpoint.dtypes[name]) for name in saved}
+            plan = {name: CheckpointEntry(name, checkpoint.dtypes[name]) for name in saved}
             add_restore(definition, plan, saved, self.scope)
             self._add_save(saved, tables)
             self.saver_def = v1.train.SaverDef(

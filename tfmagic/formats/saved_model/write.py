@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.execution.room.variables import table_initialisers_of
-from tfmagic.formats.common.graph_to_write import check_size, definition_of, ends_of
+from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
@@ -53,7 +53,7 @@ class GraphFolder(Writer):
         self._backend: GraphBackend = backend
         self._default = model.signature
         self._label = backend.room.label
-        self._definition = definition_of(backend, backend.signatures.values())
+        self._definition = definition_to_write(backend, backend.signatures.values())
         check_size(self._label, self._definition)
         self._assets = assets_of(self._label, backend)
         self._begin = _initialisers(backend, self._definition)
@@ -73,7 +73,7 @@ class GraphFolder(Writer):
 
         checkpoint = write_checkpoint(folder / "variables" / "variables", values())
         variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
-        used = reached(definition, ends_of(backend.signatures.values()))
+        used = reached(definition, tensors_of(backend.signatures.values()))
         saver = SaverNodes(definition, variables, tables, checkpoint)
         main_op = saver.add_group("begin", self._begin)
         meta = _meta_graph(backend, definition, saver, main_op)
