@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.common.source import FileSource, Source
+    from tfmagic.formats.kinds import FileKind
 
 
 def source_of(what: Any, text: str | None = None) -> Source:
@@ -49,12 +50,22 @@ def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSour
         if kind.takes(path):
             return kind.source_class()(path, text or shown)
     the_path(path)
-    *expected, last = [kind.source_class().expected(kind.suffixes) for kind in FILES]
+    *expected, last = [_expected(kind) for kind in FILES]
     msg = (
         f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
         f"got a {path.suffix or 'file without a suffix'}"
     )
     raise SourceError(msg)
+
+
+def _expected(kind: FileKind) -> str:
+    source = kind.source_class()
+    return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
+
+
+def _expected(kind: FileKind) -> str:
+    source = kind.source_class()
+    return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
 
 
 def source_of_object(live: Any, text: str) -> Source:

@@ -12,7 +12,9 @@ from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
 PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 
@@ -68,8 +70,8 @@ def infer(
     model: str,
     graph: Any,
     names: Mapping[str, Any],
-    inputs: Mapping[str, str] | None,
-    outputs: Mapping[str, str] | None,
+    inputs: Pairs | None,
+    outputs: Pairs | None,
     *,
     hidden: tuple[str, ...] = (),
 ) -> Signature:
@@ -79,7 +81,7 @@ def infer(
     if inputs is None:
         starts = _placeholders(graph, bound, hidden)
     else:
-        starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
+        starts = {name: find_tensor(model, graph, names, where) for name, where in dict(inputs).items()}
         fed = [tensor.name for tensor in starts.values()]
         twice = next((tensor for tensor in fed if fed.count(tensor) > 1), None)
         if twice is not None:
@@ -88,7 +90,7 @@ def infer(
     if outputs is None:
         ends = _terminal(graph, bound, starts.values(), hidden)
     else:
-        ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
+        ends = {name: find_tensor(model, graph, names, where) for name, where in dict(outputs).items()}
     if not ends:
         msg = (
             f"{model}: no output could be made out, every tensor is consumed by another: "

@@ -33,7 +33,7 @@ from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -51,6 +51,7 @@ class CheckpointSource(FileSource):
     """A v1 checkpoint with its ``.meta`` graph; ``path`` becomes the common beginning of its files' names."""
 
     kind = "checkpoint"
+    expected = "a v1 checkpoint with its .meta"
 
     def __init__(self, path: Path, text: str) -> None:
         prefix = checkpoint_at(path) or path
@@ -61,12 +62,6 @@ class CheckpointSource(FileSource):
     def takes(cls, path: Path) -> bool:
         """Return whether this is one of its files, their common beginning, or a folder that names the latest."""
         return checkpoint_at(path) is not None
-
-    @classmethod
-    def expected(cls, suffixes: Sequence[str]) -> str:
-        """Return what to call it where another kind of file came."""
-        del suffixes
-        return "a v1 checkpoint with its .meta"
 
     def inspect(self) -> FileRecord:
         """Read the graph and the checkpoint's index."""
@@ -133,16 +128,7 @@ class CheckpointSource(FileSource):
 
 
 class _Restore:
-    """How the variables of a checkpoint come back.
-
-    Attributes
-    ----------
-    variables
-        The checkpoint's key of each variable; empty where only the file's own
-        operation knows.
-    operation
-        That operation's name, if it is needed.
-    """
+    """Restores the variables of a checkpoint: by its key for each, or where these are not known by ``operation``."""
 
     def __init__(self, model: str, path: Path, graph: Any, variables: Mapping[str, str], saver: Any) -> None:
         self._model, self._path, self._graph = model, path, graph
@@ -151,7 +137,7 @@ class _Restore:
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
     def check(self, model: str, guard_of: Callable[[], Any]) -> None:
-        """Look through what the file's own operation does."""
+        """Have a guard inspect what the file's own restore operation does."""
         Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
@@ -185,19 +171,12 @@ def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str
     if declared:
         default = default_among(model, declared, options.signature)
         return {**declared, default: renamed(model, declared[default], options.inputs, options.outputs)}
-    inferred = infer(
-        model,
-        graph,
-        {},
-        None if options.inputs is None else dict(options.inputs),
-        None if options.outputs is None else dict(options.outputs),
-        hidden=("gradients/",),
-    )
+    inferred = infer(model, graph, {}, options.inputs, options.outputs, hidden=("gradients/",))
     return {inferred.name: inferred}
 
 
 def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]]) -> None:
-    """Refuse a checkpoint that has not what the graph's variables need."""
+    """Refuse a checkpoint that has no value of the right shape and dtype for a variable of the graph."""
     with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
         reader = tf.train.load_checkpoint(str(path))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
@@ -222,7 +201,10 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint."""
+    """Return the prefix of a checkpoint's files, None where `path` is no checkpoint.
+
+    ``path`` is one of the files, the prefix, or a folder in which a ``checkpoint`` file names the latest.
+    """
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
     if _PART.search(path.name):
@@ -232,7 +214,7 @@ def checkpoint_at(path: Path) -> Path | None:
 
 
 def _latest(folder: Path) -> Path | None:
-    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it."""
+    """Return the prefix that a folder's ``checkpoint`` file names; in a folder that was moved, the name in it."""
     file = folder / "checkpoint"
     if not file.is_file():
         return None

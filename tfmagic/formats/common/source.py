@@ -10,7 +10,6 @@ from tfmagic.errors import SourceError
 from tfmagic.formats.common.inspection import file_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tfmagic.execution.backends.eager import EagerBackend
@@ -37,17 +36,8 @@ class Source(ABC):
     """Where a model came from, and so how to get it again.
 
     ``text`` is what the person typed, or the nearest to it; the same text under a taken name means the same source.
-
-    Attributes
-    ----------
-    kind : str
-        In words, for lists.
-    mode : str
-        ``graph`` or ``eager``.
-    takes_options : frozenset of str
-        Which of the options that only some kinds of source have.
-    loses_training : bool
-        Whether building it again gives an untrained model, so that what the present model has learnt must be kept.
+    ``kind`` is for lists, ``mode`` is ``graph`` or ``eager``, and ``takes_options`` names those of the options that
+    only some sources have. ``loses_training`` is true where building it again gives an untrained model.
     """
 
     kind: ClassVar[str]
@@ -115,7 +105,12 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A model in a file or folder; ``text`` is what the person typed for the path."""
+    """A model in a file or folder; ``text`` is what the person typed for the path.
+
+    ``expected`` lists the kind in the message for a file that no kind takes, where its suffixes do not tell it.
+    """
+
+    expected: ClassVar[str] = ""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
@@ -126,11 +121,6 @@ class FileSource(Source):
         """Return whether a path without one of the kind's suffixes is of this kind."""
         del path
         return False
-
-    @classmethod
-    def expected(cls, suffixes: Sequence[str]) -> str:
-        """Return what to call such a file where another kind of file came."""
-        return f"a {cls.kind} ({', '.join(suffixes)})"
 
     def inspect(self) -> FileRecord:
         """Return what can be known of the file without loading it."""

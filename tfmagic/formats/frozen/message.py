@@ -1,4 +1,4 @@
-"""A ``GraphDef`` message of the person's, or one in a text file, without its large constants."""
+"""A ``GraphDef`` object or a ``.pbtxt`` file, without its large constants."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ v1 = tf.compat.v1
 
 
 class GraphMessage(SlimGraph):
-    """A message, which stays as it is."""
+    """A ``GraphDef`` object, which is not changed."""
 
     def __init__(self, model: str, message: Any) -> None:
         super().__init__()
@@ -32,15 +32,15 @@ class GraphMessage(SlimGraph):
         self._nodes = _slimmed(message, self)
         self._checksums: dict[int, int] = {}
 
-    def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        for place in places:
-            value = tf.make_ndarray(self._nodes[place].attr["value"].tensor)
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        for index in indices:
+            value = tf.make_ndarray(self._nodes[index].attr["value"].tensor)
             number = checksum(value)
-            if self._checksums.setdefault(place, number) != number:
-                name = self._nodes[place].name
+            if self._checksums.setdefault(index, number) != number:
+                name = self._nodes[index].name
                 msg = f"{self._model}: constant {name!r} of this GraphDef has changed since it was loaded: add it again"
                 raise SourceError(msg)
-            yield place, value
+            yield index, value
 
 
 class GraphText(SlimGraph):
@@ -55,12 +55,12 @@ class GraphText(SlimGraph):
             message = text_format.Parse(file.read().decode(), v1.GraphDef())
         self._nodes: dict[int, Any] | None = _slimmed(message, self)
 
-    def loaded(self) -> None:
-        """Let go of the parsed text."""
+    def release_parsed(self) -> None:
+        """Release the parsed text."""
         self._nodes = None
 
-    def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        if not places:
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        if not indices:
             return
         nodes = self._nodes
         if nodes is None:
@@ -69,27 +69,27 @@ class GraphText(SlimGraph):
                 reading(self._model, self._path, "the graph"),
             ):
                 nodes = dict(enumerate(text_format.Parse(file.read().decode(), v1.GraphDef()).node))
-        for place in places:
-            yield place, tf.make_ndarray(nodes[place].attr["value"].tensor)
+        for index in indices:
+            yield index, tf.make_ndarray(nodes[index].attr["value"].tensor)
 
 
 def _slimmed(message: Any, slim: SlimGraph) -> dict[int, Any]:
-    """Fill in the definition of a slim graph, and return the message's nodes that are not wholly in it."""
+    """Fill a slim graph's definition, and return the nodes whose values are not in it, by index."""
     nodes: dict[int, Any] = {}
-    for place, node in enumerate(message.node):
-        made = slim.definition.node.add()
+    for index, node in enumerate(message.node):
+        slim_node = slim.definition.node.add()
         if not is_large(node):
-            made.CopyFrom(node)
+            slim_node.CopyFrom(node)
             continue
-        made.name, made.op, made.device = node.name, node.op, node.device
-        made.input.extend(node.input)
+        slim_node.name, slim_node.op, slim_node.device = node.name, node.op, node.device
+        slim_node.input.extend(node.input)
         for name in node.attr:
             if name != "value":
-                made.attr[name].CopyFrom(node.attr[name])
+                slim_node.attr[name].CopyFrom(node.attr[name])
         tensor = node.attr["value"].tensor
-        without_values(tensor, made.attr["value"].tensor)
-        slim.away[place] = bytes_in(tensor) or 0
-        nodes[place] = node
+        without_values(tensor, slim_node.attr["value"].tensor)
+        slim.removed_bytes[index] = bytes_in(tensor) or 0
+        nodes[index] = node
     for descriptor, value in message.ListFields():
         if descriptor.name == "node":
             continue

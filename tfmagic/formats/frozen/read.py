@@ -27,7 +27,7 @@ from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
-from tfmagic.formats.frozen.thawing import ThawedConstants
+from tfmagic.formats.frozen.thawed import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
@@ -48,11 +48,11 @@ class FrozenSource(FileSource):
     takes_options: ClassVar[frozenset[str]] = frozenset({"frozen"})
 
     def fingerprint(self) -> object:
-        """Return the path, and what tells whether the file has changed."""
+        """Return the path and the file's stamp."""
         return (str(self.path), stamp(the_path(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
-        """Import the graph; what nothing names is inferred."""
+        """Import the graph; inputs and outputs that are not named are inferred."""
         return imported(model, self.path, read_graph(model, self.path), options)
 
     def inspect(self) -> FileRecord:
@@ -64,7 +64,7 @@ class FrozenSource(FileSource):
             self.path,
             self.kind,
             variables=0,
-            weights_bytes=small_bytes + sum(slim.away.values()),
+            weights_bytes=small_bytes + sum(slim.removed_bytes.values()),
             notes=[
                 f"{len(nodes)} operations; its ends are inferred when it is added",
                 *placeholder_note(slim.definition),
@@ -77,7 +77,7 @@ class FrozenSource(FileSource):
 
 
 class GraphDefSource(LiveSource):
-    """A ``GraphDef`` message that the person has read or made."""
+    """A ``GraphDef`` object that the person has read or made."""
 
     kind = "GraphDef"
     takes_options: ClassVar[frozenset[str]] = frozenset({"copy", "frozen"})
@@ -88,7 +88,7 @@ class GraphDefSource(LiveSource):
         return isinstance(live, v1.GraphDef)
 
     def accept(self, model: str, options: Options) -> None:
-        """Take ``frozen``, and ``copy``, which a message always is; refuse a message that is empty."""
+        """Accept ``copy``, as a message is always copied; refuse an empty message."""
         super().accept(model, options)
         if not self.live.node:
             msg = f"{model}: this GraphDef is empty, so there is nothing to run"
@@ -103,33 +103,30 @@ class GraphDefSource(LiveSource):
         return id(self.live), len(self.live.node), number
 
     def build(self, model: str, options: Options) -> Built:
-        """Import the graph; what nothing names is inferred. The message stays as it is."""
+        """Import the graph; inputs and outputs that are not named are inferred. The message is not changed."""
         return imported(model, Path(self.text), GraphMessage(model, self.live), options)
 
 
 def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
-    """Return a model of a frozen graph, its large constants thawed unless they are to stay."""
+    """Return a model of a frozen graph. Large constants become variables unless ``options.frozen``.
+
+    The slim graph's definition is changed, and released. ``path`` is for messages.
+    """
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
-        thawing = ThawedConstants(slim, none=options.frozen)
+        thawed = ThawedConstants(slim, keep_frozen=options.frozen)
     graph = _graph_of(model, path, slim.definition, options.device)
-    signature = infer(
-        model,
-        graph,
-        {},
-        None if options.inputs is None else dict(options.inputs),
-        None if options.outputs is None else dict(options.outputs),
-    )
+    signature = infer(model, graph, {}, options.inputs, options.outputs)
     guard = None
     if not options.unsafe:
         guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())
         guard.check([str(spec.tensor) for spec in signature.outputs])
-    slim.settled()
+    slim.release_definition()
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
-    backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawing.fill, graph)), guard)
-    return Built(backend, _unfrozen_note(graph, thawing))
+    backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
+    return Built(backend, _unfrozen_note(graph, thawed))
 
 
 def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
@@ -143,7 +140,7 @@ def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> An
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
-    """Return the graph of a file, its large constants still in there."""
+    """Return the graph of a file without its large constants."""
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
@@ -151,9 +148,9 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     return slim
 
 
-def _unfrozen_note(graph: Any, thawing: ThawedConstants) -> list[str]:
+def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
     holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
-    handles = [op for op in holders if op.name not in thawing.places]
+    handles = [op for op in holders if op.name not in thawed.constant_of]
     if not handles:
         return []
     return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]

@@ -25,26 +25,26 @@ class FrozenFill:
         self._room = backend.room
         self._slim = read_graph(backend.room.label, file)
         variables = {constant: variable for variable, constant in constants.items()}
-        self._away: dict[int, str] = {}
+        self._large: dict[int, str] = {}
         self._small: dict[str, np.ndarray] = {}
-        for place, node in enumerate(self._slim.definition.node):
-            if node.name in variables and place in self._slim.away:
-                self._away[place] = variables[node.name]
+        for index, node in enumerate(self._slim.definition.node):
+            if node.name in variables and index in self._slim.removed_bytes:
+                self._large[index] = variables[node.name]
             elif node.name in variables:
                 self._small[variables[node.name]] = tf.make_ndarray(node.attr["value"].tensor)
-        self._slim.settled()
+        self._slim.release_definition()
 
     def __call__(self, native: Any) -> None:
         """Fill a native session."""
         values_of(self._room.graph).write(native, self._values())
         initialiser = self._room.initialiser
         if initialiser is not None:
-            # What no output needs is not in the file, and begins anew.
+            # Variables that no output needs are not in the file: they get their initial values.
             initialiser.forget()
             initialiser(native)
 
     def _values(self) -> Iterator[tuple[str, np.ndarray]]:
         for name, value in self._small.items():
             yield name, value.copy()
-        for place, value in self._slim.values(self._away):
-            yield self._away[place], value
+        for index, value in self._slim.values(self._large):
+            yield self._large[index], value

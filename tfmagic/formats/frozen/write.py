@@ -1,4 +1,4 @@
-"""A signature of a graph as a frozen ``.pb``: its variables are constants, its ends have its names."""
+"""A signature of a graph as a frozen ``.pb``: variables become constants, named like the signature."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.frozen.refill import FrozenFill
-from tfmagic.formats.frozen.rename_ends import SignatureRenaming
+from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
 from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
 from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 _INSTEAD = "save it as a folder instead"
-# Operations that hold something else than numbers.
+# Operations that hold state other than numbers.
 _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
 
 
@@ -58,7 +58,7 @@ class FrozenFile(Writer):
         try:
             return self._write(file)
         except RecursionError:
-            # Function after function is followed by calls in Python, of which there may be a thousand.
+            # Nested functions are followed by nested Python calls, which have a limit.
             msg = f"{self._label}: its functions are nested too deep for a frozen graph: {_INSTEAD}"
             raise SaveError(msg) from None
         finally:
@@ -81,14 +81,14 @@ class FrozenFile(Writer):
         constants.make_room()
         merge_thawed(definition, thawed)
         keep_only(definition, self._ends.outputs)
-        new = self._ends.attach(definition)
+        new_names = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
         constant = {name: thawed.get(name, name) for name in names}
-        self._constants = {name: new.get(one, one) for name, one in constant.items()}
+        self._constants = {name: new_names.get(one, one) for name, one in constant.items()}
         checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
-            # Of a live object straight from it: its graph has no session, which would hold them once more.
+            # A live object gives them itself: a session would hold them a second time.
             present = None if self._backend.present is None or not self._is_traced else self._backend.present()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
@@ -102,8 +102,8 @@ class FrozenFile(Writer):
             raise SaveError(msg)
         check_size(self._label, definition)
         file.write_bytes(definition.SerializeToString())
-        left = total - len(checksums)
-        notes = [f"without {counted(left)} that its outputs do not need"] if left else []
+        unused = total - len(checksums)
+        notes = [f"without {counted(unused)} that its outputs do not need"] if unused else []
         if effects.dropped:
             notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
@@ -115,14 +115,14 @@ class FrozenFile(Writer):
 
 
 def _traced(backend: Any, name: str) -> GraphBackend:
-    """Return a live object's signature as a graph of its own, with its present weights."""
+    """Return a live object's signature as a graph with the present weights."""
     label = backend.room.label
     signature = with_known_shapes(backend, backend.signatures[name])
     require_known(label, signature)
-    one = copy(backend)
-    one.signatures = {name: signature}
+    single = copy(backend)
+    single.signatures = {name: signature}
     try:
-        return trace_to_graph(one)[0]
+        return trace_to_graph(single)[0]
     except TablesError as error:
         msg = f"{label} has tables or other state that is no variable, which a .pb cannot hold: {_INSTEAD}"
         raise SaveError(msg) from error
@@ -132,7 +132,7 @@ def _traced(backend: Any, name: str) -> GraphBackend:
 
 
 def _as_named(signature: Signature) -> Signature:
-    """Return a signature with the tensors that it has in the file."""
+    """Return the signature with the tensor names of the file."""
     inputs, outputs = (
         tuple(replace(spec, tensor=f"{spec.name}:0") for spec in side) for side in (signature.inputs, signature.outputs)
     )
@@ -160,7 +160,7 @@ def _refuse_state(label: str, definition: Any) -> None:
 
 
 def _check_it_imports(label: str, definition: Any) -> None:
-    """Refuse a graph in which an operation wants a variable where a constant has come to stand."""
+    """Refuse a graph in which an operation needs a variable where there is a constant now."""
     try:
         with tf.Graph().as_default():
             tf.import_graph_def(definition, name="")

@@ -61,13 +61,7 @@ class GraphSource(LiveSource):
         if not graph.get_operations():
             msg = f"{model}: this graph is empty, so there is nothing to run"
             raise SourceError(msg)
-        signature = infer(
-            model,
-            graph,
-            {},
-            None if options.inputs is None else dict(options.inputs),
-            None if options.outputs is None else dict(options.outputs),
-        )
+        signature = infer(model, graph, {}, options.inputs, options.outputs)
         room = Room(model, graph, options.device)
         bind_signature_names(room, signature)
         notes = []

@@ -28,7 +28,6 @@ from tfmagic.formats.saved_model.meta_graph import (
 from tfmagic.graphdef.guard import Guard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tfmagic.execution.signature.options import Options
@@ -41,17 +40,12 @@ class SavedModelSource(FileSource):
 
     kind = "SavedModel"
     takes_options = frozenset({"tags"})
+    expected = "a SavedModel folder"
 
     @classmethod
     def takes(cls, path: Path) -> bool:
         """Return whether this is a folder, or the file in it that holds the graph."""
         return path.is_dir() or (path.name in FILES and path.is_file())
-
-    @classmethod
-    def expected(cls, suffixes: Sequence[str]) -> str:
-        """Return what to call it where another kind of file came."""
-        del suffixes
-        return "a SavedModel folder"
 
     def fingerprint(self) -> object:
         """Return the version chosen, and what tells whether one of its files has changed."""
@@ -126,7 +120,7 @@ class SavedModelSource(FileSource):
 
 
 def _with_defaults(graph: Any, signature: Signature) -> Signature:
-    """Return the signature with those inputs as optional that have a default in the graph."""
+    """Return the signature; inputs that have a default in the graph become optional."""
     inputs = tuple(
         replace(spec, optional=graph.get_tensor_by_name(spec.tensor).op.type == "PlaceholderWithDefault")
         for spec in signature.inputs

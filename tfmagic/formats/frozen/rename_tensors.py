@@ -1,4 +1,4 @@
-"""The ends of a frozen graph under the names of the signature: a graph alone has no other way to say them."""
+"""Names a frozen graph's operations after its signature: a graph alone has no other way to tell it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SignatureRenaming:
-    """Gives the ends of a graph their names in two steps, before and after it is frozen."""
+    """Gives a signature's inputs and outputs their names in two steps, before and after a graph is frozen."""
 
     def __init__(self, label: str, graph: Any, signature: Signature) -> None:
         self._graph = graph
@@ -46,7 +46,7 @@ class SignatureRenaming:
         return list(dict.fromkeys(self._tensors[spec.name].split(":")[0] for spec in self._signature.outputs))
 
     def detach_inputs(self, definition: Any) -> None:
-        """Have every input be a placeholder, also where a tensor in the middle of the graph is one."""
+        """Make every input a placeholder, also where it is a tensor in the middle of the graph."""
         nodes = {node.name: node for node in definition.node}
         for spec in self._signature.inputs:
             tensor = self._tensors[spec.name]
@@ -63,7 +63,7 @@ class SignatureRenaming:
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
     def attach(self, definition: Any) -> dict[str, str]:
-        """Give the ends of a graph their names, and return the new ones of what had to get another."""
+        """Give inputs and outputs their names, and return the new name of each operation that was renamed."""
         present = {node.name for node in definition.node}
         for node in self._inputs.values():
             if node.name not in present:
@@ -71,7 +71,7 @@ class SignatureRenaming:
         starts = {node.name: name for name, node in self._inputs.items()}
         nodes = {node.name: node for node in definition.node}
         ends = {spec.name: self._tensors[spec.name] for spec in self._signature.outputs}
-        ends = {name: tensor for name, tensor in ends.items() if not self._stands(name, tensor, nodes)}
+        ends = {name: tensor for name, tensor in ends.items() if not self._has_its_name(name, tensor, nodes)}
         wanted = {*starts.values(), *ends}
         new = dict(starts)
         for name in nodes:
@@ -86,8 +86,8 @@ class SignatureRenaming:
             made.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
         return new
 
-    def _stands(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
-        """Whether an output has its name already, and would be taken for an output by it."""
+    def _has_its_name(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
+        """Return whether an output has its name already, and nothing else in the graph uses it."""
         if tensor != f"{name}:0" or nodes[name].op in {"Const", *PLACEHOLDERS}:
             return False
         taken = any(_full(edge) == tensor for node in nodes.values() for edge in node.input)
@@ -102,7 +102,7 @@ def _placeholder(definition: Any, name: str, spec: TensorSpec) -> Any:
 
 
 def _rewire(definition: Any, places: dict[str, str]) -> None:
-    """Have whatever takes one tensor take another."""
+    """Connect the consumers of one tensor to another."""
     for node in definition.node:
         for index, edge in enumerate(node.input):
             if not edge.startswith("^") and _full(edge) in places:
