@@ -63,11 +63,6 @@ def _expected(kind: FileKind) -> str:
     return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
 
 
-def _expected(kind: FileKind) -> str:
-    source = kind.source_class()
-    return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
-
-
 def source_of_object(live: Any, text: str) -> Source:
     """Return the source for a live object."""
     for kind in object_kinds():

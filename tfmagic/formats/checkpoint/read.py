@@ -227,13 +227,7 @@ def _latest(folder: Path) -> Path | None:
 
 
 def meta_file(path: Path) -> Path:
-    """Return the file with the graph of a checkpoint.
-
-    Raises
-    ------
-    MissingPathError
-        When a part of the checkpoint is missing, saying which.
-    """
+    """Return the file with the graph of a checkpoint; a missing part is a `MissingPathError`."""
     meta = path.with_name(f"{path.name}.meta")
     if not meta.exists():
         msg = (

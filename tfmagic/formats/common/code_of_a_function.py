@@ -1,4 +1,4 @@
-"""The function in which plain code ends: named inputs in, outputs by name out."""
+"""The function at the end of plain code: inputs by name in, arrays by output name out."""
 
 from __future__ import annotations
 
@@ -20,24 +20,16 @@ _USED = {"tf", "keras", "outputs", "feeds", "inputs"}
 
 @dataclass(frozen=True)
 class CodeTensor:
-    """An input or output, and where it is in what the code calls.
-
-    Attributes
-    ----------
-    spec
-        Its name as a model, dtype and shape.
-    own
-        The name, tensor or expression that it has there.
-    """
+    """An input or output: its spec, and the name, tensor or expression for it in the code that is called."""
 
     spec: TensorSpec
-    own: str
+    expression: str
 
 
 def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTensor], body: Iterable[str]) -> str:
-    """Return a function's code."""
-    takes = ", ".join(_described(end.spec) for end in inputs) or "nothing"
-    gives = ", ".join(end.spec.name for end in outputs)
+    """Return the code of a function of this name; `body` uses `values` for the inputs."""
+    takes = ", ".join(_described(tensor.spec) for tensor in inputs) or "nothing"
+    gives = ", ".join(tensor.spec.name for tensor in outputs)
     lines = [
         f"def {name}({_parameters(name, inputs)}):",
         f'    """Take {takes}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
@@ -49,11 +41,12 @@ def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTens
 def values(name: str, inputs: Sequence[CodeTensor]) -> dict[str, str]:
     """Return the expression for each input's value in the function's body, by the input's name."""
     if _can_be_parameters(name, inputs):
-        return {end.spec.name: end.spec.name for end in inputs}
-    keys = {end.spec.name: quoted(end.spec.name) for end in inputs}
+        return {tensor.spec.name: tensor.spec.name for tensor in inputs}
     return {
-        end.spec.name: f"inputs.get({keys[end.spec.name]})" if end.spec.optional else f"inputs[{keys[end.spec.name]}]"
-        for end in inputs
+        tensor.spec.name: f"inputs.get({keys[tensor.spec.name]})"
+        if tensor.spec.optional
+        else f"inputs[{keys[tensor.spec.name]}]"
+        for tensor in inputs
     }
 
 
@@ -61,12 +54,12 @@ def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
     if not _can_be_parameters(name, inputs):
         # By key: not every name of an input is a name in Python.
         return "inputs"
-    required = [end.spec.name for end in inputs if not end.spec.optional]
-    return ", ".join([*required, *(f"{end.spec.name}=None" for end in inputs if end.spec.optional)])
+    required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
+    return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])
 
 
 def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
-    names = [end.spec.name for end in inputs]
+    names = [tensor.spec.name for tensor in inputs]
     return all(
         one.isidentifier() and not keyword.iskeyword(one) and not one.startswith("_") and one not in {name, *_USED}
         for one in names
@@ -89,7 +82,7 @@ def dtype_of(spec: TensorSpec) -> str:
 
 
 def on_device(device: str | None, lines: Iterable[str]) -> list[str]:
-    """Return lines of code that run on a device, as they are if none was asked for."""
+    """Return the lines of code inside a ``tf.device`` block, unchanged without a device."""
     if device is None:
         return list(lines)
     return [f"with tf.device({quoted(device)}):", *(f"    {line}" for line in lines)]

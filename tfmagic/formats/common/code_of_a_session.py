@@ -13,20 +13,22 @@ if TYPE_CHECKING:
 
 
 def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
-    """Return code that loads a graph and runs a signature of it."""
+    """Return code that loads a graph with the lines `load`, which use ``_NAME_graph`` and ``_NAME_session``, and runs it."""
     inputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.inputs]
     outputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.outputs]
     given = values(name, inputs)
-    fed = ", ".join(f"{quoted(end.own)}: {given[end.spec.name]}" for end in inputs if not end.spec.optional)
-    fetched = ", ".join(f"{quoted(end.spec.name)}: {quoted(end.own)}" for end in outputs)
+    fed = ", ".join(
+        f"{quoted(tensor.expression)}: {given[tensor.spec.name]}" for tensor in inputs if not tensor.spec.optional
+    )
+    fetched = ", ".join(f"{quoted(tensor.spec.name)}: {quoted(tensor.expression)}" for tensor in outputs)
     run = f"return _{name}_session.run({{{fetched}}}, "
     body = [f"{run}{{{fed}}})"]
-    optional = [end for end in inputs if end.spec.optional]
+    optional = [tensor for tensor in inputs if tensor.spec.optional]
     if optional:
         body = [f"feeds = {{{fed}}}"]
-        for end in optional:
-            value = given[end.spec.name]
-            body += [f"if {value} is not None:", f"    feeds[{quoted(end.own)}] = {value}"]
+        for tensor in optional:
+            value = given[tensor.spec.name]
+            body += [f"if {value} is not None:", f"    feeds[{quoted(tensor.expression)}] = {value}"]
         body.append(f"{run}feeds)")
     lines = [
         *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),

@@ -1,4 +1,4 @@
-"""A model's graph as a message, as it is to be written: without what tfmagic added for itself."""
+"""A model's graph as a message to write, without what tfmagic added to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_BYTES = 2**31 - 1
 
 
 def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
-    """Return the ``GraphDef`` of a model."""
+    """Return the ``GraphDef`` of a model for a file with these signatures."""
     label, device = backend.room.label, backend.room.device
     if backend.weights().constants_bytes > LARGEST_BYTES:
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
@@ -31,22 +31,22 @@ def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) 
     one_node_a_variable(definition)
     for node in definition.node:
         if device is not None and node.device == device:
-            # What was asked of this machine is nothing to ask of the next.
+            # A device of this machine means nothing on the next one.
             node.device = ""
     _refuse_python(label, definition, ends)
     return definition
 
 
 def tensors_of(signatures: Iterable[Signature]) -> list[str]:
-    """Return the tensors that signatures take and give."""
+    """Return the names of the tensors that signatures take and give."""
     return [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
 
 
 def _drop_ours(definition: Any, ends: list[str]) -> None:
-    """Take out the nodes that tfmagic has added, but for those that others depend on."""
+    """Remove the nodes that tfmagic has added, except those that others depend on."""
     theirs = [node.name for node in definition.node if not node.name.startswith(OURS)]
     kept = reached(definition, [*theirs, *ends])
-    # From the end, so that what is left to look at stays where it is.
+    # From the end, as removing a node moves those behind it.
     for index in range(len(definition.node) - 1, -1, -1):
         if definition.node[index].name not in kept:
             del definition.node[index]

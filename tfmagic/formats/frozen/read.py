@@ -27,7 +27,7 @@ from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
-from tfmagic.formats.frozen.thawed import ThawedConstants
+from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard

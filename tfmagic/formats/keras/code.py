@@ -25,7 +25,10 @@ def keras_code(
     unsafe: bool,
     device: str | None,
 ) -> str:
-    """Return code that loads a Keras file and calls the model."""
+    """Return code that loads a Keras file and calls the model.
+
+    `objects` names what it needs and Keras does not have.
+    """
     inputs = [CodeTensor(spec, spec.name) for spec in signature.inputs]
     specs = signature.outputs or [TensorSpec(one) for one in structure.output_names]
     outputs = [CodeTensor(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
@@ -38,7 +41,7 @@ def keras_code(
         "compile=False",
         *(["safe_mode=False"] if unsafe else []),
     ]
-    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.own}.numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.expression}.numpy()" for end in outputs)
     missing = f"# Keras does not have {', '.join(objects)}: define or import it above this line."
     lines = [
         "import keras",

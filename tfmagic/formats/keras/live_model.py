@@ -1,4 +1,4 @@
-"""Live Keras models: train in the next cell, and ``%tf_run`` answers with the new weights."""
+"""Live Keras models: train in the next cell, and ``%tf_run`` uses the new weights."""
 
 from __future__ import annotations
 
@@ -56,24 +56,24 @@ class KerasSource(SharedSource):
         return backend
 
     def notes(self) -> list[str]:
-        """Say where shapes are not known."""
+        """Note that shapes are not known."""
         return [] if inputs_of(self.live) else ["its inputs have no fixed shape, so shapes are not checked"]
 
     def fingerprint(self) -> object:
-        """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
+        """Return the object's identity, its inputs and outputs, and the number of its layers: layers may be added."""
         signature = _signature(self.live)
         ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
         return id(self.live), ends, len(getattr(self.live, "layers", ()))
 
 
 def _is_model(live: Any) -> bool:
-    """Return whether this is a whole ``keras.Model``, and no single layer."""
+    """Return whether this is a whole ``keras.Model`` and not a single layer."""
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(live, keras.Model)
 
 
 def check_backend(model: str) -> None:
-    """Refuse a Keras that runs on something else than TensorFlow."""
+    """Refuse a Keras that does not run on TensorFlow."""
     backend = _backend()
     if backend != "tensorflow":
         msg = (
@@ -96,7 +96,7 @@ def _backend() -> str:
 
 
 def inputs_of(live: Any) -> list[Any]:
-    """Return the symbolic inputs of a model; none for a subclassed one, or one that was never built."""
+    """Return the symbolic inputs of a model; none for a subclassed model or one that was never built."""
     try:
         return list(live.inputs or ())
     except (AttributeError, ValueError):
@@ -168,7 +168,7 @@ def _outputs(live: Any) -> list[TensorSpec]:
 
 
 def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return what a structure is made of, with the way to each: mappings in the order of their keys."""
+    """Return the leaves of a structure, each with its path; mappings in the order of their keys."""
     if isinstance(struct, dict):
         parts = [(key, struct[key]) for key in sorted(struct, key=str)]
     elif isinstance(struct, (list, tuple)):
@@ -179,7 +179,7 @@ def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...
 
 
 def packed(struct: Any, values: Iterator[Any]) -> Any:
-    """Return values, in the order of `leaves`, as the structure that they came from."""
+    """Return values, in the order of `leaves`, in the structure that they came from."""
     if isinstance(struct, dict):
         made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
         return {key: made[key] for key in struct}
@@ -189,7 +189,7 @@ def packed(struct: Any, values: Iterator[Any]) -> Any:
 
 
 def joined(path: tuple[Any, ...]) -> str:
-    """Return the name of what is at the end of a way through a structure: ``probs_output_0``."""
+    """Return the name of the leaf at a path through a structure: ``probs_output_0``."""
     return "_".join(f"output_{part}" if isinstance(part, int) else str(part) for part in path)
 
 

@@ -1,9 +1,7 @@
-"""Keras models in a file, ``.keras`` or ``.h5``: read into a graph, a variable at a time.
+"""Keras models in a file, ``.keras`` or ``.h5``, read into a graph one variable at a time.
 
-Keras's own loader makes every variable twice over: random first, then from a
-buffer that holds the whole file. Here the model is made without values, is drawn
-in a graph with variables of its own, and each of those is given what the file has
-for it.
+Keras's own loader makes every variable twice: random first, then from a buffer that holds the whole file. Here the
+model is made without values and traced into a graph, whose variables are filled from the file.
 """
 
 from __future__ import annotations
@@ -69,13 +67,13 @@ class KerasFileSource(FileSource):
         check_backend(model)
 
     def fingerprint(self) -> object:
-        """Return the path, what tells whether the file has changed, and which of the notebook's own classes it uses."""
+        """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
             own = notebook_objects(archive_at(the_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
 
     def build(self, model: str, options: Options) -> Built:
-        """Make the model without values, and draw it in a graph."""
+        """Make the model without values, and trace it into a graph."""
         with reading(model, self.path, "the configuration"):
             archive = archive_at(the_path(self.path))
             config, version = archive.config(), archive.version()
@@ -90,7 +88,7 @@ class KerasFileSource(FileSource):
                 # Keras takes parts out of the configuration that it is given; it is JSON, and so quickest copied.
                 return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
-            built = _drawn_if_possible(model, archive, make, options)
+            built = _traced_if_possible(model, archive, make, options)
             if built is not None:
                 return built
         with naming_what_is_missing(model, self.path, config, options.objects, version):
@@ -122,7 +120,7 @@ class KerasFileSource(FileSource):
         )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that loads it; what it needs of the person's own has to be defined before."""
+        """Return code that loads it; classes of the person's own have to be defined before."""
         archive = archive_at(the_path(self.path))
         config = archive.config()
         objects = objects_for(config, options.objects)
@@ -160,7 +158,7 @@ class KerasFileSource(FileSource):
             )
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = graph_copy(eager, options)
-        # It is the file's, and not the copy of anything that the person has.
+        # The object was read from the file: nobody else has it.
         copy = cast("GraphBackend", built.backend)
         copy.present = copy.taken = None
         copy.needs_no_file = True
@@ -168,25 +166,25 @@ class KerasFileSource(FileSource):
 
 
 def _without_values(make: Callable[[], Any]) -> Any:
-    """Return what `make` gives, with Keras variables that have shapes and no values."""
+    """Return what `make` returns; its Keras variables have shapes and no values."""
     import keras
 
     with eagerly(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
-def _drawn_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
+def _traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
     try:
         skeleton = _without_values(make)
-        return None if _loads_in_its_own_way(skeleton) else _drawn(model, archive, make, skeleton, options)
+        return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
     except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
         return None
 
 
-def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
-    """Draw a model without values in a graph, and say how its variables get theirs."""
+def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
+    """Trace a model without values into a graph, whose variables are filled from the file."""
     import keras
 
     eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
@@ -199,12 +197,12 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     names = unique(op_name(variable.path) for variable in skeleton.variables)
     with graph.as_default(), tf.device(options.device):
         wanted = zip(names, skeleton.variables, strict=True)
-        held = add_fed_variables(
+        added = add_fed_variables(
             graph, [FedVariable(name, one.dtype, one.shape, one.trainable) for name, one in wanted]
         )
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
-        # The reading that each has already, instead of another one for each.
-        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, held, strict=True)]
+        # Each variable's present reading, so that none is added.
+        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, added, strict=True)]
         with keras.StatelessScope(mapping, initialize_variables=False) as scope:
             before = [scope.get_current_value(one) for one in skeleton.variables]
             for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
@@ -213,11 +211,11 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
                     layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
             result = eager.invoke(DEFAULT, given)
-        ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
         after = [scope.get_current_value(one) for one in skeleton.variables]
-        ends = _with_effects(ends, zip(held, before, after, strict=True))
-    signature = signature_in_graph(signature, fed, ends)
-    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
+        outputs = _with_effects(outputs, zip(added, before, after, strict=True))
+    signature = signature_in_graph(signature, fed, outputs)
+    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, added, strict=True)}
 
     def fill(native: Any) -> None:
         writer = values_of(graph).writer(native)
@@ -228,25 +226,28 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(held)})
+    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(added)})
     return Built(backend)
 
 
-def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers."""
+def _with_effects(outputs: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """Return outputs that first run what a call does besides, such as drawing random numbers.
+
+    `values` has each variable with its value before the call and after.
+    """
     effects = []
     for variable, before, after in values:
         if after is not before:
             with tf.control_dependencies([before]):
                 effects.append(variable.assign(after, read_value=False))
     if not effects:
-        return ends
+        return outputs
     with tf.control_dependencies(effects):
-        return {name: None if end is None else tf.identity(end) for name, end in ends.items()}
+        return {name: None if end is None else tf.identity(end) for name, end in outputs.items()}
 
 
 def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
-    """Call `take` with each variable of a model without values, and what the file has for it."""
+    """Call `take` with each variable of a model without values, and its value in the file."""
     left = {id(variable): variable for variable in skeleton.variables}
 
     def assign(variable: Any, value: Any) -> None:
@@ -271,7 +272,7 @@ def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.n
 
 
 def _loads_in_its_own_way(skeleton: Any) -> bool:
-    """Whether a layer of somebody's own does more than take its weights when they are loaded."""
+    """Return whether a custom layer overrides how its weights are loaded."""
     import keras
 
     plain = keras.Layer.load_own_variables

@@ -23,19 +23,22 @@ def saved_model_code(
     own: tuple[Sequence[str], Sequence[str]],
     device: str | None,
 ) -> str:
-    """Return code that loads a SavedModel and calls a signature of it."""
+    """Return code that loads a SavedModel and calls a signature.
+
+    `own` has its names for the inputs and the outputs, in order.
+    """
     if any(spec.optional for spec in signature.inputs):
         # A signature of TensorFlow 2 wants every input; a session does with the defaults of a graph.
         return _by_session(name, folder, tags, signature, device)
     inputs = [CodeTensor(spec, one) for spec, one in zip(signature.inputs, own[0], strict=True)]
     outputs = [CodeTensor(spec, one) for spec, one in zip(signature.outputs, own[1], strict=True)]
     given = values(name, inputs)
-    arguments = {end.own: f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs}
+    arguments = {end.expression: f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs}
     if all(one.isidentifier() for one in arguments):
         passed = ", ".join(f"{one}={value}" for one, value in arguments.items())
     else:
         passed = f"**{{{', '.join(f'{quoted(one)}: {value}' for one, value in arguments.items())}}}"
-    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.own)}].numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.expression)}].numpy()" for end in outputs)
     lines = [
         "import tensorflow as tf",
         "",

@@ -30,16 +30,8 @@ WHOLE = "loaded whole, for how it restores its variables could not be read"
 class SavedGraph:
     """A SavedModel's graph, imported, and what gives its variables and tables their values.
 
-    Attributes
-    ----------
-    graph
-        The ``tf.Graph``.
-    library
-        The ``FunctionDef`` s that it calls.
-    assets
-        Paths of its assets, by the tensor that is fed with each.
-    notes
-        What there is to say about how it was loaded.
+    ``library`` has the ``FunctionDef`` messages that it calls, ``assets`` the path of each asset by the tensor that is
+    fed.
     """
 
     def __init__(
@@ -115,11 +107,11 @@ class SavedGraph:
 
     @property
     def startup(self) -> Startup:
-        """What fills its tables."""
+        """How its tables are filled."""
         return Startup(tuple(self._initialisers), self.assets, self._unused)
 
     def check(self, guard: Guard, fetches: Iterable[str]) -> None:
-        """Look through what loading and these fetches run."""
+        """Have guards inspect what loading and these fetches run."""
         with reading(self._model, graph_file(self._folder), "the graph"):
             guard.check(fetches)
             Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)

@@ -1,4 +1,4 @@
-"""The values of a graph from the folder that it was saved to."""
+"""Fills a graph's native sessions from the folder that the graph was saved to."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 class SavedFill:
     """Fills a native session of a graph from the SavedModel that was written of it.
 
-    The graph itself is the one in memory: it has other names for its checkpoint's
-    keys than the file that it once came from.
+    The graph stays the one in memory; its former file had other checkpoint keys.
     """
 
     def __init__(

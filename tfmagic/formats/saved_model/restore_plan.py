@@ -1,12 +1,9 @@
 """Which checkpoint key each variable of a SavedModel is restored from.
 
-A SavedModel does not say so in a table: it has an operation that restores
-everything. That operation is read here, in the forms in which TensorFlow writes
-it: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed
-by ``RestoreV2``. With the keys known, only the variables that are used need to be
-restored, and the graph can do without everything that only saves and restores.
-What takes its time is to read large values, and to check them: every core takes a
-share of them.
+A SavedModel has no table of that, only an operation that restores everything. It is read here in the two forms that
+TensorFlow writes: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed by ``RestoreV2``.
+With the keys known, only the variables that are used are restored, and the graph needs nothing that saves and restores.
+Reading and checking large values takes the time, so every core takes a share of them.
 """
 
 from __future__ import annotations
@@ -54,7 +51,7 @@ Plan = dict[str, CheckpointEntry]
 
 
 class _UnknownFormError(Exception):
-    """The restore operation is none that can be read."""
+    """The restore operation has a form that is not known."""
 
 
 def restore_plan(meta: Any) -> Plan | None:
@@ -134,12 +131,15 @@ def _name(edge: str) -> str:
 
 
 def most_readers() -> int:
-    """Return how many operations can read a checkpoint side by side: as many as this process has cores."""
+    """Return how many operations can read a checkpoint in parallel: as many as this process has cores."""
     return min(len(os.sched_getaffinity(0)), _READERS)
 
 
 def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
-    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
+    """Add nodes to a ``GraphDef`` that restore these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
+
+    Up to `readers` operations read in parallel, each one value after the other.
+    """
     by_name = {node.name: node for node in graph_def.node}
     wanted = [by_name[name] for name in variables if name in plan]
     prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
@@ -163,7 +163,7 @@ def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str
 
 
 def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
-    """Return these variables in so many parts that each is worth a reader, of about the same size."""
+    """Return the variables in up to `most` parts of about the same size, each large enough for a reader."""
     sizes = [_bytes_of(node) for node in nodes]
     count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
     shares: list[list[Any]] = [[] for _ in range(count)]
@@ -195,7 +195,7 @@ _VALUE = "VARIABLE_VALUE"
 
 
 def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
-    """Return what restores those of these variables that a function of an object uses."""
+    """Return what restores those of these variables that functions of objects use; `prefix` is the checkpoint's."""
     objects = meta.object_graph_def
     if not wanted or not objects.nodes:
         return {}
@@ -219,8 +219,7 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
 def _keys(objects: Any, prefix: Path) -> dict[int, str]:
     """Return the checkpoint's key of each variable among a SavedModel's objects.
 
-    The checkpoint has a graph of objects, too: both are walked side by side, by the
-    names of attributes.
+    The checkpoint has an object graph, too: both are walked in parallel, by attribute names.
     """
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 

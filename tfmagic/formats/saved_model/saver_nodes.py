@@ -18,14 +18,10 @@ v1 = tf.compat.v1
 
 
 class SaverNodes:
-    """Adds to a ``GraphDef`` what saves and restores it.
+    """Adds to a ``GraphDef`` the nodes that save and restore what a checkpoint has.
 
-    Attributes
-    ----------
-    saver_def
-        What tells TensorFlow of these nodes; None where nothing is saved.
-    readers, assignments : dict
-        What reads each variable, and what restores it, by the variable's name.
+    ``saver_def`` describes them for TensorFlow, None where nothing is saved; ``readers`` and ``assignments`` have the
+    operation that reads, and the one that restores, each variable.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """A graph with its variables as a SavedModel folder.
 
-TensorFlow's own writers need the Python objects of variables and the whole of the
-weights once more; a graph that was read from a file has no such objects, and the
-weights are written here as they are read.
+TensorFlow's own writers need the Python objects of the variables, and all weights a second time in memory. A graph
+from a file has no such objects, and here the weights are written as they are read.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ v1 = tf.compat.v1
 _VARIABLES = v1.GraphKeys.GLOBAL_VARIABLES
 _SEEN_BY_LOADERS = (_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES)
 _MAIN_OP = "saved_model_main_op"
-# Of a graph that was imported whole: each is written anew.
-_WRITTEN_ANEW = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
+# Collections of the former file: they are replaced.
+_REPLACED = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 
 
 class GraphFolder(Writer):
@@ -112,7 +111,7 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
     with backend.graph.as_default(), without_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
-    for key in _WRITTEN_ANEW:
+    for key in _REPLACED:
         if key in meta.collection_def:
             del meta.collection_def[key]
     # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
@@ -123,9 +122,9 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
 
 
 def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
-    """Add the variables that are in no collection, as those of a loaded graph are.
+    """Add the variables that are in no collection.
 
-    TensorFlow 2's loader makes variables of those alone that the collections have.
+    TensorFlow 2's loader makes variables of those in collections only.
     """
     from tensorflow.core.framework import variable_pb2
 
@@ -148,13 +147,13 @@ def _signature_def(graph: Any, signature: Signature) -> Any:
 
     made = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
     for spec in signature.inputs:
-        _describe_end(made.inputs[spec.name], graph, spec)
+        _describe_tensor(made.inputs[spec.name], graph, spec)
     for spec in signature.outputs:
-        _describe_end(made.outputs[spec.name], graph, spec)
+        _describe_tensor(made.outputs[spec.name], graph, spec)
     return made
 
 
-def _describe_end(info: Any, graph: Any, spec: TensorSpec) -> None:
+def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
     tensor = graph.get_tensor_by_name(spec.tensor)
     shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
     info.name = tensor.name
