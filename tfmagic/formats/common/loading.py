@@ -22,7 +22,7 @@ v1 = tf.compat.v1
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
-    """Turn whatever goes wrong while `path` is read into a `SourceError` of one line that names the file and the part."""
+    """Turn any error while `path` is read into a `SourceError` of one line that names the file and the part."""
     try:
         yield
     except (TfMagicError, MemoryError):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import on_device, quoted
-from tfmagic.formats.common.code_of_a_session import session_code
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 
 if TYPE_CHECKING:
     from pathlib import Path

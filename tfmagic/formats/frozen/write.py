@@ -13,7 +13,7 @@ from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
 from tfmagic.formats.common.written import Writer, Written, counted
-from tfmagic.formats.frozen.refill import FrozenFill
+from tfmagic.formats.frozen.read import read_graph
 from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
 from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
@@ -21,15 +21,16 @@ from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
 from tfmagic.graphdef.drop_writes import Effects
 from tfmagic.graphdef.freeze_variables import Constants
 from tfmagic.graphdef.prune import keep_only, variable_nodes
-from tfmagic.runtime.state.variables_io import checksum
+from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
     from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.written import ToWrite
 
@@ -111,7 +112,34 @@ class FrozenFile(Writer):
     def refill_from(self, file: Path) -> None:
         """Fill the model's later native sessions from the file that it was written to."""
         if not self._is_traced:
-            self._backend.fill_from(FrozenFill(self._backend, file, self._constants))
+            self._backend.fill_from(_fill_from(file, self._backend.room, self._constants))
+
+
+def _fill_from(file: Path, room: Room, constants: Mapping[str, str]) -> Callable[[Any], None]:
+    """Return a fill from the ``.pb`` that was written of a graph; `constants` has the constant of each variable."""
+    slim = read_graph(room.label, file)
+    variables = {constant: variable for variable, constant in constants.items()}
+    nodes = [(index, node) for index, node in enumerate(slim.definition.node) if node.name in variables]
+    large = {index: variables[node.name] for index, node in nodes if index in slim.removed_bytes}
+    small = {
+        variables[node.name]: tf.make_ndarray(node.attr["value"].tensor) for index, node in nodes if index not in large
+    }
+    slim.release_definition()
+
+    def values() -> Iterator[tuple[str, np.ndarray]]:
+        for name, value in small.items():
+            yield name, value.copy()
+        for index, value in slim.values(large):
+            yield large[index], value
+
+    def fill(native: Any) -> None:
+        values_of(room.graph).write(native, values())
+        if room.initialiser is not None:
+            # Variables that no output needs are not in the file: they get their initial values.
+            room.initialiser.forget()
+            room.initialiser(native)
+
+    return fill
 
 
 def _traced(backend: Any, name: str) -> GraphBackend:

@@ -55,9 +55,7 @@ def clone(live: Any) -> Any:
     own = {type(layer).__name__: type(layer) for layer in live._flatten_layers()}  # noqa: SLF001 - .layers are the outermost
     objects = objects_for(config, own)
     with sharing_objects():
-        copy_of_model = keras.saving.deserialize_keras_object(
-            config, custom_objects=objects_for(config, own), safe_mode=False
-        )
+        copy_of_model = keras.saving.deserialize_keras_object(config, custom_objects=objects, safe_mode=False)
     for new, old in zip(copy_of_model.variables, live.variables, strict=True):
         new.assign(old.value)
     return copy_of_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.execution.signature.signature import TensorSpec
-from tfmagic.formats.common.code_of_a_function import CodeTensor, dtype_of, function, on_device, quoted, values
+from tfmagic.formats.common.plain_code import CodeTensor, dtype_of, function, on_device, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -138,11 +138,8 @@ def _custom(config: Any) -> Iterator[tuple[str, str]]:
             # Of a function the name stands where a class has its configuration, and its module is not told.
             module, name = "", entry["config"]
             registered = str(name)
-        if (
-            str(module).split(".")[0] not in _KERAS_PACKAGES
-            and isinstance(name, str)
-            and not _is_keras_class(name, entry)
-        ):
+        foreign = str(module).split(".")[0] not in _KERAS_PACKAGES
+        if foreign and isinstance(name, str) and not _is_keras_class(name, entry):
             # In an .h5 file the name has its package before it: "Mine>Scaled".
             yield name.rpartition(">")[2], registered
 

@@ -54,13 +54,8 @@ def structure_of(live: Any, signature: Signature) -> Structure:
             struct = inputs_of(live)[0] if len(inputs_of(live)) == 1 else inputs_of(live)
         inputs = packed(struct, numbers)
         outputs_struct = getattr(live, "_outputs_struct", None)
-        outputs = (
-            outputs_struct
-            if outputs_struct is not None
-            else live.outputs[0]
-            if len(live.outputs) == 1
-            else live.outputs
-        )
+        if outputs_struct is None:
+            outputs_struct = live.outputs[0] if len(live.outputs) == 1 else live.outputs
         paths = [path for path, _ in leaves(outputs_struct)]
     else:
         names = tuple(spec.tensor or spec.name for spec in signature.required)

@@ -21,7 +21,7 @@ v1 = tf.compat.v1
 
 
 def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
-    """Return the files that fill a model's tables, those of its source and those of cells, by the tensor with the path."""
+    """Return the files that fill tables, of the model's source and of cells, by the tensor that holds the path."""
     found = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
     for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import CodeTensor, dtype_of, function, on_device, quoted, values
-from tfmagic.formats.common.code_of_a_session import session_code
+from tfmagic.formats.common.plain_code import CodeTensor, dtype_of, function, on_device, quoted, session_code, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,25 +13,27 @@ import tensorflow as tf
 
 from tfmagic.execution.room.variables import table_initialisers_of
 from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
+from tfmagic.formats.common.loading import reading
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
 from tfmagic.formats.saved_model.meta_graph import SERVE
-from tfmagic.formats.saved_model.refill import SavedFill
 from tfmagic.formats.saved_model.saver_nodes import SaverNodes
 from tfmagic.graphdef.prune import reached, variable_nodes
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.state.tables import read_tables, tables_of
+from tfmagic.runtime.state.tables import read_tables, tables_of, write_table
 from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tensorflow.python_log import without_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
 
     from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
     from tfmagic.formats.common.written import ToWrite
 
@@ -95,7 +97,36 @@ class GraphFolder(Writer):
         backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
         backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)
-        backend.fill_from(SavedFill(backend, folder, self._begin, assets))
+        backend.fill_from(_fill_from(folder, backend.room, list(self._begin), assets))
+
+
+def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mapping[str, str]) -> Callable[[Any], None]:
+    """Return a fill from the SavedModel that was written of a graph, whose former file had other checkpoint keys."""
+    graph, prefix = room.graph, folder / "variables" / "variables"
+    filled_tables = table_initialisers_of(graph)
+
+    def values(checkpoint: Any) -> Iterator[tuple[str, np.ndarray]]:
+        for name in values_of(graph).names():
+            if checkpoint.has_tensor(name):
+                yield name, checkpoint.get_tensor(name)
+
+    def fill(native: Any) -> None:
+        with reading(room.label, folder, "the variables"):
+            if prefix.with_name("variables.index").exists():
+                checkpoint = tf.train.load_checkpoint(str(prefix))
+                values_of(graph).write(native, values(checkpoint))
+                for table in tables_of(graph):
+                    if checkpoint.has_tensor(table.keys):
+                        columns = checkpoint.get_tensor(table.keys), checkpoint.get_tensor(table.entries)
+                        write_table(graph, native, table, columns)
+            if initialisers:
+                run_once(native, initialisers, dict(assets))
+        if room.initialiser is not None:
+            room.initialiser.forget()
+            room.initialiser.skip(filled_tables)
+            room.initialiser(native)
+
+    return fill
 
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The function at the end of plain code: inputs by name in, arrays by output name out."""
+"""What plain code consists of: loading, and a function with inputs by name in and arrays by output name out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfmagic.execution.signature.signature import shape_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tfmagic.execution.signature.signature import TensorSpec
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 # What the code uses itself, beside names that begin with the model's own.
 _USED = {"tf", "keras", "outputs", "feeds", "inputs"}
@@ -43,11 +43,42 @@ def values(name: str, inputs: Sequence[CodeTensor]) -> dict[str, str]:
     if _can_be_parameters(name, inputs):
         return {tensor.spec.name: tensor.spec.name for tensor in inputs}
     return {
-        tensor.spec.name: f"inputs.get({keys[tensor.spec.name]})"
-        if tensor.spec.optional
-        else f"inputs[{keys[tensor.spec.name]}]"
-        for tensor in inputs
+        spec.name: f"inputs.get({quoted(spec.name)})" if spec.optional else f"inputs[{quoted(spec.name)}]"
+        for spec in (tensor.spec for tensor in inputs)
     }
+
+
+def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
+    """Return code that runs a graph; the lines `load` load it into ``_NAME_graph`` and ``_NAME_session``."""
+    inputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.inputs]
+    outputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.outputs]
+    given = values(name, inputs)
+    required = [tensor for tensor in inputs if not tensor.spec.optional]
+    fed = ", ".join(f"{quoted(tensor.expression)}: {given[tensor.spec.name]}" for tensor in required)
+    fetched = ", ".join(f"{quoted(tensor.spec.name)}: {quoted(tensor.expression)}" for tensor in outputs)
+    run = f"return _{name}_session.run({{{fetched}}}, "
+    body = [f"{run}{{{fed}}})"]
+    optional = [tensor for tensor in inputs if tensor.spec.optional]
+    if optional:
+        body = [f"feeds = {{{fed}}}"]
+        for tensor in optional:
+            value = given[tensor.spec.name]
+            body += [f"if {value} is not None:", f"    feeds[{quoted(tensor.expression)}] = {value}"]
+        body.append(f"{run}feeds)")
+    lines = [
+        *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),
+        "",
+        f"_{name}_graph = tf.Graph()",
+        f"_{name}_session = tf.compat.v1.Session(",
+        f"    graph=_{name}_graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True)",
+        ")",
+        *load,
+        "",
+        "",
+        function(name, inputs, outputs, body),
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
