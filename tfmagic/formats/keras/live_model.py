@@ -51,7 +51,7 @@ class KerasSource(SharedSource):
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
         backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
-        if _is_model(live):
+        if isinstance(live, sys.modules["keras"].Model):
             backend.archivist_of = partial(archivist_of_copy, live)
         return backend
 
@@ -62,14 +62,8 @@ class KerasSource(SharedSource):
     def fingerprint(self) -> object:
         """Return the object's identity, its inputs and outputs, and the number of its layers: layers may be added."""
         signature = _signature(self.live)
-        ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
-        return id(self.live), ends, len(getattr(self.live, "layers", ()))
-
-
-def _is_model(live: Any) -> bool:
-    """Return whether this is a whole ``keras.Model`` and not a single layer."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(live, keras.Model)
+        specs = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
+        return id(self.live), specs, len(getattr(self.live, "layers", ()))
 
 
 def check_backend(model: str) -> None:
@@ -135,15 +129,16 @@ def _signature(live: Any) -> Signature:
         names = [joined(path) for path, _ in leaves(struct)]
     else:
         names = [tensor.name for tensor in inputs]
-    starts = [
+    input_specs = [
         replace(spec_of(name, tensor), optional=_is_optional(tensor))
         for name, tensor in zip(unique(names), inputs, strict=True)
     ]
-    ends = _outputs(live)
+    output_specs = _outputs(live)
     if not any(getattr(layer, "stateful", False) for layer in live.layers):
         # Keras does not hold a model to the number of rows that it was first called with.
-        starts, ends = [_of_any_rows(spec) for spec in starts], [_of_any_rows(spec) for spec in ends]
-    return Signature(DEFAULT, tuple(starts), tuple(ends))
+        input_specs = [_of_any_rows(spec) for spec in input_specs]
+        output_specs = [_of_any_rows(spec) for spec in output_specs]
+    return Signature(DEFAULT, tuple(input_specs), tuple(output_specs))
 
 
 def _of_any_rows(spec: TensorSpec) -> TensorSpec:

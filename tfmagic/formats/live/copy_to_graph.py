@@ -1,4 +1,4 @@
-"""``--copy``: a live object, once it is known how to call it, in a graph of its own."""
+"""``--copy``: a live object copied into a graph of its own."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
-    """Return what a source makes; where a copy is asked for, a graph of its own."""
+    """Build a source; with ``options.copy`` a live object is copied into a graph of its own."""
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
-        made = graph_copy(cast("EagerBackend", built.backend), options)
-        # From the source: the object may have another function to call by then.
-        made.backend.anew = lambda: built_from(source, model, options).backend
-        return made
+        built_copy = graph_copy(cast("EagerBackend", built.backend), options)
+        # From the source: the object may have other functions by then.
+        built_copy.backend.anew = lambda: built_from(source, model, options).backend
+        return built_copy
     return built
 
 
 def graph_copy(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, with weights of its own."""
+    """Return the graph of a live object, with variables of its own."""
     try:
         backend, variables, notes = trace_to_graph(
             eager, default_among(eager.room.label, eager.signatures, options.signature)
@@ -47,7 +47,7 @@ def graph_copy(eager: EagerBackend, options: Options) -> Built:
 
 
 def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, written to a temporary folder and read from there."""
+    """Return the graph of a live object with tables, written to a temporary folder and read from there."""
     from tfmagic.formats.live.write import LiveFolder, state_of
 
     label = eager.room.label
@@ -56,12 +56,12 @@ def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
     path = Path(folder.name) / label
     path.mkdir()
     taken = Taken(eager, partial(state_of, eager))
-    # Before it is written: what changes meanwhile is to count as changed.
+    # Before it is written: later changes have to count as changes.
     deque(taken.values(), maxlen=0)
     LiveFolder(eager, default)(path)
     taken.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
-    # The files are read again whenever the session is opened anew: they go with the model.
+    # The files are read again whenever the session is opened: they are removed with the model.
     weakref.finalize(built.backend, folder.cleanup)
     built.backend.taken = taken
     return built
