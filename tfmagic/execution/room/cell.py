@@ -1,4 +1,4 @@
-"""A cell's code: compiled so that its last expression is its value."""
+"""A cell's code, compiled so that its last expression is its value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room."""
+    """The code of one cell, ready to run in a room; IPython's own syntax is translated before.
+
+    The lines are registered with ``linecache`` under `filename`, for tracebacks.
+    """
 
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
@@ -53,7 +56,7 @@ class Cell:
         return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
     def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
-        """Run the cell, and return the value of its last expression or None."""
+        """Run the cell in the context of `inside`, and return the value of its last expression or None."""
         __tracebackhide__ = True
         namespace.note_functions(self.code)
         reach, cancellation, here = Reach(), Cancellation(), errand()

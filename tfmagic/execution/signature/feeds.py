@@ -1,8 +1,7 @@
-"""From what a person passes to the arrays that a signature takes, checked on the way.
+"""From a call's values to the arrays that a signature takes, with checks.
 
-A native call tells little about a wrong input, and some it does not notice at
-all. So each input is checked first, against name, dtype, rank and size, and the
-message names the model, the input, what was expected and what came.
+A native call says little about a wrong input, and misses some. So each input is checked first, for name, dtype, rank
+and size, and the message names the model, the input, what was expected and what came.
 """
 
 from __future__ import annotations
@@ -25,7 +24,11 @@ MISSING: Any = object()
 
 
 def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given, by input name."""
+    """Return the values of a call by input name.
+
+    `positional` is one value, a mapping, a pandas ``DataFrame``, a ``tf.data.Dataset`` of these, or `MISSING`. Columns
+    of a table that are no inputs, or that `named` gives, are left out.
+    """
     bound: dict[str, Any] = {}
     if positional is not MISSING:
         bound.update(_spread(model, signature, positional, named))
@@ -35,7 +38,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
             raise InputError(msg)
         spec = signature.input(name)
         batch = value if spec is None else dataset_as_batch(model, value, [spec])
-        # A dataset of mappings: the one of them that is meant is the one of that name.
+        # Of a dataset of mappings, the value of that name.
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
     known = [spec.name for spec in signature.inputs]
@@ -64,9 +67,9 @@ def _spread(
         return {names[0]: value} if whole else value
     columns = columns_of(value)
     if columns is not None:
-        found = input_names_among(left, columns)
-        if found:
-            return {name: value.iloc[:, columns.index(name)] for name in names if name in found}
+        columns_for_inputs = input_names_among(left, columns)
+        if columns_for_inputs:
+            return {name: value.iloc[:, columns.index(name)] for name in names if name in columns_for_inputs}
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
     if len(required) == 1:
         return {required[0]: value}
@@ -86,7 +89,7 @@ def _spread(
 
 
 def _typed(names: Sequence[str]) -> str:
-    """Return how inputs of these names are typed."""
+    """Return how a person types inputs of these names."""
     if all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
         return " ".join(f"{name}=…" for name in names)
     return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
@@ -102,11 +105,10 @@ def missing_inputs_error(model: str, names: Iterable[str], signature: Signature)
 
 
 def checked_array(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as the array that `spec` asks for.
+    """Return `value` as the array that `spec` describes.
 
-    Values that a dtype of the same kind or a wider one holds are converted
-    (float64 to float32, integers to float); a fraction is never cut to an
-    integer, and a number never becomes text.
+    A dtype that another of the same kind, or a wider one, can hold is converted (float64 to float32, integers to
+    float). A fraction is never cut to an integer, and a number never becomes text.
     """
     array = array_of(model, spec, value)
     if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:

@@ -1,4 +1,4 @@
-"""Which outputs a call gives, and whether its inputs suffice for them."""
+"""Which outputs a call returns, and whether its inputs suffice for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
-    """Return the outputs of a call that names none, each with what the mode calls it."""
+    """Return the outputs of a call that names none, each with the backend's name for it.
+
+    Of an inferred signature these are the outputs for which the given inputs suffice.
+    """
     outputs = signature.outputs
     if signature.needs:
         lacks = [signature.needs.get(spec.name, frozenset()) - set(given) for spec in outputs]
