@@ -147,7 +147,7 @@ def set_aside(old: Model) -> Model:
         When it cannot be written; the model is as it was.
     """
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
-    is_cell = old.source.is_written_anew
+    is_cell = old.source.loses_training
     source = FormerSource(old.name, folder, "its cell was run again" if is_cell else "it was renewed")
     was_unsaved = is_unsaved(old)
     try:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.common.written import Saved
+    from tfmagic.formats.common.written import LastSave
     from tfmagic.model.memory.parking import ParkRecord, WakeRecord
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.running.stop import StopRecord
@@ -132,7 +132,7 @@ class Model:
         return () if weights is None else weights.by_variable
 
     @property
-    def saved(self) -> Saved | None:
+    def saved(self) -> LastSave | None:
         """Where it was last saved, and what was written; None before the first time."""
         return self.lifecycle.saved
 

@@ -25,15 +25,15 @@ from tfmagic.errors import (
     did_you_mean,
     first_line,
 )
-from tfmagic.execution.signature.options import Ends, Options
+from tfmagic.execution.signature.options import Options, TensorNames
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.startup.importing import require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.inspection import FileRecord
     from tfmagic.model.drop import DropRecord
     from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
@@ -134,8 +134,8 @@ class Models(Mapping[str, "Model"]):
         *,
         signature: str | None = None,
         tags: str | Sequence[str] | None = None,
-        inputs: Ends = None,
-        outputs: Ends = None,
+        inputs: TensorNames = None,
+        outputs: TensorNames = None,
         device: str | None = None,
         replace: bool = False,
         lazy: bool = False,
@@ -378,7 +378,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.formats.inspection import inspect_path
+        from tfmagic.formats.resolve import inspect_path
 
         return inspect_path(path)
 

@@ -19,7 +19,7 @@ def is_unsaved(model: Model) -> bool:
     training = model.lifecycle.training
     if training.came_unsaved:
         return True
-    if model.mode == "eager" and not model.source.is_written_anew:
+    if model.mode == "eager" and not model.source.loses_training:
         return False
     backend, spill = model.lifecycle.backend, model.parking.object_spill
     if backend is None:

@@ -38,7 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("suffix", [".h5", ".onnx", ".tflite", ".PT", ".zip"])
 def test_a_format_that_is_not_written_is_refused_with_those_that_are(model: Any, tmp_path: Path, suffix: str) -> None:
-    written = r"a folder \(SavedModel\), .keras or .pb"
+    written = r"a folder \(SavedModel\), .pb \(frozen graph\) or .keras \(Keras file\) can be written"
     with pytest.raises(SaveError, match=rf"{suffix.lower()} is a format that is not .*{written}"):
         model.save(tmp_path / f"net{suffix}")
     assert not (tmp_path / f"net{suffix}").exists()

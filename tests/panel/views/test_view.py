@@ -11,7 +11,7 @@ from tfmagic.panel.views.view import FilePage, ModelPage, ModelTable, Sentence, 
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import SignatureRecord, TensorRecord
-    from tfmagic.formats.inspection import FileRecord
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.model.record import ModelRecord
 
 HOSTILE = "<img src=x onerror=1>"

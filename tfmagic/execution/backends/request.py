@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.execution.signature.feeds import checked
+from tfmagic.execution.signature.feeds import checked_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class Request:
         InputError
             For one that does not fit.
         """
-        return [(spec, checked(self.model, spec, value)) for spec, value in self.given()]
+        return [(spec, checked_array(self.model, spec, value)) for spec, value in self.given()]
 
     def static_shape(self, own: str) -> Shape:
         """Return the shape of what the mode calls `own`, as far as it is known before a run."""

@@ -6,9 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from tfmagic.formats.kinds import suffixes as suffixes_of_models
 from tfmagic.magics.completion.offer import Offer, Offers, starting
 
-_MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+_MODELS = suffixes_of_models()
 # Beside a saved_model.pb they are parts of it.
 _GRAPH = "saved_model.pb"
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]{}#;'\"]|^-")

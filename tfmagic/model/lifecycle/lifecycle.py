@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.common.written import Saved
+    from tfmagic.formats.common.written import LastSave
 
 State = Literal["ready", "running", "stopping", "parked", "failed", "dropped"]
 
@@ -81,7 +81,7 @@ class Lifecycle:
         How the model runs; None while it is not built.
     fingerprint : object
         Tells whether the source has changed since it was read.
-    saved : Saved or None
+    saved : LastSave or None
         Where the model was last saved, and what was written.
     notes : tuple of str
         What to say about the model when it is added or shown, such as the version chosen.
@@ -110,7 +110,7 @@ class Lifecycle:
         self.cells = RoomCells(name)
         self.backend: Backend | None = None
         self.fingerprint: object = None
-        self.saved: Saved | None = None
+        self.saved: LastSave | None = None
         self.notes: tuple[str, ...] = ()
         self.grew_bytes: int | None = None
         self.failure: str | None = None

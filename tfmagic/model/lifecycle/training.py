@@ -35,7 +35,7 @@ class Training:
 
     def note_first_values(self, backend: Backend) -> None:
         """Take the checksums of what a cell has just made, at its first build only."""
-        if self._source.is_written_anew and self.first_values is None:
+        if self._source.loses_training and self.first_values is None:
             self.first_values = workers().call(lambda: numbered(backend.values()))
 
     def note_safe(self, backend: Backend) -> None:

@@ -83,7 +83,7 @@ class ParkObject:
 
     def _is_held_here_alone(self) -> bool:
         """Return whether the model's own cell made the object, and nothing in the notebook leads to it."""
-        return self._lifecycle.source.is_written_anew and not held_in_notebook([self._backend.live])
+        return self._lifecycle.source.loses_training and not held_in_notebook([self._backend.live])
 
     def _write(self) -> int:
         name = self._lifecycle.name

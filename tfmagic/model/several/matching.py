@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.execution.signature.conversion import joined
+from tfmagic.execution.signature.conversion import dataset_as_batch
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.model.several.agreement import is_number
@@ -74,10 +74,10 @@ def _read_once(
     left = [spec for spec in signature.inputs if spec.name not in inputs]
     only = list(signature.required)
     read = {
-        name: joined(model, one, [spec for spec in signature.inputs if spec.name == name] or only)
+        name: dataset_as_batch(model, one, [spec for spec in signature.inputs if spec.name == name] or only)
         for name, one in inputs.items()
     }
-    return joined(model, value, left), read
+    return dataset_as_batch(model, value, left), read
 
 
 def _under_own_name(signature: Signature, value: Any, inputs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The ends of a frozen graph under the names of the signature: a graph alone has no other way to say them."""
+"""Names a frozen graph's operations after its signature: a graph alone has no other way to tell it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,8 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
 
-class NamedEnds:
-    """Gives the ends of a graph their names in two steps, before and after it is frozen.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    graph
-        Its graph.
-    signature
-        What it takes and gives.
-
-    Raises
-    ------
-    SaveError
-        When operations cannot have these names.
-    """
+class SignatureRenaming:
+    """Gives a signature's inputs and outputs their names in two steps, before and after a graph is frozen."""
 
     def __init__(self, label: str, graph: Any, signature: Signature) -> None:
         self._graph = graph
@@ -60,7 +45,7 @@ class NamedEnds:
         return list(dict.fromkeys(producer(self._tensors[spec.name]) for spec in self._signature.outputs))
 
     def detach_inputs(self, definition: Any) -> None:
-        """Have every input be a placeholder, also where a tensor in the middle of the graph is one."""
+        """Make every input a placeholder, also where it is a tensor in the middle of the graph."""
         nodes = {node.name: node for node in definition.node}
         for spec in self._signature.inputs:
             tensor = self._tensors[spec.name]
@@ -77,7 +62,7 @@ class NamedEnds:
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
     def attach(self, definition: Any) -> dict[str, str]:
-        """Give the ends of a graph their names, and return the new ones of what had to get another."""
+        """Give inputs and outputs their names, and return the new name of each operation that was renamed."""
         present = {node.name for node in definition.node}
         for node in self._inputs.values():
             if node.name not in present:
@@ -85,7 +70,7 @@ class NamedEnds:
         starts = {node.name: name for name, node in self._inputs.items()}
         nodes = {node.name: node for node in definition.node}
         ends = {spec.name: self._tensors[spec.name] for spec in self._signature.outputs}
-        ends = {name: tensor for name, tensor in ends.items() if not self._stands(name, tensor, nodes)}
+        ends = {name: tensor for name, tensor in ends.items() if not self._has_its_name(name, tensor, nodes)}
         wanted = {*starts.values(), *ends}
         new = dict(starts)
         for name in nodes:
@@ -100,8 +85,8 @@ class NamedEnds:
             made.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
         return new
 
-    def _stands(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
-        """Whether an output has its name already, and would be taken for an output by it."""
+    def _has_its_name(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
+        """Return whether an output has its name already, and nothing else in the graph uses it."""
         if tensor != f"{name}:0" or nodes[name].op in {"Const", *PLACEHOLDERS}:
             return False
         taken = any(_full(edge) == tensor for node in nodes.values() for edge in node.input)
@@ -116,7 +101,7 @@ def _placeholder(definition: Any, name: str, spec: TensorSpec) -> Any:
 
 
 def _rewire(definition: Any, places: dict[str, str]) -> None:
-    """Have whatever takes one tensor take another."""
+    """Connect the consumers of one tensor to another."""
     for node in definition.node:
         for index, edge in enumerate(node.input):
             if not is_control(edge) and _full(edge) in places:
