@@ -18,7 +18,7 @@ from tfmagic.execution.signature.options import Options
 from tfmagic.formats.saved_model.read import SavedModelSource
 from tfmagic.model.model import Model
 from tfmagic.model.training import is_unsaved
-from tfmagic.runtime.state.variables_io import numbered
+from tfmagic.runtime.state.variables_io import checksums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -79,7 +79,7 @@ def trained(model: Model) -> set[str]:
     """Return the variables whose values are not those that they began with."""
     # A table begins empty, and is never carried over.
     began = model.began_with or {}
-    return {name for name, number in numbered(model.backend_now().learnt()).items() if began.get(name) != number}
+    return {name for name, number in checksums(model.backend_now().learnt()).items() if began.get(name) != number}
 
 
 def carry_over(old: Model, new: Model) -> set[str]:

@@ -24,7 +24,7 @@ from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.session.hosted_graph import building
-from tfmagic.runtime.state.variables_io import numbered
+from tfmagic.runtime.state.variables_io import checksums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,7 +218,7 @@ class Life:
             When the source cannot be read; nothing is left behind.
         """
         __tracebackhide__ = True
-        with self._building, without_full_collections(), libraries().occasion(f"model {self.name}"):
+        with self._building, without_full_collections(), libraries().phase(f"model {self.name}"):
             from tfmagic.formats.live.copy_to_graph import built_from
 
             # Between models that come one right after the other, nothing of the kind is freed.
@@ -238,7 +238,7 @@ class Life:
                 # In a worker: a big file is long in one native call, and an initialiser can be stuck in one.
                 workers().call(built.backend.open)
                 if self.source.is_written_anew and self.began_with is None:
-                    began_with = workers().call(partial(numbered, built.backend.values()))
+                    began_with = workers().call(partial(checksums, built.backend.values()))
             except BaseException:
                 built.backend.close()
                 raise
@@ -312,7 +312,7 @@ class Life:
     def note_safe(self) -> None:
         """Note that what it has learnt is somewhere else too, as it is now."""
         backend = self.backend_now()
-        self.safe_with = workers().call(partial(numbered, backend.learnt())) if backend.may_have_learnt else None
+        self.safe_with = workers().call(partial(checksums, backend.learnt())) if backend.may_have_learnt else None
         self.came_unsaved = False
 
     def _synced(self) -> int:

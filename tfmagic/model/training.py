@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.model.memory.object_state import variables_in
-from tfmagic.runtime.state.variables_io import numbered
+from tfmagic.runtime.state.variables_io import checksums
 
 if TYPE_CHECKING:
     from tfmagic.model.model import Model
@@ -44,5 +44,5 @@ def _has_changed(model: Model, known: dict[str, int]) -> bool:
     backend, spill = model.built, model.object_spill
     if spill is not None:
         # By order, as they are put back.
-        return list(numbered(variables_in(spill)).values()) != list(known.values())
-    return backend is not None and numbered(backend.learnt()) != known
+        return list(checksums(variables_in(spill)).values()) != list(known.values())
+    return backend is not None and checksums(backend.learnt()) != known

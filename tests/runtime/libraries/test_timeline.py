@@ -130,11 +130,11 @@ def test_what_comes_and_goes_is_told_with_its_occasion(tmp_path: Path) -> None:
     second = build_plain(tmp_path, "second", "int two = 2;")
     mine = Libraries()
     before = mine.summary()
-    assert all(one.occasion == BASELINE for one in mine.present())
+    assert all(one.phase == BASELINE for one in mine.present())
     loaded = ctypes.CDLL(str(first))
-    with mine.occasion("model digits"):
+    with mine.phase("model digits"):
         ctypes.CDLL(str(second))
-    came = {one.shared_object.path: one.occasion for one in mine.since_load()}
+    came = {one.shared_object.path: one.phase for one in mine.since_load()}
     assert came == {str(first): OTHER, str(second): "model digits"}
     passed = mine.passed()[-1]
     assert passed.before is not None
@@ -154,14 +154,14 @@ def test_an_occasion_that_fails_is_told_as_well(tmp_path: Path) -> None:
     mine = Libraries()
 
     def build() -> None:
-        with mine.occasion("model broken"):
+        with mine.phase("model broken"):
             ctypes.CDLL(str(library))
             msg = "broken"
             raise ValueError(msg)
 
     with pytest.raises(ValueError, match="broken"):
         build()
-    assert [one.occasion for one in mine.since_load()] == ["model broken"]
+    assert [one.phase for one in mine.since_load()] == ["model broken"]
     assert [one.what for one in mine.passed()] == ["model broken"]
 
 
@@ -174,23 +174,23 @@ def test_who_looks_meanwhile_takes_nothing_from_an_occasion(tmp_path: Path) -> N
         watcher.start()
         watcher.join()
 
-    with mine.occasion("model digits"):
+    with mine.phase("model digits"):
         ctypes.CDLL(str(during))
         look()
     ctypes.CDLL(str(after))
     look()
-    came = {one.shared_object.path: one.occasion for one in mine.since_load()}
+    came = {one.shared_object.path: one.phase for one in mine.since_load()}
     assert came == {str(during): "model digits", str(after): OTHER}
 
 
 def test_an_occasion_within_another_has_its_own(tmp_path: Path) -> None:
     outer, inner = (build_plain(tmp_path, name, "int one = 1;") for name in ("outer", "inner"))
     mine = Libraries()
-    with mine.occasion("model outer"):
+    with mine.phase("model outer"):
         ctypes.CDLL(str(outer))
-        with mine.occasion("import"):
+        with mine.phase("import"):
             ctypes.CDLL(str(inner))
-    assert {one.shared_object.path: one.occasion for one in mine.since_load()} == {
+    assert {one.shared_object.path: one.phase for one in mine.since_load()} == {
         str(outer): "model outer",
         str(inner): "import",
     }

@@ -14,7 +14,7 @@ from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -150,7 +150,7 @@ class EagerBackend:
         """Give name and present value of each of the object's variables; all if `names` is None."""
         for name, variable in self.named_variables().items():
             if names is None or name in names:
-                with eagerly():
+                with eager_execution():
                     value = variable.numpy()
                 yield name, value
 
@@ -167,7 +167,7 @@ class EagerBackend:
         """Give the object's variables their values."""
         named = self.named_variables()
         for name, value in values:
-            with eagerly():
+            with eager_execution():
                 named[name].assign(value)
 
     def named_variables(self) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class EagerBackend:
         __tracebackhide__ = True
         run = self.runs.begin()
         try:
-            with eagerly(), self.placed():
+            with eager_execution(), self.placed():
                 if patience is not None:
                     patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}

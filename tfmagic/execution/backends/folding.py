@@ -23,7 +23,7 @@ from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.graph.dataflow import constants_of, operations_behind
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.state.variables_io import OURS, numbered, values_of
+from tfmagic.runtime.state.variables_io import OURS, checksums, values_of
 from tfmagic.runtime.tensorflow.private import native_callable, registered_operation
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Folding:
 
     def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
         values = list(values_of(self._backend.graph).read(call.opened.native, sizes))
-        numbers, key = numbered(values), (call.feeds, call.fetches)
+        numbers, key = checksums(values), (call.feeds, call.fetches)
         # What an earlier opening left in the graph is there for good, and serves again.
         if key not in self._parts or self._parts[key][0] != numbers:
             self._parts[key] = numbers, self._copied(call, values)

@@ -15,7 +15,7 @@ from tfmagic.execution.signature.inference import PLACEHOLDERS, fed_behind, find
 from tfmagic.runtime.graph.side_effects import may_write
 from tfmagic.runtime.session.hosted_graph import Preparation, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.state.kept_state import OnDisk, held_by
+from tfmagic.runtime.state.kept_state import OnDisk, values_and_tables
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import values_of
@@ -218,7 +218,7 @@ class GraphBackend:
             if again and not self._has_changed():
                 return OnDisk(None)
             spill = Spill(place())
-            written = spill.write(held_by(self.graph, opened.native))
+            written = spill.write(values_and_tables(self.graph, opened.native))
             return OnDisk(spill)
 
         try:

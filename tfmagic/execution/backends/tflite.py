@@ -17,9 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.graphdef.prune import keep_only
-from tfmagic.runtime.native_log.stderr_filter import unsaid
+from tfmagic.runtime.native_log.stderr_filter import stderr_filter, without_lines
 from tfmagic.runtime.startup.importing import LITE_IS_SOUND
-from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -151,7 +151,7 @@ def lite(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwis
     if shapes is None or not all(_is_known(node, known) for nodes in bodies for node in nodes):
         return None
     try:
-        with without_warnings(), warnings.catch_warnings():
+        with suppressed_warnings(), warnings.catch_warnings():
             # It is to be had from another package one day.
             warnings.simplefilter("ignore")
             made = Lite(_converted(definition, feeds, fetches), otherwise)
@@ -194,7 +194,7 @@ def _interpreter(content: bytes) -> Any:
     # A thread of its own for each further core, for every network anew, would be many.
     made = _interpreter_class()(model_content=content, num_threads=1)
     # At the first one in a process.
-    with unsaid(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\."):
+    with stderr_filter(without_lines(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.")):
         made.allocate_tensors()
     return made
 
@@ -204,7 +204,7 @@ def _converted(definition: Any, feeds: Sequence[str], fetches: Sequence[str]) ->
         tf.import_graph_def(definition, name="")
     inputs, outputs = ([graph.get_tensor_by_name(name) for name in names] for names in (feeds, fetches))
     # It warns of what its own Python half has set.
-    with unsaid(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*"):
+    with stderr_filter(without_lines(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*")):
         return bytes(tf.compat.v1.lite.TFLiteConverter(definition, inputs, outputs).convert())
 
 

@@ -64,7 +64,7 @@ def hold(graph: Any, variables: Sequence[Held]) -> list[Any]:
         graph.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, one)
         if variable.trainable:
             graph.add_to_collection(v1.GraphKeys.TRAINABLE_VARIABLES, one)
-        values_of(graph).adopt(variable.name, f"{_fed(variable)}:0", _assign(variable))
+        values_of(graph).use_assignment(variable.name, f"{_fed(variable)}:0", _assign(variable))
     return made
 
 

@@ -46,7 +46,7 @@ from tfmagic.formats.live.copy_to_graph import copied
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import drawn, op_name
 from tfmagic.runtime.state.variables_io import values_of
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -141,7 +141,7 @@ class KerasFileSource(FileSource):
             return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
         import keras
 
-        with eagerly():
+        with eager_execution():
             return keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
@@ -150,7 +150,7 @@ class KerasFileSource(FileSource):
         """Load the file as Keras does, and move the object into a graph."""
         import keras
 
-        with reading(model, self.path, "the model"), eagerly():
+        with reading(model, self.path, "the model"), eager_execution():
             live = keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
@@ -167,7 +167,7 @@ def _without_values(make: Callable[[], Any]) -> Any:
     """Return what `make` gives, with Keras variables that have shapes and no values."""
     import keras
 
-    with eagerly(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+    with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
@@ -215,7 +215,7 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
 
     def fill(native: Any) -> None:
         writer = values_of(graph).writer(native)
-        with reading(model, archive.path, "the weights"), eagerly():
+        with reading(model, archive.path, "the weights"), eager_execution():
             _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
             writer.flush()
 

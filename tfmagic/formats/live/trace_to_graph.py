@@ -25,7 +25,7 @@ from tfmagic.formats.common.fed_variables import Held, hold
 from tfmagic.formats.common.loading import filling, name_the_ends
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.runtime.state.variables_io import values_of
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
         for name, variable in holders.moved.items():
-            with eagerly():
+            with eager_execution():
                 # A copy: what numpy() gives can be the live variable's own memory.
                 value = np.array(variable.numpy())
             yield name, value

@@ -14,8 +14,8 @@ from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.formats.common.written import Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
 from tfmagic.runtime.state.variables_io import checksum
-from tfmagic.runtime.tensorflow.python_log import without_warnings
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +66,7 @@ class LiveFolder:
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
         label = self._backend.room.label
-        with eagerly(), without_warnings():
+        with eager_execution(), suppressed_warnings():
             root = root_of(self._backend, self._functions)
             try:
                 tf.saved_model.save(root, str(folder), signatures=self._functions)
@@ -120,7 +120,7 @@ def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
 
 
 def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
-    with eagerly(), without_warnings():
+    with eager_execution(), suppressed_warnings():
         try:
             try:
                 return tf.function(run, autograph=False).get_concrete_function(*specs)
@@ -177,7 +177,7 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     yield from backend.values()
     for index, resource in enumerate(_resources(backend.live)):
         if hasattr(resource, "export"):
-            with eagerly():
+            with eager_execution():
                 columns = [column.numpy() for column in resource.export()]
             yield from zip((f"table {index} keys", f"table {index} values"), columns, strict=True)
 

@@ -170,7 +170,7 @@ class Parking(Tenancy):
             raise ModelStateError(msg)
         weights = backend.weights()
         record["outcome"], record["freed_bytes"] = "parked", weights.variables_bytes
-        park_directory().mind_the_end()
+        park_directory().remove_on_sigterm()
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         if isinstance(backend, EagerBackend):
             record["notes"] = self._names_lost(backend)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tfmagic.execution.room.variables import weights_of
 from tfmagic.model.memory.budget import budget, shares
 from tfmagic.model.running.caller import Answers
-from tfmagic.runtime.memory.container_warning import shortage
+from tfmagic.runtime.memory.container_warning import container_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ class Tenancy(Answers):
             with budget().room_for(self):
                 if self.mode == "graph":
                     # A live object is there already.
-                    shortage().before_arrival(self.name, weights.variables_bytes or 0)
+                    container_warning().before_load(self.name, weights.variables_bytes or 0)
                 yield
         finally:
             self._coming = None

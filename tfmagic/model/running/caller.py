@@ -21,7 +21,7 @@ from tfmagic.model.lifecycle import Life
 from tfmagic.model.running.statistics import Calls
 from tfmagic.model.tracing.placement import placement_in
 from tfmagic.model.tracing.trace import traced
-from tfmagic.runtime.memory.container_warning import shortage
+from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
@@ -59,7 +59,7 @@ class Answers(Life):
         self._calls = Calls()
         self._quick: dict[tuple[str | None, str | tuple[str, ...] | None], QuickCall] = {}
         self._session = KernelSession()
-        self._shortage = shortage()
+        self._container_warning = container_warning()
         self._trace: Trace | None = None
         self._has_run = False
         self.placement: Placement | None = None
@@ -154,7 +154,7 @@ class Answers(Life):
         if arrays is None:
             return None
         self.used_at_s = time.monotonic()
-        self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
+        self._container_warning.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         began = time.perf_counter()
         try:
             outputs = self._session.call(backend.graph, quick.feeds, quick.fetches, arrays)
@@ -217,7 +217,7 @@ class Answers(Life):
         """
         __tracebackhide__ = True
         self.used_at_s = time.monotonic()
-        self._shortage.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
+        self._container_warning.before_run(self.name, None if self._trace is None else self._trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:

@@ -23,9 +23,9 @@ from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.graph.dataflow import loops_on_values
 from tfmagic.runtime.graph.side_effects import felt_afterwards, may_write
 from tfmagic.runtime.tensorflow.private import collected_graphs
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 from tfmagic.runtime.tracing.eager_profile import profiled
-from tfmagic.runtime.tracing.partition_graphs import placed, requested
+from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,7 +218,7 @@ def _why_not_made_up(model: Model) -> str | None:
 
 def _why_not_made_up_live(backend: EagerBackend, signature: Signature, zeros: dict[str, Any]) -> str | None:
     """Return the same for a live object, as a trace of it shows; the object itself is not run."""
-    with eagerly(), backend.reserved(), backend.placed():
+    with eager_execution(), backend.reserved(), backend.placed():
         try:
             _, graph, given = _traced(backend, signature, zeros)
         except Exception:  # noqa: BLE001 - the person's code, which may raise anything
@@ -301,7 +301,7 @@ def trial(model: Model) -> None:
 
 def _live(name: str, backend: EagerBackend, signature: Signature, zeros: dict[str, Any]) -> Placement:
     """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
-    with eagerly(), backend.reserved(), backend.placed():
+    with eager_execution(), backend.reserved(), backend.placed():
         try:
             run, graph, given = _traced(backend, signature, zeros)
         except Exception as error:
@@ -320,7 +320,9 @@ def _live(name: str, backend: EagerBackend, signature: Signature, zeros: dict[st
             run()
             wall_s = time.perf_counter() - began
     trace = Trace(name, backend.mode, wall_s, executions)
-    return Placement(placed(graphs), requested(graph), trace, backend.weights().by_variable, eager=True)
+    return Placement(
+        placed_operations(graphs), requested_devices(graph), trace, backend.weights().by_variable, eager=True
+    )
 
 
 def _traced(

@@ -128,7 +128,7 @@ class OpLibraries:
             check(file, registrations, self._whose)
             import tensorflow as tf
 
-            with libraries().occasion(f"{CUSTOM_OP} {Path(file).name}"):
+            with libraries().phase(f"{CUSTOM_OP} {Path(file).name}"):
                 try:
                     functions = tf.load_op_library(file)
                 except (tf.errors.OpError, RuntimeError) as error:
@@ -214,7 +214,7 @@ def op_libraries() -> OpLibraries:
 
 
 def _loaded_files() -> list[LoadedFile]:
-    return libraries().portrait().files(libraries().present())
+    return libraries().catalog.files(libraries().present())
 
 
 def _op_files() -> list[LoadedFile]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.runtime.custom_ops.libraries import op_libraries
 from tfmagic.runtime.libraries.environment import settings
 from tfmagic.runtime.libraries.gpu import gpu_record
-from tfmagic.runtime.libraries.resident import resident
+from tfmagic.runtime.libraries.resident import resident_sizes
 from tfmagic.runtime.libraries.shared_objects import BASELINE
 from tfmagic.runtime.libraries.timeline import libraries
 
@@ -149,7 +149,7 @@ def libraries_record(of: Libraries | None = None, *, anew: bool = True) -> Libra
         those of the last time, and the record says how old.
     """
     present = of or libraries()
-    portrait, samples = present.portrait(), resident()
+    portrait, samples = present.catalog, resident_sizes()
     if anew or samples.at_s is None:
         samples.sample()
     files = portrait.files(present.present())
@@ -193,10 +193,10 @@ def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[
         "package": None if owner is None else owner.name,
         "package_version": None if owner is None else owner.version,
         "size_bytes": size,
-        "resident_bytes": resident().of(file.path),
-        "occasion": file.occasion,
+        "resident_bytes": resident_sizes().of(file.path),
+        "occasion": file.phase,
         "at_s": file.arrival.at_s,
-        "since_load": file.arrival.occasion != BASELINE,
+        "since_load": file.arrival.phase != BASELINE,
         "of_tensorflow": file.of_tensorflow,
         "threads": f"{pool['user_api']}, {pool['num_threads']} threads" if pool else None,
     }
@@ -209,7 +209,7 @@ def _occasion(passed: Passed, files: Sequence[LoadedFile]) -> OccasionRecord:
         "ended_s": passed.ended_s,
         "before": counters_record(passed.before),
         "after": counters_record(passed.after),
-        "brought": [one.path for one in files if one.arrival.occasion == passed.what],
+        "brought": [one.path for one in files if one.arrival.phase == passed.what],
         "since": [one.path for one in files if one.arrival.at_s > passed.ended_s],
     }
 

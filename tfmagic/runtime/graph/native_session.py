@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.runtime.graph.dataflow import constants_of, operations_behind
-from tfmagic.runtime.tensorflow.private import callable_once, delete_session, unwaiting_session
+from tfmagic.runtime.tensorflow.private import callable_once, delete_session, make_close_immediate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -56,7 +56,7 @@ class NativeSession(tf.compat.v1.Session):
             # Who looks for it is to find that it has gone.
             self.__dict__["_make_callable_from_options"] = None
         super().__init__(graph=graph, config=config)
-        self._unwaiting = unwaiting_session(self)
+        self._unwaiting = make_close_immediate(self)
 
     def close(self) -> None:
         """Cancel the runs, and free what the session holds as soon as none is left."""

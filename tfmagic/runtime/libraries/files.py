@@ -35,9 +35,9 @@ class LoadedFile:
     @property
     def occasion(self) -> str:
         """What it came with; a library of TensorFlow's users that nobody announced is a custom op's."""
-        if self.arrival.occasion == OTHER and self.uses_tensorflow and not self.of_tensorflow:
+        if self.arrival.phase == OTHER and self.uses_tensorflow and not self.of_tensorflow:
             return CUSTOM_OP
-        return self.arrival.occasion
+        return self.arrival.phase
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class _Header:
     needed: tuple[str, ...]
 
 
-class Portrait:
+class FileCatalog:
     """What files say of themselves: each is read once."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Portrait:
                     header.path,
                     header.build_id,
                     any(name.startswith(_FRAMEWORK) for name in header.needed),
-                    arrival.occasion == IMPORT or header.path.startswith(folders),
+                    arrival.phase == IMPORT or header.path.startswith(folders),
                 )
             )
         self._headers = headers

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.process import once
-from tfmagic.runtime.libraries.files import Portrait
+from tfmagic.runtime.libraries.files import FileCatalog
 from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, Arrival, Passed, shared_objects
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Libraries:
         self._present = {one: Arrival(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
         self._passed: dict[str, Passed] = {}
         self._under_way: list[str] = []
-        self._portrait = Portrait()
+        self._portrait = FileCatalog()
         self._summary: LibrariesSummary | None = None
 
     def counters(self) -> Counters | None:
@@ -157,7 +157,7 @@ class Libraries:
 
     def since_load(self) -> list[Arrival]:
         """Return what has come since the baseline, and is still there."""
-        return [one for one in self.present() if one.occasion != BASELINE]
+        return [one for one in self.present() if one.phase != BASELINE]
 
     def since(self, what: str) -> list[Arrival]:
         """Return what has come since an occasion ended; everything where there was none of that name."""
@@ -171,18 +171,18 @@ class Libraries:
         if summary is None:
             with self._lock:
                 present, counters = list(self._present.values()), self.counters()
-                files = self.portrait().files(present)
+                files = self.catalog.files(present)
                 summary = self._summary = {
                     "count": len(present),
                     "of_tensorflow": sum(one.of_tensorflow for one in files),
-                    "since_load": sum(one.occasion != BASELINE for one in present),
+                    "since_load": sum(one.phase != BASELINE for one in present),
                     "loads": None if counters is None else counters.loads,
                     "unloads": None if counters is None else counters.unloads,
-                    "duplicates": len(self.portrait().duplicates(files, named=False)),
+                    "duplicates": len(self.catalog.duplicates(files, named=False)),
                 }
         return summary.copy()
 
-    def portrait(self) -> Portrait:
+    def portrait(self) -> FileCatalog:
         """Return what is known of each file: read once, kept."""
         return self._portrait
 

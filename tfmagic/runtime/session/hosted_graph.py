@@ -257,7 +257,7 @@ class HostedGraph:
         if not self.preparation.grows:
             chosen = spared(chosen, graph)
         opened = OpenGraph(NativeSession(graph=graph, config=chosen), self)
-        before = self.history.mark()
+        before = self.history.fetched_so_far()
         self._unready = True
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
@@ -290,7 +290,7 @@ class HostedGraph:
         """Let go of what was away; no interrupt comes here, after which neither place would have it."""
         away, self._away = self._away, None
         # What was put back is not what the source gives.
-        self.history.begin_anew(before, restored=away is not None and away.is_whole)
+        self.history.note_fill(before, restored=away is not None and away.is_whole)
         if away is not None:
             away.discard()
 
