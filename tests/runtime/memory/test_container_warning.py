@@ -76,7 +76,7 @@ def test_without_a_limit_it_never_looks_again(monkeypatch: pytest.MonkeyPatch) -
     warning = ContainerWarning()
     warning.before_run("net", None)
     used(monkeypatch, 999_999_999)
-    warning._looked_s = float("-inf")
+    warning._checked_s = float("-inf")
     lines: list[str] = []
     monkeypatch.setattr(notices(), "show", lines.append)
     warning.before_run("net", None)
