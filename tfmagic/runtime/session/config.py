@@ -7,6 +7,7 @@ the first session that opens sizes the thread pools. So the configuration is der
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +16,44 @@ from tfmagic.errors import ConfigError
 from tfmagic.runtime.tensorflow.private import eager_config
 
 v1 = tf.compat.v1
+
+
+class SessionConfig:
+    """The process's session configuration: it can be set until the first graph runs, and is then frozen."""
+
+    def __init__(self) -> None:
+        self.is_frozen = False
+        self._config: Any = None
+        self._lock = threading.RLock()
+
+    def request(self, requested: Any) -> None:
+        """Overlay ``tf.config`` with a ``ConfigProto``; `ConfigError` if a different configuration is frozen."""
+        with self._lock:
+            merged = derive_config(requested)
+            if not self.is_frozen:
+                self._config = merged
+                return
+            conflicts = differences(merged, self._config)
+        if conflicts:
+            msg = (
+                f"this process's session has its configuration already: {'; '.join(conflicts)} "
+                "(thread pools and devices are made once a process: set it before the first run)"
+            )
+            raise ConfigError(msg)
+
+    def freeze(self) -> Any:
+        """Return the ``ConfigProto``, which no longer changes from now on."""
+        with self._lock:
+            if self._config is None:
+                self._config = derive_config()
+            self.is_frozen = True
+            return self._config
+
+    def copy(self) -> Any:
+        """Return a copy of the ``ConfigProto`` in force, or of the one that would be if a graph ran now."""
+        config = v1.ConfigProto()
+        config.CopyFrom(self._config if self._config is not None else derive_config())
+        return config
 
 
 def derive_config(requested: Any = None) -> Any:

@@ -10,8 +10,7 @@ thread pools, allocators) belong to the process and are shared: a further graph 
 from __future__ import annotations
 
 import threading
-import weakref
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,11 @@ import tensorflow as tf
 
 from tfmagic.concurrency.cancel_scope import Patience
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.concurrency.runs import Run
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
-from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.session import hosted_graph as scope
-from tfmagic.runtime.session.config import derive_config, differences
+from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
     distinct_graphs,
     feeds_by_graph,
@@ -36,13 +32,13 @@ from tfmagic.runtime.session.fetches import (
     own_feeds,
     replace_leaves,
 )
-from tfmagic.runtime.session.hosted_graph import Fill, OpenGraph, Preparation, hosted, label_of, never_began
+from tfmagic.runtime.session.graph_sessions import GraphSessions
+from tfmagic.runtime.session.hosted_graph import Fill, OpenGraph, Preparation, hosted, label_of
 from tfmagic.runtime.session.tf1_api import callable_of, only_graph, partial_run
-from tfmagic.runtime.session.uninitialised import uninitialised
 from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from typing import Self
 
@@ -76,26 +72,21 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     run, and again after `close`.
     """
 
-    _graphs: weakref.WeakSet[Any]
-    _config: Any
-    _frozen: bool
-    has_opened: bool
+    _config: SessionConfig
+    _sessions: GraphSessions
 
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
         session: Self = once("session", cls._make)
         if config is not None:
-            session._configure(config)
+            session._config.request(config)
         return session
 
     @classmethod
     def _make(cls) -> Self:
         session: Self = object.__new__(cls)
-        session._graphs = weakref.WeakSet()
-        session._config = None
-        session._frozen = False
-        session.has_opened = False
-        session._lock = threading.RLock()
+        session._config = SessionConfig()
+        session._sessions = GraphSessions(session._config)
         session._entered = threading.local()
         return session
 
@@ -205,7 +196,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
         run = record.begin()
         try:
-            results: list[np.ndarray] = self._on(graph, run, use)
+            results: list[np.ndarray] = self._sessions.run(graph, run, use)
             return results
         finally:
             record.runs.under_way.pop(run, None)
@@ -222,7 +213,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
-            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience))
+            self._sessions.run(
+                graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience)
+            )
 
     def prepare(self, graph: Any) -> None:
         """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
@@ -234,36 +227,37 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
         Returns whether the variables could be read; if not, they have the values of the source.
         """
-        return hosted(graph).cancel(graph, self._freeze)
+        return hosted(graph).cancel(graph, self._config.freeze)
 
     # -- state ---------------------------------------------------------------
 
     @property
     def config(self) -> Any:
         """A copy of the ``ConfigProto`` in force, or of the one that would be if a graph ran now."""
-        copy = v1.ConfigProto()
-        copy.CopyFrom(self._config if self._config is not None else derive_config())
-        return copy
+        return self._config.copy()
 
     @property
     def is_frozen(self) -> bool:
         """Whether the configuration is in force for the life of the process."""
-        return self._frozen
+        return self._config.is_frozen
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether any native session was ever opened."""
+        return self._sessions.has_opened
 
     def list_devices(self) -> list[Any]:
         """Return the devices that graphs run on, as TF1's."""
-        with NativeSession(graph=tf.Graph(), config=self._freeze()) as native:
+        with NativeSession(graph=tf.Graph(), config=self._config.freeze()) as native:
             return list(native.list_devices())
 
     def open_graphs(self) -> list[Any]:
         """Return the graphs that have a native session."""
-        with self._lock:
-            return [graph for graph in self._graphs if hosted(graph).opened is not None]
+        return self._sessions.open_graphs()
 
     def hosted_graphs(self) -> list[Any]:
         """Return the graphs that have a name, by `host`."""
-        with self._lock:
-            return [graph for graph in self._graphs if hosted(graph).label is not None]
+        return self._sessions.named_graphs()
 
     def __repr__(self) -> str:
         """Show the open graphs."""
@@ -289,39 +283,23 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         record = hosted(graph)
         record.label, record.fill, record.prepare = label, fill, prepare
         record.preparation = preparation or Preparation()
-        with self._lock:
-            self._graphs.add(graph)
+        self._sessions.add(graph)
 
     def open(self, graph: Any) -> Any:
         """Return the native session of `graph`, opened and filled if need be."""
-        return self._open(graph, Run(hosted(graph).evictions)).native
+        return self._sessions.open(graph).native
 
-    @contextmanager
-    def native(self, graph: Any) -> Iterator[Any]:
+    def native(self, graph: Any) -> AbstractContextManager[Any]:
         """Give the native session of `graph` for reading and writing its variables, opened if need be.
 
         `ModelStateError` if another thread closes it meanwhile.
         """
-        record = hosted(graph)
-        run = Run(record.evictions)
-        opened = self._open(graph, run)
-        try:
-            yield opened.native
-        except Exception as error:
-            if not opened.closed:
-                raise
-            record.check(run, error)
-            msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
-            raise ModelStateError(msg) from error
+        return self._sessions.native(graph)
 
     @defer_interrupts
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
-        try:
-            hosted(graph).evict()
-        finally:
-            with self._lock:
-                self._graphs.discard(graph)
+        self._sessions.evict(graph)
 
     @defer_interrupts
     def close(self) -> None:
@@ -329,10 +307,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
         A model of the registry comes back with the weights of its source.
         """
-        with ExitStack() as stack:
-            # Every graph is closed, even if another raises.
-            for graph in self.open_graphs():
-                stack.callback(hosted(graph).close)
+        self._sessions.close()
 
     # -- TF1's interface, which `Saver`, ``eval`` and pasted code use -------------
 
@@ -398,39 +373,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     # -- inside ----------------------------------------------------------------
 
-    def _configure(self, config: Any) -> None:
-        with self._lock:
-            merged = derive_config(config)
-            if self._config is None or not self._frozen:
-                self._config = merged
-                return
-            conflicts = differences(merged, self._config)
-        if conflicts:
-            msg = (
-                f"this process's session has its configuration already: {'; '.join(conflicts)} "
-                "(thread pools and devices are made once a process: set it before the first run)"
-            )
-            raise ConfigError(msg)
-
-    def _freeze(self) -> Any:
-        with self._lock:
-            if self._config is None:
-                self._config = derive_config()
-            self._frozen = True
-            return self._config
-
-    def _open(self, graph: Any, run: Run) -> OpenGraph:
-        record = hosted(graph)
-        if record.opened is None:
-            with self._lock:
-                self._graphs.add(graph)
-            scope.note(graph)
-        opened = record.open(graph, self._freeze, run)
-        if not self.has_opened:
-            self.has_opened = True
-            memory_policy().settle(self._freeze)
-        return opened
-
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
         __tracebackhide__ = True
@@ -451,7 +393,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         try:
             # The default graph and session are thread-local, and this may be a worker.
             with graph.as_default(), self.as_default():
-                return self._on(graph, run, use)
+                return self._sessions.run(graph, run, use)
         finally:
             record.runs.under_way.pop(run, None)
 
@@ -460,30 +402,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         record = hosted(graph)
         run = record.begin()
         try:
-            self._on(graph, run, lambda _: None)
+            self._sessions.run(graph, run, lambda _: None)
         finally:
             record.runs.under_way.pop(run, None)
-
-    def _on(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
-        """Call `use` with the graph's native session, opened again if another thread closes it meanwhile."""
-        __tracebackhide__ = True
-        record = hosted(graph)
-        while True:
-            record.check(run)
-            opened = record.ready or self._open(graph, run)
-            try:
-                if record.prepare is not None:
-                    record.prepare(opened.native)
-                return use(opened)
-            except Exception as error:
-                if not opened.closed:
-                    if isinstance(error, tf.errors.FailedPreconditionError):
-                        raise uninitialised(error, label_of(graph)) from error
-                    raise
-                record.check(run, error)
-                if not never_began(error):
-                    msg = f"the session was closed while {label_of(graph)} ran: run it again"
-                    raise ModelStateError(msg) from error
 
 
 def _trace_level(native: Any) -> int:

@@ -21,7 +21,6 @@ from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from typing import Self
 
 v1 = tf.compat.v1
@@ -35,11 +34,6 @@ class PastedSession(tf.compat.v1.Session):
         # and _session.
         self._graph, self._closed, self._session = graph, True, None
         self._entered: list[ExitStack] = []
-
-    @property
-    def graph(self) -> Any:
-        """The graph that this session runs."""
-        return self._graph
 
     @property
     def graph_def(self) -> Any:
@@ -84,11 +78,6 @@ class PastedSession(tf.compat.v1.Session):
     def list_devices(self) -> list[Any]:
         """Return the devices of the process."""
         return KernelSession().list_devices()
-
-    def as_default(self) -> AbstractContextManager[Any]:
-        """Return a context in which ``t.eval()`` uses this session."""
-        context: AbstractContextManager[Any] = super().as_default()
-        return context
 
     def close(self) -> None:
         """Do nothing: the room continues."""

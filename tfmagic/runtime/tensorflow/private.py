@@ -88,64 +88,48 @@ def variable_from(definition: Any) -> Any:
 _IN_THIS_THREAD = -1
 
 
-def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any], *, in_this_thread: bool = False) -> None:
-    """Run operations (or evaluate tensors) once, and leave nothing of them in the session.
-
-    ``Session.run`` keeps the pruned graph and the executors of everything that it ever ran;
-    a callable frees them when it is released. With `in_this_thread` the process's pool is not
-    used: all its threads may be stuck.
-    """
-    make = getattr(native, "_make_callable_from_options", None)
-    if make is None:
-        native.run([native.graph.as_graph_element(name) for name in targets], dict(feeds))
-        return
-    from tensorflow.core.protobuf import config_pb2
-
-    operations = [name.split(":")[0] for name in targets]
-    values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
-    options = config_pb2.CallableOptions(feed=feeds, target=operations)
-    if in_this_thread:
-        options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
-    make(options)(*values)
-
-
-def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
-    """Evaluate tensors once, in the calling thread, and leave nothing of them in the session.
-
-    The threads of the process's pool may all be stuck in a run that is to be stopped.
-    """
-    make = getattr(native, "_make_callable_from_options", None)
-    if make is None:
-        return list(native.run([native.graph.as_graph_element(name) for name in fetches]))
-    from tensorflow.core.protobuf import config_pb2
-
-    options = config_pb2.CallableOptions(fetch=fetches)
-    options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
-    return list(make(options)())
-
-
 def native_callable(
-    native: Any, feeds: Sequence[str], fetches: Sequence[str], *, in_this_thread: bool = False
+    native: Any,
+    feeds: Sequence[str],
+    fetches: Sequence[str],
+    *,
+    targets: Sequence[str] = (),
+    in_this_thread: bool = False,
 ) -> Callable[..., Any]:
-    """Return a function that takes arrays in the order of `feeds` and returns those of `fetches`.
+    """Return a function that takes arrays in the order of `feeds`, runs `targets`, and returns the fetched arrays.
 
     ``Session._make_callable_from_options`` prepares the pruned graph once. The public
     ``make_callable`` goes through ``Session.run`` at every call (four times slower on a
-    small network).
+    small network). With `in_this_thread` the process's pool is not used.
     """
     make = getattr(native, "_make_callable_from_options", None)
     if make is None:
-        graph = native.graph
-        return native.make_callable(  # type: ignore[no-any-return]
-            [graph.as_graph_element(name) for name in fetches],
-            feed_list=[graph.as_graph_element(name) for name in feeds],
-        )
+        element = native.graph.as_graph_element
+        fetched = [element(name) for name in (*fetches, *targets)]
+        return native.make_callable(fetched, feed_list=[element(name) for name in feeds])  # type: ignore[no-any-return]
     from tensorflow.core.protobuf import config_pb2
 
-    options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+    options = config_pb2.CallableOptions(feed=feeds, fetch=fetches, target=targets)
     if in_this_thread:
         options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
     return make(options)  # type: ignore[no-any-return]
+
+
+def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any], *, in_this_thread: bool = False) -> None:
+    """Run operations (or the operations of tensors) once, and leave nothing of them in the session.
+
+    ``Session.run`` keeps the pruned graph and the executors of everything that it ever ran;
+    a callable frees them when it is released. The threads of the process's pool may all be
+    stuck: then `in_this_thread` helps.
+    """
+    operations = [name.split(":")[0] for name in targets]
+    values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
+    native_callable(native, list(feeds), (), targets=operations, in_this_thread=in_this_thread)(*values)
+
+
+def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
+    """Evaluate tensors once, in the calling thread, and leave nothing of them in the session."""
+    return list(native_callable(native, (), fetches, in_this_thread=True)())
 
 
 def callable_once(
