@@ -23,7 +23,7 @@ from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.session.hosted_graph import hosted
-from tfmagic.runtime.session.pasted_session import detour
+from tfmagic.runtime.session.pasted_session import session_redirect
 from tfmagic.runtime.state.spill_directory import park_directory
 from tfmagic.runtime.tensorflow import tf1_switches as behaviour
 
@@ -139,7 +139,7 @@ def left_over() -> list[str]:
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
         "the command's context was left": errand() is not None or behaviour._room.get() is not None,
-        "a detour was left": detour()._rooms or behaviour._switches()._inside,
+        "a redirect was left": session_redirect()._rooms or behaviour._switch_patch()._inside,
         "a name is still being added": models._adding,
         "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),
     }

@@ -99,7 +99,7 @@ def test_what_was_only_called_and_looked_at_is_not_named_and_its_weights_are_not
     model(X)
     model.run(X, timeout=60)
     run_cell(model, LOOK, NAMES)
-    monkeypatch.setattr(training, "numbered", lambda _: pytest.fail("a weight was read"))
+    monkeypatch.setattr(training, "checksums", lambda _: pytest.fail("a weight was read"))
     model.save(tmp_path / "saved")
     assert named() == []
 

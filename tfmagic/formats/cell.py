@@ -90,7 +90,7 @@ def _is_live(value: Any) -> bool:
 
 
 class EagerCellSource(CellSource):
-    """The code of a cell that runs eagerly; its last expression is the model."""
+    """The code of a cell that runs eager_execution; its last expression is the model."""
 
     mode = "eager"
 

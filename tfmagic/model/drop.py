@@ -12,7 +12,7 @@ from tfmagic.concurrency.runs import wait_until
 from tfmagic.core.process import once
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.tensorflow.custom_gradients import leave_to_graphs
+from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sized
@@ -97,7 +97,7 @@ class Leaving:
         running = [name for name, under_way in runs.items() if len(under_way)]
         lingering().watch(runs[name] for name in running)
         if models:
-            leave_to_graphs()
+            tie_gradients_to_graphs()
             gc.collect()
             memory_policy().give_back()
         after = rss_bytes()

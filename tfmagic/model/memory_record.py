@@ -62,7 +62,7 @@ def memory_record() -> MemoryRecord:
     limits = the_budget.limits()
     return {
         "policy": memory_policy().record(),
-        "process": process_memory(anew=True),
+        "process": process_memory(sample_now=True),
         "devices": devices(),
         "models": [_model(record) for record in the_models().records()],
         "budget": the_budget.text,

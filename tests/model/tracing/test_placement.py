@@ -12,7 +12,7 @@ from factories import printed, scale_graph, variable_graph
 
 from tfmagic import models, session
 from tfmagic.model.running.placement_probe import placement
-from tfmagic.runtime.tracing.partition_graphs import is_elsewhere, requested
+from tfmagic.runtime.tracing.partition_graphs import requested_devices, was_moved
 
 if TYPE_CHECKING:
     from tfmagic.model.tracing.placement import PlacementRecord
@@ -207,7 +207,7 @@ def test_a_function_that_is_called_asks_for_its_devices_under_the_name_of_the_ca
                 return tf.multiply(x, 2.0, name="twice")
 
         inner(v1.placeholder(tf.float32, [], "x"))
-    asked = requested(graph)
+    asked = requested_devices(graph)
     assert [device for name, device in asked.items() if name.endswith("/twice")] == ["/device:GPU:1"]
 
 
@@ -226,7 +226,7 @@ def test_a_function_that_is_called_asks_for_its_devices_under_the_name_of_the_ca
     ],
 )
 def test_elsewhere_is_what_breaks_a_request(asked: str | None, device: str | None, elsewhere: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    assert is_elsewhere(asked, device) is elsewhere
+    assert was_moved(asked, device) is elsewhere
 
 
 def drawing(graph: tf.Graph) -> None:

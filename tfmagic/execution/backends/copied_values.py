@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.execution.backends.object_settings import settings_of
-from tfmagic.runtime.state.variables_io import checksum, numbered
+from tfmagic.runtime.state.variables_io import checksum, checksums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -63,7 +63,7 @@ class CopiedValues:
         """Return whether the object has other variables, values or settings than those that were taken."""
         return self.needs_a_new_graph() or self._seen != (
             _trainable(self._named_variables()),
-            numbered(self._present()),
+            checksums(self._present()),
         )
 
     def needs_a_new_graph(self) -> bool:

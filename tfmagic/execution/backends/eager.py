@@ -1,4 +1,4 @@
-"""A model that is a live object, called eagerly and sharing its weights with it."""
+"""A model that is a live object, called eager_execution and sharing its weights with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 from tfmagic.runtime.tracing.eager_profile import profiled
 from tfmagic.runtime.tracing.run_profile import RunProfile
 
@@ -184,7 +184,7 @@ class EagerBackend:
         """Give name and present value of each of the object's variables; all if `names` is None."""
         for name, variable in self.named_variables().items():
             if names is None or name in names:
-                with eagerly():
+                with eager_execution():
                     value = variable.numpy()
                 yield name, value
 
@@ -201,7 +201,7 @@ class EagerBackend:
         """Give the object's variables their values."""
         named = self.named_variables()
         for name, value in values:
-            with eagerly():
+            with eager_execution():
                 named[name].assign(value)
 
     def named_variables(self) -> dict[str, Any]:
@@ -268,7 +268,7 @@ class EagerBackend:
         __tracebackhide__ = True
         run = self.runs.begin()
         try:
-            with eagerly(), self.placed():
+            with eager_execution(), self.placed():
                 if patience is not None:
                     patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
@@ -318,7 +318,7 @@ class EagerBackend:
             When the object cannot be traced.
         """
         given = {spec.tensor or spec.name: tf.constant(zeros()[spec.name]) for spec in signature.required}
-        with eagerly(), self.reserved(), self.placed():
+        with eager_execution(), self.reserved(), self.placed():
             function = tf.function(lambda tensors: self.invoke(signature.name, tensors), autograph=False)
             try:
                 traced = function.get_concrete_function(given)

@@ -24,7 +24,7 @@ from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.graph.operations import constants_of
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.state.variables_io import OURS, numbered, values_of
+from tfmagic.runtime.state.variables_io import OURS, checksums, values_of
 from tfmagic.runtime.tensorflow.private import native_callable, registered_operation
 
 if TYPE_CHECKING:
@@ -146,10 +146,10 @@ class Folding:
 
     def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
         values = list(values_of(self._graph).read(call.opened.native, sizes))
-        checksums, key = numbered(values), (call.feeds, call.fetches)
+        present, key = checksums(values), (call.feeds, call.fetches)
         # Operations cannot leave a graph: those that an earlier opening added are used again.
-        if key not in self._parts or self._parts[key][0] != checksums:
-            self._parts[key] = checksums, self._copy(call, values)
+        if key not in self._parts or self._parts[key][0] != present:
+            self._parts[key] = present, self._copy(call, values)
         return FoldedPart(call.prepared(call.opened.native, self._parts[key][1]), sum(sizes.values()))
 
     def _copy(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:

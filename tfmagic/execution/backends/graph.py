@@ -21,7 +21,7 @@ from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.runtime.session.hosted_graph import GraphState, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.session.open_graph import Preparation
-from tfmagic.runtime.state.kept_state import OnDisk, held_by
+from tfmagic.runtime.state.kept_state import OnDisk, values_and_tables
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import values_of
@@ -212,7 +212,7 @@ class GraphBackend:
             if again and not self._has_changed():
                 return OnDisk(None)
             spill = Spill(place())
-            written = spill.write(held_by(self.graph, opened.native))
+            written = spill.write(values_and_tables(self.graph, opened.native))
             return OnDisk(spill)
 
         try:

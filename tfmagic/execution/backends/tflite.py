@@ -20,9 +20,9 @@ from tfmagic.graphdef.op_types import PARTITIONED_CALLS
 from tfmagic.graphdef.prune import keep_only
 from tfmagic.graphdef.walk import bodies
 from tfmagic.runtime.calls.equivalence import NON_FINITE, examples_with, random_like, same_results
-from tfmagic.runtime.native_log.stderr_filter import unsaid
+from tfmagic.runtime.native_log.stderr_filter import stderr_filter, without_lines
 from tfmagic.runtime.startup.importing import LITE_IS_SOUND
-from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +130,7 @@ def lite_call(definition: Any, feeds: Sequence[str], fetches: Sequence[str], oth
     if shapes is None or not all(_runs(node, supported) for nodes in bodies(definition) for node in nodes):
         return None
     try:
-        with without_warnings(), warnings.catch_warnings():
+        with suppressed_warnings(), warnings.catch_warnings():
             # TensorFlow warns that it will move to another package.
             warnings.simplefilter("ignore")
             call = LiteCall(_converted(definition, feeds, fetches), otherwise)
@@ -173,7 +173,7 @@ def _interpreter(content: bytes) -> Any:
     # More threads would be started for each network again.
     interpreter = _interpreter_class()(model_content=content, num_threads=1)
     # The first interpreter of a process logs this line.
-    with unsaid(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\."):
+    with stderr_filter(without_lines(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.")):
         interpreter.allocate_tensors()
     return interpreter
 
@@ -183,7 +183,7 @@ def _converted(definition: Any, feeds: Sequence[str], fetches: Sequence[str]) ->
         tf.import_graph_def(definition, name="")
     inputs, outputs = ([graph.get_tensor_by_name(name) for name in names] for names in (feeds, fetches))
     # The converter warns of options that its Python part has set.
-    with unsaid(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*"):
+    with stderr_filter(without_lines(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*")):
         return bytes(tf.compat.v1.lite.TFLiteConverter(definition, inputs, outputs).convert())
 
 

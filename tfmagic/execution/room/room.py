@@ -14,8 +14,8 @@ from tfmagic.execution.room.namespace import Names, Namespace
 from tfmagic.execution.room.variables import Initialiser
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.session.pasted_session import detour
-from tfmagic.runtime.tensorflow.tf1_switches import Behaviour, behaviour_of, eagerly
+from tfmagic.runtime.session.pasted_session import session_redirect
+from tfmagic.runtime.tensorflow.tf1_switches import Switches, eager_execution, switches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ class Room:
         self.names = Names(label, self.namespace)
         self.initialiser = Initialiser(graph) if graph is not None else None
         self.names_at_build: frozenset[str] = frozenset()
-        self._behaviour: Behaviour = {}
+        self._switches: Switches = {}
 
     def note_built(self) -> None:
         """Note the names that building the model has made: cells add others later."""
@@ -77,13 +77,13 @@ class Room:
     def entered(self) -> Iterator[None]:
         """Make the room's graph, session and device the current ones of this thread."""
         with ExitStack() as stack:
-            stack.enter_context(behaviour_of(self._behaviour))
+            stack.enter_context(switches_of(self._switches))
             if self.graph is None:
-                stack.enter_context(eagerly())
+                stack.enter_context(eager_execution())
             else:
                 stack.enter_context(self.graph.as_default())
                 stack.enter_context(KernelSession().as_default())
-                stack.enter_context(detour().taken())
+                stack.enter_context(session_redirect().active())
             # tf.device(None) would hide the devices that an outer block asked for.
             if self.device is not None:
                 stack.enter_context(tf.device(self.device))

@@ -42,7 +42,7 @@ def add_fed_variables(graph: Any, variables: Sequence[FedVariable]) -> list[Any]
         graph.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, handle)
         if variable.trainable:
             graph.add_to_collection(v1.GraphKeys.TRAINABLE_VARIABLES, handle)
-        values_of(graph).adopt(variable.name, f"{_fed(variable)}:0", _assign(variable))
+        values_of(graph).use_assignment(variable.name, f"{_fed(variable)}:0", _assign(variable))
     return added
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.formats.keras.objects import objects_for
 from tfmagic.formats.keras.private import sharing_objects
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[st
     """
 
     def write(path: Path) -> list[str]:
-        with eagerly():
+        with eager_execution():
             copy_of_model = make()
             variables = list(copy_of_model.variables)
             for name, value in backend.values(places):

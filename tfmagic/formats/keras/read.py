@@ -45,7 +45,7 @@ from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
 from tfmagic.runtime.state.variables_io import values_of
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -143,7 +143,7 @@ class KerasFileSource(FileSource):
             return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
         import keras
 
-        with eagerly():
+        with eager_execution():
             return keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
@@ -152,7 +152,7 @@ class KerasFileSource(FileSource):
         """Load the file as Keras does, and move the object into a graph."""
         import keras
 
-        with reading(model, self.path, "the model"), eagerly():
+        with reading(model, self.path, "the model"), eager_execution():
             live = keras.models.load_model(
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
@@ -169,7 +169,7 @@ def _without_values(make: Callable[[], Any]) -> Any:
     """Return what `make` returns; its Keras variables have shapes and no values."""
     import keras
 
-    with eagerly(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+    with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
@@ -179,7 +179,7 @@ def _traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], An
         return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
-    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+    except Exception:  # noqa: BLE001 - a layer may do what only works eager_execution, and fail in any way
         return None
 
 
@@ -219,7 +219,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
 
     def fill(native: Any) -> None:
         writer = values_of(graph).writer(native)
-        with reading(model, archive.path, "the weights"), eagerly():
+        with reading(model, archive.path, "the weights"), eager_execution():
             _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
             writer.flush()
 

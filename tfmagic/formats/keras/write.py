@@ -10,8 +10,8 @@ from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.write import all_variables
 from tfmagic.runtime.state.variables_io import checksum, values_of
-from tfmagic.runtime.tensorflow.python_log import without_warnings
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ class KerasFile(Writer):
             more = len(values_of(backend.graph).names()) - len(names)
             notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()
             return Written(self._signature, len(names), 0, checksums, (*self._notes, *notes))
-        with eagerly(), without_warnings():
+        with eager_execution(), suppressed_warnings():
             backend.live.save(file)
         checksums = {name: checksum(value) for name, value in backend.values()}
         total = len(all_variables(backend))

@@ -25,7 +25,7 @@ from tfmagic.formats.common.loading import bind_signature_names, filling_all
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.graphdef.walk import free_name
 from tfmagic.runtime.state.variables_io import values_of
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
         for name, variable in variables.live.items():
-            with eagerly():
+            with eager_execution():
                 # A copy: what numpy() gives can be the live variable's own memory.
                 value = np.array(variable.numpy())
             yield name, value

@@ -16,8 +16,8 @@ from tfmagic.formats.live.shapes import require_known, unknown_input, with_known
 from tfmagic.formats.live.trace_to_graph import concrete_function
 from tfmagic.formats.saved_model.write import GraphFolder
 from tfmagic.runtime.state.variables_io import checksum
-from tfmagic.runtime.tensorflow.python_log import without_warnings
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +63,7 @@ class LiveFolder(Writer):
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
         label = self._backend.room.label
-        with eagerly(), without_warnings():
+        with eager_execution(), suppressed_warnings():
             root = root_of(self._backend, self._functions)
             try:
                 tf.saved_model.save(root, str(folder), signatures=self._functions)
@@ -117,7 +117,7 @@ def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
 
 
 def _concrete_function(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
-    with eagerly(), without_warnings():
+    with eager_execution(), suppressed_warnings():
         try:
             return concrete_function(run, specs)
         except Exception as error:
@@ -158,7 +158,7 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     yield from backend.values()
     for index, resource in enumerate(_resources(backend.live)):
         if hasattr(resource, "export"):
-            with eagerly():
+            with eager_execution():
                 columns = [column.numpy() for column in resource.export()]
             yield from zip((f"table {index} keys", f"table {index} values"), columns, strict=True)
 

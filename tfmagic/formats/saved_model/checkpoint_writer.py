@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.runtime.state.variables_io import checksum
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> 
     size = 0
     # In a folder of their own, which the merge removes.
     parts = prefix.with_name(f"{prefix.name}_parts")
-    with eagerly(), tf.device("CPU:0"):
+    with eager_execution(), tf.device("CPU:0"):
         for key, value in values:
             tensor = tf.constant(value)
             written.dtypes[key] = tensor.dtype.as_datatype_enum

@@ -24,7 +24,7 @@ from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.state.tables import read_tables, tables_of, write_table
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
-from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -139,7 +139,7 @@ def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
 def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_op: str) -> Any:
     # It warns of each collection with Python objects in it, which no file can hold. Outside of
     # the graph it could not write those of variables either.
-    with backend.graph.as_default(), without_warnings():
+    with backend.graph.as_default(), suppressed_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
     for key in _REPLACED:

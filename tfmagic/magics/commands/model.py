@@ -102,7 +102,7 @@ CELL = Command(
     "the weights of a model that was trained since stay as NAME~1.",
     (
         *_ENDS,
-        Option("--eager", "run the cell eagerly; its last expression is the model"),
+        Option("--eager", "run the cell eager_execution; its last expression is the model"),
         Option("--keep", "when run again, keep the weights of variables of the same name, shape and dtype"),
     ),
 )
@@ -181,7 +181,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     line
         What follows ``%%tf_model``.
     make_source
-        Makes the cell's source, of one that runs eagerly if it is called with
+        Makes the cell's source, of one that runs eager_execution if it is called with
         True; called once the line has been understood.
     """
     __tracebackhide__ = True

@@ -11,7 +11,7 @@ from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.native_log.log import native_log
-from tfmagic.runtime.tensorflow.custom_gradients import leave_to_graphs
+from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -30,7 +30,7 @@ def after_cell(result: Any = None) -> None:
     native_log().settle()
     libraries().look()
     memory_policy().settle(_config)
-    leave_to_graphs()
+    tie_gradients_to_graphs()
     still_held().look()
     between_cells()
 

@@ -36,7 +36,7 @@ from tfmagic.model.memory.holders import also_look, forget
 from tfmagic.panel.channel.channel import close_channel, open_channel
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.log import native_log, nobodys
+from tfmagic.runtime.native_log.log import native_log, no_models
 from tfmagic.runtime.startup.importing import ignore_import, require_tensorflow, watch_import
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def load(shell: InteractiveShell) -> None:
     libraries()
     watch_import()
     notices().show = _say
-    native_log().whose = whose
+    native_log().models_at = whose
     add_settings(shell)
     memory_policy().apply()
     also_look("the last traceback", partial(_last_traceback, shell))
@@ -235,7 +235,7 @@ def load(shell: InteractiveShell) -> None:
     show_views(shell)
     workers().interactive = True
     exit_at_once()
-    if (stays := memory_policy().news()) is not None:
+    if (stays := memory_policy().new_warning()) is not None:
         _say(f"tfmagic: {stays}")
 
 
@@ -265,5 +265,5 @@ def unload(shell: InteractiveShell) -> None:
     leave_cells_alone(shell)
     workers().dismiss()
     native_log().stop()
-    native_log().whose = nobodys
+    native_log().models_at = no_models
     finalize_as_usual()

@@ -139,12 +139,12 @@ def _present(shell: InteractiveShell) -> dict[str, Any]:
     capture = hasattr(shell, "kernel") and sys.platform != "win32"
     return {
         "memory_budget": budget().text,
-        "memory_policy": memory_policy().asked,
+        "memory_policy": memory_policy().requested,
         "trim_threshold": threshold,
         "panel_interval": sampler().watched_s,
-        **{str(pool): count for pool, count in thread_counts().asked.items()},
+        **{str(pool): count for pool, count in thread_counts().requested.items()},
         "gpu_memory_growth": memory_policy().grows_on_gpus,
-        "native_log": native_log().asked or ("capture" if capture else "off"),
+        "native_log": native_log().requested or ("capture" if capture else "off"),
     }
 
 

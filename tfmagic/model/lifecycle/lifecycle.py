@@ -223,7 +223,7 @@ class Lifecycle:
         """
         __tracebackhide__ = True
         self.hooks.before_reading()
-        with self._building, without_full_collections(), libraries().occasion(f"model {self.name}"):
+        with self._building, without_full_collections(), libraries().phase(f"model {self.name}"):
             # Models that are added one right after the other give memory back once.
             memory_policy().trim(_LEFT_OVER_BYTES, unless_within_s=_AT_ONCE_S)
             before_bytes = rss_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.workers import workers
-from tfmagic.runtime.state.variables_io import numbered
+from tfmagic.runtime.state.variables_io import checksums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,15 +36,15 @@ class Training:
     def note_first_values(self, backend: Backend) -> None:
         """Take the checksums of what a cell has just made, at its first build only."""
         if self._source.loses_training and self.first_values is None:
-            self.first_values = workers().call(lambda: numbered(backend.values()))
+            self.first_values = workers().call(lambda: checksums(backend.values()))
 
     def note_safe(self, backend: Backend) -> None:
         """Note that the present values are somewhere else too: in a file, or in the live object."""
-        self._safe_values = workers().call(lambda: numbered(backend.learnt())) if backend.may_have_learnt else None
+        self._safe_values = workers().call(lambda: checksums(backend.learnt())) if backend.may_have_learnt else None
         self.came_unsaved = False
 
     def rename_variables(self, names: Iterable[str]) -> None:
-        """Give the checksums the names of the variables in their order: Keras may have numbered its layers on."""
+        """Give the checksums the names of the variables in their order: Keras may have checksums its layers on."""
         names = list(names)
         self.first_values, self._safe_values = (
             None if numbers is None else dict(zip(names, numbers.values(), strict=False))
@@ -55,7 +55,7 @@ class Training:
         """Return the variables whose values differ from their first ones."""
         # A table begins empty, and is never carried over.
         first = self.first_values or {}
-        return {name for name, number in numbered(backend.learnt()).items() if first.get(name) != number}
+        return {name for name, number in checksums(backend.learnt()).items() if first.get(name) != number}
 
     def differs_from_saved(self, values: Callable[[], Iterable[tuple[str, np.ndarray]]], *, by_name: bool) -> bool:
         """Return whether values differ from those last known to be safe; unknown counts as different.
@@ -72,7 +72,7 @@ class Training:
             return True
 
         def differ() -> bool:
-            present = numbered(values())
+            present = checksums(values())
             return present != safe if by_name else list(present.values()) != list(safe.values())
 
         try:

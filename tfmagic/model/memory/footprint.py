@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tfmagic.model.memory.budget import budget, shares
-from tfmagic.runtime.memory.container_warning import shortage
+from tfmagic.runtime.memory.container_warning import container_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ class Footprint:
             with budget().room_for(tenant):
                 if self._lifecycle.mode == "graph":
                     # A live object has its memory already.
-                    shortage().before_arrival(self._lifecycle.name, weights.variables_bytes or 0)
+                    container_warning().before_load(self._lifecycle.name, weights.variables_bytes or 0)
                 yield
         finally:
             self._arriving = None

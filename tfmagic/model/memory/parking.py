@@ -193,7 +193,7 @@ class Parking:
             msg = f"{name} is {state}, and only an idle model can be parked: %tf_model stop {name} waits for it"
             raise ModelStateError(msg)
         weights = backend.weights()
-        park_directory().mind_the_end()
+        park_directory().remove_on_sigterm()
         written_bytes, notes = self._strategy(backend).park(weights)
         if self._lifecycle.is_warm:
             notes.append(f"it was warmed: %tf_model wake {name} warms it again, a run alone does not")

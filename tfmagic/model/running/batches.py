@@ -12,7 +12,7 @@ from tfmagic.execution.signature.feeds import checked_array
 from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.model.running.prefetch import Ahead
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -279,7 +279,7 @@ class Rows:
             part = value.iloc[start:stop]
         else:
             # Also where a graph is the current one, in which slicing would add an operation.
-            with eagerly():
+            with eager_execution():
                 part = value[start:stop]
         return checked_array(self._model, self.spec, part)
 

@@ -18,7 +18,7 @@ from tfmagic.execution.signature.result import Result
 from tfmagic.model.running.statistics import Statistics
 from tfmagic.model.tracing.placement import placement_of_graph
 from tfmagic.model.tracing.trace import Trace
-from tfmagic.runtime.memory.container_warning import shortage
+from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Caller:
         self._statistics = Statistics()
         self._fast_calls: dict[tuple[str | None, str | tuple[str, ...] | None], FastCall] = {}
         self._session = KernelSession()
-        self._shortage = shortage()
+        self._shortage = container_warning()
         self._has_run = False
 
     @property

@@ -15,7 +15,7 @@ from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.tensorflow.private import collected_graphs
 from tfmagic.runtime.tracing.eager_profile import profiled
-from tfmagic.runtime.tracing.partition_graphs import placed, requested
+from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 from tfmagic.runtime.tracing.run_profile import RunProfile
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _object_placement(caller: Caller) -> Placement:
                 wall_s = time.perf_counter() - began
             trace = Trace(name, backend.mode, RunProfile(wall_s, executions))
             variables = backend.weights().by_variable
-            return Placement(placed(graphs), requested(run.graph), trace, variables, eager=True)
+            return Placement(placed_operations(graphs), requested_devices(run.graph), trace, variables, eager=True)
     except UntraceableError as error:
         msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({error})"
         raise SourceError(msg) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.runtime.graph.operations import constants_of, operations_behind
-from tfmagic.runtime.tensorflow.private import callable_once, delete_session, unwaiting_session
+from tfmagic.runtime.tensorflow.private import callable_once, delete_session, make_close_immediate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -50,7 +50,7 @@ class NativeSession(tf.compat.v1.Session):
             # For hasattr: this TensorFlow does not have it.
             self.__dict__["_make_callable_from_options"] = None
         super().__init__(graph=graph, config=config)
-        self._unwaiting = unwaiting_session(self)
+        self._unwaiting = make_close_immediate(self)
 
     def close(self) -> None:
         """Cancel the runs, and free what the session holds as soon as none is left."""

@@ -163,7 +163,7 @@ class HostedGraph:
         opened = OpenGraph(
             NativeSession(graph=graph, config=chosen), self.history, self.copied_feeds, lambda: self.preparation
         )
-        before = self.history.mark()
+        before = self.history.fetched_so_far()
         self.state = GraphState.OPENING
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
@@ -201,7 +201,7 @@ class HostedGraph:
         """Discard the kept state. Interrupts are deferred here: else neither place would have the values."""
         kept, self._kept = self._kept, None
         # What was put back is not what the source gives.
-        self.history.begin_anew(before, restored=kept is not None and kept.is_whole)
+        self.history.note_fill(before, restored=kept is not None and kept.is_whole)
         if kept is not None:
             kept.discard()
 
