@@ -8,7 +8,6 @@ through as they are.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -182,6 +181,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def near_to(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word; empty where none is near."""
+    from difflib import get_close_matches
+
     folded = {candidate.lower(): candidate for candidate in sorted(set(known))}
     near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""

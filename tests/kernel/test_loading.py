@@ -65,7 +65,7 @@ ONCE = (
     "'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
     "'comms': ['Sign'], 'finders': ['TensorFlowFinder'], "
-    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
+    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['pump.py']}"
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,3 +42,8 @@ def once(key: str, make: Callable[[], T]) -> T:
         if key not in kept:
             kept[key] = make()
         return cast("T", kept[key])
+
+
+def existing(key: str) -> Any:
+    """Return the process's object for `key`; None where `once` has not made it yet."""
+    return _kept().__dict__.get(key)

@@ -7,11 +7,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.running_cells import busy
+from tfmagic.core.running_cells import running_cells
 from tfmagic.panel.channel.request_handler import Desk
 from tfmagic.panel.channel.requests import Reply, answer, identity_of, reply, short_text
 from tfmagic.panel.channel.sendable import sendable
-from tfmagic.panel.snapshot.live import live
+from tfmagic.panel.snapshot.latest import latest_snapshot
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Audience:
     def push(self, record: Snapshot) -> None:
         """Send a snapshot, of the models only those that have changed since the last one."""
         now_s = time.monotonic()
-        if busy().since_s is not None and not self._heard_while_busy:
+        if running_cells().since_s is not None and not self._heard_while_busy:
             self._seen_s = dict.fromkeys(self._seen_s, now_s)
         elif all(now_s - seen_s > _LEASE_S for seen_s in list(self._seen_s.values())):
             self.look_away()
@@ -87,7 +87,7 @@ class Audience:
         self._wished_s[page] = interval_s
         self._sent = {}
         if self._unwatch is None:
-            self._unwatch = live().watch(self.push, self._interval_s)
+            self._unwatch = latest_snapshot().watch(self.push, self._interval_s)
         elif interval_s != wished_before_s:
             # Not only when the interval before is over: the next snapshot says what holds now.
             sampler().wake()

@@ -17,7 +17,7 @@ import psutil
 
 from tfmagic.core.modules import imported, is_coming
 from tfmagic.core.process import once
-from tfmagic.core.running_cells import busy
+from tfmagic.core.running_cells import running_cells
 from tfmagic.model.memory.budget import HOST, budget
 from tfmagic.model.registry import the_models
 from tfmagic.model.row import row_of
@@ -196,7 +196,7 @@ def snapshot() -> Snapshot:
         "schema": SCHEMA,
         "seq": next(meter.numbers),
         "time_s": time.time(),
-        "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": busy().since_s},
+        "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": running_cells().since_s},
         "versions": _versions(),
         "process": _process(process_memory(), meter),
         "policy": memory_policy().record(),

@@ -14,12 +14,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.process import once
-from tfmagic.runtime.libraries.files import Portrait
 from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, Arrival, Passed, shared_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tfmagic.runtime.libraries.files import Portrait
     from tfmagic.runtime.libraries.shared_objects import Counters, SharedObjects
 
 # Of what went, and of what was done, no more is kept than anybody reads.
@@ -85,7 +85,7 @@ class Libraries:
         self._present = {one: Arrival(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
         self._passed: dict[str, Passed] = {}
         self._under_way: list[str] = []
-        self._portrait = Portrait()
+        self._portrait: Portrait | None = None
         self._summary: LibrariesSummary | None = None
 
     def counters(self) -> Counters | None:
@@ -184,6 +184,10 @@ class Libraries:
 
     def portrait(self) -> Portrait:
         """Return what is known of each file: read once, kept."""
+        if self._portrait is None:
+            from tfmagic.runtime.libraries.files import Portrait
+
+            self._portrait = Portrait()
         return self._portrait
 
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.core.modules import imported
-from tfmagic.core.process import once
+from tfmagic.core.process import existing, once
 from tfmagic.errors import SettingError
 from tfmagic.runtime.memory.malloc import malloc
 
@@ -269,8 +268,7 @@ def _graphs_were_built() -> bool:
 
 
 def _native_sessions_are_open() -> bool:
-    kept: dict[str, Any] = vars(sys.modules.get("_tfmagic_process", object))
-    session = kept.get("session")
+    session = existing("session")
     return session is not None and session.has_opened
 
 

@@ -7,7 +7,6 @@ import importlib
 import importlib.util
 import re
 import sys
-from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.process import once
@@ -15,8 +14,6 @@ from tfmagic.errors import MissingTensorFlowError
 from tfmagic.runtime.libraries.shared_objects import IMPORT
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.stderr_filter import without_banners
-from tfmagic.runtime.startup.thread_pools import thread_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 _WATCHED = "tensorflow"
 
 
-class TensorFlowFinder(MetaPathFinder):
+class TensorFlowFinder:
     """Finds TensorFlow as the other finders do, and notes what its import loads; nothing else concerns it."""
 
     def find_spec(
@@ -49,7 +46,7 @@ class TensorFlowFinder(MetaPathFinder):
         return None
 
 
-class _Noting(Loader):
+class _Noting:
     """A module's own loader, with a look at the libraries before and after."""
 
     def __init__(self, loader: Any) -> None:
@@ -76,6 +73,8 @@ class _Noting(Loader):
         # TensorFlow's autograph knows builtins by their ids as they were just now, and ipykernel puts an `input`
         # of its own there for the length of a cell: freed, its id could become that of a person's method.
         once("builtins at the import", lambda: tuple(vars(builtins).values()))
+        from tfmagic.runtime.startup.thread_pools import thread_counts
+
         thread_counts().apply()
 
 
@@ -107,6 +106,8 @@ def _imported() -> ModuleType:
     memory_policy().apply()
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
+    from tfmagic.runtime.native_log.stderr_filter import without_banners
+
     with without_banners(), libraries().occasion(IMPORT):
         return importlib.import_module("tensorflow")
 
