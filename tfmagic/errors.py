@@ -172,14 +172,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     words = sorted(set(known))
     if not words:
         return ""
-    near = near_to(word, words)
+    near = nearest_word(word, words)
     if near:
         return near
     shown = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
     return f" (there are: {shown})" if len(words) > 1 else f" (there is: {shown})"
 
 
-def near_to(word: str, known: Iterable[str]) -> str:
+def nearest_word(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word; empty where none is near."""
     from difflib import get_close_matches
 

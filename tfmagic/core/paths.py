@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import MissingPathError, SourceError, did_you_mean, near_to
+from tfmagic.errors import MissingPathError, SourceError, did_you_mean, nearest_word
 
 if TYPE_CHECKING:
     import os
@@ -65,7 +65,7 @@ def is_remote(text: str) -> bool:
     return remote is not None and remote["scheme"].lower() != "file"
 
 
-def the_path(path: Path) -> Path:
+def existing_path(path: Path) -> Path:
     """Return `path` if there is something at it.
 
     Raises
@@ -93,7 +93,7 @@ def near(path: Path) -> str:
     except OSError:
         return ""
     is_named = path.parent != Path()
-    return did_you_mean(path.name, beside) if is_named and len(beside) <= _FEW else near_to(path.name, beside)
+    return did_you_mean(path.name, beside) if is_named and len(beside) <= _FEW else nearest_word(path.name, beside)
 
 
 def _as_far_as_it_is_there(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import local, the_path, whole
+from tfmagic.core.paths import absolute_path, existing_path, local_path
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def source_of(what: Any, text: str | None = None) -> Source:
     if isinstance(what, (str, os.PathLike)):
         shown = os.fspath(what)
         # Absolute, so that the model can be read again after a change of directory.
-        return source_of_path(whole(local(str(shown))), text or str(shown))
+        return source_of_path(absolute_path(local_path(str(shown))), text or str(shown))
     return source_of_object(what, text or f"an object of {type(what).__name__}")
 
 
@@ -48,7 +48,7 @@ def source_of_path(path: Path, text: str) -> Source:
     checkpoint = checkpoint_at(path)
     if checkpoint is not None:
         return CheckpointSource(checkpoint, text, latest_of=path if path.is_dir() else None)
-    the_path(path)
+    existing_path(path)
     if path.is_dir() or path.name in FILES:
         return SavedModelSource(path, text)
     if path.suffix in {".pb", ".pbtxt"}:

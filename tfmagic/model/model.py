@@ -10,8 +10,8 @@ from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
-from tfmagic.execution.signature.signature import default_among
 from tfmagic.model.memory.parking import Parking
+from tfmagic.model.record import record_of
 from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
 from tfmagic.model.running.timing import timed
 
@@ -235,45 +235,7 @@ class Model(Parking):
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
-        # Looked at once: another thread may be dropping the model.
-        backend = self._backend
-        weights, signatures = self.remembered if backend is None else (backend.weights(), backend.signatures)
-        default = default_among(self.name, signatures, self.options.signature) if signatures else None
-        state = self.state
-        prepared = [] if backend is None else backend.prepared
-        folded_bytes = sum(call.folded_bytes for call in prepared)
-        calls_bytes = 0 if backend is None else backend.calls_bytes
-        return {
-            "name": self.name,
-            "kind": self.source.kind,
-            "copied": self.options.copy,
-            "mode": self.mode,
-            "state": state,
-            "source": self.source.text,
-            "path": self.source.where,
-            "device": self.options.device,
-            "default_signature": default,
-            "signatures": [signature.record() for signature in signatures.values()],
-            "variables": None if weights is None else weights.variables,
-            "weights_bytes": None if weights is None else weights.variables_bytes,
-            "constants_bytes": None if weights is None else weights.constants_bytes,
-            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
-            "grew_bytes": self.grew_bytes,
-            "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
-            "peak_awaits_trace": self._trace is None and self.mode == "graph",
-            "prepared": [
-                {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
-                for call, chosen in ((call, call.chosen) for call in prepared)
-                if chosen is not None
-            ],
-            "folded_bytes": folded_bytes,
-            "names": [] if backend is None else list(backend.room.names),
-            "calls": self.calls,
-            "last_latency_s": self.last_latency_s,
-            "median_latency_s": self.median_latency_s,
-            "last_error": self.last_error,
-            "notes": list(self.notes),
-        }
+        return record_of(self)
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

@@ -7,12 +7,17 @@ import sys
 from textwrap import dedent
 
 MOST_MODULES = 40
+SHELL = """
+import sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+"""
 
 
 def printed(program: str) -> list[str]:
     """Return what a fresh process with an IPython shell prints."""
-    head = "import sys\nfrom IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
-    done = subprocess.run([sys.executable, "-c", head + dedent(program)], stdout=subprocess.PIPE, text=True, check=True)
+    code = SHELL + dedent(program)
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
     return done.stdout.splitlines()
 
 

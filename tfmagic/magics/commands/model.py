@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.naming import NAMES_ARE, VERBS
-from tfmagic.errors import DropError, UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
@@ -228,7 +228,7 @@ def _show_named(word: str, more: list[str]) -> View:
         msg = f"%tf_model has no verb {word!r}: {_DOES_ANOTHER[word]}"
         raise UsageLineError(msg)
     verbs = f": its verbs are {', '.join(COMMANDS)}, and %tf_model --help says what they do"
-    msg = f"%tf_model has no verb or model {word!r}{near_to(word, [*COMMANDS, *models]) or verbs}"
+    msg = f"%tf_model has no verb or model {word!r}{nearest_word(word, [*COMMANDS, *models]) or verbs}"
     raise UsageLineError(msg)
 
 

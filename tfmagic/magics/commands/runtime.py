@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import DropError, UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
@@ -86,7 +86,7 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
     verb = words.pop(0) if words else "summary"
     if verb not in COMMANDS:
         verbs = f": it has {', '.join(COMMANDS)}, and %tf_runtime --help says what they do"
-        msg = f"%tf_runtime has no {verb!r}{near_to(verb, COMMANDS) or verbs}"
+        msg = f"%tf_runtime has no {verb!r}{nearest_word(verb, COMMANDS) or verbs}"
         raise UsageLineError(msg)
     parsed = parse(words, COMMANDS[verb])
     if parsed.help:

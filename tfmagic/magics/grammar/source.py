@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import near
+from tfmagic.core.paths import similar_name
 from tfmagic.errors import MissingPathError, UsageLineError
 from tfmagic.magics.grammar.expression import evaluate, names_are_bound, parsed
 from tfmagic.magics.grammar.options import unquoted
@@ -64,7 +64,7 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     # The folder models, and the name of tfmagic's that is imported: models/none is no division.
     is_path = tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names)
     if is_path and not (bound and _gives_something(tree, text, names)):
-        msg = f"there is no path {text} here ({Path.cwd()}){near(Path(text))}, and the notebook has no such object"
+        msg = f"there is no path {text} here ({Path.cwd()}){similar_name(Path(text))}, and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
 

@@ -12,7 +12,7 @@ from tfmagic.panel.views.view import View, ends_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.model.row import ModelRow
+    from tfmagic.model.record import ModelRow
     from tfmagic.panel.snapshot.snapshot import Snapshot
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.native_log.entries import LogSummary

@@ -19,8 +19,8 @@ from tfmagic.core.modules import imported, is_coming
 from tfmagic.core.process import once
 from tfmagic.core.running_cells import running_cells
 from tfmagic.model.memory.budget import HOST, budget
+from tfmagic.model.record import row_of
 from tfmagic.model.registry import the_models
-from tfmagic.model.row import row_of
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
@@ -31,7 +31,7 @@ from tfmagic.runtime.session.devices import devices
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.model.row import ModelRow
+    from tfmagic.model.record import ModelRow
     from tfmagic.panel.snapshot.sampler import SamplerRecord
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.memory.policy import PolicyRecord

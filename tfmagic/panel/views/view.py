@@ -87,8 +87,8 @@ class ModelTable(View):
                 record["kind"],
                 record["mode"],
                 record["state"],
-                ends_text(default_signature(record), "inputs"),
-                ends_text(default_signature(record), "outputs"),
+                ends_text(record["signature"], "inputs"),
+                ends_text(record["signature"], "outputs"),
                 bytes_text(record["weights_bytes"]),
                 bytes_text(record["constants_bytes"]),
                 str(record["calls"]),
@@ -245,11 +245,6 @@ def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", "
     if not ends:
         return "nothing" if side == "inputs" else "known after a call"
     return apart.join(_end_text(end) for end in ends)
-
-
-def default_signature(record: ModelRecord) -> SignatureRecord | None:
-    """Return the signature that a call uses; None where none is known."""
-    return next((one for one in record["signatures"] if one["name"] == record["default_signature"]), None)
 
 
 def _end_text(end: TensorRecord) -> str:

@@ -41,7 +41,7 @@ class TensorFlowFinder:
             )
             if found is not None:
                 if hasattr(found.loader, "exec_module"):
-                    found.loader = _Noting(found.loader)
+                    found.loader = _Noting(found.loader)  # type: ignore[assignment]  # not of its class, whose module is slow
                 return found
         return None
 
