@@ -1,9 +1,8 @@
-"""The errors that tfmagic itself raises: one line each, saying what to type.
+"""The errors that tfmagic raises: one line each, which says what to type.
 
-Each is also the built-in exception that a script would expect, so that
-``except KeyError`` catches an unknown model. A magic shows any of them as
-IPython's plain ``UsageError``; errors of the person's code or of TensorFlow pass
-through as they are.
+Each is also the built-in exception that a script expects: ``except KeyError`` catches an
+unknown model. A magic shows them as IPython's plain ``UsageError``; errors of the
+person's code or of TensorFlow stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TfMagicError(Exception):
-    """The base of every error that tfmagic raises by itself."""
+    """The base of all errors that tfmagic raises."""
 
     def __str__(self) -> str:
         """Return the message as it is (a ``KeyError`` would show its ``repr``)."""
@@ -55,13 +54,7 @@ class ModelStateError(TfMagicError, RuntimeError):
 
 
 class DropError(ModelStateError):
-    """Models that are gone, and of which something could not be let go of cleanly.
-
-    Attributes
-    ----------
-    record : dict
-        What came of the drop, as `Models.drop` would have returned it.
-    """
+    """Models that are dropped, but not cleanly; `record` is what `Models.drop` would have returned."""
 
     def __init__(self, message: str, record: Any) -> None:
         super().__init__(message)
@@ -155,26 +148,12 @@ class UsageLineError(TfMagicError, ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the nearest known word, or what there is.
-
-    Parameters
-    ----------
-    word
-        What was typed.
-    known
-        The words that would have been right.
-
-    Returns
-    -------
-    str
-        A clause to append to a message; empty when nothing is known.
-    """
+    """Return `` (did you mean 'x'?)`` for the nearest known word, else the list of known words; empty without any."""
     words = sorted(set(known))
     if not words:
         return ""
-    near = nearest_word(word, words)
-    if near:
-        return near
+    if nearest := nearest_word(word, words):
+        return nearest
     shown = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
     return f" (there are: {shown})" if len(words) > 1 else f" (there is: {shown})"
 
