@@ -13,7 +13,8 @@ from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, Parsed, parse
 from tfmagic.magics.grammar.source import resolve
 from tfmagic.model.registry import check_model_name, the_models
-from tfmagic.panel.drawing.sentences import (
+from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable
+from tfmagic.panel.views.sentences import (
     added_text,
     dropped_text,
     parked_text,
@@ -22,8 +23,7 @@ from tfmagic.panel.drawing.sentences import (
     synced_text,
     woken_text,
 )
-from tfmagic.panel.views.code import Code
-from tfmagic.panel.views.view import FilePage, ModelPage, ModelTable, Sentence, View
+from tfmagic.panel.views.view import Code, Sentence, View
 from tfmagic.runtime.startup.importing import require_tensorflow
 
 if TYPE_CHECKING:

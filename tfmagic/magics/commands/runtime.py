@@ -9,6 +9,7 @@ from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
+from tfmagic.panel.views.model_pages import NO_MODELS
 from tfmagic.panel.views.view import Sentence, View
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
 
 
 def _summary(_: Parsed) -> View:
-    from tfmagic.panel.drawing.summary import Summary
     from tfmagic.panel.snapshot.snapshot import snapshot
+    from tfmagic.panel.views.summary import Summary
 
     return Summary(snapshot())
 
@@ -115,7 +116,7 @@ def _libraries(_: Parsed) -> View:
 
 
 def _devices(_: Parsed) -> View:
-    from tfmagic.panel.drawing.summary import DevicePage
+    from tfmagic.panel.views.summary import DevicePage
     from tfmagic.runtime.session.devices import devices
 
     return DevicePage(devices())
@@ -132,7 +133,7 @@ def _placement(parsed: Parsed) -> View:
     models = the_models()
     asked = [models[name] for name in parsed.rest] or models.present()
     if not asked:
-        return Sentence("no models yet: %tf_model add NAME SOURCE adds one")
+        return Sentence(NO_MODELS)
     from tfmagic.model.running.warm_up import placement
     from tfmagic.panel.views.placement import PlacementPage, PlacementPages
 
@@ -178,7 +179,7 @@ def _reset(show: Callable[[View], None]) -> None:
         show(Sentence("there was nothing to reset: TensorFlow is not imported yet"))
         return
     from tfmagic.model.reset import reset
-    from tfmagic.panel.drawing.sentences import reset_text
+    from tfmagic.panel.views.sentences import reset_text
 
     try:
         show(Sentence(reset_text(reset(the_models()))))

@@ -11,9 +11,9 @@ import traitlets
 from tfmagic.panel.channel.sendable import sendable
 from tfmagic.panel.channel.subscribers import Subscribers
 from tfmagic.panel.channel.untracked_status import hide_from_status
-from tfmagic.panel.drawing.summary import Summary
 from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.snapshot import snapshot
+from tfmagic.panel.views.summary import Summary
 
 if TYPE_CHECKING:
     from tfmagic.panel.channel.requests import Reply

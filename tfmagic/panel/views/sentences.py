@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.units import bytes_text, counted, seconds_text
-from tfmagic.panel.views.view import ends_text
+from tfmagic.panel.views.model_pages import ends_text
 
 if TYPE_CHECKING:
     from tfmagic.formats.common.written import SavedRecord
