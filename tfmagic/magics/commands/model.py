@@ -141,12 +141,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
     if verb == "list":
-        _no_more(parsed, COMMANDS[verb])
+        _refuse_words(parsed, COMMANDS[verb])
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
     try:
-        show(Sentence(_done(verb, parsed, names)))
+        show(Sentence(_run_verb(verb, parsed, names)))
     except DropError as error:
         if error.record["models"]:
             show(Sentence(dropped_text(error.record)))
@@ -154,7 +154,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     return None
 
 
-def _done(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
+def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
     """Do what a verb says, and return what came of it in words."""
     __tracebackhide__ = True
     if verb == "add":
@@ -204,7 +204,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
 
 
 # Words that other tools have, and what to type here.
-_DOES_ANOTHER = {
+_WORDS_OF_OTHER_TOOLS = {
     "compare": "%tf_run OLD,NEW EXPR runs several models on the same inputs, and compares what they give",
     "run": "%tf_run NAME EXPR runs a model",
     "load": "%tf_model add NAME SOURCE registers a model",
@@ -224,8 +224,8 @@ def _show_named(word: str, more: list[str]) -> View:
     if word in VERBS:
         msg = f"%tf_model {word} is not in this version (it has: {', '.join(COMMANDS)})"
         raise UsageLineError(msg)
-    if word in _DOES_ANOTHER:
-        msg = f"%tf_model has no verb {word!r}: {_DOES_ANOTHER[word]}"
+    if word in _WORDS_OF_OTHER_TOOLS:
+        msg = f"%tf_model has no verb {word!r}: {_WORDS_OF_OTHER_TOOLS[word]}"
         raise UsageLineError(msg)
     verbs = f": its verbs are {', '.join(COMMANDS)}, and %tf_model --help says what they do"
     msg = f"%tf_model has no verb or model {word!r}{nearest_word(word, [*COMMANDS, *models]) or verbs}"
@@ -342,7 +342,7 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
     )
 
 
-def _no_more(parsed: Parsed, command: Command) -> None:
+def _refuse_words(parsed: Parsed, command: Command) -> None:
     if parsed.rest:
         msg = f"{' '.join(parsed.rest)!r} was not expected: {command.usage}"
         raise UsageLineError(msg)

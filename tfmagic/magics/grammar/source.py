@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The syntax of paths that are also Python: models/digits-2/1 and the like.
-_OF_A_PATH = (ast.BinOp, ast.operator, ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
+_PATH_SYNTAX = (ast.BinOp, ast.operator, ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 
 
 def resolve(text: str, names: Mapping[str, Any]) -> Any:
@@ -43,7 +43,7 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     # A literal such as 2024 is no model: a folder of that name is meant.
     bound = tree is not None and names_are_bound(tree, names) and not isinstance(tree, ast.Constant)
     exists = "://" not in text and _exists(text)
-    if bound and exists and not isinstance(tree, ast.Name) and not _gives_something(tree, text, names):
+    if bound and exists and not isinstance(tree, ast.Name) and not _has_a_value(tree, text, names):
         return text
     if bound and exists:
         msg = (
@@ -54,15 +54,15 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     if exists or ("://" in text and not bound):
         return text
     # Where `models` is imported from tfmagic, models/none still means a file in the folder models.
-    is_path = tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names)
-    if is_path and not (bound and _gives_something(tree, text, names)):
+    is_path = tree is None or isinstance(tree, ast.Constant) or _is_more_likely_a_path(text, tree, names)
+    if is_path and not (bound and _has_a_value(tree, text, names)):
         similar = similar_name(Path(text))
         msg = f"there is no path {text} here ({Path.cwd()}){similar}, and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
 
 
-def _gives_something(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> bool:
+def _has_a_value(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> bool:
     """Whether an expression that is also an existing path has a value; ``models/digits/1`` rarely has."""
     if tree is None or any(isinstance(node, ast.Call) for node in ast.walk(tree)):
         return True  # finding out would call it
@@ -91,12 +91,12 @@ def _spans_all(text: str) -> bool:
     return False
 
 
-def _looks_like_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> bool:
+def _is_more_likely_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> bool:
     """Whether an unbound expression is more likely a missing file than a missing name."""
     if isinstance(tree, ast.Name):
         return True
     if os.sep in text:
-        return all(isinstance(node, _OF_A_PATH) for node in ast.walk(tree))
+        return all(isinstance(node, _PATH_SYNTAX) for node in ast.walk(tree))
     root = tree
     while isinstance(root, ast.Attribute):
         root = root.value
