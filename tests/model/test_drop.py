@@ -16,7 +16,7 @@ from tfmagic import models, session
 from tfmagic.errors import DropError, ModelStateError, UnknownNameError
 from tfmagic.magics.shell.cells import between_cells
 from tfmagic.model.reset import reset
-from tfmagic.panel.drawing.sentences import dropped_text
+from tfmagic.panel.views.sentences import dropped_text
 from tfmagic.runtime.memory.malloc import rss_bytes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tfmagic import models
 from tfmagic.model.memory_record import memory_record
 from tfmagic.panel.snapshot.snapshot import snapshot
 from tfmagic.panel.views.memory import MemoryPage
-from tfmagic.panel.views.view import ModelPage
+from tfmagic.panel.views.model_pages import ModelPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import local, the_path, whole
+from tfmagic.core.paths import absolute_path, existing_path, local_path
 from tfmagic.errors import SourceError
 from tfmagic.formats.kinds import FILES, object_kinds
 
@@ -45,11 +45,11 @@ def inspect_path(path: Any) -> FileRecord:
 def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSource:
     shown = str(os.fspath(typed))
     # Absolute, so that the model can be read again after a change of directory.
-    path: Path = whole(local(shown))
+    path: Path = absolute_path(local_path(shown))
     for kind in FILES:
         if kind.takes(path):
             return kind.source_class()(path, text or shown)
-    the_path(path)
+    existing_path(path)
     *expected, last = [_expected(kind) for kind in FILES]
     msg = (
         f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "

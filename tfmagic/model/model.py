@@ -13,7 +13,7 @@ from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
 from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.memory.parking import Parking
-from tfmagic.model.record import record_of
+from tfmagic.model.record import Records
 from tfmagic.model.running.caller import Caller
 from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
 from tfmagic.model.running.room_cell import run_in_room
@@ -44,7 +44,7 @@ class Model:
     """A model of the registry. Made by ``models.add``, not by hand.
 
     It holds its parts: `lifecycle` (source, build, state, release), `caller` (calls and
-    their figures) and `parking` (memory).
+    their figures), `parking` (memory) and `records` (plain data for views).
 
     Attributes
     ----------
@@ -54,8 +54,6 @@ class Model:
         Where it came from.
     options : Options
         How it was added.
-    row : tuple or None
-        The last row that `row_of` made, with what tells whether it still holds.
     """
 
     def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock | None = None) -> None:
@@ -66,7 +64,7 @@ class Model:
         self.caller = Caller(self.lifecycle)
         self.parking = Parking(self.lifecycle)
         self.lifecycle.hooks = self.parking
-        self.row: tuple[object, Any] | None = None
+        self.records = Records(self.lifecycle, self.caller, self.parking)
 
     # -- what it is ------------------------------------------------------------
 
@@ -471,7 +469,7 @@ class Model:
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
-        return record_of(self.lifecycle, self.caller)
+        return self.records.record()
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

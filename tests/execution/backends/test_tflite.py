@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from tfmagic import models, session
 from tfmagic.execution.backends import tflite as lite
-from tfmagic.panel.views.view import ModelPage
+from tfmagic.panel.views.model_pages import ModelPage
 from tfmagic.runtime.calls.latency_trial import LatencyTrial
 from tfmagic.runtime.calls.prepared_call import LITE
 

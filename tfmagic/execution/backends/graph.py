@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tensorflow as tf
 
-from tfmagic.errors import InputError, SourceError, near_to
+from tfmagic.errors import InputError, SourceError, nearest_word
 from tfmagic.execution.backends.folding import Folding
 from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.backends.tables_startup import Startup
@@ -309,7 +309,7 @@ class GraphBackend:
             if signature.outputs and ":" not in name and "/" not in name:
                 names = ", ".join(spec.name for spec in signature.outputs)
                 known = [*(spec.name for spec in signature.outputs), *tensor_names(self.graph, self.room.names)]
-                near = near_to(name, known)
+                near = nearest_word(name, known)
                 msg = f"{self.room.label} has no output or tensor {name!r}{near}; its outputs are: {names}"
                 raise SourceError(msg) from None
             raise

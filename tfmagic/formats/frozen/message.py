@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 from google.protobuf import text_format
 
-from tfmagic.core.paths import the_path
+from tfmagic.core.paths import existing_path
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
 from tfmagic.formats.frozen.pb_file import file_state, open_unchanged
@@ -50,7 +50,7 @@ class GraphText(SlimGraph):
         super().__init__()
         self._model, self._path = model, path
         # Text takes long to parse: what was parsed is there until the first values have been read.
-        with reading(model, path, "the graph"), the_path(path).open("rb") as file:
+        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
             self._state = file_state(file)
             message = text_format.Parse(file.read().decode(), v1.GraphDef())
         self._nodes: dict[int, Any] | None = _slimmed(message, self)

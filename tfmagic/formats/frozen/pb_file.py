@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.core.paths import the_path
+from tfmagic.core.paths import existing_path
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
 from tfmagic.formats.frozen.slim_graph import LARGE_BYTES, SlimGraph, bytes_in, empty_array, is_large_size, is_whole
@@ -52,7 +52,7 @@ class GraphFile(SlimGraph):
         super().__init__()
         self._model, self._path = model, path
         self._ranges: dict[int, _ByteRange] = {}
-        with reading(model, path, "the graph"), the_path(path).open("rb") as file:
+        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
             self._state = file_state(file)
             try:
                 slim = self._slim(file)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from tfmagic.core.paths import stamp, the_path
+from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
@@ -49,7 +49,7 @@ class FrozenSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the path and the file's stamp."""
-        return (str(self.path), stamp(the_path(self.path)))
+        return (str(self.path), stamp(existing_path(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; inputs and outputs that are not named are inferred."""

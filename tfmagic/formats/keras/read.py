@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.core.naming import unique
-from tfmagic.core.paths import stamp, the_path
+from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.execution.backends.graph import GraphBackend
@@ -69,13 +69,13 @@ class KerasFileSource(FileSource):
     def fingerprint(self) -> object:
         """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
-            own = notebook_objects(archive_at(the_path(self.path)).config())
+            own = notebook_objects(archive_at(existing_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
 
     def build(self, model: str, options: Options) -> Built:
         """Make the model without values, and trace it into a graph."""
         with reading(model, self.path, "the configuration"):
-            archive = archive_at(the_path(self.path))
+            archive = archive_at(existing_path(self.path))
             config, version = archive.config(), archive.version()
         if not options.unsafe:
             refuse_code(model, self.path, config)
@@ -98,7 +98,7 @@ class KerasFileSource(FileSource):
         """Make the model without values; where that needs what is not here, only the file's size is known."""
         name = self.path.name
         with reading(name, self.path, "the configuration"):
-            archive = archive_at(the_path(self.path))
+            archive = archive_at(existing_path(self.path))
             config, version = archive.config(), archive.version()
         try:
             check_backend(name)
@@ -121,7 +121,7 @@ class KerasFileSource(FileSource):
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that loads it; classes of the person's own have to be defined before."""
-        archive = archive_at(the_path(self.path))
+        archive = archive_at(existing_path(self.path))
         config = archive.config()
         objects = objects_for(config, options.objects)
         live = self._described(archive, config, objects, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import stamp, the_path
+from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
@@ -49,12 +49,12 @@ class SavedModelSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the version chosen, and what tells whether one of its files has changed."""
-        folder, _ = version_of(the_path(self.path))
+        folder, _ = version_of(existing_path(self.path))
         return (str(folder), stamp(folder))
 
     def resolved_path(self) -> Path | None:
         """Return the folder of the version chosen, without links."""
-        return version_of(the_path(self.path))[0].resolve()
+        return version_of(existing_path(self.path))[0].resolve()
 
     def inspect(self) -> FileRecord:
         """Read the message and the checkpoint's index."""
@@ -82,7 +82,7 @@ class SavedModelSource(FileSource):
 
     def python(self, name: str, signature: Signature, options: Options) -> str | None:
         """Return code that loads it."""
-        folder = version_of(the_path(self.path))[0]
+        folder = version_of(existing_path(self.path))[0]
         meta = chosen_meta_graph(name, folder, options.tags)
         own = signatures_of(meta)[0][signature.name]
         names = [end.name for end in own.inputs], [end.name for end in own.outputs]
@@ -91,7 +91,7 @@ class SavedModelSource(FileSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Load the graph and restore its variables."""
-        folder, note = version_of(the_path(self.path))
+        folder, note = version_of(existing_path(self.path))
         notes = [note] if note else []
         meta = chosen_meta_graph(model, folder, options.tags)
         with reading(model, graph_file(folder), "the signatures"):

@@ -45,7 +45,7 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
     """
     __tracebackhide__ = True
     models = [the_models()[name] for name in run.models]
-    with _telling_what_goes_on(models):
+    with _naming_models_that_go_on(models):
         return _run_models(run, models, names, push, show)
 
 
@@ -69,7 +69,7 @@ def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any],
 
 
 @contextmanager
-def _telling_what_goes_on(models: Sequence[Model]) -> Iterator[None]:
+def _naming_models_that_go_on(models: Sequence[Model]) -> Iterator[None]:
     """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
     __tracebackhide__ = True
     try:
@@ -263,7 +263,7 @@ def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> 
     """Run a cell in a model's room, and return what is to be displayed."""
     __tracebackhide__ = True
     model = the_models()[run.model]
-    with _telling_what_goes_on([model]):
+    with _naming_models_that_go_on([model]):
         value = model.execute(cell, names)
     if not run.out:
         return None if run.silent else value

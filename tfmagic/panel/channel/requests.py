@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
-from tfmagic.panel.drawing.sentences import dropped_text, parked_text, woken_text
 from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.snapshot import snapshot
+from tfmagic.panel.views.sentences import dropped_text, parked_text, woken_text
 from tfmagic.runtime.custom_ops.libraries_report import libraries_record
 from tfmagic.runtime.native_log.log import native_log
 

@@ -18,8 +18,6 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import psutil
-
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
@@ -248,6 +246,8 @@ class MappedSharedObjects(SharedObjects):
 
     def listed(self) -> list[SharedObject]:
         """Return the mapped files that are named as shared objects are."""
+        import psutil
+
         try:
             mapped = psutil.Process().memory_maps(grouped=True)
         except (psutil.Error, AttributeError, NotImplementedError):

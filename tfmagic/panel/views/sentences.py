@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.units import bytes_text, counted, seconds_text
-from tfmagic.panel.views.view import default_signature, ends_text
+from tfmagic.panel.views.model_pages import ends_text
 
 if TYPE_CHECKING:
     from tfmagic.formats.common.written import SavedRecord
@@ -66,7 +66,7 @@ def added_text(
         anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
         head = f"{record['name']} {outcome}: built by the cell{anew}"
     notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
-    signature = default_signature(record)
+    signature = record["signature"]
     if signature is None:
         return f"{head}{notes}, {record['state']} until it is first run"
     if record["variables"] == 0:

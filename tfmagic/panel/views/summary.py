@@ -1,4 +1,4 @@
-"""``%tf_runtime``: one summary of the snapshot, and what stands for the panel where there is no front end."""
+"""``%tf_runtime``: the snapshot as tables, also in place of the panel where there is no front end."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, counted, seconds_text
-from tfmagic.panel.views.memory import NOT_REPORTED, policy_rows
-from tfmagic.panel.views.view import View, ends_text
+from tfmagic.panel.views.memory import policy_rows, reported_text
+from tfmagic.panel.views.model_pages import ends_text
+from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.model.row import ModelRow
+    from tfmagic.model.record import ModelRow
     from tfmagic.panel.snapshot.snapshot import Snapshot
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.native_log.entries import LogSummary
     from tfmagic.runtime.session.devices import DeviceRecord
 
 
-class Summary(View):
+class Summary(Page):
     """A snapshot as three tables: the runtime, its devices, its models."""
 
     def __init__(self, record: Snapshot) -> None:
@@ -58,50 +59,38 @@ class Summary(View):
         ]
         return Table(("runtime", ""), rows)
 
-    def tables(self) -> list[Table]:
-        """Return the tables, those that have anything to show."""
+    def parts(self) -> list[Table]:
+        """Return the tables, those that have any rows."""
         return [
             self._runtime(),
             *([device_table(self.record["devices"])] if self.record["devices"] else []),
             *([_models(self.record["models"])] if self.record["models"] else []),
         ]
 
-    def text(self) -> str:
-        """Return the tables one below the other."""
-        return "\n\n".join(table.text() for table in self.tables())
 
-    def html(self) -> str:
-        """Return the tables one below the other."""
-        return "".join(table.html() for table in self.tables())
-
-
-class DevicePage(View):
+class DevicePage(Page):
     """``%tf_runtime devices``."""
 
     def __init__(self, records: Sequence[DeviceRecord]) -> None:
         self.records = list(records)
 
-    def text(self) -> str:
+    def parts(self) -> list[Table | str]:
         """Return the table, or why there is none."""
-        return device_table(self.records).text() if self.records else _NO_DEVICES
-
-    def html(self) -> str:
-        """Return the table, or why there is none."""
-        return device_table(self.records).html() if self.records else super().html()
+        return [device_table(self.records) if self.records else _NO_DEVICES]
 
 
 def device_table(records: Sequence[DeviceRecord]) -> Table:
     """Return a table of devices."""
     rows = [
         (
-            one["name"],
-            one["physical"] or UNKNOWN,
-            one["description"] or UNKNOWN,
-            "none" if one["kind"] == "CPU" else bytes_text(one["memory_limit_bytes"]),
-            NOT_REPORTED if one["used_bytes"] is None else bytes_text(one["used_bytes"]),
-            NOT_REPORTED if one["peak_bytes"] is None else bytes_text(one["peak_bytes"]),
+            device["name"],
+            device["physical"] or UNKNOWN,
+            device["description"] or UNKNOWN,
+            "none" if device["kind"] == "CPU" else bytes_text(device["memory_limit_bytes"]),
+            reported_text(device["used_bytes"]),
+            reported_text(device["peak_bytes"]),
         )
-        for one in records
+        for device in records
     ]
     return Table(("device", "part of", "what it is", "limit", "used", "peak"), rows)
 
