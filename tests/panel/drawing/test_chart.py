@@ -136,6 +136,8 @@ def test_one_series_needs_no_legend() -> None:
     texts = [element.text for element in parsed(BarChart("t", ["one"], [("a", [Bar(1.0, "1")])])).iter(f"{SVG}text")]
     assert "one" not in texts
     assert "one" in [element.text for element in parsed(chart()).iter(f"{SVG}text")]
+    first, *_ = bars(parsed(BarChart("t", ["one"], [("a", [Bar(1.0, "1")])])))
+    assert box(first)[1] < box(bars(parsed(chart()))[0])[1]
 
 
 def test_text_stays_text() -> None:
@@ -151,6 +153,7 @@ def test_all_that_is_drawn_lies_within_the_picture() -> None:
     for drawn in (
         chart(track=True),
         BarChart("t", ["one", "two"], groups),
+        BarChart("t", ["one"], [("a", [Bar(1.0, "1")]), (long, [Bar(1.0, "1")])]),
         BarChart(long * 4, ["one"], [("a", [Bar(1.0, "1")])]),
         BarChart("t", [f"{long}{number}" for number in range(4)], [("a", [Bar(1.0, str(n)) for n in range(4)])]),
     ):
