@@ -42,6 +42,21 @@ def test_every_target_and_file_that_it_names_is_there() -> None:
     assert all((CHECKOUT / path).exists() for path in named)
 
 
+def test_every_file_that_the_map_names_is_in_its_room() -> None:
+    rows = re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", TEXT, re.MULTILINE)
+    named = [room + name for room, text in rows for name in re.findall(r"`(\w+\.\w+)`", text)]
+    assert len(named) > 15
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
+
+
+def test_the_map_has_every_room() -> None:
+    rooms = {path.parent for path in (CHECKOUT / "tfmagic").rglob("*.py")} - {CHECKOUT / "tfmagic"}
+    # What `tfmagic doctor` knows is a room with one more inside.
+    inner = {CHECKOUT / "tfmagic" / "checkup" / "troubles"}
+    missing = [room for room in rooms - inner if f"| `{room.relative_to(CHECKOUT)}/` |" not in TEXT]
+    assert missing == []
+
+
 @pytest.mark.slow
 def test_the_source_that_it_adds_works(tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "tfmagic", tmp_path / "tfmagic", ignore=shutil.ignore_patterns("__pycache__"))

@@ -20,8 +20,8 @@ import tensorflow as tf
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
+from tfmagic.runtime.graph.grappler import without_idle_passes
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.session.grappler import without_idle_passes
 from tfmagic.runtime.session.open_graph import CopiedFeeds, OpenGraph, Preparation
 from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time

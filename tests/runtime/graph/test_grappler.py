@@ -13,7 +13,7 @@ from factories import add_cell, frozen_linear, save_v2
 from keras_networks import DRAWN, rows, trained
 
 from tfmagic import models
-from tfmagic.runtime.session.grappler import calls_no_function, needs_one_iteration, without_idle_passes
+from tfmagic.runtime.graph.grappler import calls_no_function, needs_one_iteration, without_idle_passes
 from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
