@@ -18,14 +18,14 @@ from factories import add_cell, frozen_linear, run_cell
 import tfmagic
 from tfmagic import models, session
 from tfmagic.concurrency import deferral as interrupts
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.pasted_session import session_redirect
 from tfmagic.runtime.state.spill_directory import park_directory
-from tfmagic.runtime.tensorflow import tf1_switches as behaviour
+from tfmagic.runtime.tensorflow import tf1_switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,8 +138,8 @@ def left_over() -> list[str]:
         or not interrupts._gate().open,
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
-        "the command's context was left": errand() is not None or behaviour._room.get() is not None,
-        "a redirect was left": session_redirect()._rooms or behaviour._switch_patch()._inside,
+        "the command's context was left": current_scope() is not None or tf1_switches._room.get() is not None,
+        "a redirect was left": session_redirect()._rooms or tf1_switches._switch_patch()._inside,
         "a name is still being added": models._adding,
         "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),
     }

@@ -42,7 +42,6 @@ class CellSource(Source):
 
     def build(self, model: str, options: Options) -> Built:
         """Run the cell in an empty graph, initialise its variables, and infer its inputs and outputs."""
-        __tracebackhide__ = True
         graph = tf.Graph()
         room = Room(model, graph, options.device)
         session = KernelSession()
@@ -100,7 +99,6 @@ class EagerCellSource(CellSource):
 
     def build(self, model: str, options: Options) -> Built:
         """Run the cell, and take the value of its last expression as a live object."""
-        __tracebackhide__ = True
         room = Room(model, device=options.device)
         value = room.run(self.cell, self._notebook, {})
         if not self.cell.has_value or value is None:

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.command_lock import CommandLock
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
@@ -15,7 +16,7 @@ from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.memory.parking import Parking
 from tfmagic.model.record import Records
 from tfmagic.model.running.caller import Caller
-from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
+from tfmagic.model.running.deadline import call_scope, run_in_batches, wait_for_call
 from tfmagic.model.running.room_cell import run_in_room
 from tfmagic.model.running.stop import stop
 from tfmagic.model.running.timing import timed
@@ -88,6 +89,7 @@ class Model:
         """By how much the process grew when it was built; None before that, and where it shrank meanwhile."""
         return self.lifecycle.grew_bytes
 
+    @hide_own_frames
     def signature(self, name: str | None = None) -> Signature:
         """Return a signature, the default one if no name is given.
 
@@ -99,26 +101,31 @@ class Model:
         return self.lifecycle.signature(name)
 
     @property
+    @hide_own_frames
     def signatures(self) -> Mapping[str, Signature]:
         """All signatures by name."""
         return dict(self.lifecycle.built_backend().signatures)
 
     @property
+    @hide_own_frames
     def default_signature(self) -> str:
         """The name of the signature that a call uses."""
         return self.lifecycle.default_signature
 
     @property
+    @hide_own_frames
     def names(self) -> Names:
         """The Python names of the model's room."""
         return self.lifecycle.built_backend().room.names
 
     @property
+    @hide_own_frames
     def graph(self) -> Any:
         """The model's graph; None in eager mode."""
         return self.lifecycle.built_backend().graph
 
     @property
+    @hide_own_frames
     def live(self) -> Any:
         """The live object of an eager model; None in graph mode."""
         return self.lifecycle.built_backend().live
@@ -178,16 +185,21 @@ class Model:
 
         The parameters and errors are those of `run`.
         """
-        __tracebackhide__ = True
-        quick = self.caller.fast_call(value, inputs, None, signature)
-        if quick is not None:
-            if len(quick) == 1:
-                (answer,) = quick.values()
-                return answer
-            return Result(quick)
-        result = self.run(value, signature=signature, **inputs)
+        try:
+            outputs = self.caller.fast_call(value, inputs, None, signature)
+            if outputs is not None:
+                if len(outputs) == 1:
+                    (array,) = outputs.values()
+                    return array
+                return Result(outputs)
+            result = self.run(value, signature=signature, **inputs)
+        except BaseException as error:
+            # Not by the decorator, which would be one more Python call.
+            trim_traceback(error)
+            raise
         return next(iter(result.values())) if len(result) == 1 else result
 
+    @hide_own_frames
     def run(
         self,
         value: Any = MISSING,
@@ -235,7 +247,6 @@ class Model:
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         if not isinstance(trace, bool):
             msg = (
                 f"{self.name}: trace is whether to trace this run, got {type(trace).__name__}; "
@@ -249,6 +260,8 @@ class Model:
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
 
+    @hide_own_frames
+    @hide_own_frames
     def timed(
         self,
         value: Any = MISSING,
@@ -269,9 +282,10 @@ class Model:
         value, fetch, signature, timeout, **inputs
             As for `run`.
         """
-        __tracebackhide__ = True
         return timed(self.caller, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
+    @entry_point
+    @entry_point
     def run_stoppable(
         self,
         value: Any = MISSING,
@@ -293,21 +307,20 @@ class Model:
             At once; the model is ``stopping`` until its native run has ended. Of a
             run in batches an `InterruptedRun`, which has the outputs so far.
         """
-        __tracebackhide__ = True
         size = None if batch_size is None else whole_number("batch_size", batch_size)
         if size is not None and trace:
             msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
             raise InputError(msg)
-        patience = patience_of(timeout)
-        request = waited_for(
-            self.lifecycle,
-            lambda: self.caller.request(value, inputs or {}, fetch=fetch, signature=signature),
-            patience,
-        )
-        if size is not None:
-            return in_batches(self.caller, request, size, patience)
-        return waited_for(self.lifecycle, lambda: self.caller.run(request, patience=patience, trace=trace), patience)
+        with call_scope(timeout):
+            request = wait_for_call(
+                self.lifecycle,
+                lambda: self.caller.request(value, inputs or {}, fetch=fetch, signature=signature),
+            )
+            if size is not None:
+                return interruptible(partial(run_in_batches, self.caller, request, size))
+            return wait_for_call(self.lifecycle, lambda: self.caller.run(request, trace=trace))
 
+    @entry_point
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
 
@@ -318,9 +331,9 @@ class Model:
         notebook
             The names that the cell sees behind the room's own.
         """
-        __tracebackhide__ = True
         return run_in_room(self.lifecycle, cell, notebook, {"this": self})
 
+    @entry_point
     def stop(self, *, now: bool = False) -> StopRecord:
         """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
 
@@ -342,11 +355,11 @@ class Model:
         ModelStateError
             When the model was dropped.
         """
-        __tracebackhide__ = True
         return stop(self.lifecycle, now=now)
 
     # -- memory ----------------------------------------------------------------------
 
+    @entry_point
     def park(self) -> ParkRecord:
         """Have the model take no tensor memory until it is next run; its name and signatures stay.
 
@@ -360,10 +373,9 @@ class Model:
         ParkError
             When the file cannot be written; the model is as it was.
         """
-        __tracebackhide__ = True
         return self.parking.park()
 
-    @defer_interrupts
+    @entry_point
     def wake(self) -> WakeRecord:
         """Give the model its memory back, so that the next run need not; one that was warmed is warmed again.
 
@@ -376,7 +388,6 @@ class Model:
         MemoryBudgetError
             When it does not fit into the budget.
         """
-        __tracebackhide__ = True
         record = self.parking.wake()
         if record["outcome"] == "woken" and self.is_warmed:
             from tfmagic.model.running.warm_up import settle
@@ -387,7 +398,7 @@ class Model:
 
     # -- its weights, elsewhere --------------------------------------------------------
 
-    @defer_interrupts
+    @entry_point
     def sync(self) -> int:
         """Take the present weights of the live object of which this model is a copy.
 
@@ -404,11 +415,10 @@ class Model:
         ModelStateError
             When the model is no copy.
         """
-        __tracebackhide__ = True
         with self.lifecycle.command_lock.hold():
             return interruptible(partial(sync, self.lifecycle))
 
-    @defer_interrupts
+    @entry_point
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the model to disk, with its weights as they now are.
 
@@ -436,7 +446,6 @@ class Model:
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.save import save
 
         with self.lifecycle.command_lock.hold():
@@ -444,7 +453,7 @@ class Model:
             interruptible(partial(self.lifecycle.training.note_safe, self.lifecycle.built_backend()))
         return saved.path
 
-    @defer_interrupts
+    @entry_point
     def python(self) -> str:
         """Return plain TensorFlow code that does without tfmagic and gives the same answers.
 
@@ -459,7 +468,6 @@ class Model:
         SaveError
             When the model's present weights are in no file: save it first.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.python_code import python_of
 
         with self.lifecycle.command_lock.hold():

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakValueDictionary
 
 from tfmagic.concurrency.command_lock import CommandLock
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
 from tfmagic.core.naming import check_name
@@ -96,17 +97,29 @@ class Models(Mapping[str, "Model"]):
         model = self._models.get(name)
         if model is not None:
             return model
-        with self._lock:
-            known = list(self._models)
-        hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
-        msg = f"there is no model {name!r}{hint}"
-        raise UnknownNameError(msg)
+        try:
+            self._refuse(name)
+        except UnknownNameError as error:
+            trim_traceback(error)
+            raise
 
     def __getattr__(self, name: str) -> Model:
         """Return the model of that name, as an attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name]
+        try:
+            return self[name]
+        except UnknownNameError as error:
+            # Not by the decorator, which would be one more Python call on the way to each model.
+            trim_traceback(error)
+            raise
+
+    def _refuse(self, name: str) -> NoReturn:
+        with self._lock:
+            known = list(self._models)
+        hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
+        msg = f"there is no model {name!r}{hint}"
+        raise UnknownNameError(msg)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, in the order in which the models were added."""
@@ -127,6 +140,7 @@ class Models(Mapping[str, "Model"]):
 
     # -- changing it -------------------------------------------------------------
 
+    @hide_own_frames
     def add(
         self,
         name: str,
@@ -228,7 +242,7 @@ class Models(Mapping[str, "Model"]):
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
 
-    @defer_interrupts
+    @entry_point
     def admit(
         self,
         name: str,
@@ -247,7 +261,6 @@ class Models(Mapping[str, "Model"]):
         learnt stays as ``NAME~1``, or with `keep` in the variables of the same
         name, shape and dtype.
         """
-        __tracebackhide__ = True
         check_model_name(name)
         if lazy and warm:
             msg = f"{name}: --lazy loads at first use, and --warm runs now: give one of the two"
@@ -292,7 +305,7 @@ class Models(Mapping[str, "Model"]):
                     stack.callback(one.lifecycle.release, renewed=one is old)
             return Admission(model, outcome, former)
 
-    @defer_interrupts
+    @entry_point
     def drop(self, *names: str, all: bool = False) -> DropRecord:  # noqa: A002 - as the magic's --all
         """Drop models: calls end, native sessions close, and their memory goes back to the system.
 
@@ -355,6 +368,7 @@ class Models(Mapping[str, "Model"]):
         return budget().text
 
     @memory_budget.setter
+    @hide_own_frames
     def memory_budget(self, text: str) -> None:
         budget().choose(text)
 
@@ -369,6 +383,7 @@ class Models(Mapping[str, "Model"]):
         """Return every model as plain data, in the order in which they were added."""
         return [model.record() for model in self.present()]
 
+    @hide_own_frames
     def inspect(self, path: Any) -> FileRecord:
         """Look at a file that could become a model, without loading it.
 
@@ -422,10 +437,10 @@ def _outcome(
 
 def _hold_lock(stack: ExitStack, model: Model) -> None:
     """Take a model's turn, and end the cell that does not give it up in time."""
-    for patience in (_CELL_S, _END_S):
+    for timeout_s in (_CELL_S, _END_S):
         # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
         with suppress(ModelStateError):
-            if stack.enter_context(model.lifecycle.command_lock.hold(patience=patience)):
+            if stack.enter_context(model.lifecycle.command_lock.hold(timeout_s=timeout_s)):
                 return
         model.lifecycle.cells.end()
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from factories import printed, save_linear_v1
 
 from tfmagic import models
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.errors import DestinationError, ModelStateError, PathTakenError, SaveError
 from tfmagic.formats.common.destination import Destination
 
@@ -265,11 +267,11 @@ def test_an_unwritable_folder_is_said_in_one_line() -> None:
 
 
 def test_a_dropped_model_and_one_that_is_stopping_are_not_saved(model: Any, tmp_path: Path) -> None:
-    backend = model.lifecycle.built_backend()
-    with backend.reserved():
-        backend.runs.interrupted()
-        with pytest.raises(ModelStateError, match="still stopping"):
-            model.save(tmp_path / "net")
+    backend = model.backend_now()
+    with CancelScope() as scope, backend.reserved():
+        scope.cancel()
+        with ThreadPoolExecutor() as other, pytest.raises(ModelStateError, match="still stopping"):
+            other.submit(model.save, tmp_path / "net").result()
     models.drop("net")
     with pytest.raises(ModelStateError, match="was dropped"):
         model.save(tmp_path / "net")

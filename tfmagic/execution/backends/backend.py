@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Runs
     from tfmagic.execution.backends.copied_values import CopiedValues
     from tfmagic.execution.backends.run_graph import RunGraph
@@ -143,8 +142,6 @@ class Backend(Protocol):
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Run it, and return arrays by the names of `fetches`."""
 
@@ -153,8 +150,6 @@ class Backend(Protocol):
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> tuple[dict[str, Any], RunProfile]:
         """Run it as `call` does, and return also where the time went."""
 
@@ -162,7 +157,6 @@ class Backend(Protocol):
         self,
         batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
         fetches: Sequence[tuple[str, str]],
-        patience: Patience,
     ) -> None:
         """Find the quickest way to make calls like these, where calls are prepared."""
 

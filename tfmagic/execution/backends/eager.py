@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Run
     from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.backends.copied_values import CopiedValues
@@ -125,7 +124,7 @@ class EagerBackend:
     def cancel(self) -> bool:
         """Have the calls under way end at their next operation; the object's weights are as they stand."""
         for run in list(self.runs.under_way):
-            run.cancelled = True
+            run.stopped = True
             if run.end is not None:
                 run.end()
         return True
@@ -243,8 +242,6 @@ class EagerBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Call the object.
 
@@ -257,20 +254,15 @@ class EagerBackend:
         fetches
             Names for the results, with the object's own output names; empty for
             all outputs under the names that the result itself has.
-        patience
-            The caller's, where it may go before the call has ended.
 
         Returns
         -------
         dict
             Arrays by name.
         """
-        __tracebackhide__ = True
         run = self.runs.begin()
         try:
             with eager_execution(), self.placed():
-                if patience is not None:
-                    patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
                 result = self._ended_by(run, partial(self.invoke, signature.name, given))
                 outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
@@ -294,18 +286,15 @@ class EagerBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> tuple[dict[str, Any], RunProfile]:
         """Call the object as `call` does, while TensorFlow's profiler looks on."""
-        __tracebackhide__ = True
         with profiled() as executions:
             began = time.perf_counter()
-            outputs = self.call(signature, feeds, fetches, patience=patience)
+            outputs = self.call(signature, feeds, fetches)
             wall_s = time.perf_counter() - began
         return outputs, RunProfile(wall_s, executions)
 
-    def settle(self, batches: object, fetches: object, patience: object) -> None:
+    def settle(self, batches: object, fetches: object) -> None:
         """Do nothing: TensorFlow looks at each call of an object."""
 
     @contextmanager
@@ -335,7 +324,6 @@ class EagerBackend:
 
     def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
         """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
-        __tracebackhide__ = True
         reach, cancellation = Reach(), Cancellation()
 
         def end() -> None:
@@ -345,13 +333,13 @@ class EagerBackend:
 
         run.end = end
         try:
-            with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
+            with cancellation.block(), nullcontext() if run.scope is None else run.scope.on_cancel(end):
                 return reach.run(partial(interruptible, call))
         except BaseException as error:
             self.runs.require(run, error)
-            if run.left_at is not None and run.sent is not None:
+            if run.scope is not None and run.scope.cancelled:
                 # Nobody waits: what TensorFlow says of it is no error of the object's.
-                raise run.sent.ending() from error
+                raise run.scope.reason() from error
             raise
 
     def close(self) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Runs
     from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.backends.copied_values import CopiedValues
@@ -368,8 +367,6 @@ class GraphBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Run the graph, and return arrays by the names of `fetches`.
 
@@ -382,24 +379,20 @@ class GraphBackend:
         fetches
             Names for the results, with the tensors to fetch.
         """
-        __tracebackhide__ = True
         del signature
-        return self._call(feeds, fetches, patience=patience)
+        return self._call(feeds, fetches)
 
     def profiled_call(
         self,
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> tuple[dict[str, Any], RunProfile]:
         """Run the graph as `call` does, with a full trace."""
-        __tracebackhide__ = True
         del signature
         metadata = tf.compat.v1.RunMetadata()
         began = time.perf_counter()
-        outputs = self._call(feeds, fetches, patience=patience, metadata=metadata)
+        outputs = self._call(feeds, fetches, metadata=metadata)
         wall_s = time.perf_counter() - began
         stats = metadata.step_stats
         executions = list(executions_of(stats))
@@ -411,10 +404,8 @@ class GraphBackend:
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
         *,
-        patience: Patience | None,
         metadata: Any = None,
     ) -> dict[str, Any]:
-        __tracebackhide__ = True
         tensors = tuple(tensor for _, tensor in fetches)
         if self.guard is not None and tensors not in self._guarded:
             self.guard.check(tensors)
@@ -426,7 +417,7 @@ class GraphBackend:
         if run:
             given = tuple(fed)
             values = KernelSession().call(
-                self.graph, given, self.run_for(given, run), list(fed.values()), patience=patience, metadata=metadata
+                self.graph, given, self.run_for(given, run), list(fed.values()), metadata=metadata
             )
             if self.compiled is not None:
                 self.compiled.note(given, fed.values())
@@ -439,14 +430,13 @@ class GraphBackend:
         self,
         batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
         fetches: Sequence[tuple[str, str]],
-        patience: Patience,
     ) -> None:
         """Find out how these calls run the quickest: `batches` has the feeds of each, with `fetches` as for `call`."""
         given = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in given)
         if run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays, patience)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays)
 
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import Reach, interruptible
 from tfmagic.concurrency.event_loop import run_on_own_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
@@ -33,7 +33,6 @@ class Cell:
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
         self.filename = filename
-        __tracebackhide__ = True
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
@@ -57,23 +56,21 @@ class Cell:
 
     def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
         """Run the cell in the context of `inside`, and return the value of its last expression or None."""
-        __tracebackhide__ = True
         namespace.note_functions(self.code)
-        reach, cancellation, here = Reach(), Cancellation(), errand()
+        reach, cancellation, scope = Reach(), Cancellation(), current_scope()
 
         def end() -> None:
             cancellation.cancel()
             reach.interrupt()
 
         try:
-            with cancellation.block(), nullcontext() if here is None else here.telling(end):
+            with cancellation.block(), nullcontext() if scope is None else scope.on_cancel(end):
                 reach.run(partial(self._run, namespace, inside))
             return namespace.get(_VALUE)
         finally:
             dict.pop(namespace, _VALUE, None)
 
     def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
-        __tracebackhide__ = True
         if self.awaits:
             run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:

@@ -47,7 +47,6 @@ class Room:
         The notebook's names are behind the room's own, and `bound` is there for the time of the run. A cell that used
         another model's tensor raises a `ForeignTensorError` that names both models; any other error is the cell's own.
         """
-        __tracebackhide__ = True
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 def built_from(source: Source, model: str, options: Options) -> Built:
     """Build a source; with ``options.copy`` a live object is copied into a graph of its own."""
-    __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
         built_copy = graph_copy(cast("EagerBackend", built.backend), options)

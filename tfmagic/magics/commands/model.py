@@ -130,7 +130,6 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     View or None
         The result of a verb that only looks.
     """
-    __tracebackhide__ = True
     words = list(split(line).words)
     if "--help" in words[:1] or words == ["-h"]:
         return Sentence(help_text())
@@ -156,7 +155,6 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
 
 def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
     """Do what a verb says, and return what came of it in words."""
-    __tracebackhide__ = True
     if verb == "add":
         return _add(parsed, names)
     if verb == "save":
@@ -184,7 +182,6 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
         Makes the cell's source, of one that runs eager_execution if it is called with
         True; called once the line has been understood.
     """
-    __tracebackhide__ = True
     parsed = parse(split(line).words, CELL)
     if parsed.help:
         return Sentence(CELL.help())
@@ -252,7 +249,6 @@ def _show(parsed: Parsed) -> View:
 
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    __tracebackhide__ = True
     if len(parsed.rest) < 2:
         msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
         raise UsageLineError(msg)
@@ -281,7 +277,6 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    __tracebackhide__ = True
     if len(parsed.rest) < 2:
         msg = f"a model's name and a path were expected: {COMMANDS['save'].usage}"
         raise UsageLineError(msg)
@@ -302,7 +297,6 @@ def _sync(parsed: Parsed) -> str:
 
 def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
     """Do something with each model that a line names, once all of them are known to be there."""
-    __tracebackhide__ = True
     if not parsed.rest:
         msg = f"a model's name was expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)

@@ -42,7 +42,6 @@ def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
     show
         Displays a view at once.
     """
-    __tracebackhide__ = True
     parsed = parse(list(split(line).words), COMMAND)
     if parsed.help:
         return Sentence(COMMAND.help())

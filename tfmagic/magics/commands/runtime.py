@@ -80,7 +80,6 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
     View or None
         The result of a verb that only looks, or has something to use.
     """
-    __tracebackhide__ = True
     words = list(split(line).words)
     if words[:1] in (["--help"], ["-h"]):
         return Sentence(help_text())
@@ -176,7 +175,6 @@ def _load(parsed: Parsed) -> View:
 
 
 def _reset(show: Callable[[View], None]) -> None:
-    __tracebackhide__ = True
     if "tensorflow" not in sys.modules and not the_models():
         show(Sentence("there was nothing to reset: TensorFlow is not imported yet"))
         return

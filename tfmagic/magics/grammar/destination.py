@@ -26,7 +26,6 @@ def destination(text: str, names: Mapping[str, Any]) -> str:
     UsageLineError
         For an expression in brackets that gives no path, and for blanks outside of quotes.
     """
-    __tracebackhide__ = True
     path = unquoted(text)
     if path != text:
         return path

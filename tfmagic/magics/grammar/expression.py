@@ -6,6 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.entry_point import is_own_error
 from tfmagic.errors import UsageLineError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     Exception
         Whatever a function that it calls raises, with a note that names the expression.
     """
-    __tracebackhide__ = True
     try:
         code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
@@ -46,7 +46,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     except Exception as error:
         trace = error.__traceback__
         inside = trace.tb_next if trace is not None else None
-        if inside is not None and inside.tb_next is not None:
+        if is_own_error(error) or (inside is not None and inside.tb_next is not None):
             error.add_note(f"raised while {text!r} was evaluated")
             raise
         msg = f"{text!r} raised {type(error).__name__}: {error}"

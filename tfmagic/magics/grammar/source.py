@@ -33,7 +33,6 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     MissingPathError
         When it can only be a path, and nothing is there.
     """
-    __tracebackhide__ = True
     path = unquoted(text)
     if path != text:
         return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import wraps
 from importlib import import_module
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -18,7 +17,7 @@ from IPython.core.magic import (
     output_can_be_silenced,
 )
 
-from tfmagic.errors import TfMagicError
+from tfmagic.concurrency.entry_point import is_own_error, trim_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,25 +28,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def _is_ours(error: Exception) -> bool:
-    # By name: after a reload, what an older model raises is of the class as it was.
-    ours = (TfMagicError.__module__, TfMagicError.__name__)
-    return any((base.__module__, base.__name__) == ours for base in type(error).__mro__)
-
-
-def _of_the_cell(traceback: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without tfmagic's own part of the way."""
-    steps: list[TracebackType] = []
-    while traceback is not None:
-        if not traceback.tb_frame.f_globals.get("__name__", "").startswith("tfmagic."):
-            steps.append(traceback)
-        traceback = traceback.tb_next
-    kept: TracebackType | None = None
-    for step in reversed(steps):
-        kept = TracebackType(kept, step.tb_frame, step.tb_lasti, step.tb_lineno)
-    return kept
-
-
 def _one_line(magic: F) -> F:
     """Show tfmagic's own errors as IPython's one-line ``UsageError``.
 
@@ -56,23 +36,26 @@ def _one_line(magic: F) -> F:
 
     @wraps(magic)
     def called(*args: Any, **options: Any) -> Any:
-        __tracebackhide__ = True
         try:
             return magic(*args, **options)
+        except KeyboardInterrupt as error:
+            error.__cause__ = None
+            if len(args) > 2:
+                trim_traceback(error)
+                raise
+            # To show a traceback IPython reads every file that is in it, which takes
+            # longer than coming back has taken.
+            shown_as = ": ".join(filter(None, (type(error).__name__, str(error))))
+            error._render_traceback_ = lambda: [shown_as]  # type: ignore[attr-defined]
+            error.__traceback__ = None
+            raise
         except Exception as error:
-            if not _is_ours(error):
+            if not is_own_error(error):
+                trim_traceback(error)
                 raise
             shown = UsageError(str(error))
             # For sys.last_value: of a run in batches, what had been done by then.
             shown.partial = getattr(error, "partial", None)  # type: ignore[attr-defined]
-        except KeyboardInterrupt as error:
-            # To show a traceback IPython reads every file that is in it, which takes
-            # longer than coming back has taken.
-            if len(args) > 2:
-                raise error.with_traceback(_of_the_cell(error.__traceback__)) from None
-            shown_as = ": ".join(filter(None, (type(error).__name__, str(error))))
-            error._render_traceback_ = lambda: [shown_as]  # type: ignore[attr-defined]
-            raise error.with_traceback(None) from None
         # Outside the block above: what IPython keeps of an error must not keep where it came from, models included.
         raise shown
 
@@ -107,7 +90,6 @@ class TfMagics(Magics):
     @_one_line
     def tf_model(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> View | None:
         """Register and look after models."""
-        __tracebackhide__ = True
         from tfmagic.magics.commands import model
 
         if cell is None:
@@ -132,7 +114,6 @@ class TfMagics(Magics):
     @_one_line
     def tf_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Run models."""
-        __tracebackhide__ = True
         from tfmagic.magics.commands import run, runner
 
         request = run.read(line) if cell is None else run.read_cell_line(line)
@@ -154,7 +135,6 @@ class TfMagics(Magics):
     @_one_line
     def tf_runtime(self, line: str) -> View | None:
         """Look at the one TensorFlow of this kernel, and give it back."""
-        __tracebackhide__ = True
         from tfmagic.magics.commands import runtime
 
         return runtime.run_line(line, _show)
@@ -165,7 +145,6 @@ class TfMagics(Magics):
     @_one_line
     def tf_panel(self, line: str) -> Any:
         """Show the panel."""
-        __tracebackhide__ = True
         from tfmagic.magics.commands import panel
 
         return panel.run_line(line, self.shell, _show)

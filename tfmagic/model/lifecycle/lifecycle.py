@@ -191,7 +191,6 @@ class Lifecycle:
 
     @defer_interrupts
     def _build_once(self) -> Backend:
-        __tracebackhide__ = True
         while not self._building.acquire(blocking=False):
             # Another thread builds it.
             interruptible(partial(time.sleep, _POLL_S))
@@ -221,7 +220,6 @@ class Lifecycle:
         ParkError
             When the source of a parked model has changed, or is gone.
         """
-        __tracebackhide__ = True
         self.hooks.before_reading()
         with self._building, without_full_collections(), libraries().phase(f"model {self.name}"):
             # Models that are added one right after the other give memory back once.

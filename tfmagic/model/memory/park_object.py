@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError
@@ -102,10 +102,8 @@ class ParkObject:
         spill = Spill(park_directory().place())
         try:
             written_bytes = spill.write(state_of(self._backend))
-            scope = errand()
-            if scope is not None:
-                # Nobody waits for this any more, and the object may be in use again.
-                scope.require()
+            # Where nobody waits for this any more, the object may be in use again.
+            check_cancelled()
             self._exchange(spill)
         except BaseException:
             # Unless the file is all that there is by now.

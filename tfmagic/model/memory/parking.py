@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.core.events import events
 from tfmagic.errors import ModelStateError
 from tfmagic.execution.room.variables import weights_of
@@ -149,7 +150,7 @@ class Parking:
     def park_if_idle(self) -> bool:
         """Park the model if nothing uses it at this moment; return whether it is parked now."""
         try:
-            with self._lifecycle.command_lock.hold(patience=0.0) as held:
+            with self._lifecycle.command_lock.hold(timeout_s=0.0) as held:
                 if not held or not self.can_be_parked:
                     return False
                 interruptible(self._park)
@@ -160,7 +161,7 @@ class Parking:
 
     # -- park --------------------------------------------------------------------
 
-    @defer_interrupts
+    @entry_point
     def park(self) -> ParkRecord:
         """Give back all tensor memory until the model is next run; its name and signatures stay.
 
@@ -174,7 +175,6 @@ class Parking:
         ParkError
             When the file cannot be written; the model is as it was.
         """
-        __tracebackhide__ = True
         with self._lifecycle.command_lock.hold():
             record = interruptible(self._park)
         if record["outcome"] != "already":
@@ -221,7 +221,6 @@ class Parking:
         MemoryBudgetError
             When the model does not fit into the budget.
         """
-        __tracebackhide__ = True
         with self._lifecycle.command_lock.hold():
             was_parked = self._lifecycle.state == "parked"
             began = time.perf_counter()

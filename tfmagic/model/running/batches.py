@@ -11,7 +11,7 @@ from tfmagic.errors import InputError, SourceError
 from tfmagic.execution.signature.feeds import checked_array
 from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import shape_text
-from tfmagic.model.running.prefetch import Ahead
+from tfmagic.model.running.prefetch import Prefetcher
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Batches:
                 shape = request.static_shape(own)
                 if shape is not None and (not shape or shape[0] is not None):
                     raise not_rows(request.model, name, shape)
-        self._ahead = Ahead(self.feeds, self.spans())
+        self._prefetcher = Prefetcher(self.feeds, self.spans())
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first row of each batch, and the row after its last; one of no rows for an empty input."""
@@ -87,7 +87,7 @@ class Batches:
 
     def take(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
         """Return what `feeds` does, and have the next batch made while this one runs."""
-        return self._ahead.take(start, stop)
+        return self._prefetcher.batch(start, stop)
 
     def check(self) -> None:
         """Look at every batch, so that one that does not fit is found before any runs.
@@ -282,10 +282,6 @@ class Rows:
             with eager_execution():
                 part = value[start:stop]
         return checked_array(self._model, self.spec, part)
-
-    def whole(self) -> Any:
-        """Return the checked array of all that was given."""
-        return checked_array(self._model, self.spec, self._value)
 
 
 def _can_be_sliced(value: Any) -> bool:

@@ -24,7 +24,6 @@ from tfmagic.runtime.session.kernel_session import KernelSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.execution.signature.signature import TensorSpec
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
     from tfmagic.model.tracing.placement import Placement
@@ -91,7 +90,6 @@ class Caller:
         signature: str | None = None,
     ) -> Request:
         """Return a call with its names resolved and its values not yet checked; parameters as for `Model.run`."""
-        __tracebackhide__ = True
         backend = self.lifecycle.built_backend()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.extended(self.lifecycle.signature(signature), given)
@@ -119,7 +117,6 @@ class Caller:
         signature: str | None,
     ) -> Mapping[str, Any] | None:
         """Repeat an earlier call with other arrays; None where the inputs have to be checked more closely."""
-        __tracebackhide__ = True
         try:
             quick = self._fast_calls.get(
                 (signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch))
@@ -159,7 +156,6 @@ class Caller:
         signature: str | None,
     ) -> Result:
         """Make a call, and remember how to repeat it; the parameters are those of `Model.run`."""
-        __tracebackhide__ = True
         request = self.request(value, inputs, fetch=fetch, signature=signature)
         result = self.run(request)
         quick = fast_call(request, fetch)
@@ -172,7 +168,6 @@ class Caller:
         request: Request,
         feeds: Sequence[tuple[TensorSpec, Any]] | None = None,
         *,
-        patience: Patience | None = None,
         trace: bool = False,
         counted: bool = True,
     ) -> Result:
@@ -184,26 +179,22 @@ class Caller:
             What `asked` has returned.
         feeds
             The inputs' checked arrays, where they are not all that the request has.
-        patience
-            The caller's, where it may go before the call has ended.
         trace
             Whether to keep in `trace` where the time went.
         counted
             Whether it is one of the person's calls.
         """
-        __tracebackhide__ = True
         self.lifecycle.used_at_s = time.monotonic()
         self._shortage.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
-            __tracebackhide__ = True
             while True:
                 backend = self.lifecycle.built_backend()
                 try:
                     if trace:
-                        return self._traced(replace(request, backend=backend), arrays, patience)
-                    return backend.call(request.signature, arrays, request.fetches, patience=patience)
+                        return self._traced(replace(request, backend=backend), arrays)
+                    return backend.call(request.signature, arrays, request.fetches)
                 except Exception:
                     # Parked since, with its graph, and made again: of the same names.
                     if self.lifecycle.is_released or self.lifecycle.backend is backend:
@@ -224,16 +215,12 @@ class Caller:
     @defer_interrupts
     def alone(self, call: Callable[[], T]) -> T:
         """Make a call while no other command changes or calls the model."""
-        __tracebackhide__ = True
         with self.lifecycle.command_lock.hold(call=True):
             return call()
 
-    def _traced(
-        self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]], patience: Patience | None
-    ) -> dict[str, Any]:
-        __tracebackhide__ = True
+    def _traced(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]]) -> dict[str, Any]:
         backend = request.backend
-        outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches, patience=patience)
+        outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches)
         self.trace = Trace(request.model, backend.mode, profile)
         if profile.partition_graphs:
             self.placement = placement_of_graph(self.trace, backend)

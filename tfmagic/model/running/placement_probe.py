@@ -10,7 +10,7 @@ from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError, SourceError, TfMagicError
 from tfmagic.execution.backends.eager import UntraceableError
 from tfmagic.execution.signature.zeros import zeros_for
-from tfmagic.model.running.deadline import patience_of, waited_for
+from tfmagic.model.running.deadline import wait_for_call
 from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.tensorflow.private import collected_graphs
@@ -79,9 +79,9 @@ def _probe_graph(caller: Caller) -> None:
     zeros = zeros_for(lifecycle.name, signature, advice)
     with lifecycle.built_backend().run_graph(signature, lambda: zeros) as run:
         _refuse_effects(lifecycle.name, run, advice)
-    request, patience = caller.request(zeros, {}), patience_of(None)
+    request = caller.request(zeros, {})
     # No call of the person's: their number and their times stay as they are.
-    waited_for(lifecycle, lambda: caller.run(request, patience=patience, trace=True, counted=False), patience)
+    wait_for_call(lifecycle, lambda: caller.run(request, trace=True, counted=False))
 
 
 def _object_placement(caller: Caller) -> Placement:

@@ -31,7 +31,6 @@ def run_in_room(lifecycle: Lifecycle, cell: Cell, notebook: Mapping[str, Any], b
     bound
         The names that every room has (``this``).
     """
-    __tracebackhide__ = True
     with lifecycle.command_lock.hold():
         lifecycle.used_at_s = time.monotonic()
         backend = lifecycle.built_backend()
@@ -41,6 +40,6 @@ def run_in_room(lifecycle: Lifecycle, cell: Cell, notebook: Mapping[str, Any], b
             try:
                 return backend.room.run(cell, notebook, bound)
             finally:
-                if scope.given_up_at is None:
+                if not scope.cancelled:
                     # What the cell has logged is noted as this model's while it counts as running.
                     native_log().settle(_LOG_SETTLE_S)

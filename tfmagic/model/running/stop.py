@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.runs import wait_until
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ class StopRecord(TypedDict):
     variables: int
 
 
-@defer_interrupts
 def stop(lifecycle: Lifecycle, *, now: bool) -> StopRecord:
     """Wait until a model does nothing any more, or cancel what it does, and say what came of it.
 
@@ -48,7 +47,6 @@ def stop(lifecycle: Lifecycle, *, now: bool) -> StopRecord:
     ModelStateError
         When the model was dropped.
     """
-    __tracebackhide__ = True
     if lifecycle.is_released:
         raise lifecycle.gone_error()
     backend, name = lifecycle.backend, lifecycle.name

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import RunTimeoutError, SourceError, first_line
 from tfmagic.execution.backends.eager import UntraceableError
 from tfmagic.execution.backends.xla import not_compiled
 from tfmagic.execution.signature.zeros import zeros_for
-from tfmagic.model.running.deadline import waited_for
+from tfmagic.model.running.deadline import wait_for_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,8 @@ def compile_ahead(caller: Caller) -> None:
     zeros = _zeros(caller, "add it without --compile")
     began = time.perf_counter()
     try:
-        _run_once(caller, zeros, Patience(_ZEROS_S))
+        with _zeros_scope():
+            _run_once(caller, zeros)
     except RunTimeoutError:
         _give_up(caller, "compiled")
         return
@@ -77,31 +78,31 @@ def warm(caller: Caller) -> None:
         _note(caller, f"read, and not run ahead of its first call: {reason}")
         return
     zeros = _zeros(caller, _WITHOUT_WARM)
-    patience = Patience(_ZEROS_S)
     try:
-        with _refusing_zeros(caller):
-            _run_once(caller, zeros, patience)
+        with _zeros_scope():
+            with _refusing_zeros(caller):
+                _run_once(caller, zeros)
+            _find_quickest(caller)
     except RunTimeoutError:
         _give_up(caller, "warmed")
-        return
-    settle(caller, patience)
 
 
-def settle(caller: Caller, patience: Patience | None = None) -> None:
+def settle(caller: Caller) -> None:
     """Find the quickest way to make a model's calls, unless it must not be run on zeros.
-
-    Parameters
-    ----------
-    caller
-        Calls the model.
-    patience
-        How long that may take; a minute if None.
 
     Raises
     ------
     SourceError
         When it cannot be run on zeros, or the dtype or shape of an input is not known.
     """
+    try:
+        with _zeros_scope():
+            _find_quickest(caller)
+    except RunTimeoutError:
+        _give_up(caller, "warmed")
+
+
+def _find_quickest(caller: Caller) -> None:
     backend = caller.lifecycle.built_backend()
     if backend.graph is None:
         # TensorFlow prepares nothing for a live object.
@@ -109,15 +110,10 @@ def settle(caller: Caller, patience: Patience | None = None) -> None:
     if (reason := _why_not_on_zeros(caller)) is not None:
         _note(caller, f"not warmed: {reason}")
         return
-    patience = patience or Patience(_ZEROS_S)
     requests = [caller.request(zeros, {}) for zeros in (_zeros(caller, _WITHOUT_WARM), *_many_rows(caller))]
     batches = [request.feeds() for request in requests]
-    try:
-        with _refusing_zeros(caller):
-            waited_for(caller.lifecycle, lambda: backend.settle(batches, requests[0].fetches, patience), patience)
-    except RunTimeoutError:
-        _give_up(caller, "warmed")
-        return
+    with _refusing_zeros(caller):
+        wait_for_call(caller.lifecycle, lambda: backend.settle(batches, requests[0].fetches))
     caller.lifecycle.is_warm = True
 
 
@@ -131,9 +127,13 @@ def _many_rows(caller: Caller) -> list[dict[str, Any]]:
     return [_zeros(caller, _WITHOUT_WARM, _MANY_ROWS)] if first_sizes == {None} else []
 
 
-def _run_once(caller: Caller, zeros: dict[str, Any], patience: Patience) -> None:
-    # Without the deadline: the call is prepared then, and whoever waits ends it.
-    waited_for(caller.lifecycle, lambda: caller.run(caller.request(zeros, {}), counted=False), patience)
+def _zeros_scope() -> CancelScope:
+    # Without a deadline for native runs, since prepared calls have none; whoever waits ends them.
+    return CancelScope(_ZEROS_S, limits_native_runs=False)
+
+
+def _run_once(caller: Caller, zeros: dict[str, Any]) -> None:
+    wait_for_call(caller.lifecycle, lambda: caller.run(caller.request(zeros, {}), counted=False))
 
 
 @contextmanager

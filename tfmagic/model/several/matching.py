@@ -50,7 +50,6 @@ def asked_of_all(
     InputError
         For inputs that do not go to all of the models; it says what each takes.
     """
-    __tracebackhide__ = True
     first = models[0]
     value, inputs = _read_once(first.name, first.signature(signature), value, inputs)
     asked: list[tuple[Request, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import PathTakenError
 from tfmagic.formats.common.destination import Destination
 from tfmagic.model.tracing.chrome import chrome_events
@@ -157,6 +158,7 @@ class Trace:
             "devices": self.devices,
         }
 
+    @hide_own_frames
     def save(self, path: Any, *, replace: bool = False) -> Path:
         """Write the trace as JSON for Perfetto (https://ui.perfetto.dev) or chrome://tracing.
 

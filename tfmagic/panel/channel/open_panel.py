@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import MissingPanelError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).parents[1] / "static" / "panel.js"
 
 
+@hide_own_frames
 def panel() -> Panel:
     """Return a new panel.
 

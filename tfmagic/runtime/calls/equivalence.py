@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from tfmagic.concurrency.cancel_scope import Patience
 
     Call = Callable[..., list[Any]]
 
@@ -18,9 +18,7 @@ _FLOATS = frozenset("efd")
 NON_FINITE = (math.nan, math.inf, -math.inf)
 
 
-def equivalent_call(
-    usual: Call, other: Call, values: Sequence[np.ndarray], patience: Patience, *, is_long: bool = False
-) -> Call | None:
+def equivalent_call(usual: Call, other: Call, values: Sequence[np.ndarray], *, is_long: bool = False) -> Call | None:
     """Return the other call if it gives the usual results to within rounding, and None if it does not.
 
     Both are made with these values, with random ones and with non-finite ones of the same shapes.
@@ -28,18 +26,18 @@ def equivalent_call(
     A call that takes long is not made with non-finite values: it is guarded, which costs microseconds.
     """
     random = random_like(values)
-    if not _agree(usual, other, [values, random] if random else [values], patience):
+    if not _agree(usual, other, [values, random] if random else [values]):
         return None
-    if random is None or (not is_long and _agree(usual, other, examples_with(NON_FINITE, random), patience)):
+    if random is None or (not is_long and _agree(usual, other, examples_with(NON_FINITE, random))):
         return other
     return where_finite(other, usual)
 
 
-def _agree(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], patience: Patience) -> bool:
+def _agree(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]]) -> bool:
     """Return whether both give the same for all examples that the usual call takes; False where it takes none."""
     compared = 0
     for example in examples:
-        patience.require()
+        check_cancelled()
         try:
             expected = usual(*example)
         except Exception:  # noqa: BLE001, S112 - some graphs refuse values out of their range

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.graphdef.result_aliasing import shared_results
 from tfmagic.runtime.calls.equivalence import equivalent_call
@@ -21,7 +22,6 @@ from tfmagic.runtime.tensorflow.private import native_callable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.runtime.graph.native_session import NativeSession
     from tfmagic.runtime.state.history import History
 
@@ -151,24 +151,24 @@ class PreparedCall:
             self._constants_bytes = constants_of(operations_behind(self._graph, self.fetches))
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
-    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float, patience: Patience) -> None:
+    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
         """Choose how to run calls by making some now, for so many seconds with each batch; folded variables are tried.
 
         Batches after the first are used only for quick calls. A `TimeoutError` is raised once nobody waits.
         """
-        self._measure_until(batches[0], seconds, patience)
+        self._measure_until(batches[0], seconds)
         with self._measuring:
             if not self._is_folding_tried:
                 self._chosen.clear()
-                self._fold(batches[0], patience)
+                self._fold(batches[0])
                 self._is_folding_tried = True
-        self._measure_until(batches[0], seconds, patience)
+        self._measure_until(batches[0], seconds)
         # No trial: all the while other threads' calls were measured.
         trial = self._trials.get(_size_of(batches[0]), LatencyTrial())
         is_quick = min(trial.latencies_s.values(), default=math.inf) <= _QUICK_S
         for values in batches[1:] if is_quick else ():
             try:
-                self._measure_until(values, seconds, patience)
+                self._measure_until(values, seconds)
             except TimeoutError:
                 raise
             except Exception:  # noqa: BLE001 - some graphs take one row only
@@ -217,12 +217,12 @@ class PreparedCall:
         finally:
             self._measuring.release()
 
-    def _measure_until(self, values: Sequence[np.ndarray], seconds: float, patience: Patience) -> None:
+    def _measure_until(self, values: Sequence[np.ndarray], seconds: float) -> None:
         deadline, size = time.monotonic() + seconds, _size_of(values)
         # Twice each way in any case: the first call of a way does not count.
         least = 2 * max(1, len(self._ways))
         while size not in self._chosen and (least > 0 or time.monotonic() < deadline):
-            patience.require()
+            check_cancelled()
             self._measure(size, values, list(self._ways))
             least -= 1
 
@@ -236,7 +236,7 @@ class PreparedCall:
         self._prepare(CALLER)
         return True
 
-    def _fold(self, values: Sequence[np.ndarray], patience: Patience) -> None:
+    def _fold(self, values: Sequence[np.ndarray]) -> None:
         """Prepare the ways with folded variables, those that give the same results."""
         folding = self._opened.folding
         if folding is None:
@@ -251,7 +251,7 @@ class PreparedCall:
                 unused.callback(folded.close)
             # Fused kernels turn NaN into a number where others do not.
             calls = {
-                name: equivalent_call(self._usual, folded.call, values, patience, is_long=is_long)
+                name: equivalent_call(self._usual, folded.call, values, is_long=is_long)
                 for name, folded in candidates.items()
             }
             unused.pop_all()

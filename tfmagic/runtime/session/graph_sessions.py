@@ -76,7 +76,6 @@ class GraphSessions:
 
     def run(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
-        __tracebackhide__ = True
         record = hosted(graph)
         while True:
             record.check(run)

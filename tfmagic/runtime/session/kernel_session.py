@@ -9,15 +9,17 @@ thread pools, allocators) belong to the process and are shared: a further graph 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
 from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
 from tfmagic.runtime.graph.native_session import NativeSession
@@ -76,6 +78,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     _config: SessionConfig
     _sessions: GraphSessions
 
+    @hide_own_frames
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
         session: Self = once("session", cls._make)
@@ -93,6 +96,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     # -- running -----------------------------------------------------------
 
+    @hide_own_frames
     def run(
         self,
         fetches: Any,
@@ -128,7 +132,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         ModelStateError
             While an interrupted run of one of these graphs has not ended.
         """
-        __tracebackhide__ = True
         feeds = dict(feed_dict or {})
         default = v1.get_default_graph()
         elements = leaves(fetches)
@@ -141,7 +144,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             return workers().call(partial(self._run, default, fetches, feeds, options, None))
 
         def run_each() -> Any:
-            __tracebackhide__ = True
             values: dict[int, list[Any]] = {}
             for graph in graphs:
                 fetched = [leaf for leaf in elements if graph_of(leaf, default) is graph]
@@ -160,7 +162,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         fetches: tuple[str, ...],
         values: Sequence[np.ndarray],
         *,
-        patience: Patience | None = None,
         metadata: Any = None,
     ) -> list[np.ndarray]:
         """Run a prepared call: the fast path, for arrays of exactly the tensors' dtypes.
@@ -169,23 +170,20 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         ----------
         graph
             The graph of all the tensor names.
-        patience
-            The caller's deadline. When it passes, the native run ends between two
-            operations; when it has passed before, `TimeoutError` is raised.
         metadata
             A ``RunMetadata`` for a full trace of the run and its partition graphs.
         """
-        __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> list[np.ndarray]:
-            __tracebackhide__ = True
-            if patience is not None:
-                patience.require()
-            if metadata is None and (patience is None or patience.seconds is None):
+            deadline = None
+            if run.scope is not None:
+                run.scope.check()
+                deadline = run.scope.native_deadline
+            if metadata is None and deadline is None:
                 return opened.prepared(feeds, fetches)(values)
             record.history.note(fetches, prepared=True)
-            options = (patience or Patience()).run_options()
+            options = _run_options(deadline)
             if metadata is not None:
                 options.trace_level = _trace_level(opened.native)
                 options.output_partition_graphs = True
@@ -208,19 +206,14 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         feeds: tuple[str, ...],
         fetches: tuple[str, ...],
         batches: Sequence[Sequence[np.ndarray]],
-        patience: Patience,
     ) -> None:
         """Find the fastest executor of a prepared call, by running it with each batch of values."""
-        __tracebackhide__ = True
         record = hosted(graph)
         with record.running() as run:
-            self._sessions.run(
-                graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience)
-            )
+            self._sessions.run(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
-        __tracebackhide__ = True
         workers().call(partial(self._prepare, graph))
 
     def cancel(self, graph: Any) -> bool:
@@ -297,12 +290,12 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         """
         return self._sessions.native(graph)
 
-    @defer_interrupts
+    @entry_point
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
         self._sessions.evict(graph)
 
-    @defer_interrupts
+    @entry_point
     def close(self) -> None:
         """Free every graph's variables; the next run opens the session again.
 
@@ -376,11 +369,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> Any:
-            __tracebackhide__ = True
             names = fetch_names(fetches, graph)
             record.history.note(names)
             fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
@@ -399,13 +390,21 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             record.runs.under_way.pop(run, None)
 
     def _prepare(self, graph: Any) -> None:
-        __tracebackhide__ = True
         record = hosted(graph)
         run = record.begin()
         try:
             self._sessions.run(graph, run, lambda _: None)
         finally:
             record.runs.under_way.pop(run, None)
+
+
+def _run_options(deadline: float | None) -> Any:
+    """Return ``RunOptions`` under which a native run ends between two operations after a deadline."""
+    if deadline is None:
+        return v1.RunOptions()
+    left_s = max(0.0, deadline - time.monotonic())
+    # A little late: an error for a deadline that has not passed yet would be the run's own.
+    return v1.RunOptions(timeout_in_ms=math.ceil(left_s * 1000) + 1)
 
 
 def _trace_level(native: Any) -> int:
