@@ -64,8 +64,8 @@ ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_panel', 'line/tf_run', "
     "'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
-    "'comms': ['Sign'], 'finders': ['TensorFlowFinder'], "
-    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['log_pump.py']}"
+    "'comms': ['Handshake'], 'finders': ['TensorFlowFinder'], "
+    "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['pump.py']}"
 )
 
 

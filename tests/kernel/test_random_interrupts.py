@@ -116,9 +116,9 @@ def usable():
         if not any(np.array_equal(given, factor * X) for factor in (2.0, 3.0)):
             wrong.append(f"{name} answers {given.tolist()}")
         # What was interrupted may be ending in its thread.
-        if not wait_until(lambda: model.command_lock._holder is None, 10):
+        if not wait_until(lambda: model.lifecycle.command_lock._holder is None, 10):
             wrong.append(f"the turn of {name} is not given back")
-    kept = models["kept"].backend_now().values()
+    kept = models["kept"].lifecycle.built_backend().values()
     if {name: value.tobytes() for name, value in kept} != KEPT:
         wrong.append("the weights of kept have changed")
     line("tf_model add fresh scales/1")
@@ -137,7 +137,7 @@ def usable():
 KEPT = """
 get_ipython().run_cell_magic("tf_model", f"kept {ENDS}", CELL)
 get_ipython().run_cell_magic("tf_run", "kept", "session.run(u.assign(tf.random.stateless_normal([200, 200], [1, 2])))")
-KEPT = {name: value.tobytes() for name, value in models["kept"].backend_now().values()}
+KEPT = {name: value.tobytes() for name, value in models["kept"].lifecycle.built_backend().values()}
 """
 
 COMMANDS = [

@@ -81,7 +81,7 @@ def machine_record() -> MachineRecord:
         "available_bytes": available_bytes(),
         "limit_bytes": limit,
         "limit_used_bytes": used,
-        "park": _park(park_directory().chosen),
+        "park": _park(park_directory().parent),
         "variables": _variables(),
     }
 

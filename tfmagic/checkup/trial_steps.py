@@ -71,7 +71,7 @@ def _import(notes: _Notes) -> bool:
     notes.add(origin=origin, is_tensorflow=tensorflow_folder() is not None)
     memory_policy().apply()
     began_s = time.perf_counter()
-    with libraries().occasion(IMPORT):
+    with libraries().phase(IMPORT):
         import tensorflow as tf
     # A package that is only half there may come without an error.
     notes.add(version=str(tf.__version__), import_s=time.perf_counter() - began_s, rss_bytes=rss_bytes())
@@ -106,6 +106,6 @@ def _libraries(notes: _Notes) -> None:
     from tfmagic.runtime.libraries.timeline import libraries
 
     loaded = libraries()
-    files = loaded.portrait().files(loaded.present())
+    files = loaded.catalog.files(loaded.present())
     through = {one["name"]: one["libraries"] for one in settings(file.path for file in files) if one["libraries"]}
-    notes.add(libraries=loaded.summary(), duplicates=loaded.portrait().duplicates(files), through=through)
+    notes.add(libraries=loaded.summary(), duplicates=loaded.catalog.duplicates(files), through=through)

@@ -11,7 +11,7 @@ from tfmagic.concurrency.runs import wait_until
 from tfmagic.core.process import once
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.tensorflow.custom_gradients import leave_to_graphs
+from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sized
@@ -67,7 +67,7 @@ class Leaving:
     """
 
     def __init__(self, models: Iterable[Model]) -> None:
-        from tfmagic.model.training import is_unsaved
+        from tfmagic.model.unsaved import is_unsaved
 
         models = list(models)
         self._unsaved = [model.name for model in models if is_unsaved(model)]
@@ -77,7 +77,7 @@ class Leaving:
         self._watched: list[weakref.ref[Any]] = []
         self._runs: dict[str, Sized] = {}
         for model in models:
-            backend = model.built
+            backend = model.lifecycle.backend
             if backend is None:
                 continue
             # Not all that is known of them, which would keep the graph.
@@ -96,7 +96,7 @@ class Leaving:
         running = [name for name, under_way in runs.items() if len(under_way)]
         lingering().watch(runs[name] for name in running)
         if models:
-            leave_to_graphs()
+            tie_gradients_to_graphs()
             gc.collect()
             memory_policy().give_back()
         after = rss_bytes()

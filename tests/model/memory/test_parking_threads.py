@@ -124,7 +124,7 @@ def test_training_in_one_thread_loses_no_step_to_parking_in_another() -> None:
 
     def park() -> None:
         while not ended.is_set():
-            model.park_if_idle()
+            model.parking.park_if_idle()
 
     thread = threading.Thread(target=park, daemon=True)
     thread.start()

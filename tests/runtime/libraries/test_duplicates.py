@@ -77,7 +77,7 @@ def test_copy_of_a_loaded_library_is_told_by_its_contents(tmp_path: Path) -> Non
     for path in (library, copy):
         ctypes.CDLL(str(path))
     assert libraries().summary()["duplicates"] == before + 1
-    found = [one for one in libraries_record(anew=False)["duplicates"] if str(copy) in one["paths"]]
+    found = [one for one in libraries_record(sample=False)["duplicates"] if str(copy) in one["paths"]]
     assert [one["paths"] for one in found] == [[str(library), str(copy)]]
     assert "with the same contents (their build ids are the same)" in found[0]["why"]
 
@@ -88,7 +88,7 @@ def test_tensorflow_s_second_copy_is_one() -> None:
     import tensorflow as tf
 
     own = Path(tf.__file__).parent
-    record = libraries_record(anew=False)
+    record = libraries_record(sample=False)
     (one,) = [one for one in record["duplicates"] if one["kind"] == "TensorFlow's second copy"]
     plugin, framework = sorted(one["paths"], key=lambda path: "framework" in path)
     assert Path(framework) == own / "libtensorflow_framework.so.2"

@@ -16,7 +16,7 @@ from custom_op_library import build_plain
 from factories import printed_from_start
 
 from tfmagic.runtime.custom_ops.libraries_report import libraries_record
-from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER
+from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, LoadedObject
 from tfmagic.runtime.libraries.timeline import Libraries, libraries
 
 pytestmark = [
@@ -44,6 +44,10 @@ TWO_MODELS = """
     record = libraries_record()
     print(json.dumps([added, record]))
 """
+
+
+def since_baseline(timeline: Libraries) -> list[LoadedObject]:
+    return [one for one in timeline.present() if one.phase != BASELINE]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +113,7 @@ def test_every_size_is_the_system_s_own() -> None:
 
 
 def test_version_is_that_of_the_file_behind_every_link() -> None:
-    record = libraries_record(anew=False)
+    record = libraries_record(sample=False)
     versions = {one["name"]: one["version"] for one in record["libraries"]}
     assert versions["libc.so.6"] == "6"
     for one in record["libraries"]:
@@ -120,7 +124,7 @@ def test_version_is_that_of_the_file_behind_every_link() -> None:
 
 def test_resident_sizes_say_how_old_they_are() -> None:
     first = libraries_record()
-    later = libraries_record(anew=False)
+    later = libraries_record(sample=False)
     assert later["resident_at_s"] == first["resident_at_s"]
     assert (later["resident_age_s"] or 0) >= (first["resident_age_s"] or 0)
 
@@ -130,22 +134,23 @@ def test_what_comes_and_goes_is_told_with_its_occasion(tmp_path: Path) -> None:
     second = build_plain(tmp_path, "second", "int two = 2;")
     mine = Libraries()
     before = mine.summary()
-    assert all(one.occasion == BASELINE for one in mine.present())
+    assert all(one.phase == BASELINE for one in mine.present())
     loaded = ctypes.CDLL(str(first))
-    with mine.occasion("model digits"):
+    with mine.phase("model digits"):
         ctypes.CDLL(str(second))
-    came = {one.shared_object.path: one.occasion for one in mine.since_load()}
+    came = {one.shared_object.path: one.phase for one in since_baseline(mine)}
     assert came == {str(first): OTHER, str(second): "model digits"}
-    passed = mine.passed()[-1]
-    assert passed.before is not None
-    assert passed.after is not None
-    assert passed.after.loads - passed.before.loads == 1
-    assert mine.since("model digits") == []
+    finished = mine.finished()[-1]
+    assert finished.before is not None
+    assert finished.after is not None
+    assert finished.after.loads - finished.before.loads == 1
+    (record,) = libraries_record(mine, sample=False)["occasions"]
+    assert record["since"] == []
     assert mine.summary()["count"] == before["count"] + 2
     assert mine.summary()["since_load"] == 2
     ctypes.CDLL(None).dlclose(ctypes.c_void_p(loaded._handle))
-    assert [one.shared_object.path for one in mine.since_load()] == [str(second)]
-    assert libraries_record(mine, anew=False)["gone_since_load"] == [str(first)]
+    assert [one.shared_object.path for one in since_baseline(mine)] == [str(second)]
+    assert libraries_record(mine, sample=False)["gone_since_load"] == [str(first)]
     assert mine.summary()["unloads"] == (before["unloads"] or 0) + 1
 
 
@@ -154,15 +159,15 @@ def test_an_occasion_that_fails_is_told_as_well(tmp_path: Path) -> None:
     mine = Libraries()
 
     def build() -> None:
-        with mine.occasion("model broken"):
+        with mine.phase("model broken"):
             ctypes.CDLL(str(library))
             msg = "broken"
             raise ValueError(msg)
 
     with pytest.raises(ValueError, match="broken"):
         build()
-    assert [one.occasion for one in mine.since_load()] == ["model broken"]
-    assert [one.what for one in mine.passed()] == ["model broken"]
+    assert [one.phase for one in since_baseline(mine)] == ["model broken"]
+    assert [one.name for one in mine.finished()] == ["model broken"]
 
 
 def test_who_looks_meanwhile_takes_nothing_from_an_occasion(tmp_path: Path) -> None:
@@ -174,23 +179,23 @@ def test_who_looks_meanwhile_takes_nothing_from_an_occasion(tmp_path: Path) -> N
         watcher.start()
         watcher.join()
 
-    with mine.occasion("model digits"):
+    with mine.phase("model digits"):
         ctypes.CDLL(str(during))
         look()
     ctypes.CDLL(str(after))
     look()
-    came = {one.shared_object.path: one.occasion for one in mine.since_load()}
+    came = {one.shared_object.path: one.phase for one in since_baseline(mine)}
     assert came == {str(during): "model digits", str(after): OTHER}
 
 
 def test_an_occasion_within_another_has_its_own(tmp_path: Path) -> None:
     outer, inner = (build_plain(tmp_path, name, "int one = 1;") for name in ("outer", "inner"))
     mine = Libraries()
-    with mine.occasion("model outer"):
+    with mine.phase("model outer"):
         ctypes.CDLL(str(outer))
-        with mine.occasion("import"):
+        with mine.phase("import"):
             ctypes.CDLL(str(inner))
-    assert {one.shared_object.path: one.occasion for one in mine.since_load()} == {
+    assert {one.shared_object.path: one.phase for one in since_baseline(mine)} == {
         str(outer): "model outer",
         str(inner): "import",
     }
@@ -206,10 +211,10 @@ def test_summary_looks_at_no_file_while_nothing_is_loaded(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patched:
         patched.setattr(mine.objects, "listed", never)
-        patched.setattr(mine, "portrait", never)
+        patched.setattr(mine.catalog, "files", never)
         assert mine.summary() == first
     assert first["count"] == len({one.shared_object for one in mine.present()})
-    assert first["duplicates"] == len(libraries_record(anew=False)["duplicates"])
+    assert first["duplicates"] == len(libraries_record(sample=False)["duplicates"])
 
 
 def test_threads_that_look_while_libraries_come_miss_none(tmp_path: Path) -> None:
@@ -229,7 +234,7 @@ def test_threads_that_look_while_libraries_come_miss_none(tmp_path: Path) -> Non
     done.set()
     for thread in threads:
         thread.join()
-    assert {one.shared_object.path for one in mine.since_load()} == {str(file) for file in files}
+    assert {one.shared_object.path for one in since_baseline(mine)} == {str(file) for file in files}
 
 
 def test_asking_leaves_the_environment_alone() -> None:

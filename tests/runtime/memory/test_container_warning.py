@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tfmagic.core.notices import notices
-from tfmagic.runtime.memory import container_warning as shortage
-from tfmagic.runtime.memory.container_warning import Shortage
+from tfmagic.runtime.memory import container_warning as module
+from tfmagic.runtime.memory.container_warning import ContainerWarning
 
 LIMIT = 1_000_000_000
 
@@ -19,7 +19,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def used(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
-    monkeypatch.setattr(shortage, "container_limit", lambda: (None if count is None else LIMIT, count))
+    monkeypatch.setattr(module, "container_limit", lambda: (None if count is None else LIMIT, count))
 
 
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -30,64 +30,64 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         looked.append(1)
         return LIMIT, 0
 
-    monkeypatch.setattr(shortage, "container_limit", limit)
+    monkeypatch.setattr(module, "container_limit", limit)
     return looked
 
 
 def test_what_fits_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     used(monkeypatch, 500_000_000)
-    Shortage().look("net", 400_000_000)
+    ContainerWarning().check("net", 400_000_000)
     assert said == []
 
 
 def test_what_comes_near_the_limit_is_said_once(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
     used(monkeypatch, 900_000_000)
-    looking = Shortage()
-    looking.look("net", 300_000_000)
-    looking.look("net", 300_000_000)
+    warning = ContainerWarning()
+    warning.check("net", 300_000_000)
+    warning.check("net", 300_000_000)
     (line,) = said
     assert line == (
-        "memory is short: net needs about 300 MB, and the container has 100 MB left of 1 GB; where that is passed the "
-        "kernel is killed without a word. %tf_model park or drop what is not needed"
+        "memory is short: net needs about 300 MB, and the container has 100 MB left of 1 GB; beyond that limit the "
+        "kernel is killed without a message. Make room with %tf_model park or drop"
     )
-    looking.look("other", 300_000_000)
+    warning.check("other", 300_000_000)
     assert len(said) == 2
 
 
 def test_it_is_said_again_after_there_was_enough(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> None:
-    looking = Shortage()
+    warning = ContainerWarning()
     for count in (960_000_000, 100_000_000, 960_000_000):
         used(monkeypatch, count)
-        looking.look("net", 0)
+        warning.check("net", 0)
     assert len(said) == 2
     assert said[0].startswith("memory is short: net is run, and the container has 40 MB left")
 
 
 def test_before_runs_it_looks_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = looks(monkeypatch)
-    looking = Shortage()
+    warning = ContainerWarning()
     for _ in range(50):
-        looking.before_run("net", None)
+        warning.before_run("net", None)
     assert len(looked) == 1
 
 
 def test_without_a_limit_it_never_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
     used(monkeypatch, None)
-    looking = Shortage()
-    looking.before_run("net", None)
+    warning = ContainerWarning()
+    warning.before_run("net", None)
     used(monkeypatch, 999_999_999)
-    looking._looked_s = float("-inf")
+    warning._checked_s = float("-inf")
     lines: list[str] = []
     monkeypatch.setattr(notices(), "show", lines.append)
-    looking.before_run("net", None)
+    warning.before_run("net", None)
     assert lines == []
 
 
 def test_of_small_models_that_come_fast_it_looks_once_a_megabyte(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = looks(monkeypatch)
-    looking = Shortage()
+    warning = ContainerWarning()
     for _ in range(100):
-        looking.before_arrival("net", 50_000)
+        warning.before_load("net", 50_000)
     assert len(looked) == 1 + 4
-    looking.before_arrival("large", 2_000_000)
+    warning.before_load("large", 2_000_000)
     assert len(looked) == 6

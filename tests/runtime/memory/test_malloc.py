@@ -24,7 +24,7 @@ def test_glibc_is_found_and_says_what_is_free() -> None:
 def test_another_malloc_says_nothing_and_claims_nothing() -> None:
     other = OtherMalloc()
     other.keep_buffers()
-    assert (other.trim(), other.trim_over(0), other.set) == (False, False, ())
+    assert (other.trim(), other.trim_over(0), other.settings) == (False, False, ())
 
 
 @pytest.mark.slow
@@ -86,7 +86,7 @@ def test_below_the_threshold_nothing_is_trimmed() -> None:
         heap.keep_buffers()
         array = np.ones(10_000_000)
         del array
-        print(heap.trim_over(256_000_000), heap.set)
+        print(heap.trim_over(256_000_000), heap.settings)
     """)
     trimmed, *calls = said.stdout.strip().replace("(", "", 1).split(" ", 1)
     assert trimmed == "False"

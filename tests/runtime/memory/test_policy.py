@@ -112,7 +112,7 @@ import tensorflow.compat.v1 as v1
 v1.disable_eager_execution()
 {use}
 policy.apply()
-print(policy.record()['in_force'], policy.news() is not None)
+print(policy.record()['in_force'], policy.new_warning() is not None)
 """
     assert ran(code)[-1] == "partly True"
 
@@ -122,7 +122,7 @@ def test_it_is_said_once() -> None:
 import tensorflow as tf
 tf.zeros([3])
 policy.apply()
-print(policy.news() == policy.stays, policy.news(), policy.stays is None)
+print(policy.new_warning() == policy.stays, policy.new_warning(), policy.stays is None)
 """
     assert ran(code)[-1] == "True None False"
 
@@ -135,7 +135,7 @@ os.environ[{name!r}] = {value!r}
 import tensorflow as tf
 tf.zeros([3])
 policy.apply()
-print(policy.stays, policy.news())
+print(policy.stays, policy.new_warning())
 """
     assert ran(code)[-1] == "None None"
 
@@ -146,7 +146,7 @@ import tensorflow as tf
 policy.choose('pool')
 tf.zeros([3])
 policy.apply()
-print(policy.stays, policy.news())
+print(policy.stays, policy.new_warning())
 """
     assert ran(code)[-1] == "None None"
 
@@ -164,7 +164,7 @@ try:
     policy.choose('pool')
 except Exception as error:
     print(type(error).__name__, error)
-print(policy.asked)
+print(policy.requested)
 """
     said, asked = ran(code)[-2:]
     assert said.startswith("SettingError memory_policy is 'return' for the life of this kernel")

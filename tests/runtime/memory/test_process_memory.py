@@ -105,7 +105,7 @@ def test_what_an_allocator_counts_grows_with_a_variable() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parts are known on Linux alone")
 def test_the_private_part_is_of_the_same_time_as_the_whole() -> None:
-    before = process_memory(anew=True)["private_bytes"]
+    before = process_memory(sample_now=True)["private_bytes"]
     array = np.ones(25_000_000)
     wait_until(lambda: (process_memory()["private_bytes"] or 0) - (before or 0) > 0.9 * array.nbytes, 5)
     after = process_memory()["private_bytes"]

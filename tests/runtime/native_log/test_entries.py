@@ -49,7 +49,7 @@ def test_informational_messages_make_room_first_and_errors_last() -> None:
     assert [record["text"] for record in entries.records()] == ["error", "OOM", "fatal"]
     entries.add(message("more", "fatal"), 8.0, None)
     assert [record["text"] for record in entries.records()] == ["OOM", "fatal", "more"]
-    assert entries.let_go == 4
+    assert entries.dropped_count == 4
 
 
 def test_what_matters_is_had_alone() -> None:
@@ -72,6 +72,6 @@ def test_records_are_copies_and_clearing_forgets_them() -> None:
     assert entries.records()[0]["count"] == 1
     entries.add(message("b"), 1.0, None)
     entries.clear()
-    assert (entries.records(), entries.let_go) == ([], 0)
+    assert (entries.records(), entries.dropped_count) == ([], 0)
     entries.add(message("b"), 1.0, None)
     assert entries.records()[0]["seq"] == 3

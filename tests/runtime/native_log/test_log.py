@@ -299,7 +299,7 @@ def test_a_line_belongs_to_the_models_that_ran_when_it_says() -> None:
         def whose(time_s):
             asked.append(time_s)
             return ["old", "new"]
-        log.whose = whose
+        log.models_at = whose
         log.choose("capture")
         now = time.time() - 5
         write(f"I0000 00:00:{now:.6f} {os.getpid()} file.cc:12] a\\n".encode(), line("I", "a time long past"))
@@ -313,7 +313,7 @@ def test_a_line_belongs_to_the_models_that_ran_when_it_says() -> None:
 
 def test_a_fault_in_who_is_asked_lets_everything_pass() -> None:
     said, stderr = ok("""
-        log.whose = lambda time_s: 1 / 0
+        log.models_at = lambda time_s: 1 / 0
         log.choose("capture")
         write(line("I", "a"), b"mine\\n")
         log.stop()

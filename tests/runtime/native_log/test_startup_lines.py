@@ -9,14 +9,14 @@ import sys
 import pytest
 
 from tfmagic.runtime.native_log.log import native_log
-from tfmagic.runtime.native_log.stderr_filter import without_banners
+from tfmagic.runtime.startup.importing import filtered_startup_lines
 
 BANNER = b"I0000 00:00:1700000000.000000 1 port.cc:153] oneDNN custom operations are on.\n"
 MATTERS = b"E0000 00:00:1700000000.000000 1 cuda.cc:1] out of memory\n"
 
 
 def test_informational_lines_are_held_back_and_others_pass(capfd: pytest.CaptureFixture[str]) -> None:
-    with without_banners():
+    with filtered_startup_lines():
         os.write(2, BANNER + MATTERS)
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == MATTERS.decode()
@@ -26,7 +26,7 @@ def test_informational_lines_are_held_back_and_others_pass(capfd: pytest.Capture
 
 def test_a_block_that_raises_shows_every_line(capfd: pytest.CaptureFixture[str]) -> None:
     def import_that_fails() -> None:
-        with without_banners():
+        with filtered_startup_lines():
             os.write(2, BANNER)
             raise ImportError
 
@@ -37,14 +37,14 @@ def test_a_block_that_raises_shows_every_line(capfd: pytest.CaptureFixture[str])
 
 def test_the_level_is_set_within_and_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    with without_banners():
+    with filtered_startup_lines():
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "1"
     assert "TF_CPP_MIN_LOG_LEVEL" not in os.environ
 
 
 def test_a_level_that_the_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    with without_banners():
+    with filtered_startup_lines():
         assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
 

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from tfmagic.runtime.native_log.stderr_filter import unsaid
+from tfmagic.runtime.native_log.stderr_filter import stderr_filter, without_lines
 
 
 def test_the_line_is_gone_and_the_rest_comes_in_its_order(capfd: pytest.CaptureFixture[str]) -> None:
-    with unsaid(b"INFO: here"):
+    with stderr_filter(without_lines(b"INFO: here")):
         for piece in (b"before\n", b"INFO: ", b"here", b"\n", b"after\n"):
             os.write(2, piece)
         assert capfd.readouterr().err == ""
@@ -21,14 +21,14 @@ def test_the_line_is_gone_and_the_rest_comes_in_its_order(capfd: pytest.CaptureF
 
 
 def test_each_line_that_is_one_as_a_whole_is_kept_back(capfd: pytest.CaptureFixture[str]) -> None:
-    with unsaid(rb"W\d .*"):
+    with stderr_filter(without_lines(rb"W\d .*")):
         os.write(2, b"W1 one\nof W2 two\nW2 two\nW3 three")
     assert capfd.readouterr().err == "of W2 two\nW3 three"
 
 
 def test_what_was_written_before_an_error_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
     def failing() -> None:
-        with unsaid(b"INFO: here"):
+        with stderr_filter(without_lines(b"INFO: here")):
             os.write(2, b"mine\n")
             raise ValueError
 
@@ -40,8 +40,8 @@ def test_what_was_written_before_an_error_is_not_lost(capfd: pytest.CaptureFixtu
 
 def test_a_process_without_a_stderr_does_without() -> None:
     code = (
-        "import os; from tfmagic.runtime.native_log.stderr_filter import unsaid\nos.close(2)\n"
-        "with unsaid(b'x'): print('there')"
+        "import os; from tfmagic.runtime.native_log.stderr_filter import stderr_filter, without_lines\nos.close(2)\n"
+        "with stderr_filter(without_lines(b'x')): print('there')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout == "there\n"

@@ -10,7 +10,7 @@ from factories import printed, scale_graph
 
 from tfmagic import KernelSession, session
 from tfmagic.errors import ConfigError
-from tfmagic.runtime.session.config import derive, differences
+from tfmagic.runtime.session.config import derive_config, differences
 
 v1 = tf.compat.v1
 
@@ -54,9 +54,9 @@ def test_differences_name_nested_and_repeated_fields() -> None:
 
 def test_what_is_asked_for_is_laid_over_what_tf_config_says() -> None:
     asked = v1.ConfigProto(log_device_placement=True)
-    merged = derive(asked)
+    merged = derive_config(asked)
     assert merged.log_device_placement
-    assert merged.allow_soft_placement == derive().allow_soft_placement
+    assert merged.allow_soft_placement == derive_config().allow_soft_placement
 
 
 @pytest.mark.slow

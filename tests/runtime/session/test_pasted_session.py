@@ -11,7 +11,7 @@ from factories import scale_graph, variable_graph
 
 from tfmagic import session
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.session.pasted_session import PastedSession, detour
+from tfmagic.runtime.session.pasted_session import PastedSession, session_redirect
 
 v1 = tf.compat.v1
 X = np.array([1, 2], np.float32)
@@ -19,7 +19,7 @@ X = np.array([1, 2], np.float32)
 
 def test_leaving_it_closes_nothing_and_trained_variables_stay() -> None:
     graph, w = variable_graph(1.0)
-    with graph.as_default(), detour().taken():
+    with graph.as_default(), session_redirect().active():
         with v1.Session() as pasted:
             assert isinstance(pasted, v1.Session)
             pasted.run(v1.global_variables_initializer())
@@ -32,7 +32,7 @@ def test_leaving_it_closes_nothing_and_trained_variables_stay() -> None:
 
 def test_interactive_session_is_the_rooms_too() -> None:
     graph, w = variable_graph(1.0)
-    with graph.as_default(), session.as_default(), detour().taken():
+    with graph.as_default(), session.as_default(), session_redirect().active():
         pasted = v1.InteractiveSession()
         w.initializer.run()
         assert w.eval() == 1.0
@@ -43,7 +43,7 @@ def test_interactive_session_is_the_rooms_too() -> None:
 def test_names_callables_and_partial_runs_are_of_its_graph() -> None:
     graph, _, _ = scale_graph(2.0)
     other, _, _ = scale_graph(3.0)
-    with other.as_default(), detour().taken():
+    with other.as_default(), session_redirect().active():
         pasted = v1.Session(graph=graph)
         assert pasted.graph is graph
         assert pasted.sess_str == ""
@@ -59,7 +59,7 @@ def test_names_callables_and_partial_runs_are_of_its_graph() -> None:
 
 def test_saver_accepts_it(tmp_path: object) -> None:
     graph, w = variable_graph(1.0)
-    with graph.as_default(), detour().taken(), v1.Session() as pasted:
+    with graph.as_default(), session_redirect().active(), v1.Session() as pasted:
         pasted.run(w.initializer)
         path = v1.train.Saver().save(pasted, f"{tmp_path}/ckpt")
         pasted.run(w.assign(9.0))
@@ -69,7 +69,11 @@ def test_saver_accepts_it(tmp_path: object) -> None:
 
 def test_a_config_is_set_aside_with_a_warning() -> None:
     graph, _ = variable_graph(1.0)
-    with graph.as_default(), detour().taken(), pytest.warns(UserWarning, match="configuration stays in force"):
+    with (
+        graph.as_default(),
+        session_redirect().active(),
+        pytest.warns(UserWarning, match="configuration stays in force"),
+    ):
         v1.Session(config=v1.ConfigProto(allow_soft_placement=True))
 
 
@@ -81,7 +85,7 @@ def test_sessions_of_other_threads_and_after_the_room_are_stock_ones() -> None:
         with v1.Session(graph=graph) as stock:
             elsewhere.append(type(stock))
 
-    with graph.as_default(), detour().taken():
+    with graph.as_default(), session_redirect().active():
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
@@ -96,7 +100,7 @@ def test_sessions_of_other_threads_and_after_the_room_are_stock_ones() -> None:
 
 def test_rooms_within_rooms_keep_the_detour_until_the_last_is_left() -> None:
     graph, _ = variable_graph(1.0)
-    with graph.as_default(), detour().taken():
-        with detour().taken():
+    with graph.as_default(), session_redirect().active():
+        with session_redirect().active():
             assert type(v1.Session()) is PastedSession
         assert type(v1.Session()) is PastedSession

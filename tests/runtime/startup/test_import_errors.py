@@ -15,7 +15,7 @@ pytestmark = [
 
 TELL = """
     import json
-    record = libraries_record(anew=False)
+    record = libraries_record(sample=False)
     print(json.dumps({one["name"].split(".")[0]: one["occasion"] for one in record["libraries"]}))
 """
 WATCH = """

@@ -13,4 +13,4 @@ def test_what_is_no_number_of_threads_is_refused_and_changes_nothing(threads: in
     counts = ThreadCounts()
     with pytest.raises(SettingError, match=rf"a number of threads up to 1024, or 0 .*, got {threads}$"):
         counts.choose("inter_op_threads", threads)
-    assert counts.asked["inter_op_threads"] == 0
+    assert counts.requested["inter_op_threads"] == 0

@@ -43,11 +43,11 @@ def test_an_assignment_is_noted_each_time() -> None:
 def test_what_a_fill_has_run_is_forgotten_and_what_was_run_before_a_restoration_is_not() -> None:
     history = History()
     history.note(("train",))
-    mark = history.mark()
+    mark = history.fetched_so_far()
     history.note(("assign",))
-    history.begin_anew(mark, restored=True)
+    history.note_fill(mark, restored=True)
     assert history.fetched == {"train"}
     assert history.changed
-    history.begin_anew(mark, restored=False)
+    history.note_fill(mark, restored=False)
     assert history.fetched == set()
     assert not history.changed

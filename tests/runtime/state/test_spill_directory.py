@@ -52,7 +52,7 @@ def test_each_place_is_another_in_one_folder(directory: ParkDirectory) -> None:
 
 def test_two_processes_have_two_folders(directory: ParkDirectory) -> None:
     other = ParkDirectory()
-    other.choose(str(directory.chosen))
+    other.choose(str(directory.parent))
     first, second = directory.place(), other.place()
     assert first.parent != second.parent
     assert first.parent.is_dir()
@@ -83,7 +83,7 @@ def test_choosing_none_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_p
     made = ParkDirectory()
     made.choose(str(tmp_path / "there"))
     made.choose("")
-    assert made.chosen == default_folder() == tmp_path / "tfmagic"
+    assert made.parent == default_folder() == tmp_path / "tfmagic"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_folder() == tmp_path / "home" / ".cache" / "tfmagic"

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from tfmagic.runtime.tensorflow.custom_gradients import leave_to_graphs
+from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 from tfmagic.runtime.tensorflow.private import registered_gradients
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ def test_the_registry_is_the_one_that_tensorflow_looks_into() -> None:
 def test_without_the_private_name_everything_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(ops, "gradient_registry")
     assert registered_gradients() == {}
-    assert leave_to_graphs() == 0
+    assert tie_gradients_to_graphs() == 0
 
 
 def test_a_graph_that_nobody_needs_goes_and_its_gradients_with_it() -> None:
     before = custom()
     graph, x, y = graph_with_one()
     gone = weakref.ref(graph)
-    assert leave_to_graphs() >= 1
-    assert leave_to_graphs() == 0
+    assert tie_gradients_to_graphs() >= 1
+    assert tie_gradients_to_graphs() == 0
     assert custom() > before
     del graph, x, y
     gc.collect()
@@ -65,7 +65,7 @@ def test_a_graph_that_nobody_needs_goes_and_its_gradients_with_it() -> None:
 
 def test_a_gradient_is_there_as_long_as_its_graph() -> None:
     graph, x, y = graph_with_one()
-    leave_to_graphs()
+    tie_gradients_to_graphs()
     gc.collect()
     with graph.as_default(), v1.Session(graph=graph) as session:
         (gradient,) = v1.gradients(y, x)
@@ -77,13 +77,13 @@ def test_a_compiled_model_of_keras_trains_on_and_then_leaves() -> None:
     net.compile("adam", "mse")
     x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
     net.fit(x, y, verbose=0)
-    leave_to_graphs()
+    tie_gradients_to_graphs()
     gc.collect()
     before = net.get_weights()
     net.fit(x, y, verbose=0)
     net.fit(x[:, :3], y, batch_size=3, verbose=0)
     assert any((a != b).any() for a, b in zip(before, net.get_weights(), strict=True))
-    leave_to_graphs()
+    tie_gradients_to_graphs()
     handles = [weakref.ref(one.value.handle) for one in net.variables]
     del net
     gc.collect()

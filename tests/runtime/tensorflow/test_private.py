@@ -26,10 +26,10 @@ from tfmagic.runtime.tensorflow.private import (
     callable_once,
     delete_session,
     eager_config,
+    make_close_immediate,
     native_callable,
     session_interface,
     traces_of,
-    unwaiting_session,
 )
 from tfmagic.runtime.tensorflow.tf1_switches import _FLAGS, _SETTERS
 
@@ -169,7 +169,7 @@ def test_the_traces_of_a_function_are_still_listed() -> None:
 def test_a_session_that_does_not_wait_can_be_made() -> None:
     graph, x, y = scale_graph(2.0)
     native = v1.Session(graph=graph)
-    assert unwaiting_session(native)
+    assert make_close_immediate(native)
     np.testing.assert_array_equal(native.run(y, {x: X}), 2 * X)
     native.close()
     delete_session(native)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
-from tfmagic.runtime.tensorflow.python_log import without_warnings
+from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
     import pytest
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def test_warnings_are_held_back_within_the_block_and_errors_are_not(caplog: pytest.LogCaptureFixture) -> None:
     tf.get_logger().addHandler(caplog.handler)
     try:
-        with without_warnings():
+        with suppressed_warnings():
             for logger in (tf.get_logger(), logging.getLogger("absl")):
                 logger.warning("within")
                 logger.error("an error")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfmagic.runtime.tensorflow.tf1_switches import Behaviour, behaviour_of, current
+from tfmagic.runtime.tensorflow.tf1_switches import Switches, current, switches_of
 
 v1 = tf.compat.v1
 
@@ -26,14 +26,14 @@ SWITCHED = {
 def test_disable_v2_behavior_is_undone_at_the_end_and_done_again_at_the_next_start() -> None:
     before = current()
     assert set(before) == SWITCHED
-    room: Behaviour = {}
-    with tf.Graph().as_default(), behaviour_of(room):
+    room: Switches = {}
+    with tf.Graph().as_default(), switches_of(room):
         v1.disable_v2_behavior()
         assert not any(current().values())
     assert current() == before
     assert tf.executing_eagerly()
     assert not any(room.values())
-    with tf.Graph().as_default(), behaviour_of(room):
+    with tf.Graph().as_default(), switches_of(room):
         assert not any(current().values())
         v1.enable_resource_variables()
     assert current() == before
@@ -51,8 +51,8 @@ def test_disable_v2_behavior_is_undone_at_the_end_and_done_again_at_the_next_sta
 )
 def test_each_switch_is_kept_by_itself(switch: str, off: object) -> None:
     before = current()
-    room: Behaviour = {}
-    with behaviour_of(room):
+    room: Switches = {}
+    with switches_of(room):
         off()  # type: ignore[operator]
         assert current() == {**before, switch: False}
     assert current() == before
@@ -63,7 +63,7 @@ def test_behaviour_is_given_back_when_the_block_raises() -> None:
     before = current()
 
     def body() -> None:
-        with tf.Graph().as_default(), behaviour_of({}):
+        with tf.Graph().as_default(), switches_of({}):
             v1.disable_v2_behavior()
             msg = "in the cell"
             raise LookupError(msg)
@@ -74,23 +74,23 @@ def test_behaviour_is_given_back_when_the_block_raises() -> None:
 
 
 def test_two_rooms_keep_their_own() -> None:
-    old: Behaviour = {}
-    new: Behaviour = {}
-    with behaviour_of(old):
+    old: Switches = {}
+    new: Switches = {}
+    with switches_of(old):
         v1.disable_resource_variables()
-    with behaviour_of(new):
+    with switches_of(new):
         assert v1.resource_variables_enabled()
-    with behaviour_of(old):
+    with switches_of(old):
         assert not v1.resource_variables_enabled()
 
 
 def test_two_threads_in_two_rooms_at_once_have_a_behaviour_each() -> None:
     before = current()
     switched, looked = threading.Event(), threading.Event()
-    found: dict[str, Behaviour] = {}
+    found: dict[str, Switches] = {}
 
     def old() -> None:
-        with tf.Graph().as_default(), behaviour_of({}):
+        with tf.Graph().as_default(), switches_of({}):
             v1.disable_v2_behavior()
             switched.set()
             looked.wait(10)
@@ -99,7 +99,7 @@ def test_two_threads_in_two_rooms_at_once_have_a_behaviour_each() -> None:
     thread = threading.Thread(target=old)
     thread.start()
     assert switched.wait(10)
-    with tf.Graph().as_default(), behaviour_of({}):
+    with tf.Graph().as_default(), switches_of({}):
         found["new"] = current()
         assert "ResourceVariable" in type(v1.get_variable("v", [2])).__name__
     found["none"] = current()
@@ -118,7 +118,7 @@ def test_switches_count_wherever_they_are_called_from() -> None:
     from tensorflow.compat.v1 import disable_v2_behavior
 
     for disable in (tf1.disable_v2_behavior, disable_v2_behavior, v1.disable_v2_behavior):
-        with tf.Graph().as_default(), behaviour_of({}):
+        with tf.Graph().as_default(), switches_of({}):
             disable()
             assert not any(current().values())
             assert type(v1.get_variable("v", [2])).__name__ == "RefVariable"
@@ -131,7 +131,7 @@ def test_a_rooms_behaviour_holds_in_the_threads_of_its_command_alone() -> None:
     def look() -> None:
         found.append(v1.resource_variables_enabled())
 
-    with behaviour_of({}):
+    with switches_of({}):
         v1.disable_resource_variables()
         context = contextvars.copy_context()
         for thread in (threading.Thread(target=context.run, args=(look,)), threading.Thread(target=look)):
@@ -145,7 +145,7 @@ def test_a_switch_outside_of_every_room_is_the_whole_process_s() -> None:
     inside, go = threading.Event(), threading.Event()
 
     def room() -> None:
-        with behaviour_of({}):
+        with switches_of({}):
             inside.set()
             go.wait(10)
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.runtime.state.variables_io import checksum
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 _LIBRARIES = {"keras", "tf_keras", "tensorflow"}
 _NUMBERS_AND_TEXT = (bool, int, float, complex, str, bytes, bytearray, slice, range)
@@ -55,7 +55,7 @@ class _Walk:
         self._waiting = [live] if is_one else []
         self._met = {id(live)}
         self._is_of_a_call = False
-        with eagerly():
+        with eager_execution():
             while self._waiting:
                 self._look_at(self._waiting.pop())
 

@@ -1,4 +1,4 @@
-"""A cell's code: compiled so that its last expression is its value."""
+"""A cell's code, compiled so that its last expression is its value."""
 
 from __future__ import annotations
 
@@ -24,20 +24,9 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room.
+    """The code of one cell, ready to run in a room; IPython's own syntax is translated before.
 
-    Parameters
-    ----------
-    source
-        Python; IPython's own syntax is translated before it comes here.
-    filename
-        What tracebacks call it. The lines are registered with ``linecache`` if
-        nothing is under that name yet.
-
-    Raises
-    ------
-    SyntaxError
-        With the cell's own line.
+    The lines are registered with ``linecache`` under `filename`, for tracebacks.
     """
 
     def __init__(self, source: str, filename: str) -> None:
@@ -65,15 +54,7 @@ class Cell:
         return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
     def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
-        """Run the cell, and return the value of its last expression or None.
-
-        Parameters
-        ----------
-        namespace
-            The globals, and at the same time the locals.
-        inside
-            Gives the context in which the code runs, in the thread that runs it.
-        """
+        """Run the cell in the context of `inside`, and return the value of its last expression or None."""
         namespace.note_functions(self.code)
         target, cancellation, scope = InterruptTarget(), Cancellation(), current_scope()
 

@@ -1,4 +1,4 @@
-"""A room: what belongs to one model alone, and the cells that run in it."""
+"""A room: the graph and the names of one model, and the cells that run in it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tfmagic.execution.room.namespace import Names, Namespace
 from tfmagic.execution.room.variables import Initialiser
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.session.pasted_session import detour
-from tfmagic.runtime.tensorflow.tf1_switches import Behaviour, behaviour_of, eagerly
+from tfmagic.runtime.session.pasted_session import session_redirect
+from tfmagic.runtime.tensorflow.tf1_switches import Switches, eager_execution, switches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """The graph and the Python names of one model.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    graph
-        The model's ``tf.Graph``; None for a model in eager mode.
-    device
-        Where what a cell adds is to be placed; None for no request.
-    """
+    """The graph and the Python names of one model. The graph is None in eager mode; `device` is for what cells add."""
 
     def __init__(self, label: str, graph: Any = None, device: str | None = None) -> None:
         self.label = label
@@ -43,32 +33,19 @@ class Room:
         self.namespace = Namespace()
         self.names = Names(label, self.namespace)
         self.initialiser = Initialiser(graph) if graph is not None else None
-        self._behaviour: Behaviour = {}
+        self.names_at_build: frozenset[str] = frozenset()
+        self._switches: Switches = {}
+
+    def note_built(self) -> None:
+        """Note the names that building the model has made: cells add others later."""
+        self.names_at_build = frozenset(self.names)
 
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
-        """Run a cell in the room.
+        """Run a cell, and return the value of its last expression or None.
 
-        Parameters
-        ----------
-        cell
-            The code.
-        notebook
-            The notebook's names, behind the room's own.
-        bound
-            What every room has for the time of the run (``session``, ``this``).
-
-        Returns
-        -------
-        object
-            The value of the last expression, or None.
-
-        Raises
-        ------
-        ForeignTensorError
-            When the cell used another model's tensor; both are named.
-        BaseException
-            Whatever the code raised.
+        The notebook's names are behind the room's own, and `bound` is there for the time of the run. A cell that used
+        another model's tensor raises a `ForeignTensorError` that names both models; any other error is the cell's own.
         """
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
@@ -91,7 +68,7 @@ class Room:
             self.namespace.unbind()
 
     def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a cell has beside the room's own names: ``session``, ``graph``, and `more`."""
+        """Return the names that a cell has beside the room's own: ``session``, ``graph``, and `more`."""
         names = {"session": KernelSession(), **more}
         return names if self.graph is None else {**names, "graph": self.graph}
 
@@ -99,20 +76,20 @@ class Room:
     def entered(self) -> Iterator[None]:
         """Make the room's graph, session and device the current ones of this thread."""
         with ExitStack() as stack:
-            stack.enter_context(behaviour_of(self._behaviour))
+            stack.enter_context(switches_of(self._switches))
             if self.graph is None:
-                stack.enter_context(eagerly())
+                stack.enter_context(eager_execution())
             else:
                 stack.enter_context(self.graph.as_default())
                 stack.enter_context(KernelSession().as_default())
-                stack.enter_context(detour().taken())
+                stack.enter_context(session_redirect().active())
             # tf.device(None) would hide the devices that an outer block asked for.
             if self.device is not None:
                 stack.enter_context(tf.device(self.device))
             yield
 
     def _initialise(self) -> None:
-        """Give what the cell added its first values; what has values keeps them."""
-        # While an interrupted run goes on nothing can: then the next run does it first.
+        """Give what the cell added its initial values; what has values keeps them."""
+        # Not while an interrupted run goes on: the next run does it first.
         if self.graph is not None and hosted(self.graph).runs.stopping_since is None:
             KernelSession().prepare(self.graph)

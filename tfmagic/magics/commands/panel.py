@@ -25,6 +25,11 @@ _NO_SIDEBAR = (
 )
 
 
+def help_text() -> str:
+    """Return the help of the magic."""
+    return COMMAND.help()
+
+
 def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
     """Do what a ``%tf_panel`` line says, and return what is to be shown.
 

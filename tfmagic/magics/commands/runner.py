@@ -44,7 +44,7 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
         Displays a view beside the result.
     """
     models = [the_models()[name] for name in run.models]
-    with _telling_what_goes_on(models):
+    with _naming_models_that_go_on(models):
         return _run_models(run, models, names, push, show)
 
 
@@ -67,7 +67,7 @@ def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any],
 
 
 @contextmanager
-def _telling_what_goes_on(models: Sequence[Model]) -> Iterator[None]:
+def _naming_models_that_go_on(models: Sequence[Model]) -> Iterator[None]:
     """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
     try:
         yield
@@ -145,7 +145,7 @@ def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> A
     from tfmagic.model.running.timing import timed
 
     timing = timed(
-        model,
+        model.caller,
         *given,
         repeat=run.repeat or 1,
         fetch=run.fetch,
@@ -214,7 +214,7 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     """Return what a run will give, None where that is known after it only."""
     if run.fetch is not None:
         return run.fetch
-    if run.timeout is not None and model.built is None:
+    if run.timeout is not None and model.lifecycle.backend is None:
         return None  # it would be loaded here, where nobody watches the deadline
     signature = model.signature(run.signature)
     # Of an inferred signature, those outputs are given for which the inputs suffice.
@@ -255,7 +255,7 @@ def _assigned(
 def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> Any:
     """Run a cell in a model's room, and return what is to be displayed."""
     model = the_models()[run.model]
-    with _telling_what_goes_on([model]):
+    with _naming_models_that_go_on([model]):
         value = model.execute(cell, names)
     if not run.out:
         return None if run.silent else value

@@ -1,8 +1,9 @@
-"""The magics in IPython's terms, and how they come and go."""
+"""The magics in IPython's terms. Each imports its command when it is first typed: `%load_ext` stays quick."""
 
 from __future__ import annotations
 
-from functools import partial, wraps
+from functools import wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
@@ -15,33 +16,11 @@ from IPython.core.magic import (
     no_var_expand,
     output_can_be_silenced,
 )
-from IPython.display import display
 
 from tfmagic.concurrency.entry_point import is_own_error, trim_traceback
-from tfmagic.concurrency.workers import workers
-from tfmagic.core.exit import exit_at_once, finalize_as_usual
-from tfmagic.core.notices import notices
-from tfmagic.magics.commands import model as model_magic
-from tfmagic.magics.commands import panel as panel_magic
-from tfmagic.magics.commands import run as run_magic
-from tfmagic.magics.commands import runner
-from tfmagic.magics.commands import runtime as runtime_magic
-from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
-from tfmagic.magics.shell.cells import leave_cells_alone, look_after_cells, whose
-from tfmagic.magics.shell.display import hide_views, show_views
-from tfmagic.magics.shell.room_shell import names_for_a_room
-from tfmagic.magics.shell.settings import add_settings, remove_settings
-from tfmagic.model.memory.holders import also_look, forget
-from tfmagic.panel.channel.channel import close_channel, open_channel
-from tfmagic.runtime.libraries.timeline import libraries
-from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.log import native_log, nobodys
-from tfmagic.runtime.startup.importing import ignore_import, require_tensorflow, watch_import
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from IPython.core.interactiveshell import InteractiveShell
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.panel.views.view import View
@@ -83,6 +62,19 @@ def _one_line(magic: F) -> F:
     return cast("F", called)
 
 
+def _documented_by(command: str) -> Callable[[F], F]:
+    """Have ``%magic?`` show the help of a module of `tfmagic.magics.commands`, imported only then."""
+
+    def documented(magic: F) -> F:
+        def getdoc() -> str:
+            return f"{magic.__doc__}\n\n{import_module(f'tfmagic.magics.commands.{command}').help_text()}\n"
+
+        magic.getdoc = getdoc  # type: ignore[attr-defined]  # IPython asks for it before the docstring
+        return magic
+
+    return documented
+
+
 @magics_class
 class TfMagics(Magics):
     """``%tf_model`` and ``%tf_run`` with their cell forms, ``%tf_runtime`` and ``%tf_panel``."""
@@ -94,52 +86,68 @@ class TfMagics(Magics):
     @needs_local_scope
     @no_var_expand
     @line_cell_magic
+    @_documented_by("model")
     @_one_line
     def tf_model(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> View | None:
         """Register and look after models."""
+        from tfmagic.magics.commands import model
+
         if cell is None:
-            return model_magic.run_line(line, self._names(local_ns), _show)
+            return model.run_line(line, self._names(local_ns), _show)
 
         def source(eager: bool) -> Any:  # noqa: FBT001 - one of two kinds
             from tfmagic.formats.cell import CellSource, EagerCellSource
+            from tfmagic.magics.shell.room_shell import names_for_a_room
 
             return (EagerCellSource if eager else CellSource)(
                 self._cell("tf_model", line, cell), names_for_a_room(self.shell)
             )
 
-        _show(model_magic.run_cell(line, source))
+        _show(model.run_cell(line, source))
         return None
 
     @needs_local_scope
     @no_var_expand
     @output_can_be_silenced
     @line_cell_magic
+    @_documented_by("run")
     @_one_line
     def tf_run(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
         """Run models."""
-        run = run_magic.read(line) if cell is None else run_magic.read_cell_line(line)
-        if run.help:
-            print((run_magic.LINE if cell is None else run_magic.CELL).help())  # noqa: T201 - as argparse does
+        from tfmagic.magics.commands import run, runner
+
+        request = run.read(line) if cell is None else run.read_cell_line(line)
+        if request.help:
+            print((run.LINE if cell is None else run.CELL).help())  # noqa: T201 - as argparse does
             return None
         push = self._pusher(local_ns)
         if cell is None:
-            return runner.run_line(run, self._names(local_ns), push, _show)
+            return runner.run_line(request, self._names(local_ns), push, _show)
+        from tfmagic.magics.shell.room_shell import names_for_a_room
+        from tfmagic.runtime.startup.importing import require_tensorflow
+
         require_tensorflow()
-        return runner.run_cell(run, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
+        return runner.run_cell(request, self._cell("tf_run", line, cell), names_for_a_room(self.shell), push)
 
     @no_var_expand
     @line_magic
+    @_documented_by("runtime")
     @_one_line
     def tf_runtime(self, line: str) -> View | None:
         """Look at the one TensorFlow of this kernel, and give it back."""
-        return runtime_magic.run_line(line, _show)
+        from tfmagic.magics.commands import runtime
+
+        return runtime.run_line(line, _show)
 
     @no_var_expand
     @line_magic
+    @_documented_by("panel")
     @_one_line
     def tf_panel(self, line: str) -> Any:
         """Show the panel."""
-        return panel_magic.run_line(line, self.shell, _show)
+        from tfmagic.magics.commands import panel
+
+        return panel.run_line(line, self.shell, _show)
 
     def _names(self, local_ns: Mapping[str, Any] | None) -> Mapping[str, Any]:
         """Return the notebook's names, with a calling function's over them."""
@@ -174,75 +182,7 @@ class TfMagics(Magics):
         return Cell(source, filename)
 
 
-# IPython shows a magic's docstring for %tf_model? and %tf_run?.
-TfMagics.tf_model.__doc__ = f"Register and look after models.\n\n{model_magic.help_text()}\n"
-TfMagics.tf_runtime.__doc__ = (
-    f"Look at the one TensorFlow of this kernel, and give it back.\n\n{runtime_magic.help_text()}\n"
-)
-TfMagics.tf_panel.__doc__ = f"Show the panel.\n\n{panel_magic.COMMAND.help()}\n"
-TfMagics.tf_run.__doc__ = f"Run models.\n\n{run_magic.LINE.help()}\n\n{run_magic.CELL.help()}\n"
-
-
 def _show(view: View) -> None:
+    from IPython.display import display
+
     display(view)  # type: ignore[no-untyped-call]  # IPython's display has no types
-
-
-def _say(line: str) -> None:
-    print(line)  # noqa: T201 - in the cell that it comes from
-
-
-def _last_traceback(shell: Any) -> list[tuple[str, Any, str]]:
-    """Return what the shell itself keeps of the last error."""
-    tb = getattr(getattr(shell, "InteractiveTB", None), "tb", None)
-    return [] if tb is None else [("the last traceback", tb, "get_ipython().InteractiveTB.tb = None")]
-
-
-def load(shell: InteractiveShell) -> None:
-    """Register the magics with `shell`; what a former load left is taken out first."""
-    unload(shell)
-    libraries()
-    watch_import()
-    notices().show = _say
-    native_log().whose = whose
-    add_settings(shell)
-    memory_policy().apply()
-    also_look("the last traceback", partial(_last_traceback, shell))
-    look_after_cells(shell)
-    open_channel(shell)
-    shell.register_magics(TfMagics)
-    add_matcher(shell)
-    show_views(shell)
-    workers().interactive = True
-    exit_at_once()
-    if (stays := memory_policy().news()) is not None:
-        _say(f"tfmagic: {stays}")
-
-
-def unload(shell: InteractiveShell) -> None:
-    """Take the magics and the matcher out of `shell`, and end the worker threads.
-
-    IPython has no call for this: a magic is in the manager's two tables, in its
-    registry, and among the shell's configurables.
-    """
-    manager = shell.magics_manager
-    name = TfMagics.__name__
-    for table in manager.magics.values():
-        # By name first: to look at one of IPython's own is to import it.
-        ours = [magic for magic in table if magic.startswith("tf_")]
-        for magic in ours:
-            if type(getattr(table[magic], "__self__", None)).__name__ == name:
-                del table[magic]
-    manager.registry.pop(name, None)
-    shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != name]
-    remove_matcher(shell)
-    hide_views(shell)
-    remove_settings(shell)
-    ignore_import()
-    forget("the last traceback")
-    notices().show = notices().log
-    close_channel(shell)
-    leave_cells_alone(shell)
-    workers().dismiss()
-    native_log().stop()
-    native_log().whose = nobodys
-    finalize_as_usual()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import ParkError
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     """Give the values of an object's variables, and of its optimizer's, under their numbers."""
     for part, variables in _parts(backend):
         for index, variable in enumerate(variables):
-            with eagerly():
+            with eager_execution():
                 value = variable.numpy()
             yield f"{part}/{index}", value
 
@@ -55,7 +55,7 @@ def put_back(backend: EagerBackend, spill: Spill) -> None:
                 f"{value.shape}, and now there is {made}); what it had learnt is still in {spill.path}"
             )
             raise ParkError(msg)
-        with eagerly():
+        with eager_execution():
             variable.assign(value)
 
 

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tfmagic.execution.backends.request import Request
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.running.caller import Caller
 
 R = TypeVar("R", bound="Mapping[str, Any]")
 
 
-def run_in_batches(model: Answers, request: Request, size: int) -> Result:
+def run_in_batches(caller: Caller, request: Request, size: int) -> Result:
     """Make a call in batches of rows, and return the outputs joined on the first axis.
 
     Parameters
@@ -42,13 +42,15 @@ def run_in_batches(model: Answers, request: Request, size: int) -> Result:
     SourceError
         After the first batch: for an output that cannot be joined.
     """
-    batches = wait_for_call(model, lambda: checked_batches(request, size))
+    batches = wait_for_call(caller.lifecycle, lambda: checked_batches(request, size))
     outputs = BatchOutputs(batches.spans())
+    name = caller.lifecycle.name
 
     def run(start: int, stop: int) -> None:
-        outputs.add({model.name: wait_for_call(model, lambda: model.answer(request, batches.next_feeds(start, stop)))})
+        answer = wait_for_call(caller.lifecycle, lambda: caller.run(request, batches.next_feeds(start, stop)))
+        outputs.add({name: answer})
 
-    result: Result = run_each_batch(model.name, batches.spans(), run, outputs, lambda: outputs.joined()[model.name])
+    result: Result = run_each_batch(name, batches.spans(), run, outputs, lambda: outputs.joined()[name])
     return result
 
 

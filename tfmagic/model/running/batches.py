@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.execution.signature.feeds import checked
+from tfmagic.execution.signature.feeds import checked_array
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.model.running.prefetch import Prefetcher
-from tfmagic.runtime.tensorflow.tf1_switches import eagerly
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from tfmagic.execution.backends.request import Request
@@ -79,7 +79,7 @@ class Batches:
         """Return the inputs of one batch with their arrays, checked."""
         parts = {rows.spec.name: rows.array(start, stop) for rows in self._split}
         # Converted again for each batch: a buffer that was fed may have become a variable's own memory.
-        whole = {spec.name: checked(self._request.model, spec, value) for spec, value in self._whole}
+        whole = {spec.name: checked_array(self._request.model, spec, value) for spec, value in self._whole}
         return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
 
     def next_feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
@@ -173,7 +173,7 @@ class RowInput:
     def __init__(self, model: str, spec: TensorSpec, value: Any) -> None:
         self.spec = spec
         self._model = model
-        self._value = value if _can_be_sliced(value) else checked(model, spec, value)
+        self._value = value if _can_be_sliced(value) else checked_array(model, spec, value)
         if not _can_be_sliced(self._value):
             msg = (
                 f"{model}: input {spec.name!r} is a {type(value).__name__}, which has no rows to split: "
@@ -198,9 +198,9 @@ class RowInput:
             part = value.iloc[start:stop]
         else:
             # Also where a graph is the current one, in which slicing would add an operation.
-            with eagerly():
+            with eager_execution():
                 part = value[start:stop]
-        return checked(self._model, self.spec, part)
+        return checked_array(self._model, self.spec, part)
 
 
 def _can_be_sliced(value: Any) -> bool:

@@ -15,7 +15,7 @@ from tfmagic.errors import RunTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ def call_scope(timeout: Any, *, limits_native_runs: bool = True) -> CancelScope:
     return CancelScope(timeout_s, limits_native_runs=limits_native_runs)
 
 
-def wait_for_call(model: Answers, call: Callable[[], T]) -> T:
-    """Return what `call` gives, which calls `model` and may take place in a worker.
+def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
+    """Return what `call` gives, which calls the model and may take place in a worker.
 
     Raises
     ------
@@ -51,17 +51,17 @@ def wait_for_call(model: Answers, call: Callable[[], T]) -> T:
         scope = current_scope()
         if scope is None or not scope.expired:
             raise
-        raise timeout_error([model]) from None
+        raise timeout_error([lifecycle]) from None
 
 
-def timeout_error(models: Sequence[Answers]) -> RunTimeoutError:
+def timeout_error(models: Sequence[Lifecycle]) -> RunTimeoutError:
     """Return the error for models that had not answered by the deadline of the current scope."""
     scope = current_scope()
     timeout_s = (scope and scope.timeout_s) or 0
     names = " and ".join(model.name for model in models)
     msg = f"{names}: no answer within {timeout_s:g} s"
     stopping = " and ".join(model.name for model in models if model.state == "stopping")
-    loading = " and ".join(model.name for model in models if model.built is None)
+    loading = " and ".join(model.name for model in models if model.backend is None)
     if stopping:
         msg += f"; {stopping} is stopping until the present operation ends (%tf_model stop {stopping} waits for it)"
     elif loading:

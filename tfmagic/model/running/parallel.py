@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
-from tfmagic.errors import TfMagicError
+from tfmagic.errors import TfMagicError, first_line
 from tfmagic.model.running.deadline import DEADLINE_ERRORS, timeout_error
-from tfmagic.model.running.statistics import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.model.model import Model
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 T = TypeVar("T")
 
 
-def run_side_by_side(models: Sequence[Model], calls: Sequence[Callable[[], T]]) -> list[T]:
+def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]]) -> list[T]:
     """Run calls at the same time, and return what they gave, in their order.
 
     Parameters
@@ -56,7 +55,7 @@ def run_side_by_side(models: Sequence[Model], calls: Sequence[Callable[[], T]]) 
 
 
 def _with_notes(
-    error: BaseException, of: Sequence[Model], others: Sequence[tuple[Sequence[Model], BaseException]]
+    error: BaseException, of: Sequence[Lifecycle], others: Sequence[tuple[Sequence[Lifecycle], BaseException]]
 ) -> BaseException:
     """Return the error of one model with what there is to say of it and of the others that failed."""
     more = [f"{model.name} failed too: {first_line(other)}" for several, other in others for model in several]

@@ -15,7 +15,7 @@ from tfmagic.core.arguments import whole_number
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.running.caller import Caller
 
 # As long as timeit makes a run: short against the clock's grain, a second for five.
 _RUN_S = 0.2
@@ -118,7 +118,7 @@ class Timing:
 
 @defer_interrupts
 def timed(
-    model: Answers,
+    caller: Caller,
     value: Any,
     inputs: Mapping[str, Any],
     *,
@@ -137,10 +137,10 @@ def timed(
     count = whole_number("repeat", repeat)
 
     def call() -> None:
-        model.answer(model.asked(value, inputs, fetch=fetch, signature=signature))
+        caller.run(caller.request(value, inputs, fetch=fetch, signature=signature))
 
     def measure() -> Timing:
-        return Timing(model.name, *measured(call, count))
+        return Timing(caller.lifecycle.name, *measured(call, count))
 
     # As timeit does. In the thread that waits, which comes back when the call does not.
     collects = gc.isenabled()
@@ -148,7 +148,7 @@ def timed(
     with call_scope(timeout, limits_native_runs=False):
         gc.disable()
         try:
-            return wait_for_call(model, measure)
+            return wait_for_call(caller.lifecycle, measure)
         finally:
             if collects:
                 gc.enable()

@@ -114,7 +114,7 @@ def compared(
         return ready
 
     with call_scope(timeout):
-        (ready,) = run_side_by_side(models, [asked])
+        (ready,) = run_side_by_side([model.lifecycle for model in models], [asked])
         return interruptible(_Run(models, ready).all)
 
 
@@ -124,7 +124,7 @@ class _Run:
     def __init__(self, models: Sequence[Model], ready: Sequence[tuple[Request, Any]]) -> None:
         self._models = models
         self._ready = ready
-        self._first_calls = {model.name for model in models if not model.has_run}
+        self._first_calls = {model.name for model in models if not model.caller.has_run}
         self._spans = _spans({request.model: prepared for request, prepared in ready})
         self._parts = BatchOutputs(self._spans)
         self._latencies: list[dict[str, float]] = []
@@ -136,7 +136,13 @@ class _Run:
 
     def _batch(self, start: int, stop: int) -> None:
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
-        answers = dict(zip([model.name for model in self._models], run_side_by_side(self._models, calls), strict=True))
+        answers = dict(
+            zip(
+                [model.name for model in self._models],
+                run_side_by_side([model.lifecycle for model in self._models], calls),
+                strict=True,
+            )
+        )
         self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
         results = {model: result for model, (_, result) in answers.items()}
         if not self._parts:
@@ -151,7 +157,7 @@ class _Run:
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)
         began = time.perf_counter()
-        result = model.answer(request, feeds)
+        result = model.caller.run(request, feeds)
         return time.perf_counter() - began, result
 
     def _so_far(self) -> Comparison:

@@ -53,16 +53,16 @@ def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> di
     models = [known[name] for name in inputs]
 
     def asked() -> list[Any]:
-        requests = [model.asked(inputs[model.name], {}) for model in models]
+        requests = [model.caller.request(inputs[model.name], {}) for model in models]
         return [(request, request.feeds()) for request in requests]
 
     with call_scope(timeout):
-        ready = run_side_by_side(models, [asked])[0] if models else []
+        ready = run_side_by_side([model.lifecycle for model in models], [asked])[0] if models else []
         calls = [
-            lambda model=model, request=request, feeds=feeds: model.answer(request, feeds)
+            lambda model=model, request=request, feeds=feeds: model.caller.run(request, feeds)
             for model, (request, feeds) in zip(models, ready, strict=True)
         ]
-        results = run_side_by_side(models, calls)
+        results = run_side_by_side([model.lifecycle for model in models], calls)
     return {
         model.name: next(iter(result.values())) if len(result) == 1 else result
         for model, result in zip(models, results, strict=True)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.runtime.tracing.partition_graphs import PlacedOperation, asked_for, is_elsewhere, placed, requested
+from tfmagic.runtime.tracing.partition_graphs import (
+    PlacedOperation,
+    placed_operations,
+    requested_device,
+    requested_devices,
+    was_moved,
+)
 from tfmagic.runtime.tracing.step_stats import short_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -140,9 +146,9 @@ class Placement:
             {
                 "name": one.name,
                 "type": one.type,
-                "requested": short_device(asked_for(asked, one.name) or "") or None,
+                "requested": short_device(requested_device(asked, one.name) or "") or None,
                 "actual": one.device,
-                "moved": is_elsewhere(asked_for(asked, one.name), one.device),
+                "moved": was_moved(requested_device(asked, one.name), one.device),
                 "share": times_s.get(one.name, 0.0) / total_s if total_s else None,
             }
             for one in operations.values()
@@ -185,10 +191,14 @@ def unknown(model: str, why: str) -> PlacementRecord:
     }
 
 
-def placement_in(trace: Trace, backend: GraphBackend) -> Placement:
+def placement_of_graph(trace: Trace, backend: Backend) -> Placement:
     """Return what a traced run of a graph has shown."""
     return Placement(
-        placed(trace.partition_graphs), requested(backend.graph), trace, backend.weights().by_variable, eager=False
+        placed_operations(trace.partition_graphs),
+        requested_devices(backend.graph),
+        trace,
+        backend.weights().by_variable,
+        eager=False,
     )
 
 
@@ -204,7 +214,7 @@ def _variable(
         "size_bytes": one["size_bytes"],
         "requested": None if eager else one["device"],
         "actual": actual,
-        "moved": not eager and is_elsewhere(asked.get(one["name"]), actual),
+        "moved": not eager and was_moved(asked.get(one["name"]), actual),
     }
 
 

@@ -1,4 +1,4 @@
-"""How a panel is made, where what it needs is installed."""
+"""Makes a panel where the packages that it needs are installed."""
 
 from __future__ import annotations
 

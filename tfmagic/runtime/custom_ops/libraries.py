@@ -1,10 +1,9 @@
-"""Custom op libraries: each loaded once, and tried in another process first.
+"""Custom op libraries: each is loaded once, and probed in another process first.
 
-TensorFlow takes a second library that registers the same kernels without a word, and
-from then on fails every new kernel of that operation ("Multiple OpKernel registrations
-match"), until the process ends. What a library registers stands nowhere in its file,
-so a process of its own loads it and tells: half a second, and nothing it does can
-reach this one.
+TensorFlow silently accepts a second library that registers the same kernels, and from then
+on fails every new kernel of that operation ("Multiple OpKernel registrations match") until
+the process ends. A library's file does not list what it registers, so a separate process
+loads it and reports: half a second, and nothing it does can reach this process.
 """
 
 from __future__ import annotations
@@ -35,16 +34,14 @@ class OpLibraryRecord(TypedDict):
 
     Attributes
     ----------
-    path
-        The file.
     at_s
         When it was loaded, or first seen loaded, in seconds since the epoch.
     through
-        ``tfmagic``, or ``tf.load_op_library`` where the person's code loaded it.
+        ``tfmagic``, or ``tf.load_op_library`` if the user's code loaded it.
     ops
         The operations that it registered.
     kernels_for
-        Operations of others that it registered kernels for.
+        Operations of other libraries that it registered kernels for.
     """
 
     path: str
@@ -56,15 +53,9 @@ class OpLibraryRecord(TypedDict):
 
 @dataclass
 class OpLibrary:
-    """A custom op library that is loaded.
+    """A loaded custom op library.
 
-    Attributes
-    ----------
-    path
-        The file.
-    functions
-        The module of Python functions that ``tf.load_op_library`` gave; None where the
-        person's code loaded the library and has that module.
+    `functions` is the module that ``tf.load_op_library`` returned; None if the user's code loaded the library.
     """
 
     path: str
@@ -80,7 +71,7 @@ class OpLibrary:
             "at_s": self.at_s,
             "through": self.through,
             "ops": self.registrations.records(),
-            "kernels_for": self.registrations.of_others(),
+            "kernels_for": self.registrations.kernels_for(),
         }
 
 
@@ -90,45 +81,33 @@ class OpLibraries:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._known: dict[str, OpLibrary] = {}
-        self._twice: tuple[int, list[DuplicateRecord]] = (0, [])
+        # For how many loaded op libraries the duplicates were looked up, and the result.
+        self._duplicates: tuple[int, list[DuplicateRecord]] = (0, [])
 
     def load(self, path: str | os.PathLike[str]) -> tuple[OpLibrary, bool]:
-        """Load a custom op library, unless it is loaded.
-
-        Parameters
-        ----------
-        path
-            The shared object.
-
-        Returns
-        -------
-        OpLibrary
-            The library.
-        bool
-            Whether it was loaded now.
+        """Load a custom op library if it is not loaded yet; return it, and whether it was loaded now.
 
         Raises
         ------
         OpLibraryError
-            When there is no library of this machine's at the path, when it was built
-            for another TensorFlow, when it is a copy of one that is loaded, or when it
-            registers again what another library has registered. Nothing of it is
-            loaded then.
+            When the path has no library for this machine, when it was built for another
+            TensorFlow, when it is a copy of a loaded library, or when it registers what
+            another library has registered. Then nothing of it is loaded.
         """
-        from tfmagic.runtime.custom_ops.registrations import check, tried
+        from tfmagic.runtime.custom_ops.registrations import probe, refuse_collisions
         from tfmagic.runtime.startup.importing import require_tensorflow
 
         file = _checked(path)
         require_tensorflow()
         with self._lock:
-            there = self._where_loaded(file)
-            if there is not None:
-                return there, False
-            registrations = tried(file, _tensorflow_libraries())
-            check(file, registrations, self._whose)
+            loaded = self._already_loaded(file)
+            if loaded is not None:
+                return loaded, False
+            registrations = probe(file, _tensorflow_libraries())
+            refuse_collisions(file, registrations, self._owner_of)
             import tensorflow as tf
 
-            with libraries().occasion(f"{CUSTOM_OP} {Path(file).name}"):
+            with libraries().phase(f"{CUSTOM_OP} {Path(file).name}"):
                 try:
                     functions = tf.load_op_library(file)
                 except (tf.errors.OpError, RuntimeError) as error:
@@ -139,73 +118,62 @@ class OpLibraries:
             return library, True
 
     def records(self) -> list[OpLibraryRecord]:
-        """Return the libraries that tfmagic knows the operations of."""
-        return [one.record() for one in list(self._known.values())]
+        """Return the libraries whose operations tfmagic knows."""
+        return [library.record() for library in list(self._known.values())]
 
     def duplicates(self) -> list[DuplicateRecord]:
-        """Return the kernels that are registered twice: code that called TensorFlow itself can have done it."""
+        """Return kernels that are registered twice, which code that calls TensorFlow directly can cause."""
         loaded = _op_files()
         if len(loaded) < 2:
             return []
-        if self._twice[0] != len(loaded):
+        if self._duplicates[0] != len(loaded):
             from tfmagic.runtime.custom_ops.registrations import registered_twice
 
-            self._twice = (len(loaded), registered_twice([one.path for one in loaded]))
-        return self._twice[1]
+            self._duplicates = (len(loaded), registered_twice([file.path for file in loaded]))
+        return self._duplicates[1]
 
-    def _where_loaded(self, file: str) -> OpLibrary | None:
-        """Return the library that a file is, where it is loaded.
-
-        Raises
-        ------
-        OpLibraryError
-            When the file has changed since, or is a copy of one that is loaded.
-        """
+    def _already_loaded(self, file: str) -> OpLibrary | None:
+        """Return the loaded library of a file; `OpLibraryError` if the file has changed, or is a copy of another."""
         real = os.path.realpath(file)
-        for one in _loaded_files():
-            if one.path == real or _is_same_file(one.path, real):
-                if is_mapped(real, one.arrival.shared_object.address) is False:
+        for loaded in _loaded_files():
+            if loaded.path == real or _is_same_file(loaded.path, real):
+                if is_mapped(real, loaded.loaded.shared_object.address) is False:
                     msg = (
                         f"{file} has changed since it was loaded, and a process keeps the build that it has: "
                         "restart the kernel to use this one"
                     )
                     raise OpLibraryError(msg)
-                return self._known.get(real) or self._of_the_person(file, one)
-        for one in _op_files():
-            if is_mapped(real, one.arrival.shared_object.address):
-                known = self._known.get(one.path)
-                ops = ", ".join(known.registrations.names()) if known else ""
+                return self._known.get(real) or self._loaded_by_user(file, loaded)
+        for loaded in _op_files():
+            if is_mapped(real, loaded.loaded.shared_object.address):
+                known = self._known.get(loaded.path)
+                names = f" ({', '.join(known.registrations.names())})" if known else ""
                 msg = (
-                    f"{file} is a copy of {one.path}, which is loaded: its operations{f' ({ops})' if ops else ''} are "
+                    f"{file} is a copy of {loaded.path}, which is loaded: its operations{names} are "
                     "there already, and loading the copy would break them until the kernel is restarted; use those"
                 )
                 raise OpLibraryError(msg)
         return None
 
-    def _of_the_person(self, file: str, loaded: LoadedFile) -> OpLibrary:
-        from tfmagic.runtime.custom_ops.registrations import tried
+    def _loaded_by_user(self, file: str, loaded: LoadedFile) -> OpLibrary:
+        from tfmagic.runtime.custom_ops.registrations import probe
 
         if not loaded.uses_tensorflow:
             msg = f"{file} is loaded already, and is no library of operations: it does not use TensorFlow"
             raise OpLibraryError(msg)
-        registrations = tried(file, _tensorflow_libraries())
-        library = OpLibrary(file, loaded.arrival.at_s, "tf.load_op_library", registrations)
+        registrations = probe(file, _tensorflow_libraries())
+        library = OpLibrary(file, loaded.loaded.at_s, "tf.load_op_library", registrations)
         self._known[loaded.path] = library
         return library
 
-    def _whose(self, operation: str) -> str:
-        """Return the path of the library that an operation came with, for what is said of it."""
-        for one in self._known.values():
-            if operation in one.registrations.names():
-                return one.path
-        for file in _op_files():
-            try:
-                with open(file.path, "rb") as data:  # noqa: PTH123 - as everywhere here
-                    if operation.encode() in data.read():
-                        return file.path
-            except OSError:
-                continue
-        return "TensorFlow"
+    def _owner_of(self, operation: str) -> str:
+        """Return the path of the library that registered an operation, for messages."""
+        from tfmagic.runtime.custom_ops.registrations import mentions
+
+        for library in self._known.values():
+            if operation in library.registrations.names():
+                return library.path
+        return next((file.path for file in _op_files() if mentions(file.path, operation)), "TensorFlow")
 
 
 def op_libraries() -> OpLibraries:
@@ -214,16 +182,16 @@ def op_libraries() -> OpLibraries:
 
 
 def _loaded_files() -> list[LoadedFile]:
-    return libraries().portrait().files(libraries().present())
+    return libraries().catalog.files(libraries().present())
 
 
 def _op_files() -> list[LoadedFile]:
-    return [one for one in _loaded_files() if one.uses_tensorflow and not one.of_tensorflow]
+    return [file for file in _loaded_files() if file.uses_tensorflow and not file.of_tensorflow]
 
 
 def _tensorflow_libraries() -> list[str]:
-    """Return TensorFlow's own libraries, the one that the others need first."""
-    paths = [one.path for one in _loaded_files() if one.of_tensorflow]
+    """Return TensorFlow's own libraries, first the one that the others need."""
+    paths = [file.path for file in _loaded_files() if file.of_tensorflow]
     return [
         path
         for name in ("libtensorflow_framework.", "libtensorflow_cc.")
@@ -232,18 +200,18 @@ def _tensorflow_libraries() -> list[str]:
     ]
 
 
-def _is_same_file(one: str, other: str) -> bool:
+def _is_same_file(path: str, other: str) -> bool:
     try:
-        return Path(one).samefile(other)
+        return Path(path).samefile(other)
     except OSError:
         return False
 
 
 def _checked(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path of a shared object of this machine's.
+    """Return the absolute path of a shared object for this machine.
 
-    Absolute, because TensorFlow takes what stands at ``./x.so`` for what stood there
-    when it was first asked for that text, whatever folder it is in by then.
+    Absolute, because TensorFlow remembers libraries by the path's text: ``./x.so`` stays the first file of that
+    name, even in another folder.
     """
     text = os.fspath(path)
     file = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - links stay, as they were typed

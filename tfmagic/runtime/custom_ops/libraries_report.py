@@ -1,4 +1,4 @@
-"""What is known of each loaded file, as plain data."""
+"""The record of the process's libraries: the timeline joined with files, settings, GPU and custom ops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.runtime.custom_ops.libraries import op_libraries
 from tfmagic.runtime.libraries.environment import settings
 from tfmagic.runtime.libraries.gpu import gpu_record
-from tfmagic.runtime.libraries.resident import resident
+from tfmagic.runtime.libraries.resident import resident_sizes
 from tfmagic.runtime.libraries.shared_objects import BASELINE
 from tfmagic.runtime.libraries.timeline import libraries
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tfmagic.runtime.libraries.files import LoadedFile
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.packages import Distribution
-    from tfmagic.runtime.libraries.shared_objects import Counters, Passed
+    from tfmagic.runtime.libraries.shared_objects import Counters, FinishedPhase
     from tfmagic.runtime.libraries.timeline import CountersRecord, Libraries
 
 _VERSION = re.compile(r"\.so\.(\d[\d.]*)$|\.(\d[\d.]*)\.dylib$")
@@ -37,19 +37,19 @@ class LibraryRecord(TypedDict):
     Attributes
     ----------
     name
-        The name under which it was asked for, such as ``libz.so.1``.
+        The name under which it was loaded, such as ``libz.so.1``.
     version
-        Its own: what it says to threadpoolctl, else what its file name ends in.
+        What it tells threadpoolctl, or else the end of its file name.
     path
-        The file, links followed.
+        The file, with links followed.
     package, package_version
         The installed package that the file belongs to.
     size_bytes
-        On disk; None when the file has gone.
+        Size on disk; None if the file is gone.
     resident_bytes
-        In memory, when it was sampled.
+        Size in memory at the last sample.
     occasion
-        What it came with: ``import of tensorflow``, ``model NAME``, ``custom op``,
+        The phase in which it came: ``import of tensorflow``, ``model NAME``, ``custom op``,
         ``other``, or ``there before tfmagic``.
     at_s
         When it was first seen, in seconds since the epoch.
@@ -58,8 +58,7 @@ class LibraryRecord(TypedDict):
     of_tensorflow
         Whether it is TensorFlow's own file or came with its import.
     threads
-        For a library with a thread pool that threadpoolctl knows: its kind, and how
-        many threads it uses.
+        Kind and thread count of its thread pool, if threadpoolctl knows it.
     """
 
     name: str
@@ -77,20 +76,20 @@ class LibraryRecord(TypedDict):
 
 
 class OccasionRecord(TypedDict):
-    """An occasion, such as a model that was built, and what was loaded with it.
+    """A phase, such as the build of a model, and what was loaded in it.
 
     Attributes
     ----------
     occasion
-        Which.
+        The phase's name.
     began_s, ended_s
-        When, in seconds since the epoch.
+        In seconds since the epoch.
     before, after
-        The loader's counters; equal where nothing was loaded.
+        The loader's counters; equal if nothing was loaded.
     brought
-        Paths of what came with it.
+        Paths of the libraries that came in it.
     since
-        Paths of what has come after it, and is still there.
+        Paths of the libraries that have come after it and are still loaded.
     """
 
     occasion: str
@@ -108,13 +107,13 @@ class LibrariesRecord(TypedDict):
     Attributes
     ----------
     call
-        The platform's call by which they were listed.
+        The platform's call that listed them.
     counters, counters_at_load
         The loader's counters, now and at the baseline; None where it has none.
     loaded_at_s
         When the baseline was taken.
     since_load, gone_since_load
-        Paths of what has come since, and of what has gone.
+        Paths of the libraries loaded since then, and of those unloaded.
     resident_at_s, resident_age_s
         When resident sizes were sampled, and how long ago.
     op_libraries
@@ -137,37 +136,32 @@ class LibrariesRecord(TypedDict):
     op_libraries: list[OpLibraryRecord]
 
 
-def libraries_record(of: Libraries | None = None, *, anew: bool = True) -> LibrariesRecord:
-    """Return everything that is known of the libraries, as plain data.
+def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
+    """Return everything that is known of the process's libraries, or of another timeline, as plain data.
 
-    Parameters
-    ----------
-    of
-        Whose; by default the process's.
-    anew
-        Whether resident sizes are sampled now (tens of milliseconds); else they are
-        those of the last time, and the record says how old.
+    With `sample` resident sizes are sampled now (tens of milliseconds); otherwise they are those of the last sample,
+    and the record tells its age.
     """
-    present = of or libraries()
-    portrait, samples = present.portrait(), resident()
-    if anew or samples.at_s is None:
-        samples.sample()
-    files = portrait.files(present.present())
+    timeline = timeline or libraries()
+    catalog, sizes = timeline.catalog, resident_sizes()
+    if sample or sizes.at_s is None:
+        sizes.sample()
+    files = catalog.files(timeline.present())
     pools = _thread_pools()
-    records = [_record(one, portrait.owner(one.path), pools) for one in files]
-    paths = [one.path for one in files]
+    records = [_record(file, catalog.owner(file.path), pools) for file in files]
+    paths = [file.path for file in files]
     return {
-        "call": present.objects.call,
-        "counters": counters_record(present.counters()),
-        "counters_at_load": counters_record(present.at_load),
-        "loaded_at_s": present.loaded_at_s,
-        "since_load": [one["path"] for one in records if one["since_load"]],
-        "gone_since_load": [one.shared_object.path for one in list(present.gone)],
+        "call": timeline.objects.call,
+        "counters": counters_record(timeline.counters()),
+        "counters_at_load": counters_record(timeline.at_load),
+        "loaded_at_s": timeline.loaded_at_s,
+        "since_load": [record["path"] for record in records if record["since_load"]],
+        "gone_since_load": [loaded.shared_object.path for loaded in list(timeline.gone)],
         "libraries": records,
-        "resident_at_s": samples.at_s,
-        "resident_age_s": None if samples.at_s is None else max(0.0, time.time() - samples.at_s),
-        "occasions": [_occasion(one, files) for one in present.passed()],
-        "duplicates": portrait.duplicates(files) + op_libraries().duplicates(),
+        "resident_at_s": sizes.at_s,
+        "resident_age_s": None if sizes.at_s is None else max(0.0, time.time() - sizes.at_s),
+        "occasions": [_phase_record(phase, files) for phase in timeline.finished()],
+        "duplicates": catalog.duplicates(files) + op_libraries().duplicates(),
         "settings": settings(paths),
         "gpu": gpu_record(paths, _gpus_in_use()),
         "op_libraries": op_libraries().records(),
@@ -187,44 +181,44 @@ def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[
     except OSError:
         size = None
     return {
-        "name": Path(file.arrival.shared_object.path).name,
+        "name": Path(file.loaded.shared_object.path).name,
         "version": pool.get("version") or (next(filter(None, suffix.groups())) if suffix else None),
         "path": file.path,
         "package": None if owner is None else owner.name,
         "package_version": None if owner is None else owner.version,
         "size_bytes": size,
-        "resident_bytes": resident().of(file.path),
-        "occasion": file.occasion,
-        "at_s": file.arrival.at_s,
-        "since_load": file.arrival.occasion != BASELINE,
+        "resident_bytes": resident_sizes().of(file.path),
+        "occasion": file.phase,
+        "at_s": file.loaded.at_s,
+        "since_load": file.loaded.phase != BASELINE,
         "of_tensorflow": file.of_tensorflow,
         "threads": f"{pool['user_api']}, {pool['num_threads']} threads" if pool else None,
     }
 
 
-def _occasion(passed: Passed, files: Sequence[LoadedFile]) -> OccasionRecord:
+def _phase_record(phase: FinishedPhase, files: Sequence[LoadedFile]) -> OccasionRecord:
     return {
-        "occasion": passed.what,
-        "began_s": passed.began_s,
-        "ended_s": passed.ended_s,
-        "before": counters_record(passed.before),
-        "after": counters_record(passed.after),
-        "brought": [one.path for one in files if one.arrival.occasion == passed.what],
-        "since": [one.path for one in files if one.arrival.at_s > passed.ended_s],
+        "occasion": phase.name,
+        "began_s": phase.began_s,
+        "ended_s": phase.ended_s,
+        "before": counters_record(phase.before),
+        "after": counters_record(phase.after),
+        "brought": [file.path for file in files if file.loaded.phase == phase.name],
+        "since": [file.path for file in files if file.loaded.at_s > phase.ended_s],
     }
 
 
 def _thread_pools() -> dict[str, dict[str, Any]]:
-    """Return what threadpoolctl knows of libraries with thread pools, by path; nothing where it is not installed."""
-    # Importing threadpoolctl sets it, and child processes would inherit it.
+    """Return threadpoolctl's report on libraries with thread pools, by path; nothing if it is not installed."""
+    # Importing threadpoolctl sets the variable, and child processes would inherit it.
     allowed = os.environ.get(_TWO_INTEL_OPENMPS)
     try:
         from threadpoolctl import threadpool_info
 
         if allowed is None:
             os.environ.pop(_TWO_INTEL_OPENMPS, None)
-        return {os.path.realpath(str(one["filepath"])): one for one in threadpool_info()}
-    except Exception:  # noqa: BLE001 - another package's look at every library: whatever it stumbles over, the rest is told
+        return {os.path.realpath(str(pool["filepath"])): pool for pool in threadpool_info()}
+    except Exception:  # noqa: BLE001 - another package looks at every library: if it fails, the rest is still reported
         return {}
 
 
@@ -235,4 +229,4 @@ def _gpus_in_use() -> list[str] | None:
         return None
     import tensorflow as tf
 
-    return [one.name.removeprefix("/device:") for one in tf.config.list_logical_devices("GPU")]
+    return [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("GPU")]

@@ -1,8 +1,8 @@
-"""Loads one op library in a process of its own and writes down what it registers.
+"""Script: load one op library, and write down what it registers.
 
-Run as a script, by a plain Python without site packages: TensorFlow's two libraries
-are loaded through ctypes, which takes a third of a second, and neither TensorFlow's
-Python nor tfmagic is imported. What a library breaks is broken there.
+It runs in a separate process, so that a library can break nothing else, with a plain Python
+without site packages. TensorFlow's two libraries are loaded through ctypes, which takes a
+third of a second; neither TensorFlow's Python nor tfmagic is imported.
 
 Arguments: the op library, the file for the answer, TensorFlow's libraries in order.
 """
@@ -23,12 +23,12 @@ class _Buffer(ctypes.Structure):
     _fields_: ClassVar[Any] = [("data", ctypes.c_void_p), ("length", ctypes.c_size_t), ("free", ctypes.c_void_p)]
 
 
-def tried(library: str, tensorflow: list[str]) -> dict[str, str]:
+def probe(library: str, tensorflow: list[str]) -> dict[str, str]:
     """Return the serialized ops and kernels, or the error."""
-    loaded = [ctypes.CDLL(one, ctypes.RTLD_GLOBAL) for one in tensorflow]
+    loaded = [ctypes.CDLL(path, ctypes.RTLD_GLOBAL) for path in tensorflow]
 
     def call(name: str, result: Any) -> Any:
-        function: Any = next(getattr(one, name) for one in loaded if hasattr(one, name))
+        function: Any = next(getattr(dll, name) for dll in loaded if hasattr(dll, name))
         function.restype = result
         return function
 
@@ -47,4 +47,4 @@ def _text(buffer: _Buffer) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_text(json.dumps(tried(sys.argv[1], sys.argv[3:])), encoding="utf-8")
+    Path(sys.argv[2]).write_text(json.dumps(probe(sys.argv[1], sys.argv[3:])), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What an op library registers with TensorFlow, and whether that is registered already."""
+"""The operations and kernels that an op library registers, and their collisions with registered ones."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tfmagic.runtime.libraries.duplicates import DuplicateRecord
 
 _SCRIPT = Path(__file__).with_name("probe.py")
-_PATIENCE_S = 120.0
-_OTHER_BUILD = ("undefined symbol", "symbol not found", "version `")
+_TIMEOUT_S = 120.0
+_OTHER_BUILD_ERRORS = ("undefined symbol", "symbol not found", "version `")
 
 
 class OpRecord(TypedDict):
@@ -32,12 +32,10 @@ class OpRecord(TypedDict):
 
     Attributes
     ----------
-    name
-        As a graph has it.
     inputs, outputs
         Each as ``name: type``.
     devices
-        For what the library has kernels of it.
+        The devices for which the library has kernels.
     """
 
     name: str
@@ -55,39 +53,30 @@ class Registrations:
 
     def names(self) -> list[str]:
         """Return the names of its operations."""
-        return [one.name for one in self.operations]
+        return [operation.name for operation in self.operations]
 
-    def of_others(self) -> list[str]:
-        """Return the operations that it has kernels for and did not register."""
-        return sorted({one.op for one in self.kernels} - set(self.names()))
+    def kernels_for(self) -> list[str]:
+        """Return the operations that it has kernels for but does not register."""
+        return sorted({kernel.op for kernel in self.kernels} - set(self.names()))
 
     def records(self) -> list[OpRecord]:
         """Return its operations as plain data."""
         return [
             {
-                "name": one.name,
-                "inputs": [_argument(arg) for arg in one.input_arg],
-                "outputs": [_argument(arg) for arg in one.output_arg],
-                "devices": sorted({kernel.device_type for kernel in self.kernels if kernel.op == one.name}),
+                "name": operation.name,
+                "inputs": [_argument(argument) for argument in operation.input_arg],
+                "outputs": [_argument(argument) for argument in operation.output_arg],
+                "devices": sorted({kernel.device_type for kernel in self.kernels if kernel.op == operation.name}),
             }
-            for one in self.operations
+            for operation in self.operations
         ]
 
 
-def tried(file: str, tensorflow: Sequence[str]) -> Registrations:
-    """Load a library in a process of its own, and return what it registers.
+def probe(file: str, tensorflow: Sequence[str]) -> Registrations:
+    """Load a library in a separate process, and return what it registers.
 
-    Parameters
-    ----------
-    file
-        The library.
-    tensorflow
-        TensorFlow's libraries, the one that the others need first.
-
-    Raises
-    ------
-    OpLibraryError
-        When it cannot be loaded, or ends the process that loads it.
+    `OpLibraryError` if it cannot be loaded, or ends that process. `tensorflow` lists TensorFlow's libraries, first
+    the one that the others need.
     """
     if len(tensorflow) < 2:
         msg = (
@@ -103,69 +92,55 @@ def tried(file: str, tensorflow: Sequence[str]) -> Registrations:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                timeout=_PATIENCE_S,
+                timeout=_TIMEOUT_S,
                 check=False,
-                # It is to register, and to leave the GPU alone.
+                # It has to register only, without touching the GPU.
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
             )
         except subprocess.TimeoutExpired as error:
-            msg = f"{file} was not loaded: in a process of its own it had not come back after {_PATIENCE_S:.0f} s"
+            msg = f"{file} was not loaded: in a process of its own it had not come back after {_TIMEOUT_S:.0f} s"
             raise OpLibraryError(msg) from error
         if done.returncode < 0:
             msg = f"{file} was not loaded: it ends the process that loads it ({_signal(-done.returncode)})"
             raise OpLibraryError(msg)
         if done.returncode or not answer.is_file():
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
-            msg = f"{file} was not loaded: it could not be tried in a process of its own ({said[-1]})"
+            lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
+            msg = f"{file} was not loaded: it could not be tried in a process of its own ({lines[-1]})"
             raise OpLibraryError(msg)
-        found: dict[str, str] = json.loads(answer.read_text(encoding="utf-8"))
-    if "error" in found:
-        raise OpLibraryError(_said(file, found["error"]))
-    kernels, operations = kernels_and_operations(*(b64decode(found[part]) for part in ("before", "after", "ops")))
+        result: dict[str, str] = json.loads(answer.read_text(encoding="utf-8"))
+    if "error" in result:
+        raise OpLibraryError(_load_error(file, result["error"]))
+    kernels, operations = kernels_and_operations(*(b64decode(result[part]) for part in ("before", "after", "ops")))
     return Registrations(operations, kernels)
 
 
-def check(file: str, found: Registrations, whose: Callable[[str], str]) -> None:
-    """Refuse what would register a kernel a second time, or another operation of the same name.
+def refuse_collisions(file: str, registrations: Registrations, owner: Callable[[str], str]) -> None:
+    """Raise `OpLibraryError` for a kernel that is registered already, or a different operation of a registered name.
 
-    A second kernel for another device or type is fine, and so is an operation that
-    both define alike.
-
-    Parameters
-    ----------
-    file
-        The library.
-    found
-        What it registers.
-    whose
-        Gives the library that an operation came with, for the message.
-
-    Raises
-    ------
-    OpLibraryError
-        When it would.
+    A second kernel for another device or type is fine, and so is an operation that both define alike. `owner` gives
+    the library of a registered operation, for the message.
     """
-    mine = {one.op for one in found.kernels}
+    operations = {kernel.op for kernel in registrations.kernels}
     all_kernels = registered_kernels()
-    there = [one for one in all_kernels if one.op in mine]
-    for kernel in found.kernels:
-        if any(_collide(kernel, other) for other in there):
-            raise OpLibraryError(_refusal(file, kernel.op, whose(kernel.op)))
-    for operation in found.operations:
+    registered = [kernel for kernel in all_kernels if kernel.op in operations]
+    for kernel in registrations.kernels:
+        if any(_collide(kernel, other) for other in registered):
+            raise OpLibraryError(_refusal(file, kernel.op, owner(kernel.op)))
+    for operation in registrations.operations:
         other = registered_operation(operation.name)
-        if other is not None and (not all_kernels or _bare(other) != _bare(operation)):
-            raise OpLibraryError(_refusal(file, operation.name, whose(operation.name)))
+        if other is not None and (not all_kernels or _without_descriptions(other) != _without_descriptions(operation)):
+            raise OpLibraryError(_refusal(file, operation.name, owner(operation.name)))
 
 
 def registered_twice(paths: Sequence[str]) -> list[DuplicateRecord]:
-    """Return the operations that have a kernel registered twice, as only a second library can have done."""
-    counts = Counter(one.SerializeToString() for one in registered_kernels())
-    twice = {one.op for one in registered_kernels() if counts[one.SerializeToString()] > 1}
+    """Return the operations with a kernel that two of the libraries have registered."""
+    counts = Counter(kernel.SerializeToString() for kernel in registered_kernels())
+    twice = {kernel.op for kernel in registered_kernels() if counts[kernel.SerializeToString()] > 1}
     return [
         {
             "kind": "operation",
             "name": name,
-            "paths": [path for path in paths if _mentions(path, name)],
+            "paths": [path for path in paths if mentions(path, name)],
             "why": (
                 f"{name} is registered by two libraries: every new kernel of it fails "
                 '("Multiple OpKernel registrations match") until the kernel is restarted and one of them is loaded'
@@ -175,25 +150,27 @@ def registered_twice(paths: Sequence[str]) -> list[DuplicateRecord]:
     ]
 
 
-def _mentions(path: str, name: str) -> bool:
+def mentions(path: str, operation: str) -> bool:
+    """Return whether a file contains an operation's name."""
     try:
-        return name.encode() in Path(path).read_bytes()
+        return operation.encode() in Path(path).read_bytes()
     except OSError:
         return False
 
 
-def _collide(one: Any, other: Any) -> bool:
+def _collide(kernel: Any, other: Any) -> bool:
     """Return whether TensorFlow could not tell two kernels apart."""
-    if any(getattr(one, part) != getattr(other, part) for part in ("op", "device_type", "label", "priority")):
+    if any(getattr(kernel, part) != getattr(other, part) for part in ("op", "device_type", "label", "priority")):
         return False
-    allowed = {each.name: set(each.allowed_values.list.type) for each in other.constraint}
+    allowed = {attribute.name: set(attribute.allowed_values.list.type) for attribute in other.constraint}
     return all(
-        set(each.allowed_values.list.type) & allowed[each.name] for each in one.constraint if each.name in allowed
+        allowed[attribute.name].intersection(attribute.allowed_values.list.type)
+        for attribute in kernel.constraint
+        if attribute.name in allowed
     )
 
 
-def _bare(operation: Any) -> bytes:
-    """Return an operation without its descriptions."""
+def _without_descriptions(operation: Any) -> bytes:
     bare = type(operation).FromString(operation.SerializeToString())
     for part in (bare, *bare.input_arg, *bare.output_arg, *bare.attr):
         part.ClearField("description")
@@ -209,14 +186,14 @@ def _refusal(file: str, operation: str, owner: str) -> str:
     )
 
 
-def _said(file: str, error: str) -> str:
+def _load_error(file: str, error: str) -> str:
     line = error.strip().splitlines()[0] if error.strip() else "no reason given"
-    if any(part in line for part in _OTHER_BUILD):
+    if any(part in line for part in _OTHER_BUILD_ERRORS):
         import tensorflow as tf
 
         return (
             f"{file} was built for another TensorFlow, this is {tf.__version__} ({line.removeprefix(f'{file}: ')}): "
-            "build it anew with tf.sysconfig.get_compile_flags() and tf.sysconfig.get_link_flags()"
+            "build it again with tf.sysconfig.get_compile_flags() and tf.sysconfig.get_link_flags()"
         )
     return f"{file} cannot be loaded: {line.removeprefix(f'{file}: ')}"
 

@@ -1,8 +1,8 @@
-"""What the header of an ELF file says: for which machine it is, what it is called, what it needs.
+"""The header of an ELF file: for which machine it is, and which libraries it needs.
 
-Read from the file and not from memory: a mapped file that somebody cuts short ends
-the process that looks. Only a header's few kilobytes are read, whatever the size of
-the file. The layout is that of ``elf(5)``.
+The file is read, not its mapping: if somebody truncates a mapped file, reading the mapping
+ends the process. Only the header's few kilobytes are read, whatever the file's size. The
+layout is that of ``elf(5)``.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MAGIC = b"\x7fELF"
 SHARED_OBJECT = 3
 """``ET_DYN`` of ``e_type``."""
 
 _LOAD, _DYNAMIC, _NOTE = 1, 2, 4
-_NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
+_NEEDED, _STRTAB, _RPATH, _RUNPATH = 1, 5, 15, 29
 _BUILD_ID = 3
 _WRITABLE = 2
-# More than any real one has: a damaged header must not have the whole file read.
+# More than any real size: a damaged header must not make us read the whole file.
 _SIZE_LIMIT = 1 << 24
 
 _MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V", 21: "PowerPC64", 22: "S390"}
@@ -31,29 +31,26 @@ _MACHINES = {3: "x86", 40: "ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V", 2
 
 @dataclass(frozen=True)
 class Elf:
-    """What an ELF file says of itself.
+    """The header of an ELF file.
 
     Attributes
     ----------
     machine
-        The processor it is for, such as ``x86-64``, with ``32-bit`` where it is.
+        The processor it is for, such as ``x86-64``, with ``(32-bit)`` where it is.
     kind
         ``e_type``: `SHARED_OBJECT`, or that of an object file or a program.
-    soname
-        The name by which others ask for it; None where it has none.
     needed
-        The libraries it asks for.
+        The libraries that it needs.
     runpath
-        The folders in which it looks for them, ``$ORIGIN`` included as it stands.
+        The folders in which the loader looks for them, with ``$ORIGIN`` not replaced.
     build_id
-        The linker's fingerprint of its contents, in hexadecimal; None where it has none.
+        The linker's fingerprint of its contents, in hexadecimal.
     constant
-        Place in the file, address and size of each part that is mapped and never written.
+        Offset in the file, address and size of each part that is mapped read-only.
     """
 
     machine: str
     kind: int
-    soname: str | None = None
     needed: tuple[str, ...] = ()
     runpath: tuple[str, ...] = ()
     build_id: str | None = None
@@ -61,7 +58,7 @@ class Elf:
 
 
 class NoElfError(ValueError):
-    """A file that is no ELF file, or a damaged one."""
+    """The file is no ELF file, or is damaged."""
 
 
 def read_elf(path: str) -> Elf:
@@ -89,37 +86,31 @@ def _read(file: BinaryIO) -> Elf:
         raise NoElfError(msg)
     wide, order = ident[4] == 2, "<" if ident[5] == 1 else ">"
     kind, machine = struct.unpack(f"{order}HH", file.read(4))
-    header = _bytes(file, 0, 64 if ident[4] == 2 else 52)
-    table, size, count = (
-        (_one(f"{order}Q", header, 32), *struct.unpack_from(f"{order}HH", header, 54))
-        if wide
-        else (_one(f"{order}I", header, 28), *struct.unpack_from(f"{order}HH", header, 42))
-    )
-    name = _MACHINES.get(machine, f"machine {machine}") + ("" if wide else " (32-bit)")
+    header = _bytes(file, 0, 64 if wide else 52)
+    # e_phoff, then e_phentsize and e_phnum.
+    (table,) = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", header, 32 if wide else 28)
+    size, count = struct.unpack_from(f"{order}HH", header, 54 if wide else 42)
     segments = _segments(_bytes(file, table, size * count), size, order, wide=wide) if size else []
-    sections = {one.kind: (one.place, one.size) for one in segments if one.kind == _DYNAMIC}
     dynamic: list[tuple[int, int]] = []
-    if _DYNAMIC in sections:
-        dynamic = list(struct.iter_unpack(f"{order}{'QQ' if wide else 'II'}", _bytes(file, *sections[_DYNAMIC])))
-    text = _texts(file, segments, dict(dynamic).get(_STRTAB))
-    named = [(tag, text(value)) for tag, value in dynamic if tag in {_NEEDED, _SONAME, _RPATH, _RUNPATH}]
-    notes = (_build_id(_bytes(file, one.place, one.size), order) for one in segments if one.kind == _NOTE)
+    for segment in segments:
+        if segment.kind == _DYNAMIC:
+            section = _bytes(file, segment.offset, segment.size)
+            dynamic = list(struct.iter_unpack(f"{order}{'QQ' if wide else 'II'}", section))
+    strings = _string_table(segments, dict(dynamic).get(_STRTAB))
+    named = [(tag, _string(file, strings, at)) for tag, at in dynamic if tag in {_NEEDED, _RPATH, _RUNPATH}]
+    notes = (_build_id(_bytes(file, part.offset, part.size), order) for part in segments if part.kind == _NOTE)
     return Elf(
-        machine=name,
+        machine=_MACHINES.get(machine, f"machine {machine}") + ("" if wide else " (32-bit)"),
         kind=kind,
-        soname=next((value for tag, value in named if tag == _SONAME), None),
-        needed=tuple(value for tag, value in named if tag == _NEEDED),
-        runpath=tuple(part for tag, value in named if tag in {_RPATH, _RUNPATH} for part in value.split(":") if part),
+        needed=tuple(name for tag, name in named if tag == _NEEDED),
+        runpath=tuple(folder for tag, path in named if tag != _NEEDED for folder in path.split(":") if folder),
         build_id=next(filter(None, notes), None),
         constant=tuple(
-            (one.place, one.address, one.size) for one in segments if one.kind == _LOAD and not one.flags & _WRITABLE
+            (part.offset, part.address, part.size)
+            for part in segments
+            if part.kind == _LOAD and not part.flags & _WRITABLE
         ),
     )
-
-
-def _one(form: str, data: bytes, at: int) -> int:
-    found: int = struct.unpack_from(form, data, at)[0]
-    return found
 
 
 def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
@@ -130,46 +121,44 @@ def _bytes(file: BinaryIO, at: int, count: int) -> bytes:
 
 
 class _Segment(NamedTuple):
-    """A part of the file that is mapped, or that says something."""
+    """An entry of the program header table."""
 
     kind: int
     flags: int
-    place: int
+    offset: int
     address: int
     size: int
 
 
 def _segments(table: bytes, size: int, order: str, *, wide: bool) -> list[_Segment]:
-    found = []
+    segments = []
     for at in range(0, len(table) - size + 1, size):
         if wide:
-            kind, flags, place, address, _, length = struct.unpack_from(f"{order}IIQQQQ", table, at)
+            kind, flags, offset, address, _, length = struct.unpack_from(f"{order}IIQQQQ", table, at)
         else:
-            kind, place, address, _, length, _, flags = struct.unpack_from(f"{order}IIIIIII", table, at)
-        found.append(_Segment(kind, flags, place, address, length))
-    return found
+            kind, offset, address, _, length, _, flags = struct.unpack_from(f"{order}IIIIIII", table, at)
+        segments.append(_Segment(kind, flags, offset, address, length))
+    return segments
 
 
-class _texts:  # noqa: N801 - called as a function
-    """The texts of the dynamic section, each read by itself: the table of a big library has hundreds of megabytes."""
+def _string_table(segments: Sequence[_Segment], address: int | None) -> int | None:
+    """Return where in the file the string table is that is loaded at an address."""
+    start = None
+    for part in segments:
+        if address is not None and part.kind == _LOAD and part.address <= address < part.address + part.size:
+            start = part.offset + address - part.address
+    return start
 
-    def __init__(self, file: BinaryIO, segments: list[_Segment], address: int | None) -> None:
-        self.file = file
-        self.start: int | None = None
-        for one in segments:
-            if address is not None and one.kind == _LOAD and one.address <= address < one.address + one.size:
-                self.start = one.place + address - one.address
 
-    def __call__(self, at: int) -> str:
-        if self.start is None:
-            raise IndexError(at)
-        if self.start + at > os.fstat(self.file.fileno()).st_size:
-            raise IndexError(at)
-        self.file.seek(self.start + at)
-        found = b""
-        while b"\0" not in found and len(found) < _SIZE_LIMIT and (more := self.file.read(4096)):
-            found += more
-        return found.partition(b"\0")[0].decode("utf-8", "replace")
+def _string(file: BinaryIO, table: int | None, at: int) -> str:
+    """Read one string; the whole table of a big library has hundreds of megabytes."""
+    if table is None or table + at > os.fstat(file.fileno()).st_size:
+        raise IndexError(at)
+    file.seek(table + at)
+    text = b""
+    while b"\0" not in text and len(text) < _SIZE_LIMIT and (more := file.read(4096)):
+        text += more
+    return text.partition(b"\0")[0].decode("utf-8", "replace")
 
 
 def _build_id(notes: bytes, order: str) -> str | None:

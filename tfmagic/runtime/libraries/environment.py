@@ -1,4 +1,4 @@
-"""The environment settings that decide which libraries are found, and how TensorFlow uses them."""
+"""Environment variables that decide which libraries are found, and how TensorFlow uses them."""
 
 from __future__ import annotations
 
@@ -13,41 +13,39 @@ from tfmagic.runtime.memory.policy import memory_policy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_OF_THE_LOADER = {
+_LOADER = {
     "LD_LIBRARY_PATH": "folders searched before the system's own, and before a library's RUNPATH",
     "LD_PRELOAD": "libraries loaded before every other",
-    "LD_AUDIT": "libraries that look over the loader's shoulder",
+    "LD_AUDIT": "libraries that observe the loader",
     "LD_BIND_NOW": "every symbol is bound when a library is loaded",
     "DYLD_LIBRARY_PATH": "folders searched before a library's own path",
     "DYLD_FALLBACK_LIBRARY_PATH": "folders searched last",
     "DYLD_INSERT_LIBRARIES": "libraries loaded before every other",
 }
-_OF_CUDA = {
+_CUDA = {
     "CUDA_HOME": "where CUDA is installed",
     "CUDA_PATH": "where CUDA is installed",
     "CUDA_ROOT": "where CUDA is installed",
     "CUDNN_PATH": "where cuDNN is installed",
     "CUDA_VISIBLE_DEVICES": "the GPUs that this process may see",
-    "CUDA_DEVICE_ORDER": "how GPUs are numbered",
+    "CUDA_DEVICE_ORDER": "how GPUs are checksums",
     "NVIDIA_VISIBLE_DEVICES": "the GPUs that the container was given",
 }
-_OF_XLA = {"XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them"}
-_OF_THREADS = {
+_XLA = {"XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them"}
+_THREADS = {
     "OMP_NUM_THREADS": "threads of each OpenMP runtime",
     "MKL_NUM_THREADS": "threads of MKL",
     "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
-    "KMP_DUPLICATE_LIB_OK": "two Intel OpenMP runtimes are let pass",
+    "KMP_DUPLICATE_LIB_OK": "two Intel OpenMP runtimes are allowed",
 }
-_KNOWN = {**_OF_THE_LOADER, **_OF_CUDA, **_OF_XLA, **_OF_THREADS}
-# Terraform's variables have the same beginning, and passwords among their values.
-_TENSORFLOWS = re.compile(
+_MEANINGS = {**_LOADER, **_CUDA, **_XLA, **_THREADS}
+# Terraform's variables have the same prefix, and some hold passwords.
+_TENSORFLOW_SWITCH = re.compile(
     r"TF2?_(?!VAR_|TOKEN_|CLI_|LOG(_|$)|DATA_DIR$|WORKSPACE$|INPUT$|IN_AUTOMATION$|REGISTRY_|PLUGIN_CACHE|STATE_|"
     r"REATTACH|IGNORE$|APPEND_USER_AGENT|ENCRYPTION|CLOUD_|ACC(_|$)|HTTP_)"
 )
 _SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|(?:^|_)KEY(?:_|$)", re.IGNORECASE)
 _CUDA_FOLDER = re.compile(r"--xla_gpu_cuda_data_dir=(\S+)")
-# What the loader read when the process began; later changes of these do not reach it.
-_READ_AT_START = frozenset(_OF_THE_LOADER)
 
 
 class SettingRecord(TypedDict):
@@ -55,11 +53,11 @@ class SettingRecord(TypedDict):
 
     Attributes
     ----------
-    name, value
-        As they are now; the value of one whose name tells of a secret is ``(not shown)``.
+    value
+        The current value; ``(not shown)`` if the name suggests a secret.
     at_start
-        The value when the process began, where the loader read it then and it is
-        another now; None where it is the same, or where that is not known.
+        The value when the process began, if the loader read it then and it has changed;
+        None if it is the same, or not known.
     decides
         What it decides, in a clause.
     libraries
@@ -74,40 +72,33 @@ class SettingRecord(TypedDict):
 
 
 def settings(loaded: Iterable[str] = ()) -> list[SettingRecord]:
-    """Return the settings that are set, with the libraries that were found through each.
-
-    Parameters
-    ----------
-    loaded
-        Paths of what is loaded, links followed.
-    """
+    """Return the variables that are set, with the libraries found through each among the real paths in `loaded`."""
     began_with = environment_at_start()
-    changed = {
-        name for name in _READ_AT_START if began_with is not None and began_with.get(name) != os.environ.get(name)
-    }
+    # The loader read its variables when the process began; later changes do not reach it.
+    changed = {name for name in _LOADER if began_with is not None and began_with.get(name) != os.environ.get(name)}
     names = [
-        *(name for name in _KNOWN if name in os.environ or name in changed),
-        *sorted(filter(_is_tensorflows, os.environ)),
+        *(name for name in _MEANINGS if name in os.environ or name in changed),
+        *sorted(filter(_TENSORFLOW_SWITCH.match, os.environ)),
     ]
     paths = list(loaded)
     set_by_tfmagic = memory_policy().record()["variables"]
-    found: list[SettingRecord] = []
+    records: list[SettingRecord] = []
     for name in names:
         at_start = (began_with or {}).get(name, "") if name in changed else None
         value = os.environ.get(name)
         ours = " (set by tfmagic, for its memory policy)" if name in set_by_tfmagic else ""
-        found.append({
+        records.append({
             "name": name,
             "value": "(not shown)" if value is not None and _SECRET.search(name) else value,
             "at_start": at_start,
-            "decides": _KNOWN.get(name, "a switch of TensorFlow's") + ours,
-            "libraries": _through(name, (value or "") if at_start is None else at_start, paths),
+            "decides": _MEANINGS.get(name, "a switch of TensorFlow's") + ours,
+            "libraries": _found_through(name, (value or "") if at_start is None else at_start, paths),
         })  # fmt: skip
-    return found
+    return records
 
 
 def environment_at_start() -> dict[str, str] | None:
-    """Return the environment that the process began with; None where the system does not keep it."""
+    """Return the environment at the start of the process; None where the system does not keep it."""
     if sys.platform != "linux":
         return None
     try:
@@ -125,12 +116,8 @@ def search_path() -> list[str]:
     return [folder for folder in re.split(r"[:;]", text) if folder]
 
 
-def _is_tensorflows(name: str) -> bool:
-    return _TENSORFLOWS.match(name) is not None
-
-
-def _through(name: str, value: str, loaded: list[str]) -> list[str]:
-    """Return which of the loaded files lie where a setting says."""
+def _found_through(name: str, value: str, loaded: list[str]) -> list[str]:
+    """Return the loaded files that lie where a variable points."""
     if name in {"LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"}:
         named = {os.path.realpath(part) for part in re.split(r"[:\s]+", value) if part}
         bare = {part for part in re.split(r"[:\s]+", value) if part and "/" not in part}

@@ -1,11 +1,11 @@
-"""The files behind what is loaded: where they are, whose they are, and which of them are there twice."""
+"""The files of the loaded libraries: where they are, which package they belong to, and which are duplicates."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfmagic.runtime.libraries.duplicates import Candidate, duplicates
 from tfmagic.runtime.libraries.elf import NoElfError, read_elf
@@ -17,75 +17,64 @@ if TYPE_CHECKING:
 
     from tfmagic.runtime.libraries.duplicates import DuplicateRecord
     from tfmagic.runtime.libraries.packages import Distribution
-    from tfmagic.runtime.libraries.shared_objects import Arrival
+    from tfmagic.runtime.libraries.shared_objects import LoadedObject
 
 _FRAMEWORK = "libtensorflow_framework"
 
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """A loaded file as it was found on disk."""
+    """A loaded object and its file on disk."""
 
-    arrival: Arrival
+    loaded: LoadedObject
     path: str
     build_id: str | None
     uses_tensorflow: bool
     of_tensorflow: bool
 
     @property
-    def occasion(self) -> str:
-        """What it came with; a library of TensorFlow's users that nobody announced is a custom op's."""
-        if self.arrival.occasion == OTHER and self.uses_tensorflow and not self.of_tensorflow:
+    def phase(self) -> str:
+        """In which phase it came; an unannounced library that uses TensorFlow is a custom op's."""
+        if self.loaded.phase == OTHER and self.uses_tensorflow and not self.of_tensorflow:
             return CUSTOM_OP
-        return self.arrival.occasion
+        return self.loaded.phase
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(NamedTuple):
     path: str
     build_id: str | None
     needed: tuple[str, ...]
 
 
-class Portrait:
-    """What files say of themselves: each is read once."""
+class FileCatalog:
+    """Reads the header and the package of each loaded file once."""
 
     def __init__(self) -> None:
         self._headers: dict[tuple[str, float], _Header] = {}
         self._owners: dict[str, Distribution | None] = {}
 
-    def files(self, arrivals: Iterable[Arrival]) -> list[LoadedFile]:
-        """Return what is known of the files of what is loaded, which is all that is kept."""
-        folders = tuple(os.path.realpath(one) + os.sep for one in _tensorflow_folders())
-        found, headers = [], {}
-        for arrival in arrivals:
-            # By when it came: another file may since have come to its path.
-            key = (arrival.shared_object.path, arrival.at_s)
-            header = headers[key] = self._headers.get(key) or _header(arrival.shared_object.path)
-            found.append(
-                LoadedFile(
-                    arrival,
-                    header.path,
-                    header.build_id,
-                    any(name.startswith(_FRAMEWORK) for name in header.needed),
-                    arrival.occasion == IMPORT or header.path.startswith(folders),
-                )
-            )
+    def files(self, loaded_objects: Iterable[LoadedObject]) -> list[LoadedFile]:
+        """Return the files of the loaded objects, and forget all others."""
+        package_folders = getattr(sys.modules.get("tensorflow"), "__path__", ())
+        folders = tuple(os.path.realpath(str(folder)) + os.sep for folder in package_folders)
+        files, headers = [], {}
+        for loaded in loaded_objects:
+            # With the time when it came: another file may since have come to its path.
+            key = (loaded.shared_object.path, loaded.at_s)
+            header = headers[key] = self._headers.get(key) or _header(loaded.shared_object.path)
+            uses_tensorflow = any(name.startswith(_FRAMEWORK) for name in header.needed)
+            of_tensorflow = loaded.phase == IMPORT or header.path.startswith(folders)
+            files.append(LoadedFile(loaded, header.path, header.build_id, uses_tensorflow, of_tensorflow))
         self._headers = headers
-        return found
+        return files
 
     def duplicates(self, files: Sequence[LoadedFile], *, named: bool = True) -> list[DuplicateRecord]:
-        """Return what is there more than once.
+        """Return the files that are loaded more than once.
 
-        Parameters
-        ----------
-        files
-            What is loaded.
-        named
-            Whether the sentences name packages, whose lists take a tenth of a second
-            to read the first time; else folders.
+        With `named` the sentences name packages, whose lists take a tenth of a second to read the first time;
+        otherwise folders.
         """
-        candidates = (Candidate(one.path, one.build_id) for one in files)
+        candidates = (Candidate(file.path, file.build_id) for file in files)
         return duplicates(candidates, self._owner_name if named else lambda _: None)
 
     def owner(self, path: str) -> Distribution | None:
@@ -106,7 +95,3 @@ def _header(path: str) -> _Header:
     except (OSError, NoElfError):  # another platform's, or gone
         return _Header(real, None, ())
     return _Header(real, elf.build_id, elf.needed)
-
-
-def _tensorflow_folders() -> list[str]:
-    return [str(one) for one in getattr(sys.modules.get("tensorflow"), "__path__", ())]

@@ -1,7 +1,7 @@
-"""Why TensorFlow does or does not use a GPU: what it was built for, what it needs, and what is there.
+"""Why TensorFlow does or does not use a GPU: its build, the libraries it needs, and what the machine has.
 
-Nothing is loaded to find out: the build is read from a file of TensorFlow's, and
-libraries are looked for where the loader would look.
+Nothing is loaded to find out: the build is read from a file of TensorFlow's, and libraries
+are searched where the loader would search.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _CACHE = Path("/etc/ld.so.cache")
-_CACHE_BEGINS = b"glibc-ld.so.cache1.1"
+_CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _SYSTEM = ("/lib64", "/usr/lib64", "/lib", "/usr/lib")
 _DRIVER = "libcuda.so.1"
-# The number in a soname goes with CUDA's own, except for these (docs.nvidia.com/cuda, release notes).
+# Numbers in sonames by CUDA's major version (docs.nvidia.com/cuda, release notes).
 _SONAMES = {
     12: {"cudart": 12, "cublas": 12, "cublasLt": 12, "cufft": 11, "cusolver": 11, "cusparse": 12},
     13: {"cudart": 13, "cublas": 13, "cublasLt": 13, "cufft": 12, "cusolver": 12, "cusparse": 12},
@@ -35,18 +35,16 @@ _INSTALL = "pip install 'tfmagic[gpu]'"
 
 
 class NeededRecord(TypedDict):
-    """A library that TensorFlow opens by itself when it looks for GPUs.
+    """A library that TensorFlow opens when it looks for GPUs.
 
     Attributes
     ----------
     name
-        The file that is asked for, such as ``libcudnn.so.9``.
+        The file's name, such as ``libcudnn.so.9``.
     version
-        The version that TensorFlow was built with; None where it does not say.
+        The version that TensorFlow was built with, if it says.
     found
-        Where it is; None where it was not found in any of the folders searched.
-    loaded
-        Whether it is loaded.
+        Its path; None if it is in none of the folders searched.
     """
 
     name: str
@@ -65,17 +63,17 @@ class GpuRecord(TypedDict):
     built_with_cuda
         Whether TensorFlow was built for CUDA; None without TensorFlow.
     cuda_version, cudnn_version
-        What it was built with.
+        The versions that it was built with.
     needs
         The libraries it opens.
     searched
-        The folders in which they were looked for, in order, of those that exist.
+        The existing folders that were searched, in order.
     absent_folders
-        How many more folders would be searched if they were there.
+        How many more folders would be searched if they existed.
     driver
-        Where the driver's library is.
+        The path of the driver's library.
     device_files
-        The devices that the driver has made.
+        The device files that the driver has made.
     in_use
         The GPUs that TensorFlow has made devices of; None before it has looked.
     """
@@ -93,39 +91,39 @@ class GpuRecord(TypedDict):
 
 
 def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> GpuRecord:
-    """Return what there is to know about the GPU, looked up now.
+    """Return everything about the GPU, looked up now.
 
     Parameters
     ----------
     loaded
-        Paths of what is loaded.
+        Paths of the loaded libraries.
     in_use
-        The GPUs that TensorFlow has made devices of; None where it has not looked.
+        The GPUs that TensorFlow has made devices of; None if it has not looked.
     """
     folder = tensorflow_folder()
     build = {} if folder is None else build_info(folder)
     folders = _searched(folder)
-    there = [one for one in folders if Path(one).is_dir()]
+    existing = [path for path in folders if Path(path).is_dir()]
     cache = loader_cache()
     files = {Path(path).name: path for path in loaded}
     needs: list[NeededRecord] = [
         {
             "name": name,
             "version": version,
-            "found": files.get(name) or _find(name, there, cache),
+            "found": files.get(name) or _find(name, existing, cache),
             "loaded": name in files,
         }
         for name, version in _needed(build)
     ]
-    driver = files.get(_DRIVER) or _find(_DRIVER, [*there, *_SYSTEM], cache)
+    driver = files.get(_DRIVER) or _find(_DRIVER, [*existing, *_SYSTEM], cache)
     record: GpuRecord = {
         "answer": "",
         "built_with_cuda": None if folder is None else bool(build.get("is_cuda_build")),
         "cuda_version": _text(build.get("cuda_version")),
         "cudnn_version": _text(build.get("cudnn_version")),
         "needs": needs,
-        "searched": there,
-        "absent_folders": len(folders) - len(there),
+        "searched": existing,
+        "absent_folders": len(folders) - len(existing),
         "driver": driver,
         "device_files": gpu_files(),
         "in_use": in_use,
@@ -137,10 +135,10 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
 def _answer(record: GpuRecord, build: dict[str, Any], visible: str | None) -> str:
     if record["in_use"]:
         return f"TensorFlow uses {', '.join(record['in_use'])}"
-    return _of_the_build(record, build) or _of_the_machine(record, visible) or _of_the_libraries(record)
+    return _build_obstacle(record, build) or _machine_obstacle(record, visible) or _libraries_answer(record)
 
 
-def _of_the_build(record: GpuRecord, build: dict[str, Any]) -> str | None:
+def _build_obstacle(record: GpuRecord, build: dict[str, Any]) -> str | None:
     if record["built_with_cuda"] is None:
         return f"no TensorFlow is installed here: {_INSTALL}"
     if record["built_with_cuda"]:
@@ -154,7 +152,7 @@ def _of_the_build(record: GpuRecord, build: dict[str, Any]) -> str | None:
     return f"this TensorFlow was built without CUDA (tensorflow-cpu): {_INSTALL}"
 
 
-def _of_the_machine(record: GpuRecord, visible: str | None) -> str | None:
+def _machine_obstacle(record: GpuRecord, visible: str | None) -> str | None:
     if visible is not None and visible.strip() in {"", "-1", "none", "void"}:
         return (
             f"CUDA_VISIBLE_DEVICES={visible.strip()!r} hides every GPU from this process: "
@@ -168,8 +166,8 @@ def _of_the_machine(record: GpuRecord, visible: str | None) -> str | None:
     return None
 
 
-def _of_the_libraries(record: GpuRecord) -> str:
-    missing = [one["name"] for one in record["needs"] if one["found"] is None]
+def _libraries_answer(record: GpuRecord) -> str:
+    missing = [needed["name"] for needed in record["needs"] if needed["found"] is None]
     if missing:
         return (
             f"{', '.join(missing)} not found in the folders searched: {_INSTALL}, or add the folder to LD_LIBRARY_PATH"
@@ -186,7 +184,7 @@ def _text(value: object) -> str | None:
 
 
 def tensorflow_folder() -> Path | None:
-    """Return the folder of the TensorFlow that is imported or would be; None where there is none."""
+    """Return the folder of the TensorFlow that is imported or would be; None without one."""
     module = sys.modules.get("tensorflow")
     try:
         places = (
@@ -194,19 +192,18 @@ def tensorflow_folder() -> Path | None:
             if module is not None
             else getattr(importlib.util.find_spec("tensorflow"), "submodule_search_locations", None)
         )
-        found = [Path(one) for one in places or () if (Path(one) / "python" / "platform").is_dir()]
+        return next((Path(place) for place in places or () if (Path(place) / "python" / "platform").is_dir()), None)
     except (ImportError, AttributeError, ValueError, OSError):
         return None
-    return found[0] if found else None
 
 
 def build_info(folder: Path) -> dict[str, Any]:
-    """Return what ``tf.sysconfig.get_build_info()`` gives, without importing TensorFlow."""
+    """Return the result of ``tf.sysconfig.get_build_info()`` without importing TensorFlow."""
     try:
         tree = ast.parse((folder / "python" / "platform" / "build_info.py").read_text(encoding="utf-8"))
-        for one in tree.body:
-            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Call):
-                return dict(ast.literal_eval(one.value.args[0])) if one.value.args else {}
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                return dict(ast.literal_eval(node.value.args[0])) if node.value.args else {}
     except (OSError, SyntaxError, ValueError):
         pass
     return {}
@@ -218,48 +215,50 @@ def _needed(build: dict[str, Any]) -> list[tuple[str, str | None]]:
     cuda, cudnn = _text(build.get("cuda_version")), _text(build.get("cudnn_version"))
     major = (cuda or "").partition(".")[0]
     sonames = _SONAMES.get(int(major), {}) if major.isdigit() else {}
-    found = [(f"lib{name}.so.{number}", cuda) for name, number in sonames.items()]
+    needed = [(f"lib{name}.so.{number}", cuda) for name, number in sonames.items()]
     if cudnn:
-        found.append((f"libcudnn.so.{cudnn.partition('.')[0]}", cudnn))
-    return [*found, (f"libnccl.so.{_NCCL}", None)]
+        needed.append((f"libcudnn.so.{cudnn.partition('.')[0]}", cudnn))
+    return [*needed, (f"libnccl.so.{_NCCL}", None)]
 
 
 def _searched(folder: Path | None) -> list[str]:
-    """Return where the loader looks for what TensorFlow opens: settings, then its own RUNPATH, then the system's."""
-    found = search_path()
-    for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2") if folder is not None else ():
+    """Return the loader's folders for what TensorFlow opens: settings, then its own RUNPATH, then the system's."""
+    folders = search_path()
+    for library in (
+        () if folder is None else (folder / "libtensorflow_framework.so.2", folder / "libtensorflow_cc.so.2")
+    ):
         try:
-            paths = read_elf(str(folder / name)).runpath if folder is not None else ()
+            runpath = read_elf(str(library)).runpath
         except (OSError, NoElfError):
             continue
-        found += [os.path.normpath(one.replace("$ORIGIN", str(folder))) for one in paths]
-    return list(dict.fromkeys([*found, *_SYSTEM]))
+        folders += [os.path.normpath(path.replace("$ORIGIN", str(folder))) for path in runpath]
+    return list(dict.fromkeys([*folders, *_SYSTEM]))
 
 
 def _find(name: str, folders: Sequence[str], cache: dict[str, str]) -> str | None:
-    there = (Path(folder) / name for folder in folders)
-    cached = [Path(cache[name])] if name in cache else []
-    return next((str(path) for path in (*there, *cached) if path.is_file()), None)
+    paths = [Path(folder) / name for folder in folders]
+    if name in cache:
+        paths.append(Path(cache[name]))
+    return next((str(path) for path in paths if path.is_file()), None)
 
 
 def loader_cache(file: Path = _CACHE) -> dict[str, str]:
     """Return the loader's cache of libraries, path by name; empty where there is none (musl, macOS).
 
-    The layout is that of glibc's ``dl-cache.h``; reading it needs no ``ldconfig``,
-    which is often not on the path of a person.
+    The layout is that of glibc's ``dl-cache.h``. We read the file because ``ldconfig`` is often not on a user's path.
     """
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     try:
         data = file.read_bytes()
-        at = data.index(_CACHE_BEGINS)
-        count = struct.unpack_from("=I", data, at + len(_CACHE_BEGINS))[0]
+        at = data.index(_CACHE_MAGIC)
+        count = struct.unpack_from("=I", data, at + len(_CACHE_MAGIC))[0]
         for number in range(count):
             _, key, value = struct.unpack_from("=iII", data, at + 48 + 24 * number)
-            found.setdefault(_ended(data, at + key), _ended(data, at + value))
+            paths.setdefault(_string(data, at + key), _string(data, at + value))
     except (OSError, ValueError, struct.error):
         return {}
-    return found
+    return paths
 
 
-def _ended(data: bytes, at: int) -> str:
+def _string(data: bytes, at: int) -> str:
     return os.fsdecode(data[at : data.index(b"\0", at)])

@@ -1,4 +1,4 @@
-"""Whether a file is what is mapped at an address, byte for byte."""
+"""Compare a file byte for byte with what is mapped at an address."""
 
 from __future__ import annotations
 
@@ -7,40 +7,28 @@ from contextlib import ExitStack
 
 from tfmagic.runtime.libraries.elf import NoElfError, read_elf
 
-# Through this file a page that is no longer there is an error; read directly, it ends the process.
+# Reading a page that is gone is an error through this file; directly, it would end the process.
 _MEMORY = "/proc/self/mem"
-_PIECE = 1 << 20
+_PIECE_BYTES = 1 << 20
 
 
 def is_mapped(path: str, address: int | None) -> bool | None:
-    """Return whether the parts of a shared object that are never written stand in memory as in the file.
+    """Return whether the read-only parts of a shared object are the same in memory as in the file.
 
-    Another file may since have come to the path from which a library was loaded, and
-    the same library can lie at another path: only the bytes tell.
-
-    Parameters
-    ----------
-    path
-        The file.
-    address
-        What the addresses of the loaded one are counted from.
-
-    Returns
-    -------
-    bool or None
-        None where memory cannot be looked at (other platforms), or the file is none
-        to compare.
+    Only the bytes tell: another file may since have come to the path of a loaded library, and the same library can
+    lie at another path. `address` is the load address. None where memory cannot be read (other platforms), or the
+    file cannot be compared.
     """
     if address is None:
         return None
     try:
         parts = read_elf(path).constant
         with ExitStack() as open_files:
-            file, memory = (_opened(one, open_files) for one in (path, _MEMORY))
+            file, memory = (_opened(name, open_files) for name in (path, _MEMORY))
             return bool(parts) and all(
-                _alike(file, place + done, memory, address + begin + done, min(_PIECE, size - done))
-                for place, begin, size in parts
-                for done in range(0, size, _PIECE)
+                _are_equal(file, offset + done, memory, address + start + done, min(_PIECE_BYTES, size - done))
+                for offset, start, size in parts
+                for done in range(0, size, _PIECE_BYTES)
             )
     except (OSError, NoElfError):
         return None
@@ -52,9 +40,9 @@ def _opened(path: str, open_files: ExitStack) -> int:
     return descriptor
 
 
-def _alike(file: int, place: int, memory: int, address: int, size: int) -> bool:
+def _are_equal(file: int, offset: int, memory: int, address: int, size: int) -> bool:
     try:
         mapped = os.pread(memory, size, address)
-    except OSError:  # nothing is mapped there: what is loaded is smaller
+    except OSError:  # nothing is mapped there: the loaded library is smaller
         return False
-    return mapped == os.pread(file, size, place)
+    return mapped == os.pread(file, size, offset)

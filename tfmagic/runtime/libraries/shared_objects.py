@@ -1,9 +1,8 @@
-"""The shared objects of this process, as its loader knows them.
+"""The shared objects of this process, as its loader lists them.
 
-One way of looking a platform: ``dl_iterate_phdr`` on Linux, the calls of ``dyld`` on
-macOS, ``K32EnumProcessModules`` on Windows, and elsewhere what psutil sees mapped. Only
-the first has counters of what was ever loaded and unloaded; where there are none, they
-are None.
+One class a platform: ``dl_iterate_phdr`` on Linux, the calls of ``dyld`` on macOS,
+``K32EnumProcessModules`` on Windows, and elsewhere the mappings that psutil lists. Only
+Linux counts loads and unloads; elsewhere the counters are None.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import psutil
-
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
@@ -29,53 +26,40 @@ if TYPE_CHECKING:
 
 _MAPS = "/proc/self/maps"
 _DELETED = " (deleted)"
-# MAX_PATH is no limit any more; this is the longest that Windows gives.
+# Windows' longest path; MAX_PATH is no limit any more.
 _WINDOWS_PATH = 32768
 
 
 class SharedObject(NamedTuple):
-    """One file that is mapped as code.
-
-    Attributes
-    ----------
-    path
-        Its path, as the loader knows it.
-    address
-        Where it was loaded: what its own addresses are counted from. None where that
-        is not known.
-    """
+    """One file that is mapped as code: the loader's path, and the load address if it is known."""
 
     path: str
     address: int | None
 
 
 class Counters(NamedTuple):
-    """How often this process has loaded and unloaded a shared object since it began."""
+    """How many shared objects this process has loaded and unloaded since it began."""
 
     loads: int
     unloads: int
 
 
 class SharedObjects(ABC):
-    """One platform's way of looking at the shared objects of this process."""
+    """One platform's list of the shared objects of this process."""
 
     call: ClassVar[str]
-    """The platform's call, for what is said of it."""
+    """The platform's call, for display."""
 
     @abstractmethod
     def listed(self) -> list[SharedObject]:
-        """Return what is loaded now, the program itself included, in the loader's order."""
+        """Return the loaded objects, the program itself included, in the loader's order."""
 
     def counters(self) -> Counters | None:
         """Return the loader's own counters; None where it has none."""
         return None
 
     def mark(self) -> object:
-        """Return what is another once something was loaded or unloaded: the cheap question before `listed`.
-
-        Without counters it is how many there are: one that came and one that went in
-        its place would not show.
-        """
+        """Return a value that changes when something is loaded or unloaded, cheaper than `listed`."""
         return self.counters()
 
 
@@ -92,21 +76,21 @@ class _HeaderInfo(ctypes.Structure):
     ]
 
 
-# Of its three parameters the first is enough.
+# The first of its three parameters is enough.
 _HEADER_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 _HEADER_SIZE = ctypes.sizeof(_HeaderInfo)
 _PIPE_BYTES = 1 << 20
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl.h
-# Before 3.12 a collection, and with it anybody's Python, may begin wherever an object is made.
+# Before 3.12 a garbage collection, and so arbitrary Python code, may begin wherever an object is created.
 _COLLECTS_ANYWHERE = sys.version_info < (3, 12)
 
 
 class LinuxSharedObjects(SharedObjects):
     """``dl_iterate_phdr`` of glibc and musl: a millisecond or three for all of TensorFlow, 3 µs for the counters."""
 
-    # The loader holds a lock while it calls back. Another thread that imports an extension waits for that lock with
-    # Python's own in its hand, so whoever gives Python's away here never gets it again: it is kept throughout, and
-    # what is called is native, for Python code gives it away by itself.
+    # The loader holds a lock during callbacks. Another thread that imports an extension waits for that lock while it
+    # holds the GIL, so whoever released the GIL here would never get it back. It is kept throughout, and the
+    # callbacks are native, because Python code releases the GIL.
 
     call = "dl_iterate_phdr"
 
@@ -121,7 +105,7 @@ class LinuxSharedObjects(SharedObjects):
         self._write = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)(
             ("write", own), ((1, "to"), (1, "from"), size)
         )
-        # Zero, whatever was written: go on.
+        # Return zero, whatever was written: continue.
         self._write.restype = (0).__and__
 
     def _walk(self, native: Callable[[int], int]) -> None:
@@ -135,10 +119,10 @@ class LinuxSharedObjects(SharedObjects):
                 gc.enable()
 
     def counters(self) -> Counters | None:
-        """Return ``dlpi_adds`` and ``dlpi_subs``, which every record carries."""
+        """Return ``dlpi_adds`` and ``dlpi_subs``, which every record has."""
         info = _HeaderInfo()
         self._walk(partial(self._copy, ctypes.addressof(info)))
-        # The program itself is one that was loaded.
+        # The program itself counts as loaded.
         return Counters(info.adds, info.subs) if info.adds else None
 
     def mark(self) -> object:
@@ -146,47 +130,47 @@ class LinuxSharedObjects(SharedObjects):
         return self.counters() or tuple(self._records())
 
     def listed(self) -> list[SharedObject]:
-        """Return what ``dl_iterate_phdr`` shows, less what is no file."""
-        found: list[SharedObject] = []
+        """Return the files that ``dl_iterate_phdr`` lists."""
+        objects: list[SharedObject] = []
         mapped: dict[int, str] | None = None
         for at, (address, name) in enumerate(self._records()):
             if at == 0 and not name:
-                path = _target("/proc/self/exe")
+                path = _program()
             elif name.startswith("/"):
                 path = name
             elif "/" not in name:
-                # linux-vdso.so.1, which the kernel maps, is no file.
+                # linux-vdso.so.1 comes from the kernel and is no file.
                 continue
             else:
-                # Opened by a relative path: relative to a folder that may not be the present one any more.
-                mapped = _mapped_files() if mapped is None else mapped
+                # Opened by a relative path, whose base may not be the current folder any more.
+                mapped = {start: file for start, file, _ in mappings()} if mapped is None else mapped
                 path = mapped.get(address, os.path.abspath(name))  # noqa: PTH100 - links stay, as everywhere here
             if path:
-                found.append(SharedObject(path, address))
-        return found
+                objects.append(SharedObject(path, address))
+        return objects
 
     def _records(self) -> list[tuple[int, str]]:
-        # Not everywhere where this file is imported.
+        # Here: Windows imports this file and has no fcntl.
         import fcntl
 
-        come, go = os.pipe()
+        outlet, inlet = os.pipe()
         try:
-            os.set_blocking(go, False)
+            os.set_blocking(inlet, False)
             with suppress(OSError):
-                fcntl.fcntl(go, _SET_PIPE_SIZE, _PIPE_BYTES)
-            self._walk(partial(self._write, go))
+                fcntl.fcntl(inlet, _SET_PIPE_SIZE, _PIPE_BYTES)
+            self._walk(partial(self._write, inlet))
         finally:
-            os.close(go)
-        with os.fdopen(come, "rb") as written:
+            os.close(inlet)
+        with os.fdopen(outlet, "rb") as written:
             headers = written.read()
         infos = (_HeaderInfo * (len(headers) // _HEADER_SIZE)).from_buffer_copy(headers)
-        # At once: the names go with what is unloaded.
+        # At once: a name is freed when its object is unloaded.
         names = list(map(attrgetter("name"), infos))
         return [(info.address, os.fsdecode(name or b"")) for info, name in zip(infos, names, strict=True)]
 
 
 class MacSharedObjects(SharedObjects):
-    """``dyld``'s list of images. It has no counters; how many there are is known."""
+    """``dyld``'s list of images. It has no counters, but a count: an exchange of one image would not show."""
 
     call = "_dyld_get_image_name"
 
@@ -199,7 +183,7 @@ class MacSharedObjects(SharedObjects):
         self._header.argtypes, self._header.restype = [ctypes.c_uint32], ctypes.c_void_p
 
     def mark(self) -> object:
-        """Return how many there are."""
+        """Return how many images there are."""
         return int(self._count())
 
     def listed(self) -> list[SharedObject]:
@@ -209,7 +193,7 @@ class MacSharedObjects(SharedObjects):
 
 
 class WindowsSharedObjects(SharedObjects):
-    """The modules that ``psapi.h`` lists. It has no counters; which ones there are is known."""
+    """The modules that ``psapi.h`` lists, without counters."""
 
     call = "K32EnumProcessModules"
 
@@ -224,13 +208,13 @@ class WindowsSharedObjects(SharedObjects):
         self._kernel.GetModuleFileNameW.argtypes = [ctypes.c_void_p, ctypes.c_wchar_p, ctypes.c_uint32]
 
     def mark(self) -> object:
-        """Return where each of them is."""
+        """Return the address of each module."""
         return tuple(self._handles())
 
     def listed(self) -> list[SharedObject]:
         """Return the process's modules."""
         text = ctypes.create_unicode_buffer(_WINDOWS_PATH)
-        # One may have gone in between.
+        # A module may be unloaded in between.
         return [
             SharedObject(text.value, handle)
             for handle in self._handles()
@@ -238,21 +222,21 @@ class WindowsSharedObjects(SharedObjects):
         ]
 
     def _handles(self) -> list[int]:
-        room = 1024
+        capacity = 1024
         while True:
-            handles, needed = (ctypes.c_void_p * room)(), ctypes.c_uint32()
+            handles, needed = (ctypes.c_void_p * capacity)(), ctypes.c_uint32()
             size = ctypes.sizeof(handles)
             if not self._kernel.K32EnumProcessModules(
                 self._kernel.GetCurrentProcess(), handles, size, ctypes.byref(needed)
             ):
                 return []
             if needed.value <= size:
-                return [one for one in handles[: needed.value // ctypes.sizeof(ctypes.c_void_p)] if one]
-            room *= 2
+                return [handle for handle in handles[: needed.value // ctypes.sizeof(ctypes.c_void_p)] if handle]
+            capacity *= 2
 
 
 class MappedSharedObjects(SharedObjects):
-    """What psutil sees mapped, for every other platform; tens of milliseconds a look."""
+    """The mappings that psutil lists, for every other platform; tens of milliseconds a call."""
 
     call = "psutil.Process.memory_maps"
 
@@ -262,27 +246,24 @@ class MappedSharedObjects(SharedObjects):
 
     def listed(self) -> list[SharedObject]:
         """Return the mapped files that are named as shared objects are."""
+        import psutil
+
         try:
             mapped = psutil.Process().memory_maps(grouped=True)
         except (psutil.Error, AttributeError, NotImplementedError):
             return []
-        return [SharedObject(one.path, None) for one in mapped if one.path.endswith(".so") or ".so." in one.path]
+        return [SharedObject(file.path, None) for file in mapped if file.path.endswith(".so") or ".so." in file.path]
 
 
-def _target(link: str) -> str:
+def _program() -> str:
     try:
-        return os.readlink(link).removesuffix(_DELETED)  # noqa: PTH115 - a text, of a file that may have gone
+        return os.readlink("/proc/self/exe").removesuffix(_DELETED)  # noqa: PTH115 - the file may be gone
     except OSError:
         return sys.executable
 
 
-def _mapped_files() -> dict[int, str]:
-    """Return which file each mapping begins with, by address."""
-    return {address: path for address, path, _ in mappings()}
-
-
 def mappings() -> Iterator[tuple[int, str, int]]:
-    """Give address, path and inode of what ``/proc/self/maps`` has of files; of a deleted one the path it had."""
+    """Yield address, path and inode of each file in ``/proc/self/maps``; of a deleted file its former path."""
     try:
         with open(_MAPS, encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123 - no file
             for line in lines:
@@ -294,18 +275,18 @@ def mappings() -> Iterator[tuple[int, str, int]]:
 
 
 def shared_objects() -> SharedObjects:
-    """Return this platform's way of looking at the process's shared objects."""
+    """Return this platform's `SharedObjects`."""
     return once("shared objects", _of_this_platform)
 
 
 def _of_this_platform() -> SharedObjects:
-    ways: dict[str, type[SharedObjects]] = {
+    classes: dict[str, type[SharedObjects]] = {
         "linux": LinuxSharedObjects,
         "darwin": MacSharedObjects,
         "win32": WindowsSharedObjects,
     }
     try:
-        return ways.get(sys.platform, MappedSharedObjects)()
+        return classes.get(sys.platform, MappedSharedObjects)()
     except (AttributeError, OSError):  # a C library without the call
         return MappedSharedObjects()
 
@@ -317,30 +298,22 @@ OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """A shared object, and when it was first seen.
+class LoadedObject:
+    """A shared object, when it was first seen (in seconds since the epoch), and the phase in which it came.
 
-    Attributes
-    ----------
-    shared_object
-        What came.
-    at_s
-        When it was seen first, in seconds since the epoch: at the end of the occasion
-        or cell in which it came.
-    occasion
-        What was going on.
+    It is first seen at the end of that phase, or of the cell.
     """
 
     shared_object: SharedObject
     at_s: float
-    occasion: str
+    phase: str
 
 
 @dataclass(frozen=True)
-class Passed:
-    """An occasion that is over, with the loader's counters on both sides of it."""
+class FinishedPhase:
+    """A phase that is over, with the loader's counters before and after it."""
 
-    what: str
+    name: str
     began_s: float
     ended_s: float
     before: Counters | None

@@ -1,7 +1,7 @@
-"""Which shared objects this process has, when each came, and on what occasion.
+"""Which shared objects this process has, when each came, and in which phase.
 
-``libraries().summary()`` is for every second, ``libraries_record()`` for a person who
-asks: sizes in memory, packages and what is missing for a GPU are looked up then.
+``libraries().summary()`` is cheap enough for every second. ``libraries_record()`` also
+looks up sizes in memory, packages, and what is missing for a GPU.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.process import once
-from tfmagic.runtime.libraries.files import Portrait
-from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, Arrival, Passed, shared_objects
+from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, FinishedPhase, LoadedObject, shared_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tfmagic.runtime.libraries.files import FileCatalog
     from tfmagic.runtime.libraries.shared_objects import Counters, SharedObjects
 
-# Of what went, and of what was done, no more is kept than anybody reads.
+# How many unloaded objects and finished phases are kept: more than anybody reads.
 _KEPT = 1000
 
-_OCCASION: ContextVar[str] = ContextVar("tfmagic_occasion", default=OTHER)
+_PHASE: ContextVar[str] = ContextVar("tfmagic_phase", default=OTHER)
 
 
 class CountersRecord(TypedDict):
@@ -36,7 +36,7 @@ class CountersRecord(TypedDict):
 
 
 class LibrariesSummary(TypedDict):
-    """The figures of a moment, cheap enough for every second. None stands for what the platform does not count.
+    """The figures of a moment. None stands for what the platform does not count.
 
     Attributes
     ----------
@@ -61,44 +61,36 @@ class LibrariesSummary(TypedDict):
 
 
 class Libraries:
-    """The process's shared objects, as they came.
+    """The process's shared objects over time.
 
-    What was there when this object was made is the **baseline**: with ``%load_ext``
-    that is its first time in the process, in a script the first model or the first
-    question. Unloading and reloading the extension keeps it: TensorFlow's libraries
-    stay in the process, whatever happens to the extension, and "since `%load_ext`" is
-    asked by somebody who wants to know what this notebook has loaded.
-
-    Parameters
-    ----------
-    objects
-        How to look; by default this platform's way.
+    The objects that are there when this is created are the **baseline**: with ``%load_ext`` that is its first time
+    in the process, in a script the first model or the first question. Reloading the extension keeps the baseline:
+    TensorFlow's libraries stay loaded, and "since `%load_ext`" means: since this notebook began to load things.
     """
 
     def __init__(self, objects: SharedObjects | None = None) -> None:
         self.objects = objects or shared_objects()
+        self._catalog: FileCatalog | None = None
         self.at_load: Counters | None = self.objects.counters()
         self.loaded_at_s = time.time()
-        self.gone: deque[Arrival] = deque(maxlen=_KEPT)
+        self.gone: deque[LoadedObject] = deque(maxlen=_KEPT)
         self._lock = threading.RLock()
         self._mark = self.objects.mark()
-        self._present = {one: Arrival(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
-        self._passed: dict[str, Passed] = {}
+        self._present = {one: LoadedObject(one, self.loaded_at_s, BASELINE) for one in self.objects.listed()}
+        self._finished: dict[str, FinishedPhase] = {}
         self._under_way: list[str] = []
-        self._portrait = Portrait()
         self._summary: LibrariesSummary | None = None
 
     def counters(self) -> Counters | None:
-        """Return the loader's counters: microseconds. None where the platform has none."""
+        """Return the loader's counters, which takes microseconds; None where the platform has none."""
         return self.objects.counters()
 
     def look(self) -> bool:
-        """Take note of what has come and gone; return whether anything has.
+        """Update the list of loaded objects; return whether it has changed.
 
-        What came belongs to the occasion that this thread is in, where it is in none
-        to the one that another thread began last: who looks once a second for a panel
-        takes nothing from an import. Microseconds when the loader's counters stand
-        where they stood, 0.4 ms otherwise.
+        New objects belong to the phase of this thread, or else to the phase that another thread began last: a
+        panel that looks once a second takes nothing from an import. Takes microseconds when the loader's counters
+        have not moved, 0.4 ms otherwise.
         """
         with self._lock:
             mark = self.objects.mark()
@@ -106,87 +98,77 @@ class Libraries:
                 return False
             self._mark = mark
             listed = self.objects.listed()
-            now, what = time.time(), _OCCASION.get()
-            if what == OTHER and self._under_way:
-                what = self._under_way[-1]
+            now, phase = time.time(), _PHASE.get()
+            if phase == OTHER and self._under_way:
+                phase = self._under_way[-1]
             before = self._present
-            self._present = {one: before.get(one) or Arrival(one, now, what) for one in listed}
-            self.gone.extend(arrival for one, arrival in before.items() if one not in self._present)
+            self._present = {one: before.get(one) or LoadedObject(one, now, phase) for one in listed}
+            self.gone.extend(loaded for one, loaded in before.items() if one not in self._present)
             self._summary = None
             return True
 
     @contextmanager
-    def occasion(self, what: str) -> Iterator[None]:
-        """Give what is loaded within the block to an occasion, such as ``model digits``.
+    def phase(self, name: str) -> Iterator[None]:
+        """Attribute everything loaded in the block to a phase, such as ``model digits``.
 
-        The counters on both sides are kept (the last time of each name), as proof of
-        what it did and did not load. What another thread loads meanwhile counts to it
-        as well: the loader does not say who asked.
-
-        Parameters
-        ----------
-        what
-            The occasion, in words.
+        The counters before and after the last phase of each name are kept, as proof of what it loaded. Objects
+        that another thread loads meanwhile count as well: the loader does not say who asked.
         """
         self.look()
         began_s, before = time.time(), self.counters()
-        token = _OCCASION.set(what)
+        token = _PHASE.set(name)
         with self._lock:
-            self._under_way.append(what)
+            self._under_way.append(name)
         try:
             yield
         finally:
             self.look()
-            _OCCASION.reset(token)
+            _PHASE.reset(token)
             with self._lock:
-                self._under_way.remove(what)
-                self._passed.pop(what, None)
-                self._passed[what] = Passed(what, began_s, time.time(), before, self.counters())
-                while len(self._passed) > _KEPT:
-                    del self._passed[next(iter(self._passed))]
+                self._under_way.remove(name)
+                self._finished.pop(name, None)
+                self._finished[name] = FinishedPhase(name, began_s, time.time(), before, self.counters())
+                while len(self._finished) > _KEPT:
+                    del self._finished[next(iter(self._finished))]
 
-    def present(self) -> list[Arrival]:
-        """Return what is loaded now, in the loader's order."""
+    def present(self) -> list[LoadedObject]:
+        """Return the loaded objects, in the loader's order."""
         self.look()
         return list(self._present.values())
 
-    def passed(self) -> list[Passed]:
-        """Return the occasions that are over, the latest last."""
+    def finished(self) -> list[FinishedPhase]:
+        """Return the finished phases, the latest last."""
         with self._lock:
-            return list(self._passed.values())
+            return list(self._finished.values())
 
-    def since_load(self) -> list[Arrival]:
-        """Return what has come since the baseline, and is still there."""
-        return [one for one in self.present() if one.occasion != BASELINE]
+    @property
+    def catalog(self) -> FileCatalog:
+        """What is known of each file: read once, kept."""
+        if self._catalog is None:
+            from tfmagic.runtime.libraries.files import FileCatalog
 
-    def since(self, what: str) -> list[Arrival]:
-        """Return what has come since an occasion ended; everything where there was none of that name."""
-        ended_s = next((one.ended_s for one in self.passed() if one.what == what), float("-inf"))
-        return [one for one in self.present() if one.at_s > ended_s]
+            self._catalog = FileCatalog()
+        return self._catalog
 
     def summary(self) -> LibrariesSummary:
-        """Return the figures of now: microseconds when nothing was loaded since the last time."""
+        """Return the current figures, which takes microseconds when nothing was loaded since the last call."""
         self.look()
         summary = self._summary
         if summary is None:
             with self._lock:
                 present, counters = list(self._present.values()), self.counters()
-                files = self.portrait().files(present)
+                files = self.catalog.files(present)
                 summary = self._summary = {
                     "count": len(present),
-                    "of_tensorflow": sum(one.of_tensorflow for one in files),
-                    "since_load": sum(one.occasion != BASELINE for one in present),
+                    "of_tensorflow": sum(file.of_tensorflow for file in files),
+                    "since_load": sum(loaded.phase != BASELINE for loaded in present),
                     "loads": None if counters is None else counters.loads,
                     "unloads": None if counters is None else counters.unloads,
-                    "duplicates": len(self.portrait().duplicates(files, named=False)),
+                    "duplicates": len(self.catalog.duplicates(files, named=False)),
                 }
         return summary.copy()
 
-    def portrait(self) -> Portrait:
-        """Return what is known of each file: read once, kept."""
-        return self._portrait
-
 
 def libraries() -> Libraries:
-    """Return the process's libraries, made with the first call."""
+    """Return the process's libraries; the first call takes the baseline."""
     return once("libraries", Libraries)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+# Eigen asks this of a tensor's memory.
 _ALIGNMENT = 64
-"""What Eigen asks of a tensor's memory."""
 
 
 def aligned(nbytes: int) -> np.ndarray:
-    """Return so many bytes that begin where TensorFlow wants a tensor to: fed, they become its memory uncopied."""
-    room = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % _ALIGNMENT
-    return room[start : start + nbytes]
+    """Return aligned bytes: when they are fed, the tensor uses their memory without a copy."""
+    buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + nbytes]

@@ -1,4 +1,4 @@
-"""A run of nothing much, for what TensorFlow does beside it."""
+"""A minimal run of TensorFlow, for its side effects: devices take memory, fed arrays are released."""
 
 from __future__ import annotations
 
@@ -17,41 +17,38 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 
-class SmallRun:
+class FlushRun:
     """A graph of one operation, and its native session once there is one."""
 
     def __init__(self) -> None:
         self._graph = tf.Graph()
         with self._graph.as_default(), tf.device("CPU:0"):
-            given = v1.placeholder(tf.float32, [])
-            self._names = given.name, tf.fill([64], given).op.name
+            value = v1.placeholder(tf.float32, [])
+            self._feed, self._operation = value.name, tf.fill([64], value).op.name
         self._native: Any = None
 
-    def take_a_tensor(self, config: Callable[[], Any]) -> None:
-        """Have TensorFlow take memory, so that it has read from the environment how to.
+    def initialise_allocators(self, config: Callable[[], Any]) -> None:
+        """Have TensorFlow allocate a tensor, so that it reads its memory settings from the environment.
 
-        Parameters
-        ----------
-        config
-            Gives the ``ConfigProto`` of the process's session.
+        `config` gives the ``ConfigProto`` of the process's session.
         """
         if self._native is None:
-            # TensorFlow's own class would give the room's session inside a room.
+            # Inside a room, TensorFlow's own class would give the room's session.
             self._native = NativeSession(graph=self._graph, config=config())
-        self.let_go_of_fed()
+        self.release_fed_arrays()
 
-    def let_go_of_fed(self) -> None:
-        """Have TensorFlow let go of fed arrays whose tensors are gone.
+    def release_fed_arrays(self) -> None:
+        """Have TensorFlow release fed arrays whose tensors are gone.
 
-        A thread of TensorFlow's cannot release a Python object, so it notes it, and the
-        next run that Python starts releases what was noted (ndarray_tensor_bridge.cc).
+        A thread of TensorFlow's cannot release a Python object. It queues the object, and the next run that
+        Python starts releases what is queued (ndarray_tensor_bridge.cc).
         """
         if self._native is not None:
-            given, done = self._names
+            feeds = {self._feed: np.zeros((), np.float32)}
             # In this thread: all of TensorFlow's may be busy with runs that do not end.
-            run_once(self._native, [done], {given: np.zeros((), np.float32)}, in_this_thread=True)
+            run_once(self._native, [self._operation], feeds, in_this_thread=True)
 
 
-def small_run() -> SmallRun:
-    """Return the process's."""
-    return once("small run", SmallRun)
+def flush_run() -> FlushRun:
+    """Return the process's flush run."""
+    return once("flush run", FlushRun)

@@ -1,4 +1,4 @@
-"""The process's malloc: what it holds free, and giving that back to the system."""
+"""The process's malloc: how much it holds free, and how to give that back to the system."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     import psutil
 
-# malloc.h; the largest int, so that every buffer comes from the heap and stays with it.
+# Numbers of malloc.h. The largest int keeps every buffer in the heap.
 _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 _ARENA_MAX = -8
 _EVERYTHING = 2**31 - 1
-# Above FASTBIN_CONSOLIDATION_THRESHOLD of malloc.c: freeing that much looks at the arena's end.
-_LOOKED_AT_BYTES = 1 << 17
+# Above FASTBIN_CONSOLIDATION_THRESHOLD of malloc.c: freeing this much makes malloc look at the arena's end.
+_CONSOLIDATING_BYTES = 1 << 17
 
 
 class Malloc(ABC):
@@ -33,33 +33,30 @@ class Malloc(ABC):
 
     Attributes
     ----------
-    name : str
-        What it is called.
-    set : tuple of str
-        The settings that tfmagic has made in it, as one would write them in C.
+    settings : tuple of str
+        The settings that tfmagic has made in it, written as in C.
     """
 
     name: ClassVar[str]
 
     def __init__(self) -> None:
-        self.set: tuple[str, ...] = ()
-        self._after_bytes: int | None = None
+        self.settings: tuple[str, ...] = ()
+        self._rss_after_trim: int | None = None
         self._returned_bytes = 0
         self._trimming = threading.Lock()
 
     def keep_buffers(self) -> None:  # noqa: B027 - most have nothing to set
-        """Have large buffers stay with the process between runs, so that they need not be mapped anew each time."""
+        """Keep large buffers in the process between runs, so that no run has to map them again."""
 
     @abstractmethod
     def free_bytes(self) -> int | None:
-        """Return how much is free, pages that were trimmed included; None where it does not say."""
+        """Return how much is free, trimmed pages included; None where malloc does not say."""
 
     def held_free_bytes(self) -> int | None:
-        """Return how much is free and not given back, as far as is known; None where it does not say.
+        """Return an estimate of how much is free and not given back; None where malloc does not say.
 
-        What was trimmed counts as free to malloc all the same. It stays given back
-        until it is used again, and as much is in use again as free memory has become
-        less since.
+        malloc counts trimmed memory as free. It stays given back until it is used again; then free memory
+        becomes less by as much.
         """
         free = self.free_bytes()
         return None if free is None else self._held_of(free)
@@ -73,26 +70,26 @@ class Malloc(ABC):
         """Give every free page back to the system; return whether there was a call for it."""
 
     def trim_over(self, threshold_bytes: int) -> bool:
-        """Trim where more than that is free and resident; return whether that was done.
+        """Trim if more than the threshold is free and resident; return whether that was done.
 
-        Pages may have been used and freed again since anybody looked: the process has
-        then grown since the last time, and that is reason enough, too.
+        Pages may have been used and freed again since the last check. The process has then grown since the last
+        trim, which is also a reason to trim.
         """
-        # Asked once: malloc goes through all that is free, which can be a hundred thousand pieces.
+        # Once: malloc goes through all free pieces, which can be a hundred thousand.
         free = self.free_bytes()
         if free is None:
             return False
         held = self._held_of(free)
         if free <= threshold_bytes:
             return False
-        grown = self._after_bytes is None or rss_bytes() >= self._after_bytes + threshold_bytes // 2
+        grown = self._rss_after_trim is None or rss_bytes() >= self._rss_after_trim + threshold_bytes // 2
         return self.trim_now() if held > threshold_bytes or grown else False
 
     def trim_now(self) -> bool:
         """Trim, and return whether there was a call for it."""
         with self._trimming:
             done = self.trim()
-            self._after_bytes = rss_bytes()
+            self._rss_after_trim = rss_bytes()
             self._returned_bytes = self.free_bytes() or 0
         return done
 
@@ -102,30 +99,19 @@ class _Mallinfo2(ctypes.Structure):
 
     _fields_ = tuple(
         (name, ctypes.c_size_t)
-        for name in (
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        )
+        for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost".split()  # noqa: SIM905 - as in the header
     )
 
 
 class GlibcMalloc(Malloc):
-    """The GNU C library's."""
+    """The malloc of the GNU C library."""
 
     name = "glibc"
 
     def __init__(self, library: ctypes.CDLL) -> None:
         super().__init__()
         self._library = library
-        self._counted_arenas = 0
+        self._known_arenas = 0
         library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
         library.free.argtypes, library.free.restype = [ctypes.c_void_p], None
         # Since glibc 2.33.
@@ -134,81 +120,76 @@ class GlibcMalloc(Malloc):
             library.mallinfo2.restype = _Mallinfo2
 
     def keep_buffers(self) -> None:
-        """Raise the sizes above which a buffer is mapped apart, and free memory is given back by itself.
+        """Raise the sizes above which glibc maps buffers separately and gives memory back automatically.
 
-        Threads share as many arenas as there are processors: each can keep 64 MB at its
-        end that `trim` has to go after, and glibc would make eight times as many.
+        Threads then share as many arenas as there are processors. Each arena can keep 64 MB at its end, which
+        `trim` has to free separately, and glibc would make eight times as many arenas.
         """
-        made = []
+        settings = []
         for name, number, value in (
             ("M_MMAP_THRESHOLD", _MMAP_THRESHOLD, _EVERYTHING),
             ("M_TRIM_THRESHOLD", _TRIM_THRESHOLD, _EVERYTHING),
             ("M_ARENA_MAX", _ARENA_MAX, os.cpu_count() or 1),
         ):
             if self._library.mallopt(number, value) == 1:
-                made.append(f"mallopt({name}, {value})")
-        self.set = tuple(made)
+                settings.append(f"mallopt({name}, {value})")
+        self.settings = tuple(settings)
 
     def free_bytes(self) -> int | None:
         """Return ``fordblks`` of ``mallinfo2``."""
         return None if self._info is None else int(self._info().fordblks)
 
     def trim(self) -> bool:
-        """Call ``malloc_trim(0)``, and see to what it leaves: the end of each arena but the main one."""
+        """Call ``malloc_trim(0)``, then free what it leaves: the end of each arena but the main one."""
         self._library.malloc_trim(0)
-        arenas = self._arenas()
-        if self.set and arenas > 1:
+        arenas = self._arena_count()
+        if self.settings and arenas > 1:
             self._trim_ends(arenas)
         return True
 
     def _trim_ends(self, arenas: int) -> None:
-        """Have the free end of each arena given back, up to 64 MB of each.
+        """Give back the free end of each arena, up to 64 MB of each.
 
-        That happens when something is freed in the arena while the threshold is low. A
-        thread that begins takes an arena that no thread has, or else the next in turn,
-        so twice as many threads as arenas come through all of them.
+        glibc does that when something is freed in the arena while the threshold is low. A new thread takes an
+        unused arena, or else the next in turn, so twice as many threads as arenas reach every arena.
         """
-        come = threading.Barrier(2 * arenas)
+        all_started = threading.Barrier(2 * arenas)
 
-        def look() -> None:
-            # All at once: an arena that is let go is the next thread's.
+        def allocate_and_free() -> None:
+            # All at once: the next thread would take the arena of a thread that has ended.
             with contextlib.suppress(threading.BrokenBarrierError):
-                come.wait()
-            self._library.free(self._library.malloc(_LOOKED_AT_BYTES))
+                all_started.wait()
+            self._library.free(self._library.malloc(_CONSOLIDATING_BYTES))
 
-        threads = [threading.Thread(target=look, daemon=True) for _ in range(2 * arenas)]
+        threads = [threading.Thread(target=allocate_and_free, daemon=True) for _ in range(2 * arenas)]
         self._library.mallopt(_TRIM_THRESHOLD, 0)
         try:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        except RuntimeError:  # no more threads can be had: some ends stay
-            come.abort()
+        except RuntimeError:  # the system gives no more threads: some ends stay
+            all_started.abort()
         finally:
             self._library.mallopt(_TRIM_THRESHOLD, _EVERYTHING)
 
-    def _arenas(self) -> int:
-        """Return how many arenas there are, as ``malloc_info`` says; they never become fewer."""
-        if self._counted_arenas < (os.cpu_count() or 1):
-            self._counted_arenas = self._count_arenas()
-        return self._counted_arenas
-
-    def _count_arenas(self) -> int:
-        text, size = ctypes.c_void_p(), ctypes.c_size_t()
-        self._library.open_memstream.restype = ctypes.c_void_p
-        stream = ctypes.c_void_p(self._library.open_memstream(ctypes.byref(text), ctypes.byref(size)))
-        if not stream:
-            return 1
-        self._library.malloc_info(0, stream)
-        self._library.fclose(stream)
-        arenas = ctypes.string_at(text.value or 0, size.value).count(b"<heap ")
-        self._library.free(text)
-        return arenas
+    def _arena_count(self) -> int:
+        """Return how many arenas ``malloc_info`` lists; their number never falls."""
+        if self._known_arenas < (os.cpu_count() or 1):
+            text, size = ctypes.c_void_p(), ctypes.c_size_t()
+            self._library.open_memstream.restype = ctypes.c_void_p
+            stream = ctypes.c_void_p(self._library.open_memstream(ctypes.byref(text), ctypes.byref(size)))
+            if not stream:
+                return 1
+            self._library.malloc_info(0, stream)
+            self._library.fclose(stream)
+            self._known_arenas = ctypes.string_at(text.value or 0, size.value).count(b"<heap ")
+            self._library.free(text)
+        return self._known_arenas
 
 
 class MacMalloc(Malloc):
-    """macOS's zones: they keep less by themselves, and do not say how much."""
+    """The zones of macOS: they keep less free memory, and do not say how much."""
 
     name = "macOS"
 
@@ -229,7 +210,7 @@ class MacMalloc(Malloc):
 
 
 class OtherMalloc(Malloc):
-    """One that has no call to give memory back, or none that is known here."""
+    """A malloc without a known call to give memory back."""
 
     name = "other"
 
@@ -242,7 +223,7 @@ class OtherMalloc(Malloc):
         return False
 
 
-def _found() -> Malloc:
+def _detect() -> Malloc:
     try:
         library = ctypes.CDLL(None)
         if sys.platform == "darwin":
@@ -255,13 +236,13 @@ def _found() -> Malloc:
 
 
 def _is_replaced(library: ctypes.CDLL) -> bool:
-    """Return whether jemalloc, tcmalloc or mimalloc has taken glibc's place (LD_PRELOAD)."""
+    """Return whether jemalloc, tcmalloc or mimalloc has replaced glibc's malloc (LD_PRELOAD)."""
     return any(hasattr(library, name) for name in ("mallctl", "MallocExtension_GetNumericProperty", "mi_malloc"))
 
 
 def malloc() -> Malloc:
     """Return the process's malloc."""
-    return once("malloc", _found)
+    return once("malloc", _detect)
 
 
 def rss_bytes() -> int:
@@ -271,7 +252,7 @@ def rss_bytes() -> int:
 
 @functools.cache
 def _process(pid: int) -> psutil.Process:
-    # Here: loading the extension is to stay quick.
+    # Imported here, so that the extension loads quickly.
     import psutil
 
     return psutil.Process(pid)

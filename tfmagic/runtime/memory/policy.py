@@ -1,21 +1,20 @@
-"""The memory policy: whether the memory of what is freed goes back to the system.
+"""The memory policy: whether freed memory goes back to the system.
 
-TensorFlow's own allocators keep what they once had. ``"return"`` has it take
-tensors from malloc instead, and malloc keep large buffers between runs (else it
-maps each anew, which takes 1.6 to 2.4 times as long) and give them back when it is
-trimmed. ``"pool"`` leaves TensorFlow as it is.
+TensorFlow's own allocators keep memory that they once had. With ``"return"`` tensors come
+from malloc instead. malloc then keeps large buffers between runs (mapping them again takes
+1.6 to 2.4 times as long) and gives them back when it is trimmed. ``"pool"`` leaves TensorFlow
+as it is.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.core.modules import imported
-from tfmagic.core.process import once
+from tfmagic.core.process import existing, once
 from tfmagic.errors import SettingError
 from tfmagic.runtime.memory.malloc import malloc
 
@@ -24,14 +23,11 @@ if TYPE_CHECKING:
 
 POLICIES = ("return", "pool")
 
-SETTINGS = {
-    "TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1",
-    "TF_GPU_ALLOCATOR": "cuda_malloc_async",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-}
-"""What TensorFlow reads from the environment when it first takes memory, and what "return" sets there."""
-
 _GROWTH = "TF_FORCE_GPU_ALLOW_GROWTH"
+_SYSTEM_ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
+SETTINGS = {_SYSTEM_ALLOCATOR: "1", "TF_GPU_ALLOCATOR": "cuda_malloc_async", _GROWTH: "true"}
+"""The environment variables that "return" sets; TensorFlow reads them when it first takes memory."""
+
 _TRIM_BYTES = 256_000_000
 
 
@@ -42,16 +38,16 @@ class PolicyRecord(TypedDict):
     ----------
     asked, in_force
         ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its
-        memory before tfmagic was there, or the platform has no call to give any back).
+        memory before tfmagic was loaded, or the platform has no call to give any back).
     why
         One sentence.
     variables
-        The variables that were set in the environment, and taken out again once
-        TensorFlow had read them; those that the person had set are theirs.
+        The environment variables that tfmagic set, until TensorFlow had read them;
+        the user's own are left alone.
     calls
-        The settings that were made in malloc.
+        The settings made in malloc.
     trim_threshold_bytes
-        From how much free memory on it is given back between cells.
+        Free memory above this is given back between cells.
     """
 
     asked: str
@@ -63,82 +59,63 @@ class PolicyRecord(TypedDict):
 
 
 class MemoryPolicy:
-    """The process's memory policy.
-
-    Attributes
-    ----------
-    asked : str
-        ``return`` or ``pool``.
-    trim_threshold_bytes : int
-        From how much free memory on it is given back between cells.
-    """
+    """The process's memory policy: ``requested`` is ``return`` or ``pool``."""
 
     def __init__(self) -> None:
-        self.asked = "return"
+        self.requested = "return"
         self.trim_threshold_bytes = _TRIM_BYTES
+        # Variables set by tfmagic, and those that were set outside.
         self._set: dict[str, str] = {}
-        self._own: dict[str, str] = {}
-        self._applied = self._read = self._late = self._said = False
-        # What a person has set outside, before TensorFlow was there.
-        self._takes_from_malloc = False
+        self._set_outside: dict[str, str] = {}
+        self._applied = self._read = self._late = self._warned = False
+        # Whether settings from outside made tensors come from malloc before tfmagic was loaded.
+        self._malloc_before = False
         self._grows = True
         self._trimmed_at_s = float("-inf")
 
     def apply(self) -> None:
-        """Set what the policy needs, the first time; whatever comes too late is left alone, and `record` says so."""
-        if self._applied or self.asked == "pool":
+        """Set what the policy needs, the first time; `record` reports what came too late."""
+        if self._applied or self.requested == "pool":
             return
         self._applied = True
         self._late = has_taken_memory() or _graphs_were_built()
-        uses_onednn, uses_malloc = _is_on("TF_ENABLE_ONEDNN_OPTS", "1"), _is_on("TF_ONEDNN_USE_SYSTEM_ALLOCATOR", "0")
-        self._takes_from_malloc = uses_malloc or not uses_onednn
+        self._malloc_before = _is_on(_SYSTEM_ALLOCATOR, "0") or not _is_on("TF_ENABLE_ONEDNN_OPTS", "1")
         if not self._late:
             for name, value in SETTINGS.items():
                 if name in os.environ:
-                    self._own[name] = os.environ[name]
+                    self._set_outside[name] = os.environ[name]
                 else:
                     self._set[name] = os.environ[name] = str(self._grows).lower() if name == _GROWTH else value
         malloc().keep_buffers()
 
     def choose(self, policy: str) -> None:
-        """Ask for another policy.
-
-        Raises
-        ------
-        SettingError
-            When there is none of that name, or TensorFlow has its memory already.
-        """
+        """Request a policy; `SettingError` for an unknown name, or once TensorFlow has its memory."""
         if policy not in POLICIES:
             msg = f"memory_policy is 'return' or 'pool', got {policy!r}"
             raise SettingError(msg)
-        if policy == self.asked:
+        if policy == self.requested:
             return
         if self._read or has_taken_memory():
             msg = (
-                f"memory_policy is {self.asked!r} for the life of this kernel: TensorFlow has taken memory already "
+                f"memory_policy is {self.requested!r} for the life of this kernel: TensorFlow has taken memory already "
                 f"(in ipython_config.py: c.TfMagic.memory_policy = {policy!r})"
             )
             raise SettingError(msg)
-        self.asked = policy
+        self.requested = policy
         if policy == "pool":
-            self._take_back()
+            self._unset_variables()
+            self._set.clear()
             self._applied = False
         else:
             self.apply()
 
     @property
     def grows_on_gpus(self) -> bool:
-        """Whether TensorFlow takes a GPU's memory as it needs it, where nobody has said otherwise outside."""
+        """Whether TensorFlow takes a GPU's memory as it needs it, unless set otherwise outside."""
         return self._grows
 
     def grow_on_gpus(self, grow: bool) -> None:  # noqa: FBT001 - a setting's value
-        """Have TensorFlow take a GPU's memory as it needs it, or all at once.
-
-        Raises
-        ------
-        SettingError
-            When TensorFlow has made its devices already.
-        """
+        """Take a GPU's memory as needed, or all at once; `SettingError` once TensorFlow has made its devices."""
         if grow == self._grows:
             return
         if self._read or has_taken_memory():
@@ -148,35 +125,32 @@ class MemoryPolicy:
             )
             raise SettingError(msg)
         self._grows = grow
-        if self._applied and _GROWTH not in self._own:
+        if self._applied and _GROWTH not in self._set_outside:
             self._set[_GROWTH] = os.environ[_GROWTH] = str(grow).lower()
 
     def settle(self, config: Callable[[], Any]) -> None:
-        """Take the variables out of the environment again, once TensorFlow has read them: children need not.
+        """Once TensorFlow has its memory, unset the variables, which child processes do not need.
 
-        Parameters
-        ----------
-        config
-            Gives the ``ConfigProto`` of the process's session.
+        `config` gives the ``ConfigProto`` of the process's session.
         """
         if self._read or not has_taken_memory():
             return
         self._read = True
-        from tfmagic.runtime.memory.flush_run import small_run
+        from tfmagic.runtime.memory.flush_run import flush_run
 
-        # Devices are made without a look at these variables; the first tensor is what needs them.
-        small_run().take_a_tensor(config)
-        self._take_back(forget=False)
+        # TensorFlow does not read these variables for its devices, but for its first tensor.
+        flush_run().initialise_allocators(config)
+        self._unset_variables()
 
     def trim(self, threshold_bytes: int | None = None, *, unless_within_s: float = 0.0) -> bool:
-        """Give free memory back where there is more of it than the threshold; return whether that was done.
+        """Give free memory back if there is more than the threshold; return whether that was done.
 
         Parameters
         ----------
         threshold_bytes
             The setting's by default.
         unless_within_s
-            Not where it was looked at so short a time ago: a look takes the longer the more there is in the heap.
+            Do nothing if the last check was so short a time ago: a check takes longer the more is in the heap.
         """
         now = time.monotonic()
         if not self._applied or now - self._trimmed_at_s < unless_within_s:
@@ -186,63 +160,62 @@ class MemoryPolicy:
 
     @property
     def stays(self) -> str | None:
-        """What cannot be given back since TensorFlow had memory before tfmagic was there; None where all can.
+        """Which memory cannot be given back because TensorFlow took it before tfmagic was loaded; None for none.
 
         One sentence, without a full stop.
         """
-        if self.asked == "pool" or not self._late or self._takes_from_malloc:
+        if self.requested == "pool" or not self._late or self._malloc_before:
             return None
         return (
             "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of "
             "this kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first"
         )
 
-    def news(self) -> str | None:
-        """Return the same the first time it is asked for, None from then on."""
-        said, self._said = self._said, True
-        return None if said else self.stays
+    def new_warning(self) -> str | None:
+        """Return `stays` at the first call, and None from then on."""
+        warned, self._warned = self._warned, True
+        return None if warned else self.stays
 
     def give_back(self) -> None:
-        """Give free memory back now, whatever there is of it."""
-        if self.asked == "return":
+        """Give all free memory back now."""
+        if self.requested == "return":
             if self._read:
-                from tfmagic.runtime.memory.flush_run import small_run
+                from tfmagic.runtime.memory.flush_run import flush_run
 
-                small_run().let_go_of_fed()
+                flush_run().release_fed_arrays()
             malloc().trim_now()
 
     def record(self) -> PolicyRecord:
         """Return the policy as plain data."""
         in_force, why = self._in_force()
         return {
-            "asked": self.asked,
+            "asked": self.requested,
             "in_force": in_force,
             "why": why,
             "variables": dict(self._set),
-            "calls": list(malloc().set),
+            "calls": list(malloc().settings),
             "trim_threshold_bytes": self.trim_threshold_bytes,
         }
 
     def _in_force(self) -> tuple[str, str]:
-        if self.asked == "pool":
-            return "pool", "TensorFlow keeps the memory that it once had, as it does by itself."
+        if self.requested == "pool":
+            return "pool", "TensorFlow keeps the memory that it once had, as it does without tfmagic."
         if not self._applied:
             return "return", "It takes effect when TensorFlow is first used."
         if self.stays is not None:
             return "partly", f"{self.stays}."
-        name = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
-        if self._own.get(name, "1").lower() not in {"1", "true"}:
-            return "partly", f"{name}={self._own[name]} was set outside, and keeps tensors in TensorFlow's own pool."
-        if not malloc().set:
+        outside = self._set_outside.get(_SYSTEM_ALLOCATOR, "1")
+        if outside.lower() not in {"1", "true"}:
+            why = f"{_SYSTEM_ALLOCATOR}={outside} was set outside, and keeps tensors in TensorFlow's own pool."
+            return "partly", why
+        if not malloc().settings:
             return "partly", f"Tensors come from malloc, and this one ({malloc().name}) gives them back as it sees fit."
         return "return", "The memory of what is dropped goes back to the system."
 
-    def _take_back(self, *, forget: bool = True) -> None:
+    def _unset_variables(self) -> None:
         for name, value in self._set.items():
             if os.environ.get(name) == value:
                 del os.environ[name]
-        if forget:
-            self._set.clear()
 
 
 def _is_on(name: str, default: str) -> bool:
@@ -250,28 +223,23 @@ def _is_on(name: str, default: str) -> bool:
 
 
 def has_taken_memory() -> bool:
-    """Return whether TensorFlow has made its devices, and so read the environment."""
+    """Return whether TensorFlow has made its devices, and so has read the environment."""
     if imported("tensorflow") is None:
         return False
     from tfmagic.runtime.tensorflow.private import devices_are_made
 
-    return devices_are_made() or _native_sessions_are_open()
+    session: Any = existing("session")
+    return devices_are_made() or (session is not None and bool(session.has_opened))
 
 
 def _graphs_were_built() -> bool:
-    """Return whether the person has a graph with operations: its constants, or its session, have taken memory."""
+    """Return whether the user has a graph with operations: its constants, or its session, have taken memory."""
     tensorflow = imported("tensorflow")
     if tensorflow is None:
         return False
-    # By type: what an object says of its class may run code of the person's.
-    graphs = [one for one in gc.get_objects() if issubclass(type(one), tensorflow.Graph)]
+    # By type: isinstance may run code of the user's.
+    graphs = [thing for thing in gc.get_objects() if issubclass(type(thing), tensorflow.Graph)]
     return any(graph.version > 0 for graph in graphs)
-
-
-def _native_sessions_are_open() -> bool:
-    kept: dict[str, Any] = vars(sys.modules.get("_tfmagic_process", object))
-    session = kept.get("session")
-    return session is not None and session.has_opened
 
 
 def memory_policy() -> MemoryPolicy:

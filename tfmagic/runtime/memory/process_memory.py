@@ -1,4 +1,4 @@
-"""What the process and each device use of memory, as far as it is known."""
+"""How much memory the process uses, and how much its container has left."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tfmagic.runtime.memory.malloc import malloc, rss_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Reading them walks all mappings, which takes 10 ms.
-_SHARES_AGE_S = 10.0
-# Sooner where the process is no longer as large as it was then, give or take this share.
-_SHARES_PAUSE_S = 1.0
+# Sampling walks all mappings, which takes 10 ms.
+_SAMPLE_EVERY_S = 10.0
+# More often while the process's size has changed by more than this share.
+_SAMPLE_CHANGED_EVERY_S = 1.0
 _SAME_SIZE = 0.02
 _CGROUP = Path("/sys/fs/cgroup")
-# From here on a limit is none: version 1 says so with the largest page-aligned number.
+# Version 1 expresses "no limit" by the largest page-aligned number.
 _NO_LIMIT = 1 << 60
 
 
@@ -31,17 +31,17 @@ class ProcessMemoryRecord(TypedDict):
     Attributes
     ----------
     rss_bytes
-        Resident now.
+        Resident memory.
     private_bytes, shared_bytes
-        Its own part, and its share of what several processes have mapped (PSS less
-        the private part); sampled every ten seconds, sooner where the process has
-        grown or shrunk by a fiftieth.
+        The process's own part, and its share of memory that several processes map
+        (PSS less the private part); sampled every ten seconds, sooner after the
+        process has grown or shrunk by a fiftieth.
     limit_bytes, limit_used_bytes
-        The container's limit, and what all of its processes use.
+        The container's limit, and the use of all its processes.
     available_bytes
-        What can still be had, the container's limit counted.
+        Memory that can still be had, within the container's limit.
     free_in_malloc_bytes
-        What malloc holds free and has not given back, as far as is known.
+        Memory that malloc holds free and has not given back.
     """
 
     rss_bytes: int
@@ -54,21 +54,21 @@ class ProcessMemoryRecord(TypedDict):
 
 
 class _Shares:
-    """The parts of the process's memory, as last sampled."""
+    """The private and shared parts of the process's memory, as last sampled."""
 
     def __init__(self) -> None:
-        self.at_s = float("-inf")
-        self.rss = 0
+        self._sampled_s = float("-inf")
+        self._rss = 0
         self.private: int | None = None
         self.shared: int | None = None
 
-    def look(self, rss: int, *, anew: bool) -> None:
-        """Sample, unless that was done a moment ago, or lately and the process is as large as then."""
-        now = time.monotonic()
-        patience_s = _SHARES_AGE_S if abs(rss - self.rss) <= _SAME_SIZE * rss else _SHARES_PAUSE_S
-        if not anew and now - self.at_s < patience_s:
+    def sample(self, rss: int, *, now: bool) -> None:
+        """Sample if it is time to; with `now`, whatever that costs."""
+        time_s = time.monotonic()
+        interval_s = _SAMPLE_EVERY_S if abs(rss - self._rss) <= _SAME_SIZE * rss else _SAMPLE_CHANGED_EVERY_S
+        if not now and time_s - self._sampled_s < interval_s:
             return
-        self.at_s, self.rss = now, rss
+        self._sampled_s, self._rss = time_s, rss
         self.private = self.shared = None
         with contextlib.suppress(psutil.Error, AttributeError, OSError):
             full = psutil.Process().memory_full_info()
@@ -77,17 +77,11 @@ class _Shares:
                 self.shared = max(0, int(full.pss) - self.private)
 
 
-def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
-    """Return what the process uses.
-
-    Parameters
-    ----------
-    anew
-        Whether the private and shared parts are sampled now, whatever that costs.
-    """
+def process_memory(*, sample_now: bool = False) -> ProcessMemoryRecord:
+    """Return the process's memory; with `sample_now`, its private and shared parts are not those of a moment ago."""
     shares = once("memory shares", _Shares)
     rss = rss_bytes()
-    shares.look(rss, anew=anew)
+    shares.sample(rss, now=sample_now)
     limit, used = container_limit()
     return {
         "rss_bytes": rss,
@@ -101,28 +95,28 @@ def process_memory(*, anew: bool = False) -> ProcessMemoryRecord:
 
 
 def available_bytes() -> int:
-    """Return how much memory can still be had, a container's limit counted."""
+    """Return how much memory can still be had, within the container's limit."""
     free = int(psutil.virtual_memory().available)
     limit, used = container_limit()
     return free if limit is None or used is None else min(free, max(0, limit - used))
 
 
 def container_limit(root: Path = _CGROUP) -> tuple[int | None, int | None]:
-    """Return the container's memory limit in bytes and what is used of it, None where there is none.
+    """Return the container's memory limit and its use in bytes; None where there is no limit.
 
-    Of control groups of version 2 the process's own and all above it are looked at,
-    of version 1 the memory controller; the tightest counts.
+    The tightest limit counts: in version 2 those of the process's control group and all groups above it, in
+    version 1 those of the memory controller.
     """
-    found = [
+    limits = [
         (limit, _in_use(folder, used, cached))
-        for folder, most, used, cached in _groups(root)
-        if (limit := _number(folder / most)) is not None and limit < _NO_LIMIT
+        for folder, limit_file, used, cached in _groups(root)
+        if (limit := _number(folder / limit_file)) is not None and limit < _NO_LIMIT
     ]
-    return min(found, key=lambda pair: pair[0]) if found else (None, None)
+    return min(limits, key=lambda pair: pair[0]) if limits else (None, None)
 
 
 def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
-    """Give each control group's folder, the files of its limit and of what is used, and the line of what is cached."""
+    """Yield each control group's folder, its files for limit and use, and the line for cached files."""
     group = _own_group("")
     for folder in [root / group, *(root / group).parents] if group else [root]:
         if folder == root or root in folder.parents:
@@ -132,7 +126,7 @@ def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
 
 
 def _in_use(folder: Path, file: str, cached: str) -> int | None:
-    """Return what a group uses, less the files that are cached and would give way."""
+    """Return how much a group uses, less cached files, which would give way."""
     used = _number(folder / file)
     if used is None:
         return None

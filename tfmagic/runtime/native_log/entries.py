@@ -1,4 +1,4 @@
-"""What TensorFlow logged, kept: each message once, and so many of them at most."""
+"""The messages of the native log: each message once, and a limited number of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LIMIT = 1_000
 """How many different messages are kept."""
 
 _TEXT_LIMIT = 8_000
-# What differs from one time to the next though the message is the same.
-_PASSING = re.compile(r"0x[0-9a-fA-F]+|\d\d:\d\d:\d\d(?:\.\d+)?")
+# Addresses and times differ from one occurrence of a message to the next.
+_VARYING = re.compile(r"0x[0-9a-fA-F]+|\d\d:\d\d:\d\d(?:\.\d+)?")
 _Key = tuple[str, str, str, str | None]
 
 
@@ -33,11 +33,11 @@ class LogRecord(TypedDict):
     severity
         ``info``, ``warning``, ``error`` or ``fatal``, as TensorFlow says.
     source
-        File and line of TensorFlow's; empty where it named none.
+        TensorFlow's file and line; empty where it named none.
     text
-        What it says, as it came first.
+        Its text, as it came first.
     model
-        Which models ran when it came, joined with commas; None where none did.
+        The models that ran when it came, joined with commas; None where none did.
     """
 
     seq: int
@@ -58,10 +58,9 @@ class LogSummary(TypedDict):
     entries
         How many different messages there are.
     warnings, errors
-        How many of them are warnings, and how many matter: errors, and memory that
-        ran out.
+        How many are warnings, and how many are errors or say that memory ran out.
     last
-        The one that came last.
+        The message that came last.
     """
 
     entries: int
@@ -71,49 +70,34 @@ class LogSummary(TypedDict):
 
 
 class LogEntries:
-    """The messages; informational ones make room first, errors last.
-
-    Attributes
-    ----------
-    let_go
-        How many made room for others.
-    """
+    """The kept messages; at the limit informational ones are dropped first, errors last."""
 
     def __init__(self, limit: int = LIMIT) -> None:
-        self.let_go = 0
+        self.dropped_count = 0
         self._limit = limit
         self._seq = 0
         self._lock = threading.Lock()
-        self._kept: tuple[OrderedDict[_Key, LogRecord], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
+        # Informational messages, warnings, and errors.
+        self._groups: tuple[OrderedDict[_Key, LogRecord], ...] = (OrderedDict(), OrderedDict(), OrderedDict())
 
     def add(self, message: Message, came_s: float, model: str | None) -> None:
-        """Keep a message of TensorFlow's; one that is there already counts once more.
-
-        Parameters
-        ----------
-        message
-            The message.
-        came_s
-            When it came, in seconds since 1970.
-        model
-            The model that ran.
-        """
+        """Keep a message that came at `came_s` (seconds since 1970); a known message only counts once more."""
         severity = message.severity
         if severity is None:
             return
         text = message.text
         if len(text) > _TEXT_LIMIT:
             text = f"{text[:_TEXT_LIMIT]}… ({len(text) - _TEXT_LIMIT} more characters)"
-        key = (severity, message.source, _PASSING.sub("", text), model)
-        kept = self._kept[2 if message.matters else int(severity == "warning")]
+        key = (severity, message.source, _VARYING.sub("", text), model)
+        group = self._groups[2 if message.matters else int(severity == "warning")]
         with self._lock:
-            if (known := kept.get(key)) is not None:
-                known["count"] += 1
-                known["last_s"] = came_s
-                kept.move_to_end(key)
+            if (record := group.get(key)) is not None:
+                record["count"] += 1
+                record["last_s"] = came_s
+                group.move_to_end(key)
                 return
             self._seq += 1
-            kept[key] = {
+            group[key] = {
                 "seq": self._seq,
                 "first_s": came_s,
                 "last_s": came_s,
@@ -123,28 +107,23 @@ class LogEntries:
                 "text": text,
                 "model": model,
             }
-            if sum(map(len, self._kept)) > self._limit:
-                next(one for one in self._kept if one).popitem(last=False)
-                self.let_go += 1
+            if sum(map(len, self._groups)) > self._limit:
+                next(filter(None, self._groups)).popitem(last=False)
+                self.dropped_count += 1
 
     def records(self, *, errors: bool = False) -> list[LogRecord]:
-        """Return the messages, in the order in which they first came.
-
-        Parameters
-        ----------
-        errors
-            Only those that matter: errors, and memory that ran out.
-        """
+        """Return the messages in the order in which they first came; with `errors`, only those that matter."""
+        groups = self._groups[2:] if errors else self._groups
         with self._lock:
-            copies = [record.copy() for one in (self._kept[2:] if errors else self._kept) for record in one.values()]
+            copies = [record.copy() for group in groups for record in group.values()]
         return sorted(copies, key=lambda record: record["seq"])
 
     def summary(self) -> LogSummary:
         """Return how many messages there are, and the latest."""
         with self._lock:
-            informational, warnings, errors = self._kept
-            # The latest of each is at its end.
-            latest = [next(reversed(one.values())) for one in self._kept if one]
+            informational, warnings, errors = self._groups
+            # The latest of each group is at its end.
+            latest = [next(reversed(group.values())) for group in self._groups if group]
             last = max(latest, key=lambda record: record["last_s"], default=None)
             return {
                 "entries": len(informational) + len(warnings) + len(errors),
@@ -154,8 +133,8 @@ class LogEntries:
             }
 
     def clear(self) -> None:
-        """Forget them."""
+        """Delete all messages."""
         with self._lock:
-            for one in self._kept:
-                one.clear()
-            self.let_go = 0
+            for group in self._groups:
+                group.clear()
+            self.dropped_count = 0

@@ -1,6 +1,6 @@
-"""Lines that TensorFlow writes to stderr by itself, told from everybody else's by their form.
+"""Recognise TensorFlow's own lines on stderr by their form.
 
-TensorFlow, XLA and oneDNN's glue log through absl, older versions through TSL; both
+TensorFlow, XLA and oneDNN's glue log through absl, older versions through TSL. Both
 begin a message with severity, time and source, and hand it over in one write.
 """
 
@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Literal
 
 Severity = Literal["info", "warning", "error", "fatal"]
-"""How bad TensorFlow says that it is."""
 
 _SEVERITIES: dict[bytes, Severity] = {b"I": "info", b"W": "warning", b"E": "error", b"F": "fatal"}
 _SOURCE = rb"(?P<source>[^\s:\]]+\.(?:cc|cpp|cxx|cu|c|h|hpp|inc|mm):\d+)\] ?"
@@ -22,12 +21,12 @@ _TSL = rb"(?P<local>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,6}): (?P<severity>[IWEF
 _ABSL = rb"(?P<severity>[IWEF])\d{4} \d\d:\d\d:(?P<seconds>\d+\.\d+) +(?P<thread>\d+) " + _SOURCE
 _HEADERS = (re.compile(_TSL), re.compile(_ABSL))
 _ANY_HEADER = re.compile(rb"^(?:" + re.sub(rb"\(\?P<\w+>", b"(?:", _TSL + rb"|" + _ABSL) + rb")", re.MULTILINE)
-# absl prints it without a header; it announces where log lines go.
-_ANNOUNCED = b"WARNING: All log messages before absl::InitializeLog"
-# These warn of settings that TensorFlow's own Python has given.
+# absl prints this line without a header; it announces where log lines go.
+_ANNOUNCEMENT = b"WARNING: All log messages before absl::InitializeLog"
+# These warn of settings that TensorFlow's own Python code has made.
 _NO_WARNINGS = ("tf_tfl_flatbuffer_helpers.cc:",)
-# What follows a header's line and is its own, where a write no longer shows where it ended.
-_CONTINUED = re.compile(rb"[ \t]+\S|To enable the following instructions:")
+# Lines that continue the message above, where the end of its write is no longer known.
+_CONTINUATION = re.compile(rb"[ \t]+\S|To enable the following instructions:")
 
 _MATTERS = re.compile(r"\bOOM\b|resource[ _]exhausted|out of memory|check failed", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -35,22 +34,20 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Message:
-    """A part of what was written.
+    """A part of the output: a message of TensorFlow's, or other text, whose severity is None.
 
     Attributes
     ----------
     raw
         The bytes as they were written.
-    severity
-        None where it is not TensorFlow's.
     source
-        File and line; empty where it names none.
+        File and line; empty where the message names none.
     text
-        What it says, without its header.
+        The text without its header.
     thread
-        The native thread that it names; None where it names none.
+        The native thread that the message names.
     written_s
-        The time that it names, in seconds since 1970; None where it names none in full.
+        The time that the message names, in seconds since 1970; None where it is missing or incomplete.
     """
 
     raw: bytes
@@ -67,63 +64,58 @@ class Message:
 
 
 def messages(written: bytes, *, whole: bool = False) -> list[Message]:
-    """Take apart what was written; the parts' `raw` joined are the whole again.
+    """Split output into messages; their `raw` parts joined are the output again.
 
     Parameters
     ----------
-    written
-        The bytes.
     whole
-        Whether they are one write: TensorFlow's own are a message each, whatever
-        its lines look like. Otherwise a line without a header belongs to the
-        message above it only if it is indented or known to.
+        Whether the output is exactly one write. TensorFlow writes each message at once, so that is one message.
+        Otherwise a line without a header belongs to the message above only if it looks like a continuation.
     """
-    if whole and is_ours(written) and len(_ANY_HEADER.findall(written)) <= 1:
+    if whole and starts_message(written) and len(_ANY_HEADER.findall(written)) <= 1:
         return [_message(written)]
-    found: list[Message] = []
-    begun: list[bytes] = []
-    ours = False
+    parts: list[list[bytes]] = []
+    in_message = False
     # Split at line feeds alone: a progress bar's carriage return ends no line.
     for line in re.split(rb"(?<=\n)(?!\Z)", written) if written else ():
-        if is_ours(line) or (ours and not _CONTINUED.match(line)):
-            if begun:
-                found.append(_message(b"".join(begun)))
-            begun, ours = [], is_ours(line)
-        begun.append(line)
-    if begun:
-        found.append(_message(b"".join(begun)))
-    return found
+        starts = starts_message(line)
+        if not parts or starts or (in_message and not _CONTINUATION.match(line)):
+            parts.append([line])
+            in_message = starts
+        else:
+            parts[-1].append(line)
+    return [_message(b"".join(lines)) for lines in parts]
 
 
-def is_ours(written: bytes) -> bool:
-    """Return whether it begins as TensorFlow's messages do."""
-    return written.startswith(_ANNOUNCED) or any(header.match(written) for header in _HEADERS)
+def starts_message(written: bytes) -> bool:
+    """Return whether output begins as TensorFlow's messages do."""
+    return written.startswith(_ANNOUNCEMENT) or any(header.match(written) for header in _HEADERS)
 
 
 def _message(raw: bytes) -> Message:
-    if raw.startswith(_ANNOUNCED):
+    if raw.startswith(_ANNOUNCEMENT):
         return Message(raw, "info", "", _text(raw))
     for header in _HEADERS:
-        if (found := header.match(raw)) is not None:
-            parts = found.groupdict()
-            severity, source = _SEVERITIES[parts["severity"]], parts["source"].decode(errors="replace")
+        if (match := header.match(raw)) is not None:
+            fields = match.groupdict()
+            severity, source = _SEVERITIES[fields["severity"]], fields["source"].decode(errors="replace")
             return Message(
                 raw,
                 "info" if severity == "warning" and source.startswith(_NO_WARNINGS) else severity,
                 source,
-                _text(raw[found.end() :]),
-                int(parts["thread"]) if "thread" in parts else None,
-                _written_s(parts),
+                _text(raw[match.end() :]),
+                int(fields["thread"]) if "thread" in fields else None,
+                _written_s(fields),
             )
     return Message(raw)
 
 
-def _written_s(parts: dict[str, bytes]) -> float | None:
+def _written_s(fields: dict[str, bytes]) -> float | None:
     try:
-        if "local" in parts:
-            return datetime.fromisoformat(parts["local"].decode()).astimezone().timestamp()
-        # Seconds since 1970, or those of a minute.
-        seconds = float(parts["seconds"])
+        if "local" in fields:
+            return datetime.fromisoformat(fields["local"].decode()).astimezone().timestamp()
+        # Seconds since 1970, or only those of a minute.
+        seconds = float(fields["seconds"])
     except ValueError:
         return None
     return seconds if seconds >= 60 else None

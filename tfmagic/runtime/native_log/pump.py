@@ -1,11 +1,11 @@
-"""A process that takes what is written to stderr off the writers' hands.
+"""A process that empties the stderr pipe, so that writers never wait for the kernel's GIL.
 
-A pipe holds 64 kB; whoever writes to a full one waits for its reader. A reader that is
+A pipe holds 64 kB; whoever writes to a full pipe waits for its reader. A reader that is
 a Python thread needs the GIL, and native code may log while it holds the GIL: then both
-wait for good, and the kernel with them (ipykernel's own capture does; 300 kB are
-enough). This process needs no GIL but its own. It also outlives an abort, whose last
-words a thread would take with it, and serves children that still have the pipe after
-the kernel has let go of it.
+wait forever, and the kernel with them (ipykernel's own capture does; 300 kB are
+enough). This process has a GIL of its own. It also survives an abort of the kernel, and
+so delivers the last lines, and it serves children that still have the pipe after the
+kernel has detached.
 
 Run with ``python -I -S``, so that it imports nothing but the standard library.
 """
@@ -20,18 +20,18 @@ import sys
 import time
 from collections import deque
 
-TYPE_CHECKING = False  # as typing has it, which would take longer to import than all else here
+TYPE_CHECKING = False  # importing typing would take longer than everything else here
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FRAME = struct.Struct("<d?")
-"""What goes before each piece: when it came, and whether more of the same write follows."""
+"""Precedes each piece: when it came, and whether more of the same write follows."""
 
-LET_GO = b"."
-"""What the kernel says before it goes; when it dies it says nothing."""
+DETACH = b"."
+"""The kernel sends this before it ends the capture; when it dies it sends nothing."""
 
 MARK = b"\0tfmagic "
-"""What the kernel's own marks begin with: writes that only its reader is to see."""
+"""Begins the kernel's own marks: writes that only its reader may see."""
 
 _PIECE = 4_000
 _LIMIT_BYTES = 64 << 20
@@ -42,12 +42,12 @@ _LAST_WORDS_S = 10.0
 
 
 def read_frames(inlet: int) -> list[bytes]:
-    """Return what one read gives, in frames that a pipe takes whole; empty at the end.
+    """Return one read in frames that fit a pipe; empty at the end of input.
 
-    A pipe in packet mode gives one write at a time, a longer one in pages.
+    A pipe in packet mode returns one write at a time, a long one page by page.
     """
     data = os.read(inlet, max(_PAGE, 65536))
-    # At the end of a line it counts as ended: rather a line too many is seen than one too few.
+    # A write that ends with a line counts as finished: better to show a line too many than one too few.
     more = len(data) == _PAGE and not data.endswith(b"\n") and _waiting(inlet, _NEXT_PAGE_MS)
     came_s = time.time()
     pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
@@ -62,22 +62,22 @@ def _waiting(inlet: int, milliseconds: int) -> bool:
 
 
 def pump(descriptors: Sequence[int]) -> None:
-    """Pass on what comes, until nobody can write any more.
+    """Pass output on until nobody can write any more.
 
     Parameters
     ----------
     descriptors
-        Six: what is written to stderr, in packets; what ends when the kernel lets go,
-        or dies; both ends of the pipe to the kernel's reader, that to write to first;
+        Six: the stderr pipe; the control pipe, which ends when the kernel detaches or
+        dies; the pipe to the kernel's reader, its write end first, then its read end;
         where stderr went before; where it goes when the kernel has died.
     """
-    inlet, control, outlet, own_end, outside, terminal = descriptors
+    inlet, control, outlet, kernel_end, outside, terminal = descriptors
     backlog: deque[bytes] = deque()
     recent: deque[bytes] = deque(maxlen=_LAST_WORDS)
     os.set_blocking(outlet, False)
     _serve(inlet, control, outlet, backlog, recent)
-    if os.read(control, 1) == LET_GO:
-        os.close(own_end)
+    if os.read(control, 1) == DETACH:
+        os.close(kernel_end)
         while _waiting(inlet, 0) and (frames := read_frames(inlet)):
             backlog.extend(frames)
         os.set_blocking(outlet, True)
@@ -87,26 +87,26 @@ def pump(descriptors: Sequence[int]) -> None:
         os.close(outlet)
         sinks = [outside, terminal]
     else:
-        os.set_blocking(own_end, False)
+        os.set_blocking(kernel_end, False)
         os.close(outlet)
         sinks = [terminal]
         unread = []
         with contextlib.suppress(OSError):
-            while frame := os.read(own_end, 65536):
+            while frame := os.read(kernel_end, 65536):
                 unread.append(frame)
-        # What the kernel had read may have ended with it all the same, a few steps on: rather twice than never.
+        # What the kernel had read may be lost with it before it was shown: better twice than never.
         read = list(recent)[: max(0, len(recent) - len(unread))]
         since_s = time.time() - _LAST_WORDS_S
-        late = [frame for frame in read if FRAME.unpack_from(frame)[0] >= since_s]
-        for frame in (*late, *unread, *backlog):
+        recently_read = [frame for frame in read if FRAME.unpack_from(frame)[0] >= since_s]
+        for frame in (*recently_read, *unread, *backlog):
             _put(sinks, frame[FRAME.size :])
-    # Children may still write; without a reader they would die of it.
+    # Children may still write; without a reader that would kill them.
     while data := os.read(inlet, 65536):
         _put(sinks, data)
 
 
 def _serve(inlet: int, control: int, outlet: int, backlog: deque[bytes], recent: deque[bytes]) -> None:
-    """Go on until the kernel says something, or nothing ever again; `recent` is what it was given last."""
+    """Serve until the kernel detaches or dies; `recent` keeps the frames that it was given last."""
     held_bytes = 0
     ended = False
     while True:
@@ -142,5 +142,5 @@ def _put(sinks: list[int], data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    pump([int(one) for one in sys.argv[1:]])
+    pump([int(descriptor) for descriptor in sys.argv[1:]])
     os._exit(0)

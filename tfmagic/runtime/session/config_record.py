@@ -1,4 +1,4 @@
-"""The session's configuration as plain data, for whoever wants to see it."""
+"""The session's configuration as plain data."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class ConfigurationRecord(TypedDict):
     Attributes
     ----------
     imported
-        Whether TensorFlow is; before that there is nothing to show.
+        Whether TensorFlow is imported; before that there is nothing to show.
     frozen
-        Whether a graph has run, after which it is for the life of the kernel.
+        Whether a graph has run, which fixes the configuration for the life of the kernel.
     fields
         The fields of the ``ConfigProto`` that are set, ``gpu_options.allow_growth``
         for instance, with their values as text.
     variables
-        What was set in the environment for TensorFlow to read.
+        The environment variables that were set for TensorFlow.
     calls
-        What was set in malloc.
+        The settings made in malloc.
     """
 
     imported: bool
@@ -34,7 +34,7 @@ class ConfigurationRecord(TypedDict):
 
 
 def configuration() -> ConfigurationRecord:
-    """Return the session's configuration; TensorFlow is not imported for it."""
+    """Return the session's configuration, without importing TensorFlow."""
     policy = memory_policy().record()
     record: ConfigurationRecord = {
         "imported": "tensorflow" in sys.modules,
@@ -53,11 +53,11 @@ def configuration() -> ConfigurationRecord:
 
 
 def _fields(message: Any, prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for field, value in message.ListFields():
         name = prefix + field.name
         if hasattr(value, "ListFields"):
-            found.update(_fields(value, f"{name}."))
+            fields.update(_fields(value, f"{name}."))
         else:
-            found[name] = " ".join(str(value).split())
-    return found
+            fields[name] = " ".join(str(value).split())
+    return fields

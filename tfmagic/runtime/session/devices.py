@@ -1,4 +1,4 @@
-"""The devices of this process: what TensorFlow calls them, what they are, and what their allocators report."""
+"""The devices of this process: their names, their hardware, and what their allocators report."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class DeviceRecord(TypedDict):
     physical
         The physical device that it is a part of; several may share one.
     description
-        What that is: the processor's or the card's name.
+        The name of the processor or the card.
     memory_limit_bytes
-        What the allocator may take. TensorFlow has no such limit on a CPU.
+        The allocator's limit. TensorFlow has no such limit on a CPU.
     used_bytes, peak_bytes
         What the allocator reports; the CPU's does not under the policy "return".
     """
@@ -44,64 +44,58 @@ class DeviceRecord(TypedDict):
     peak_bytes: int | None
 
 
-class _Found:
-    """The devices as they were made, which they are once a process."""
-
-    def __init__(self) -> None:
-        self.devices = list(_found())
-
-    def records(self) -> list[DeviceRecord]:
-        return [_reported(device) for device in self.devices]
-
-
 def devices() -> list[DeviceRecord]:
-    """Return the logical devices; none before TensorFlow has made its devices, and this does not make them."""
-    return once("devices", _Found).records() if has_taken_memory() else []
+    """Return the logical devices; none before TensorFlow has made them, which this does not cause."""
+    # TensorFlow makes its devices once a process.
+    known = once("devices", lambda: list(_logical_devices())) if has_taken_memory() else []
+    return [_with_memory(device) for device in known]
 
 
-def _found() -> Iterator[DeviceRecord]:
+def _logical_devices() -> Iterator[DeviceRecord]:
     import tensorflow as tf
 
-    parts: dict[str, list[str]] = {}
-    described: dict[str, str | None] = {}
+    physical_names: dict[str, list[str]] = {}
+    descriptions: dict[str, str | None] = {}
     for physical in tf.config.list_physical_devices():
         short = ":".join(physical.name.rsplit(":", 2)[1:])
-        described[short] = _description(physical)
-        several = None
+        descriptions[short] = _description(physical)
+        parts = None
         with contextlib.suppress(ValueError, RuntimeError):
-            several = tf.config.get_logical_device_configuration(physical)
-        parts.setdefault(physical.device_type, []).extend([short] * max(1, len(several or ())))
+            parts = tf.config.get_logical_device_configuration(physical)
+        physical_names.setdefault(physical.device_type, []).extend([short] * max(1, len(parts or ())))
     limits = _limits()
     for logical in tf.config.list_logical_devices():
         number = int(logical.name.rpartition(":")[2])
         name = f"{logical.device_type}:{number}"
-        among = parts.get(logical.device_type, [])
-        physical_name = among[number] if number < len(among) else None
+        candidates = physical_names.get(logical.device_type, [])
+        physical_name = candidates[number] if number < len(candidates) else None
         yield {
             "name": name,
             "kind": logical.device_type,
             "physical": physical_name,
-            "description": described.get(physical_name or ""),
+            "description": descriptions.get(physical_name or ""),
             "memory_limit_bytes": limits.get(name),
             "used_bytes": None,
             "peak_bytes": None,
         }
 
 
-def _reported(device: DeviceRecord) -> DeviceRecord:
+def _with_memory(device: DeviceRecord) -> DeviceRecord:
     import tensorflow as tf
 
     with contextlib.suppress(ValueError, tf.errors.OpError):
         reported = tf.config.experimental.get_memory_info(device["name"])
-        # All zeros is what is given where nothing is counted.
+        # TensorFlow reports zeros where nothing is counted.
         if any(reported.values()):
             return {**device, "used_bytes": int(reported["current"]), "peak_bytes": int(reported["peak"])}
     return device
 
 
 def _limits() -> dict[str, int]:
-    """Return what each device's allocator may take; of a CPU, TensorFlow gives a number that is no limit."""
-    if not _has_others_than_cpus():
+    """Return each allocator's limit; not of CPUs, whose number in TensorFlow is no limit."""
+    import tensorflow as tf
+
+    if all(device.device_type == "CPU" for device in tf.config.list_logical_devices()):
         return {}
     from tfmagic.runtime.session.kernel_session import KernelSession
 
@@ -110,12 +104,6 @@ def _limits() -> dict[str, int]:
         for device in KernelSession().list_devices()
         if device.device_type != "CPU" and device.memory_limit_bytes > 0
     }
-
-
-def _has_others_than_cpus() -> bool:
-    import tensorflow as tf
-
-    return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
 
 
 def _description(physical: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Which graphs a fetch structure reaches, and how to take it apart by graph."""
+"""Take fetches and feeds of ``Session.run`` apart by graph."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ v1 = tf.compat.v1
 def leaves(fetches: Any) -> list[Any]:
     """Return the tensors, operations and names of a fetch structure, in order.
 
-    The structures are those of ``tf.compat.v1.Session.run``: lists, tuples, named
-    tuples, mappings and attrs classes, nested as one likes.
+    The structures are those of ``tf.compat.v1.Session.run``: nested lists, tuples, named tuples, mappings and attrs
+    classes.
     """
-    found: list[Any] = []
-    replace_leaves(fetches, found.append)
-    return found
+    in_order: list[Any] = []
+    replace_leaves(fetches, in_order.append)
+    return in_order
 
 
 def replace_leaves(fetches: Any, make: Callable[[Any], Any]) -> Any:
-    """Return the same structure with every leaf replaced by what `make` gives for it."""
+    """Return the same structure with every leaf replaced by ``make(leaf)``."""
     if isinstance(fetches, Mapping):
         replaced = {key: replace_leaves(value, make) for key, value in fetches.items()}
         # As Session.run does: an OrderedDict comes back as an OrderedDict.
@@ -43,28 +43,19 @@ def replace_leaves(fetches: Any, make: Callable[[Any], Any]) -> Any:
 
 
 def graph_of(element: Any, default: Any) -> Any:
-    """Return the graph to which a fetch or a feed's key belongs.
-
-    Parameters
-    ----------
-    element
-        A tensor, operation, variable, composite tensor, or a name.
-    default
-        The default graph, in which a name is looked up.
+    """Return the graph of a fetch or of a feed's key; names belong to the default graph.
 
     Raises
     ------
     ForeignTensorError
         For an eager tensor or variable, which is in no graph.
     TypeError
-        For anything else that ``Session.run`` would not fetch either.
+        For anything that ``Session.run`` cannot fetch.
     """
     if isinstance(element, (str, bytes)):
         return default
     if tf.is_tensor(element) or isinstance(element, (tf.Operation, tf.Variable)):
-        part = element
-        if isinstance(element, tf.RaggedTensor):
-            part = element.flat_values
+        part = element.flat_values if isinstance(element, tf.RaggedTensor) else element
         # An eager tensor's .graph raises AttributeError; an eager variable's does too.
         graph = getattr(part, "graph", None)
         if graph is None or isinstance(part, tf.__internal__.EagerTensor):
@@ -81,16 +72,8 @@ def graph_of(element: Any, default: Any) -> Any:
     raise TypeError(msg)
 
 
-def names_of(fetches: Any, graph: Any) -> tuple[str, ...] | None:
-    """Return the names of the tensors and operations that a run of one graph fetches, None where they are not known.
-
-    Parameters
-    ----------
-    fetches
-        Their structure.
-    graph
-        The graph.
-    """
+def fetch_names(fetches: Any, graph: Any) -> tuple[str, ...] | None:
+    """Return the names of the tensors and operations that a run of one graph fetches; None if they are not known."""
     names: list[str] = []
     try:
         for leaf in leaves(fetches):
@@ -104,28 +87,19 @@ def names_of(fetches: Any, graph: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def feeds_by_graph(
-    feeds: Mapping[Any, Any],
-    graphs: list[Any],
-    default: Any,
-) -> dict[int, dict[Any, Any]]:
-    """Return the feeds of each graph, by the graph's ``id``.
-
-    Raises
-    ------
-    ForeignTensorError
-        For a feed of a graph from which nothing is fetched.
-    """
+def feeds_by_graph(feeds: Mapping[Any, Any], graphs: list[Any], default: Any) -> dict[int, dict[Any, Any]]:
+    """Return the feeds of each graph by the graph's ``id``; `ForeignTensorError` for a graph that is not fetched."""
     by_graph: dict[int, dict[Any, Any]] = {id(graph): {} for graph in graphs}
     for key, value in feeds.items():
-        graph = graph_of(_first(key), default)
+        # A composite tensor may be fed as a tuple of its components.
+        graph = graph_of(key[0] if isinstance(key, tuple) else key, default)
         if not graphs:
             continue
         if id(graph) not in by_graph:
-            of = " and ".join(label_of(other) for other in graphs)
+            fetched = " and ".join(label_of(other) for other in graphs)
             name = getattr(key, "name", key)
             msg = (
-                f"{name!r} is a tensor of {label_of(graph)}, and this run fetches only from {of}: "
+                f"{name!r} is a tensor of {label_of(graph)}, and this run fetches only from {fetched}: "
                 "feed tensors of the graph that is fetched"
             )
             raise ForeignTensorError(msg)
@@ -136,16 +110,9 @@ def feeds_by_graph(
 def own_feeds(
     feeds: Mapping[Any, Any], graph: Any, kept: Callable[[tuple[str, ...]], tuple[int, ...]]
 ) -> Mapping[Any, Any]:
-    """Return the feeds of a run, with a copy of each array that the run could keep.
+    """Return the feeds of a run of `graph`, with a copy of each array that the run could keep.
 
-    Parameters
-    ----------
-    feeds
-        Values by tensor, tensor name or composite tensor of `graph`.
-    graph
-        The graph.
-    kept
-        Gives the places of those tensors, by name, whose values could be kept.
+    `kept` takes tensor names, and returns the indices of those whose values the run could keep.
     """
     if not any(map(_has_memory, feeds.values())):
         return feeds
@@ -155,12 +122,12 @@ def own_feeds(
             flat = tf.nest.flatten(key, expand_composites=True)
             parts.append(tuple(graph.as_graph_element(part, allow_operation=False).name for part in flat))
         except (KeyError, TypeError, ValueError):
-            # TensorFlow says what is wrong with it, or takes what nobody here knows.
+            # TensorFlow reports what is wrong with the key, or knows a kind of key that we do not.
             return {key: _copied(value) for key, value in feeds.items()}
     names = tuple(dict.fromkeys(name for part in parts for name in part))
-    wanted = {names[index] for index in kept(names)}
+    copied_names = {names[index] for index in kept(names)}
     return {
-        key: _copied(value) if wanted.intersection(part) else value
+        key: _copied(value) if copied_names.intersection(part) else value
         for part, (key, value) in zip(parts, feeds.items(), strict=True)
     }
 
@@ -170,24 +137,24 @@ def _has_memory(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """Return a fed value with memory of its own; TensorFlow makes an array of a list of numbers, and so need not."""
+    """Return a fed value with memory of its own. A list of numbers needs no copy: TensorFlow makes an array of it."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple):
         parts = [_copied(part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, list):
-        # The parts of a sparse tensor may come in one, too.
+        # A sparse tensor may come as a list of its parts.
         return [part if isinstance(part, list) else _copied(part) for part in value]
     if isinstance(value, v1.ragged.RaggedTensorValue):
         return v1.ragged.RaggedTensorValue(_copied(value.values), _copied(value.row_splits))
-    # Tables and tensors of other libraries, and plain memory: NumPy would look at it where it lies.
+    # Tables and tensors of other libraries, and plain memory: NumPy would not copy them.
     return np.array(value) if _is_array(value) and not tf.is_tensor(value) else value
 
 
 def _is_array(value: Any) -> bool:
-    """Return whether NumPy takes a value's memory as it is, through one of the ways that it knows."""
-    if any(hasattr(value, way) for way in ("__array__", "__array_interface__", "__array_struct__")):
+    """Return whether NumPy would use a value's memory without a copy."""
+    if any(hasattr(value, protocol) for protocol in ("__array__", "__array_interface__", "__array_struct__")):
         return True
     try:
         memoryview(value)
@@ -196,17 +163,11 @@ def _is_array(value: Any) -> bool:
     return not isinstance(value, bytes)
 
 
-def _first(key: Any) -> Any:
-    # A composite tensor may be fed as a tuple of its components.
-    return key[0] if isinstance(key, tuple) else key
-
-
 def _short(element: Any) -> str:
     text = " ".join(str(element).split())
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def in_order(graphs: Sequence[Any]) -> list[Any]:
-    """Return the distinct graphs in the order in which they were first named."""
-    seen: dict[int, Any] = {id(graph): graph for graph in graphs}
-    return list(seen.values())
+def distinct_graphs(graphs: Sequence[Any]) -> list[Any]:
+    """Return the distinct graphs in the order of their first occurrence."""
+    return list({id(graph): graph for graph in graphs}.values())

@@ -1,10 +1,10 @@
 """``KernelSession``: the one session of a process, which runs any graph.
 
-A native session is bound to one graph; that is why the usual recipe of sharing
-one session between models fails as soon as there are two. Here each graph gets
-a native session of its own behind one facade, all made from one frozen
-``ConfigProto``. The heavy parts (libraries, thread pools, allocators) belong to
-the process and are shared: a further graph costs 0.23 ms, 70 KB and no thread.
+A native session is bound to one graph; that is why the usual recipe of sharing one session
+between models fails as soon as there are two. Here each graph has its own native session
+behind one facade, all made from one frozen ``ConfigProto``. The heavy parts (libraries,
+thread pools, allocators) belong to the process and are shared: a further graph costs
+0.23 ms, 70 KB and no thread.
 """
 
 from __future__ import annotations
@@ -12,48 +12,47 @@ from __future__ import annotations
 import math
 import threading
 import time
-import weakref
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
-from tfmagic.concurrency.runs import Run
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
-from tfmagic.errors import ConfigError, ModelStateError
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.session import hosted_graph as scope
-from tfmagic.runtime.session.config import derive, differences
+from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
+    distinct_graphs,
     feeds_by_graph,
+    fetch_names,
     graph_of,
-    in_order,
     leaves,
-    names_of,
     own_feeds,
     replace_leaves,
 )
-from tfmagic.runtime.session.hosted_graph import Fill, OpenGraph, Preparation, hosted, label_of, never_began
-from tfmagic.runtime.session.tf1_api import Tf1Interface
-from tfmagic.runtime.session.uninitialised import uninitialised
+from tfmagic.runtime.session.graph_sessions import GraphSessions
+from tfmagic.runtime.session.hosted_graph import Fill, hosted, label_of
+from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
+from tfmagic.runtime.session.tf1_api import callable_of, only_graph, partial_run
+from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import Self
 
     import numpy as np
 
 v1 = tf.compat.v1
 
-# Beside what folding takes, when a model is warmed.
+# Time for the measurements of `settle`, beside the time for folding.
 _SETTLE_S = 1.0
 
 
-class KernelSession(Tf1Interface):
+class KernelSession(session_interface()):  # type: ignore[misc]  # a base that is looked up
     """The session of this process: TF1's session interface for tensors of any graph.
 
     Every call of the class gives the same object.
@@ -75,27 +74,22 @@ class KernelSession(Tf1Interface):
     run, and again after `close`.
     """
 
-    _graphs: weakref.WeakSet[Any]
-    _config: Any
-    _frozen: bool
-    has_opened: bool
+    _config: SessionConfig
+    _sessions: GraphSessions
 
     @hide_own_frames
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
         session: Self = once("session", cls._make)
         if config is not None:
-            session._configure(config)
+            session._config.request(config)
         return session
 
     @classmethod
     def _make(cls) -> Self:
         session: Self = object.__new__(cls)
-        session._graphs = weakref.WeakSet()
-        session._config = None
-        session._frozen = False
-        session.has_opened = False
-        session._lock = threading.RLock()
+        session._config = SessionConfig()
+        session._sessions = GraphSessions(session._config)
         session._entered = threading.local()
         return session
 
@@ -140,7 +134,7 @@ class KernelSession(Tf1Interface):
         feeds = dict(feed_dict or {})
         default = v1.get_default_graph()
         elements = leaves(fetches)
-        graphs = in_order([graph_of(element, default) for element in elements])
+        graphs = distinct_graphs([graph_of(element, default) for element in elements])
         by_graph = feeds_by_graph(feeds, graphs, default)
         if len(graphs) == 1:
             (graph,) = graphs
@@ -151,9 +145,9 @@ class KernelSession(Tf1Interface):
         def run_each() -> Any:
             values: dict[int, list[Any]] = {}
             for graph in graphs:
-                mine = [leaf for leaf in elements if graph_of(leaf, default) is graph]
+                fetched = [leaf for leaf in elements if graph_of(leaf, default) is graph]
                 metadata = None if run_metadata is None else v1.RunMetadata()
-                values[id(graph)] = self._run(graph, mine, by_graph[id(graph)], options, metadata)
+                values[id(graph)] = self._run(graph, fetched, by_graph[id(graph)], options, metadata)
                 if metadata is not None:
                     run_metadata.MergeFrom(metadata)
             return replace_leaves(fetches, lambda leaf: values[id(graph_of(leaf, default))].pop(0))
@@ -169,28 +163,14 @@ class KernelSession(Tf1Interface):
         *,
         metadata: Any = None,
     ) -> list[np.ndarray]:
-        """Run a prepared call: the fast lane, for values that were checked before.
+        """Run a prepared call: the fast path, for arrays of exactly the tensors' dtypes.
 
         Parameters
         ----------
         graph
-            The graph of all the names.
-        feeds, fetches
-            Tensor names, such as ``"x:0"``.
-        values
-            Arrays in the order of `feeds`, of exactly the tensors' dtypes.
+            The graph of all the tensor names.
         metadata
-            A ``RunMetadata`` that is to get a full trace of the run, and the graphs that it was cut into.
-
-        Returns
-        -------
-        list of ndarray
-            In the order of `fetches`.
-
-        Raises
-        ------
-        TimeoutError
-            At the deadline of the current scope; the native run ends between two operations.
+            A ``RunMetadata`` for a full trace of the run and its partition graphs.
         """
         record = hosted(graph)
 
@@ -209,12 +189,12 @@ class KernelSession(Tf1Interface):
             fed = dict(zip(feeds, values, strict=True))
             for index in opened.kept_feeds(feeds, fetches):
                 fed[feeds[index]] = fed[feeds[index]].copy()
-            # The options of a prepared call are fixed; these are of this run.
+            # The options of a prepared call are fixed, so this run needs Session.run.
             return list(opened.native.run(list(fetches), fed, options, metadata))
 
         run = record.begin()
         try:
-            results: list[np.ndarray] = self._on(graph, run, use)
+            results: list[np.ndarray] = self._sessions.run(graph, run, use)
             return results
         finally:
             record.runs.under_way.pop(run, None)
@@ -226,59 +206,54 @@ class KernelSession(Tf1Interface):
         fetches: tuple[str, ...],
         batches: Sequence[Sequence[np.ndarray]],
     ) -> None:
-        """Find out which way to run a prepared call is the quickest, by running it with the values of each batch.
-
-        The parameters and errors are otherwise those of `call`.
-        """
+        """Find the fastest executor of a prepared call, by running it with each batch of values."""
         record = hosted(graph)
         with record.running() as run:
-            self._on(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
+            self._sessions.run(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
-        """Give what has been added to `graph` its first values; Ctrl-C in a notebook returns at once."""
+        """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
         workers().call(self._prepare, graph)
 
     def cancel(self, graph: Any) -> bool:
-        """End the runs of `graph` that are under way, and keep its variables as they stand.
+        """End the runs of `graph` that are under way, and keep its variables.
 
-        Returns
-        -------
-        bool
-            Whether they could be read; if not, they have the values of the source.
+        Returns whether the variables could be read; if not, they have the values of the source.
         """
-        return hosted(graph).cancel(graph, self._freeze)
+        return hosted(graph).cancel(graph, self._config.freeze)
 
-    # -- what the session is -------------------------------------------------
+    # -- state ---------------------------------------------------------------
 
     @property
     def config(self) -> Any:
-        """A copy of the ``ConfigProto`` in force, or that would be if a graph ran now."""
-        copy = v1.ConfigProto()
-        copy.CopyFrom(self._config if self._config is not None else derive())
-        return copy
+        """A copy of the ``ConfigProto`` in force, or of the one that would be if a graph ran now."""
+        return self._config.copy()
 
     @property
     def is_frozen(self) -> bool:
         """Whether the configuration is in force for the life of the process."""
-        return self._frozen
+        return self._config.is_frozen
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether any native session was ever opened."""
+        return self._sessions.has_opened
 
     def list_devices(self) -> list[Any]:
         """Return the devices that graphs run on, as TF1's."""
-        with NativeSession(graph=tf.Graph(), config=self._freeze()) as native:
+        with NativeSession(graph=tf.Graph(), config=self._config.freeze()) as native:
             return list(native.list_devices())
 
     def open_graphs(self) -> list[Any]:
-        """Return the graphs that have a native session now."""
-        with self._lock:
-            return [graph for graph in self._graphs if hosted(graph).opened is not None]
+        """Return the graphs that have a native session."""
+        return self._sessions.open_graphs()
 
     def hosted_graphs(self) -> list[Any]:
-        """Return the graphs that have been given a name."""
-        with self._lock:
-            return [graph for graph in self._graphs if hosted(graph).label is not None]
+        """Return the graphs that have a name, by `host`."""
+        return self._sessions.named_graphs()
 
     def __repr__(self) -> str:
-        """Say how many graphs it has open."""
+        """Show the open graphs."""
         names = sorted(label_of(graph) for graph in self.open_graphs())
         graphs = "1 graph" if len(names) == 1 else f"{len(names)} graphs"
         return f"<KernelSession, {graphs} open{': ' + ', '.join(names) if names else ''}>"
@@ -294,60 +269,30 @@ class KernelSession(Tf1Interface):
         prepare: Fill | None = None,
         preparation: Preparation | None = None,
     ) -> None:
-        """Give `graph` a name for messages, and say how its variables get their values.
+        """Give `graph` a name for messages, and define how its variables get their values.
 
-        Parameters
-        ----------
-        graph
-            A ``tf.Graph``.
-        label
-            The name.
-        fill
-            Called with each native session that opens for the graph.
-        prepare
-            Called with the native session before each run.
-        preparation
-            How calls of it are prepared.
+        `fill` is called with each native session that opens for the graph, `prepare` before each run.
         """
         record = hosted(graph)
         record.label, record.fill, record.prepare = label, fill, prepare
         record.preparation = preparation or Preparation()
-        with self._lock:
-            self._graphs.add(graph)
+        self._sessions.add(graph)
 
     def open(self, graph: Any) -> Any:
-        """Return the native session of `graph`, opened and filled if it was not."""
-        return self._open(graph, Run(hosted(graph).evictions)).native
+        """Return the native session of `graph`, opened and filled if need be."""
+        return self._sessions.open(graph).native
 
-    @contextmanager
-    def native(self, graph: Any) -> Iterator[Any]:
-        """Give the native session of `graph`, opened if it was not, to read and write its variables.
+    def native(self, graph: Any) -> AbstractContextManager[Any]:
+        """Give the native session of `graph` for reading and writing its variables, opened if need be.
 
-        Raises
-        ------
-        ModelStateError
-            When it was closed in the middle of that.
+        `ModelStateError` if another thread closes it meanwhile.
         """
-        record = hosted(graph)
-        run = Run(record.evictions)
-        opened = self._open(graph, run)
-        try:
-            yield opened.native
-        except Exception as error:
-            if not opened.closed:
-                raise
-            record.check(run, error)
-            msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
-            raise ModelStateError(msg) from error
+        return self._sessions.native(graph)
 
     @entry_point
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
-        try:
-            hosted(graph).evict()
-        finally:
-            with self._lock:
-                self._graphs.discard(graph)
+        self._sessions.evict(graph)
 
     @entry_point
     def close(self) -> None:
@@ -355,10 +300,53 @@ class KernelSession(Tf1Interface):
 
         A model of the registry comes back with the weights of its source.
         """
-        with ExitStack() as stack:
-            # Each is closed, whatever another raises.
-            for graph in self.open_graphs():
-                stack.callback(hosted(graph).close)
+        self._sessions.close()
+
+    # -- TF1's interface, which `Saver`, ``eval`` and pasted code use -------------
+
+    @property
+    def graph(self) -> Any:
+        """The current default graph, in which names are looked up."""
+        return v1.get_default_graph()
+
+    @property
+    def graph_def(self) -> Any:
+        """The default graph as a ``GraphDef``."""
+        return self.graph.as_graph_def(add_shapes=True)
+
+    @property
+    def sess_str(self) -> str:
+        """The target, which is always this process."""
+        return ""
+
+    def as_default(self) -> AbstractContextManager[Any]:
+        """Return a context in which ``t.eval()`` and ``op.run()`` use this session."""
+        context: AbstractContextManager[Any] = v1.Session.as_default(self)
+        return context
+
+    def make_callable(
+        self,
+        fetches: Any,
+        feed_list: Sequence[Any] | None = None,
+        accept_options: bool = False,  # noqa: FBT001, FBT002 - TF1's signature
+    ) -> Callable[..., Any]:
+        """Return a function of the values of `feed_list` that runs `fetches`, as TF1's."""
+        return callable_of(self.run, fetches, feed_list, accept_options=accept_options)
+
+    def partial_run_setup(self, fetches: Any, feeds: Any = None) -> Any:
+        """Set up a run in parts of one graph, as TF1's."""
+        return self._native_of_parts(fetches).partial_run_setup(fetches, feeds)
+
+    def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
+        """Continue a run in parts, as TF1's."""
+        return partial_run(self._native_of_parts(fetches), handle, fetches, feed_dict)
+
+    def _native_of_parts(self, fetches: Any) -> Any:
+        graph = only_graph(fetches)
+        native = self.open(graph)
+        # Nobody knows what the parts fetch.
+        hosted(graph).history.note_assignment()
+        return native
 
     # -- contexts --------------------------------------------------------------
 
@@ -378,58 +366,25 @@ class KernelSession(Tf1Interface):
 
     # -- inside ----------------------------------------------------------------
 
-    def _configure(self, config: Any) -> None:
-        with self._lock:
-            merged = derive(config)
-            if self._config is None or not self._frozen:
-                self._config = merged
-                return
-            found = differences(merged, self._config)
-        if found:
-            msg = (
-                f"this process's session has its configuration already: {'; '.join(found)} "
-                "(thread pools and devices are made once a process: set it before the first run)"
-            )
-            raise ConfigError(msg)
-
-    def _freeze(self) -> Any:
-        with self._lock:
-            if self._config is None:
-                self._config = derive()
-            self._frozen = True
-            return self._config
-
-    def _open(self, graph: Any, run: Run) -> OpenGraph:
-        record = hosted(graph)
-        if record.opened is None:
-            with self._lock:
-                self._graphs.add(graph)
-            scope.note(graph)
-        opened = record.open(graph, self._freeze, run)
-        if not self.has_opened:
-            self.has_opened = True
-            memory_policy().settle(self._freeze)
-        return opened
-
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> Any:
-            names = names_of(fetches, graph)
+            names = fetch_names(fetches, graph)
             record.history.note(names)
             fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
-            came = opened.native.run(fetches, fed, options, metadata)
+            results = opened.native.run(fetches, fed, options, metadata)
             if names is None:
-                # A fetch that this TensorFlow runs and nobody here knows; with a wrong name nothing is run.
+                # TensorFlow ran a kind of fetch that we do not know; with a wrong name nothing runs.
                 record.history.note_assignment()
-            return came
+            return results
 
         run = record.begin()
         try:
-            # The stacks are thread-local, and this may be a worker.
+            # The default graph and session are thread-local, and this may be a worker.
             with graph.as_default(), self.as_default():
-                return self._on(graph, run, use)
+                return self._sessions.run(graph, run, use)
         finally:
             record.runs.under_way.pop(run, None)
 
@@ -437,29 +392,9 @@ class KernelSession(Tf1Interface):
         record = hosted(graph)
         run = record.begin()
         try:
-            self._on(graph, run, lambda _: None)
+            self._sessions.run(graph, run, lambda _: None)
         finally:
             record.runs.under_way.pop(run, None)
-
-    def _on(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
-        """Call `use` with the graph's native session, opened again if another thread closed it meanwhile."""
-        record = hosted(graph)
-        while True:
-            record.check(run)
-            opened = record.ready or self._open(graph, run)
-            try:
-                if record.prepare is not None:
-                    record.prepare(opened.native)
-                return use(opened)
-            except Exception as error:
-                if not opened.closed:
-                    if isinstance(error, tf.errors.FailedPreconditionError):
-                        raise uninitialised(error, label_of(graph)) from error
-                    raise
-                record.check(run, error)
-                if not never_began(error):
-                    msg = f"the session was closed while {label_of(graph)} ran: run it again"
-                    raise ModelStateError(msg) from error
 
 
 def _run_options(deadline: float | None) -> Any:
@@ -472,7 +407,7 @@ def _run_options(deadline: float | None) -> Any:
 
 
 def _trace_level(native: Any) -> int:
-    """Return the level that tells all there is to tell: without a device to trace, the profiler only warns of that."""
+    """Return the highest useful trace level: on CPUs alone, a full trace only adds a warning of the profiler."""
     accelerated = any(device.device_type != "CPU" for device in native.list_devices())
     level: int = v1.RunOptions.FULL_TRACE if accelerated else v1.RunOptions.SOFTWARE_TRACE
     return level

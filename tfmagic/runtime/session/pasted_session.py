@@ -1,9 +1,8 @@
-"""``with tf.compat.v1.Session() as sess:`` inside a room is the room's session.
+"""``with tf.compat.v1.Session() as sess:`` inside a room gives the room's session.
 
-TF1 code that was pasted into a cell makes a session of its own, and would train
-private copies of the variables without a word. While a room's cell runs, a
-session that is made in the cell's thread is this one instead: it runs its graph
-through the kernel's session, and leaving it closes nothing.
+Pasted TF1 code creates a session, and would silently train private copies of the
+variables. While a room's cell runs, a session that is created in the cell's thread becomes
+a `PastedSession`: it runs its graph through the kernel's session, and closes nothing.
 """
 
 from __future__ import annotations
@@ -22,34 +21,19 @@ from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from typing import Self
 
 v1 = tf.compat.v1
 
 
 class PastedSession(tf.compat.v1.Session):
-    """What ``tf.compat.v1.Session(...)`` gives inside a room.
-
-    Parameters
-    ----------
-    graph
-        The graph asked for, or the default graph at the time.
-    """
+    """The result of ``tf.compat.v1.Session(...)`` inside a room, for the requested or the default graph."""
 
     def __init__(self, graph: Any) -> None:
-        self.adopt(graph)
-
-    def adopt(self, graph: Any) -> None:
-        """Take `graph`; called where a stock session's constructor would open a native one."""
-        # _closed and _session are what BaseSession.__del__ looks at.
+        # Does not call the base class, which would open a native session. BaseSession.__del__ reads _closed
+        # and _session.
         self._graph, self._closed, self._session = graph, True, None
         self._entered: list[ExitStack] = []
-
-    @property
-    def graph(self) -> Any:
-        """The graph that this session runs."""
-        return self._graph
 
     @property
     def graph_def(self) -> Any:
@@ -61,13 +45,7 @@ class PastedSession(tf.compat.v1.Session):
         """The target, which is always this process."""
         return ""
 
-    def run(
-        self,
-        fetches: Any,
-        feed_dict: Any = None,
-        options: Any = None,
-        run_metadata: Any = None,
-    ) -> Any:
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run `fetches` in the kernel's session; names are looked up in this graph."""
         with self._graph.as_default():
             return KernelSession().run(fetches, feed_dict, options, run_metadata)
@@ -93,7 +71,7 @@ class PastedSession(tf.compat.v1.Session):
             return KernelSession().partial_run_setup(fetches, feeds)
 
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
-        """Go on with a run in parts, as TF1's."""
+        """Continue a run in parts, as TF1's."""
         with self._graph.as_default():
             return KernelSession().partial_run(handle, fetches, feed_dict)
 
@@ -101,13 +79,8 @@ class PastedSession(tf.compat.v1.Session):
         """Return the devices of the process."""
         return KernelSession().list_devices()
 
-    def as_default(self) -> AbstractContextManager[Any]:
-        """Return a context in which ``t.eval()`` uses this session."""
-        context: AbstractContextManager[Any] = super().as_default()
-        return context
-
     def close(self) -> None:
-        """Close nothing: the room goes on."""
+        """Do nothing: the room continues."""
 
     @defer_interrupts
     def __enter__(self) -> Self:
@@ -116,23 +89,23 @@ class PastedSession(tf.compat.v1.Session):
         stack.enter_context(self._graph.as_default())
         stack.enter_context(self.as_default())
         self._entered.append(stack)
-        detour().entered.append(stack)
+        session_redirect().entered.append(stack)
         return self
 
     @defer_interrupts
     def __exit__(self, *raised: object) -> None:
         """Leave the contexts; nothing is closed."""
         stack = self._entered.pop()
-        if stack in detour().entered:
-            detour().entered.remove(stack)
+        if stack in session_redirect().entered:
+            session_redirect().entered.remove(stack)
         stack.close()
 
     def __del__(self) -> None:
         """Hold no native session, so there is none to end."""
 
 
-class _Detour:
-    """The constructors of TF1's sessions, and the threads in which they are ours."""
+class _SessionRedirect:
+    """Replaces the constructors of TF1's sessions in the threads of room cells."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -143,15 +116,15 @@ class _Detour:
 
     @property
     def entered(self) -> list[ExitStack]:
-        """What this thread has entered of pasted sessions, and not left yet."""
+        """The pasted sessions that this thread has entered and not left yet."""
         if not hasattr(self._here, "entered"):
             self._here.entered = []
         entered: list[ExitStack] = self._here.entered
         return entered
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Take the detour in this thread for as long as the block lasts."""
+    def active(self) -> Iterator[None]:
+        """Redirect sessions that this thread creates during the block."""
         with self._lock:
             self._rooms += 1
             if self._rooms == 1:
@@ -162,7 +135,7 @@ class _Detour:
         try:
             yield
         finally:
-            # What an interrupt came between: entered, and never left.
+            # Sessions that an interrupt kept from being left.
             while len(self.entered) > before:
                 self.entered.pop().close()
             self._here.inside = outer
@@ -182,8 +155,8 @@ class _Detour:
 
     def _constructor(self, stock: Callable[..., None]) -> Callable[..., None]:
         def __init__(session: Any, target: str = "", graph: Any = None, config: Any = None) -> None:  # noqa: N807
-            ours = isinstance(session, NativeSession)
-            if target or ours or not getattr(self._here, "inside", False):
+            is_native = isinstance(session, NativeSession)
+            if target or is_native or not getattr(self._here, "inside", False):
                 stock(session, target, graph, config)
                 return
             if config is not None:
@@ -193,11 +166,11 @@ class _Detour:
                     stacklevel=3,
                 )
             session.__class__ = PastedSession
-            session.adopt(v1.get_default_graph() if graph is None else graph)
+            PastedSession.__init__(session, v1.get_default_graph() if graph is None else graph)
 
         return __init__
 
 
-def detour() -> _Detour:
-    """Return the process's detour."""
-    return once("pasted sessions", _Detour)
+def session_redirect() -> _SessionRedirect:
+    """Return the process's redirect."""
+    return once("pasted sessions", _SessionRedirect)

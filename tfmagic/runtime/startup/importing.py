@@ -1,13 +1,14 @@
-"""Knows when the notebook imports TensorFlow, so that what came with it is told from what came beside it."""
+"""The import of TensorFlow: how tfmagic does it, and what it notes when the notebook does it."""
 
 from __future__ import annotations
 
 import builtins
 import importlib
 import importlib.util
+import os
 import re
 import sys
-from importlib.abc import Loader, MetaPathFinder
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.process import once
@@ -15,85 +16,14 @@ from tfmagic.errors import MissingTensorFlowError
 from tfmagic.runtime.libraries.shared_objects import IMPORT
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.stderr_filter import without_banners
-from tfmagic.runtime.startup.thread_pools import thread_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-
-_WATCHED = "tensorflow"
-
-
-class TensorFlowFinder(MetaPathFinder):
-    """Finds TensorFlow as the other finders do, and notes what its import loads; nothing else concerns it."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Return what the finders after this one find, to be loaded as an occasion."""
-        if fullname != _WATCHED or path is not None:
-            return None
-        for finder in list(sys.meta_path):
-            found = (
-                None
-                if _is_ours(finder) or not hasattr(finder, "find_spec")
-                else finder.find_spec(fullname, path, target)
-            )
-            if found is not None:
-                if hasattr(found.loader, "exec_module"):
-                    found.loader = _Noting(found.loader)
-                return found
-        return None
-
-
-class _Noting(Loader):
-    """A module's own loader, with a look at the libraries before and after."""
-
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
-
-    def __getattr__(self, name: str) -> Any:
-        """Be the module's own loader in all else."""
-        if name == "_loader":
-            raise AttributeError(name)
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """Make the module as its own loader does."""
-        made: ModuleType | None = self._loader.create_module(spec)
-        return made
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code; from here on its loader is its own again."""
-        module.__loader__ = self._loader
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        with libraries().occasion(IMPORT):
-            self._loader.exec_module(module)
-        # TensorFlow's autograph knows builtins by their ids as they were just now, and ipykernel puts an `input`
-        # of its own there for the length of a cell: freed, its id could become that of a person's method.
-        once("builtins at the import", lambda: tuple(vars(builtins).values()))
-        thread_counts().apply()
-
-
-def _is_ours(finder: object) -> bool:
-    # By name: after a reload, one that a former load left is of the class as it was.
-    return (type(finder).__module__, type(finder).__name__) == (TensorFlowFinder.__module__, TensorFlowFinder.__name__)
-
-
-def watch_import() -> None:
-    """Note what an import of TensorFlow loads, from now on."""
-    ignore_import()
-    sys.meta_path.insert(0, TensorFlowFinder())
-
-
-def ignore_import() -> None:
-    """Leave imports alone again."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_ours(finder)]
-
+_TENSORFLOW = "tensorflow"
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 OLDEST = (2, 16)
 """The first TensorFlow whose Keras is Keras 3, which is what tfmagic supports."""
@@ -102,13 +32,104 @@ LITE_IS_SOUND = frozenset({(2, 19), (2, 20), (2, 21)})
 """The versions of which it is known that their ``tf.lite.Interpreter`` does no harm to the process."""
 
 
-def _imported() -> ModuleType:
-    # Also where a script has imported TensorFlow before: it reads the settings when it first takes memory.
-    memory_policy().apply()
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
-    with without_banners(), libraries().occasion(IMPORT):
-        return importlib.import_module("tensorflow")
+class TensorFlowFinder:
+    """Finds TensorFlow through the other finders, and has its import observed. Ignores every other module."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return the spec that the other finders give, with a loader that observes the import."""
+        if fullname != _TENSORFLOW or path is not None:
+            return None
+        for finder in list(sys.meta_path):
+            if _is_ours(finder) or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if hasattr(spec.loader, "exec_module"):
+                    # Not a subclass of importlib.abc.Loader: importing that is slow.
+                    spec.loader = _ObservingLoader(spec.loader)  # type: ignore[assignment]
+                return spec
+        return None
+
+
+class _ObservingLoader:
+    """Wraps a module's own loader, and notes which libraries it loads."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        """Forward everything else to the module's own loader."""
+        if name == "_loader":
+            raise AttributeError(name)
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Create the module with its own loader."""
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the module's code, after putting its own loader back."""
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        with libraries().phase(IMPORT):
+            self._loader.exec_module(module)
+        # TensorFlow's autograph recognises builtins by the ids that they had just now. During a cell, ipykernel
+        # puts its own `input` among them: once that is freed, its id could become that of a person's method.
+        once("builtins at the import", lambda: tuple(vars(builtins).values()))
+        from tfmagic.runtime.startup.thread_pools import thread_counts
+
+        thread_counts().apply()
+
+
+def _is_ours(finder: object) -> bool:
+    # By name: a finder left by an earlier load has the class of that load.
+    return (type(finder).__module__, type(finder).__name__) == (TensorFlowFinder.__module__, TensorFlowFinder.__name__)
+
+
+def watch_import() -> None:
+    """Observe imports of TensorFlow from now on."""
+    ignore_import()
+    sys.meta_path.insert(0, TensorFlowFinder())
+
+
+def ignore_import() -> None:
+    """Stop observing imports."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_ours(finder)]
+
+
+@contextmanager
+def filtered_startup_lines() -> Iterator[None]:
+    """Send TensorFlow's start-up lines to the native log, and show only those that matter.
+
+    Importing TensorFlow prints ten informational lines, most of them twice, because it has two copies of the code
+    that prints them. They come before the variable that should silence them counts. When the block raises, every
+    line is shown.
+    """
+    # Also with a native log: below this level TensorFlow does not even make the texts, and a person who opens the
+    # log looks for what is wrong. Whoever wants to read everything sets the level to 0.
+    from tfmagic.runtime.native_log.log import native_log
+    from tfmagic.runtime.native_log.stderr_filter import stderr_filter
+
+    level_is_ours = _LOG_LEVEL not in os.environ
+    os.environ.setdefault(_LOG_LEVEL, "1")
+    failed = True
+
+    def keep(written: bytes) -> bytes:
+        shown = native_log().ingest(written)
+        return written if failed else shown
+
+    try:
+        with stderr_filter(keep, native_log().write_past_capture):
+            yield
+            failed = False
+    finally:
+        if level_is_ours:
+            # TensorFlow has read it; child processes must not inherit it.
+            os.environ.pop(_LOG_LEVEL, None)
 
 
 def require_tensorflow() -> None:
@@ -117,17 +138,16 @@ def require_tensorflow() -> None:
     Raises
     ------
     MissingTensorFlowError
-        When no TensorFlow is installed, when it is older than 2.16, or when the
-        one that is installed cannot be imported; the message says what to type.
+        When TensorFlow is not installed, is older than 2.16, or cannot be imported; the message says what to type.
     """
-    if "tensorflow" not in sys.modules and importlib.util.find_spec("tensorflow") is None:
+    if _TENSORFLOW not in sys.modules and importlib.util.find_spec(_TENSORFLOW) is None:
         msg = (
             "tfmagic needs TensorFlow and none is installed here: "
             "pip install 'tfmagic[cpu]' (or 'tfmagic[gpu]', or 'tfmagic[tensorflow]')"
         )
         raise MissingTensorFlowError(msg)
     try:
-        version = str(_imported().__version__)
+        version = str(_import_tensorflow().__version__)
     except (ImportError, AttributeError) as error:
         reason = str(error).strip().splitlines()
         msg = (
@@ -136,7 +156,15 @@ def require_tensorflow() -> None:
             "for example pip install --force-reinstall 'tfmagic[cpu]'"
         )
         raise MissingTensorFlowError(msg) from error
-    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if found < OLDEST:
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
         msg = f"tfmagic needs TensorFlow 2.16 or newer, this is {version}: pip install -U tensorflow"
         raise MissingTensorFlowError(msg)
+
+
+def _import_tensorflow() -> ModuleType:
+    # Also where a script has imported TensorFlow before: it reads the settings when it first takes memory.
+    memory_policy().apply()
+    if _TENSORFLOW in sys.modules:
+        return sys.modules[_TENSORFLOW]
+    with filtered_startup_lines(), libraries().phase(IMPORT):
+        return importlib.import_module(_TENSORFLOW)

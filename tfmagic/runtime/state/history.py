@@ -1,25 +1,27 @@
-"""What was run on a graph since its values were those of its source."""
+"""What has run on a graph since it was filled with the values of its source."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.runtime.graph.side_effects import may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 class History:
-    """Tells whether a graph can hold other values than its source gave, without reading any.
+    """Tells, without reading values, whether a graph can hold other values than its source gave.
 
     Attributes
     ----------
     changed : bool
-        Whether anything but prepared calls was run.
+        Whether anything but prepared calls has run.
     assigned : bool
-        Whether variables were given values otherwise than by runs whose fetches are known.
+        Whether variables were assigned other than by runs whose fetches are known.
     age : int
-        Grows whenever something is about to run that was not run before: what was found out
-        about the values by then is to be found out again.
+        Grows before every run of something new. Whatever was derived from the values at an
+        earlier age must be derived again.
     """
 
     def __init__(self) -> None:
@@ -29,14 +31,14 @@ class History:
         self._fetched: set[tuple[str, ...]] = set()
 
     def note(self, fetches: tuple[str, ...] | None, *, prepared: bool = False) -> None:
-        """Note what is about to be fetched; None where nobody can tell what that is.
+        """Note a run before it begins.
 
         Parameters
         ----------
         fetches
-            Names of tensors and operations.
+            Names of tensors and operations; None if they are not known.
         prepared
-            Whether it is by a prepared call.
+            Whether it is a prepared call.
         """
         self.changed = self.changed or not prepared
         if fetches is None:
@@ -46,30 +48,34 @@ class History:
             self.age += 1
 
     def note_assignment(self) -> None:
-        """Note that variables are about to get values, by whatever way."""
+        """Note that variables are about to be assigned in some other way."""
         self.changed = self.assigned = True
         self.age += 1
 
+    def may_have_written(self, graph: Any) -> bool:
+        """Return whether anything that was run can have changed a variable or table of the graph."""
+        return self.assigned or may_write(graph, self.fetched)
+
     @property
     def fetched(self) -> set[str]:
-        """Everything that runs have fetched."""
+        """The names of everything that runs have fetched."""
         return {name for names in list(self._fetched) for name in names}
 
-    def mark(self) -> Iterable[tuple[str, ...]]:
-        """Return what was fetched until now, for `begin_anew`."""
+    def fetched_so_far(self) -> Iterable[tuple[str, ...]]:
+        """Return the fetches until now, for `note_fill`."""
         return frozenset(self._fetched)
 
-    def begin_anew(self, before: Iterable[tuple[str, ...]], *, restored: bool) -> None:
+    def note_fill(self, fetched_before: Iterable[tuple[str, ...]], *, restored: bool) -> None:
         """Note that the graph has been filled.
 
         Parameters
         ----------
-        before
-            The mark from before, for what the fill itself has run changed nothing.
+        fetched_before
+            `fetched_so_far` from before the fill, whose own runs do not count.
         restored
-            Whether it was with values that it had learnt, and not with those of its source.
+            Whether the graph got learnt values back, not those of its source.
         """
         self.changed = restored
-        self._fetched.intersection_update(before if restored else ())
+        self._fetched.intersection_update(fetched_before if restored else ())
         self.assigned = self.assigned and restored
         self.age += 1

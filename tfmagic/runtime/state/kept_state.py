@@ -1,4 +1,4 @@
-"""What a graph held when its native session was closed, and is to hold again in the next one."""
+"""A graph's values from when its native session was closed until the next one gets them."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ if TYPE_CHECKING:
 
     from tfmagic.runtime.state.spill import Spill
 
+# Limit for reading the variables of a graph that is being cancelled.
 _READ_S = 2.0
-"""How long the variables of a graph that is being cancelled may take to read."""
 
 
 class KeptState(Protocol):
-    """What a graph held."""
+    """The values that a graph held."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether every variable is in it, so that the source need not be read for them."""
+        """Whether it has every variable, so that the source need not be read for them."""
 
     def needs_no_source(self, graph: Any) -> bool:
-        """Return whether it is all that a native session of the graph has to be given."""
+        """Return whether it has everything that a native session of the graph needs."""
 
     def put_back(self, graph: Any, native: Any) -> None:
-        """Give it to a native session that has just been opened."""
+        """Write the values to a native session that was just opened."""
 
     def discard(self) -> None:
-        """Let go of it: the graph is given up."""
+        """Delete the values: the graph is given up."""
 
 
 @dataclass
 class InMemory:
-    """Kept in the process, for as long as it takes to open another native session."""
+    """Values in the process's memory, for as long as it takes to open another native session."""
 
     variables: list[tuple[str, np.ndarray]]
     tables: list[tuple[Table, tuple[np.ndarray, np.ndarray]]]
@@ -64,20 +64,14 @@ class InMemory:
             write_table(graph, native, table, columns)
 
     def discard(self) -> None:
-        """Let go of the arrays."""
+        """Release the arrays."""
         self.variables.clear()
         self.tables.clear()
 
 
 @dataclass
 class OnDisk:
-    """Parked in a file.
-
-    Attributes
-    ----------
-    spill
-        The file; None where the source gives the same values again.
-    """
+    """Values in a spill file; `spill` is None where the source gives the same values again."""
 
     spill: Spill | None
 
@@ -87,8 +81,8 @@ class OnDisk:
         return self.spill is not None
 
     def needs_no_source(self, graph: Any) -> bool:
-        """Return whether the graph has nothing but what is in the file: tables that its source fills are, too."""
-        every = [*tables_of(graph), *static_tables_of(graph)]
+        """Return whether the file has everything; it also has the tables that the source fills."""
+        every = _all_tables(graph)
         return self.is_whole and holds_only_variables(graph, beside={table.name for table in every})
 
     def put_back(self, graph: Any, native: Any) -> None:
@@ -96,8 +90,7 @@ class OnDisk:
         spill = self.spill
         if spill is None:
             return
-        every = [*tables_of(graph), *static_tables_of(graph)]
-        tables = {key: table for table in every for key in (table.keys, table.entries)}
+        tables = {key: table for table in _all_tables(graph) for key in (table.keys, table.entries)}
         columns: dict[str, np.ndarray] = {}
 
         def variables() -> Iterator[tuple[str, np.ndarray]]:
@@ -115,13 +108,17 @@ class OnDisk:
     def discard(self) -> None:
         """Remove the file."""
         if self.spill is not None:
-            self.spill.remove_apart()
+            self.spill.remove_in_background()
 
 
-def held_by(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Give everything that a native session holds: variables, and the columns of tables.
+def _all_tables(graph: Any) -> list[Table]:
+    return [*tables_of(graph), *static_tables_of(graph)]
 
-    Also of those that the source fills: it may be gone when they are needed again.
+
+def values_and_tables(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield everything that a native session holds: variables, and the columns of all tables.
+
+    Static tables are included: their source may be gone when they are needed again.
     """
     yield from values_of(graph).read(native)
     yield from read_tables(graph, native, tables_of(graph))
@@ -129,12 +126,12 @@ def held_by(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def read_in_time(graph: Any, native: Any) -> InMemory | None:
-    """Return copies of a graph's variables and tables as they stand, None where that takes over two seconds."""
+    """Return copies of a graph's variables and tables; None if that fails or takes over two seconds."""
 
     def read() -> InMemory:
         tables = tables_of(graph)
         columns = [column for _, column in read_tables(graph, native, tables)]
-        # Copies: a run that goes on may write to what was read.
+        # Copies: a run that is still under way may write to the arrays.
         return InMemory(
             [(name, np.array(value)) for name, value in values_of(graph).read(native)],
             list(zip(tables, zip(columns[::2], columns[1::2], strict=True), strict=True)),
@@ -143,5 +140,5 @@ def read_in_time(graph: Any, native: Any) -> InMemory | None:
     try:
         with CancelScope(_READ_S):
             return workers().call_in_worker(read)
-    except Exception:  # noqa: BLE001 - whatever the reason, the source is what is left
+    except Exception:  # noqa: BLE001 - whatever the reason, the source remains
         return None

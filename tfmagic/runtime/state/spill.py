@@ -1,8 +1,8 @@
-"""The values of a parked graph on disk: written whole or not at all, and checked when they are read.
+"""The values of a parked graph on disk: written completely or not at all, and checked when they are read.
 
-Blocks of bytes, each beginning at a multiple of 64, then a directory as JSON, then
-a tail that says where the directory is and what its checksum must be. A file
-without that tail was torn off and is not read.
+The file has blocks of bytes, each at a multiple of 64, then a directory as JSON, then a
+tail with the directory's place and checksum. A file without that tail is incomplete and
+is not read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_TAIL = struct.Struct("<QQII")  # where the directory is, how long, its checksum, the mark
+_TAIL = struct.Struct("<QQII")  # the directory's offset, length and checksum, and the mark
 _MARK = 0x7F3A61D2
 # Small enough to be in the processor's cache still when its checksum is taken.
 _CHUNK_BYTES = 1 << 21
@@ -43,13 +43,7 @@ class _Entry(TypedDict):
 
 
 class Spill:
-    """Named arrays in a file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    """
+    """Named arrays in a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,19 +51,14 @@ class Spill:
     def write(self, values: Iterable[tuple[str, np.ndarray]]) -> int:
         """Write the arrays, consumed one by one, and return how many bytes that took.
 
-        They go into a file beside this one, which takes its name once everything is
-        on the disk.
-
-        Raises
-        ------
-        ParkError
-            When they cannot be written; nothing is left behind, and a former file is as it was.
+        They go into a file beside this one, which gets this name once it is complete on disk. On a `ParkError`
+        that file is removed, and an earlier spill stays as it was.
         """
-        beside = self.path.with_name(f"{self.path.name}.part")
+        part = self.path.with_name(f"{self.path.name}.part")
         try:
-            with beside.open("wb") as file:
-                beside.chmod(0o600)
-                entries = [_written(file, name, value) for name, value in values]
+            with part.open("wb") as file:
+                part.chmod(0o600)
+                entries = [_write_array(file, name, value) for name, value in values]
                 directory = json.dumps(entries).encode()
                 at = file.tell()
                 file.write(directory)
@@ -77,25 +66,19 @@ class Spill:
                 size = file.tell()
                 file.flush()
                 os.fsync(file.fileno())
-            beside.replace(self.path)
+            part.replace(self.path)
             _sync_folder(self.path.parent)
         except OSError as error:
-            _remove(beside)
+            _remove(part)
             msg = f"{self.path.parent} cannot be written to ({error.strerror or error})"
             raise ParkError(msg) from error
         except BaseException:
-            _remove(beside)
+            _remove(part)
             raise
         return size
 
     def read(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Give the arrays, each in memory of its own that nobody else has.
-
-        Raises
-        ------
-        ParkError
-            When the file is gone, torn, or not what was written.
-        """
+        """Yield the arrays, each in memory of its own; `ParkError` if the file is missing or damaged."""
         try:
             with self.path.open("rb", buffering=0) as file:
                 for entry in self._directory(file):
@@ -110,18 +93,18 @@ class Spill:
             raise ParkError(msg) from error
 
     def remove(self) -> None:
-        """Remove the file; none there is no error, nor one that cannot be: it goes with its folder."""
+        """Remove the file if it can be; otherwise its folder is removed later."""
         _remove(self.path)
 
-    def remove_apart(self) -> None:
-        """Take the file's name from it at once, and remove it in a thread: a large one takes a while to go."""
-        going = self.path.with_name(f"{self.path.name}.gone")
+    def remove_in_background(self) -> None:
+        """Rename the file at once, and remove it in a thread: deleting a large file takes a while."""
+        doomed = self.path.with_name(f"{self.path.name}.gone")
         try:
-            self.path.replace(going)
+            self.path.replace(doomed)
         except OSError:
             self.remove()
         else:
-            workers().submit(partial(_remove, going))
+            workers().submit(partial(_remove, doomed))
 
     def _directory(self, file: BinaryIO) -> list[_Entry]:
         size = file.seek(0, os.SEEK_END)
@@ -152,7 +135,7 @@ class Spill:
         if crc32 != entry["crc32"]:
             self._refuse(f"{entry['name']} is not what was written")
         if entry["lengths"] is not None:
-            return _text(buffer.tobytes(), entry["lengths"], entry["shape"])
+            return _text_array(buffer.tobytes(), entry["lengths"], entry["shape"])
         array: np.ndarray = buffer.view(tf.as_dtype(entry["dtype"]).as_numpy_dtype).reshape(entry["shape"])
         return array
 
@@ -161,7 +144,7 @@ class Spill:
         raise ParkError(msg)
 
 
-def _written(file: BinaryIO, name: str, value: Any) -> _Entry:
+def _write_array(file: BinaryIO, name: str, value: Any) -> _Entry:
     array = np.asarray(value)
     lengths: list[int] | None = None
     if array.dtype.kind in "OSU":
@@ -189,7 +172,7 @@ def _written(file: BinaryIO, name: str, value: Any) -> _Entry:
     }
 
 
-def _text(data: bytes, lengths: list[int], shape: list[int]) -> np.ndarray:
+def _text_array(data: bytes, lengths: list[int], shape: list[int]) -> np.ndarray:
     array = np.empty(len(lengths), object)
     at = 0
     for index, length in enumerate(lengths):
@@ -204,7 +187,7 @@ def _remove(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name itself on the disk, where folders can be synced."""
+    """Write the new name itself to the disk, on systems that can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError:  # Windows opens no folders

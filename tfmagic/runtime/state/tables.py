@@ -1,4 +1,4 @@
-"""Tables that a run can write to: their entries are kept and saved beside the variables."""
+"""Tables that a run can write to: their entries are kept and saved together with the variables."""
 
 from __future__ import annotations
 
@@ -18,49 +18,40 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-_KINDS = {"MutableHashTableV2", "MutableDenseHashTableV2"}
+_MUTABLE = {"MutableHashTableV2", "MutableDenseHashTableV2"}
 _STATIC = "HashTableV2"
 _SCOPE = f"{OURS}tables"
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose entries a run can change.
-
-    Attributes
-    ----------
-    name
-        Its operation's.
-    keys, entries
-        What its two columns are called in a checkpoint, which is what TensorFlow
-        itself calls them.
-    """
+    """A table, by the name of its operation; its columns have the names that TensorFlow uses in checkpoints."""
 
     name: str
 
     @property
     def keys(self) -> str:
-        """The key of its first column."""
+        """The name of its first column."""
         return f"{self.name}-keys"
 
     @property
     def entries(self) -> str:
-        """The key of its second column."""
+        """The name of its second column."""
         return f"{self.name}-values"
 
 
 def tables_of(graph: Any) -> list[Table]:
     """Return the tables of a graph that a run can change."""
-    return [Table(op.name) for op in graph.get_operations() if op.type in _KINDS]
+    return [Table(op.name) for op in graph.get_operations() if op.type in _MUTABLE]
 
 
 def static_tables_of(graph: Any) -> list[Table]:
-    """Return the tables of a graph that are filled once, when its native session is opened."""
+    """Return the tables of a graph that are filled once, when its native session opens."""
     return [Table(op.name) for op in graph.get_operations() if op.type == _STATIC]
 
 
 def read_static_tables(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the two columns, by their keys, of each table that was filled when the native session was opened."""
+    """Yield name and value of both columns of each static table that was filled."""
     for table in static_tables_of(graph):
         try:
             yield from list(read_tables(graph, native, [table]))
@@ -70,43 +61,23 @@ def read_static_tables(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarra
 
 
 def read_tables(graph: Any, native: Any, tables: list[Table]) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the two columns of each table by their keys.
-
-    Parameters
-    ----------
-    graph
-        The tables' graph.
-    native
-        An open native session of it.
-    tables
-        Which.
-    """
+    """Yield name and value of both columns of each table, from an open native session of the graph."""
     for table in tables:
-        exported = _made(graph, table, "export", _export)
-        columns = fetch_once(native, [end.name for end in exported.outputs])
+        export = _operation(graph, table, "export", _export)
+        columns = fetch_once(native, [output.name for output in export.outputs])
         yield from zip((table.keys, table.entries), columns, strict=True)
 
 
 def write_table(graph: Any, native: Any, table: Table, columns: tuple[np.ndarray, np.ndarray]) -> None:
-    """Give a table its entries.
-
-    Parameters
-    ----------
-    graph, native
-        The table's graph, and an open native session of it.
-    table
-        Which.
-    columns
-        Its two columns.
-    """
-    imported = _made(graph, table, "import", _import)
-    fed = {end.name: column for end, column in zip(imported.inputs[1:], columns, strict=True)}
-    run_once(native, [imported.name], fed)
+    """Write a table's two columns to an open native session of the graph."""
+    import_op = _operation(graph, table, "import", _import)
+    feeds = {tensor.name: column for tensor, column in zip(import_op.inputs[1:], columns, strict=True)}
+    run_once(native, [import_op.name], feeds)
 
 
-def _made(graph: Any, table: Table, what: str, make: Callable[[Any, str], Any]) -> Any:
-    """Return an operation of ours for a table, made when it is first needed."""
-    name = f"{_SCOPE}/{what}/{table.name}"
+def _operation(graph: Any, table: Table, purpose: str, make: Callable[[Any, str], Any]) -> Any:
+    """Return tfmagic's operation for a table; the first call adds it to the graph."""
+    name = f"{_SCOPE}/{purpose}/{table.name}"
     try:
         return graph.get_operation_by_name(name)
     except KeyError:
@@ -117,12 +88,14 @@ def _made(graph: Any, table: Table, what: str, make: Callable[[Any, str], Any]) 
 
 
 def _export(op: Any, name: str) -> Any:
-    kinds = {"Tkeys": op.get_attr("key_dtype"), "Tvalues": op.get_attr("value_dtype")}
-    return tf.raw_ops.LookupTableExportV2(table_handle=op.outputs[0], **kinds, name=name)[0].op
+    dtypes = {"Tkeys": op.get_attr("key_dtype"), "Tvalues": op.get_attr("value_dtype")}
+    return tf.raw_ops.LookupTableExportV2(table_handle=op.outputs[0], **dtypes, name=name)[0].op
 
 
 def _import(op: Any, name: str) -> Any:
-    # What is filled once cannot be imported into.
+    # A static table cannot be imported into, only initialised.
     fill = tf.raw_ops.InitializeTableV2 if op.type == _STATIC else tf.raw_ops.LookupTableImportV2
-    columns = [v1.placeholder(op.get_attr(kind), name=f"{name}_{kind}") for kind in ("key_dtype", "value_dtype")]
-    return fill(table_handle=op.outputs[0], keys=columns[0], values=columns[1], name=name)
+    keys, values = (
+        v1.placeholder(op.get_attr(dtype), name=f"{name}_{dtype}") for dtype in ("key_dtype", "value_dtype")
+    )
+    return fill(table_handle=op.outputs[0], keys=keys, values=values, name=name)

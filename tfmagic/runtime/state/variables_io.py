@@ -1,8 +1,8 @@
-"""The values of a graph's variables: read from a native session, and written to one.
+"""Read and write the values of a graph's variables through a native session.
 
-Any graph will do, also one that was read from a file and has no Python variables:
-the operations that hold the values are found, and what reads and writes them is
-added under ``tfmagic_values/`` when it is first needed.
+This works for any graph, also one that was read from a file and has no Python variables:
+the operations that hold the values are found in the graph, and operations that read and
+write them are added under ``tfmagic_values/`` when they are first needed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
@@ -23,30 +24,22 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 OURS = "tfmagic_"
-"""What the names of everything begin with that tfmagic adds to a graph for its own use."""
+"""Begins the name of everything that tfmagic adds to a graph for its own use."""
 
 SCOPE = f"{OURS}values"
-"""The name scope of what is added to a graph here."""
+"""The name scope of what this module adds to a graph."""
 
-_HOLDERS = {"VarHandleOp", "VariableV2", "Variable"}
-# What is held beside variables and begins with nothing in it.
-_BEGIN_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
+# Other operations with state, which start empty.
+_START_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
 _ATTRIBUTE = "_tfmagic_values"
-_birth = threading.Lock()
+_creation_lock = threading.Lock()
 
-# So many bytes are read or written at once: many small variables in one run, and of
-# large ones no second copy of all.
-_AT_ONCE_BYTES = 16_000_000
+# Bytes read or written in one run: many small variables together, but never a second copy of all large ones.
+_PORTION_BYTES = 16_000_000
 
 
 class Values:
-    """Reads and writes the variables of one graph.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    """
+    """Reads and writes the variables of one ``tf.Graph``."""
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
@@ -56,44 +49,24 @@ class Values:
         self._probes: dict[str, str] = {}
 
     def names(self) -> list[str]:
-        """Return the variables' names, each once: those of the operations that hold the values."""
-        return list(self._holders())
+        """Return the variables' names, each once: the names of the operations that hold the values."""
+        return list(self._variable_ops())
 
     def read(self, native: Any, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Give name and value of each variable that has a value, a few at a time.
-
-        Parameters
-        ----------
-        native
-            An open native session of the graph.
-        names
-            Which variables; all if None.
-        """
-        holders = self._holders()
-        wanted = [name for name in (holders if names is None else names) if name in holders]
-        ready = self._initialised(native, wanted)
-        for some in self._in_portions(ready):
-            readers = [self._reader(name) for name in some]
-            for name, value in zip(some, fetch_once(native, readers), strict=True):
+        """Yield name and value of each initialised variable, in portions; of all variables if `names` is None."""
+        variables = self._variable_ops()
+        wanted = [name for name in (variables if names is None else names) if name in variables]
+        for portion in self._portions(self._initialised(native, wanted)):
+            readers = [self._reader(name) for name in portion]
+            for name, value in zip(portion, fetch_once(native, readers), strict=True):
                 # A scalar text comes as bytes.
                 yield name, np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
 
     def write(self, native: Any, values: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Give variables their values.
+        """Give variables their values; `KeyError` for a variable that the graph does not have.
 
-        Parameters
-        ----------
-        native
-            An open native session of the graph.
-        values
-            Pairs of name and value, consumed one by one. A value may become the
-            variable's own memory (TensorFlow aliases an aligned buffer), so it must
-            not be written to or used again.
-
-        Raises
-        ------
-        KeyError
-            For a variable that the graph does not have.
+        The pairs are consumed one by one. A value may become the variable's own memory (TensorFlow aliases an
+        aligned buffer), so nobody may write to it or use it again.
         """
         writer = self.writer(native)
         for name, value in values:
@@ -101,105 +74,89 @@ class Values:
         writer.flush()
 
     def writer(self, native: Any) -> Writer:
-        """Return what takes values one by one and writes them a few at a time."""
+        """Return a writer that takes values one by one and writes them in portions."""
         return Writer(self, native)
 
-    def adopt(self, name: str, fed: str, assign: str) -> None:
-        """Use an assignment that the graph has already.
-
-        Parameters
-        ----------
-        name
-            The variable's name.
-        fed, assign
-            The tensor that takes the value, and the operation that assigns it.
-        """
+    def use_assignment(self, name: str, fed: str, assign: str) -> None:
+        """Assign a variable by an operation that the graph already has: feed a tensor, run the operation."""
         self._writers[name] = (fed, assign)
 
-    def write_at_once(self, native: Any, values: dict[str, np.ndarray]) -> None:
+    def write_portion(self, native: Any, values: dict[str, np.ndarray]) -> None:
         """Give variables their values in one run."""
-        ends = [self._writer(name) for name in values]
-        feeds = {fed: value for (fed, _), value in zip(ends, values.values(), strict=True)}
-        run_once(native, [assign for _, assign in ends], feeds, in_this_thread=True)
+        writers = [self._writer(name) for name in values]
+        feeds = {fed: value for (fed, _), value in zip(writers, values.values(), strict=True)}
+        run_once(native, [assign for _, assign in writers], feeds, in_this_thread=True)
 
     # -- inside ----------------------------------------------------------------
 
-    def _holders(self) -> dict[str, Any]:
-        """Return the operations that hold the values, of several for one variable the first."""
-        found: dict[tuple[str, str], Any] = {}
+    def _variable_ops(self) -> dict[str, Any]:
+        """Return the operations that hold the values; the first, where one variable has several."""
+        by_storage: dict[tuple[str, str], Any] = {}
         for op in self._graph.get_operations():
-            if op.type in _HOLDERS and op.get_attr("dtype") not in {tf.resource, tf.variant}:
+            if op.type in VARIABLES and op.get_attr("dtype") not in {tf.resource, tf.variant}:
                 container, shared = op.get_attr("container"), op.get_attr("shared_name")
-                found.setdefault((container.decode(), shared.decode() or op.name), op)
-        return {op.name: op for op in found.values()}
+                by_storage.setdefault((container.decode(), shared.decode() or op.name), op)
+        return {op.name: op for op in by_storage.values()}
 
     def _initialised(self, native: Any, names: Sequence[str]) -> list[str]:
         if not names:
             return []
-        made = fetch_once(native, [self._probe(name) for name in names])
-        return [name for name, done in zip(names, made, strict=True) if bool(done)]
+        initialised = fetch_once(native, [self._probe(name) for name in names])
+        return [name for name, has_value in zip(names, initialised, strict=True) if bool(has_value)]
 
-    def _in_portions(self, names: Iterable[str]) -> Iterator[list[str]]:
+    def _portions(self, names: Iterable[str]) -> Iterator[list[str]]:
         portion: list[str] = []
         size = 0
         for name in names:
             op = self._graph.get_operation_by_name(name)
             elements = tf.TensorShape(op.get_attr("shape")).num_elements()
             portion.append(name)
-            size += _AT_ONCE_BYTES if elements is None else elements * (op.get_attr("dtype").base_dtype.size or 8)
-            if size >= _AT_ONCE_BYTES:
+            size += _PORTION_BYTES if elements is None else elements * (op.get_attr("dtype").base_dtype.size or 8)
+            if size >= _PORTION_BYTES:
                 yield portion
                 portion, size = [], 0
         if portion:
             yield portion
 
     def _reader(self, name: str) -> str:
-        return str(self._made(self._readers, name, lambda op: _read(op).name))
+        return str(self._cached(self._readers, name, lambda op: _read(op).name))
 
     def _probe(self, name: str) -> str:
-        return str(self._made(self._probes, name, lambda op: _probe(op).name))
+        return str(self._cached(self._probes, name, lambda op: _probe(op).name))
 
     def _writer(self, name: str) -> tuple[str, str]:
-        made: tuple[str, str] = self._made(self._writers, name, _writer)
-        return made
+        writer: tuple[str, str] = self._cached(self._writers, name, _writer)
+        return writer
 
-    def _made(self, known: dict[str, Any], name: str, make: Any) -> Any:
+    def _cached(self, cache: dict[str, Any], name: str, make: Any) -> Any:
         with self._making:
-            if name not in known:
-                holder = self._graph.get_operation_by_name(name)
-                with adding_to(self._graph, beside=holder), self._graph.name_scope(f"{SCOPE}/"):
-                    known[name] = make(holder)
-            return known[name]
+            if name not in cache:
+                op = self._graph.get_operation_by_name(name)
+                with adding_to(self._graph, beside=op), self._graph.name_scope(f"{SCOPE}/"):
+                    cache[name] = make(op)
+            return cache[name]
 
 
 class Writer:
-    """Takes the values of variables one by one, and writes them in portions.
-
-    Parameters
-    ----------
-    values
-        What writes.
-    native
-        An open native session of the graph.
-    """
+    """Takes values of variables one by one, and writes them in portions to a native session."""
 
     def __init__(self, values: Values, native: Any) -> None:
         self._values, self._native = values, native
-        self._waiting: dict[str, np.ndarray] = {}
+        self._portion: dict[str, np.ndarray] = {}
         self._size = 0
 
     def put(self, name: str, value: np.ndarray) -> None:
-        """Take a value, which must not be used again: it may become the variable's own memory."""
-        self._waiting[name] = value
+        """Take a value, which nobody may use again: it may become the variable's own memory."""
+        self._portion[name] = value
         self._size += value.nbytes
-        if self._size >= _AT_ONCE_BYTES:
+        if self._size >= _PORTION_BYTES:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is still waiting."""
-        waiting, self._waiting, self._size = self._waiting, {}, 0
-        if waiting:
-            self._values.write_at_once(self._native, waiting)
+        """Write the values that are still waiting."""
+        portion, self._portion, self._size = self._portion, {}, 0
+        if portion:
+            self._values.write_portion(self._native, portion)
 
 
 def _is_resource(op: Any) -> bool:
@@ -208,7 +165,7 @@ def _is_resource(op: Any) -> bool:
 
 def _read(op: Any) -> Any:
     if not _is_resource(op):
-        # A copy: later runs write to a reference's memory in place, whoever looks at it.
+        # A copy: later runs write to a reference's memory in place, whoever holds it.
         return tf.raw_ops.DeepCopy(x=op.outputs[0])
     return tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype"))
 
@@ -220,54 +177,45 @@ def _probe(op: Any) -> Any:
 
 
 def _writer(op: Any) -> tuple[str, str]:
-    """Return the names of what is fed and of what is run."""
+    """Return the names of the tensor to feed and the operation to run."""
     fed = v1.placeholder(op.get_attr("dtype"), None)
     if _is_resource(op):
-        made = tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=fed)
-        return fed.name, made.name
+        return fed.name, tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=fed).name
     return fed.name, tf.raw_ops.Assign(ref=op.outputs[0], value=fed, validate_shape=False).op.name
 
 
 def holds_only_variables(graph: Any, *, beside: Container[str] = ()) -> bool:
-    """Return whether its variables are all that a native session of `graph` has to be given.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    beside
-        The operations of which it is known that they need not be looked at.
-    """
-    return not any(_has_to_be_given(op) and op.name not in beside for op in graph.get_operations())
+    """Return whether a native session of the graph needs nothing but variables, apart from operations `beside`."""
+    return not any(_needs_a_value(op) and op.name not in beside for op in graph.get_operations())
 
 
-def _has_to_be_given(op: Any) -> bool:
-    if op.type in _HOLDERS or op.type == "Placeholder" or op.inputs or not op.outputs:
+def _needs_a_value(op: Any) -> bool:
+    if op.type in VARIABLES or op.type == "Placeholder" or op.inputs or not op.outputs:
         return False
     if op.outputs[0].dtype.base_dtype != tf.resource and "Table" not in op.type:
         return False
-    return not any(kind in op.type for kind in _BEGIN_EMPTY)
+    return not any(kind in op.type for kind in _START_EMPTY)
 
 
 def values_of(graph: Any) -> Values:
-    """Return what reads and writes the variables of `graph`, made at the first call."""
-    made: Values | None = getattr(graph, _ATTRIBUTE, None)
-    if made is None:
-        with _birth:
-            made = getattr(graph, _ATTRIBUTE, None)
-            if made is None:
-                made = Values(graph)
-                setattr(graph, _ATTRIBUTE, made)
-    return made
+    """Return the `Values` of a graph, created at the first call."""
+    values: Values | None = getattr(graph, _ATTRIBUTE, None)
+    if values is None:
+        with _creation_lock:
+            values = getattr(graph, _ATTRIBUTE, None)
+            if values is None:
+                values = Values(graph)
+                setattr(graph, _ATTRIBUTE, values)
+    return values
 
 
 def checksum(value: np.ndarray) -> int:
-    """Return a number that tells whether an array has changed."""
+    """Return a number that changes with the array."""
     if value.dtype == object:
         return hash((value.shape, tuple(value.flat)))
     return zlib.crc32(np.ascontiguousarray(value).view(np.uint8).reshape(-1).data, hash(value.shape) & 0xFFFFFFFF)
 
 
-def numbered(values: Iterable[tuple[str, np.ndarray]]) -> dict[str, int]:
-    """Return a number for each value, by name, which tells whether it has changed."""
+def checksums(values: Iterable[tuple[str, np.ndarray]]) -> dict[str, int]:
+    """Return the checksum of each value by name."""
     return {name: checksum(value) for name, value in values}

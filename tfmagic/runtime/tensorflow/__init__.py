@@ -1,1 +1,1 @@
-"""TensorFlow's private and changing parts, each name with what replaces it."""
+"""TensorFlow's private and changing names, each with its fallback."""

@@ -1,8 +1,8 @@
 """Every private name of TensorFlow that the runtime uses, each with a public fallback.
 
-One place to look when a TensorFlow release moves something; ``tests/`` has a test
-for each name that fails when it goes, so that the slower fallback never becomes
-the usual way unnoticed.
+This is the place to look when a TensorFlow release moves something. ``tests/`` has a test
+for each name that fails when the name is gone, so that nobody uses the slower fallback
+without noticing.
 """
 
 from __future__ import annotations
@@ -21,53 +21,48 @@ v1 = tf.compat.v1
 
 
 def session_interface() -> type:
-    """Return ``SessionInterface``, which ``Saver.save`` wants a session to be.
+    """Return ``SessionInterface``, the class that ``Saver.save`` requires of a session.
 
-    It is the base of the public ``tf.compat.v1.Session``; where it is not found
-    there, ``object`` serves everything but ``Saver``.
+    It is a base of the public ``tf.compat.v1.Session``. Without it, ``object`` serves
+    everything but ``Saver``.
     """
-    for base in v1.Session.__mro__:
-        if base.__name__ == "SessionInterface":
-            found: type = base
-            return found
-    return object
+    return next((base for base in v1.Session.__mro__ if base.__name__ == "SessionInterface"), object)
 
 
 def devices_are_made() -> bool:
-    """Return whether TensorFlow has made its eager devices, from when on it takes memory.
+    """Return whether TensorFlow has made its eager devices, and so has begun to take memory.
 
-    Where the private name has gone the answer is no: what then comes too late is
-    not said.
+    Without the private name the answer is no, and nobody learns that a setting came too late.
     """
     try:
         from tensorflow.python.eager import context
 
-        made: Any = context.context_safe()
-        handle = None if made is None else made._context_handle  # noqa: SLF001
+        eager_context: Any = context.context_safe()
+        handle = None if eager_context is None else eager_context._context_handle  # noqa: SLF001
     except (ImportError, AttributeError):
         return False
     return handle is not None
 
 
 def eager_config() -> Any:
-    """Return the ``ConfigProto`` that ``tf.config`` has come to, logical devices included.
+    """Return the ``ConfigProto`` that ``tf.config`` describes, logical devices included.
 
-    ``context().config`` is what ``tf.compat.v1.Session(config=None)`` itself uses.
-    The fallback knows the thread counts and soft placement, not logical devices.
+    ``tf.compat.v1.Session(config=None)`` uses ``context().config`` as well. The fallback
+    knows the thread counts and soft placement, but not logical devices.
     """
     try:
         from tensorflow.python.eager import context
 
         config = context.context().config
-        chosen = context.context()._soft_device_placement  # noqa: SLF001
+        soft_placement = context.context()._soft_device_placement  # noqa: SLF001
     except (ImportError, AttributeError):
-        config = chosen = None
+        config = soft_placement = None
     derived = v1.ConfigProto()
     if config is not None:
         derived.CopyFrom(config)
-        # Unless someone chose, the property says what holds for the calling thread's
-        # mode: True when eager, False inside a graph. A process has one answer.
-        derived.allow_soft_placement = True if chosen is None else chosen
+        # Unless somebody set it, the public property depends on the calling thread's mode:
+        # True when eager, False inside a graph. A process needs one answer.
+        derived.allow_soft_placement = True if soft_placement is None else soft_placement
         return derived
     derived.inter_op_parallelism_threads = tf.config.threading.get_inter_op_parallelism_threads()
     derived.intra_op_parallelism_threads = tf.config.threading.get_intra_op_parallelism_threads()
@@ -78,122 +73,76 @@ def eager_config() -> Any:
 def variable_from(definition: Any) -> Any:
     """Return the Python variable of a ``VariableDef`` whose operations are in the default graph.
 
-    ``import_meta_graph`` does it so. The public ``Variable.from_proto`` makes a
+    ``import_meta_graph`` does the same. The public ``Variable.from_proto`` makes a
     reference variable of a resource, which cannot be trained.
     """
     try:
         from tensorflow.python.framework import ops
 
-        made = ops.get_from_proto_function(v1.GraphKeys.GLOBAL_VARIABLES)(definition)
+        return ops.get_from_proto_function(v1.GraphKeys.GLOBAL_VARIABLES)(definition)
     except (ImportError, AttributeError, TypeError):
-        made = v1.Variable.from_proto(definition)
-    return made
+        return v1.Variable.from_proto(definition)
 
 
-# Of CallableOptions: what is called runs in the thread that calls.
+# Value of CallableOptions' inter_op_thread_pool: operations run in the calling thread.
 _IN_THIS_THREAD = -1
 
 
-def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any], *, in_this_thread: bool = False) -> None:
-    """Run operations that will not run again, and leave nothing of them in the session.
-
-    ``Session.run`` keeps the pruned graph and its executors of everything that it
-    ever ran; a callable gives them back when it is released.
-
-    Parameters
-    ----------
-    native
-        A ``tf.compat.v1.Session``.
-    targets
-        Names of operations, or of tensors to evaluate.
-    feeds
-        Arrays or texts by tensor name.
-    in_this_thread
-        Do without the process's pool, whose threads may all be stuck.
-    """
-    make = getattr(native, "_make_callable_from_options", None)
-    if make is None:
-        native.run([native.graph.as_graph_element(name) for name in targets], dict(feeds))
-        return
-    from tensorflow.core.protobuf import config_pb2
-
-    operations = [name.split(":")[0] for name in targets]
-    values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
-    options = config_pb2.CallableOptions(feed=feeds, target=operations)
-    if in_this_thread:
-        options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
-    make(options)(*values)
-
-
-def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
-    """Return the values of tensors that will not be fetched again, and leave nothing in the session.
-
-    They are evaluated in the thread that asks: those of the process's pool may all be
-    stuck in a run that is to be stopped.
-
-    Parameters
-    ----------
-    native
-        A ``tf.compat.v1.Session``.
-    fetches
-        Tensor names.
-    """
-    make = getattr(native, "_make_callable_from_options", None)
-    if make is None:
-        return list(native.run([native.graph.as_graph_element(name) for name in fetches]))
-    from tensorflow.core.protobuf import config_pb2
-
-    options = config_pb2.CallableOptions(fetch=fetches)
-    options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
-    return list(make(options)())
-
-
 def native_callable(
-    native: Any, feeds: Sequence[str], fetches: Sequence[str], *, in_this_thread: bool = False
+    native: Any,
+    feeds: Sequence[str],
+    fetches: Sequence[str],
+    *,
+    targets: Sequence[str] = (),
+    in_this_thread: bool = False,
 ) -> Callable[..., Any]:
-    """Return a function of arrays in the order of `feeds` that gives those of `fetches`.
+    """Return a function that takes arrays in the order of `feeds`, runs `targets`, and returns the fetched arrays.
 
-    ``Session._make_callable_from_options`` prepares the pruned graph once, where
-    the public ``make_callable`` goes through ``Session.run`` at every call (four
-    times slower on a small network).
-
-    Parameters
-    ----------
-    native
-        A ``tf.compat.v1.Session``.
-    feeds, fetches
-        Tensor names (``"x:0"``), all of the session's graph.
-    in_this_thread
-        Run the operations in the thread that calls, and not in the process's pool.
+    ``Session._make_callable_from_options`` prepares the pruned graph once. The public
+    ``make_callable`` goes through ``Session.run`` at every call (four times slower on a
+    small network). With `in_this_thread` the process's pool is not used.
     """
     make = getattr(native, "_make_callable_from_options", None)
     if make is None:
-        graph = native.graph
-        return native.make_callable(  # type: ignore[no-any-return]
-            [graph.as_graph_element(name) for name in fetches],
-            feed_list=[graph.as_graph_element(name) for name in feeds],
-        )
+        element = native.graph.as_graph_element
+        fetched = [element(name) for name in (*fetches, *targets)]
+        return native.make_callable(fetched, feed_list=[element(name) for name in feeds])  # type: ignore[no-any-return]
     from tensorflow.core.protobuf import config_pb2
 
-    options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+    options = config_pb2.CallableOptions(feed=feeds, fetch=fetches, target=targets)
     if in_this_thread:
         options.run_options.inter_op_thread_pool = _IN_THIS_THREAD
     return make(options)  # type: ignore[no-any-return]
 
 
+def run_once(native: Any, targets: Sequence[str], feeds: Mapping[str, Any], *, in_this_thread: bool = False) -> None:
+    """Run operations (or the operations of tensors) once, and leave nothing of them in the session.
+
+    ``Session.run`` keeps the pruned graph and the executors of everything that it ever ran;
+    a callable frees them when it is released. The threads of the process's pool may all be
+    stuck: then `in_this_thread` helps.
+    """
+    operations = [name.split(":")[0] for name in targets]
+    values = [np.array(value, dtype=object) if isinstance(value, str) else value for value in feeds.values()]
+    native_callable(native, list(feeds), (), targets=operations, in_this_thread=in_this_thread)(*values)
+
+
+def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
+    """Evaluate tensors once, in the calling thread, and leave nothing of them in the session."""
+    return list(native_callable(native, (), fetches, in_this_thread=True)())
+
+
 def callable_once(
     native: Any, call_options: Any, run_options: Any, run_metadata: Any
 ) -> Callable[[list[Any]], list[Any]] | None:
-    """Return what makes one run of a session, and lets go of what is prepared for it.
+    """Return a function for one run, which frees the prepared graph after it; None without the private names.
 
-    ``Session.run`` keeps that for the life of the session. None without the private names.
+    ``Session.run`` keeps the prepared graph for the life of the session.
 
     Parameters
     ----------
-    native
-        A ``tf.compat.v1.Session``.
     call_options
-        The ``CallableOptions`` of the run, without options of the run itself.
+        The ``CallableOptions`` of the run, without its run options.
     run_options, run_metadata
         Buffers of TensorFlow's C interface, as ``Session._do_run`` gets them; None for none.
     """
@@ -208,24 +157,24 @@ def callable_once(
         return None
 
     def once(values: list[Any]) -> list[Any]:
-        made = make(native, call_options)
-        return list(run(session, made._handle, values, run_metadata))  # noqa: SLF001
+        prepared = make(native, call_options)
+        return list(run(session, prepared._handle, values, run_metadata))  # noqa: SLF001
 
     return once
 
 
 def unfinalize(graph: Any) -> None:
-    """Have a finalized graph take operations again; where the private name has gone, it stays finalized."""
-    again = getattr(graph, "_unsafe_unfinalize", None)
-    if callable(again):
-        again()
+    """Let a finalized graph accept operations again; without the private name it stays finalized."""
+    unfinalize_graph = getattr(graph, "_unsafe_unfinalize", None)
+    if callable(unfinalize_graph):
+        unfinalize_graph()
 
 
 def xspace(data: bytes) -> Any:
     """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
 
-    TensorFlow writes the file and gives no public way to read it. Without the
-    message's class there is a profile of nothing, and so a trace without operations.
+    TensorFlow has no public way to read its file. Without the message's class the profile
+    is empty.
     """
     try:
         from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -233,13 +182,11 @@ def xspace(data: bytes) -> Any:
         from types import SimpleNamespace
 
         return SimpleNamespace(planes=())
-    read = xplane_pb2.XSpace()
-    read.ParseFromString(data)
-    return read
+    return xplane_pb2.XSpace.FromString(data)
 
 
 def chrome_trace(step_stats: Any) -> str | None:
-    """Return ``StepStats`` as Chrome's trace JSON, drawn by TensorFlow's own timeline; None where that has gone."""
+    """Return ``StepStats`` as Chrome's trace JSON, made by TensorFlow's own timeline; None without it."""
     try:
         from tensorflow.python.client.timeline import Timeline
     except ImportError:
@@ -248,18 +195,15 @@ def chrome_trace(step_stats: Any) -> str | None:
 
 
 def traces_of(function: Any) -> list[Any]:
-    """Return the ``ConcreteFunction`` s that a ``tf.function`` has been traced to so far.
-
-    Without TensorFlow's own list of them, which saving a module goes through, none.
-    """
-    listed = getattr(function, "_list_all_concrete_functions", None)
-    return list(listed()) if callable(listed) else []
+    """Return the ``ConcreteFunction`` s of a ``tf.function`` so far; none without TensorFlow's own list of them."""
+    list_all = getattr(function, "_list_all_concrete_functions", None)
+    return list(list_all()) if callable(list_all) else []
 
 
 def library_of(graph: Any) -> Any:
-    """Return the ``FunctionDefLibrary`` of a graph, without a copy of the graph's constants.
+    """Return the ``FunctionDefLibrary`` of a graph.
 
-    Without the private name the graph is copied, and its constants with it.
+    The fallback copies the whole graph with its constants.
     """
     definition = v1.GraphDef()
     try:
@@ -271,36 +215,36 @@ def library_of(graph: Any) -> Any:
 
 @contextmanager
 def collected_graphs() -> Iterator[list[Any]]:
-    """Collect the partition graphs of functions that are first run in the block; the list is filled at its end.
+    """Collect the partition graphs of functions that first run in the block; the list is filled at its end.
 
-    It is what ``tf.summary.trace_on`` switches, for the whole process. Without the
-    private names none are collected.
+    ``tf.summary.trace_on`` uses the same switch, which is one for the whole process. Without
+    the private names nothing is collected.
     """
-    found: list[Any] = []
+    graphs: list[Any] = []
     try:
         from tensorflow.python.eager import context
 
-        here = context.context()
-        here.enable_graph_collection()
+        eager_context = context.context()
+        eager_context.enable_graph_collection()
     except (ImportError, AttributeError):
-        yield found
+        yield graphs
         return
     try:
-        yield found
+        yield graphs
     finally:
-        found.extend(here.export_run_metadata().partition_graphs)
-        here.disable_graph_collection()
+        graphs.extend(eager_context.export_run_metadata().partition_graphs)
+        eager_context.disable_graph_collection()
 
 
 _manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
 
 
 class Cancellation:
-    """Ends the functions that run eagerly in its blocks, between two of their operations.
+    """Cancels the functions that run eager_execution in its blocks, between two of their operations.
 
-    TensorFlow's ``CancellationManagerContext`` is one for the whole process, and
-    would end what another thread runs as well; here each block has its own. Where
-    the private names are gone, a function runs to its end.
+    TensorFlow's ``CancellationManagerContext`` is one for the whole process, and would
+    cancel other threads' functions as well; here each block has its own manager. Without
+    the private names, a function runs to its end.
     """
 
     def __init__(self) -> None:
@@ -308,18 +252,18 @@ class Cancellation:
             from tensorflow.python.eager import cancellation
 
             self._manager = cancellation.CancellationManager()
-            _know_blocks(cancellation)
+            _patch_context(cancellation)
         except (ImportError, AttributeError):
             self._manager = None
 
     def cancel(self) -> None:
-        """End what runs in the block, from any thread."""
+        """Cancel the functions in the block, from any thread."""
         if self._manager is not None:
             self._manager.start_cancel()
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Run a block whose functions can be ended."""
+        """Run a block whose functions can be cancelled."""
         token = _manager.set(self._manager)
         try:
             yield
@@ -327,8 +271,8 @@ class Cancellation:
             _manager.reset(token)
 
 
-def _know_blocks(cancellation: Any) -> None:
-    """Have TensorFlow ask for the block's manager, from the first one on."""
+def _patch_context(cancellation: Any) -> None:
+    """Have TensorFlow use the block's manager; patches once."""
     stock = cancellation.context
     if getattr(stock, "knows_blocks", False):
         return
@@ -337,24 +281,19 @@ def _know_blocks(cancellation: Any) -> None:
         manager = _manager.get()
         return stock() if manager is None else manager
 
-    context.knows_blocks = True  # type: ignore[attr-defined]  # so that it is put there once
+    context.knows_blocks = True  # type: ignore[attr-defined]  # marks the patch
     cancellation.context = context
 
 
-def unwaiting_session(native: Any) -> bool:
-    """Have a session close without waiting for its runs; return whether that could be done.
+def make_close_immediate(native: Any) -> bool:
+    """Make a new session close without waiting for its runs; return whether that was possible.
 
-    ``tf.compat.v1.Session`` puts ``TF_NewSessionRef`` around what ``TF_NewSession``
-    gives; it is the former that waits. Who does without it must not delete the
-    session while it runs. Where the private names have moved, it stays as it is.
-
-    Parameters
-    ----------
-    native
-        A ``tf.compat.v1.Session`` that has just been made.
+    ``tf.compat.v1.Session`` wraps ``TF_NewSessionRef`` around the session of ``TF_NewSession``,
+    and that wrapper waits. Without it, the session must not be deleted while it runs. If the
+    private names have moved, the session stays as it is.
     """
     if not all(hasattr(tf.compat.v1.Session, name) for name in ("_do_call", "_make_callable_from_options")):
-        # Then nobody knows whether it runs.
+        # Nobody would know whether the session runs.
         return False
     try:
         from tensorflow.python.client import pywrap_tf_session as client
@@ -362,42 +301,41 @@ def unwaiting_session(native: Any) -> bool:
         options = client.TF_NewSessionOptions(target=None, config=native._config)  # noqa: SLF001
         try:
             with native.graph._c_graph.get() as graph:  # noqa: SLF001
-                made = client.TF_NewSession(graph, options)
+                plain_session = client.TF_NewSession(graph, options)
         finally:
             client.TF_DeleteSessionOptions(options)
-        former, native._session = native._session, made  # noqa: SLF001
-        client.TF_DeleteSession(former)
+        wrapper, native._session = native._session, plain_session  # noqa: SLF001
+        client.TF_DeleteSession(wrapper)
     except (ImportError, AttributeError, TypeError):
         return False
     return True
 
 
 def delete_session(native: Any) -> None:
-    """Free what a session holds that was closed and does not run; once, whoever comes first."""
+    """Free a session that is closed and does not run; safe to call twice."""
     from tensorflow.python.client import pywrap_tf_session as client
 
     with native._delete_lock:  # noqa: SLF001
-        made, native._session = native._session, None  # noqa: SLF001
-    if made is not None:
-        client.TF_DeleteSession(made)
+        session, native._session = native._session, None  # noqa: SLF001
+    if session is not None:
+        client.TF_DeleteSession(session)
 
 
 def registered_gradients() -> dict[str, Any]:
-    """Return TensorFlow's registry of gradients, to be changed; empty where the private name has gone."""
+    """Return TensorFlow's own registry of gradients; an empty one without the private name."""
     try:
         from tensorflow.python.framework import ops
 
-        found: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001
+        registry: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001
     except (ImportError, AttributeError):
         return {}
-    return found
+    return registry
 
 
 def registered_kernels() -> list[Any]:
-    """Return the ``KernelDef`` of every kernel that is registered in this process.
+    """Return the ``KernelDef`` of every kernel registered in this process; none without the private name.
 
-    There is no public name for them; where the private one has gone there are none, and
-    a library that defines an operation again is refused whatever its kernels are for.
+    A library that defines an operation again is then refused, whatever its kernels are for.
     """
     try:
         from tensorflow.python.framework import kernels
@@ -407,7 +345,7 @@ def registered_kernels() -> list[Any]:
 
 
 def registered_operation(name: str) -> Any:
-    """Return the ``OpDef`` under which an operation is registered, None where there is none."""
+    """Return the registered ``OpDef`` of an operation; None if it is not registered."""
     try:
         from tensorflow.python.framework import op_def_registry
     except ImportError:
@@ -416,17 +354,17 @@ def registered_operation(name: str) -> Any:
 
 
 def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tuple[list[Any], list[Any]]:
-    """Return the ``KernelDef`` that `after` has and `before` has not, and the ``OpDef`` of a serialized list."""
+    """Return each ``KernelDef`` in `after` and not in `before`, and each ``OpDef`` of a serialized list."""
     from collections import Counter
 
     from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
 
-    first = Counter(one.SerializeToString() for one in kernel_def_pb2.KernelList.FromString(before).kernel)
-    fresh = []
-    for one in kernel_def_pb2.KernelList.FromString(after).kernel:
-        text = one.SerializeToString()
-        if first[text]:
-            first[text] -= 1
+    old = Counter(kernel.SerializeToString() for kernel in kernel_def_pb2.KernelList.FromString(before).kernel)
+    new = []
+    for kernel in kernel_def_pb2.KernelList.FromString(after).kernel:
+        text = kernel.SerializeToString()
+        if old[text]:
+            old[text] -= 1
         else:
-            fresh.append(one)
-    return fresh, list(op_def_pb2.OpList.FromString(operations).op)
+            new.append(kernel)
+    return new, list(op_def_pb2.OpList.FromString(operations).op)

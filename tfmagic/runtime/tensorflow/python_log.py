@@ -1,4 +1,4 @@
-"""TensorFlow's Python log, held back for the length of a block."""
+"""TensorFlow's Python log, held back during a block."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def without_warnings() -> Iterator[None]:
-    """Keep what TensorFlow, Keras and absl would say below an error out of the notebook.
+def suppressed_warnings() -> Iterator[None]:
+    """Hide log lines of TensorFlow, Keras and absl that are no errors.
 
-    For calls whose warnings are about what tfmagic does on purpose, such as an
-    operation that is to go in a later release.
+    For calls whose warnings are about what tfmagic does on purpose, such as the use of an operation that a later
+    release removes.
     """
     with ExitStack() as stack:
         for logger in (tf.get_logger(), logging.getLogger("absl")):

@@ -1,10 +1,9 @@
-"""TF1 behaviour switched on by a cell, kept to that cell's room.
+"""TF1 behaviour switches, kept to the room whose cell flips them.
 
-``tf.compat.v1.disable_v2_behavior()`` stands at the top of most TF1 code that was
-pasted from somewhere, and switches the whole process: the Keras model in the next
-cell, or in another thread at the same time, would stop working. While a cell runs
-in a room, TensorFlow asks here instead: what a room has switched holds for its own
-cells and for nobody else, whichever threads they run in.
+``tf.compat.v1.disable_v2_behavior()`` stands at the top of most pasted TF1 code, and
+switches the whole process: the Keras model in the next cell, or in another thread at the
+same time, would stop working. While a cell runs in a room, TensorFlow's switches are
+patched so that each room has its own values, in whichever threads its cells run.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-Behaviour = dict[str, bool]
+Switches = dict[str, bool]
 
 # The flags that disable_v2_behavior sets, and where they are.
 _FLAGS: dict[str, tuple[Any, str]] = {
@@ -39,8 +38,8 @@ _FLAGS: dict[str, tuple[Any, str]] = {
     "tensor equality": (tensor.Tensor, "_USE_EQUALITY"),
     "control flow v2": (control_flow_util, "ENABLE_CONTROL_FLOW_V2"),
 }
-# What a cell calls to switch, after "enable_" or "disable_", and where it is defined.
-# Eager execution has no flag here: in a graph nothing is eager, and outside of one a
+# What a cell calls, after "enable_" or "disable_", where it is defined, and what it switches.
+# Eager execution has no flag here: in a graph nothing is eager, and outside a graph each
 # thread has its own mode.
 _SETTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "v2_behavior": (v2_compat, ("v2", "eager execution", *_FLAGS)),
@@ -52,35 +51,27 @@ _SETTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 _READERS = ("resource_variables_enabled", "control_flow_v2_enabled")
 
-_room: contextvars.ContextVar[Behaviour | None] = contextvars.ContextVar("tfmagic_behaviour", default=None)
+_room: contextvars.ContextVar[Switches | None] = contextvars.ContextVar("tfmagic_switches", default=None)
 
 
 class _Flag:
-    """Stands in for a flag of TensorFlow's: true or false by the room in whose cell it is asked.
-
-    Parameters
-    ----------
-    switch
-        Its name here.
-    stock
-        What the flag is for everybody else.
-    """
+    """Replaces a flag of TensorFlow's: its truth depends on the current room; `stock` holds outside rooms."""
 
     def __init__(self, switch: str, stock: bool | None) -> None:  # noqa: FBT001 - as TensorFlow has it
         self.switch, self.stock = switch, stock
 
     def __bool__(self) -> bool:
         room = _room.get()
-        # TensorFlow's flag for shapes may be None, which is to mean: as everything else.
+        # TensorFlow's flag for shapes may be None, which means: the same as TF2 behaviour.
         stock = tf2.enabled() if self.stock is None else bool(self.stock)
         return stock if room is None else room.get(self.switch, stock)
 
 
-class _Switches:
-    """TensorFlow's switches, with rooms in between.
+class _SwitchPatch:
+    """Patches TensorFlow's switches so that each room has its own.
 
-    The functions that switch know rooms from the first cell on. The flags do only
-    while a cell runs: they are asked for much else.
+    The functions that switch stay patched from the first cell on. The flags are patched
+    only while a cell runs, because all of TensorFlow reads them.
     """
 
     def __init__(self) -> None:
@@ -95,14 +86,14 @@ class _Switches:
                     _replace(place, f"{verb}_{name}", self._setter(switches, on=on))
         for name in _READERS:
             for place in public:
-                _replace(place, name, _plain)
-        _replace(tf2, "enabled", _v2)
+                _replace(place, name, _plain_bool)
+        _replace(tf2, "enabled", _v2_enabled)
         _replace(tf2, "enable", self._setter(("v2",), on=True))
         _replace(tf2, "disable", self._setter(("v2",), on=False))
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Have the flags ask which room it is for as long as the block lasts."""
+    def patched_flags(self) -> Iterator[None]:
+        """Have the flags depend on the room during the block."""
         with self._lock:
             if self._inside == 0:
                 for switch, (owner, name) in _FLAGS.items():
@@ -113,7 +104,7 @@ class _Switches:
         try:
             yield
         finally:
-            self.look()
+            self.collect_changes()
             with self._lock:
                 self._inside -= 1
                 if self._inside == 0:
@@ -122,19 +113,19 @@ class _Switches:
                         setattr(owner, name, flag.stock)
                     self._flags.clear()
 
-    def look(self) -> None:
-        """Learn what was set past the functions here, for the one who has set it."""
+    def collect_changes(self) -> None:
+        """Store flags that were set directly, without the patched functions, for the current room."""
         room = _room.get()
         with self._lock:
             for flag in self._flags:
                 owner, name = _FLAGS[flag.switch]
-                found = vars(owner)[name]
-                if found is flag:
+                value = vars(owner)[name]
+                if value is flag:
                     continue
                 if room is None:
-                    flag.stock = found
+                    flag.stock = value
                 else:
-                    room[flag.switch] = bool(found)
+                    room[flag.switch] = bool(value)
                 setattr(owner, name, flag)
 
     def _setter(self, switches: tuple[str, ...], *, on: bool) -> Callable[[Any], Any]:
@@ -144,7 +135,7 @@ class _Switches:
                 room = _room.get()
                 if room is None:
                     value = stock(*args, **options)
-                    self.look()
+                    self.collect_changes()
                     return value
                 room.update(dict.fromkeys(switches, on))
                 return None
@@ -160,17 +151,17 @@ def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
         setattr(owner, name, make(stock))
 
 
-def _plain(stock: Callable[[], Any]) -> Callable[[], bool]:
-    """Return a function that gives a plain bool, also while a flag is something else."""
+def _plain_bool(stock: Callable[[], Any]) -> Callable[[], bool]:
+    """Return a function that gives a plain bool, even while a flag is replaced."""
 
     @wraps(stock)
-    def told() -> bool:
+    def enabled() -> bool:
         return bool(stock())
 
-    return told
+    return enabled
 
 
-def _v2(stock: Callable[[], bool]) -> Callable[[], bool]:
+def _v2_enabled(stock: Callable[[], bool]) -> Callable[[], bool]:
     @wraps(stock)
     def enabled() -> bool:
         room = _room.get()
@@ -179,12 +170,12 @@ def _v2(stock: Callable[[], bool]) -> Callable[[], bool]:
     return enabled
 
 
-def _switches() -> _Switches:
-    return once("switches", _Switches)
+def _switch_patch() -> _SwitchPatch:
+    return once("switches", _SwitchPatch)
 
 
-def current() -> Behaviour:
-    """Return each switch and whether it is on, for the one who asks."""
+def current() -> Switches:
+    """Return the switches as they are for the caller."""
     eager = bool(context.default_execution_mode == context.EAGER_MODE)
     return {
         "v2": tf2.enabled(),
@@ -197,27 +188,21 @@ def current() -> Behaviour:
 
 
 @contextmanager
-def behaviour_of(room: Behaviour) -> Iterator[None]:
-    """Run a block with a room's switches, and nobody else with them.
-
-    Parameters
-    ----------
-    room
-        The room's switches; empty at first. What the block switches is noted here.
-    """
+def switches_of(room: Switches) -> Iterator[None]:
+    """Run a block with a room's switches; `room` is empty at first, and receives what the block switches."""
     token = _room.set(room)
     try:
-        with _switches().asking():
+        with _switch_patch().patched_flags():
             yield
     finally:
         _room.reset(token)
 
 
 @contextmanager
-def eagerly() -> Iterator[None]:
-    """Run a block eagerly, also inside a graph, and put the thread's mode back after it.
+def eager_execution() -> Iterator[None]:
+    """Execute eager_execution during a block, also inside a graph.
 
-    ``tf.init_scope`` does not leave a ``tf.Graph``, only a function's.
+    ``tf.init_scope`` leaves a function's graph, but not a ``tf.Graph``.
     """
     with context.eager_mode():
         yield

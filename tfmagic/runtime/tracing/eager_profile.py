@@ -1,8 +1,8 @@
-"""What ran eagerly: read from a profile of the process while a block ran.
+"""Executions of eager operations, read from a profile of the process during a block.
 
-Eager calls leave no ``RunMetadata``. TensorFlow's profiler sees them, and what a
-``tf.function`` runs inside, on all threads; only that is taken which ran while the
-block did, and of Python's threads only the block's own.
+Eager calls leave no ``RunMetadata``. TensorFlow's profiler sees them, and the operations
+inside a ``tf.function``, on all threads. Only executions during the block count, and of
+those that Python began only the block's own thread's.
 """
 
 from __future__ import annotations
@@ -27,14 +27,11 @@ _GPU = "/device:GPU:"
 
 @contextmanager
 def profiled() -> Iterator[list[Execution]]:
-    """Profile a block; the list that it is given is filled when the block has ended.
+    """Profile a block; the yielded list is filled when the block has ended.
 
-    Raises
-    ------
-    ModelStateError
-        While another profile is under way: a process can have one at a time.
+    `ModelStateError` while another profile is under way: a process can have one at a time.
     """
-    found: list[Execution] = []
+    executions: list[Execution] = []
     with tempfile.TemporaryDirectory(prefix="tfmagic-") as folder:
         try:
             tf.profiler.experimental.start(folder)
@@ -43,15 +40,15 @@ def profiled() -> Iterator[list[Execution]]:
             raise ModelStateError(msg) from None
         try:
             with tf.profiler.experimental.Trace(_MARK):
-                yield found
+                yield executions
         finally:
             tf.profiler.experimental.stop()
             for file in sorted(Path(folder).rglob("*.xplane.pb")):
-                found.extend(executions_in(xspace(file.read_bytes())))
+                executions.extend(executions_in(xspace(file.read_bytes())))
 
 
 def executions_in(space: Any) -> Iterator[Execution]:
-    """Give the executions in a profile (an ``XSpace``) that took place while the marked block ran."""
+    """Yield the executions in a profile (an ``XSpace``) that began during the marked block."""
     events = list(_events(space))
     mark = next((event for event in events if event.name == _MARK), None)
     if mark is None:
@@ -62,8 +59,8 @@ def executions_in(space: Any) -> Iterator[Execution]:
         if not mark.start_ns <= event.start_ns <= mark.end_ns:
             continue
         if event.plane.startswith(_GPU):
-            on = short_device(event.plane.split(" ")[0])
-            yield Execution(event.operation or event.name, "kernel", on, event.start_ns, event.time_s, lane=event.line)
+            gpu = short_device(event.plane.split(" ")[0])
+            yield Execution(event.operation or event.name, "kernel", gpu, event.start_ns, event.time_s, lane=event.line)
         elif event.kind:
             # Inside a function, on whichever thread: "dense/MatMul:MatMul".
             name = event.name.rpartition(":")[0] or event.kind
@@ -71,7 +68,7 @@ def executions_in(space: Any) -> Iterator[Execution]:
         elif event.line != mark.line:
             continue
         elif event.eager:
-            # Begun from Python; its kernel follows within it.
+            # Begun from Python; the event of its kernel follows.
             call = event
         elif event.name == "EagerKernelExecute" and call is not None:
             yield Execution(call.eager, call.eager, device, event.start_ns, event.time_s, lane=event.line)
@@ -83,15 +80,15 @@ class _Event:
 
     def __init__(self, plane: Any, line: Any, event: Any) -> None:
         metadata = plane.event_metadata[event.metadata_id]
-        known = {plane.stat_metadata[stat.metadata_id].name: _value(plane, stat) for stat in event.stats}
+        stats = {plane.stat_metadata[stat.metadata_id].name: _value(plane, stat) for stat in event.stats}
         self.plane: str = plane.name
         self.line = f"{line.name} {line.id}"
         self.name: str = metadata.name
-        # The profiler's own reading of an event that is an operation of a function.
+        # Set by the profiler for an operation inside a function.
         self.kind: str = metadata.display_name if metadata.name.endswith(f":{metadata.display_name}") else ""
-        # A function's call is no operation: what it runs is.
-        self.eager: str = "" if known.get("is_func") else str(known.get("eager_op", ""))
-        self.operation = str(known.get("tf_op", "")).partition(":")[0]
+        # The call of a function is no operation itself.
+        self.eager: str = "" if stats.get("is_func") else str(stats.get("eager_op", ""))
+        self.operation = str(stats.get("tf_op", "")).partition(":")[0]
         self.start_ns: int = line.timestamp_ns + event.offset_ps // 1000
         self.end_ns: int = self.start_ns + event.duration_ps // 1000
         self.time_s: float = event.duration_ps / 1e12
@@ -112,6 +109,6 @@ def _value(plane: Any, stat: Any) -> Any:
 
 
 def _only_device() -> str | None:
-    """Return the device of what ran on the host, None where there are several that it could have been."""
+    """Return the device of host operations; None if there are several possible ones."""
     devices = tf.config.list_logical_devices()
     return short_device(devices[0].name) if len(devices) == 1 else None

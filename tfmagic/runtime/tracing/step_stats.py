@@ -1,4 +1,4 @@
-"""What ran when, on which device: read from what TensorFlow recorded of one run."""
+"""Executions of one run, read from the step statistics that TensorFlow recorded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import tensorflow as tf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# "matmul = _MklMatMul(x, w)", after what the allocators took where there was any.
+# "matmul = _MklMatMul(x, w)"; a note about allocated memory may precede it.
 _LABEL = re.compile(r"(?P<name>\S+) = (?P<type>\w+)\(")
-# A GPU's kernels are recorded once by stream and again under this one.
+# A GPU's kernels are recorded once by stream and again under this name.
 _ALL_STREAMS = "/stream:all"
 _OPERATION_OF_KERNEL = re.compile(r"@@(?P<name>[^#:]+)(:(?P<type>[^#]+))?#")
 _HANDLES = {tf.resource.as_datatype_enum, tf.variant.as_datatype_enum}
@@ -26,15 +26,13 @@ class Execution:
     Attributes
     ----------
     name, type
-        The operation's; of one that was called eagerly, its type is its name too.
+        The operation's; of an eager operation, the type is the name too.
     device
-        Where it ran: ``CPU:0``, or a GPU's streams, ``GPU:0 stream:all``.
+        ``CPU:0``, or a GPU with its stream, ``GPU:0 stream:all``.
     start_ns
-        When it began, on a clock of its own.
-    time_s
-        How long it took.
+        On a clock that is only comparable within a run.
     allocated_bytes
-        What it took from the allocator.
+        Memory that it took from the allocator.
     output_bytes
         The size of its outputs, which may have been allocated before.
     lane
@@ -52,7 +50,7 @@ class Execution:
 
 
 def executions_of(step_stats: Any) -> Iterator[Execution]:
-    """Give the executions that the ``StepStats`` of a run with a full trace have recorded."""
+    """Yield the executions in the ``StepStats`` of a run with a full trace."""
     devices = [stats.device for stats in step_stats.dev_stats]
     for stats in step_stats.dev_stats:
         if _is_a_repetition(stats.device, devices):
@@ -64,22 +62,22 @@ def executions_of(step_stats: Any) -> Iterator[Execution]:
 
 
 def peak_of(step_stats: Any) -> int | None:
-    """Return the most that a run had taken from the allocators at one time, in bytes; None where none has counted.
+    """Return the most bytes that a run held from the allocators at one time; None where none has counted.
 
-    Of several devices the peaks are added, though they may not have been reached together.
+    The peaks of several devices are added, though they may not have coincided.
     """
     total: int | None = None
     for stats in step_stats.dev_stats:
-        taken = sorted(
+        allocations = sorted(
             (record.alloc_micros, record.alloc_bytes)
             for node in stats.node_stats
             for used in node.memory
             for record in used.allocation_records
         )
-        if not taken:
+        if not allocations:
             continue
         held = peak = 0
-        for _, count in taken:
+        for _, count in allocations:
             held += count
             peak = max(peak, held)
         total = (total or 0) + peak
@@ -92,7 +90,7 @@ def _execution(node: Any, device: str) -> Execution:
     name = kernel["name"] if kernel is not None else node.node_name
     kind = label["type"] if label is not None else kernel and kernel["type"]
     nanoseconds = node.op_end_rel_nanos - node.op_start_rel_nanos
-    # Set for whatever ran on the host, also where it took nothing.
+    # Set for everything that ran on the host, even if it took no memory.
     counted = node.HasField("memory_stats") or bool(node.memory)
     outputs = [output.tensor_description for output in node.output]
     return Execution(
@@ -107,7 +105,7 @@ def _execution(node: Any, device: str) -> Execution:
 
 
 def _size(tensors: list[Any]) -> int | None:
-    """Return the bytes of the values; a handle has none of its own."""
+    """Return the bytes of the values; handles do not count."""
     values = [tensor for tensor in tensors if tensor.dtype not in _HANDLES]
     return sum(tensor.allocation_description.requested_bytes for tensor in values) if values else None
 
@@ -118,6 +116,6 @@ def _is_a_repetition(device: str, devices: list[str]) -> bool:
 
 
 def short_device(device: str) -> str:
-    """Return ``CPU:0`` for ``/job:localhost/replica:0/task:0/device:CPU:0``, and what follows it."""
-    _, found, short = device.partition("/device:")
-    return (short if found else device).strip("/").replace("/", " ")
+    """Return ``CPU:0`` for ``/job:localhost/replica:0/task:0/device:CPU:0``, and keep what follows."""
+    _, separator, short = device.partition("/device:")
+    return (short if separator else device).strip("/").replace("/", " ")
