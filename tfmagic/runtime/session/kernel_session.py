@@ -194,12 +194,8 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             # The options of a prepared call are fixed, so this run needs Session.run.
             return list(opened.native.run(list(fetches), fed, options, metadata))
 
-        run = record.begin()
-        try:
-            results: list[np.ndarray] = self._sessions.run(graph, run, use)
-            return results
-        finally:
-            record.runs.under_way.pop(run, None)
+        results: list[np.ndarray] = self._sessions.run(graph, use)
+        return results
 
     def settle(
         self,
@@ -211,16 +207,12 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     ) -> None:
         """Find the fastest executor of a prepared call, by running it with each batch of values."""
         __tracebackhide__ = True
-        record = hosted(graph)
-        with record.running() as run:
-            self._sessions.run(
-                graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience)
-            )
+        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience))
 
     def prepare(self, graph: Any) -> None:
         """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
         __tracebackhide__ = True
-        workers().call(partial(self._prepare, graph))
+        workers().call(partial(self._sessions.run, graph, lambda _: None))
 
     def cancel(self, graph: Any) -> bool:
         """End the runs of `graph` that are under way, and keep its variables.
@@ -389,22 +381,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
                 record.history.note_assignment()
             return results
 
-        run = record.begin()
-        try:
-            # The default graph and session are thread-local, and this may be a worker.
-            with graph.as_default(), self.as_default():
-                return self._sessions.run(graph, run, use)
-        finally:
-            record.runs.under_way.pop(run, None)
-
-    def _prepare(self, graph: Any) -> None:
-        __tracebackhide__ = True
-        record = hosted(graph)
-        run = record.begin()
-        try:
-            self._sessions.run(graph, run, lambda _: None)
-        finally:
-            record.runs.under_way.pop(run, None)
+        # The default graph and session are thread-local, and this may be a worker.
+        with graph.as_default(), self.as_default():
+            return self._sessions.run(graph, use)
 
 
 def _trace_level(native: Any) -> int:
