@@ -82,7 +82,7 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
     from tfmagic.panel.snapshot.sampler import sampler
 
     # What the messages of a page that is looked at come to.
-    page = panel._audience  # noqa: SLF001 - nobody but a page has them come
+    page = panel._subscribers  # noqa: SLF001 - nobody but a page has them come
     for at in range(BESIDE):
         models.add(f"beside_{at}", FROZEN)(X[:1])
     train = {"fit": fit, "loop": loop}[way]()
@@ -93,14 +93,14 @@ def in_turns(panel: Panel, way: str, pairs: int, chunk_s: float) -> None:
     for pair in range(pairs):
         for state in list(taken)[:: 1 if pair % 2 else -1]:
             if state == "open":
-                page.look("benchmark")
+                page.subscribe("benchmark")
             else:
-                page.look_away()
+                page.unsubscribe()
             time.sleep(SETTLE_S)
             taken[state].append(_taken(train, epochs))
             if state == "open":
                 look_s.append(sampler().record()["tick_s"])
-    page.look_away()
+    page.unsubscribe()
     print(json.dumps({**taken, "look": look_s, "epochs": epochs}))
 
 
@@ -123,15 +123,15 @@ def busy(panel: Panel, way: str, seconds: float) -> None:
         How long.
     """
     until = time.monotonic() + seconds
-    page = panel._audience  # noqa: SLF001 - nobody but a page has them come
-    page.look("benchmark")
+    page = panel._subscribers  # noqa: SLF001 - nobody but a page has them come
+    page.subscribe("benchmark")
     if way == "native":
         _native(seconds)
     train = fit() if way == "fit" else None
     while time.monotonic() < until:
         if train is not None:
             train(1)
-    page.look_away()
+    page.unsubscribe()
 
 
 def _native(seconds: float) -> None:

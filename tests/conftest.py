@@ -21,7 +21,23 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # so t
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _MUCH_MB = 100
+_BROWSERS = 2
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have each file's tests run in one worker, and those of a browser in two: a JupyterLab and a Chromium in each.
+
+    It counts with ``--dist loadgroup``, as ``make test`` has it. Two of them keep two cores
+    busy; with four, a page could wait a minute for what takes a second.
+    """
+    browsers: dict[Path, int] = {}
+    for item in items:
+        group = item.path.relative_to(CHECKOUT).as_posix()
+        if group.startswith("tests/browser/"):
+            group = f"browser {browsers.setdefault(item.path, len(browsers)) % _BROWSERS}"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -17,6 +19,7 @@ from forking.process import can_fork, run
 from tfmagic.runtime.memory.policy import SETTINGS
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping
 
 v1 = tf.compat.v1
@@ -74,6 +77,23 @@ def scale_graph(factor: float, name: str = "y") -> tuple[Any, Any, Any]:
         x = v1.placeholder(tf.float32, [None], "x")
         y = tf.multiply(x, tf.constant(factor), name=name)
     return graph, x, y
+
+
+class InterruptedAt:
+    """What a model's run calls: it returns what it was given, but the call of a number interrupts the main thread.
+
+    That call ends only when `go` is set, so the interrupt cannot come too late.
+    """
+
+    def __init__(self, number: int, go: threading.Event) -> None:
+        self._number, self._go = number, go
+        self._calls = itertools.count(1)
+
+    def __call__(self, value: Any) -> Any:
+        if next(self._calls) == self._number:
+            os.kill(os.getpid(), signal.SIGINT)
+            self._go.wait(30)
+        return value
 
 
 def variable_graph(start: float) -> tuple[Any, Any]:

@@ -104,7 +104,7 @@ def live_graph_def() -> Any:
 
 def assert_parked(model: Any) -> None:
     assert model.state == "parked"
-    assert model.built is None or session.open_graphs() == []
+    assert model.lifecycle.backend is None or session.open_graphs() == []
     (record,) = [one for one in models.records() if one["name"] == model.name]
     assert record["state"] == "parked"
 

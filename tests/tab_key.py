@@ -6,21 +6,21 @@ from typing import Any
 
 from IPython.core.completer import provisionalcompleter, rectify_completions
 
-from tfmagic.magics.completion.at_cursor import offers_at
+from tfmagic.magics.completion.at_cursor import candidates_at
 
 
 def tab(shell: Any, cell: str) -> list[str]:
-    """Return what tfmagic offers at the end of a cell, or where ``<Tab>`` stands in it."""
+    """Return what tfmagic candidates at the end of a cell, or where ``<Tab>`` stands in it."""
     before, _, after = cell.partition("<Tab>")
     row = before.count("\n")
-    offers = offers_at(shell, before + after, row, len(before.split("\n")[-1]))
-    assert offers is not None, "none of tfmagic's business"
-    assert before.endswith(offers.fragment)
-    return [one.text for one in offers.found]
+    candidates = candidates_at(shell, before + after, row, len(before.split("\n")[-1]))
+    assert candidates is not None, "none of tfmagic's business"
+    assert before.endswith(candidates.fragment)
+    return [one.text for one in candidates.items]
 
 
 def is_ours(shell: Any, cell: str) -> bool:
-    return offers_at(shell, cell, cell.count("\n"), len(cell.rsplit("\n", maxsplit=1)[-1])) is not None
+    return candidates_at(shell, cell, cell.count("\n"), len(cell.rsplit("\n", maxsplit=1)[-1])) is not None
 
 
 def all_offered(shell: Any, cell: str) -> list[str]:

@@ -84,13 +84,13 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Give the shell its magics; prints nothing and imports no TensorFlow."""
-    from tfmagic.magics.shell.extension import load
+    from tfmagic.magics.shell.loading import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Take every magic and hook out again; models and session stay for the next load."""
-    from tfmagic.magics.shell.extension import unload
+    from tfmagic.magics.shell.loading import unload
 
     unload(shell)

@@ -1,14 +1,12 @@
-"""The errors that tfmagic itself raises: one line each, saying what to type.
+"""The errors that tfmagic raises: one line each, which says what to type.
 
-Each is also the built-in exception that a script would expect, so that
-``except KeyError`` catches an unknown model. A magic shows any of them as
-IPython's plain ``UsageError``; errors of the person's code or of TensorFlow pass
-through as they are.
+Each is also the built-in exception that a script expects: ``except KeyError`` catches an
+unknown model. A magic shows them as IPython's plain ``UsageError``; errors of the
+person's code or of TensorFlow stay as they are.
 """
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class TfMagicError(Exception):
-    """The base of every error that tfmagic raises by itself."""
+    """The base of all errors that tfmagic raises."""
 
     def __str__(self) -> str:
         """Return the message as it is (a ``KeyError`` would show its ``repr``)."""
@@ -56,13 +54,7 @@ class ModelStateError(TfMagicError, RuntimeError):
 
 
 class DropError(ModelStateError):
-    """Models that are gone, and of which something could not be let go of cleanly.
-
-    Attributes
-    ----------
-    record : dict
-        What came of the drop, as `Models.drop` would have returned it.
-    """
+    """Models that are dropped, but not cleanly; `record` is what `Models.drop` would have returned."""
 
     def __init__(self, message: str, record: Any) -> None:
         super().__init__(message)
@@ -156,32 +148,26 @@ class UsageLineError(TfMagicError, ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the nearest known word, or what there is.
-
-    Parameters
-    ----------
-    word
-        What was typed.
-    known
-        The words that would have been right.
-
-    Returns
-    -------
-    str
-        A clause to append to a message; empty when nothing is known.
-    """
+    """Return `` (did you mean 'x'?)`` for the nearest known word, else the list of known words; empty without any."""
     words = sorted(set(known))
     if not words:
         return ""
-    near = near_to(word, words)
-    if near:
-        return near
+    if nearest := nearest_word(word, words):
+        return nearest
     shown = ", ".join(words[:8]) + (", …" if len(words) > 8 else "")
     return f" (there are: {shown})" if len(words) > 1 else f" (there is: {shown})"
 
 
-def near_to(word: str, known: Iterable[str]) -> str:
+def nearest_word(word: str, known: Iterable[str]) -> str:
     """Return `` (did you mean 'x'?)`` for the nearest known word; empty where none is near."""
+    from difflib import get_close_matches
+
     folded = {candidate.lower(): candidate for candidate in sorted(set(known))}
     near = get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of its message."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.lab import Lab
-from browser.notebook import put_back
+from browser.notebook import PATIENCE_MS, put_back
 from browser.panel_page import ROOT, browser, chromium_path
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ JUPYTERLABS_OWN = (
 
 
 # Its five seconds are too few on a busy machine.
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="package")
@@ -95,6 +95,7 @@ def page(request: pytest.FixtureRequest, chromium: Browser, kept: list[Page]) ->
     """Return a page: that of the test before, if it was well, as to load JupyterLab takes four seconds."""
     own = getattr(request.module, "OWN_PAGES", False)
     page = kept.pop() if kept and not own else chromium.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.set_viewport_size({"width": 1400, "height": 900})
     failed = request.session.testsfailed
     yield page

@@ -72,6 +72,7 @@ class Lab:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         settings = folder / "home"
         self._runtime = settings / "runtime"
+        self._settings = settings / "settings" / "@tfmagic" / "lab" / "plugin.jupyterlab-settings"
         # No question whether news are wanted, over what is looked at.
         (settings / "config" / "labconfig").mkdir(parents=True)
         (settings / "config" / "labconfig" / "page_config.json").write_text(
@@ -179,9 +180,12 @@ class Lab:
 
     def choose(self, **settings: object) -> None:
         """Set the extension's settings, as the next page that is opened finds them; the others are as by default."""
-        file = self.folder / "home" / "settings" / "@tfmagic" / "lab" / "plugin.jupyterlab-settings"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(settings))
+        self._settings.parent.mkdir(parents=True, exist_ok=True)
+        self._settings.write_text(json.dumps(settings))
+
+    def settings(self) -> str:
+        """Return the extension's settings as they are kept."""
+        return self._settings.read_text()
 
     def stop(self) -> None:
         """End the server, and its kernels with it."""

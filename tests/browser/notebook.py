@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 FOREVER = "import time\nwhile True: time.sleep(0.01)"
 """A cell that runs until it is interrupted; test_lab_panel.py has those that take all of a processor, too."""
 
-_PATIENCE_MS = 60_000
-_CONNECTED_MS = 40_000
+PATIENCE_MS = 120_000
+"""What a page waits for anything: on a busy machine a second's work may take a minute."""
+
+_CONNECTED_MS = 60_000
 
 
 def put_back(page: Page) -> None:
@@ -48,7 +50,7 @@ class Notebook:
 
     def __init__(self, lab: Lab, page: Page, name: str) -> None:
         self.lab, self.page, self.name = lab, page, name
-        page.set_default_timeout(_PATIENCE_MS)
+        page.set_default_timeout(PATIENCE_MS)
         if page.url.startswith(lab.url):
             put_back(page)
             self.do("docmanager:open", path=name)
@@ -63,7 +65,7 @@ class Notebook:
             page.goto(lab.address(name))
             self.wait_until_open()
 
-    def wait_until_open(self, patience_ms: int = _PATIENCE_MS) -> None:
+    def wait_until_open(self, patience_ms: int = PATIENCE_MS) -> None:
         """Wait until its cells and its kernel are there."""
         self.page.wait_for_selector(".jp-Notebook .jp-CodeCell")
         self.page.wait_for_function(

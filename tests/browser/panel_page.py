@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
+from browser.notebook import PATIENCE_MS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,6 +79,7 @@ def panel(browser: Browser, theme: str = "light", width: int = 900) -> Iterator[
         color_scheme="dark" if dark else "light",
         forced_colors="active" if theme == "contrast" else "none",
     )
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
 
 from browser.lab import FORKED
 from browser.notebook import Notebook
@@ -132,7 +133,7 @@ def choose(page: Page, command: str) -> None:
     page.keyboard.press("Control+Shift+C")
     page.locator(".jp-ModalCommandPalette input").wait_for()
     page.keyboard.type(command)
-    page.wait_for_timeout(500)
+    expect(page.locator(".jp-ModalCommandPalette .lm-CommandPalette-item.lm-mod-active")).to_contain_text(command)
     page.keyboard.press("Enter")
     page.wait_for_timeout(500)
 

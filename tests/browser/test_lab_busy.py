@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browser.lab import FORKED
+from browser.layout import wait_until_kept
 from browser.notebook import Notebook
 from browser.sidebar import sidebar, wait_for_news
 from browser.test_lab_panel import ONE, TWO, panel_of, press, row, snapshots_seen, tab
@@ -170,8 +171,7 @@ def test_it_is_not_idle_after_the_page_is_loaded_again_meanwhile(lab: Lab, page:
     notebook.do("tfmagic:open-sidebar")
     notebook.wait_until_idle()
     Watched(notebook).run_until_go(2)
-    # JupyterLab keeps its layout with a delay.
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, "notebook:again.ipynb")
     page.reload()
     # What the kernel says reaches the page again; JupyterLab has its status as unknown until the cell ends.
     wait_for_news(sidebar(page, "no-tensorflow"))

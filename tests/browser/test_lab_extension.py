@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.lab import FORKED
+from browser.layout import wait_until_kept
 from browser.notebook import FOREVER, Notebook
 from browser.sidebar import model_of, sidebar, wait_for_news
 
@@ -69,7 +70,6 @@ def test_the_status_bar_knows_what_a_cell_has_done_as_soon_as_it_has_ended(lab: 
 
 
 def test_it_says_when_there_is_nothing_to_show(lab: Lab, page: Page) -> None:
-    page.set_default_timeout(60_000)
     page.goto(lab.address("").replace("/tree/", ""))
     page.wait_for_function("() => window.jupyterapp !== undefined")
     page.evaluate("async () => { await window.jupyterapp.restored; }")
@@ -110,8 +110,7 @@ def test_it_lives_after_the_page_was_loaded_anew_while_a_cell_runs(lab: Lab, pag
     page.evaluate("() => { window.jupyterapp.shell.activateById(document.querySelector('.jp-NotebookPanel').id); }")
     notebook.run(2, wait=False)
     sidebar(page).get_by_text("a cell has been running").wait_for()
-    # JupyterLab keeps its layout with a delay.
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, "notebook:reload.ipynb", "tfmagic-panel:reload.ipynb")
     page.reload()
     model_of(sidebar(page, "there"), "one").wait_for()
     wait_for_news(sidebar(page))

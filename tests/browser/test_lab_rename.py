@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from browser.layout import wait_until_kept
 from browser.notebook import Notebook
 from browser.sidebar import look, wait_for_news
 
@@ -40,8 +41,7 @@ def test_the_panel_follows_it_and_is_restored_with_it(lab: Lab, page: Page) -> N
     page.locator("[id='tfmagic-panel-before.ipynb'] [data-situation='absent']").wait_for()
     panel.page.evaluate("id => window.jupyterapp.shell.activateById(id)", "tfmagic-panel-after.ipynb")
     wait_for_news(panel, 1)
-    # JupyterLab keeps its layout with a delay.
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, "tfmagic-panel:after.ipynb", "tfmagic-panel:before.ipynb", side="")
     page.reload()
     page.locator("[id='tfmagic-panel-after.ipynb'] [data-situation='no-tensorflow']").wait_for()
     page.wait_for_selector("[id='tfmagic-panel-before.ipynb']", state="attached")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from browser.notebook import Notebook
+from browser.layout import wait_until_kept
+from browser.notebook import PATIENCE_MS, Notebook
 from browser.sidebar import sidebar, wait_for_news
 
 if TYPE_CHECKING:
@@ -46,6 +49,24 @@ def setting(page: Page, name: str) -> Locator:
     return page.locator(f"[id='jp-SettingsEditor-@tfmagic/lab:plugin_{name}']")
 
 
+def wait_for_setting(lab: Lab, page: Page, value: object) -> None:
+    """Wait until JupyterLab has kept what was set, which it does with a delay."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while json.dumps(value) not in lab.settings():
+        assert time.monotonic() < deadline, lab.settings()
+        page.wait_for_timeout(100)
+
+
+def wait_for_interval(notebook: Notebook, interval_s: float) -> None:
+    """Run the cell that shows how often the kernel looks until it shows this."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    notebook.run(1)
+    while float(notebook.output(1)) != interval_s:
+        assert time.monotonic() < deadline, f"it looks every {notebook.output(1).strip()} s"
+        notebook.page.wait_for_timeout(200)
+        notebook.run(1)
+
+
 def side(page: Page) -> str:
     inside = "!!document.querySelector('#jp-left-stack #tfmagic-sidebar')"
     return "left" if page.evaluate(inside) else "right"
@@ -69,8 +90,8 @@ def test_the_sidebar_is_on_the_side_that_was_chosen(lab: Lab, page: Page) -> Non
     setting(page, "position").select_option(label="Left")
     page.wait_for_selector("#jp-left-stack #tfmagic-sidebar")
     expect(sidebar(page)).to_be_visible()
-    # JupyterLab keeps its settings and its layout with a delay.
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, side="left")
+    wait_for_setting(lab, page, "left")
     page.reload()
     notebook.page.wait_for_selector("#jp-left-stack #tfmagic-sidebar")
     sidebar(page).wait_for()
@@ -82,11 +103,9 @@ def test_a_kernel_looks_as_often_as_the_page_wishes(lab: Lab, page: Page) -> Non
     assert notebook.output(1).strip() == "0.5"
     notebook.do("tfmagic:settings")
     setting(page, "interval").fill("0.25")
-    page.wait_for_timeout(1500)
     notebook.do("docmanager:open", path="interval.ipynb")
     notebook.wait_until_open()
-    notebook.run(1)
-    assert notebook.output(1).strip() == "0.25"
+    wait_for_interval(notebook, 0.25)
     notebook.do("tfmagic:open-panel")
     page.get_by_text("It looks every 250 ms").wait_for()
 
@@ -98,11 +117,9 @@ def test_an_interval_that_no_kernel_takes_is_refused_and_none_leaves_it_to_the_k
     page.get_by_text("must be >= 0.1").first.wait_for()
     for typed, interval in (("", 1.0), ("2", 2.0)):
         setting(page, "interval").fill(typed)
-        page.wait_for_timeout(1500)
         notebook.do("docmanager:open", path="refused.ipynb")
         notebook.wait_until_open()
-        notebook.run(1)
-        assert float(notebook.output(1)) == interval
+        wait_for_interval(notebook, interval)
         notebook.do("tfmagic:settings")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from browser.layout import wait_until_kept
 from browser.notebook import FOREVER, Notebook
 from browser.sidebar import look, sidebar, wait_for_news
 
@@ -130,8 +131,7 @@ def test_a_kernel_that_is_held_up_shows_how_old_its_figures_are(lab: Lab, page: 
 
 def test_a_kernel_that_answers_nothing_is_asked_until_it_does(lab: Lab, page: Page) -> None:
     opened(lab, page, "silent.ipynb")
-    # JupyterLab keeps its layout with a delay.
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, "notebook:silent.ipynb")
     kernel = lab.kernel_of("silent.ipynb")
     kernel.suspend()
     try:
@@ -149,7 +149,7 @@ def test_what_was_before_a_reload_is_there_again_while_the_cell_still_runs(lab: 
     wait_for_news(sidebar(page), 20)
     notebook.run(1, wait=False)
     sidebar(page).get_by_text("a cell has been running").wait_for()
-    page.wait_for_timeout(2000)
+    wait_until_kept(lab, page, "notebook:before.ipynb")
     page.reload()
     line = sidebar(page, "no-tensorflow").locator(".tfm-spark polyline")
     line.wait_for()

@@ -1,4 +1,4 @@
-"""Whose command_lock it is at a model."""
+"""One command at a time changes a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tfmagic.concurrency.cancel_scope import Errand, errand
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.command_lock import CommandLock
 from tfmagic.errors import ModelStateError
 
@@ -70,9 +70,9 @@ def test_the_command_itself_has_it_already_in_all_its_threads_and_tasks() -> Non
             return await asyncio.create_task(asyncio.to_thread(hold, command_lock))
 
         assert asyncio.run(main()) == "had it"
-        assert Other(lambda: command_lock.hold(patience=0.0).__enter__()).ended() is False
+        assert Other(lambda: command_lock.hold(timeout_s=0.0).__enter__()).ended() is False
     assert Other(lambda: hold(command_lock)).ended() == "had it"
-    assert errand() is None
+    assert current_scope() is None
 
 
 def test_who_came_first_has_it_first() -> None:
@@ -93,11 +93,11 @@ def test_who_came_first_has_it_first() -> None:
     assert order == list(range(5))
 
 
-def test_waiting_ends_when_patience_does() -> None:
+def test_waiting_ends_at_its_timeout() -> None:
     command_lock = CommandLock("net")
 
     def impatient() -> bool:
-        with command_lock.hold(patience=0.1) as came:
+        with command_lock.hold(timeout_s=0.1) as came:
             return came
 
     with command_lock.hold():
@@ -153,10 +153,10 @@ def test_a_circle_of_three_is_found_too() -> None:
 def test_a_call_that_nobody_waits_for_holds_nobody_up() -> None:
     command_lock = CommandLock("net")
     go, has_it = threading.Event(), threading.Event()
-    here = Errand()
+    scope = CancelScope()
 
     def call() -> None:
-        with here.run(), command_lock.hold(call=True):
+        with scope, command_lock.hold(call=True):
             has_it.set()
             go.wait(10)
 
@@ -165,10 +165,10 @@ def test_a_call_that_nobody_waits_for_holds_nobody_up() -> None:
     waiting = Other(lambda: hold(command_lock))
     time.sleep(0.1)
     assert waiting.busy
-    here.give_up()
+    scope.cancel()
     assert waiting.ended() == "had it"
     with command_lock.hold():
         # It gives back what it no longer has: this one keeps it.
         go.set()
         abandoned.ended()
-        assert Other(lambda: ExitStack().enter_context(command_lock.hold(patience=0.1))).ended() is False
+        assert Other(lambda: ExitStack().enter_context(command_lock.hold(timeout_s=0.1))).ended() is False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.workers import Workers
 
 if TYPE_CHECKING:
@@ -22,70 +22,52 @@ def crew() -> Iterator[Workers]:
     found.dismiss()
 
 
-def test_without_a_deadline_it_is_never_late() -> None:
-    patience = Patience()
-    assert (patience.left_s, patience.late, patience.given_up) == (None, False, False)
-    patience.require()
-    assert patience.run_options().timeout_in_ms == 0
-
-
-def test_a_deadline_passes() -> None:
-    patience = Patience(0.05)
-    assert 0 < (patience.left_s or 0) <= 0.05
-    patience.require()
-    time.sleep(0.06)
-    assert patience.late
-    assert patience.left_s == 0
-    with pytest.raises(TimeoutError):
-        patience.require()
-
-
-def test_a_native_run_ends_a_little_after_the_deadline_and_never_before_it() -> None:
-    patience = Patience(0.05)
-    in_ms = patience.run_options().timeout_in_ms
-    time.sleep(in_ms / 1000)
-    assert patience.late
-    # 0 would be no deadline at all.
-    assert patience.run_options().timeout_in_ms == 1
-
-
-def test_who_has_gone_begins_nothing_more() -> None:
-    patience = Patience()
-    patience.give_up()
-    with pytest.raises(TimeoutError):
-        patience.require()
-
-
 def test_a_call_in_time_gives_its_result(crew: Workers) -> None:
-    assert crew.call(lambda: 5, Patience(30)) == 5
+    with CancelScope(30):
+        assert crew.call(lambda: 5) == 5
 
 
 def test_a_call_with_a_deadline_goes_through_a_worker_also_in_a_script(crew: Workers) -> None:
     assert not crew.interactive
-    assert crew.call(threading.current_thread, Patience(30)) is not threading.current_thread()
-    assert crew.call(threading.current_thread, Patience()) is threading.current_thread()
+    with CancelScope(30):
+        assert crew.call(threading.current_thread) is not threading.current_thread()
+    with CancelScope():
+        assert crew.call(threading.current_thread) is threading.current_thread()
+
+
+def test_in_its_worker_a_call_goes_through_no_other(crew: Workers) -> None:
+    with CancelScope(30):
+        outer, inner = crew.call(lambda: (threading.current_thread(), crew.call(threading.current_thread)))
+    assert outer is inner
 
 
 def test_the_caller_is_back_at_the_deadline(crew: Workers) -> None:
     go = threading.Event()
-    patience = Patience(0.1)
-    began = time.monotonic()
-    with pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
-        crew.call(lambda: go.wait(30), patience)
-    assert time.monotonic() - began < 10
-    assert patience.given_up
+    scopes: list[CancelScope | None] = []
+
+    def work() -> None:
+        scopes.append(current_scope())
+        go.wait(30)
+
+    with CancelScope(0.1) as scope, pytest.raises(TimeoutError, match=r"no answer within 0\.1 s"):
+        crew.call(work)
+    assert not go.is_set()
+    assert scope.expired
+    (abandoned,) = scopes
+    assert abandoned is not None
+    assert abandoned.cancelled
     go.set()
 
 
 def test_what_ends_within_the_grace_is_in_time(crew: Workers) -> None:
-    patience = Patience(0.1)
-
-    def end_when_told() -> str:
-        while not patience.given_up:
+    def end_when_cancelled() -> str:
+        scope = current_scope()
+        while scope is not None and not scope.cancelled:
             time.sleep(0.002)
         return "ended"
 
-    assert crew.call(end_when_told, patience) == "ended"
+    with CancelScope(0.1):
+        assert crew.call(end_when_cancelled) == "ended"
 
 
 # -- side by side -----------------------------------------------------------------------
@@ -98,7 +80,7 @@ def test_calls_run_at_the_same_time_and_come_back_in_order(crew: Workers) -> Non
         meeting.wait(20)
         return number
 
-    assert crew.side_by_side([lambda number=number: meet(number) for number in range(3)], Patience()) == [0, 1, 2]  # type: ignore[misc]
+    assert crew.side_by_side([lambda number=number: meet(number) for number in range(3)]) == [0, 1, 2]  # type: ignore[misc]
 
 
 def test_what_calls_raise_stands_in_their_places_once_all_have_ended(crew: Workers) -> None:
@@ -113,20 +95,21 @@ def test_what_calls_raise_stands_in_their_places_once_all_have_ended(crew: Worke
         ended.append(True)
         return "last"
 
-    assert crew.side_by_side([fail, last], Patience()) == [error, "last"]
+    assert crew.side_by_side([fail, last]) == [error, "last"]
     assert ended
 
 
 def test_at_the_deadline_those_that_have_ended_are_there(crew: Workers) -> None:
     go = threading.Event()
-    quick, slow = crew.side_by_side([lambda: 1, lambda: go.wait(30)], Patience(0.2))
+    with CancelScope(0.2):
+        quick, slow = crew.side_by_side([lambda: 1, lambda: go.wait(30)])
     assert quick == 1
     assert isinstance(slow, TimeoutError)
     go.set()
 
 
 def test_calls_side_by_side_are_in_daemons_of_the_callers_context(crew: Workers) -> None:
-    (thread,) = crew.side_by_side([threading.current_thread], Patience())
+    (thread,) = crew.side_by_side([threading.current_thread])
     assert isinstance(thread, threading.Thread)
     assert thread is not threading.current_thread()
     assert thread.daemon

@@ -18,14 +18,14 @@ from factories import add_cell, frozen_linear, run_cell
 import tfmagic
 from tfmagic import models, session
 from tfmagic.concurrency import deferral as interrupts
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.pasted_session import session_redirect
 from tfmagic.runtime.state.spill_directory import park_directory
-from tfmagic.runtime.tensorflow import tf1_switches as behaviour
+from tfmagic.runtime.tensorflow import tf1_switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,8 +138,8 @@ def left_over() -> list[str]:
         or not interrupts._gate().open,
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
-        "the command's context was left": errand() is not None or behaviour._room.get() is not None,
-        "a redirect was left": session_redirect()._rooms or behaviour._switch_patch()._inside,
+        "the command's context was left": current_scope() is not None or tf1_switches._room.get() is not None,
+        "a redirect was left": session_redirect()._rooms or tf1_switches._switch_patch()._inside,
         "a name is still being added": models._adding,
         "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),
     }
@@ -153,9 +153,9 @@ def is_alive(thread: threading.Thread) -> bool:
 def half_done(name: str) -> Iterator[str]:
     """Give what is wrong with a model."""
     model = models[name]
-    if not wait_until(lambda: model.command_lock._holder is None and not model._cells, 10):
+    if not wait_until(lambda: model.lifecycle.command_lock._holder is None and not len(model.lifecycle.cells), 10):
         yield f"{name} is in use"
-    backend = model.built
+    backend = model.lifecycle.backend
     if backend is not None and not wait_until(lambda: not backend.running, 10):
         yield f"{name} is {model.state}"
     factors = (2, 3) if name.startswith("made") else (2,)
@@ -237,7 +237,7 @@ def test_no_weights_are_lost_when_parking_or_waking_is_interrupted_anywhere(
                 park()
         except KeyboardInterrupt:
             interrupted += 1
-        assert wait_until(lambda: models.made.command_lock._holder is None, 10)
+        assert wait_until(lambda: models.made.lifecycle.command_lock._holder is None, 10)
         assert np.array_equal(models.made(X), 5 * X), f"moment {at} of {counting.moments}"
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         models.drop("made")

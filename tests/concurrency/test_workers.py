@@ -12,6 +12,7 @@ import tensorflow as tf
 from factories import ready_python, scale_graph
 
 from tfmagic import session
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.workers import Workers, workers
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.session.hosted_graph import hosted
@@ -74,7 +75,7 @@ def test_the_call_runs_in_the_callers_context(crew: Workers) -> None:
 
 
 def test_calls_at_once_have_a_worker_each(crew: Workers) -> None:
-    outer, inner = crew.call(lambda: (threading.current_thread(), crew.call_apart(threading.current_thread)))
+    outer, inner = crew.call(lambda: (threading.current_thread(), crew.call_in_worker(threading.current_thread)))
     assert outer is not inner
     assert outer.daemon
     assert inner.daemon
@@ -100,10 +101,11 @@ def test_a_graph_whose_run_was_interrupted_refuses_the_next_until_it_has_ended()
 
     record = hosted(graph)
     record.prepare = wait
-    thread = threading.Thread(target=lambda: session.run(y, {x: [1.0]}))
+    scope = CancelScope()
+    thread = threading.Thread(target=scope.context().run, args=(lambda: session.run(y, {x: [1.0]}),))
     thread.start()
     entered.wait(10)
-    record.runs.interrupted()
+    scope.cancel()
     time.sleep(0.05)
     assert record.runs.stopping_since is not None
     with pytest.raises(ModelStateError, match=r"model 'net' is still stopping: it was interrupted 0\.\d s ago"):
@@ -131,7 +133,7 @@ def test_a_native_run_that_hangs_does_not_hold_up_the_end_of_the_process() -> No
             stuck = queue.dequeue()
         crew = workers()
         crew.interactive = True
-        waiting = threading.Thread(target=lambda: crew.call_apart(lambda: session.run(stuck)), daemon=True)
+        waiting = threading.Thread(target=lambda: crew.call_in_worker(lambda: session.run(stuck)), daemon=True)
         waiting.start()
         time.sleep(0.5)
         print("ends", flush=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from tfmagic.core.running_cells import Busy
+from tfmagic.core.running_cells import RunningCells
 
 
 def test_the_end_of_a_cell_within_a_cell_is_not_the_end_of_that() -> None:
-    busy = Busy()
+    busy = RunningCells()
     before_s = time.time()
     busy.begin()
     began_s = busy.since_s
@@ -23,7 +23,7 @@ def test_the_end_of_a_cell_within_a_cell_is_not_the_end_of_that() -> None:
 
 
 def test_the_end_of_a_subshells_cell_is_not_the_end_of_the_kernels() -> None:
-    busy = Busy()
+    busy = RunningCells()
     busy.begin()
     began_s = busy.since_s
 
@@ -38,6 +38,6 @@ def test_the_end_of_a_subshells_cell_is_not_the_end_of_the_kernels() -> None:
 
 
 def test_an_end_without_a_beginning_is_none() -> None:
-    busy = Busy()
+    busy = RunningCells()
     busy.end()
     assert busy.since_s is None

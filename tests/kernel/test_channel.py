@@ -104,4 +104,4 @@ def test_unloading_leaves_no_handler_and_says_that_it_goes(kernel: Kernel, page:
     assert page.ask("history")["ok"]
     kernel.ok("%reload_ext tfmagic")
     page.pushed("loaded")
-    assert kernel.value("get_ipython().kernel.control_handlers['tfmagic_request']._audience") == ""
+    assert kernel.value("get_ipython().kernel.control_handlers['tfmagic_request']._subscribers") == ""

@@ -147,7 +147,9 @@ def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(
 def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     folder = kernel.folder
     build_plain(folder, "other", 'extern "C" int of_an_older_one(); int one = of_an_older_one();')
-    before = kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()")
+    before = kernel.value(
+        "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+    )
     assert kernel.refused("%tf_runtime load") == "which library?: %tf_runtime load PATH (a path with blanks in quotes)"
     assert "'b.so' was not expected" in kernel.refused("%tf_runtime load a.so b.so")
     assert kernel.refused("%tf_runtime load nowhere.so") == "there is no file 'nowhere.so'"
@@ -156,7 +158,9 @@ def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     assert "did you mean 'libraries'" in kernel.refused("%tf_runtime librarys")
     assert "'now' was not expected" in kernel.refused("%tf_runtime libraries now")
     assert (
-        kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()")
+        kernel.value(
+            "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+        )
         == before
     )
 

@@ -64,7 +64,7 @@ ONCE = (
     "{'magics': ['cell/tf_model', 'cell/tf_run', 'line/tf_model', 'line/tf_panel', 'line/tf_run', "
     "'line/tf_runtime'], "
     "'registry': ['TfMagics'], 'configurables': ['TfMagic', 'TfMagics'], 'hooks': ['pre_run_cell', 'post_run_cell'], "
-    "'comms': ['Sign'], 'finders': ['TensorFlowFinder'], "
+    "'comms': ['Handshake'], 'finders': ['TensorFlowFinder'], "
     "'threads': ['tfmagic-log', 'tfmagic-sampler'], 'processes': ['pump.py']}"
 )
 

@@ -96,7 +96,12 @@ def test_the_notebooks_own_loop_goes_on_afterwards(kernel: Kernel) -> None:
     assert kernel.ok("future.set_result(3)\nawait future").text == "3"
 
 
-def test_no_thread_is_left_after_an_await(kernel: Kernel) -> None:
+def test_awaits_use_one_worker_and_leave_it_idle_without_a_loop(kernel: Kernel) -> None:
     kernel.ok("%%tf_run line\nimport asyncio\nawait asyncio.sleep(0)")
-    kernel.ok("import threading")
-    assert kernel.value("[one.name for one in threading.enumerate() if one.name == 'tfmagic-await']") == "[]"
+    kernel.ok("import threading\nfrom tfmagic.concurrency.workers import workers")
+    names = "[thread.name for thread in threading.enumerate() if thread.name.startswith('tfmagic-run')]"
+    kernel.ok(f"before = {names}")
+    kernel.ok("%%tf_run line\nawait asyncio.sleep(0)")
+    assert kernel.value(f"{names} == before and len(workers()._idle) == len(before)") == "True"
+    kernel.ok("import asyncio")
+    assert kernel.value("workers().call(lambda: asyncio.get_event_loop_policy()._local._loop) is None") == "True"

@@ -86,8 +86,8 @@ def test_an_interrupted_await_ends_its_python_loop(kernel: Kernel) -> None:
         meanwhile=interrupt,
     )
     assert reply.ename == "KeyboardInterrupt"
-    kernel.ok("import threading")
-    kernel.wait_until("not any(t.name == 'tfmagic-await' for t in threading.enumerate())")
+    kernel.ok("import threading\nfrom tfmagic.concurrency.workers import workers")
+    kernel.wait_until("len(workers()._idle) == sum(t.name == 'tfmagic-run' for t in threading.enumerate())")
 
 
 def test_a_syntax_error_names_the_cells_own_line(kernel: Kernel) -> None:

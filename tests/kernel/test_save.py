@@ -95,7 +95,10 @@ def test_saved_over_its_own_source_run_all_keeps_it(kernel: Kernel) -> None:
         ("save", "a model's name and a path were expected: %tf_model save NAME PATH"),
         ("save line", "a model's name and a path were expected: %tf_model save NAME PATH"),
         ("save lime out", "there is no model 'lime' (did you mean 'line'?)"),
-        ("save line out.onnx", ".onnx is a format that is not written here; a folder (SavedModel), .keras or .pb"),
+        (
+            "save line out.onnx",
+            ".onnx is a format that is not written here; a folder (SavedModel), .pb ",
+        ),
         ("save line out.keras", ".keras holds Keras models; line is a cell: save it as a folder or .pb"),
         ("save line nowhere/out", "is not there (make it first: mkdir -p "),
         ("save line gs://bucket/out", "gs://bucket/out is not on this machine: save to a path here"),

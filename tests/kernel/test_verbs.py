@@ -133,7 +133,7 @@ def test_warm_runs_the_model_and_counts_no_call(kernel: Kernel) -> None:
     kernel.ok(SAVE_TO_DISK)
     kernel.ok("%tf_model add --warm net scales/1")
     kernel.ok("import tfmagic")
-    assert kernel.value("tfmagic.models.net.record()['calls'], tfmagic.models.net.has_run") == "(0, True)"
+    assert kernel.value("tfmagic.models.net.record()['calls'], tfmagic.models.net.caller.has_run") == "(0, True)"
 
 
 def test_a_requested_device_is_shown(kernel: Kernel) -> None:

@@ -71,7 +71,7 @@ def test_a_lazy_model_stays_unbuilt(tmp_path: Path) -> None:
     assert found is not None
     assert (found.signatures, found.default, found.names, found.tensors()) == ({}, None, {}, [])
     assert models["lazy"].state == "parked"
-    assert models["lazy"].built is None
+    assert models["lazy"].lifecycle.backend is None
 
 
 def test_a_model_that_is_not_there_is_none() -> None:
@@ -81,7 +81,7 @@ def test_a_model_that_is_not_there_is_none() -> None:
 def test_a_dropped_model_is_not_built() -> None:
     model = add_cell("m", CELL).model
     models.drop("m")
-    assert model.built is None
+    assert model.lifecycle.backend is None
 
 
 def test_a_saved_model_declares_signatures_and_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

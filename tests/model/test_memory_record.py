@@ -13,7 +13,7 @@ from tfmagic import models
 from tfmagic.model.memory_record import memory_record
 from tfmagic.panel.snapshot.snapshot import snapshot
 from tfmagic.panel.views.memory import MemoryPage
-from tfmagic.panel.views.view import ModelPage
+from tfmagic.panel.views.model_pages import ModelPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_growth_is_unknown_where_the_process_became_smaller_meanwhile() -> None:
 
 def test_growth_that_is_not_known_is_no_zero() -> None:
     add_cell("net", LINEAR, NAMES)
-    models.net.grew_bytes = None
+    models.net.lifecycle.grew_bytes = None
     assert "unknown" in MemoryPage(memory_record()).text().splitlines()[-1]
 
 

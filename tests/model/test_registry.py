@@ -149,9 +149,9 @@ def test_a_lazy_model_that_cannot_be_loaded_is_failed_and_may_be_added_again(tmp
 
 def test_warm_runs_it_and_counts_no_call(tmp_path: Path) -> None:
     cold = models.add("cold", save_linear_v1(tmp_path / "net"))
-    assert (cold.has_run, cold.calls) == (False, 0)
+    assert (cold.caller.has_run, cold.calls) == (False, 0)
     warm = models.add("net", tmp_path / "net", warm=True)
-    assert (warm.has_run, warm.calls, warm.last_latency_s) == (True, 0, None)
+    assert (warm.caller.has_run, warm.calls, warm.last_latency_s) == (True, 0, None)
 
 
 def test_drop_closes_the_native_session_and_lets_the_graph_go(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_dropped_model_that_is_held_says_so(tmp_path: Path) -> None:
         lambda: model.signatures,
         lambda: model.graph,
         lambda: model.names,
-        model.backend_now,
+        model.lifecycle.built_backend,
     ):
         with pytest.raises(ModelStateError, match="model 'net' was dropped: add it again to run it"):
             use()

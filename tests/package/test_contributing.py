@@ -18,7 +18,11 @@ TEXT = (CHECKOUT / "CONTRIBUTING.md").read_text()
 USE = """
 import numpy as np
 from tfmagic import models
+from tfmagic.magics.completion.paths import paths
 np.savez("linear.npz", w=np.array([[1.0], [2.0]], "float32"), b=np.float32([0.5]))
+record = models.inspect("linear.npz")
+print(record["kind"], record["variables"], record["weights_bytes"])
+print([offer.text for offer in paths("lin", quoted=False).found])
 print(models.add("net", "linear.npz").source.kind)
 print(models.net([[1.0, 1.0]]).tolist())
 models.net.park()
@@ -38,21 +42,44 @@ def test_every_target_and_file_that_it_names_is_there() -> None:
     assert all((CHECKOUT / path).exists() for path in named)
 
 
+def test_every_file_that_the_map_names_is_in_its_room() -> None:
+    rows = re.findall(r"^\| `([\w/]+/)` \| (.*) \|$", TEXT, re.MULTILINE)
+    named = [room + name for room, text in rows for name in re.findall(r"`(\w+\.\w+)`", text)]
+    assert len(named) > 15
+    assert [path for path in named if not (CHECKOUT / path).exists()] == []
+
+
+def test_the_map_has_every_room() -> None:
+    rooms = {path.parent for path in (CHECKOUT / "tfmagic").rglob("*.py")} - {CHECKOUT / "tfmagic"}
+    # What `tfmagic doctor` knows is a room with one more inside.
+    inner = {CHECKOUT / "tfmagic" / "checkup" / "troubles"}
+    missing = [room for room in rooms - inner if f"| `{room.relative_to(CHECKOUT)}/` |" not in TEXT]
+    assert missing == []
+
+
 @pytest.mark.slow
 def test_the_source_that_it_adds_works(tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "tfmagic", tmp_path / "tfmagic", ignore=shutil.ignore_patterns("__pycache__"))
-    file, lines = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (file,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (line,) = re.findall(r"```diff\n\+(.*\n)```", TEXT)
     where, _, code = file.partition("\n")
     (tmp_path / where.removeprefix("# ")).write_text(code)
-    resolve = tmp_path / "tfmagic" / "formats" / "resolve.py"
-    before, refusal, after = resolve.read_text().partition('    msg = (\n        f"{path} is no model')
-    resolve.write_text(before + lines + refusal + after)
+    kinds = tmp_path / "tfmagic" / "formats" / "kinds.py"
+    before, beginning, after = kinds.read_text().partition("FILES = (\n")
+    kinds.write_text(before + beginning + line + after)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(  # noqa: S603 - the test's own code
         [sys.executable, "-c", dedent(USE)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["linear model", "[[3.5]]", "[[3.5], [3.5]]", "[[2.5]]"]
+    assert done.stdout.splitlines() == [
+        "linear model 2 12",
+        "['linear.npz']",
+        "linear model",
+        "[[3.5]]",
+        "[[3.5], [3.5]]",
+        "[[2.5]]",
+    ]
 
 
 def test_the_hooks_before_a_commit_are_local_and_call_what_is_there() -> None:

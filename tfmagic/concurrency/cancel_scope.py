@@ -1,172 +1,179 @@
-"""What a thread does for somebody who waits for it, and who may stop waiting."""
+"""Cancellation scope for work that another thread waits for and may abandon."""
 
 from __future__ import annotations
 
 import contextvars
-import math
 import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.deferral import defer_interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
+
+_current: contextvars.ContextVar[CancelScope | None] = contextvars.ContextVar("tfmagic_cancel_scope", default=None)
 
 
-_current: contextvars.ContextVar[Errand | None] = contextvars.ContextVar("tfmagic_errand", default=None)
+class CancelScope:
+    """A command that a person typed, or a part of it that other threads may run.
 
+    A context variable carries the scope: the workers and event loops of a command are in
+    it too. A scope made inside another is a part of it, with its deadline and its end.
 
-class Errand:
-    """A command that a person typed, or a part of one that runs in another thread.
-
-    A context variable carries it: the workers and event loops of a command are on
-    the same errand, whichever threads they are.
+    Parameters
+    ----------
+    timeout_s
+        Seconds from now to the deadline; None for no deadline but the enclosing scope's.
+    limits_native_runs
+        Whether a native run ends at the deadline too. Such a run cannot be a prepared call.
 
     Attributes
     ----------
-    root : Errand
-        The whole command of which this is a part.
+    root : CancelScope
+        The whole command.
+    sets_deadline : bool
+        Whether it has a timeout besides that of an enclosing scope.
+    timeout_s, deadline : float or None
+        The timeout that ends first, and its ``time.monotonic``.
+    native_deadline : float or None
+        The same for native runs.
     """
 
-    def __init__(self) -> None:
-        self._parent = _current.get()
-        self.root: Errand = self if self._parent is None else self._parent.root
-        self._given_up_at: float | None = None
-        self._ending: Callable[[], BaseException] = KeyboardInterrupt
-        self._told: list[Callable[[], None]] = []
-        self._telling = threading.Lock()
+    def __init__(self, timeout_s: float | None = None, *, limits_native_runs: bool = True) -> None:
+        parent = _current.get()
+        self._parent = parent
+        self.root: CancelScope = self if parent is None else parent.root
+        self.sets_deadline = timeout_s is not None
+        self.timeout_s: float | None = None if parent is None else parent.timeout_s
+        self.deadline: float | None = None if parent is None else parent.deadline
+        self.native_deadline: float | None = None if parent is None else parent.native_deadline
+        if timeout_s is not None:
+            deadline = time.monotonic() + timeout_s
+            if self.deadline is None or deadline < self.deadline:
+                self.timeout_s, self.deadline = timeout_s, deadline
+                if limits_native_runs:
+                    self.native_deadline = deadline
+        self._cancelled_at: float | None = None
+        self._reason: Callable[[], BaseException] = KeyboardInterrupt
+        # Of the whole command, in its root: each with the scope that it belongs to.
+        self._callbacks: list[tuple[CancelScope, Callable[[], None]]] = []
+        self._lock = threading.Lock()
+
+    # -- the deadline ----------------------------------------------------------
 
     @property
-    def given_up_at(self) -> float | None:
-        """``time.monotonic`` of when nobody waited for it any more; None while somebody does."""
-        if self._given_up_at is None and self._parent is not None:
-            return self._parent.given_up_at
-        return self._given_up_at
+    def left_s(self) -> float | None:
+        """Seconds to the deadline; None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    # -- cancellation ----------------------------------------------------------
+
+    @property
+    def cancelled_at(self) -> float | None:
+        """``time.monotonic`` of the cancellation; None while somebody waits."""
+        if self._cancelled_at is None and self._parent is not None:
+            return self._parent.cancelled_at
+        return self._cancelled_at
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        return self.cancelled_at is not None
 
     @defer_interrupts
-    def give_up(self, ending: Callable[[], BaseException] = KeyboardInterrupt) -> None:
-        """Note that nobody waits for it any more, and tell what is under way.
+    def cancel(self, reason: Callable[[], BaseException] = KeyboardInterrupt) -> None:
+        """Note that nobody waits any more, and call back what is under way.
 
         Parameters
         ----------
-        ending
-            Makes what is raised in whatever is still to come on it.
+        reason
+            Makes the exception that `check` raises from now on.
         """
-        with self._telling:
-            if self._given_up_at is None:
-                self._ending, self._given_up_at = ending, time.monotonic()
-            told = list(self._told)
-        for tell in told:
-            tell()
+        with self.root._lock:  # noqa: SLF001 - of its own kind
+            if self._cancelled_at is None:
+                self._reason, self._cancelled_at = reason, time.monotonic()
+            callbacks = [callback for scope, callback in self.root._callbacks if scope._is_in(self)]  # noqa: SLF001 - of its own kind
+        for callback in callbacks:
+            callback()
 
-    def ending(self) -> BaseException:
-        """Return what ends an errand that was given up."""
-        if self._given_up_at is None and self._parent is not None:
-            return self._parent.ending()
-        return self._ending()
+    def reason(self) -> BaseException:
+        """Return the exception that ends what is cancelled."""
+        if self._cancelled_at is None and self._parent is not None:
+            return self._parent.reason()
+        return self._reason()
 
-    def require(self) -> None:
-        """Refuse to begin what nobody waits for.
+    def check(self) -> None:
+        """Raise if nobody waits any more.
 
         Raises
         ------
         BaseException
-            What ends it; ``KeyboardInterrupt`` where the person has given up.
-        """
-        if self.given_up_at is not None:
-            raise self.ending()
-
-    @contextmanager
-    def telling(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Have `tell` called if the errand is given up while the block runs."""
-        errand: Errand | None = self
-        line: list[Errand] = []
-        while errand is not None:
-            line.append(errand)
-            errand = errand._parent  # noqa: SLF001 - of its own kind
-        for one in line:
-            with one._telling:  # noqa: SLF001 - of its own kind
-                one._told.append(tell)  # noqa: SLF001 - of its own kind
-        try:
-            # Given up before it was listened to.
-            self.require()
-            yield
-        finally:
-            for one in line:
-                with one._telling:  # noqa: SLF001 - of its own kind
-                    one._told.remove(tell)  # noqa: SLF001 - of its own kind
-
-    @contextmanager
-    def run(self) -> Iterator[None]:
-        """Be on this errand for as long as the block lasts, in this context."""
-        token = _current.set(self)
-        try:
-            yield
-        finally:
-            _current.reset(token)
-
-
-def errand() -> Errand | None:
-    """Return the errand that this thread is on, None where nobody has sent it."""
-    return _current.get()
-
-
-GRACE_S = 0.1
-"""How long past its deadline a caller stays: a run that ends by itself between two operations is in time."""
-
-
-class Patience:
-    """How long a caller waits, for all that one command runs.
-
-    Parameters
-    ----------
-    seconds
-        How long from now on; None for as long as it takes.
-
-    Attributes
-    ----------
-    given_up : bool
-        Whether the caller has gone: its deadline had passed, or a person would not
-        wait.
-    """
-
-    def __init__(self, seconds: float | None = None) -> None:
-        self.seconds = seconds
-        self._deadline = None if seconds is None else time.monotonic() + seconds
-        self.given_up = False
-
-    @property
-    def left_s(self) -> float | None:
-        """How long the caller still waits; None for as long as it takes."""
-        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    @property
-    def late(self) -> bool:
-        """Whether the deadline has passed."""
-        return self._deadline is not None and time.monotonic() >= self._deadline
-
-    def give_up(self) -> None:
-        """Note that the caller has gone."""
-        self.given_up = True
-
-    def require(self) -> None:
-        """Refuse to begin what nobody waits for.
-
-        Raises
-        ------
+            The reason of the cancellation: ``KeyboardInterrupt`` where a person did not wait.
         TimeoutError
-            When the caller has gone, or its deadline has passed.
+            After the deadline.
         """
-        if self.given_up or self.late:
+        if self.cancelled:
+            raise self.reason()
+        if self.expired:
             msg = "nobody waits for this run any more"
             raise TimeoutError(msg)
 
-    def run_options(self) -> Any:
-        """Return ``RunOptions`` under which a native run ends between two operations when time is up."""
-        import tensorflow as tf
+    @contextmanager
+    def on_cancel(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Have `callback` called if the scope is cancelled while the block runs."""
+        root, entry = self.root, (self, callback)
+        with root._lock:  # noqa: SLF001 - of its own kind
+            root._callbacks.append(entry)  # noqa: SLF001 - of its own kind
+        try:
+            # It may have been cancelled before.
+            self.check()
+            yield
+        finally:
+            with root._lock:  # noqa: SLF001 - of its own kind
+                root._callbacks.remove(entry)  # noqa: SLF001 - of its own kind
 
-        left = self.left_s
-        # A little late: an error for a deadline that has not passed yet would be the run's own.
-        return tf.compat.v1.RunOptions(timeout_in_ms=0 if left is None else math.ceil(left * 1000) + 1)
+    def _is_in(self, other: CancelScope) -> bool:
+        return self is other or (self._parent is not None and self._parent._is_in(other))  # noqa: SLF001 - of its own kind
+
+    # -- being in it -----------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Make it the current scope, in one thread at a time."""
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Leave it."""
+        _current.reset(self._token)
+
+    def context(self) -> contextvars.Context:
+        """Return a copy of the present context, for another thread, with this as its current scope."""
+        context = contextvars.copy_context()
+        context.run(_current.set, self)
+        return context
+
+
+def current_scope() -> CancelScope | None:
+    """Return the scope that this thread is in; None outside every command."""
+    return _current.get()
+
+
+def scope_here() -> AbstractContextManager[CancelScope]:
+    """Return a context with a current scope: a new one where there is none yet."""
+    scope = _current.get()
+    return CancelScope() if scope is None else nullcontext(scope)
+
+
+def check_cancelled() -> None:
+    """Raise what `CancelScope.check` does for the current scope."""
+    scope = _current.get()
+    if scope is not None:
+        scope.check()

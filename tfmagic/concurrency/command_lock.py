@@ -1,4 +1,4 @@
-"""Whose turn it is: what changes a model is done by one command at a time."""
+"""Per-model lock: one command at a time may change a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfmagic.concurrency.cancel_scope import Errand, errand
+from tfmagic.concurrency.cancel_scope import CancelScope, scope_here
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.core.process import once
 from tfmagic.errors import ModelStateError
@@ -19,18 +19,18 @@ _WAKE_S = 0.1
 
 
 class _Queues:
-    """Who waits for which turn, over all models: what a circle is found in."""
+    """The commands that wait for each lock, over all models: cycles are found here."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.waiting: dict[Errand, list[CommandLock]] = {}
+        self.waiting: dict[CancelScope, list[CommandLock]] = {}
 
 
 class CommandLock:
-    """The turn of one model.
+    """The lock of one model.
 
-    A command has it for as long as it changes the model; another that wants it
-    waits. The command's own threads, workers and event loops have it too: a
+    A command holds it for as long as it changes the model; another that wants it
+    waits. It is held by all threads, workers and event loops of the command: a
     ``%tf_run`` line inside a cell of the same model does not wait for that cell.
 
     Parameters
@@ -42,95 +42,94 @@ class CommandLock:
     def __init__(self, name: str) -> None:
         self._name = name
         self._queues = once("turns", _Queues)
-        self._line: list[object] = []
-        self._holder: Errand | None = None
-        self._call: Errand | None = None
+        self._tickets: list[object] = []
+        self._holder: CancelScope | None = None
+        self._call: CancelScope | None = None
         self._depth = 0
 
     @contextmanager
-    def hold(self, *, patience: float | None = None, call: bool = False) -> Iterator[bool]:
-        """Have the turn for as long as the block lasts, waiting for it first.
+    def hold(self, *, timeout_s: float | None = None, call: bool = False) -> Iterator[bool]:
+        """Hold the lock while the block runs.
 
         Parameters
         ----------
-        patience
-            How many seconds to wait; None for as long as it takes.
+        timeout_s
+            How long to wait for it; None for as long as it takes.
         call
-            Whether it is had for one call, on which the model is not changed: once
-            nobody waits for that call any more, the turn passes on.
+            Whether it is held for one call, which does not change the model: another
+            command may have it as soon as nobody waits for that call.
 
         Yields
         ------
         bool
-            Whether it came in time.
+            Whether it was free in time.
 
         Raises
         ------
         ModelStateError
-            When who has it waits for a turn that this command has.
+            When the holder waits for a lock that this command holds.
         """
-        here = errand() or Errand()
-        with here.run():
-            came = self._take(here, patience, here if call else None)
+        with scope_here() as scope:
+            is_held = self._acquire(scope, timeout_s, call=call)
             try:
-                yield came
+                yield is_held
             finally:
-                if came:
-                    self._give(here.root)
+                if is_held:
+                    self._release(scope.root)
 
-    def _take(self, here: Errand, patience: float | None, call: Errand | None) -> bool:
-        me, queues = here.root, self._queues
-        deadline = None if patience is None else time.monotonic() + patience
+    def _acquire(self, scope: CancelScope, timeout_s: float | None, *, call: bool) -> bool:
+        command, queues = scope.root, self._queues
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         ticket = object()
         with queues.changed:
-            if self._holder is me:
+            if self._holder is command:
                 self._depth += 1
                 return True
-            self._line.append(ticket)
-            queues.waiting.setdefault(me, []).append(self)
+            self._tickets.append(ticket)
+            queues.waiting.setdefault(command, []).append(self)
             try:
-                while not self._free() or self._line[0] is not ticket:
-                    self._refuse_a_circle(me)
+                while not self._is_free() or self._tickets[0] is not ticket:
+                    self._refuse_a_cycle(command)
                     if deadline is not None and time.monotonic() >= deadline:
                         return False
                     interruptible(self._wait)
-                self._holder, self._call, self._depth = me, call, 1
+                self._holder, self._call, self._depth = command, scope if call else None, 1
                 return True
             finally:
-                self._line.remove(ticket)
-                queues.waiting[me].remove(self)
-                if not queues.waiting[me]:
-                    del queues.waiting[me]
+                self._tickets.remove(ticket)
+                queues.waiting[command].remove(self)
+                if not queues.waiting[command]:
+                    del queues.waiting[command]
                 queues.changed.notify_all()
 
     def _wait(self) -> None:
         self._queues.changed.wait(_WAKE_S)
 
-    def _give(self, me: Errand) -> None:
+    def _release(self, command: CancelScope) -> None:
         with self._queues.changed:
-            # Unless it has passed on already.
-            if self._holder is me:
+            # Another may hold it by now, see `call`.
+            if self._holder is command:
                 self._depth -= 1
                 if self._depth == 0:
                     self._holder = self._call = None
                     self._queues.changed.notify_all()
 
-    def _free(self) -> bool:
-        return self._holder is None or (self._call is not None and self._call.given_up_at is not None)
+    def _is_free(self) -> bool:
+        return self._holder is None or (self._call is not None and self._call.cancelled)
 
-    def _refuse_a_circle(self, me: Errand) -> None:
-        looked: list[CommandLock] = []
-        ahead = [self]
-        while ahead:
-            lock = ahead.pop()
-            if lock in looked:
+    def _refuse_a_cycle(self, command: CancelScope) -> None:
+        visited: list[CommandLock] = []
+        pending = [self]
+        while pending:
+            lock = pending.pop()
+            if lock in visited:
                 continue
-            looked.append(lock)
-            if lock._holder is me:  # noqa: SLF001 - of its own kind
+            visited.append(lock)
+            if lock._holder is command:  # noqa: SLF001 - of its own kind
                 msg = (
                     f"model {self._name!r} is in use by a command that waits for model {lock._name!r}, "  # noqa: SLF001 - of its own kind
                     "which this command uses: the two would wait for each other for good, so run one after the other"
                 )
                 raise ModelStateError(msg)
             if lock._holder is not None:  # noqa: SLF001 - of its own kind
-                ahead.extend(self._queues.waiting.get(lock._holder, ()))  # noqa: SLF001 - of its own kind
+                pending.extend(self._queues.waiting.get(lock._holder, ()))  # noqa: SLF001 - of its own kind

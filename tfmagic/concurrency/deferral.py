@@ -69,7 +69,6 @@ class _Gate:
 
     def reopen(self, changed: bool) -> None:  # noqa: FBT001 - what `shut` returned
         """Let interrupts in again, first of all the one that came meanwhile."""
-        __tracebackhide__ = True
         try:
             if changed and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
                 signal.signal(signal.SIGINT, self._former)
@@ -82,7 +81,6 @@ class _Gate:
 
     def handle(self, _number: int, frame: FrameType | None) -> None:
         """Take the signal, in the place of the handler that was there."""
-        __tracebackhide__ = True
         if not self.open:
             self.noted = True
             return
@@ -90,7 +88,6 @@ class _Gate:
 
     def interrupt(self, frame: FrameType | None) -> None:
         """Interrupt as would have happened without a gate."""
-        __tracebackhide__ = True
         self.noted = False
         self.raised = True
         if self._former is None:
@@ -113,7 +110,6 @@ def defer_interrupts(function: F) -> F:
 
     @wraps(function)
     def called(*args: Any, **options: Any) -> Any:
-        __tracebackhide__ = True
         gate = _gate()
         if not gate.open:
             return function(*args, **options)
@@ -134,7 +130,6 @@ def interruptible(call: Callable[[], T]) -> T:
     KeyboardInterrupt
         Also where TensorFlow's native code has made another error of one.
     """
-    __tracebackhide__ = True
     gate = _gate()
     if gate.open:
         return call()
@@ -215,7 +210,6 @@ class Reach:
 
     def run(self, call: Callable[[], T]) -> T:
         """Call `call` as the block, in the thread that made this."""
-        __tracebackhide__ = True
         try:
             return call()
         finally:

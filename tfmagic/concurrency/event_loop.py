@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
-import threading
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.cancel_scope import Errand
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.deferral import Reach, interruptible
+from tfmagic.concurrency.workers import workers
 from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
@@ -28,8 +27,8 @@ class ForeignLoopError(TfMagicError, RuntimeError):
     """An object of the notebook's event loop, awaited in a room."""
 
 
-class _Work:
-    """A coroutine in a thread of its own.
+class _CoroutineJob:
+    """A coroutine on an event loop of its own, in a worker.
 
     Parameters
     ----------
@@ -42,53 +41,42 @@ class _Work:
         start: Callable[[], Coroutine[Any, Any, Any]],
         inside: Callable[[], AbstractContextManager[Any]],
     ) -> None:
-        self.value: Any = None
-        self.error: BaseException | None = None
         self._start, self._inside = start, inside
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[Any] | None = None
         self._reach: Reach | None = None
-        self._errand = Errand()
-        self._ended = threading.Event()
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(self._run,), name="tfmagic-await", daemon=True).start()
-
-    def wait(self) -> None:
-        """Wait until it has ended."""
-        # Not join(): interrupted, it takes the thread for ended (Python 3.11 and 3.12).
-        while not self._ended.wait(_WAKE_S):
-            pass
+        self._scope = CancelScope()
+        self.job = workers().submit(self._run, self._scope)
 
     def stop(self) -> None:
         """End it wherever it is: at an ``await``, in Python code, or when a native call returns."""
-        self._errand.give_up()
+        self._scope.cancel()
         if self._task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if not self._ended.wait(_WAKE_S) and self._reach is not None:
+        if not self.job.done.wait(_WAKE_S) and self._reach is not None:
             # The loop is not asked while Python code runs in it.
             self._reach.interrupt()
-            self._ended.wait(_WAKE_S)
+            self.job.done.wait(_WAKE_S)
 
-    def _run(self) -> None:
+    def _run(self) -> Any:
         asyncio.set_event_loop(self._loop)
         try:
-            with self._errand.run(), self._inside():
+            with self._inside():
                 self._reach = Reach()
-                self._reach.run(self._come_to_its_end)
-        except BaseException as error:  # noqa: BLE001 - raised again in the cell's thread
-            self.error = error
+                return self._reach.run(self._run_task)
         finally:
             try:
                 self._loop.run_until_complete(self._loop.shutdown_asyncgens())
                 self._loop.close()
             finally:
-                self._ended.set()
+                # The worker makes other calls after this one.
+                asyncio.set_event_loop(None)
 
-    def _come_to_its_end(self) -> None:
+    def _run_task(self) -> Any:
         self._task = self._loop.create_task(self._start())
-        self._errand.require()
-        self.value = self._loop.run_until_complete(self._task)
+        self._scope.check()
+        return self._loop.run_until_complete(self._task)
 
 
 def run_on_own_loop(
@@ -112,21 +100,23 @@ def run_on_own_loop(
     KeyboardInterrupt
         At once; the coroutine is cancelled.
     """
-    __tracebackhide__ = True
-    work = _Work(start, inside)
+    work = _CoroutineJob(start, inside)
     try:
-        interruptible(work.wait)
+        if not interruptible(work.job.wait):
+            work.stop()
     except KeyboardInterrupt:
         work.stop()
         raise
-    error = work.error
-    work.error = None
-    if error is None:
-        return work.value
-    if isinstance(error, RuntimeError) and any(saying in str(error) for saying in _FOREIGN):
+    try:
+        return work.job.result()
+    except RuntimeError as error:
+        if not any(text in str(error) for text in _FOREIGN):
+            raise
         msg = (
             "a room's cell awaits on an event loop of its own, and this object belongs to the "
             "notebook's: await it in an ordinary cell, and use its result here"
         )
         raise ForeignLoopError(msg).with_traceback(error.__traceback__) from None
-    raise error
+    finally:
+        # An error's traceback refers to this frame, which refers to the error.
+        del work

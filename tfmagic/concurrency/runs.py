@@ -1,18 +1,18 @@
-"""The runs of one graph or object that are under way, and which of them nobody waits for."""
+"""The runs of one graph or object that are under way, and which of them were abandoned."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.errors import ModelStateError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Protocol
 
-    from tfmagic.concurrency.cancel_scope import Errand
+    from tfmagic.concurrency.cancel_scope import CancelScope
 
     class Runner(Protocol):
         """What runs: a graph's record in the session, or a live object."""
@@ -34,36 +34,33 @@ class Run:
 
     Attributes
     ----------
-    sent
-        The errand on which it runs; None where a program called.
+    scope
+        The scope in which it runs; None where a program called.
     evictions
-        How often its graph had been given up when it began.
-    cancelled
-        Whether it was ended with ``stop --now``.
+        How often its graph had been evicted when it began.
+    stopped
+        Whether ``stop --now`` has ended it.
     end
         Ends it between two of its operations, from another thread; None where that
         takes more.
     """
 
-    __slots__ = ("cancelled", "end", "evictions", "interrupted_at", "sent")
+    __slots__ = ("end", "evictions", "scope", "stopped")
 
     def __init__(self, evictions: int = 0) -> None:
-        self.sent: Errand | None = errand()
+        self.scope: CancelScope | None = current_scope()
         self.evictions = evictions
-        self.cancelled = False
+        self.stopped = False
         self.end: Callable[[], None] | None = None
-        self.interrupted_at: float | None = None
 
     @property
-    def left_at(self) -> float | None:
+    def cancelled_at(self) -> float | None:
         """``time.monotonic`` of when its caller stopped waiting; None while it waits."""
-        if self.interrupted_at is None and self.sent is not None:
-            return self.sent.given_up_at
-        return self.interrupted_at
+        return None if self.scope is None else self.scope.cancelled_at
 
 
 class Runs:
-    """The runs that are under way, counted on and off so that an interrupt between two statements loses none.
+    """The runs that are under way, counted so that an interrupt between two statements loses none.
 
     Parameters
     ----------
@@ -101,8 +98,8 @@ class Runs:
             When nobody waits for this one any more.
         """
         run = Run(evictions)
-        if run.sent is not None:
-            run.sent.require()
+        if run.scope is not None:
+            run.scope.check()
         since = self.stopping_since if self.under_way else None
         if since is not None:
             msg = (
@@ -117,20 +114,16 @@ class Runs:
     @property
     def stopping_since(self) -> float | None:
         """``time.monotonic`` of the first interrupt after which a run went on; None where none does."""
-        left = [run.left_at for run in list(self.under_way)]
-        return min((at for at in left if at is not None), default=None)
-
-    def interrupted(self) -> None:
-        """Note that the person has stopped waiting for the runs under way."""
-        for run in list(self.under_way):
-            if run.left_at is None:
-                run.interrupted_at = time.monotonic()
+        cancelled = [run.cancelled_at for run in list(self.under_way)]
+        return min((at for at in cancelled if at is not None), default=None)
 
     def others(self) -> list[Run]:
         """Return the runs under way that are not of the command that asks."""
-        mine = errand()
-        root = None if mine is None else mine.root
-        return [run for run in list(self.under_way) if root is None or run.sent is None or run.sent.root is not root]
+        scope = current_scope()
+        command = None if scope is None else scope.root
+        return [
+            run for run in list(self.under_way) if command is None or run.scope is None or run.scope.root is not command
+        ]
 
     def ended(self, runs: Iterable[Run]) -> bool:
         """Return whether none of these is under way any more."""
@@ -139,7 +132,7 @@ class Runs:
     def cancel(self, runs: Iterable[Run]) -> None:
         """Have runs end with an error that says so, and count them as under way no more."""
         for run in runs:
-            run.cancelled = True
+            run.stopped = True
             self.under_way.pop(run, None)
 
     def require(self, run: Run, cause: BaseException | None = None) -> None:
@@ -150,7 +143,7 @@ class Runs:
         StoppedError
             Saying so.
         """
-        if run.cancelled:
+        if run.stopped:
             raise StoppedError(stopped_text(self._runner.name)) from cause
 
 

@@ -9,14 +9,12 @@ call ends.
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import time
-from functools import partial
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tfmagic.concurrency.cancel_scope import GRACE_S, Errand, Patience
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.core.process import once
 
@@ -25,56 +23,96 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+GRACE_S = 0.1
+"""How long past its deadline a caller stays: a run that ends by itself between two operations is in time."""
+
 # Event.wait without a timeout cannot be interrupted on Windows; with one it can.
 _WAKE_S = 0.1
 
 
-class _Job:
-    """One call on its way through a worker, and what came of it."""
+class Job(Generic[T]):
+    """A call that a worker makes.
 
-    def __init__(self, call: Callable[[], Any], errand: Errand) -> None:
-        self.call = call
-        self.errand = errand
-        # Output printed by the call belongs to the cell it was typed in.
-        self.context = contextvars.copy_context()
+    Attributes
+    ----------
+    scope : CancelScope
+        The scope in which the call runs.
+    done : threading.Event
+        Set when the call has ended.
+    error : BaseException or None
+        What the call raised.
+    """
+
+    def __init__(self, call: Callable[[], T], scope: CancelScope) -> None:
+        self.scope = scope
         self.done = threading.Event()
-        self.result: Any = None
         self.error: BaseException | None = None
+        self._call = call
+        # With the caller's context: output printed by the call belongs to the cell it was typed in.
+        self._context = scope.context()
+        self._results: list[T] = []
 
     def run(self) -> None:
-        __tracebackhide__ = True
+        """Make the call, in the worker."""
         try:
-            self.result = self.context.run(self._sent)
+            self._results.append(self._context.run(self._call))
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
             self.error = error
 
-    def _sent(self) -> Any:
-        __tracebackhide__ = True
-        with self.errand.run():
-            return self.call()
+    def wait(self) -> bool:
+        """Wait until the call has ended, or the deadline has passed; return whether it has ended."""
+        while True:
+            left_s = self.scope.left_s
+            if self.done.wait(_WAKE_S if left_s is None else min(_WAKE_S, left_s)):
+                return True
+            if self.scope.expired:
+                return False
+
+    def result(self) -> T:
+        """Return what the call gave.
+
+        Raises
+        ------
+        TimeoutError
+            When it has not ended.
+        BaseException
+            What it raised.
+        """
+        if not self.done.is_set():
+            raise self.late()
+        if self.error is not None:
+            try:
+                raise self.error
+            finally:
+                # The traceback refers to this frame: without this a cycle would
+                # keep the error's locals, tensors included, until the next gc.
+                del self
+        return self._results[0]
+
+    def late(self) -> TimeoutError:
+        """Return the error of a call that has not ended by its deadline."""
+        return TimeoutError(f"no answer within {self.scope.timeout_s or 0:g} s")
 
 
 class Workers:
-    """The process's idle workers, and whether calls go through them at all."""
+    """The process's idle workers, and whether calls go through them at all.
+
+    Attributes
+    ----------
+    interactive : bool
+        Whether a person types the calls of the main thread, and may want to stop them.
+    """
 
     def __init__(self) -> None:
         self.interactive = False
-        self._idle: list[SimpleQueue[_Job | None]] = []
+        self._idle: list[SimpleQueue[Job[Any] | None]] = []
         self._lock = threading.Lock()
 
-    def call(self, call: Callable[[], T], patience: Patience | None = None) -> T:
-        """Run `call`, in a worker if a person typed it and may want to stop it.
+    def call(self, call: Callable[[], T]) -> T:
+        """Make `call`, in a worker if somebody may stop waiting for it.
 
-        That is so in the main thread of a kernel that has loaded the extension,
-        the only thread that a signal interrupts; and wherever there is a deadline.
-        Anywhere else it is called directly.
-
-        Parameters
-        ----------
-        call
-            What to run.
-        patience
-            How long to wait for it; as long as it takes if None.
+        A person may, in the main thread of a kernel that has loaded the extension: a
+        signal interrupts no other thread. So may a caller whose scope has a timeout.
 
         Raises
         ------
@@ -85,52 +123,44 @@ class Workers:
         BaseException
             Whatever `call` raised.
         """
-        __tracebackhide__ = True
-        limited = patience is not None and patience.seconds is not None
-        if not limited and (not self.interactive or threading.current_thread() is not threading.main_thread()):
-            return call()
-        return self.call_apart(call, patience)
+        scope = current_scope()
+        if (scope is not None and scope.sets_deadline) or (
+            self.interactive and threading.current_thread() is threading.main_thread()
+        ):
+            return self.call_in_worker(call)
+        return call()
 
-    def call_apart(self, call: Callable[[], T], patience: Patience | None = None) -> T:
-        """Run `call` in a worker, whichever thread asks; the parameters and errors are those of `call`."""
-        __tracebackhide__ = True
-        (job,) = self._ended([call], patience or Patience())
-        if not job.done.is_set():
-            msg = f"no answer within {patience.seconds if patience else 0:g} s"
-            raise TimeoutError(msg)
-        if job.error is not None:
-            try:
-                raise job.error
-            finally:
-                # The traceback refers to this frame: without this a cycle would
-                # keep the error's locals, tensors included, until the next gc.
-                del job
-        return cast("T", job.result)
+    def call_in_worker(self, call: Callable[[], T]) -> T:
+        """Make `call` in a worker, whichever thread asks; the errors are those of `Workers.call`."""
+        (job,) = self._wait_for_all([call])
+        try:
+            return job.result()
+        finally:
+            # As in `Job.result`.
+            del job
 
-    def side_by_side(self, calls: Sequence[Callable[[], T]], patience: Patience) -> list[T | BaseException]:
-        """Run calls at the same time, each in a worker, and return what came of each once all have ended.
-
-        Parameters
-        ----------
-        calls
-            What to run.
-        patience
-            How long to wait for all of them.
+    def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
+        """Make calls at the same time, each in a worker, and wait until all have ended.
 
         Returns
         -------
         list
-            What each call gave or raised, in their order; at the deadline a
-            ``TimeoutError`` in the place of one that has not ended.
+            What each call gave or raised, in their order; a ``TimeoutError`` for one
+            that has not ended by the deadline.
 
         Raises
         ------
         KeyboardInterrupt
             At once, the native calls still running in their workers.
         """
-        late = TimeoutError(f"no answer within {patience.seconds or 0:g} s")
-        jobs = self._ended(calls, patience)
-        return [_outcome(job) if job.done.is_set() else late for job in jobs]
+        return [_outcome(job) for job in self._wait_for_all(calls)]
+
+    @defer_interrupts
+    def submit(self, call: Callable[[], T], scope: CancelScope | None = None) -> Job[T]:
+        """Begin `call` in a worker, in a scope or else in a new part of the current one."""
+        job = Job(call, scope or CancelScope())
+        self._idle_worker().put(job)
+        return job
 
     @defer_interrupts
     def dismiss(self) -> None:
@@ -142,37 +172,31 @@ class Workers:
             queue.put(None)
 
     @defer_interrupts
-    def _ended(self, calls: Sequence[Callable[[], Any]], patience: Patience) -> list[_Job]:
-        """Begin calls and wait until all have ended, or the caller's patience has."""
-        __tracebackhide__ = True
-        errand = Errand()
-        jobs = [_Job(call, errand) for call in calls]
+    def _wait_for_all(self, calls: Sequence[Callable[[], T]]) -> list[Job[T]]:
+        """Begin calls and wait until all have ended, or the deadline has passed."""
+        scope = CancelScope()
+        jobs = [self.submit(call, scope) for call in calls]
         try:
-            for job in jobs:
-                self._take().put(job)
-            for job in jobs:
-                interruptible(partial(_wait_for, job, patience))
-            if patience.given_up:
-                errand.give_up(TimeoutError)
+            if not all([interruptible(job.wait) for job in jobs]):  # noqa: C419 - wait for each
+                scope.cancel(TimeoutError)
                 end = time.monotonic() + GRACE_S
                 for job in jobs:
                     job.done.wait(max(0.0, end - time.monotonic()))
         except KeyboardInterrupt as error:
-            errand.give_up()
-            patience.give_up()
+            scope.cancel()
             # How this waits is nobody's concern, and slow to show.
             raise error.with_traceback(None) from None
         return jobs
 
-    def _take(self) -> SimpleQueue[_Job | None]:
+    def _idle_worker(self) -> SimpleQueue[Job[Any] | None]:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        queue: SimpleQueue[_Job | None] = SimpleQueue()
+        queue: SimpleQueue[Job[Any] | None] = SimpleQueue()
         threading.Thread(target=self._serve, args=(queue,), name="tfmagic-run", daemon=True).start()
         return queue
 
-    def _serve(self, queue: SimpleQueue[_Job | None]) -> None:
+    def _serve(self, queue: SimpleQueue[Job[Any] | None]) -> None:
         while (job := queue.get()) is not None:
             job.run()
             # Idle again before the waiting thread wakes, so that its next call
@@ -188,20 +212,10 @@ class Workers:
                 return
 
 
-def _wait_for(job: _Job, patience: Patience) -> None:
-    """Wait until a job has ended, or the deadline has passed; at the deadline, tell what is under way."""
-    __tracebackhide__ = True
-    while True:
-        left = patience.left_s
-        if job.done.wait(_WAKE_S if left is None else min(_WAKE_S, left)):
-            return
-        if patience.late:
-            patience.give_up()
-            return
-
-
-def _outcome(job: _Job) -> Any:
-    return job.result if job.error is None else job.error
+def _outcome(job: Job[Any]) -> Any:
+    if not job.done.is_set():
+        return job.late()
+    return job.result() if job.error is None else job.error
 
 
 def workers() -> Workers:

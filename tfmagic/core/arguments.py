@@ -1,4 +1,4 @@
-"""The numbers that say how a model is to be run, checked: batch size, repetitions, seconds."""
+"""Checked numbers of a run: batch size, repetitions, seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,7 @@ _LONGEST_S = 1e9
 
 
 def whole_number(what: str, value: Any) -> int:
-    """Return a count from 1 on.
-
-    Parameters
-    ----------
-    what
-        What to call it in the message.
-    value
-        A whole number, also NumPy's, or its text.
+    """Return a whole number from 1 on, given as a number, also NumPy's, or as text; `what` names it in the error.
 
     Raises
     ------
@@ -38,14 +31,7 @@ def whole_number(what: str, value: Any) -> int:
 
 
 def seconds(what: str, value: Any) -> float:
-    """Return a duration in seconds, more than none.
-
-    Parameters
-    ----------
-    what
-        What to call it in the message.
-    value
-        A number, also NumPy's, or its text.
+    """Return a duration in seconds above 0, given as a number, also NumPy's, or as text; `what` names it in the error.
 
     Raises
     ------

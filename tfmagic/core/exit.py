@@ -1,8 +1,8 @@
-"""The end of a kernel's process, which TensorFlow's objects would hold up.
+"""A quick end of the kernel's process.
 
-Python looks through all objects once more before it ends, some two million of
-them with TensorFlow: a second or two in which a restarted kernel is not there.
-Nobody needs what is freed then.
+Python collects garbage once more before it ends. With TensorFlow that visits two million
+objects: a second or two by which a restart of the kernel is late, for memory that nobody
+needs any more.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import gc
 
 
 def exit_at_once() -> None:
-    """Have this process end without that, from now on."""
+    """Have the process end without that collection."""
     finalize_as_usual()
     atexit.register(_freeze)
 
 
 def finalize_as_usual() -> None:
-    """Take that back."""
+    """Undo `exit_at_once`."""
     atexit.unregister(_freeze)
 
 

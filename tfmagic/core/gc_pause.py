@@ -1,9 +1,8 @@
-"""Python's full garbage collections, put off while a model is built.
+"""No full garbage collections while a model is built.
 
-A full collection looks at every object of the process: with TensorFlow and Keras
-imported that is a fifth of a second, in the middle of a load which makes thousands
-of objects that all stay. The collections of young objects go on, which is where
-garbage is found; the full one comes once the model stands, when Python next wants it.
+A full collection visits every object of the process: a fifth of a second with TensorFlow
+and Keras, and a load makes thousands of objects that all stay. Collections of young
+objects go on, and find the garbage there is. Python does the full one after the build.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 _NEVER = 2**31 - 1
 
 
-class _Postponement:
-    """How many blocks have put them off, and what the threshold was before the first one."""
+class _Pause:
+    """How many blocks are open, and the threshold before the first of them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -28,15 +27,15 @@ class _Postponement:
         self.before = 0
 
 
-_all = _Postponement()
+_all = _Pause()
 
 
 @contextmanager
 def without_full_collections() -> Iterator[None]:
-    """Have Python collect only young objects by itself until the block ends; in several threads, the last one.
+    """Limit automatic collections to young objects until the last such block in any thread ends.
 
-    ``gc.collect()`` and ``gc.disable()`` mean what they always do, and a threshold
-    that somebody sets inside the block stays.
+    ``gc.collect()`` and ``gc.disable()`` still work, and a threshold that somebody sets
+    inside the block stays.
     """
     with _all.lock:
         if _all.blocks == 0:

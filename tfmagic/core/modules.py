@@ -1,4 +1,4 @@
-"""Which modules are there to be used."""
+"""Which modules are imported, and which are being imported."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 def imported(name: str) -> ModuleType | None:
-    """Return a module whose import is over; None before that.
+    """Return a module whose import has ended; None before that.
 
-    While another thread imports it, it is among ``sys.modules`` already, and whoever
-    imports anything of it waits until that has ended: seconds, for TensorFlow.
+    A module that another thread imports is in ``sys.modules`` already, and importing from
+    it waits for that thread: seconds, for TensorFlow.
     """
     return None if is_coming(name) else sys.modules.get(name)
 
 
 def is_coming(name: str) -> bool:
     """Return whether a module is being imported at this moment."""
-    # As importlib itself tells them apart.
+    # importlib tells them apart by this attribute.
     return bool(getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False))

@@ -33,19 +33,14 @@ _OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 
 
 def check_name(name: str, taken_by_python: frozenset[str]) -> None:
-    """Refuse a name that could not be typed everywhere a model's name is.
+    """Refuse a name that cannot be typed wherever a model's name can.
 
-    Parameters
-    ----------
-    name
-        What the model is to be called.
-    taken_by_python
-        Attributes of the registry, which ``models.NAME`` would find instead.
+    `taken_by_python` are attributes of the registry, which ``models.NAME`` would find instead.
 
     Raises
     ------
     ImpossibleNameError
-        When the name is no Python name, or one of Python's own words.
+        When it is not a Python identifier, or a keyword.
     NameTakenError
         When it is a verb, or an attribute of ``models``.
     """
@@ -83,13 +78,13 @@ def names_an_operation(name: str) -> bool:
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Return the names, each that came before with a number: ``a``, ``a_1``."""
-    given = list(names)
-    made: list[str] = []
-    for name in given:
-        number, one = 0, name
-        while one in made or (number and one in given):
+    """Return the names with a number after each repeated one: ``a``, ``a_1``."""
+    originals = list(names)
+    result: list[str] = []
+    for name in originals:
+        number, candidate = 0, name
+        while candidate in result or (number and candidate in originals):
             number += 1
-            one = f"{name}_{number}"
-        made.append(one)
-    return made
+            candidate = f"{name}_{number}"
+        result.append(candidate)
+    return result

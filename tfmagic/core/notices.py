@@ -1,4 +1,4 @@
-"""What is to be said to the person though nothing was asked: a model was parked, memory is short."""
+"""Notices to the person that no command asked for: a model was parked, memory is short."""
 
 from __future__ import annotations
 
@@ -12,13 +12,7 @@ if TYPE_CHECKING:
 
 
 class Notices:
-    """Where such a line goes: to the log, or wherever the one who shows things to the person takes it.
-
-    Attributes
-    ----------
-    show
-        Takes a line.
-    """
+    """Where a notice goes: `show` takes a line; by default it writes to the log ``tfmagic``."""
 
     def __init__(self) -> None:
         self.show: Callable[[str], None] = self.log

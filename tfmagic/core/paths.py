@@ -1,4 +1,4 @@
-"""Paths of models: whether they are there, what they are, whether they changed."""
+"""Paths of models: whether they exist, how large they are, and whether they changed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import MissingPathError, SourceError, did_you_mean, near_to
+from tfmagic.errors import MissingPathError, SourceError, did_you_mean, nearest_word
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-_REMOTE = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+_SCHEME = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _FEW = 8
 _SHARD = re.compile(r"\.data-\d+-of-\d+$")
-# What is larger is not read to find out whether it has changed.
+# A larger file is not read to find out whether it has changed.
 _READ_BYTES = 256_000_000
 _CHUNK_BYTES = 1 << 20
 
 
-def local(text: str) -> Path:
+def local_path(text: str) -> Path:
     """Return the path that `text` names on this machine.
 
     Raises
@@ -32,46 +32,45 @@ def local(text: str) -> Path:
     SourceError
         For ``gs://``, ``hf://`` and the like.
     """
-    remote = _REMOTE.match(text)
-    if remote is not None and remote["scheme"].lower() != "file":
+    if is_remote(text):
         msg = f"{text} is not on this machine: download it first, and give the path of the copy"
         raise SourceError(msg)
-    path = Path(text[len("file://") :] if remote is not None else text)
+    path = Path(text[len("file://") :] if _SCHEME.match(text) else text)
     try:
         return path.expanduser()
     except RuntimeError:
-        return path  # ~somebody whom this machine does not know: there is nothing at such a path
+        return path  # ~somebody who is unknown here: such a path does not exist
 
 
-def whole(path: Path) -> Path:
-    """Return a path as an absolute one without ``..``, so that it means the same after a change of directory.
+def absolute_path(path: Path) -> Path:
+    """Return a path without ``..`` that means the same after a change of directory.
 
-    What comes before a ``..`` may be a link: the operating system goes up from where it
-    leads, and TensorFlow would take the name away. Links behind it stay as they are.
+    What precedes a ``..`` may be a link: the operating system goes up from its target,
+    TensorFlow would remove the name. Links after the last ``..`` stay as they are.
     """
-    there = path.absolute()
-    if ".." not in there.parts:
-        return there
-    behind = len(there.parts) - there.parts[::-1].index("..")
+    absolute = path.absolute()
+    if ".." not in absolute.parts:
+        return absolute
+    after = len(absolute.parts) - absolute.parts[::-1].index("..")
     try:
-        return Path(*there.parts[:behind]).resolve(strict=True).joinpath(*there.parts[behind:])
+        return Path(*absolute.parts[:after]).resolve(strict=True).joinpath(*absolute.parts[after:])
     except (OSError, RuntimeError):
-        return there  # there is nothing, or a circle of links
+        return absolute  # it does not exist, or links form a circle
 
 
 def is_remote(text: str) -> bool:
     """Return whether `text` names something on another machine."""
-    remote = _REMOTE.match(text)
-    return remote is not None and remote["scheme"].lower() != "file"
+    url = _SCHEME.match(text)
+    return url is not None and url["scheme"].lower() != "file"
 
 
-def the_path(path: Path) -> Path:
-    """Return `path` if there is something at it.
+def existing_path(path: Path) -> Path:
+    """Return `path` if something is there.
 
     Raises
     ------
     MissingPathError
-        When there is not; the part of the path that does exist is named.
+        Where nothing is; the message names the part of the path that exists.
     """
     try:
         if path.exists():
@@ -79,42 +78,34 @@ def the_path(path: Path) -> Path:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise MissingPathError(msg) from None
-    msg = f"there is nothing at {path}{near(path) or _as_far_as_it_is_there(path.absolute())}"
+    msg = f"there is nothing at {path}{similar_name(path) or _existing_part(path.absolute())}"
     raise MissingPathError(msg)
 
 
-def near(path: Path) -> str:
-    """Return `` (did you mean 'x'?)`` for what is called most alike beside a path where nothing is.
+def similar_name(path: Path) -> str:
+    """Return `` (did you mean 'x'?)`` for the most similar name beside a missing path.
 
-    Where nothing is, and the folder was named and has little in it, that is listed.
+    Where no name is similar, a small folder that was named is listed.
     """
     try:
-        beside = [one.name for one in path.parent.iterdir() if not one.name.startswith(".")]
+        names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
         return ""
-    is_named = path.parent != Path()
-    return did_you_mean(path.name, beside) if is_named and len(beside) <= _FEW else near_to(path.name, beside)
+    lists_folder = path.parent != Path() and len(names) <= _FEW
+    return did_you_mean(path.name, names) if lists_folder else nearest_word(path.name, names)
 
 
-def _as_far_as_it_is_there(path: Path) -> str:
-    there = next((parent for parent in path.parents if parent.exists()), None)
-    return "" if there is None else f" ({there} is there, {path.relative_to(there)} in it is not)"
+def _existing_part(path: Path) -> str:
+    parent = next((parent for parent in path.parents if parent.exists()), None)
+    return "" if parent is None else f" ({parent} is there, {path.relative_to(parent)} in it is not)"
 
 
 @dataclass(frozen=True)
 class FileStamp:
-    """What tells whether a file has changed.
+    """Tells whether a file has changed.
 
-    Attributes
-    ----------
-    path
-        Where it is.
-    name
-        Its name below the folder that was asked about.
-    size_bytes, changed_ns
-        Its size and its time of change.
-    content
-        What tells its content: another file of the same size can have been given the same time.
+    `name` is relative to the folder that was stamped. `content` is a checksum or the like:
+    another file of the same size can have been given the same time.
     """
 
     path: Path = field(compare=False)
@@ -124,7 +115,7 @@ class FileStamp:
     content: object
 
     def has_other_content(self) -> bool:
-        """Return whether there is other content at the path by now, whatever its time; one that is gone has none."""
+        """Return whether the content at the path is another by now, whatever its time; a missing file has none."""
         try:
             now = _stamp_of(self.path, self.name)
         except OSError:
@@ -133,12 +124,12 @@ class FileStamp:
 
 
 def stamp(path: Path) -> tuple[FileStamp, ...]:
-    """Return what tells whether a file, or any file below a folder, has changed."""
+    """Return the stamp of a file, or of each file below a folder."""
     return tuple(_stamp_of(file, str(file.relative_to(path))) for file in _files(path))
 
 
 def stamps_in(fingerprint: object) -> Iterator[FileStamp]:
-    """Give the stamps of files that are part of a fingerprint."""
+    """Yield the file stamps in a fingerprint."""
     if isinstance(fingerprint, FileStamp):
         yield fingerprint
     elif isinstance(fingerprint, tuple):
@@ -161,20 +152,20 @@ def _files(path: Path) -> list[Path]:
 
 
 def _content(file: Path, status: os.stat_result) -> object:
-    """Return what tells the content of a file, as far as that takes a few hundredths of a second."""
+    """Return what identifies a file's content, as far as a few hundredths of a second allow."""
     shard = _SHARD.search(file.name)
     if shard is not None and file.with_name(f"{file.name[: shard.start()]}.index").is_file():
-        # The index of a checkpoint has a checksum of each value.
+        # Its index has a checksum of each value.
         return None
     if file.suffix == ".keras":
         with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
-            return tuple((one.filename, one.CRC) for one in archive.infolist())
+            return tuple((entry.filename, entry.CRC) for entry in archive.infolist())
     if status.st_size <= _READ_BYTES:
-        # What cannot be read is for the build to say.
+        # The build reports a file that cannot be read.
         with suppress(OSError), file.open("rb") as opened:
-            number = 0
+            checksum = 0
             while part := opened.read(_CHUNK_BYTES):
-                number = zlib.crc32(part, number)
-            return number
-    # Also what was only moved away and back counts as another: the one cannot be told from the other.
+                checksum = zlib.crc32(part, checksum)
+            return checksum
+    # A file that was only moved away and back counts as changed: nothing tells the two apart.
     return status.st_ino, status.st_ctime_ns

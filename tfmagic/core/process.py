@@ -1,8 +1,8 @@
-"""What a process has one of, whatever is reloaded.
+"""Process-wide singletons that survive module reloads.
 
-``importlib.reload`` runs a module's body again, ``%autoreload`` and tests delete
-modules and import them anew: a module-level singleton does not survive either.
-The objects kept here do, because they live in a module that no file backs.
+``importlib.reload`` runs a module's body again; ``%autoreload`` and tests delete modules
+and import them again. A module-level singleton survives neither. These objects do:
+they live in a module without a file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,17 +28,14 @@ def _kept() -> ModuleType:
 
 
 def once(key: str, make: Callable[[], T]) -> T:
-    """Return the process's object for `key`, made by `make` the first time.
-
-    Parameters
-    ----------
-    key
-        A name for the object.
-    make
-        Called at most once in the life of the process, under a lock.
-    """
+    """Return the process's object for `key`; `make` is called for the first request, under a lock."""
     kept = _kept().__dict__
     with kept["_lock"]:
         if key not in kept:
             kept[key] = make()
         return cast("T", kept[key])
+
+
+def existing(key: str) -> Any:
+    """Return the process's object for `key`; None where `once` has not made it yet."""
+    return _kept().__dict__.get(key)

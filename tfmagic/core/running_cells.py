@@ -1,4 +1,4 @@
-"""Whether a cell is running in this kernel, and since when; outside a notebook none ever is."""
+"""The cells that are running in this kernel; outside a notebook there are none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from tfmagic.core.process import once
 
 
-class Busy:
+class RunningCells:
     """The cells that are running: one may run another, as ``%%capture`` does, and so may a subshell."""
 
     def __init__(self) -> None:
@@ -21,24 +21,24 @@ class Busy:
 
     def begin(self) -> None:
         """Note that a cell begins in this thread."""
-        me = threading.get_ident()
+        thread = threading.get_ident()
         # Never empty and never changed in place: other threads look at it.
-        self._began_s[me] = [*self._began_s.get(me, ()), time.time()]
+        self._began_s[thread] = [*self._began_s.get(thread, ()), time.time()]
 
     def end(self) -> None:
-        """Note that this thread's last one has ended."""
-        me = threading.get_ident()
-        # None has begun where the cell is the one that has loaded tfmagic.
-        if before := self._began_s.get(me, [])[:-1]:
-            self._began_s[me] = before
+        """Note that the innermost cell of this thread has ended."""
+        thread = threading.get_ident()
+        # The cell that loads tfmagic ends without having begun.
+        if outer := self._began_s.get(thread, [])[:-1]:
+            self._began_s[thread] = outer
         else:
-            self._began_s.pop(me, None)
+            self._began_s.pop(thread, None)
 
-    def forget(self) -> None:
-        """Note nothing any more."""
+    def clear(self) -> None:
+        """Forget all cells."""
         self._began_s.clear()
 
 
-def busy() -> Busy:
-    """Return the process's note of it."""
-    return once("busy", Busy)
+def running_cells() -> RunningCells:
+    """Return the process's running cells."""
+    return once("running cells", RunningCells)

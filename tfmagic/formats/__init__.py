@@ -1,1 +1,4 @@
-"""Formats that models come from and are saved to: one package a format."""
+"""Formats that models come from and are saved to, one package each.
+
+Reading raises `SourceError`, writing `SaveError`.
+"""

@@ -23,42 +23,25 @@ if TYPE_CHECKING:
 
 
 class CellSource(Source):
-    """The code of a cell, run in a graph of its own.
-
-    Parameters
-    ----------
-    cell
-        The code.
-    notebook
-        The notebook's names, which the cell sees behind its own.
-    """
+    """The code of a cell, run in a graph of its own; it sees the notebook's names behind its own."""
 
     kind = "cell"
-    is_written_anew = True
+    loses_training = True
 
     def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
         super().__init__("a cell")
-        # Any cell under the name is the same source: editing a cell is how one works.
+        # Any cell under the name is the same source: people edit a cell and run it again.
         self.cell = cell
         self._notebook = notebook
         self._runs = 0
 
     def fingerprint(self) -> object:
-        """Return something new each time: a cell that is run again builds again."""
+        """Return a new value each time: a cell that is run again builds again."""
         self._runs += 1
         return (id(self), self._runs)
 
     def build(self, model: str, options: Options) -> Built:
-        """Run the cell in an empty graph, initialise its variables, infer its ends.
-
-        Raises
-        ------
-        SourceError
-            When it builds nothing.
-        BaseException
-            Whatever the cell raised.
-        """
-        __tracebackhide__ = True
+        """Run the cell in an empty graph, initialise its variables, and infer its inputs and outputs."""
         graph = tf.Graph()
         room = Room(model, graph, options.device)
         session = KernelSession()
@@ -91,17 +74,11 @@ class CellSource(Source):
                 hint = "take out with tf.Graph().as_default(): the room has a graph already"
             msg = f"{model}: this cell added nothing to the room's graph, which is the default graph here ({hint})"
             raise SourceError(msg)
-        return infer(
-            model,
-            room.graph,
-            room.names,
-            None if options.inputs is None else dict(options.inputs),
-            None if options.outputs is None else dict(options.outputs),
-        )
+        return infer(model, room.graph, room.names, options.inputs, options.outputs)
 
 
 def _is_live(value: Any) -> bool:
-    """Return whether a value is what an ``--eager`` cell's last line is to be."""
+    """Return whether a value could be the last line of an ``--eager`` cell."""
     from tfmagic.formats.live.base import SharedSource
     from tfmagic.formats.resolve import source_of_object
 
@@ -112,25 +89,16 @@ def _is_live(value: Any) -> bool:
 
 
 class EagerCellSource(CellSource):
-    """The code of a cell that runs eagerly; its last expression is the model."""
+    """The code of a cell that runs eager_execution; its last expression is the model."""
 
     mode = "eager"
 
     def __init__(self, cell: Cell, notebook: Mapping[str, Any]) -> None:
         super().__init__(cell, notebook)
-        self._made: Source | None = None
+        self._source: Source | None = None
 
     def build(self, model: str, options: Options) -> Built:
-        """Run the cell, and take the value of its last expression as a live object.
-
-        Raises
-        ------
-        SourceError
-            When that is no model.
-        BaseException
-            Whatever the cell raised.
-        """
-        __tracebackhide__ = True
+        """Run the cell, and take the value of its last expression as a live object."""
         room = Room(model, device=options.device)
         value = room.run(self.cell, self._notebook, {})
         if not self.cell.has_value or value is None:
@@ -140,21 +108,21 @@ class EagerCellSource(CellSource):
         from tfmagic.formats.resolve import source_of_object
 
         try:
-            made = source_of_object(value, self.text)
+            source = source_of_object(value, self.text)
         except SourceError:
-            made = None
-        if not isinstance(made, SharedSource):
-            what = f"an object of {type(value).__name__}" if made is None else f"a {made.kind}"
-            hint = "leave out --eager to build a graph" if made is not None else "let it be the model's name"
+            source = None
+        if not isinstance(source, SharedSource):
+            kind = f"an object of {type(value).__name__}" if source is None else f"a {source.kind}"
+            hint = "leave out --eager to build a graph" if source is not None else "let it be the model's name"
             msg = (
                 f"{model}: the last line of an --eager cell is the model, a Keras model, tf.Module or tf.function, "
-                f"and here it is {what}: {hint}"
+                f"and here it is {kind}: {hint}"
             )
             raise SourceError(msg)
-        self._made = made
-        return made.build(model, options, room)
+        self._source = source
+        return source.build(model, options, room)
 
     def release(self) -> None:
-        """Let go of the object."""
-        if self._made is not None:
-            self._made.release()
+        """Release the object."""
+        if self._source is not None:
+            self._source.release()

@@ -1,50 +1,30 @@
-"""``Model.python``: from which file a model's plain code is to load it, if any has its present weights."""
+"""``Model.python``: plain code that loads a model from a file that has its present weights."""
 
 from __future__ import annotations
 
 import builtins
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import stamp
 from tfmagic.errors import SaveError, SourceError
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.signature.options import Options
-from tfmagic.formats.common.written import Format
-from tfmagic.formats.frozen.read import FrozenSource
-from tfmagic.formats.keras.read import KerasFileSource
-from tfmagic.formats.saved_model.code import saved_model_code
-from tfmagic.formats.saved_model.meta_graph import SERVE, chosen_meta_graph, signatures_of
 from tfmagic.graphdef.prune import reached, variable_nodes
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.written import Saved
-    from tfmagic.model.lifecycle import Life
+    from tfmagic.formats.common.written import LastSave, SourcedModel
+
+# Names that the code itself uses.
+_RESERVED = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
-# What the code imports, and what it calls the outputs.
-_TAKEN = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
-
-
-def python_of(model: Life) -> str:
-    """Return plain TensorFlow code that gives a model's answers.
-
-    Parameters
-    ----------
-    model
-        The model; one that was added lazily is built first.
-
-    Raises
-    ------
-    SaveError
-        When no file has its present weights; it says what to type.
-    """
-    backend = model.backend_now()
+def python_of(model: SourcedModel) -> str:
+    """Return plain TensorFlow code that gives a model's answers."""
+    backend = model.built_backend()
     signature = model.signature()
     with backend.reserved():
         changed = _changed_since_read(model, backend, signature)
@@ -70,10 +50,10 @@ def python_of(model: Life) -> str:
     raise SaveError(msg)
 
 
-def _changed_since_read(model: Life, backend: GraphBackend | EagerBackend, signature: Signature) -> str | None:
+def _changed_since_read(model: SourcedModel, backend: Backend, signature: Signature) -> str | None:
     """Return what keeps the model's own file from giving its answers, None where nothing does."""
     source = model.source
-    if source.where is None or not isinstance(backend, GraphBackend):
+    if source.where is None or backend.graph is None:
         return "is only in this notebook"
     try:
         unchanged = source.fingerprint() == model.fingerprint
@@ -87,51 +67,45 @@ def _changed_since_read(model: Life, backend: GraphBackend | EagerBackend, signa
     try:
         if fresh is not backend:
             fresh.open()
-        same = not present or (isinstance(fresh, GraphBackend) and _weights_behind(fresh, signature) == present)
+        same = not present or _weights_behind(fresh, signature) == present
     finally:
         if fresh is not backend:
             fresh.close()
     return None if same else f"was trained since it was read from {source.where}"
 
 
-def _weights_behind(backend: GraphBackend, signature: Signature) -> list[int]:
-    """Return a number for each variable that a signature's outputs depend on, in the order of the graph."""
-    if not values_of(backend.graph).names():
+def _weights_behind(backend: Backend, signature: Signature) -> list[int]:
+    """Return a checksum of each variable that a signature's outputs depend on, in the order of the graph."""
+    graph: Any = backend.graph
+    if not values_of(graph).names():
         return []
-    definition = backend.graph.as_graph_def()
+    definition = graph.as_graph_def()
     ends = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
     used = reached(definition, ends)
     names = [name for name in variable_nodes(definition) if name in used]
     return [checksum(value) for _, value in backend.values(names)]
 
 
-def _is_as_saved(backend: GraphBackend | EagerBackend, saved: Saved) -> bool:
+def _is_as_saved(backend: Backend, saved: LastSave) -> bool:
     """Return whether the saved files are those that were written, and the weights still those that are in them."""
     if not saved.path.exists() or stamp(saved.path) != saved.stamp:
         return False
-    then = dict(saved.written.checksums)
-    now = {name: checksum(value) for name, value in backend.values(list(then))}
-    if isinstance(backend, GraphBackend):
+    written = dict(saved.written.checksums)
+    present = {name: checksum(value) for name, value in backend.values(list(written))}
+    if backend.graph is not None:
         graph = backend.graph
         columns = read_tables(graph, KernelSession().open(graph), tables_of(graph))
-        now |= {name: checksum(column) for name, column in columns}
-    return all(name in now and now[name] == number for name, number in then.items())
+        present |= {name: checksum(column) for name, column in columns}
+    return all(present.get(name) == number for name, number in written.items())
 
 
-def _code_of_saved(model: Life, saved: Saved) -> str:
-    name, signature, device = _function_name(model), saved.written.signature, model.options.device
-    if saved.format is Format.FOLDER:
-        meta = chosen_meta_graph(model.name, saved.path, (SERVE,))
-        signature = signatures_of(meta)[0][signature.name]
-        own = [spec.name for spec in signature.inputs], [spec.name for spec in signature.outputs]
-        return saved_model_code(name, saved.path, (SERVE,), signature, own=own, device=device)
-    if saved.format is Format.FROZEN:
-        return FrozenSource(saved.path, str(saved.path)).python(name, signature, Options(device=device))
-    options = replace(Options(device=device, unsafe=model.options.unsafe), objects=model.options.objects)
-    return KerasFileSource(saved.path, str(saved.path)).python(name, signature, options)
+def _code_of_saved(model: SourcedModel, saved: LastSave) -> str:
+    source = saved.source
+    options = Options(device=model.options.device, unsafe=model.options.unsafe, objects=model.options.objects)
+    return str(source.python(_function_name(model), source.signature_in_file(saved.written.signature), options))
 
 
-def _function_name(model: Life) -> str:
-    """Return what the function is called: the model's name, unless that is taken or has a ``~`` in it."""
+def _function_name(model: SourcedModel) -> str:
+    """Return what the function is called: the model's name, changed where Python or the code has that name already."""
     name = model.name.replace("~", "_")
-    return f"{name}_model" if name in _TAKEN or hasattr(builtins, name) else name
+    return f"{name}_model" if name in _RESERVED or hasattr(builtins, name) else name

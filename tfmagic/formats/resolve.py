@@ -1,28 +1,26 @@
-"""From a path or an object to the source that knows how to read it."""
+"""From a path or an object to the source that reads it."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import local, the_path, whole
+from tfmagic.core.paths import absolute_path, existing_path, local_path
 from tfmagic.errors import SourceError
+from tfmagic.formats.kinds import FILES, object_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tfmagic.formats.common.source import Source
+    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileSource, Source
+    from tfmagic.formats.kinds import FileKind
 
 
 def source_of(what: Any, text: str | None = None) -> Source:
     """Return the source for a path or a live object.
 
-    Parameters
-    ----------
-    what
-        A ``str`` or path-like naming a file or folder, or a live object.
-    text
-        What the person typed for it; by default the path, or the object's type.
+    ``text`` is what the person typed for it; by default the path, or the object's type.
 
     Raises
     ------
@@ -32,47 +30,42 @@ def source_of(what: Any, text: str | None = None) -> Source:
         When it is no kind of source.
     """
     if isinstance(what, (str, os.PathLike)):
-        shown = os.fspath(what)
-        # Absolute, so that the model can be read again after a change of directory.
-        return source_of_path(whole(local(str(shown))), text or str(shown))
+        return _source_of_path(what, text)
     return source_of_object(what, text or f"an object of {type(what).__name__}")
 
 
-def source_of_path(path: Path, text: str) -> Source:
-    """Return the source for what is at a path."""
-    from tfmagic.formats.checkpoint.read import CheckpointSource, checkpoint_at
-    from tfmagic.formats.frozen.read import FrozenSource
-    from tfmagic.formats.saved_model.meta_graph import FILES
-    from tfmagic.formats.saved_model.read import SavedModelSource
+def inspect_path(path: Any) -> FileRecord:
+    """Return what a file or folder holds, without loading it."""
+    if isinstance(path, (str, os.PathLike)):
+        return _source_of_path(path, None).inspect()
+    msg = f"{path!r} is no path: %tf_model show takes a model's name or a path"
+    raise SourceError(msg)
 
-    checkpoint = checkpoint_at(path)
-    if checkpoint is not None:
-        return CheckpointSource(checkpoint, text, latest_of=path if path.is_dir() else None)
-    the_path(path)
-    if path.is_dir() or path.name in FILES:
-        return SavedModelSource(path, text)
-    if path.suffix in {".pb", ".pbtxt"}:
-        return FrozenSource(path, text)
-    if path.suffix in {".keras", ".h5", ".hdf5"}:
-        from tfmagic.formats.keras.read import KerasFileSource
 
-        return KerasFileSource(path, text)
+def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSource:
+    shown = str(os.fspath(typed))
+    # Absolute, so that the model can be read again after a change of directory.
+    path: Path = absolute_path(local_path(shown))
+    for kind in FILES:
+        if kind.takes(path):
+            return kind.source_class()(path, text or shown)
+    existing_path(path)
+    *expected, last = [_expected(kind) for kind in FILES]
     msg = (
-        f"{path} is no model that tfmagic can read: expected a SavedModel folder, .keras, .h5, a frozen graph "
-        f"(.pb, .pbtxt) or a v1 checkpoint with its .meta, got a {path.suffix or 'file without a suffix'}"
+        f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
+        f"got a {path.suffix or 'file without a suffix'}"
     )
     raise SourceError(msg)
 
 
+def _expected(kind: FileKind) -> str:
+    source = kind.source_class()
+    return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
+
+
 def source_of_object(live: Any, text: str) -> Source:
     """Return the source for a live object."""
-    from tfmagic.formats.frozen.read import GraphDefSource
-    from tfmagic.formats.keras.live_model import KerasSource
-    from tfmagic.formats.live.function import FunctionSource
-    from tfmagic.formats.live.graph import GraphSource
-    from tfmagic.formats.live.module import ModuleSource
-
-    for kind in (GraphSource, GraphDefSource, KerasSource, FunctionSource, ModuleSource):
+    for kind in object_kinds():
         if kind.takes(live):
             return kind(live, text)
     what = (

@@ -9,33 +9,24 @@ import tensorflow as tf
 
 from tfmagic.core.paths import disk_bytes, stamp
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.formats.common.destination import Destination, disk_reason, on_this_machine
-from tfmagic.formats.common.written import Format, Saved, format_of
-from tfmagic.formats.frozen.write import FrozenFile
-from tfmagic.formats.keras.write import KerasFile
-from tfmagic.formats.live.write import LiveFolder
-from tfmagic.formats.saved_model.write import GraphFolder
+from tfmagic.formats.common.written import LastSave, ToWrite
+from tfmagic.formats.kinds import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tfmagic.formats.common.written import SourcedModel
+    from tfmagic.formats.kinds import FileKind
 
-    from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.formats.common.written import Written
-    from tfmagic.model.lifecycle import Life
+# What a person may well hope for. Any other suffix is part of a folder's name: net-1.5.
+_NOT_WRITTEN = {
+    *(".bz2", ".ckpt", ".gguf", ".gz", ".h5", ".hdf5", ".index", ".joblib", ".json", ".meta", ".mlmodel", ".npy"),
+    *(".npz", ".onnx", ".pbtxt", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tf", ".tflite"),
+    *(".tgz", ".txt", ".weights", ".yaml", ".zip"),
+}
 
 
-def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
-    """Write a model, and say what was written.
-
-    Parameters
-    ----------
-    model
-        The model; one that was added lazily is built first.
-    path
-        Where, with a suffix that says the format.
-    replace
-        Whether what is there may go.
+def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
+    """Write a model to a path whose suffix says the format; ``replace`` allows to overwrite what is there.
 
     Raises
     ------
@@ -49,40 +40,41 @@ def save(model: Life, path: str | Path, *, replace: bool) -> Saved:
         When the model was dropped, or is still stopping.
     """
     on_this_machine(str(path))
-    asked = Path(path)
-    form = format_of(asked)
-    destination = Destination(asked, folder=form is Format.FOLDER, replace=replace)
-    backend = model.backend_now()
+    given_path = Path(path)
+    kind = _kind_to_write(given_path)
+    destination = Destination(given_path, folder=not kind.written, replace=replace)
+    backend = model.built_backend()
     with backend.reserved():
-        write = _writer(form, model, backend)
+        writer = kind.writer_class()(ToWrite(backend, model.default_signature, model.source.kind, model.options))
         with destination.written() as beside:
             try:
-                written = write(beside)
+                written = writer(beside)
             except SaveError:
                 raise
             except (tf.errors.OpError, RuntimeError, ValueError) as error:
                 if disk_reason(error) is None:
                     raise
                 raise destination.failed(error) from error
-    if model.source.origin() == destination.path:
-        # Saved over its own file: it is as it would be if it had just come from there.
+    if model.source.resolved_path() == destination.path:
+        # Saved over its own file: the model is as if it had just been read from there.
         model.fingerprint = model.source.fingerprint()
-        if isinstance(write, GraphFolder | FrozenFile):
-            write.come_from(destination.path)
-    return Saved(
-        destination.path,
-        form,
-        disk_bytes(destination.path),
-        written,
-        stamp(destination.path),
-    )
+        writer.refill_from(destination.path)
+    source = kind.source_class()(destination.path, str(destination.path))
+    return LastSave(destination.path, source, disk_bytes(destination.path), written, stamp(destination.path))
 
 
-def _writer(form: Format, model: Life, backend: GraphBackend | EagerBackend) -> Callable[[Path], Written]:
-    """Return what writes the model; what it cannot hold is found out here, as far as that can be told before."""
-    default = model.default_signature
-    if form is Format.KERAS:
-        return KerasFile(model.source.kind, backend, default, model.options)
-    if form is Format.FROZEN:
-        return FrozenFile(backend, default)
-    return GraphFolder(backend, default) if isinstance(backend, GraphBackend) else LiveFolder(backend, default)
+def _kind_to_write(path: Path) -> FileKind:
+    """Return the kind of file that a path asks for: that of its suffix, else a folder."""
+    suffix = path.suffix.lower()
+    kinds = {kind.written: kind for kind in FILES if kind.writer is not None}
+    if suffix in kinds and path.name != "saved_model.pb":
+        return kinds[suffix]
+    if path.name != "saved_model.pb" and suffix not in _NOT_WRITTEN:
+        return kinds[""]
+    names = [f"{kind.written or 'a folder'} ({kind.source_class().kind})" for kind in kinds.values()]
+    expected = f"{', '.join(names[:-1])} or {names[-1]} can be written"
+    if path.name == "saved_model.pb":
+        msg = f"{path} would be the file inside a SavedModel: give the folder, or another name; {expected}"
+    else:
+        msg = f"{path} cannot be saved: {suffix} is a format that is not written here; {expected}"
+    raise SaveError(msg)

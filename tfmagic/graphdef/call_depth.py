@@ -1,10 +1,10 @@
-"""How the functions of a graph call one another, looked through before TensorFlow reads the graph.
+"""How deep a graph's functions call one another, checked before TensorFlow imports the graph.
 
-TensorFlow follows every call while it imports a graph, and again when it first runs.
-It counts nothing: a function that calls itself, or calls nested too deep, overflow its
+TensorFlow follows every call while it imports a graph, and again in the first run.
+It has no limit: a function that calls itself, or calls nested too deep, overflow its
 stack and end the process. Measured with TensorFlow 2.21: it imports chains of 3,000 calls
-and dies of 3,060 in a thread with a stack of 8 MB, the usual one. With 2 MB, which threads
-have where the stack is unlimited, it imports 600 and dies of 618.
+and dies of 3,060 in a thread with the usual stack of 8 MB. Threads have 2 MB where the
+stack is unlimited: there it imports 600 and dies of 618.
 """
 
 from __future__ import annotations
@@ -13,114 +13,81 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
+from tfmagic.graphdef.functions import functions_named
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterable
 
 DEEPEST = 250
-"""Calls in one another that are taken; models that people make have a handful, or some dozens."""
+"""The deepest nesting of calls that is accepted; people's models have a handful, or some dozens."""
 
 MOST_CALLS = 10_000_000
-"""Calls in all that are taken, each followed wherever it is made. TensorFlow needs 12 µs for one."""
+"""The most calls that are accepted, counted as TensorFlow follows them: one by one, in 12 µs each."""
 
 _SHOWN = 4
 
 
 def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) -> None:
-    """Refuse a graph over whose function calls TensorFlow would end the process, or never end.
+    """Raise a `SourceError` where the function calls that these nodes reach would crash TensorFlow, or never end.
 
-    Only what the nodes reach counts: TensorFlow does not follow the rest.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    what
-        The file or object, for messages.
-    nodes
-        The ``NodeDef`` s of the graph.
-    library
-        Its ``FunctionDefLibrary``.
-
-    Raises
-    ------
-    SourceError
-        When a function calls itself, directly or through others, or calls are nested
-        too deep, or are too many.
+    A function must not call itself, and calls must not be nested too deep nor be too many.
+    `what` is the file or object, for messages.
     """
     if not library.function:
         return
     functions = {function.signature.name: function for function in library.function}
     gradients = {gradient.function_name: gradient.gradient_func for gradient in library.gradient}
-    deepest, many = _measured(model, what, _calls(nodes, functions, gradients), functions, gradients)
+    deepest, count = _measure(model, what, _calls(nodes, functions, gradients), functions, gradients)
     if deepest > DEEPEST:
         msg = (
             f"{model}: the function calls of {what} are nested {deepest} deep, over which TensorFlow may end the "
             f"kernel: expected at most {DEEPEST}; write the model again with fewer functions in one another"
         )
         raise SourceError(msg)
-    if many > MOST_CALLS:
+    if count > MOST_CALLS:
         msg = (
-            f"{model}: the functions of {what} call one another {_about(many)} times in all, which TensorFlow would "
-            f"follow one by one: expected at most {MOST_CALLS:,}; write the model again with fewer calls"
+            f"{model}: the functions of {what} call one another {_approximate(count)} times in all, which TensorFlow "
+            f"would follow one by one: expected at most {MOST_CALLS:,}; write the model again with fewer calls"
         )
         raise SourceError(msg)
 
 
 def check_calls_of(model: str, what: object, graph: Any, library: Any) -> None:
-    """Do as `check_calls` for a live graph of TensorFlow's and its library of functions."""
+    """Check a live ``tf.Graph`` and its library of functions, as `check_calls` does."""
     if library.function:
         names = {function.signature.name for function in library.function}
         takes_functions: dict[str, bool] = {}
         for op in graph.get_operations():
             if op.type not in takes_functions:
-                takes_functions[op.type] = op.type in names or any("func" in one.type for one in op.op_def.attr)
+                takes_functions[op.type] = op.type in names or any(
+                    "func" in attribute.type for attribute in op.op_def.attr
+                )
         nodes = (op.node_def for op in graph.get_operations() if takes_functions[op.type])
         check_calls(model, what, nodes, library)
 
 
-def functions_named(node: Any) -> Iterator[str]:
-    """Give the names of the functions that a node may call: its operation, and all that its attributes name."""
-    yield node.op
-    waiting = [node.attr]
-    while waiting:
-        for value in waiting.pop().values():
-            kind = value.WhichOneof("value")
-            if kind == "func":
-                named = [value.func]
-            elif kind == "list":
-                named = value.list.func
-            else:
-                continue
-            for function in named:
-                yield function.name
-                # A function can be handed functions of its own.
-                waiting.append(function.attr)
-
-
-def _measured(
+def _measure(
     model: str, what: object, roots: Counter[str], functions: dict[str, Any], gradients: dict[str, str]
 ) -> tuple[int, int]:
-    """Return how deep calls are nested, and how many they are when each is followed.
+    """Return how deep calls are nested, and how many there are when each is followed.
 
-    Every function is looked at once, however many ways lead to it, and without
-    recursion in Python, which ends earlier than TensorFlow's.
+    Every function is looked at once. Nothing recurses: Python's stack ends before TensorFlow's.
     """
     depths: dict[str, int] = {}
     sizes: dict[str, int] = {}
     calls = {"": roots}
-    # What is being looked through, each called by the one before it. No function is called "".
+    # The functions on the way down, each called by the one before. "" is the graph.
     path = {"": iter(roots)}
     while path:
         name = next(reversed(path))
         called = next(path[name], None)
         if called is None:
             del path[name]
-            own = calls.pop(name)
-            depths[name] = 1 + max((depths[one] for one in own), default=0)
-            sizes[name] = 1 + sum(sizes[one] * times for one, times in own.items())
+            callees = calls.pop(name)
+            depths[name] = 1 + max((depths[callee] for callee in callees), default=0)
+            sizes[name] = 1 + sum(sizes[callee] * times for callee, times in callees.items())
         elif called in path:
-            raise _circle(model, what, [*list(path)[list(path).index(called) :], called])
+            raise _recursion(model, what, [*list(path)[list(path).index(called) :], called])
         elif called not in depths:
             calls[called] = _calls(functions[called].node_def, functions, gradients)
             path[called] = iter(calls[called])
@@ -129,20 +96,20 @@ def _measured(
 
 def _calls(nodes: Iterable[Any], functions: Container[str], gradients: dict[str, str]) -> Counter[str]:
     """Return the functions that these nodes call, and how often."""
-    found: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
     for node in nodes:
         # A constant calls nothing, and its value may be large.
         if node.op == "Const":
             continue
         for name in functions_named(node):
             if name in functions:
-                found[name] += 1
+                calls[name] += 1
             if node.op == "SymbolicGradient" and gradients.get(name) in functions:
-                found[gradients[name]] += 1
-    return found
+                calls[gradients[name]] += 1
+    return calls
 
 
-def _circle(model: str, what: object, names: list[str]) -> SourceError:
+def _recursion(model: str, what: object, names: list[str]) -> SourceError:
     shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
     way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
     return SourceError(
@@ -151,5 +118,5 @@ def _circle(model: str, what: object, names: list[str]) -> SourceError:
     )
 
 
-def _about(number: int) -> str:
+def _approximate(number: int) -> str:
     return f"{number:,}" if number < 10**15 else f"10^{len(str(number)) - 1}"

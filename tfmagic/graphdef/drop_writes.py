@@ -1,222 +1,150 @@
-"""What a graph writes to variables when it runs, taken out where its outputs need none of it.
+"""Leaving out of a graph its writes to variables, where its outputs do not need them.
 
-A recurrent layer with dropout counts its random numbers on at every call, also
-where it draws none. Of a constant nobody can count on.
+A recurrent layer with dropout advances its random generator at every call, also in
+inference. A frozen graph has constants only, and no generator.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import LOOPS, PASSES_ON, arguments_of, name_of, names_called, number_of
-from tfmagic.graphdef.op_types import WRITES
+from tfmagic.graphdef.functions import call_arguments, call_target_names
+from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES, WRITES_VARIABLES
+from tfmagic.graphdef.walk import (
+    ancestors,
+    data_inputs,
+    descendants,
+    is_control,
+    output_index,
+    producer,
+    remove_nodes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 _RESOURCE = tf.resource.as_datatype_enum
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
+_Touched = tuple[set[Any], set[Any]]
+"""The variables that are read, and those that are written: by name, or by the place of an argument."""
 
 
-@dataclass
-class _Touched:
-    """Variables that are read and written: by name, or by the place of an argument."""
+def drop_writes(label: str, definition: Any, outputs: Iterable[str]) -> set[str]:
+    """Take the writes to variables out of a graph and its functions, and return the names of these variables.
 
-    reads: set[Any] = field(default_factory=set)
-    writes: set[Any] = field(default_factory=set)
-
-
-class Effects:
-    """Takes out of a graph what it writes to variables.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    definition
-        The graph, which is changed, and its functions with it.
-
-    Attributes
-    ----------
-    dropped : set of str
-        The variables that it would write to.
+    A `SaveError` is raised where the values of `outputs` depend on a variable that is written to.
     """
+    graph = _Body(_Functions(label, definition), definition.node, outputs, {})
+    if graph.writes:
+        graph.cut()
+    return {name for name in graph.writes if name is not None}
+
+
+class _Functions:
+    """The functions of a graph's library, each looked at once."""
 
     def __init__(self, label: str, definition: Any) -> None:
-        self._label = label
-        self._definition = definition
-        self._functions = {one.signature.name: one for one in definition.library.function}
-        self._known: dict[str, _Touched] = {}
-        self.dropped: set[str] = set()
+        self.label = label
+        self._library = {function.signature.name: function for function in definition.library.function}
+        self._touched: dict[str, _Touched] = {}
 
-    def drop(self, outputs: Sequence[str]) -> None:
-        """Take it out.
+    def called(self, node: Any) -> list[str]:
+        return call_target_names(node, self._library)
 
-        Parameters
-        ----------
-        outputs
-            The operations whose values count.
-
-        Raises
-        ------
-        SaveError
-            When one of them depends on a variable that is written to.
-        """
-        scope = _Scope(self, self._definition.node, outputs, {})
-        self.dropped = {name for name in scope.touched.writes if name is not None}
-        if scope.touched.writes:
-            scope.cut()
-
-    def of_function(self, name: str) -> _Touched:
-        """Return the places of the arguments that a function reads and writes, and take the writing out of it."""
-        if name not in self._known:
-            self._known[name] = _Touched()
-            function = self._functions[name]
-            places = {one.name: at for at, one in enumerate(function.signature.input_arg) if one.type == _RESOURCE}
-            arguments = {one.name: places.get(one.name) for one in function.signature.input_arg}
-            scope = _Scope(self, function.node_def, [name_of(edge) for edge in function.ret.values()], arguments)
-            self._known[name] = scope.touched
-            if scope.touched.writes:
-                kept = scope.cut()
+    def touched(self, name: str) -> _Touched:
+        """Take the writes out of a function; return the places of the arguments that it reads and writes."""
+        if name not in self._touched:
+            self._touched[name] = set(), set()
+            function = self._library[name]
+            arguments = {
+                argument.name: place if argument.type == _RESOURCE else None
+                for place, argument in enumerate(function.signature.input_arg)
+            }
+            body = _Body(self, function.node_def, function.ret.values(), arguments)
+            self._touched[name] = body.reads, body.writes
+            if body.writes:
+                kept = body.cut()
                 function.control_ret.clear()
                 del function.signature.control_output[:]
-                for index in range(len(function.node_def) - 1, -1, -1):
-                    if function.node_def[index].name not in kept:
-                        del function.node_def[index]
-        return self._known[name]
-
-    def touched_by(self, node: Any, handle: Any) -> _Touched:
-        """Return what an operation reads and writes of the variables that `handle` tells of its inputs."""
-        touched = _Touched()
-        names = names_called(node, self._functions)
-        if names:
-            given = [handle(edge) for edge in arguments_of(node)]
-            for one in map(self.of_function, names):
-                touched.reads |= {given[at] for at in one.reads} - {None}
-                touched.writes |= {given[at] for at in one.writes}
-            return touched
-        if node.op in PASSES_ON or node.op.startswith("Ref"):
-            return touched
-        found = {handle(edge) for edge in node.input if not edge.startswith("^")} - {None}
-        if WRITES.match(node.op):
-            # Of an unknown one where none is found: a write it is in any case.
-            touched.writes = found or {None}
-        else:
-            touched.reads = found
-        return touched
-
-    def refuse(self, node: Any) -> SaveError:
-        """Return the error for an operation whose writing cannot be taken out."""
-        return SaveError(
-            f"{self._label} writes to a variable when it runs ({node.name}, {node.op}) that its outputs depend on, and "
-            "a .pb has constants alone: save it as a folder instead"
-        )
-
-    def calls(self, node: Any) -> bool:
-        """Return whether an operation calls a function, out of which the writing is taken by itself."""
-        return bool(names_called(node, self._functions))
+                remove_nodes(function.node_def, lambda node: node.name not in kept)
+        return self._touched[name]
 
 
-class _Scope:
-    """The operations of a graph, or of a function.
-
-    Parameters
-    ----------
-    effects
-        What knows the functions.
-    nodes
-        The operations.
-    outputs
-        Those whose values count.
-    arguments
-        For a function the place of each argument that is a variable, None for others.
-    """
+class _Body:
+    """The operations of a graph, or of a function with the places of its arguments that are variables."""
 
     def __init__(
-        self, effects: Effects, nodes: Iterable[Any], outputs: Sequence[str], arguments: Mapping[str, int | None]
+        self, functions: _Functions, nodes: Iterable[Any], outputs: Iterable[str], arguments: Mapping[str, int | None]
     ) -> None:
+        self._functions = functions
         self._nodes = {node.name: node for node in nodes}
         self._arguments = arguments
-        self._values = self._behind(outputs, controls=False)
-        self.touched = _Touched()
-        self._writers: set[str] = set()
-        writing: list[Any] = []
+        self._needed = ancestors(self._nodes, outputs, controls=False)
+        self.reads: set[Any] = set()
+        self.writes: set[Any] = set()
+        self._writers: dict[str, set[Any]] = {}
         for name, node in self._nodes.items():
-            one = effects.touched_by(node, self._variable)
-            if name in self._values:
-                self.touched.reads |= one.reads
-            if one.writes:
-                writing.append((node, one.writes))
-                self.touched.writes |= one.writes
-                if name not in self._values:
-                    self._writers.add(name)
-                elif not effects.calls(node):
-                    raise effects.refuse(node)
-        for node, writes in writing:
-            if writes & self.touched.reads:
-                raise effects.refuse(node)
+            reads, writes = self._touched_by(node)
+            if name in self._needed:
+                self.reads |= reads
+            if writes:
+                self._writers[name] = writes
+                self.writes |= writes
+        for name, writes in self._writers.items():
+            # A call can be needed: the writes are taken out of its function.
+            is_needed = name in self._needed and not functions.called(self._nodes[name])
+            if is_needed or writes & self.reads:
+                raise self._refusal(self._nodes[name])
 
     def cut(self) -> set[str]:
-        """Have nothing wait for what is written, and return the operations that are still needed."""
-        late = self._after(self._writers)
-        waited_for: list[str] = []
-        for name in self._values:
-            node = self._nodes[name]
-            for index in range(len(node.input) - 1, -1, -1):
-                edge = node.input[index]
-                if edge.startswith("^"):
-                    if name_of(edge) in late:
-                        del node.input[index]
-                    else:
-                        waited_for.append(name_of(edge))
-        return self._values | self._behind(waited_for, controls=True)
+        """Delete the control dependencies on writes, and return the operations that are still needed."""
+        late = descendants(self._nodes, self._writers.keys() - self._needed)
+        for name in self._needed:
+            inputs = self._nodes[name].input
+            kept = [edge for edge in inputs if not (is_control(edge) and producer(edge) in late)]
+            del inputs[:]
+            inputs.extend(kept)
+        return ancestors(self._nodes, self._needed)
 
-    def _after(self, names: Iterable[str]) -> set[str]:
-        """Return the operations that wait for these in any way, themselves included."""
-        consumers: dict[str, list[str]] = {}
-        for name, node in self._nodes.items():
-            for edge in node.input:
-                consumers.setdefault(name_of(edge), []).append(name)
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting.extend(consumers.get(name, ()))
-        return found
-
-    def _behind(self, names: Iterable[str], *, controls: bool) -> set[str]:
-        found: set[str] = set()
-        waiting = [name for name in names if name in self._nodes]
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                edges = [edge for edge in self._nodes[name].input if controls or not edge.startswith("^")]
-                waiting.extend(name_of(edge) for edge in edges if name_of(edge) in self._nodes)
-        return found
+    def _touched_by(self, node: Any) -> _Touched:
+        called = self._functions.called(node)
+        if called:
+            given = [self._variable(edge) for edge in call_arguments(node)]
+            touched = [self._functions.touched(name) for name in called]
+            reads, writes = (
+                {given[place] if isinstance(place, int) else place for place in chain(*places)}
+                for places in zip(*touched, strict=True)
+            )
+            return reads - {None}, writes
+        if node.op in FORWARDS or node.op.startswith("Ref"):
+            return set(), set()
+        variables = {self._variable(edge) for edge in data_inputs(node)} - {None}
+        # A write counts also where it is not known to which variable.
+        return (set(), variables or {None}) if WRITES_VARIABLES.match(node.op) else (variables, set())
 
     def _variable(self, edge: str) -> Any:
-        """Return the variable that an input is, by name or as the place of an argument; None if it is none."""
+        """Return the variable that an input is the handle of: its name, or its argument's place; None for others."""
         seen: set[str] = set()
-        while True:
-            name = name_of(edge)
-            if name in self._arguments:
-                return self._arguments[name]
-            if name not in self._nodes or name in seen:
-                return None
+        while (name := producer(edge)) not in seen:
             seen.add(name)
-            node = self._nodes[name]
-            if node.op in _VARIABLES:
+            node = self._nodes.get(name)
+            if node is None:
+                return self._arguments.get(name)
+            if node.op in VARIABLES:
                 return name
             if node.op in LOOPS:
-                edge = node.input[number_of(edge)]
-            elif (node.op in PASSES_ON and node.attr["T"].type == _RESOURCE) or node.op.startswith("Ref"):
+                edge = node.input[output_index(edge)]
+            elif (node.op in FORWARDS and node.attr["T"].type == _RESOURCE) or node.op.startswith("Ref"):
                 edge = node.input[0]
             else:
                 return None
+        return None
+
+    def _refusal(self, node: Any) -> SaveError:
+        return SaveError(
+            f"{self._functions.label} writes to a variable when it runs ({node.name}, {node.op}) that its outputs "
+            "depend on, and a .pb has constants alone: save it as a folder instead"
+        )

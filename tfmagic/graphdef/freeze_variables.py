@@ -1,8 +1,7 @@
-"""A graph's variables made constants, wherever it hands them on: to branches, loops and functions.
+"""A graph's variables turned into constants, also inside its branches, loops and functions.
 
-TensorFlow's own ``convert_variables_to_constants`` leaves a gather inside of a
-function as it is, and all references of TF1's loops; the graph then fails when it
-is run.
+TensorFlow's own ``convert_variables_to_constants`` leaves a gather inside a function
+as it is, and all references in TF1's loops; such a graph fails when it runs.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import CALLS, LOOPS, PASSES_ON, arguments_of, called_by, names_called, number_of
+from tfmagic.graphdef.functions import CALLS, call_arguments, call_target_names, call_targets
+from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES
+from tfmagic.graphdef.walk import data_inputs, free_name, output_index
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -21,31 +22,26 @@ if TYPE_CHECKING:
     import numpy as np
 
 _RESOURCE = tf.resource.as_datatype_enum
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """What a variable's handle stands for."""
+class _Handle:
+    """The variable that a resource stands for: its dtype, and its shape as a serialized message."""
 
     dtype: int
     shape: bytes
 
 
-class Constants:
-    """Makes the variables of a graph constants.
+_Handles = tuple[_Handle | None, ...]
+"""The handle that each argument of a function is, None for a value."""
 
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    definition
-        The graph, which is changed. Its only resources are variables of its own,
-        not of its functions'.
-    only
-        The variables to make constants; all if None.
-    suffix
-        What the names of functions end in that take values.
+
+class VariableFreezer:
+    """Turns the variables of a graph into constants: first all operations that use them, then the values.
+
+    It changes the graph, whose only resources are variables, and whose functions have none
+    that are not handed to them. `only` names the variables to freeze, None is all. `suffix`
+    ends the names of the functions that take values in place of variables.
     """
 
     def __init__(
@@ -60,71 +56,65 @@ class Constants:
         self._definition = definition
         self._only = only
         self._suffix = suffix
-        self.functions = {one.signature.name: one for one in definition.library.function}
-        self._made: dict[tuple[str, tuple[_Kind | None, ...]], str] = {}
-        self._given: dict[tuple[str, tuple[_Kind | None, ...]], list[_Kind | None]] = {}
+        self.functions = {function.signature.name: function for function in definition.library.function}
+        self._names: dict[tuple[str, _Handles], str] = {}
+        self._outputs: dict[tuple[str, _Handles], list[_Handle | None]] = {}
 
-    def make_room(self) -> None:
-        """Have every operation take values, for which placeholders stand where the variables were.
+    def convert(self) -> None:
+        """Have every operation take values, from placeholders where the variables were.
 
-        Raises
-        ------
-        SaveError
-            Where an operation does something with a variable that it cannot do
-            with a constant.
+        A `SaveError` is raised where an operation needs the variable itself.
         """
-        _Body(self, self._definition.node, {}, inside=False).convert()
+        _Body(self, self._definition.node, {}).convert()
         for node in self._definition.node:
-            if node.op in _VARIABLES and self.holds(node.name):
+            if node.op in VARIABLES and self.freezes(node.name):
                 dtype, shape = node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString()
-                _become(node, "Placeholder", dtype=dtype)
+                _replace(node, "Placeholder", dtype=dtype)
                 node.attr["shape"].shape.ParseFromString(shape)
-            elif node.op.startswith("Ref") and node.op.removeprefix("Ref") in PASSES_ON:
+            elif node.op.startswith("Ref") and node.op.removeprefix("Ref") in FORWARDS:
                 # TF1's variables were handed on by reference.
                 node.op = node.op.removeprefix("Ref")
 
-    def put(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Put the values in their places, consumed one by one."""
+    def insert(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Replace the placeholders by constants of these values, consumed one by one."""
         nodes = {node.name: node for node in self._definition.node}
         for name, value in values:
             dtype = nodes[name].attr["dtype"].type
-            _become(nodes[name], "Const", dtype=dtype)
+            _replace(nodes[name], "Const", dtype=dtype)
             nodes[name].attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value, dtype, value.shape))
 
-    def holds(self, name: str) -> bool:
+    def freezes(self, name: str) -> bool:
         """Return whether a variable becomes a constant."""
         return self._only is None or name in self._only
 
-    def outputs_of(self, name: str, kinds: Sequence[_Kind | None]) -> list[_Kind | None]:
-        """Return which outputs of a function are variables, for arguments of these kinds."""
-        key = (name, tuple(kinds))
-        if key not in self._given:
+    def outputs_of(self, name: str, arguments: Sequence[_Handle | None]) -> list[_Handle | None]:
+        """Return which variables a function gives back, for these arguments."""
+        key = (name, tuple(arguments))
+        if key not in self._outputs:
             function = self.functions[name]
-            body = self._body_of(function, kinds)
-            self._given[key] = [body.kind(function.ret[output.name]) for output in function.signature.output_arg]
-        return self._given[key]
+            body = self._body_of(function, arguments)
+            self._outputs[key] = [body.handle(function.ret[output.name]) for output in function.signature.output_arg]
+        return self._outputs[key]
 
-    def converted(self, name: str, kinds: Sequence[_Kind | None]) -> str:
-        """Return the name of a function that takes values where this one takes variables."""
-        key = (name, tuple(kinds))
-        if key not in self._made:
-            number = sum(1 for known, _ in self._made if known == name)
-            self._made[key] = f"{name}_{self._suffix}" + (f"_{number}" if number else "")
-            outputs = self.outputs_of(name, kinds)
+    def converted(self, name: str, arguments: Sequence[_Handle | None]) -> str:
+        """Return the name of the copy of a function that takes values for these arguments."""
+        key = (name, tuple(arguments))
+        if key not in self._names:
+            number = sum(1 for known, _ in self._names if known == name)
+            self._names[key] = f"{name}_{self._suffix}" + (f"_{number}" if number else "")
+            outputs = self.outputs_of(name, arguments)
             function = self._definition.library.function.add()
             function.CopyFrom(self.functions[name])
-            function.signature.name = self._made[key]
-            self._body_of(function, kinds).convert()
-            _retype(function, kinds, outputs)
-        return self._made[key]
+            function.signature.name = self._names[key]
+            self._body_of(function, arguments).convert()
+            _retype(function, arguments, outputs)
+        return self._names[key]
 
-    def _body_of(self, function: Any, kinds: Sequence[_Kind | None]) -> _Body:
-        arguments = [argument.name for argument in function.signature.input_arg]
-        body = _Body(self, function.node_def, dict(zip(arguments, kinds, strict=True)), inside=True)
-        body.returns = function.ret
-        return body
+    def _body_of(self, function: Any, arguments: Sequence[_Handle | None]) -> _Body:
+        names = [argument.name for argument in function.signature.input_arg]
+        return _Body(self, function.node_def, dict(zip(names, arguments, strict=True)), function.ret)
 
-    def refuse(self, node: Any) -> SaveError:
+    def refusal(self, node: Any) -> SaveError:
         """Return the error for an operation that needs a variable itself."""
         return SaveError(
             f"{self._label} cannot be frozen: its operation {node.name!r} ({node.op}) needs a variable, and a .pb has "
@@ -133,175 +123,150 @@ class Constants:
 
 
 class _Body:
-    """The operations of a graph, or of a function, that may take variables.
-
-    Parameters
-    ----------
-    constants
-        What knows the functions.
-    nodes
-        The operations.
-    arguments
-        For a function the kinds of its arguments.
-    inside
-        Whether this is a function, in which edges have another form.
-    """
+    """The operations of a graph; or of a function, with its arguments and the edges that it returns."""
 
     def __init__(
-        self, constants: Constants, nodes: Any, arguments: Mapping[str, _Kind | None], *, inside: bool
+        self,
+        freezer: VariableFreezer,
+        nodes: Any,
+        arguments: Mapping[str, _Handle | None],
+        returns: Any = None,
     ) -> None:
-        self._constants = constants
+        self._freezer = freezer
         self._container = nodes
         self._nodes = {node.name: node for node in nodes}
         self._arguments = arguments
-        self._inside = inside
-        self._known: dict[str, _Kind | None] = {}
-        self.returns: Any = {}
+        self._returns = returns
+        self._is_function = returns is not None
+        self._handles: dict[str, _Handle | None] = {}
 
-    def kind(self, edge: str) -> _Kind | None:
-        """Return what variable an input is the handle of, None for one that is none."""
+    def handle(self, edge: str) -> _Handle | None:
+        """Return the variable that an input is the handle of, None for a value."""
         name, _, output = edge.partition(":")
         if not output and name in self._arguments:
             return self._arguments[name]
         key = f"{name}:{output}"
-        if key not in self._known:
-            # A loop comes back here: what it begins with decides.
-            self._known[key] = None
-            self._known[key] = self._find(self._nodes[name], output)
-        return self._known[key]
+        if key not in self._handles:
+            # A TF1 loop comes back here: its first input decides.
+            self._handles[key] = None
+            self._handles[key] = self._find(self._nodes[name], output)
+        return self._handles[key]
 
-    def _find(self, node: Any, output: str) -> _Kind | None:
+    def _find(self, node: Any, output: str) -> _Handle | None:
         if node.op == "VarHandleOp":
-            kind = _Kind(node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString())
-            return kind if self._constants.holds(node.name) else None
-        if node.op in PASSES_ON:
-            of_value = node.op != "Merge" or output in {"", "0", "output:0"}
-            return self.kind(node.input[0]) if node.attr["T"].type == _RESOURCE and of_value else None
+            handle = _Handle(node.attr["dtype"].type, node.attr["shape"].shape.SerializeToString())
+            return handle if self._freezer.freezes(node.name) else None
+        if node.op in FORWARDS:
+            is_value = node.op != "Merge" or output in {"", "0", "output:0"}
+            return self.handle(node.input[0]) if node.attr["T"].type == _RESOURCE and is_value else None
         if node.op in LOOPS:
-            return self.kind(node.input[number_of(output)]) if self._takes_variables(node) else None
-        names = names_called(node, self._constants.functions)
-        if not names or not self._takes_variables(node):
+            return self.handle(node.input[output_index(output)]) if any(self._inputs(node)) else None
+        names = call_target_names(node, self._freezer.functions)
+        if not names or not any(self._inputs(node)):
             return None
-        outputs = self._constants.outputs_of(names[0], [self.kind(edge) for edge in arguments_of(node)])
-        if node.op in CALLS:
-            return outputs[number_of(output)]
-        results = [one.name for one in self._constants.functions[names[0]].signature.output_arg]
-        return outputs[results.index(output.partition(":")[0]) if self._inside else number_of(output)]
+        outputs = self._freezer.outputs_of(names[0], [self.handle(edge) for edge in call_arguments(node)])
+        if node.op in CALLS or not self._is_function:
+            return outputs[output_index(output)]
+        results = [result.name for result in self._freezer.functions[names[0]].signature.output_arg]
+        return outputs[results.index(output.partition(":")[0])]
 
-    def _kinds(self, node: Any) -> list[_Kind | None]:
-        return [self.kind(edge) for edge in node.input if not edge.startswith("^")]
-
-    def _takes_variables(self, node: Any) -> bool:
-        return any(kind is not None for kind in self._kinds(node))
+    def _inputs(self, node: Any) -> list[_Handle | None]:
+        return [self.handle(edge) for edge in data_inputs(node)]
 
     def convert(self) -> None:
         """Have every operation that takes a variable take its value."""
-        kinds = {name: self._kinds(node) for name, node in self._nodes.items()}
+        inputs = {name: self._inputs(node) for name, node in self._nodes.items()}
+        prefix = "output:" if self._is_function else ""
         outputs = {
-            name: [self.kind(f"{name}:{self._way(at)}") for at in range(len(node.attr["Tout"].list.type))]
+            name: [self.handle(f"{name}:{prefix}{index}") for index in range(len(node.attr["Tout"].list.type))]
             for name, node in self._nodes.items()
-            if node.op in CALLS and node.op not in LOOPS and any(kinds[name])
+            if node.op in CALLS and node.op not in LOOPS and any(inputs[name])
         }
         reads = set()
         for name, node in self._nodes.items():
-            if any(kinds[name]):
+            if any(inputs[name]):
                 if node.op == "ReadVariableOp":
                     reads.add(name)
-                self._convert(node, kinds[name], outputs.get(name, []))
-        if self._inside:
+                self._convert(node, inputs[name], outputs.get(name, []))
+        if self._is_function:
             self._rename_outputs(reads)
 
-    def _way(self, output: int) -> str:
-        return f"output:{output}" if self._inside else str(output)
-
-    def _convert(self, node: Any, kinds: list[_Kind | None], outputs: list[_Kind | None]) -> None:
-        first = kinds[0]
-        _forget(node.attr, "_output_shapes")
+    def _convert(self, node: Any, inputs: list[_Handle | None], outputs: list[_Handle | None]) -> None:
+        first = inputs[0]
+        _discard(node.attr, "_output_shapes")
         if node.op in CALLS:
-            self._convert_call(node, kinds, outputs)
-        elif node.op in self._constants.functions:
-            node.op = self._constants.converted(node.op, kinds)
-        elif first is not None and node.op in PASSES_ON:
+            self._convert_call(node, inputs, outputs)
+        elif node.op in self._freezer.functions:
+            node.op = self._freezer.converted(node.op, inputs)
+        elif first is not None and node.op in FORWARDS:
             node.attr["T"].type = first.dtype
         elif first is not None and node.op == "ReadVariableOp":
-            _become(node, "Identity", T=first.dtype)
+            _replace(node, "Identity", T=first.dtype)
         elif first is not None and node.op == "VariableShape":
-            _become(node, "Shape", T=first.dtype, out_type=node.attr["out_type"].type or tf.int32.as_datatype_enum)
+            _replace(node, "Shape", T=first.dtype, out_type=node.attr["out_type"].type or tf.int32.as_datatype_enum)
         elif first is not None and node.op == "ResourceGatherNd":
-            _become(node, "GatherNd", Tparams=first.dtype, Tindices=node.attr["Tindices"].type)
+            _replace(node, "GatherNd", Tparams=first.dtype, Tindices=node.attr["Tindices"].type)
         elif first is not None and node.op == "ResourceGather":
             self._convert_gather(node, first)
         else:
-            raise self._constants.refuse(node)
+            raise self._freezer.refusal(node)
 
-    def _convert_gather(self, node: Any, kind: _Kind) -> None:
+    def _convert_gather(self, node: Any, handle: _Handle) -> None:
         axis = node.attr["batch_dims"].i
         indices = node.attr["Tindices"].type
-        _become(node, "GatherV2", Tparams=kind.dtype, Tindices=indices, Taxis=tf.int32.as_datatype_enum)
+        _replace(node, "GatherV2", Tparams=handle.dtype, Tindices=indices, Taxis=tf.int32.as_datatype_enum)
         node.attr["batch_dims"].i = axis
         controls = list(node.input[2:])
         del node.input[2:]
-        made = self._container.add(name=_free(f"{node.name}/axis", self._nodes), op="Const")
-        made.attr["dtype"].type = tf.int32.as_datatype_enum
-        made.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(axis, tf.int32, []))
-        node.input.extend([f"{made.name}:output:0" if self._inside else made.name, *controls])
+        constant = self._container.add(name=free_name(f"{node.name}/axis", self._nodes), op="Const")
+        constant.attr["dtype"].type = tf.int32.as_datatype_enum
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(axis, tf.int32, []))
+        node.input.extend([f"{constant.name}:output:0" if self._is_function else constant.name, *controls])
 
-    def _convert_call(self, node: Any, kinds: list[_Kind | None], outputs: list[_Kind | None]) -> None:
-        first, types, _ = CALLS[node.op]
-        given = kinds[first:]
-        for at, kind in enumerate(given):
-            if kind is not None:
-                node.attr[types].list.type[at] = kind.dtype
+    def _convert_call(self, node: Any, inputs: list[_Handle | None], outputs: list[_Handle | None]) -> None:
+        call = CALLS[node.op]
+        arguments = inputs[call.inputs_before :]
+        for index, handle in enumerate(arguments):
+            if handle is not None:
+                node.attr[call.types].list.type[index] = handle.dtype
                 if node.op in LOOPS and node.attr["output_shapes"].list.shape:
-                    node.attr["output_shapes"].list.shape[at].ParseFromString(kind.shape)
-        for at, kind in enumerate(outputs):
-            if kind is not None:
-                node.attr["Tout"].list.type[at] = kind.dtype
+                    node.attr["output_shapes"].list.shape[index].ParseFromString(handle.shape)
+        for index, handle in enumerate(outputs):
+            if handle is not None:
+                node.attr["Tout"].list.type[index] = handle.dtype
         if any(outputs):
-            _forget(node.attr, "output_shapes")
-        for function in called_by(node, self._constants.functions):
-            function.name = self._constants.converted(function.name, given)
+            _discard(node.attr, "output_shapes")
+        for target in call_targets(node, self._freezer.functions):
+            target.name = self._freezer.converted(target.name, arguments)
 
     def _rename_outputs(self, reads: set[str]) -> None:
-        """Have what takes the value of a read take the output of what stands in its place."""
+        """Rename the outputs of reads: what was ``value`` is ``output`` of an ``Identity``."""
+        renamed = {f"{name}:value:0": f"{name}:output:0" for name in reads}
         for node in self._nodes.values():
             for index, edge in enumerate(node.input):
-                node.input[index] = _renamed(edge, reads)
-        for name, edge in list(self.returns.items()):
-            self.returns[name] = _renamed(edge, reads)
+                node.input[index] = renamed.get(edge, edge)
+        for name, edge in list(self._returns.items()):
+            self._returns[name] = renamed.get(edge, edge)
 
 
-def _renamed(edge: str, reads: set[str]) -> str:
-    name, _, output = edge.partition(":")
-    return f"{name}:output:0" if name in reads and output == "value:0" else edge
-
-
-def _become(node: Any, op: str, **types: int) -> None:
+def _replace(node: Any, op: str, **types: int) -> None:
     node.op = op
     node.attr.clear()
     for name, dtype in types.items():
         node.attr[name].type = dtype
 
 
-def _retype(function: Any, kinds: Sequence[_Kind | None], outputs: Sequence[_Kind | None]) -> None:
-    for arguments, some in ((function.signature.input_arg, kinds), (function.signature.output_arg, outputs)):
-        for argument, kind in zip(arguments, some, strict=True):
-            if kind is not None:
-                argument.type = kind.dtype
-    for at, kind in enumerate(kinds):
-        if kind is not None and at in function.arg_attr:
-            _forget(function.arg_attr[at].attr, "_output_shapes")
-    _forget(function.attr, "_input_shapes")
+def _retype(function: Any, inputs: Sequence[_Handle | None], outputs: Sequence[_Handle | None]) -> None:
+    for arguments, handles in ((function.signature.input_arg, inputs), (function.signature.output_arg, outputs)):
+        for argument, handle in zip(arguments, handles, strict=True):
+            if handle is not None:
+                argument.type = handle.dtype
+    for index, handle in enumerate(inputs):
+        if handle is not None and index in function.arg_attr:
+            _discard(function.arg_attr[index].attr, "_output_shapes")
+    _discard(function.attr, "_input_shapes")
 
 
-def _forget(attributes: Any, name: str) -> None:
+def _discard(attributes: Any, name: str) -> None:
     if name in attributes:
         del attributes[name]
-
-
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    number, made = 0, name
-    while made in taken:
-        number += 1
-        made = f"{name}_{number}"
-    return made

@@ -1,10 +1,10 @@
-"""What a graph from a file may do when it runs.
+"""A check that a graph from a file runs no Python and touches no files.
 
 A TensorFlow graph is a program: it can call Python functions that happen to be
-registered in this process, and read and write any file. A model has no need of
-either, except to read the assets it brought along. What the chosen fetches reach
-is looked through before anything of it runs; the loader's own save and restore
-operations, which every SavedModel contains, are reached by no signature.
+registered in this process, and read and write any file. A model needs neither,
+except to read the assets that came with it. The guard looks through everything
+that the fetches reach, before any of it runs. Every SavedModel also contains
+operations that save and restore it; no signature reaches them.
 """
 
 from __future__ import annotations
@@ -13,46 +13,37 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UnsafeSourceError
+from tfmagic.graphdef.functions import CALLS, functions_in
 from tfmagic.graphdef.op_types import (
     CACHES,
     ENDS_THE_PROCESS,
+    LOOPS,
     NAMES_A_FILE,
     PROTO_OPS,
     READS_FILES,
     RESTORES,
     RUNS_PYTHON,
+    SAME_ELEMENTS,
     TOUCHES_FILES,
 )
+from tfmagic.graphdef.walk import data_inputs, producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Not IdentityN: which of its inputs a value comes from depends on the output.
-_PASSES_ON = frozenset({"Identity", "StopGradient", "Reshape", "ExpandDims", "PlaceholderWithDefault"})
-
-# Inputs before those that are the function's arguments, one by one and each time that
-# it runs. A loop passes on what its last round gave, a dataset its elements: whatever
-# is not here counts as calling with values from anywhere.
-_CALLS = {
-    "PartitionedCall": 0,
-    "StatefulPartitionedCall": 0,
-    "If": 1,
-    "StatelessIf": 1,
-    "Case": 1,
-    "StatelessCase": 1,
-}
 _HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
 _NEVER = {
     **dict.fromkeys(RUNS_PYTHON, "runs Python code"),
     **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel"),
 }
+# Where a value comes from: a file of the model's own, or anywhere. A constant text is "const:TEXT".
 _ASSET = "asset"
 _OTHER = "other"
 
 
 @dataclass(frozen=True)
 class _Node:
-    """What the walk needs of an operation, in a graph or in a function's body."""
+    """An operation of a graph or of a function's body."""
 
     name: str
     op: str
@@ -61,22 +52,18 @@ class _Node:
 
 
 class Guard:
-    """Looks through what fetches reach, before they first run.
+    """Checks what fetches reach, before their first run.
 
     Parameters
     ----------
     model
         The model's name, for messages.
-    graph
-        The imported ``tf.Graph``.
-    library
-        The ``FunctionDef`` s that its operations call.
+    graph, library
+        The imported ``tf.Graph``, and the ``FunctionDef`` s that it calls.
     assets
-        Names of the tensors (``"asset_path:0"``) that are fed paths of the model's
-        own files when it is loaded.
+        Names of the tensors that are fed the paths of the model's own files when it is loaded.
     fed
-        Whether they are fed in the runs that are to be checked. Where they are
-        not, what stands in the graph for one of them is the file's word.
+        Whether the checked runs feed them, too. Otherwise the file decides which path stands there.
     restores
         Whether these may be read as checkpoints, too.
     """
@@ -94,7 +81,7 @@ class Guard:
         self._model = model
         self._graph = graph
         self._functions = {function.signature.name: function for function in library}
-        self._assets = {name.split(":")[0] for name in assets}
+        self._assets = {producer(name) for name in assets}
         self._fed = fed
         self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
         self._passed: set[str] = set()
@@ -102,15 +89,8 @@ class Guard:
         self._called: list[tuple[str, Sequence[str]]] = []
 
     def check(self, names: Iterable[str]) -> None:
-        """Look through everything that these operations or tensors depend on.
-
-        Raises
-        ------
-        UnsafeSourceError
-            When it would run Python, or touch files other than the model's own
-            assets. Nothing has run then.
-        """
-        waiting = [self._graph.get_operation_by_name(name.split(":")[0].lstrip("^")) for name in names]
+        """Raise an `UnsafeSourceError` where these operations or tensors depend on anything unsafe."""
+        waiting = [self._graph.get_operation_by_name(producer(name)) for name in names]
         passed, walked = set(self._passed), set(self._walked)
         try:
             while waiting:
@@ -124,7 +104,7 @@ class Guard:
                 waiting.extend(tensor.op for tensor in op.inputs)
                 waiting.extend(op.control_inputs)
         except BaseException:
-            # Also of an interrupt: what was not looked through to its end is looked through again.
+            # An interrupt, too: whatever was not checked to its end is checked again.
             self._passed, self._walked = passed, walked
             self._called.clear()
             raise
@@ -138,15 +118,15 @@ class Guard:
                 return _ASSET if self._holds_an_asset(op.inputs[0].op) else _OTHER
             if op.type == "Const":
                 return _const_label(op.node_def)
-            if op.type not in _PASSES_ON or not op.inputs:
+            if op.type not in SAME_ELEMENTS or not op.inputs:
                 return _OTHER
             name = str(op.inputs[0].op.name)
 
     def _holds_an_asset(self, handle: Any) -> bool:
-        """Whether nothing but the path of an asset is ever written to a variable.
+        """Return whether nothing but the path of an asset is ever written to a variable.
 
-        A v2 SavedModel keeps each path so. Its initialiser is a placeholder, which
-        gives no value but the one that is fed.
+        A v2 SavedModel keeps each path in a variable. The initialiser is a placeholder,
+        which has no value but the one that is fed.
         """
         if handle.type != "VarHandleOp":
             return False
@@ -187,14 +167,16 @@ class Guard:
     def _check_calls(self, node: _Node, label: Callable[[str], str]) -> None:
         if node.attributes is None:
             return
-        called = [value.func.name for value in node.attributes.values() if value.HasField("func")]
-        for value in node.attributes.values():
-            if value.HasField("list"):
-                called.extend(function.name for function in value.list.func)
-        called.extend(name for name in (node.op,) if name in self._functions)
-        skipped = 0 if node.op in self._functions else _CALLS.get(node.op)
-        labels = () if skipped is None or not called else [label(name) for name in node.inputs[skipped:]]
-        # Not at once: functions can be nested deeper than calls in Python may be.
+        called = [function.name for function in functions_in(node.attributes)]
+        first: int | None = None
+        if node.op in self._functions:
+            called.append(node.op)
+            first = 0
+        elif node.op in CALLS and node.op not in LOOPS:
+            first = CALLS[node.op].inputs_before
+        # Others may call with values from anywhere: a loop with those of its last round, a dataset with its elements.
+        labels = [label(name) for name in node.inputs[first:]] if called and first is not None else ()
+        # They are checked later: functions can be nested deeper than Python's stack.
         self._called.extend((function, labels) for function in called)
 
     def _walk_function(self, name: str, labels: Sequence[str]) -> None:
@@ -222,7 +204,7 @@ class Guard:
 
 
 def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[str], str]:
-    """Return what tells of a value inside a function's body where it comes from."""
+    """Return a function that tells where a value in a function's body comes from."""
     body = {node.name: node for node in function.node_def}
 
     def label(name: str) -> str:
@@ -233,7 +215,7 @@ def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[
             if node.op == "Const":
                 return _const_label(node)
             inputs = _data_inputs(node)
-            if node.op not in _PASSES_ON or not inputs:
+            if node.op not in SAME_ELEMENTS or not inputs:
                 return _OTHER
             name = inputs[0]
         return by_argument[name]
@@ -248,7 +230,7 @@ def _graph_node(op: Any) -> _Node:
 
 
 def _data_inputs(node: Any) -> tuple[str, ...]:
-    return tuple(name.split(":")[0] for name in node.input if not name.startswith("^"))
+    return tuple(map(producer, data_inputs(node)))
 
 
 def _const_label(node: Any) -> str:
@@ -259,8 +241,8 @@ def _const_label(node: Any) -> str:
 
 
 def _shared_names(node: Any) -> set[str]:
-    several = [name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s]
-    return {*several, node.attr["shared_name"].s.decode("utf-8", "replace") or node.name}
+    names = [name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s]
+    return {*names, node.attr["shared_name"].s.decode("utf-8", "replace") or node.name}
 
 
 def _names_something(attributes: Any, name: str) -> bool:

@@ -1,162 +1,124 @@
-"""Which results of a run may be memory that is in use elsewhere: a variable's, a constant's, the caller's own.
+"""Which results of a run may share memory with a variable, a constant, or the caller's own array.
 
-A native call hands out a tensor's memory as it is. Where an operation passes its input
-on (``Identity``, a reshape, what the optimizer makes of ``x * 1``), that is not the
-result's alone, and who changes the array changes the model's weights.
+A native call returns a tensor's memory without a copy. Where an operation forwards its input
+(``Identity``, a reshape, what the optimizer makes of ``x * 1``), that memory is in use
+elsewhere, and a person who changes the array would change the model's weights.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tfmagic.graphdef.op_types import ALIASES_AN_OPERAND, ALIASES_INPUT, ALLOCATES_OUTPUT, PARTITIONED_CALLS
+from tfmagic.graphdef.walk import ancestors, data_inputs, output_index, producer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# Their first output is made anew, or in the place of an input that nobody else has.
-COMPUTES = frozenset(
-    {
-        *("MatMul", "BatchMatMul", "BatchMatMulV2", "BatchMatMulV3", "Einsum"),
-        *("Conv2D", "Conv3D", "DepthwiseConv2dNative", "Conv2DBackpropInput"),
-        *("MaxPool", "AvgPool", "MaxPool3D", "AvgPool3D", "LRN", "ResizeBilinear"),
-        *("Softmax", "LogSoftmax", "Relu", "Relu6", "Elu", "Selu", "LeakyRelu", "Softplus", "Sigmoid", "Tanh"),
-        *("Exp", "Log", "Log1p", "Sqrt", "Rsqrt", "Square", "Erf", "Sin", "Cos"),
-        *("ArgMax", "ArgMin", "TopKV2", "Gather", "GatherV2", "GatherNd", "ResourceGather", "OneHot"),
-        *("Equal", "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual"),
-    }
-)
-# Where one operand turns out to be zeros, or ones, the optimizer passes the other on.
-_COMBINES = frozenset({"Add", "AddV2", "BiasAdd", "Sub", "Mul", "RealDiv", "Maximum", "Minimum"})
-_PASSES = frozenset(
-    {
-        *("Identity", "Reshape", "Squeeze", "ExpandDims", "StopGradient", "PreventGradient", "EnsureShape"),
-        *("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
-    }
-)
-# Of the operations above.
+# Outputs of operations in ALLOCATES_OUTPUT and ALIASES_INPUT that are not the first.
 _LATER_OUTPUTS = frozenset({"batch_mean", "batch_variance", "indices", *(f"reserve_space_{n}" for n in (1, 2, 3))})
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-# A result that is further from what makes it is copied, which is never wrong.
+# A result further from the operation that made it is copied, which is never wrong.
 _DEPTH = 12
 
 
 def shared_results(graph: Any, feeds: Sequence[str], fetches: Sequence[str]) -> tuple[int, ...]:
-    """Return which of the fetched tensors are not known to have memory of their own in every run.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    feeds, fetches
-        Tensor names.
-
-    Returns
-    -------
-    tuple of int
-        Their places in `fetches`.
-    """
-    body = _Operations(graph, frozenset(feeds))
-    ends = [graph.get_tensor_by_name(name) for name in fetches]
-    return tuple(index for index, end in enumerate(ends) if not _is_own(body, end, _DEPTH))
+    """Return the places in `fetches` of the tensors that may share memory; `feeds` and `fetches` are tensor names."""
+    body = _GraphBody(graph, frozenset(feeds))
+    tensors = [graph.get_tensor_by_name(name) for name in fetches]
+    return tuple(index for index, tensor in enumerate(tensors) if not _owns_memory(body, tensor, _DEPTH))
 
 
 class _Body(Protocol):
-    """The operations of a graph or a function, which lead to an end: a tensor, or what a function calls one."""
+    """The operations of a graph or of a function; a value is a tensor in one and an edge in the other."""
 
-    def operation(self, end: Any) -> tuple[str, list[Any], int] | None:
-        """Return the type, the inputs, and which output `end` is; None for what comes from outside."""
+    def operation(self, value: Any) -> tuple[str, list[Any], int] | None:
+        """Return the type, the inputs, and which output `value` is; None for a value from outside."""
 
-    def is_fed(self, end: Any) -> bool:
-        """Return whether it depends on what the caller feeds."""
+    def depends_on_feeds(self, value: Any) -> bool:
+        """Return whether the caller's feeds can change it."""
 
-    def called(self, end: Any) -> tuple[_Body, Any] | None:
-        """Return the body of the function that is called, and the end in it that is given back."""
-
-
-def _is_own(body: _Body, end: Any, depth: int) -> bool:
-    # What depends on no input may be computed once, and kept.
-    return body.is_fed(end) and _is_made(body, end, depth)
+    def callee(self, value: Any) -> tuple[_Body, Any] | None:
+        """Return the function that a call runs, and which of its values is this result."""
 
 
-def _is_made(body: _Body, end: Any, depth: int) -> bool:
-    found = body.operation(end)
-    if found is None or depth == 0:
+def _owns_memory(body: _Body, value: Any, depth: int) -> bool:
+    # The executor may compute a value that no feed changes once, and keep it.
+    return body.depends_on_feeds(value) and _is_allocated(body, value, depth)
+
+
+def _is_allocated(body: _Body, value: Any, depth: int) -> bool:
+    operation = body.operation(value)
+    if operation is None or depth == 0:
         return False
-    kind, inputs, index = found
-    if kind in _CALLS:
-        inner = body.called(end)
-        return inner is not None and _is_own(*inner, depth - 1)
+    kind, inputs, index = operation
+    if kind in PARTITIONED_CALLS:
+        inner = body.callee(value)
+        return inner is not None and _owns_memory(*inner, depth - 1)
     if index > 0:
         return False
-    if kind in _COMBINES:
-        return any(_is_own(body, one, depth - 1) for one in inputs)
-    return kind in COMPUTES or (kind in _PASSES and _is_made(body, inputs[0], depth - 1))
+    if kind in ALIASES_AN_OPERAND:
+        return any(_owns_memory(body, operand, depth - 1) for operand in inputs)
+    return kind in ALLOCATES_OUTPUT or (kind in ALIASES_INPUT and _is_allocated(body, inputs[0], depth - 1))
 
 
-class _Operations:
-    """A graph's own operations, whose ends are tensors."""
+class _GraphBody:
+    """A graph's own operations, whose values are tensors."""
 
     def __init__(self, graph: Any, fed: frozenset[str]) -> None:
         self._graph = graph
         self._fed = fed
 
-    def operation(self, end: Any) -> tuple[str, list[Any], int] | None:
-        # Also in the middle of a graph: its operation does not run then.
-        return None if end.name in self._fed else (end.op.type, list(end.op.inputs), end.value_index)
+    def operation(self, value: Any) -> tuple[str, list[Any], int] | None:
+        # A tensor in the middle of the graph can be fed: its operation does not run then.
+        return None if value.name in self._fed else (value.op.type, list(value.op.inputs), value.value_index)
 
-    def is_fed(self, end: Any) -> bool:
-        waiting, seen = [end], set()
+    def depends_on_feeds(self, value: Any) -> bool:
+        waiting, seen = [value], set()
         while waiting:
-            one = waiting.pop()
-            if one.name in self._fed:
+            tensor = waiting.pop()
+            if tensor.name in self._fed:
                 return True
-            if one.op not in seen:
-                seen.add(one.op)
-                # The first last, and so first: what comes from the inputs is there mostly.
-                waiting.extend(reversed(one.op.inputs))
+            if tensor.op not in seen:
+                seen.add(tensor.op)
+                # Reversed, so that the first input is looked at first: the feeds are mostly behind it.
+                waiting.extend(reversed(tensor.op.inputs))
         return False
 
-    def called(self, end: Any) -> tuple[_Body, Any] | None:
-        library = {one.signature.name: one for one in self._graph.as_graph_def().library.function}
-        return _called(library, end.op.get_attr("f").name, [self.is_fed(one) for one in end.op.inputs], end.value_index)
+    def callee(self, value: Any) -> tuple[_Body, Any] | None:
+        library = {function.signature.name: function for function in self._graph.as_graph_def().library.function}
+        fed = [self.depends_on_feeds(tensor) for tensor in value.op.inputs]
+        return _function_body(library, value.op.get_attr("f").name, fed, value.value_index)
 
 
-class _Function:
-    """The operations of a function, whose ends are ``argument`` or ``operation:output:index``."""
+class _FunctionBody:
+    """The operations of a function, whose values are ``argument`` or ``operation:output:index``."""
 
     def __init__(self, library: Mapping[str, Any], function: Any, fed: Sequence[bool]) -> None:
         self._library = library
         self._nodes = {node.name: node for node in function.node_def}
-        self._fed = {one.name: is_fed for one, is_fed in zip(function.signature.input_arg, fed, strict=False)}
+        arguments = zip(function.signature.input_arg, fed, strict=False)
+        self._fed = {argument.name for argument, is_fed in arguments if is_fed}
 
-    def operation(self, end: str) -> tuple[str, list[Any], int] | None:
-        node = self._nodes.get(end.partition(":")[0])
+    def operation(self, value: str) -> tuple[str, list[Any], int] | None:
+        node = self._nodes.get(producer(value))
         if node is None:
             return None
-        _, output, index = end.split(":")
-        # They count by name: each is the first of its own.
-        later = int(output in _LATER_OUTPUTS)
-        return node.op, [one for one in node.input if not one.startswith("^")], later or int(index)
+        _, output, index = value.split(":")
+        # The index counts within an output of this name.
+        return node.op, data_inputs(node), int(output in _LATER_OUTPUTS) or int(index)
 
-    def is_fed(self, end: str) -> bool:
-        waiting, seen = [end], set()
-        while waiting:
-            name = waiting.pop().partition(":")[0]
-            if self._fed.get(name, False):
-                return True
-            if name in self._nodes and name not in seen:
-                seen.add(name)
-                waiting.extend(one.lstrip("^") for one in reversed(self._nodes[name].input))
-        return False
+    def depends_on_feeds(self, value: str) -> bool:
+        edges = {producer(edge) for name in ancestors(self._nodes, [value]) for edge in self._nodes[name].input}
+        return not self._fed.isdisjoint(edges | {producer(value)})
 
-    def called(self, end: str) -> tuple[_Body, Any] | None:
-        node = self._nodes[end.partition(":")[0]]
-        fed = [self.is_fed(one) for one in node.input if not one.startswith("^")]
-        return _called(self._library, node.attr["f"].func.name, fed, int(end.rpartition(":")[2]))
+    def callee(self, value: str) -> tuple[_Body, Any] | None:
+        node = self._nodes[producer(value)]
+        fed = [self.depends_on_feeds(edge) for edge in data_inputs(node)]
+        return _function_body(self._library, node.attr["f"].func.name, fed, output_index(value))
 
 
-def _called(library: Mapping[str, Any], name: str, fed: Sequence[bool], index: int) -> tuple[_Body, Any] | None:
+def _function_body(library: Mapping[str, Any], name: str, fed: Sequence[bool], index: int) -> tuple[_Body, Any] | None:
     function = library.get(name)
     if function is None or index >= len(function.signature.output_arg):
         return None
-    given_back = function.ret[function.signature.output_arg[index].name]
-    return _Function(library, function, fed), given_back
+    return _FunctionBody(library, function, fed), function.ret[function.signature.output_arg[index].name]

@@ -1,4 +1,4 @@
-"""The fields of a protocol buffer in a file, found without parsing what is large in them."""
+"""The fields of a protocol buffer in a file, located without reading their content."""
 
 from __future__ import annotations
 
@@ -15,22 +15,12 @@ _LONGEST = 10  # bytes of a varint
 
 
 class MalformedError(ValueError):
-    """A message that a parser would refuse, or one that is written in a way that nobody writes."""
+    """A message that a parser would refuse, or that no program writes."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message.
-
-    Attributes
-    ----------
-    number, kind
-        Which field, and its wire type.
-    begin
-        Where its tag is in the file.
-    start, end
-        Where its content is.
-    """
+    """One field of a message: its number and wire type, and the offsets in the file of its tag and its content."""
 
     number: int
     kind: int
@@ -40,18 +30,12 @@ class Field:
 
     @property
     def length(self) -> int:
-        """The size of its content."""
+        """The size of its content in bytes."""
         return self.end - self.start
 
 
 def fields(file: BinaryIO, start: int, end: int) -> Iterator[Field]:
-    """Give the fields of the message at these bytes of a file.
-
-    Raises
-    ------
-    MalformedError
-        Where it is no message.
-    """
+    """Give the fields of the message between two offsets of a file; a `MalformedError` where there is none."""
     at = start
     while at < end:
         file.seek(at)
@@ -76,28 +60,22 @@ def fields(file: BinaryIO, start: int, end: int) -> Iterator[Field]:
 
 
 def content(file: BinaryIO, start: int, end: int) -> bytes:
-    """Return these bytes of a file.
-
-    Raises
-    ------
-    MalformedError
-        When the file ends before.
-    """
+    """Return the bytes between two offsets of a file; a `MalformedError` where the file ends before."""
     file.seek(start)
-    found = file.read(end - start)
-    if len(found) < end - start:
+    data = file.read(end - start)
+    if len(data) < end - start:
         msg = "the file ends in a field"
         raise MalformedError(msg)
-    return found
+    return data
 
 
 def written(number: int, message: bytes) -> bytes:
-    """Return a field that is a message, as it is written."""
+    """Return the bytes of a field whose content is a message."""
     return bytes([*_as_varint(number << 3 | BYTES), *_as_varint(len(message))]) + message
 
 
 def _varint(head: bytes, at: int) -> tuple[int, int]:
-    """Return the number that begins there, and where it ends."""
+    """Return the number that begins at an offset, and the offset of its end."""
     value = shift = 0
     for used in range(at, min(at + _LONGEST, len(head))):
         value |= (head[used] & 0x7F) << shift

@@ -68,7 +68,7 @@ class Leaving:
     """
 
     def __init__(self, models: Iterable[Model]) -> None:
-        from tfmagic.model.training import is_unsaved
+        from tfmagic.model.unsaved import is_unsaved
 
         models = list(models)
         self._unsaved = [model.name for model in models if is_unsaved(model)]
@@ -78,7 +78,7 @@ class Leaving:
         self._watched: list[weakref.ref[Any]] = []
         self._runs: dict[str, Sized] = {}
         for model in models:
-            backend = model.built
+            backend = model.lifecycle.backend
             if backend is None:
                 continue
             # Not all that is known of them, which would keep the graph.

@@ -17,8 +17,7 @@ from tfmagic.errors import ModelStateError, TfMagicError
 from tfmagic.execution.signature.options import Options
 from tfmagic.formats.saved_model.read import SavedModelSource
 from tfmagic.model.model import Model
-from tfmagic.model.training import is_unsaved
-from tfmagic.runtime.state.variables_io import checksums
+from tfmagic.model.unsaved import is_unsaved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,9 +76,7 @@ def former_name(name: str) -> str:
 
 def trained(model: Model) -> set[str]:
     """Return the variables whose values are not those that they began with."""
-    # A table begins empty, and is never carried over.
-    began = model.began_with or {}
-    return {name for name, number in checksums(model.backend_now().learnt()).items() if began.get(name) != number}
+    return model.lifecycle.training.changed_variables(model.lifecycle.built_backend())
 
 
 def carry_over(old: Model, new: Model) -> set[str]:
@@ -90,8 +87,8 @@ def carry_over(old: Model, new: Model) -> set[str]:
     set of str
         Their names in the old one.
     """
-    kinds = {name: (value.shape, value.dtype) for name, value in new.backend_now().values()}
-    names = _counterparts([name for name, _ in old.backend_now().values()], list(kinds))
+    kinds = {name: (value.shape, value.dtype) for name, value in new.lifecycle.built_backend().values()}
+    names = _counterparts([name for name, _ in old.lifecycle.built_backend().values()], list(kinds))
     carried: set[str] = set()
 
     def same(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -101,7 +98,7 @@ def carry_over(old: Model, new: Model) -> set[str]:
                 # A copy: what is read may be the old variable's own memory.
                 yield names[name], np.array(value)
 
-    new.backend_now().assign(same(old.backend_now().values(names)))
+    new.lifecycle.built_backend().assign(same(old.lifecycle.built_backend().values(names)))
     return carried
 
 
@@ -150,7 +147,7 @@ def set_aside(old: Model) -> Model:
         When it cannot be written; the model is as it was.
     """
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
-    is_cell = old.source.is_written_anew
+    is_cell = old.source.loses_training
     source = FormerSource(old.name, folder, "its cell was run again" if is_cell else "it was renewed")
     was_unsaved = is_unsaved(old)
     try:
@@ -165,6 +162,6 @@ def set_aside(old: Model) -> Model:
         raise ModelStateError(msg) from error
     options = Options(signature=old.default_signature, device=old.options.device, unsafe=old.options.unsafe)
     former = Model(former_name(old.name), source, options)
-    former.fingerprint = source.fingerprint()
-    former.came_unsaved = was_unsaved
+    former.lifecycle.fingerprint = source.fingerprint()
+    former.lifecycle.training.came_unsaved = was_unsaved
     return former

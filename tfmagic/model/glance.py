@@ -14,7 +14,7 @@ from tfmagic.model.registry import the_models
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tfmagic.formats.inspection import FileRecord
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.model.model import Model
 
 # Reading the signatures of a larger graph would keep a person waiting.
@@ -51,7 +51,7 @@ class Glance:
 
     def tensors(self) -> list[str]:
         """Return every name that ``fetch`` takes beside the outputs; none for a live object."""
-        built = self.model.built
+        built = self.model.lifecycle.backend
         if built is None or built.graph is None:
             return []
         from tfmagic.execution.signature.inference import tensor_names
@@ -64,7 +64,7 @@ def glance(name: str) -> Glance | None:
     model = the_models().get(name)
     if model is None:
         return None
-    built = model.built
+    built = model.lifecycle.backend
     if built is None:
         return Glance(model, {}, None, {}, {"this": model})
     signatures = dict(built.signatures)
@@ -97,7 +97,7 @@ def device_names() -> list[str]:
     """Return the devices that can be asked for, without starting any."""
     known = ["cpu", "gpu"]
     models = the_models()
-    if any(model.built is not None for model in models.values()):
+    if any(model.lifecycle.backend is not None for model in models.values()):
         # A model that runs has started the devices: to list them costs nothing any more.
         import tensorflow as tf
 

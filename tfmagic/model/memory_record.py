@@ -17,41 +17,13 @@ if TYPE_CHECKING:
     from tfmagic.runtime.session.devices import DeviceRecord
 
 
-class ModelMemoryRecord(TypedDict):
-    """What one model uses. None stands for what is not known.
-
-    Attributes
-    ----------
-    weights_bytes, constants_bytes
-        Its variables, and the constants in its graph; of a parked one what they take
-        when it is there.
-    held_bytes
-        What it takes of these now: nothing while it is parked.
-    grew_bytes
-        By how much the process grew when it was built.
-    run_peak_bytes
-        What a run takes beside the weights, from the last traced one.
-    peak_awaits_trace
-        Whether that is not known yet, and a traced run would tell.
-    """
-
-    name: str
-    state: str
-    weights_bytes: int | None
-    constants_bytes: int | None
-    held_bytes: int
-    grew_bytes: int | None
-    run_peak_bytes: int | None
-    peak_awaits_trace: bool
-
-
 class MemoryRecord(TypedDict):
     """Everything that is known of memory."""
 
     policy: PolicyRecord
     process: ProcessMemoryRecord
     devices: list[DeviceRecord]
-    models: list[ModelMemoryRecord]
+    models: list[ModelRecord]
     budget: str
     budget_limits: dict[str, int]
 
@@ -64,20 +36,7 @@ def memory_record() -> MemoryRecord:
         "policy": memory_policy().record(),
         "process": process_memory(sample_now=True),
         "devices": devices(),
-        "models": [_model(record) for record in the_models().records()],
+        "models": the_models().records(),
         "budget": the_budget.text,
         "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},
-    }
-
-
-def _model(record: ModelRecord) -> ModelMemoryRecord:
-    return {
-        "name": record["name"],
-        "state": record["state"],
-        "weights_bytes": record["weights_bytes"],
-        "constants_bytes": record["constants_bytes"],
-        "held_bytes": record["held_bytes"],
-        "grew_bytes": record["grew_bytes"],
-        "run_peak_bytes": record["run_peak_bytes"],
-        "peak_awaits_trace": record["peak_awaits_trace"],
     }

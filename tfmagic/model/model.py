@@ -1,31 +1,182 @@
-"""A registered model, as a person has it: called, timed, saved."""
+"""A registered model: the facade over its lifecycle, its calls and its memory."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.command_lock import CommandLock
+from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
-from tfmagic.execution.signature.signature import default_among
+from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.memory.parking import Parking
-from tfmagic.model.running.deadline import in_batches, patience_of, waited_for
+from tfmagic.model.record import Records
+from tfmagic.model.running.caller import Caller
+from tfmagic.model.running.deadline import call_scope, run_in_batches, wait_for_call
+from tfmagic.model.running.room_cell import run_in_room
+from tfmagic.model.running.stop import stop
 from tfmagic.model.running.timing import timed
+from tfmagic.model.sync import sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tfmagic.model.memory.parking import WakeRecord
+    from tfmagic.execution.room.cell import Cell
+    from tfmagic.execution.room.namespace import Names
+    from tfmagic.execution.room.variables import VariableRecord
+    from tfmagic.execution.signature.options import Options
+    from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.source import Source
+    from tfmagic.formats.common.written import LastSave
+    from tfmagic.model.memory.parking import ParkRecord, WakeRecord
     from tfmagic.model.record import ModelRecord
+    from tfmagic.model.running.stop import StopRecord
     from tfmagic.model.running.timing import Timing
+    from tfmagic.model.tracing.placement import Placement
+    from tfmagic.model.tracing.trace import Trace
 
 
-class Model(Parking):
-    """A model of the registry. Made by ``models.add``, not by hand."""
+class Model:
+    """A model of the registry. Made by ``models.add``, not by hand.
+
+    It holds its parts: `lifecycle` (source, build, state, release), `caller` (calls and
+    their figures), `parking` (memory) and `records` (plain data for views).
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    source : Source
+        Where it came from.
+    options : Options
+        How it was added.
+    """
+
+    def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock | None = None) -> None:
+        self.name = name
+        self.source = source
+        self.options = options
+        self.lifecycle = Lifecycle(name, source, options, command_lock or CommandLock(name))
+        self.caller = Caller(self.lifecycle)
+        self.parking = Parking(self.lifecycle)
+        self.lifecycle.hooks = self.parking
+        self.records = Records(self.lifecycle, self.caller, self.parking)
+
+    # -- what it is ------------------------------------------------------------
+
+    @property
+    def mode(self) -> str:
+        """``graph`` or ``eager``."""
+        return self.lifecycle.mode
+
+    @property
+    def state(self) -> str:
+        """``ready``, ``running``, ``stopping``, ``parked``, ``failed`` or ``dropped``."""
+        return self.lifecycle.state
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there was to say when it was added, such as the version chosen."""
+        return self.lifecycle.notes
+
+    @property
+    def grew_bytes(self) -> int | None:
+        """By how much the process grew when it was built; None before that, and where it shrank meanwhile."""
+        return self.lifecycle.grew_bytes
+
+    @hide_own_frames
+    def signature(self, name: str | None = None) -> Signature:
+        """Return a signature, the default one if no name is given.
+
+        Raises
+        ------
+        UnknownNameError
+            When there is none of that name; the nearest is offered.
+        """
+        return self.lifecycle.signature(name)
+
+    @property
+    @hide_own_frames
+    def signatures(self) -> Mapping[str, Signature]:
+        """All signatures by name."""
+        return dict(self.lifecycle.built_backend().signatures)
+
+    @property
+    @hide_own_frames
+    def default_signature(self) -> str:
+        """The name of the signature that a call uses."""
+        return self.lifecycle.default_signature
+
+    @property
+    @hide_own_frames
+    def names(self) -> Names:
+        """The Python names of the model's room."""
+        return self.lifecycle.built_backend().room.names
+
+    @property
+    @hide_own_frames
+    def graph(self) -> Any:
+        """The model's graph; None in eager mode."""
+        return self.lifecycle.built_backend().graph
+
+    @property
+    @hide_own_frames
+    def live(self) -> Any:
+        """The live object of an eager model; None in graph mode."""
+        return self.lifecycle.built_backend().live
+
+    @property
+    def variables(self) -> tuple[VariableRecord, ...]:
+        """Its variables, the largest first; of a parked model those that it has once it is loaded."""
+        weights = self.parking.footprint.weights
+        return () if weights is None else weights.by_variable
+
+    @property
+    def saved(self) -> LastSave | None:
+        """Where it was last saved, and what was written; None before the first time."""
+        return self.lifecycle.saved
+
+    @property
+    def is_warmed(self) -> bool:
+        """Whether it was warmed, and has not been parked since."""
+        return self.lifecycle.is_warm
+
+    # -- figures of its calls --------------------------------------------------------
+
+    @property
+    def calls(self) -> int:
+        """How many calls came to a result."""
+        return self.caller.calls
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last call took; None before the first."""
+        return self.caller.last_latency_s
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred calls; None before the first."""
+        return self.caller.median_latency_s
+
+    @property
+    def last_error(self) -> str | None:
+        """The first line of what the last failed call, or a failed build, has raised."""
+        return self.lifecycle.failure or self.caller.last_error
+
+    @property
+    def trace(self) -> Trace | None:
+        """Where the time of the last traced run went; None before the first."""
+        return self.caller.trace
+
+    @property
+    def placement(self) -> Placement | None:
+        """Where its operations and variables are, as the last traced run has shown; None before the first."""
+        return self.caller.placement
 
     # -- calling -------------------------------------------------------------
 
@@ -34,16 +185,21 @@ class Model(Parking):
 
         The parameters and errors are those of `run`.
         """
-        __tracebackhide__ = True
-        quick = self.quickly(value, inputs, None, signature)
-        if quick is not None:
-            if len(quick) == 1:
-                (answer,) = quick.values()
-                return answer
-            return Result(quick)
-        result = self.run(value, signature=signature, **inputs)
+        try:
+            outputs = self.caller.fast_call(value, inputs, None, signature)
+            if outputs is not None:
+                if len(outputs) == 1:
+                    (array,) = outputs.values()
+                    return array
+                return Result(outputs)
+            result = self.run(value, signature=signature, **inputs)
+        except BaseException as error:
+            # Not by the decorator, which would be one more Python call.
+            trim_traceback(error)
+            raise
         return next(iter(result.values())) if len(result) == 1 else result
 
+    @hide_own_frames
     def run(
         self,
         value: Any = MISSING,
@@ -91,7 +247,6 @@ class Model(Parking):
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         if not isinstance(trace, bool):
             msg = (
                 f"{self.name}: trace is whether to trace this run, got {type(trace).__name__}; "
@@ -99,12 +254,14 @@ class Model(Parking):
             )
             raise InputError(msg)
         if batch_size is None and timeout is None and not trace:
-            quick = self.quickly(value, inputs, fetch, signature)
-            return self.asked_and_answered(value, inputs, fetch, signature) if quick is None else Result(quick)
+            quick = self.caller.fast_call(value, inputs, fetch, signature)
+            return self.caller.first_call(value, inputs, fetch, signature) if quick is None else Result(quick)
         return self.run_stoppable(
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
 
+    @hide_own_frames
+    @hide_own_frames
     def timed(
         self,
         value: Any = MISSING,
@@ -125,9 +282,10 @@ class Model(Parking):
         value, fetch, signature, timeout, **inputs
             As for `run`.
         """
-        __tracebackhide__ = True
-        return timed(self, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
+        return timed(self.caller, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
+    @entry_point
+    @entry_point
     def run_stoppable(
         self,
         value: Any = MISSING,
@@ -149,32 +307,118 @@ class Model(Parking):
             At once; the model is ``stopping`` until its native run has ended. Of a
             run in batches an `InterruptedRun`, which has the outputs so far.
         """
-        __tracebackhide__ = True
         size = None if batch_size is None else whole_number("batch_size", batch_size)
         if size is not None and trace:
             msg = f"{self.name}: a trace is of one run, and batch_size makes several: give one of the two"
             raise InputError(msg)
-        patience = patience_of(timeout)
-        request = waited_for(self, lambda: self.asked(value, inputs or {}, fetch=fetch, signature=signature), patience)
-        if size is not None:
-            return in_batches(self, request, size, patience)
-        return waited_for(self, lambda: self.answer(request, patience=patience, trace=trace), patience)
+        with call_scope(timeout):
+            request = wait_for_call(
+                self.lifecycle,
+                lambda: self.caller.request(value, inputs or {}, fetch=fetch, signature=signature),
+            )
+            if size is not None:
+                return interruptible(partial(run_in_batches, self.caller, request, size))
+            return wait_for_call(self.lifecycle, lambda: self.caller.run(request, trace=trace))
 
-    # -- what stays of it ----------------------------------------------------------
+    @entry_point
+    def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
+        """Run a cell in the model's room, and return the value of its last expression.
 
-    @defer_interrupts
+        Parameters
+        ----------
+        cell
+            The code.
+        notebook
+            The names that the cell sees behind the room's own.
+        """
+        return run_in_room(self.lifecycle, cell, notebook, {"this": self})
+
+    @entry_point
+    def stop(self, *, now: bool = False) -> StopRecord:
+        """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
+
+        Parameters
+        ----------
+        now
+            Cancel it: the variables are read as they stand (a half-finished step may
+            show), the native session is closed and opened again, and they are put
+            back. Where they cannot be read within two seconds, they are those of the
+            source again. A live object's calls end at their next operation.
+
+        Returns
+        -------
+        StopRecord
+            What came of it.
+
+        Raises
+        ------
+        ModelStateError
+            When the model was dropped.
+        """
+        return stop(self.lifecycle, now=now)
+
+    # -- memory ----------------------------------------------------------------------
+
+    @entry_point
+    def park(self) -> ParkRecord:
+        """Have the model take no tensor memory until it is next run; its name and signatures stay.
+
+        Where its source gives the same weights again nothing is written. Otherwise they go
+        into a file of the park directory, with everything that training needs.
+
+        Raises
+        ------
+        ModelStateError
+            For a live object, which is the notebook's, and while the model runs.
+        ParkError
+            When the file cannot be written; the model is as it was.
+        """
+        return self.parking.park()
+
+    @entry_point
     def wake(self) -> WakeRecord:
-        """Give the model its memory back as `Parking.wake` does; one that was warmed is warmed again."""
-        __tracebackhide__ = True
-        record = super().wake()
+        """Give the model its memory back, so that the next run need not; one that was warmed is warmed again.
+
+        Raises
+        ------
+        ParkError
+            When what was parked is not what was written.
+        SourceError
+            When the source has changed since.
+        MemoryBudgetError
+            When it does not fit into the budget.
+        """
+        record = self.parking.wake()
         if record["outcome"] == "woken" and self.is_warmed:
             from tfmagic.model.running.warm_up import settle
 
-            settle(self)
+            settle(self.caller)
             record["warmed"] = self.is_warmed
         return record
 
-    @defer_interrupts
+    # -- its weights, elsewhere --------------------------------------------------------
+
+    @entry_point
+    def sync(self) -> int:
+        """Take the present weights of the live object of which this model is a copy.
+
+        Where the object has other settings, layers or variables than it had, its graph
+        is made again, without what was added in the room since.
+
+        Returns
+        -------
+        int
+            How many variables there are.
+
+        Raises
+        ------
+        ModelStateError
+            When the model is no copy.
+        """
+        with self.lifecycle.command_lock.hold():
+            return interruptible(partial(sync, self.lifecycle))
+
+    @entry_point
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Write the model to disk, with its weights as they now are.
 
@@ -202,15 +446,14 @@ class Model(Parking):
         ModelStateError
             When the model was dropped, or is still stopping.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.save import save
 
-        with self.command_lock.hold():
-            self.saved = interruptible(partial(save, self, path, replace=replace))
-            interruptible(self.note_safe)
-        return self.saved.path
+        with self.lifecycle.command_lock.hold():
+            saved = self.lifecycle.saved = interruptible(partial(save, self.lifecycle, path, replace=replace))
+            interruptible(partial(self.lifecycle.training.note_safe, self.lifecycle.built_backend()))
+        return saved.path
 
-    @defer_interrupts
+    @entry_point
     def python(self) -> str:
         """Return plain TensorFlow code that does without tfmagic and gives the same answers.
 
@@ -225,55 +468,16 @@ class Model(Parking):
         SaveError
             When the model's present weights are in no file: save it first.
         """
-        __tracebackhide__ = True
         from tfmagic.formats.python_code import python_of
 
-        with self.command_lock.hold():
-            return interruptible(partial(python_of, self))
+        with self.lifecycle.command_lock.hold():
+            return interruptible(partial(python_of, self.lifecycle))
 
     # -- as plain data ---------------------------------------------------------------
 
     def record(self) -> ModelRecord:
         """Return what a view shows of this model, as plain data."""
-        # Looked at once: another thread may be dropping the model.
-        backend = self._backend
-        weights, signatures = self.remembered if backend is None else (backend.weights(), backend.signatures)
-        default = default_among(self.name, signatures, self.options.signature) if signatures else None
-        state = self.state
-        prepared = [] if backend is None else backend.prepared
-        folded_bytes = sum(call.folded_bytes for call in prepared)
-        calls_bytes = 0 if backend is None else backend.calls_bytes
-        return {
-            "name": self.name,
-            "kind": self.source.kind,
-            "copied": self.options.copy,
-            "mode": self.mode,
-            "state": state,
-            "source": self.source.text,
-            "path": self.source.where,
-            "device": self.options.device,
-            "default_signature": default,
-            "signatures": [signature.record() for signature in signatures.values()],
-            "variables": None if weights is None else weights.variables,
-            "weights_bytes": None if weights is None else weights.variables_bytes,
-            "constants_bytes": None if weights is None else weights.constants_bytes,
-            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
-            "grew_bytes": self.grew_bytes,
-            "run_peak_bytes": None if self._trace is None else self._trace.peak_bytes,
-            "peak_awaits_trace": self._trace is None and self.mode == "graph",
-            "prepared": [
-                {"fetches": list(call.fetches), "way": chosen.way, "latencies_s": chosen.latencies_s}
-                for call, chosen in ((call, call.chosen) for call in prepared)
-                if chosen is not None
-            ],
-            "folded_bytes": folded_bytes,
-            "names": [] if backend is None else list(backend.room.names),
-            "calls": self.calls,
-            "last_latency_s": self.last_latency_s,
-            "median_latency_s": self.median_latency_s,
-            "last_error": self.last_error,
-            "notes": list(self.notes),
-        }
+        return self.records.record()
 
     def __repr__(self) -> str:
         """Say what it is in one line."""

@@ -1,11 +1,73 @@
-"""A model as plain data: what every view draws."""
+"""A model as plain data: a row of a table, and the record with its details."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, TypedDict
 
+from tfmagic.execution.signature.signature import default_among
+
 if TYPE_CHECKING:
-    from tfmagic.execution.signature.signature import SignatureRecord
+    from collections.abc import Mapping
+
+    from tfmagic.execution.backends.backend import Backend
+    from tfmagic.execution.room.variables import Weights
+    from tfmagic.execution.signature.signature import Signature, SignatureRecord
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
+    from tfmagic.model.memory.parking import Parking
+    from tfmagic.model.running.caller import Caller
+    from tfmagic.model.tracing.placement import PlacedDeviceRecord
+
+# A live object may get variables at any time, and counting those of a large one takes a millisecond.
+_LIVE_AGE_S = 5.0
+
+
+class ModelRow(TypedDict):
+    """One registered model. None stands for what is not known.
+
+    Attributes
+    ----------
+    state
+        ``ready``, ``running``, ``stopping``, ``parked`` or ``failed``.
+    device
+        The device that was asked for when it was added.
+    signature
+        The one that a call uses.
+    variables, weights_bytes, constants_bytes
+        As in `ModelRecord`; of a parked model what it has when it is there.
+    size_bytes
+        Its variables and constants together.
+    held_bytes
+        What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
+    devices
+        Where it is, as a traced run has shown; None before the first.
+    moved
+        How many operations and variables are on another device than was asked for.
+    can_park
+        Whether ``park`` would do anything.
+    """
+
+    name: str
+    kind: str
+    mode: str
+    state: str
+    source: str
+    device: str | None
+    signature: SignatureRecord | None
+    variables: int | None
+    weights_bytes: int | None
+    constants_bytes: int | None
+    size_bytes: int | None
+    held_bytes: int
+    grew_bytes: int | None
+    run_peak_bytes: int | None
+    calls: int
+    last_latency_s: float | None
+    median_latency_s: float | None
+    last_error: str | None
+    devices: list[PlacedDeviceRecord] | None
+    moved: int | None
+    can_park: bool
 
 
 class PreparedRecord(TypedDict):
@@ -17,8 +79,7 @@ class PreparedRecord(TypedDict):
         Tensor names.
     way
         ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
-        ``folded`` (with variables made constants), ``unfused`` (that, every operation
-        by itself) or ``lite`` (that, by TensorFlow Lite).
+        ``folded`` (with variables made constants) or ``lite`` (that, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """
@@ -28,56 +89,140 @@ class PreparedRecord(TypedDict):
     latencies_s: dict[str, float]
 
 
-class ModelRecord(TypedDict):
-    """One registered model. None stands for what is not known.
+class ModelRecord(ModelRow):
+    """A model's row, and what only a page about this model shows.
 
     Attributes
     ----------
-    weights_bytes
-        The size of its variables.
-    constants_bytes
-        The size of the constants in its graph, where a frozen one has its weights.
-    held_bytes
-        What it takes now: these, and what its prepared calls hold (two copies of the constants for each executor,
-        and `folded_bytes`). Nothing while it is parked.
-    grew_bytes
-        By how much the process's resident memory grew when it was built, measured;
-        what other threads took meanwhile is in it. None where it became smaller.
-    run_peak_bytes
-        The most that its last traced run had taken at one time, beside the weights.
+    copied
+        Whether it has a graph of its own beside the live object that it came from.
+    path
+        Where its file is; None for a live object.
     peak_awaits_trace
-        Whether that is not known yet, and a traced run would tell; a live object's never does.
+        Whether `run_peak_bytes` is not known yet and a traced run would tell; a live object's never does.
     prepared
         How its calls are run, for those fetches for which that is known.
     folded_bytes
-        The size of the variables that are constants as well, so that calls are quicker, and for TensorFlow Lite
-        about twice that, as it keeps them in two forms; a part of `held_bytes`.
-    copied
-        Whether it has a graph of its own beside the live object that it came from.
+        The part of `held_bytes` that quicker calls take: the size of the variables that are constants as well, and
+        for TensorFlow Lite about twice that, which keeps them in two forms.
+    names
+        The names of its room.
     """
 
-    name: str
-    kind: str
     copied: bool
-    mode: str
-    state: str
-    source: str
     path: str | None
-    device: str | None
     default_signature: str | None
     signatures: list[SignatureRecord]
-    variables: int | None
-    weights_bytes: int | None
-    constants_bytes: int | None
-    held_bytes: int
-    grew_bytes: int | None
-    run_peak_bytes: int | None
     peak_awaits_trace: bool
     prepared: list[PreparedRecord]
     folded_bytes: int
     names: list[str]
-    calls: int
-    last_latency_s: float | None
-    median_latency_s: float | None
-    last_error: str | None
     notes: list[str]
+
+
+class Records:
+    """One model as plain data.
+
+    Parameters
+    ----------
+    lifecycle, caller, parking
+        The parts of the model.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, caller: Caller, parking: Parking) -> None:
+        self._lifecycle = lifecycle
+        self._caller = caller
+        self._parking = parking
+        self._last: tuple[object, ModelRow] | None = None
+
+    def row(self) -> ModelRow:
+        """Return the model's row: the same object as before where nothing of it has changed."""
+        backend, state = self._lifecycle.backend, self._lifecycle.state
+        age = None
+        if backend is not None:
+            age = int(time.monotonic() / _LIVE_AGE_S) if backend.graph is None else backend.graph.version
+        mark = (
+            id(backend),
+            state,
+            age,
+            self._caller.calls,
+            self._last_error,
+            id(self._caller.trace),
+            id(self._caller.placement),
+            self._lifecycle.grew_bytes,
+        )
+        last = self._last
+        if last is not None and last[0] == mark:
+            return last[1]
+        row = self._row(backend)
+        self._last = mark, row
+        return row
+
+    def record(self) -> ModelRecord:
+        """Return everything that a view shows of the model, as it is now."""
+        lifecycle, caller = self._lifecycle, self._caller
+        # Read once: another thread may be dropping the model.
+        backend = lifecycle.backend
+        _, signatures = self._weights_and_signatures(backend)
+        prepared = [] if backend is None else backend.prepared
+        return {
+            **self._row(backend),
+            "copied": lifecycle.options.copy,
+            "path": lifecycle.source.where,
+            "default_signature": self._default(signatures),
+            "signatures": [signature.record() for signature in signatures.values()],
+            "peak_awaits_trace": caller.trace is None and lifecycle.mode == "graph",
+            "prepared": [
+                {"fetches": list(call.fetches), "way": chosen.quickest, "latencies_s": chosen.latencies_s}
+                for call, chosen in ((call, call.chosen) for call in prepared)
+                if chosen is not None
+            ],
+            "folded_bytes": sum(call.folded_bytes for call in prepared),
+            "names": [] if backend is None else list(backend.room.names),
+            "notes": list(lifecycle.notes),
+        }
+
+    def _row(self, backend: Backend | None) -> ModelRow:
+        lifecycle, caller = self._lifecycle, self._caller
+        state = lifecycle.state
+        weights, signatures = self._weights_and_signatures(backend)
+        default = self._default(signatures)
+        trace, placement = caller.trace, caller.placement
+        calls_bytes = 0 if backend is None else backend.calls_bytes
+        return {
+            "name": lifecycle.name,
+            "kind": lifecycle.source.kind,
+            "mode": lifecycle.mode,
+            "state": state,
+            "source": lifecycle.source.text,
+            "device": lifecycle.options.device,
+            "signature": None if default is None else signatures[default].record(),
+            "variables": None if weights is None else weights.variables,
+            "weights_bytes": None if weights is None else weights.variables_bytes,
+            "constants_bytes": None if weights is None else weights.constants_bytes,
+            "size_bytes": None if weights is None else weights.total_bytes,
+            "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
+            "grew_bytes": lifecycle.grew_bytes,
+            "run_peak_bytes": None if trace is None else trace.peak_bytes,
+            "calls": caller.calls,
+            "last_latency_s": caller.last_latency_s,
+            "median_latency_s": caller.median_latency_s,
+            "last_error": self._last_error,
+            "devices": None if placement is None else placement.devices,
+            "moved": None if placement is None else placement.moved,
+            "can_park": backend is not None and state == "ready" and self._parking.can_be_parked,
+        }
+
+    @property
+    def _last_error(self) -> str | None:
+        return self._lifecycle.failure or self._caller.last_error
+
+    def _weights_and_signatures(self, backend: Backend | None) -> tuple[Weights | None, Mapping[str, Signature]]:
+        if backend is None:
+            return self._lifecycle.kept_summary or (None, {})
+        return backend.weights(), backend.signatures
+
+    def _default(self, signatures: Mapping[str, Signature]) -> str | None:
+        if not signatures:
+            return None
+        return default_among(self._lifecycle.name, signatures, self._lifecycle.options.signature)

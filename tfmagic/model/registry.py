@@ -7,26 +7,34 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from weakref import WeakValueDictionary
 
 from tfmagic.concurrency.command_lock import CommandLock
-from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
 from tfmagic.core.naming import check_name
 from tfmagic.core.process import once
-from tfmagic.errors import DropError, InputError, ModelStateError, NameTakenError, UnknownNameError, did_you_mean
-from tfmagic.execution.signature.options import Ends, Options
+from tfmagic.errors import (
+    DropError,
+    InputError,
+    ModelStateError,
+    NameTakenError,
+    UnknownNameError,
+    did_you_mean,
+    first_line,
+)
+from tfmagic.execution.signature.options import Options, TensorNames
 from tfmagic.model.memory.budget import budget
-from tfmagic.model.running.statistics import first_line
 from tfmagic.runtime.startup.importing import require_tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.common.source import Source
-    from tfmagic.formats.inspection import FileRecord
     from tfmagic.model.drop import DropRecord
     from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
@@ -73,7 +81,7 @@ class Models(Mapping[str, "Model"]):
         self._adding: set[str] = set()
         self._turns: WeakValueDictionary[str, CommandLock] = WeakValueDictionary()
         self._lock = threading.RLock()
-        budget().models = self.present
+        budget().models = lambda: [model.parking for model in self.present()]
 
     # -- a mapping -------------------------------------------------------------
 
@@ -89,17 +97,29 @@ class Models(Mapping[str, "Model"]):
         model = self._models.get(name)
         if model is not None:
             return model
-        with self._lock:
-            known = list(self._models)
-        hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
-        msg = f"there is no model {name!r}{hint}"
-        raise UnknownNameError(msg)
+        try:
+            self._refuse(name)
+        except UnknownNameError as error:
+            trim_traceback(error)
+            raise
 
     def __getattr__(self, name: str) -> Model:
         """Return the model of that name, as an attribute."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return self[name]
+        try:
+            return self[name]
+        except UnknownNameError as error:
+            # Not by the decorator, which would be one more Python call on the way to each model.
+            trim_traceback(error)
+            raise
+
+    def _refuse(self, name: str) -> NoReturn:
+        with self._lock:
+            known = list(self._models)
+        hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
+        msg = f"there is no model {name!r}{hint}"
+        raise UnknownNameError(msg)
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, in the order in which the models were added."""
@@ -120,6 +140,7 @@ class Models(Mapping[str, "Model"]):
 
     # -- changing it -------------------------------------------------------------
 
+    @hide_own_frames
     def add(
         self,
         name: str,
@@ -127,8 +148,8 @@ class Models(Mapping[str, "Model"]):
         *,
         signature: str | None = None,
         tags: str | Sequence[str] | None = None,
-        inputs: Ends = None,
-        outputs: Ends = None,
+        inputs: TensorNames = None,
+        outputs: TensorNames = None,
         device: str | None = None,
         replace: bool = False,
         lazy: bool = False,
@@ -148,7 +169,7 @@ class Models(Mapping[str, "Model"]):
         name
             A Python name that is no verb of ``%tf_model``.
         source
-            A path to a SavedModel (or a folder of numbered versions of one),
+            A path to a SavedModel (or a folder of checksums versions of one),
             a ``.keras`` or ``.h5`` file, a frozen graph (``.pb``, ``.pbtxt``) or a v1
             checkpoint with its ``.meta``; or a live Keras model, ``tf.Module``,
             ``tf.function``, ``ConcreteFunction``, ``tf.Graph`` or ``GraphDef``.
@@ -221,7 +242,7 @@ class Models(Mapping[str, "Model"]):
         made = source_of(source, text)
         return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
 
-    @defer_interrupts
+    @entry_point
     def admit(
         self,
         name: str,
@@ -240,7 +261,6 @@ class Models(Mapping[str, "Model"]):
         learnt stays as ``NAME~1``, or with `keep` in the variables of the same
         name, shape and dtype.
         """
-        __tracebackhide__ = True
         check_model_name(name)
         if lazy and warm:
             msg = f"{name}: --lazy loads at first use, and --warm runs now: give one of the two"
@@ -258,9 +278,9 @@ class Models(Mapping[str, "Model"]):
                     _settle(old)
                 return Admission(old, outcome)
             model = Model(name, source, options, command_lock)
-            model.fingerprint = fingerprint
+            model.lifecycle.fingerprint = fingerprint
             if not lazy:
-                model.build()
+                model.lifecycle.build()
                 _run_ahead(model, warm=warm)
             going = [] if old is None else [old]
             former: FormerRecord | None = None
@@ -270,7 +290,7 @@ class Models(Mapping[str, "Model"]):
                     # In a worker: what an interrupted run has left behind may be slow to read.
                     former, aside = workers().call(partial(_former, old, model, keep=keep))
                 except BaseException:
-                    model.release()
+                    model.lifecycle.release()
                     raise
             with self._lock:
                 self._models[name] = model
@@ -282,10 +302,10 @@ class Models(Mapping[str, "Model"]):
             with ExitStack() as stack:
                 # Each goes, also when the person will not wait for the run of another.
                 for one in going:
-                    stack.callback(one.release, renewed=one is old)
+                    stack.callback(one.lifecycle.release, renewed=one is old)
             return Admission(model, outcome, former)
 
-    @defer_interrupts
+    @entry_point
     def drop(self, *names: str, all: bool = False) -> DropRecord:  # noqa: A002 - as the magic's --all
         """Drop models: calls end, native sessions close, and their memory goes back to the system.
 
@@ -328,7 +348,7 @@ class Models(Mapping[str, "Model"]):
                     events().note("dropped", model.name)
             # Each goes, whatever another raises and also when the person will not wait for its run.
             for model in reversed(models):
-                stack.callback(_noting, failed, model.name, model.release)
+                stack.callback(_noting, failed, model.name, model.lifecycle.release)
             for model in models:
                 _noting(failed, model.name, partial(_keep_record, records, model))
         gone = [model.name for model in models]
@@ -348,6 +368,7 @@ class Models(Mapping[str, "Model"]):
         return budget().text
 
     @memory_budget.setter
+    @hide_own_frames
     def memory_budget(self, text: str) -> None:
         budget().choose(text)
 
@@ -362,6 +383,7 @@ class Models(Mapping[str, "Model"]):
         """Return every model as plain data, in the order in which they were added."""
         return [model.record() for model in self.present()]
 
+    @hide_own_frames
     def inspect(self, path: Any) -> FileRecord:
         """Look at a file that could become a model, without loading it.
 
@@ -371,7 +393,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.formats.inspection import inspect_path
+        from tfmagic.formats.resolve import inspect_path
 
         return inspect_path(path)
 
@@ -401,8 +423,8 @@ def _outcome(
     if old is None:
         return "added"
     if old.source.names_the_same(source):
-        same = old.fingerprint == fingerprint and old.options == options and old.state != "failed"
-        return "kept" if same and not old.is_outdated() else "renewed"
+        same = old.lifecycle.fingerprint == fingerprint and old.options == options and old.state != "failed"
+        return "kept" if same and not old.lifecycle.is_outdated() else "renewed"
     if not replace:
         taken = old.source.text if old.source.kind in old.source.text else f"{old.source.text} ({old.source.kind})"
         msg = (
@@ -415,12 +437,12 @@ def _outcome(
 
 def _hold_lock(stack: ExitStack, model: Model) -> None:
     """Take a model's turn, and end the cell that does not give it up in time."""
-    for patience in (_CELL_S, _END_S):
+    for timeout_s in (_CELL_S, _END_S):
         # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
         with suppress(ModelStateError):
-            if stack.enter_context(model.command_lock.hold(patience=patience)):
+            if stack.enter_context(model.lifecycle.command_lock.hold(timeout_s=timeout_s)):
                 return
-        model.end_cells()
+        model.lifecycle.cells.end()
 
 
 def _noting(failed: dict[str, str], name: str, act: Callable[[], None]) -> None:
@@ -448,13 +470,13 @@ def _not_clean(gone: Sequence[str], failed: Mapping[str, str], record: DropRecor
 
 def _may_lose(old: Model, new: Model) -> bool:
     """Return whether a model may have learnt something that would go when another takes its place."""
-    from tfmagic.model.training import is_unsaved
+    from tfmagic.model.unsaved import is_unsaved
 
-    if old.began_with is not None:
+    if old.lifecycle.training.first_values is not None:
         return True
     # A live graph that is added again goes on with the values that it has.
-    graph = None if old.built is None else old.built.graph
-    is_the_same = new.built is not None and new.built.graph is graph
+    graph = None if old.lifecycle.backend is None else old.lifecycle.backend.graph
+    is_the_same = new.lifecycle.backend is not None and new.lifecycle.backend.graph is graph
     return graph is not None and not is_the_same and is_unsaved(old)
 
 
@@ -474,22 +496,23 @@ def _run_ahead(model: Model, *, warm: bool) -> None:
     """Run a model on zeros, with 1 for every free size, where it is to be compiled or warmed."""
     if not (warm or model.options.compile):
         return
-    from tfmagic.model.running.warm_up import compiled, warmed
+    from tfmagic.model.running.warm_up import compile_ahead
+    from tfmagic.model.running.warm_up import warm as run_warm
 
     try:
         if model.options.compile:
-            compiled(model)
+            compile_ahead(model.caller)
         if warm:
-            warmed(model)
+            run_warm(model.caller)
     except BaseException:
-        model.release()
+        model.lifecycle.release()
         raise
 
 
 def _settle(model: Model) -> None:
     from tfmagic.model.running.warm_up import settle
 
-    settle(model)
+    settle(model.caller)
 
 
 def check_model_name(name: str) -> None:

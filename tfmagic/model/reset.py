@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.errors import DropError
-from tfmagic.model.training import is_unsaved
+from tfmagic.model.unsaved import is_unsaved
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.session.kernel_session import KernelSession

@@ -47,12 +47,22 @@ def test_the_container_s_limit_is_too_low(here: Environment, small_group: Path) 
     assert found["machine"]["limit_used_bytes"] > 0
 
 
-def test_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = machine_record()
-    assert found_in(machine=record) == []
-    monkeypatch.setattr(machine_troubles, "ROOM_BYTES", psutil.virtual_memory().total + 1)
-    (one,) = found_in(machine=record | {"limit_bytes": None})
-    assert one["name"] == "memory-short"
+@pytest.mark.parametrize(
+    ("limit_bytes", "available_bytes", "names"),
+    [
+        (None, 1_000_000_000, []),
+        (None, 999_000_000, ["memory-short"]),
+        (4_000_000_000, 999_000_000, ["memory-short"]),
+        (1_000_000_000, 8_000_000_000, []),
+        (999_000_000, 8_000_000_000, ["memory-limit"]),
+    ],
+)
+def test_memory_is_short(limit_bytes: int | None, available_bytes: int, names: list[str]) -> None:
+    given = {"limit_bytes": limit_bytes, "available_bytes": available_bytes}
+    found = found_in(machine=machine_record() | given)
+    assert [one["name"] for one in found if one["name"].startswith("memory-")] == names
+    said = "999 MB can be had" if limit_bytes is None else "999 MB"
+    assert all(said in one["what"] for one in found if one["name"] in names)
 
 
 def test_nothing_can_be_written_where_models_are_parked(here: Environment) -> None:

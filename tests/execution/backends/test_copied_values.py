@@ -418,7 +418,7 @@ def test_where_both_were_trained_the_copy_is_kept_beside_the_new_one(make: Calla
     first = again(live).model
     if make is Worded:
         # Its graph has no Python variables that a cell could train.
-        backend = first.backend_now()
+        backend = first.lifecycle.built_backend()
         backend.assign([(name, value + 1) for name, value in backend.values()])
     else:
         run_cell(first, TRAIN, {"tf": tf})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ import tensorflow as tf
 
 from tfmagic import models
 from tfmagic.errors import InputError, ModelStateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 v1 = tf.compat.v1
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -38,13 +42,33 @@ def two_inputs() -> Any:
     return graph
 
 
-def test_a_call_like_one_before_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def python_calls(call: Callable[[], object]) -> int:
+    """Return how many Python functions a call enters in this thread."""
+    entered = 0
+
+    def note(_frame: object, event: str, _argument: object) -> None:
+        nonlocal entered
+        entered += event == "call"
+
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)
+    return entered
+
+
+def test_a_call_like_one_before_is_not_looked_at_again() -> None:
     model = models.add("net", linear()[0])
     first = model(X)
-    monkeypatch.setattr(model, "asked", None)
-    np.testing.assert_array_equal(model(X), first)
-    np.testing.assert_array_equal(model(np.concatenate([X, X]))[:2], first)
-    assert model.calls == 3
+    longer = np.concatenate([X, X])
+    for _ in range(20):
+        model(X)
+    looked_at = python_calls(lambda: model.run({"x": X.tolist()}))
+    assert python_calls(lambda: model(X)) < looked_at / 2
+    assert python_calls(lambda: model(longer)) < looked_at / 2
+    np.testing.assert_array_equal(model(longer)[:2], first)
+    assert model.calls == 25
     assert model.last_latency_s is not None
 
 
@@ -96,11 +120,11 @@ def test_named_inputs_and_mappings_are_never_mixed_up() -> None:
 def test_a_name_of_the_room_may_mean_another_tensor_next_time() -> None:
     graph, y = linear()
     model = models.add("net", graph)
-    model.backend_now().room.namespace["asked"] = y
+    model.lifecycle.built_backend().room.namespace["asked"] = y
     for _ in range(20):
         np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 2 * X + 1)
     with graph.as_default():
-        model.backend_now().room.namespace["asked"] = y * 10
+        model.lifecycle.built_backend().room.namespace["asked"] = y * 10
     np.testing.assert_array_equal(model.run(X, fetch="asked")["asked"], 20 * X + 10)
 
 

@@ -14,8 +14,8 @@ from factories import save_v2
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
-from tfmagic.runtime.calls.latency_trial import READINGS, Trial, Way
-from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, POOL, UNFUSED
+from tfmagic.runtime.calls.latency_trial import READINGS, LatencyTrial
+from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, POOL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +27,14 @@ X = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
 ENOUGH = 4 * READINGS + 2
 
 
-@pytest.fixture(params=[FOLDED])
-def _folded_is_quickest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _folded_is_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have calls go with constants wherever they can, whatever a busy machine measures."""
 
-    def quickest(trial: Trial) -> Way:
-        return next((way for way in trial.ways if way.name == request.param), trial.ways[-1])
+    def quickest(trial: LatencyTrial) -> str:
+        return FOLDED if FOLDED in trial.ways else list(trial.ways)[-1]
 
-    monkeypatch.setattr(Trial, "quickest", property(quickest))
+    monkeypatch.setattr(LatencyTrial, "quickest", property(quickest))
     # And not as a slow machine's single look would have it.
     monkeypatch.setattr("tfmagic.runtime.calls.prepared_call._LONG_S", 10.0)
 
@@ -117,23 +117,12 @@ def test_a_warmed_model_answers_other_sizes_the_way_it_found() -> None:
     assert set(model.record()["prepared"][0]["latencies_s"]) >= {POOL, CALLER, FOLDED}
 
 
-@pytest.mark.parametrize("_folded_is_quickest", [UNFUSED], indirect=True)
-def test_unfused_operations_answer_the_same_bits() -> None:
-    model = added(dense())
-    called(model)
-    assert way(model) == UNFUSED
-    assert model.record()["folded_bytes"] == (4 * 3 + 3) * 4
-    train(model)
-    np.testing.assert_array_equal(model(np.zeros((1, 4), np.float32)), [[1.5] * 3])
-    assert way(model) != UNFUSED
-
-
 def test_what_is_folded_counts_and_goes_with_park_and_drop() -> None:
     model = added(dense())
     record = model.record()
     assert record["folded_bytes"] == (4 * 3 + 3) * 4
     assert record["held_bytes"] > (record["weights_bytes"] or 0) + record["folded_bytes"]
-    assert model.bytes_held("memory", set()) == record["held_bytes"]
+    assert model.parking.bytes_held("memory", set()) == record["held_bytes"]
     model.park()
     assert model.record()["folded_bytes"] == 0
     assert model.record()["held_bytes"] == 0
@@ -172,7 +161,7 @@ def by_a_callable(model: Model) -> None:
 
 
 def by_hand(model: Model) -> None:
-    model.backend_now().assign([("b", np.array([9, 9, 9], np.float32))])
+    model.lifecycle.built_backend().assign([("b", np.array([9, 9, 9], np.float32))])
 
 
 @pytest.mark.parametrize(
@@ -324,7 +313,7 @@ def test_of_a_large_model_that_is_warmed_the_smallest_variables_are_folded(tmp_p
     weights = [one.size * 4 for one in net.get_weights()]
     assert model.record()["folded_bytes"] == sum(size for size in weights if size != 1100 * 1000 * 4)
     np.testing.assert_allclose(called(model, x), net(x).numpy(), rtol=1e-4, atol=1e-5)
-    model.backend_now().assign(
+    model.lifecycle.built_backend().assign(
         [(one["name"], np.zeros([size or 0 for size in one["shape"] or ()], np.float32)) for one in model.variables]
     )
     assert not model(x).any()
@@ -437,7 +426,7 @@ def test_what_is_folded_in_part_is_in_the_graph_once(tmp_path: Path) -> None:
         model.wake()
         assert len(model.graph.get_operations()) == before
     weights = [one for one in model.variables if (one["size_bytes"] or 0) < 10_000]
-    model.backend_now().assign(
+    model.lifecycle.built_backend().assign(
         [(one["name"], np.ones([n or 0 for n in one["shape"] or ()], np.float32)) for one in weights]
     )
     expected = model(np.ones((2, 64), np.float32))
@@ -449,7 +438,7 @@ def test_what_is_folded_in_part_is_in_the_graph_once(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_a_call_that_is_being_tried_free() -> None:
     model = added(dense(), warm=False)
     model(X)
-    (call,) = model.backend_now().prepared
+    (call,) = model.lifecycle.built_backend().prepared
 
     class Interrupted:
         """Ctrl-C comes as soon as the lock is taken."""
@@ -463,8 +452,8 @@ def test_an_interrupt_leaves_a_call_that_is_being_tried_free() -> None:
             signal.raise_signal(signal.SIGINT)
             return taken
 
-    lock = call._trying
-    call._trying = Interrupted(lock)  # type: ignore[assignment]  # all that is used of one
+    lock = call._measuring
+    call._measuring = Interrupted(lock)  # type: ignore[assignment]  # all that is used of one
     with pytest.raises(KeyboardInterrupt):
         model(X)
     assert not lock.locked()

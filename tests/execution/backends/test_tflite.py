@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from tfmagic import models, session
 from tfmagic.execution.backends import tflite as lite
-from tfmagic.panel.views.view import ModelPage
-from tfmagic.runtime.calls.latency_trial import Trial, Way
+from tfmagic.panel.views.model_pages import ModelPage
+from tfmagic.runtime.calls.latency_trial import LatencyTrial
 from tfmagic.runtime.calls.prepared_call import LITE
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ RANDOM = np.random.default_rng(0)
 def _lite_is_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have calls go that way wherever they can, whatever a busy machine measures."""
 
-    def quickest(trial: Trial) -> Way:
-        return next((way for way in trial.ways if way.name == LITE), trial.ways[-1])
+    def quickest(trial: LatencyTrial) -> str:
+        return LITE if LITE in trial.ways else list(trial.ways)[-1]
 
-    monkeypatch.setattr(Trial, "quickest", property(quickest))
+    monkeypatch.setattr(LatencyTrial, "quickest", property(quickest))
     # And not as a slow machine's single look would have it.
     monkeypatch.setattr("tfmagic.runtime.calls.prepared_call._LONG_S", 10.0)
     monkeypatch.setattr("tfmagic.runtime.calls.prepared_call._QUICK_S", 10.0)
@@ -46,14 +46,14 @@ def _lite_is_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
 def passed_on(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     """Keep the shapes of what was not called by it."""
     shapes: list[tuple[int, ...]] = []
-    stock = lite.Lite.made
+    stock = lite.LiteCall.invoke
 
     def noted(self: Any, values: Any) -> Any:
         if (found := stock(self, values)) is None:
             shapes.append(values[0].shape)
         return found
 
-    monkeypatch.setattr(lite.Lite, "made", noted)
+    monkeypatch.setattr(lite.LiteCall, "invoke", noted)
     return shapes
 
 
@@ -260,7 +260,7 @@ def test_what_takes_long_from_the_first_call_on_is_not_called_so(monkeypatch: py
 
 def test_who_has_chosen_an_executor_gets_that() -> None:
     model = warm(executor="caller")
-    assert set(model.record()["prepared"][0]["latencies_s"]) <= {"caller", "folded", "unfused"}
+    assert set(model.record()["prepared"][0]["latencies_s"]) <= {"caller", "folded"}
 
 
 @pytest.mark.parametrize("version", ["2.16.2", "2.17.1", "2.18.0", "2.99.0"])
@@ -306,10 +306,10 @@ def test_where_tensorflow_has_no_lite_calls_are_made_otherwise(monkeypatch: pyte
 
 
 def test_a_network_that_answers_otherwise_there_is_not_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    stock = lite.Lite.made
+    stock = lite.LiteCall.invoke
     monkeypatch.setattr(
-        lite.Lite,
-        "made",
+        lite.LiteCall,
+        "invoke",
         lambda self, values: None if (found := stock(self, values)) is None else [one * 1.01 for one in found],
     )
     assert way(warm()) != LITE
@@ -331,12 +331,12 @@ def test_one_that_is_quick_is_tried_with_many_rows_when_it_is_warmed(
 ) -> None:
     monkeypatch.setattr("tfmagic.runtime.calls.prepared_call._QUICK_S", quick_s)
     sizes: list[int] = []
-    stock = Trial.run
+    stock = LatencyTrial.run
 
-    def noted(self: Trial, values: Any) -> Any:
+    def noted(self: LatencyTrial, values: Any) -> Any:
         sizes.append(len(values[0]))
         return stock(self, values)
 
-    monkeypatch.setattr(Trial, "run", noted)
+    monkeypatch.setattr(LatencyTrial, "run", noted)
     warm()
     assert set(sizes) == tried

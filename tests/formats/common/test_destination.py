@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 from factories import printed, save_linear_v1
 
 from tfmagic import models
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.errors import DestinationError, ModelStateError, PathTakenError, SaveError
 from tfmagic.formats.common.destination import Destination
 
@@ -38,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("suffix", [".h5", ".onnx", ".tflite", ".PT", ".zip"])
 def test_a_format_that_is_not_written_is_refused_with_those_that_are(model: Any, tmp_path: Path, suffix: str) -> None:
-    written = r"a folder \(SavedModel\), .keras or .pb"
+    written = r"a folder \(SavedModel\), .pb \(frozen graph\) or .keras \(Keras file\) can be written"
     with pytest.raises(SaveError, match=rf"{suffix.lower()} is a format that is not .*{written}"):
         model.save(tmp_path / f"net{suffix}")
     assert not (tmp_path / f"net{suffix}").exists()
@@ -55,7 +57,7 @@ def test_any_other_name_is_a_folders(model: Any, tmp_path: Path) -> None:
 def test_an_existing_path_is_refused_and_replaced_on_request(model: Any, tmp_path: Path, name: str) -> None:
     model.save(tmp_path / name)
     before = contents(tmp_path)
-    model.backend_now().assign([("w", np.float32(5.0))])
+    model.lifecycle.built_backend().assign([("w", np.float32(5.0))])
     with pytest.raises(PathTakenError, match=r"is there already: say --replace \(replace=True\)"):
         model.save(tmp_path / name)
     assert contents(tmp_path) == before
@@ -104,7 +106,7 @@ def test_a_missing_folder_is_named_and_not_made(model: Any, tmp_path: Path) -> N
 def test_a_link_is_written_through(model: Any, tmp_path: Path) -> None:
     folder = model.save(tmp_path / "real")
     (tmp_path / "link").symlink_to(folder)
-    model.backend_now().assign([("w", np.float32(7.0))])
+    model.lifecycle.built_backend().assign([("w", np.float32(7.0))])
     assert model.save(tmp_path / "link", replace=True) == folder
     assert (tmp_path / "link").is_symlink()
     np.testing.assert_array_equal(models.add("back", folder)(X), 7 * X + 1)
@@ -266,10 +268,10 @@ def test_an_unwritable_folder_is_said_in_one_line() -> None:
 
 def test_a_dropped_model_and_one_that_is_stopping_are_not_saved(model: Any, tmp_path: Path) -> None:
     backend = model.backend_now()
-    with backend.reserved():
-        backend.runs.interrupted()
-        with pytest.raises(ModelStateError, match="still stopping"):
-            model.save(tmp_path / "net")
+    with CancelScope() as scope, backend.reserved():
+        scope.cancel()
+        with ThreadPoolExecutor() as other, pytest.raises(ModelStateError, match="still stopping"):
+            other.submit(model.save, tmp_path / "net").result()
     models.drop("net")
     with pytest.raises(ModelStateError, match="was dropped"):
         model.save(tmp_path / "net")

@@ -427,8 +427,8 @@ def test_saved_over_its_own_file_it_is_filled_from_what_was_written(tmp_path: Pa
     file = big(tmp_path / "net.pb")
     model = models.add("net", file, outputs="answer=y")
     doubled = {"second/w/thawed": 2 * weight(1)}
-    assert isinstance(model.built, GraphBackend)
-    model.built.assign(doubled.items())
+    assert isinstance(model.lifecycle.backend, GraphBackend)
+    model.lifecycle.backend.assign(doubled.items())
     expected = model(X)
     np.testing.assert_allclose(expected, 2 * plain(definition_of(file), x=X), rtol=1e-5)
     model.save(file, replace=True)

@@ -49,8 +49,9 @@ def test_an_unknown_class_is_named_with_what_to_say(tmp_path: Path, suffix: str)
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("objects", [{"Scaled": Scaled}, [Scaled], (Scaled,), {Scaled}, Scaled, [int, Scaled]])
 def test_classes_are_given_by_name_or_as_they_are(tmp_path: Path, objects: Any, suffix: str) -> None:
-    saved_with(tmp_path / f"net{suffix}", Scaled(3.0))
-    models.add("net", tmp_path / f"net{suffix}", objects=objects)
+    network = saved_with(tmp_path / f"net{suffix}", Scaled(3.0))
+    answer = models.add("net", tmp_path / f"net{suffix}", objects=objects)(X)
+    assert_close([answer], eager_answer(network, {"x": X}))
 
 
 @pytest.mark.parametrize("objects", [[], 3, [3], ["Scaled"]])

@@ -57,7 +57,9 @@ def test_a_copy_writes_its_own_weights_and_leaves_the_object_alone(tmp_path: Pat
     network = compiled()
     before = [variable.numpy() for variable in network.weights]
     model = models.add("net", network, copy=True)
-    model.backend_now().assign([(name, np.zeros_like(value)) for name, value in list(model.backend_now().values())])
+    model.lifecycle.built_backend().assign(
+        [(name, np.zeros_like(value)) for name, value in list(model.lifecycle.built_backend().values())]
+    )
     again = keras.models.load_model(model.save(tmp_path / "net.keras"))
     np.testing.assert_array_equal(np.array(again(X)), np.zeros((6, 3)))
     assert_same([variable.numpy() for variable in network.weights], before)
@@ -90,7 +92,9 @@ def test_a_keras_file_is_written_again_with_what_was_learnt(tmp_path: Path, suff
 def test_saved_over_its_own_file_it_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     compiled().save(tmp_path / "net.keras")
     model = models.add("net", tmp_path / "net.keras")
-    model.backend_now().assign([(name, 2 * value) for name, value in list(model.backend_now().values())])
+    model.lifecycle.built_backend().assign(
+        [(name, 2 * value) for name, value in list(model.lifecycle.built_backend().values())]
+    )
     answer = model(X)
     model.save(tmp_path / "net.keras", replace=True)
     session.close()

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
-from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, Saved, add_restore
+from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, CheckpointEntry, add_restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def test_any_number_of_readers_restores_every_value(
         for name, value in VALUES.items():
             v1.get_variable(name, shape=value.shape, dtype=value.dtype, use_resource=not reference)
     definition = graph.as_graph_def()
-    plan = {name: Saved(name, tf.as_dtype(value.dtype).as_datatype_enum) for name, value in VALUES.items()}
+    plan = {name: CheckpointEntry(name, tf.as_dtype(value.dtype).as_datatype_enum) for name, value in VALUES.items()}
     add_restore(definition, plan, list(VALUES), readers=readers)
     with tf.Graph().as_default() as restored:
         tf.import_graph_def(definition, name="")
@@ -88,7 +88,7 @@ def test_any_number_of_readers_restores_every_value(
 def test_a_saved_model_with_large_weights_has_a_reader_a_core(written: dict[bool, Path]) -> None:
     model = models.add("net", written[False])
     assert len(readers_of(model.graph)) == min(len(os.sched_getaffinity(0)), 6)
-    restored = dict(model.backend_now().values())
+    restored = dict(model.lifecycle.built_backend().values())
     assert restored.keys() == VALUES.keys()
     for name, value in restored.items():
         np.testing.assert_array_equal(value, VALUES[name], strict=True)
@@ -103,7 +103,10 @@ def test_small_weights_have_one_reader() -> None:
             v1.get_variable(f"w_{at}", shape=[100, 100])
     definition = graph.as_graph_def()
     add_restore(
-        definition, {f"w_{at}": Saved(f"w_{at}", 1) for at in range(20)}, [f"w_{at}" for at in range(20)], readers=8
+        definition,
+        {f"w_{at}": CheckpointEntry(f"w_{at}", 1) for at in range(20)},
+        [f"w_{at}" for at in range(20)],
+        readers=8,
     )
     assert [node.op for node in definition.node].count("RestoreV2") == 1
 
@@ -114,7 +117,7 @@ def test_variables_of_unknown_size_have_one_reader() -> None:
         node = definition.node.add(name=name, op="VariableV2")
         node.attr["dtype"].type = tf.as_dtype(VALUES[name].dtype).as_datatype_enum
         node.attr["shape"].shape.unknown_rank = True
-    plan = {name: Saved(name, tf.as_dtype(value.dtype).as_datatype_enum) for name, value in VALUES.items()}
+    plan = {name: CheckpointEntry(name, tf.as_dtype(value.dtype).as_datatype_enum) for name, value in VALUES.items()}
     add_restore(definition, plan, list(VALUES), readers=4)
     assert [node.op for node in definition.node].count("RestoreV2") == 1
 

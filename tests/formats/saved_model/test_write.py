@@ -48,7 +48,7 @@ def trained(name: str, *, resource: bool, steps: int = 3) -> Any:
 
 
 def weights_of(model: Any) -> dict[str, Any]:
-    return {name: np.array(value) for name, value in model.backend_now().values()}
+    return {name: np.array(value) for name, value in model.lifecycle.built_backend().values()}
 
 
 @pytest.mark.parametrize("resource", [True, False])

@@ -117,7 +117,7 @@ def test_tab_waits_for_no_run_no_cell_and_no_building(shell: Any) -> None:
     assert begun.wait(60)
     assert tab(shell, "%%tf_run slow\nses") == ["session"]
     assert tab(shell, "%%tf_run slow\nne") == ["new", "next"]
-    with models.slow._building:
+    with models.slow.lifecycle._building:
         elsewhere = threading.Thread(target=lambda: tab(shell, "%%tf_run slow\nse"))
         elsewhere.start()
         elsewhere.join(60)
@@ -139,14 +139,14 @@ def test_nothing_of_tensorflow_is_imported() -> None:
         import sys
         from IPython.core.interactiveshell import InteractiveShell
         from traitlets.config import Config
-        from tfmagic.magics.completion.at_cursor import offers_at
+        from tfmagic.magics.completion.at_cursor import candidates_at
 
         shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
         shell.run_line_magic("load_ext", "tfmagic")
         shell.user_ns["batch"] = [1]
         for line in ("%tf_model ", "%tf_model add m ", "%tf_model add m . --device ", "%tf_model add m . --tags ",
                      "%tf_run ", "%tf_run m ", "%tf_run m x=ba", "%tf_run m --fetch ", "%%tf_run m -o "):
-            print(line, [one.text for one in offers_at(shell, line, 0, len(line)).found][:3])
+            print(line, [one.text for one in candidates_at(shell, line, 0, len(line)).items][:3])
         print([name for name in ("tensorflow", "keras", "numpy") if name in sys.modules])
     """
     shown = printed_from_start(dedent(code))

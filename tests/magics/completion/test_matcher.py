@@ -8,7 +8,7 @@ import pytest
 from tab_key import all_offered, is_ours, tab
 
 from tfmagic.magics.completion import at_cursor, matcher
-from tfmagic.magics.completion.at_cursor import offers_at
+from tfmagic.magics.completion.at_cursor import candidates_at
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_an_error_of_its_own_shows_nothing(
         msg = "broken"
         raise RuntimeError(msg)
 
-    monkeypatch.setattr(at_cursor, "offers_at", fail)
+    monkeypatch.setattr(at_cursor, "candidates_at", fail)
     all_offered(shell, "%tf_run ")
     assert capsys.readouterr() == ("", "")
 
@@ -150,6 +150,6 @@ def test_no_beginning_of_a_line_raises_or_prints(
     for at in range(len(line) + 1):
         row = line[:at].count("\n")
         column = len(line[:at].rsplit("\n", maxsplit=1)[-1])
-        offers = offers_at(shell, line, row, column)
-        assert offers is None or all(isinstance(one.text, str) and one.text for one in offers.found)
+        offers = candidates_at(shell, line, row, column)
+        assert offers is None or all(isinstance(one.text, str) and one.text for one in offers.items)
     assert capsys.readouterr() == ("", "")

@@ -81,7 +81,7 @@ def test_values_of_options_are_the_models(shell: Any, two: Any) -> None:
     assert tab(shell, "%tf_run --fetch g<Tab> two") == ["gap"]
     assert tab(shell, "%tf_run two batch --repeat ") == []
     assert tab(shell, "%tf_run two batch --timeout=") == []
-    assert two.built is not None
+    assert two.lifecycle.backend is not None
 
 
 @pytest.mark.usefixtures("two")

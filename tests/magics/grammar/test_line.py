@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tfmagic.errors import UsageLineError
-from tfmagic.magics.grammar.line import Begun, Line, begun, split
+from tfmagic.magics.grammar.line import Line, PartialLine, split, split_partial
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,20 @@ def test_what_is_not_closed_is_refused(line: str, missing: str) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("", Begun()),
-        ("m x", Begun(("m",), "x")),
-        ("m x ", Begun(("m", "x"))),
-        ("m f(a, ", Begun(("m",), "f(a, ", (")",))),
-        ("m f([1", Begun(("m",), "f([1", (")", "]"))),
-        ("m 'a b", Begun(("m",), "'a b", quote="'", quoted="a b")),
-        ("m f('a ", Begun(("m",), "f('a ", (")",), "'", "a ")),
-        ('m """a"', Begun(("m",), '"""a"', quote='"""', quoted='a"')),
-        ("m 'a\\'", Begun(("m",), "'a\\'", quote="'", quoted="a\\'")),
-        ("m 'a' ", Begun(("m", "'a'"))),
-        ("m # 'a", Begun(("m",), comment=True)),
-        ("m a#b", Begun(("m",), "a#b")),
-        ("m a)b", Begun(("m",), "a)b")),
+        ("", PartialLine()),
+        ("m x", PartialLine(("m",), "x")),
+        ("m x ", PartialLine(("m", "x"))),
+        ("m f(a, ", PartialLine(("m",), "f(a, ", (")",))),
+        ("m f([1", PartialLine(("m",), "f([1", (")", "]"))),
+        ("m 'a b", PartialLine(("m",), "'a b", quote="'", quoted="a b")),
+        ("m f('a ", PartialLine(("m",), "f('a ", (")",), "'", "a ")),
+        ('m """a"', PartialLine(("m",), '"""a"', quote='"""', quoted='a"')),
+        ("m 'a\\'", PartialLine(("m",), "'a\\'", quote="'", quoted="a\\'")),
+        ("m 'a' ", PartialLine(("m", "'a'"))),
+        ("m # 'a", PartialLine(("m",), comment=True)),
+        ("m a#b", PartialLine(("m",), "a#b")),
+        ("m a)b", PartialLine(("m",), "a)b")),
     ],
 )
-def test_the_beginning_of_a_line_says_what_is_open(line: str, expected: Begun) -> None:
-    assert begun(line) == expected
+def test_the_beginning_of_a_line_says_what_is_open(line: str, expected: PartialLine) -> None:
+    assert split_partial(line) == expected

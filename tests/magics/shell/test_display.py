@@ -12,6 +12,7 @@ from tfmagic.magics.shell.display import hide_views, show_views
 from tfmagic.model.running.timing import Timing
 from tfmagic.model.several.comparison import Comparison
 from tfmagic.model.tracing.trace import Trace
+from tfmagic.runtime.tracing.run_profile import RunProfile
 from tfmagic.runtime.tracing.step_stats import Execution
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ import numpy as np
 SCORES = np.array([[0.1, 0.9], [0.8, 0.2]])
 SHOWN = [
     (Timing("net", 1, [0.5, 0.5]), "500 ms ± ", "<pre"),
-    (Trace("net", "graph", 1.0, [Execution("a", "Add", "CPU:0", 0, 0.5)]), "net: one run, 1 s", "<table>"),
+    (Trace("net", "graph", RunProfile(1.0, [Execution("a", "Add", "CPU:0", 0, 0.5)])), "net: one run, 1 s", "<table>"),
     (
         Comparison({"old": Result({"y": SCORES}), "new": Result({"y": SCORES})}, {"old": 0.1, "new": 0.2}),
         "compared with old; ",

@@ -6,6 +6,7 @@ import functools
 import gc
 import sys
 import weakref
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,10 +18,10 @@ from factories import printed_from_start, scale_graph, variable_graph
 
 from tfmagic.model.memory import holders as holders_module
 from tfmagic.model.memory import reachability as reach
-from tfmagic.model.memory.holders import also_look, forget, holders
+from tfmagic.model.memory.holders import holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tfmagic.model.memory.holders import HolderRecord
 
@@ -261,31 +262,13 @@ def test_the_last_traceback_is_named_once_with_what_lets_go_of_it() -> None:
     assert found[0]() is None
 
 
-@pytest.fixture
-def shelf() -> Iterator[list[Any]]:
-    """A place that is no name of the notebook."""
-    things: list[Any] = []
-    also_look("shelf", lambda: [("the shelf", thing, "shelf.clear()") for thing in things])
-    yield things
-    forget("shelf")
-
-
-def test_places_beside_the_notebook_are_searched_while_they_are_known(shelf: list[Any]) -> None:
+def test_the_last_traceback_that_ipython_keeps_is_searched() -> None:
     net = Net()
-    shelf.extend([1, [net], net])
-    assert holders([net], {}) == [of("the shelf", "a list", "shelf.clear()")]
-    forget("shelf")
-    assert holders([net], {}) == []
-
-
-def test_a_place_that_cannot_be_looked_at_ends_nothing(shelf: list[Any]) -> None:
-    net = Net()
-    shelf.append(net)
-    also_look("broken", lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    try:
-        assert names(holders([net], {"net": net})) == ["net", "the shelf"]
-    finally:
-        forget("broken")
+    shell = SimpleNamespace(InteractiveTB=SimpleNamespace(tb=[net]))
+    record = of("the last traceback", "a list", "get_ipython().InteractiveTB.tb = None")
+    assert holders([net], {}, shell=shell) == [record]
+    shell.InteractiveTB.tb = None
+    assert holders([net], {}, shell=shell) == []
 
 
 def test_what_was_too_much_to_look_through_is_said_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,8 +363,6 @@ print("SAID", ip.user_ns["after"])
 def test_what_an_error_left_in_ipython_is_let_go_by_what_is_said() -> None:
     assert in_ipython("""
 import sys
-from tfmagic.model.memory.holders import also_look
-also_look("shell", lambda: [("the last traceback", ip.InteractiveTB.tb, "get_ipython().InteractiveTB.tb = None")])
 cells("def f():\\n    global weak\\n    net = Net(); weak = weakref.ref(net)\\n    1 / 0", "f()")
 print("SAID", [one["name"] for one in found()])
 type_it()

@@ -46,7 +46,7 @@ def test_other_sources_are_written_where_they_have_weights_and_answer_the_same(k
     before = model(X)
     record = model.park()
     assert record["outcome"] == "parked"
-    assert record["freed_bytes"] == model.built.weights().variables_bytes
+    assert record["freed_bytes"] == model.lifecycle.backend.weights().variables_bytes
     if record["freed_bytes"]:
         assert [file.stat().st_size for file in files(tmp_path)] == [record["written_bytes"]]
     assert_parked(model)
@@ -145,7 +145,7 @@ def test_everything_that_runs_its_graph_wakes_it() -> None:
         "eval": evaluated,
         "fetch": lambda: model.run(fetch="w/Read/ReadVariableOp")["w/Read/ReadVariableOp"],
         "cell": lambda: run_cell(model, "session.run(w)", {"w": weight}),
-        "value": lambda: dict(model.backend_now().values())["w"],
+        "value": lambda: dict(model.lifecycle.built_backend().values())["w"],
     }
     for name, way in ways.items():
         assert model.park()["outcome"] == "parked", name

@@ -96,7 +96,7 @@ def test_a_copy_takes_the_present_weights_while_it_is_parked() -> None:
 def test_a_lazy_model_that_was_never_built_stays_unbuilt(tmp_path: Path) -> None:
     model = models.add("net", frozen_linear(tmp_path / "net.pb"), lazy=True)
     assert model.park()["outcome"] == "already"
-    assert model.built is None
+    assert model.lifecycle.backend is None
     (tmp_path / "net.pb").unlink()
     with pytest.raises(SourceError):
         model(X)

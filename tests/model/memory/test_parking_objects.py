@@ -45,7 +45,7 @@ def test_an_eager_cell_trains_on_as_if_its_object_had_never_been_let_go_of() -> 
         before = model(X)
         if parks:
             assert model.park()["written_bytes"] > 0
-            assert (model.state, model.built) == ("parked", None)
+            assert (model.state, model.lifecycle.backend) == ("parked", None)
             assert np.array_equal(model(X), before)
         run_cell(model, FIT, NAMES)
         ended.append([np.array(one) for one in (model(X), *model.live.optimizer.variables)])
@@ -61,7 +61,7 @@ def test_an_eager_cell_whose_object_the_notebook_has_is_not_parked(monkeypatch: 
     monkeypatch.setattr(__main__, "mine", model.live, raising=False)
     with pytest.raises(ModelStateError, match="is yours"):
         model.park()
-    assert not model.can_be_parked
+    assert not model.parking.can_be_parked
     monkeypatch.undo()
     assert model.park()["outcome"] == "parked"
 
@@ -71,7 +71,7 @@ def test_what_was_compiled_outside_its_cell_is_not_lost() -> None:
     run_cell(model, EAGER_TRAIN, NAMES)
     with pytest.raises(ModelStateError, match="compiled outside its cell"):
         model.park()
-    assert (model.can_be_parked, model.why_it_stays) == (False, "compiled outside its cell")
+    assert (model.parking.can_be_parked, model.parking.why_it_stays) == (False, "compiled outside its cell")
     assert model.state == "ready"
 
 

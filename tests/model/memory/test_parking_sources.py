@@ -100,7 +100,7 @@ def test_a_table_from_an_asset_comes_back_with_its_source_gone(tmp_path: Path) -
     model = models.add("net", tmp_path / "worded")
     assert model(WORDS).tolist() == [0, 2, -2]
     assert model.park()["written_bytes"] == 0
-    backend = model.backend_now()
+    backend = model.lifecycle.built_backend()
     backend.assign([(name, value * 5) for name, value in backend.values() if value.dtype == np.int64])
     assert model(WORDS).tolist() == [0, 10, -10]
     assert model.park()["written_bytes"] > 0

@@ -15,8 +15,8 @@ from parked_models import files, frozen_wide, parked_trained
 from trained_cells import EAGER, LINEAR, NAMES, X
 
 from tfmagic import models, session
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.errors import ModelStateError
-from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +36,14 @@ def test_a_model_that_runs_or_is_stopping_is_not_parked() -> None:
     code = "x = tf.compat.v1.placeholder(tf.float32, [], 'x')\ny = tf.compat.v1.py_func(hold, [x], tf.float32)"
     model = add_cell("net", code, {"tf": tf, "hold": hold}, inputs="x", outputs="y").model
     came: list[float] = []
-    thread = threading.Thread(target=lambda: came.append(float(model(2.0))), daemon=True)
+    scope = CancelScope()
+    thread = threading.Thread(target=scope.context().run, args=(lambda: came.append(float(model(2.0))),), daemon=True)
     thread.start()
     assert inside.wait(30)
     with pytest.raises(ModelStateError, match="net is running, and only an idle model can be parked"):
         model.park()
     assert model.park_if_idle() is False
-    hosted(model.graph).runs.interrupted()
+    scope.cancel()
     with pytest.raises(ModelStateError, match="net is stopping, and only an idle"):
         model.park()
     go.set()
@@ -123,7 +124,7 @@ def test_training_in_one_thread_loses_no_step_to_parking_in_another() -> None:
 
     def park() -> None:
         while not ended.is_set():
-            model.park_if_idle()
+            model.parking.park_if_idle()
 
     thread = threading.Thread(target=park, daemon=True)
     thread.start()

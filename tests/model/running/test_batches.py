@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from factories import printed, v1
+from factories import InterruptedAt, printed, v1
 
 from tfmagic import models
 from tfmagic.errors import InputError, InterruptedRun, SourceError
@@ -19,18 +19,18 @@ from tfmagic.model.running.batches import Rows
 from tfmagic.model.running.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.slow
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
 
 
-def graph_model(name: str, build: Callable[[], Any]) -> Any:
+def graph_model(name: str, build: Callable[[], Any], **options: Any) -> Any:
     graph = tf.Graph()
     with graph.as_default():
         build()
-    return models.add(name, graph)
+    return models.add(name, graph, **options)
 
 
 @pytest.fixture
@@ -109,18 +109,28 @@ def test_no_rows_are_one_batch_of_none(double: Any) -> None:
     assert double.run(X[:0], batch_size=4)["y"].shape == (0, 2)
 
 
-def test_each_batch_is_a_view_of_the_input_and_no_copy(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    fed: list[Any] = []
-    call = double.backend_now().call
+def test_batches_come_in_order_and_each_is_a_view_of_the_input_and_no_copy() -> None:
+    lengths: list[int] = []
 
-    def noted(signature: Any, feeds: Any, *rest: Any, **more: Any) -> Any:
-        fed.extend(feeds)
-        return call(signature, feeds, *rest, **more)
+    def build() -> None:
+        x = v1.placeholder(tf.float32, [None, 1000], "x")
+        with tf.control_dependencies([v1.py_func(lengths.append, [tf.shape(x)[0]], [])]):
+            tf.identity(x[:, 0], name="y")
 
-    monkeypatch.setattr(double.backend_now(), "call", noted)
-    double.run(X, batch_size=4)
-    assert [len(array) for _, array in fed] == [4, 4, 2]
-    assert all(np.shares_memory(array, X) for _, array in fed)
+    model = graph_model("model", build, inputs="x", outputs="y")
+    x = np.zeros((10_000, 1000), np.float32)
+    x[:, 0] = np.arange(10_000)
+    model.run(x, batch_size=4000)
+    lengths.clear()
+    tracemalloc.start()
+    try:
+        y = model.run(x, batch_size=4000)["y"]
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(y, np.arange(10_000))
+    assert lengths == [4000, 4000, 2000]
+    assert peak_bytes < x[:4000].nbytes / 4
 
 
 @pytest.mark.parametrize(
@@ -342,47 +352,43 @@ def test_an_eager_model_runs_in_batches() -> None:
 # -- interrupted ------------------------------------------------------------------------
 
 
-def test_an_interrupt_keeps_the_batches_that_had_ended(double: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = 0
-    answer = double.answer
+def interrupted_at(number: int, go: threading.Event) -> Any:
+    """Add ``model``, which returns what it is given and is interrupted in its run of this number."""
 
-    def interrupted(*args: Any, **options: Any) -> Any:
-        nonlocal answers
-        answers += 1
-        if answers == 3:
-            raise KeyboardInterrupt
-        return answer(*args, **options)
+    def build() -> None:
+        y = v1.py_func(InterruptedAt(number, go), [v1.placeholder(tf.float32, [None, 2], "x")], tf.float32)
+        y.set_shape([None, 2])
+        tf.identity(y, name="y")
 
-    monkeypatch.setattr(double, "answer", interrupted)
-    with pytest.raises(InterruptedRun, match="double was stopped after rows 0 to 5 of 10") as stopped:
-        double.run(X, batch_size=3)
+    return graph_model("model", build, inputs="x", outputs="y")
+
+
+@pytest.fixture
+def go() -> Iterator[threading.Event]:
+    """Lets a held operation end."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_an_interrupt_keeps_the_batches_that_had_ended(go: threading.Event) -> None:
+    with pytest.raises(InterruptedRun, match="model was stopped after rows 0 to 5 of 10") as stopped:
+        interrupted_at(3, go).run(X, batch_size=3)
     assert isinstance(stopped.value, KeyboardInterrupt)
     assert stopped.value.rows == "rows 0 to 5 of 10"
     assert stopped.value.partial is not None
-    np.testing.assert_array_equal(stopped.value.partial["y"], 2 * X[:6])
+    np.testing.assert_array_equal(stopped.value.partial["y"], X[:6])
 
 
-def test_an_interrupt_before_the_first_batch_has_ended_keeps_nothing(
-    double: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: Any, **__: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(double, "answer", interrupted)
-    with pytest.raises(InterruptedRun, match="double was stopped before the first batch had ended") as stopped:
-        double.run(X, batch_size=3)
+def test_an_interrupt_before_the_first_batch_has_ended_keeps_nothing(go: threading.Event) -> None:
+    with pytest.raises(InterruptedRun, match="model was stopped before the first batch had ended") as stopped:
+        interrupted_at(1, go).run(X, batch_size=3)
     assert (stopped.value.partial, stopped.value.rows) == (None, "")
 
 
-def test_one_batch_that_is_interrupted_is_interrupted_as_a_plain_run(
-    double: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: Any, **__: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(double, "answer", interrupted)
+def test_one_batch_that_is_interrupted_is_interrupted_as_a_plain_run(go: threading.Event) -> None:
     with pytest.raises(KeyboardInterrupt) as stopped:
-        double.run(X, batch_size=100)
+        interrupted_at(1, go).run(X, batch_size=100)
     assert type(stopped.value) is KeyboardInterrupt
 
 

@@ -131,18 +131,13 @@ def test_an_eager_model_is_back_at_the_deadline_too(go: threading.Event) -> None
     assert list(model.run(np.float32(1)).values()) == [1]
 
 
-def test_a_model_that_is_still_loading_at_the_deadline_says_so(
-    go: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    graph, _, _ = scale_graph(2.0)
-    model = models.add("net", graph, lazy=True)
-    build = model.source.build
-
-    def slowly(*arguments: Any) -> Any:
+def test_a_model_that_is_still_loading_at_the_deadline_says_so(go: threading.Event) -> None:
+    def traced_slowly(x: Any) -> Any:
         go.wait(30)
-        return build(*arguments)
+        return {"y": 2.0 * x}
 
-    monkeypatch.setattr(model.source, "build", slowly)
+    function = tf.function(traced_slowly, input_signature=[tf.TensorSpec([None], tf.float32, "x")], autograph=False)
+    model = models.add("net", function, lazy=True)
     with pytest.raises(RunTimeoutError, match=r"net: no answer within 0\.2 s; net is still loading"):
         model.run([1.0], timeout=0.2)
     go.set()
@@ -177,16 +172,19 @@ def test_batches_share_one_deadline_and_the_error_has_those_that_ended(go: threa
     np.testing.assert_array_equal(late.value.partial["y"], np.arange(6) + 1)
 
 
-def test_a_timeout_of_the_models_own_code_is_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> Any:
-        msg = "the database does not answer"
-        raise TimeoutError(msg)
+def test_a_timeout_of_the_models_own_code_is_its_own_error() -> None:
+    @tf.function(autograph=False)
+    def fail(x: Any) -> Any:
+        if x.shape[0] == 2:
+            msg = "the database does not answer"
+            raise TimeoutError(msg)
+        return x
 
-    graph, _, _ = scale_graph(2.0)
-    model = models.add("net", graph)
-    monkeypatch.setattr(model.backend_now(), "call", fail)
+    model = models.add("net", fail)
+    model.run(np.array([1], np.float32), timeout=60)
+    # It is traced once more, for two rows.
     with pytest.raises(TimeoutError, match="the database does not answer") as failed:
-        model.run([1.0], timeout=60)
+        model.run(np.array([1, 2], np.float32), timeout=60)
     assert type(failed.value) is TimeoutError
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tfmagic.model.running.prefetch import Ahead
+from tfmagic.model.running.prefetch import Prefetcher
 
 SPANS = [(0, 4), (4, 8), (8, 10)]
 
@@ -18,12 +18,12 @@ def test_the_next_batch_is_made_while_the_present_one_runs() -> None:
         made.append((start, stop, threading.current_thread().name))
         return start
 
-    ahead = Ahead(make, SPANS)
-    assert ahead.take(0, 4) == 0
+    prefetcher = Prefetcher(make, SPANS)
+    assert prefetcher.batch(0, 4) == 0
     time.sleep(0.2)
     assert [(start, stop) for start, stop, _ in made] == [(0, 4), (4, 8)]
-    assert made[1][2] == "tfmagic batch"
-    assert [ahead.take(*span) for span in SPANS[1:]] == [4, 8]
+    assert made[1][2] == "tfmagic-run"
+    assert [prefetcher.batch(*span) for span in SPANS[1:]] == [4, 8]
     assert len(made) == 3
 
 
@@ -35,9 +35,9 @@ def test_what_is_made_at_once_is_made_when_it_is_taken(monkeypatch: pytest.Monke
         names.append(threading.current_thread().name)
         return stop - start
 
-    ahead = Ahead(make, SPANS)
-    assert [ahead.take(*span) for span in SPANS] == [4, 4, 2]
-    assert "tfmagic batch" not in names
+    prefetcher = Prefetcher(make, SPANS)
+    assert [prefetcher.batch(*span) for span in SPANS] == [4, 4, 2]
+    assert "tfmagic-run" not in names
 
 
 def test_an_error_of_a_batch_comes_when_that_batch_is_taken() -> None:
@@ -48,10 +48,10 @@ def test_an_error_of_a_batch_comes_when_that_batch_is_taken() -> None:
             raise ValueError(msg)
         return stop
 
-    ahead = Ahead(make, SPANS)
-    assert ahead.take(0, 4) == 4
+    prefetcher = Prefetcher(make, SPANS)
+    assert prefetcher.batch(0, 4) == 4
     with pytest.raises(ValueError, match="does not fit"):
-        ahead.take(4, 8)
+        prefetcher.batch(4, 8)
 
 
 def test_another_order_is_made_as_it_is_asked_for() -> None:
@@ -59,7 +59,7 @@ def test_another_order_is_made_as_it_is_asked_for() -> None:
         time.sleep(0.01)
         return 100 * start + stop
 
-    ahead = Ahead(make, SPANS)
-    assert ahead.take(4, 8) == 408
-    assert ahead.take(0, 4) == 4
-    assert ahead.take(8, 10) == 810
+    prefetcher = Prefetcher(make, SPANS)
+    assert prefetcher.batch(4, 8) == 408
+    assert prefetcher.batch(0, 4) == 4
+    assert prefetcher.batch(8, 10) == 810

@@ -16,7 +16,7 @@ from tfmagic import models, session
 from tfmagic.core.events import events
 from tfmagic.errors import ModelStateError, SourceError, StoppedError
 from tfmagic.model.reset import reset
-from tfmagic.model.training import is_unsaved
+from tfmagic.model.unsaved import is_unsaved
 from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def stuck_without_its_source(module: Any, folder: Path) -> tuple[Any, Called]:
     tf.saved_model.save(module, str(folder), {"serving_default": module.__call__})
     model = models.add("net", folder)
     run_cell(model, "q = tf.compat.v1.FIFOQueue(1, [tf.float32], shapes=[[]]).dequeue()", {"tf": tf})
-    backend = model.backend_now()
+    backend = model.lifecycle.built_backend()
     backend.assign([(name, np.array([7.0, 8.0], np.float32)) for name, _ in backend.values()])
     folder.rename(folder.with_name("away"))
     called = Called(partial(session.run, model.names["q"]))

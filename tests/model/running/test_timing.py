@@ -12,7 +12,7 @@ import tensorflow as tf
 from factories import scale_graph
 
 from tfmagic import models
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.errors import InputError, RunTimeoutError
 from tfmagic.model.running.timing import Timing, measured
 
@@ -40,14 +40,14 @@ class Clock:
 )
 def test_as_many_loops_are_made_as_take_a_fifth_of_a_second(seconds: float, loops: int) -> None:
     clock = Clock(seconds)
-    found, runs = measured(clock.call, 4, Patience(), clock)
+    found, runs = measured(clock.call, 4, clock=clock)
     assert found == loops
     np.testing.assert_allclose(runs, [seconds * loops] * 4, rtol=1e-6)
 
 
 def test_a_slow_call_is_made_once_more_than_asked() -> None:
     clock = Clock(5.0)
-    measured(clock.call, 3, Patience(), clock)
+    measured(clock.call, 3, clock=clock)
     assert clock.calls == 4
 
 
@@ -58,21 +58,21 @@ def test_the_first_call_is_not_timed() -> None:
         clock.call()
         clock.now += 60 if clock.calls == 1 else 0
 
-    assert measured(call, 2, Patience(), clock) == (1, [0.5, 0.5])
+    assert measured(call, 2, clock=clock) == (1, [0.5, 0.5])
 
 
 def test_nothing_more_is_called_once_the_caller_has_gone() -> None:
-    patience = Patience()
+    scope = CancelScope()
     calls = 0
 
     def call() -> None:
         nonlocal calls
         calls += 1
         if calls == 5:
-            patience.give_up()
+            scope.cancel()
 
-    with pytest.raises(TimeoutError):
-        measured(call, 7, patience)
+    with scope, pytest.raises(KeyboardInterrupt):
+        measured(call, 7)
     assert calls == 5
 
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from tfmagic import models, session
 from tfmagic.errors import StoppedError
-from tfmagic.model.running import warm_up as trial
+from tfmagic.model.running import warm_up
+from tfmagic.model.running.placement_probe import placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ def ended(model: Model) -> None:
 
 
 def test_runs_on_zeros_that_take_too_long_are_ended_and_the_model_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_MADE_UP_S", 0.5)
+    monkeypatch.setattr(warm_up, "_ZEROS_S", 0.5)
     model = models.add("net", lasting(), outputs="y", warm=True)
     assert any(note.startswith("not warmed: its runs on zeros took more than") for note in model.notes)
     ended(model)
@@ -82,7 +83,7 @@ def test_a_question_for_placement_is_not_asked_with_a_loop_that_may_not_end() ->
         x = v1.placeholder(tf.float32, [None, 4], "x")
         tf.identity(tf.while_loop(lambda a: tf.reduce_max(a) < 5, lambda a: (a * 2,), [x])[0], name="y")
     model = models.add("net", graph, outputs="y")
-    found = trial.placement(model)
+    found = placement(model.caller)
     assert "a loop whose length depends on the values of its inputs" in str(found)
     assert model.state == "ready"
 
@@ -93,7 +94,7 @@ def test_a_live_functions_placement_is_not_asked_so_either() -> None:
         return tf.while_loop(lambda a: tf.reduce_max(a) < 5, lambda a: (a * 2,), [x])[0]
 
     model = models.add("net", net)
-    assert "a loop whose length depends on the values of its inputs" in str(trial.placement(model))
+    assert "a loop whose length depends on the values of its inputs" in str(placement(model.caller))
 
 
 class Counting(tf.Module):
@@ -256,7 +257,7 @@ def test_a_loop_on_values_in_a_branch_is_not_run(choose: Any, tmp_path: Path) ->
 @pytest.fixture
 def _without_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a loaded machine no say in whether a model is warmed."""
-    monkeypatch.setattr(trial, "_MADE_UP_S", 3600.0)
+    monkeypatch.setattr(warm_up, "_ZEROS_S", 3600.0)
 
 
 def network(*stack: Any, shape: tuple[int | None, ...] = (None, 3)) -> Any:

@@ -12,7 +12,7 @@ from factories import scale_graph, v1
 
 import tfmagic
 from tfmagic import models
-from tfmagic.errors import InputError, ModelStateError, RunTimeoutError, UnknownNameError
+from tfmagic.errors import InputError, RunTimeoutError, UninitialisedVariableError, UnknownNameError
 from tfmagic.execution.signature.result import Result
 
 
@@ -50,17 +50,20 @@ def test_a_model_that_takes_nothing_gets_an_empty_mapping() -> None:
     assert tfmagic.run_all({"fixed": {}})["fixed"].tolist() == [7]
 
 
-@pytest.mark.usefixtures("pair")
-def test_they_run_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_run_at_the_same_time() -> None:
     meeting = threading.Barrier(2)
+
+    def meet(x: Any) -> Any:
+        # Were they to run one after the other, the first would wait for the second until this fails.
+        meeting.wait(20)
+        return x
+
     for name in ("one", "two"):
-
-        def meet(*given: Any, answer: Any = models[name].answer, **options: Any) -> Any:
-            meeting.wait(20)
-            return answer(*given, **options)
-
-        monkeypatch.setattr(models[name], "answer", meet)
-    assert tfmagic.run_all({"one": [1.0], "two": [2.0]})["one"] == [2]
+        graph = tf.Graph()
+        with graph.as_default():
+            tf.identity(v1.py_func(meet, [v1.placeholder(tf.float32, [], "x")], tf.float32), name="y")
+        models.add(name, graph, inputs="x", outputs="y")
+    assert tfmagic.run_all({"one": 1.0, "two": 2.0}) == {"one": 1.0, "two": 2.0}
 
 
 @pytest.mark.usefixtures("pair")
@@ -96,19 +99,19 @@ def test_the_first_failure_is_raised_naming_its_model_and_others_are_noted() -> 
     assert second.startswith("c failed too: InvalidArgumentError: ")
 
 
-def test_an_error_of_tfmagics_own_stays_one_line_and_has_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_tfmagics_own_stays_one_line_and_has_the_others() -> None:
     for name in ("a", "b"):
-        graph, _, _ = scale_graph(2.0)
-        models.add(name, graph)
-
-        def refuse(*_: Any, name: str = name, **__: Any) -> Any:
-            msg = f"{name} cannot be run now"
-            raise ModelStateError(msg)
-
-        monkeypatch.setattr(models[name], "answer", refuse)
-    with pytest.raises(ModelStateError) as failed:
-        tfmagic.run_all({"a": [1.0], "b": [1.0]})
-    assert str(failed.value) == "a cannot be run now; b failed too: ModelStateError: b cannot be run now"
+        graph = tf.Graph()
+        with graph.as_default():
+            unset = v1.get_variable("unset", initializer=v1.placeholder(tf.float32, [], "z"))
+            tf.add(v1.placeholder(tf.float32, [], "x"), unset, name="y")
+        models.add(name, graph, inputs="x", outputs="y")
+    with pytest.raises(UninitialisedVariableError) as failed:
+        tfmagic.run_all({"a": 1.0, "b": 1.0})
+    first, other = str(failed.value).split("; b failed too: UninitialisedVariableError: ")
+    assert first.startswith("variable 'unset' of model 'a' was never initialised")
+    assert other == first.replace("'a'", "'b'")
+    assert "\n" not in first
 
 
 def test_a_deadline_names_the_models_that_had_not_answered() -> None:

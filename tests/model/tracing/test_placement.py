@@ -11,7 +11,7 @@ import tensorflow as tf
 from factories import printed, scale_graph, variable_graph
 
 from tfmagic import models, session
-from tfmagic.model.running.warm_up import placement
+from tfmagic.model.running.placement_probe import placement
 from tfmagic.runtime.tracing.partition_graphs import requested_devices, was_moved
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TWO_DEVICES = """
     import numpy as np
     import tensorflow as tf
     from tfmagic import models, session
-    from tfmagic.model.running.warm_up import placement
+    from tfmagic.model.running.placement_probe import placement
     v1 = tf.compat.v1
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -48,7 +48,9 @@ def by_name(records: Any) -> dict[str, Any]:
 
 
 def two_devices(code: str) -> PlacementRecord:
-    record: PlacementRecord = json.loads(printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net)))")[-1])
+    record: PlacementRecord = json.loads(
+        printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net.caller)))")[-1]
+    )
     return record
 
 
@@ -67,7 +69,7 @@ def test_operations_are_where_the_partition_graphs_have_them() -> None:
     }))
 """
     )
-    lines = printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net)))")
+    lines = printed(TWO_DEVICES + code + "\n    print(json.dumps(placement(net.caller)))")
     native, record = json.loads(lines[-2]), json.loads(lines[-1])
     assert native["y"] == "CPU:0"
     found = {one["name"]: one["actual"] for one in record["operations"]}
@@ -130,7 +132,7 @@ def test_nothing_is_told_from_the_request_alone() -> None:
     net(np.ones(2, np.float32))
     assert net.placement is None
     net.run(np.ones(2, np.float32), trace=True)
-    record = placement(net)
+    record = placement(net.caller)
     assert record["known_from"] == "its last traced run"
     assert {one["actual"] for one in record["operations"]} == {"CPU:0"}
     del x
@@ -144,22 +146,21 @@ def test_a_model_that_a_run_would_change_is_not_run_on_zeros() -> None:
         tf.identity(v1.assign_add(w, x), name="y")
     net = models.add("net", graph, inputs="x", outputs="y")
     before = net.names
-    record = placement(net)
+    record = placement(net.caller)
     assert record["known_from"] is None
     assert record["note"] == (
-        "net is not run on zeros, for a run changes its variables; "
-        "%tf_run net INPUTS --trace tells with inputs of yours"
+        "net is not run on zeros: a run changes its variables; %tf_run net INPUTS --trace tells with inputs of yours"
     )
     assert net.calls == 0
     assert net.names == before
     net.run(1.0, trace=True)
-    assert placement(net)["known_from"] == "its last traced run"
+    assert placement(net.caller)["known_from"] == "its last traced run"
 
 
 def test_a_run_on_zeros_is_called_one() -> None:
     graph, _, _ = scale_graph(2.0)
     for name, source in (("graph", graph), ("live", tf.function(lambda x: x + 1, input_signature=[tf.TensorSpec([])]))):
-        assert placement(models.add(name, source))["known_from"] == "one run on zeros"
+        assert placement(models.add(name, source).caller)["known_from"] == "one run on zeros"
 
 
 class Counting(tf.Module):
@@ -178,7 +179,7 @@ class Counting(tf.Module):
 def test_a_live_object_that_a_call_would_change_is_not_run() -> None:
     live = Counting()
     net = models.add("net", live)
-    record = placement(net)
+    record = placement(net.caller)
     assert record["known_from"] is None
     assert "a run changes its variables" in str(record["note"])
     assert float(live.calls) == 0
@@ -186,12 +187,12 @@ def test_a_live_object_that_a_call_would_change_is_not_run() -> None:
 
 def test_inputs_of_no_known_shape_are_said() -> None:
     net = models.add("net", tf.function(lambda x: x + 1))
-    assert "the shape of its input 'x' is not known" in str(placement(net)["note"])
+    assert "the shape of its input 'x' is not known" in str(placement(net.caller)["note"])
 
 
 def test_so_many_operations_as_asked_for_and_how_many_there_are() -> None:
     graph, _, _ = scale_graph(2.0)
-    record = placement(models.add("net", graph), most=1)
+    record = placement(models.add("net", graph).caller, most=1)
     assert (len(record["operations"]), record["shown"]) == (1, 1)
     assert record["total"] > 1
 
@@ -238,7 +239,9 @@ def test_a_look_does_not_advance_a_models_random_numbers() -> None:
     drawing(one)
     drawing(other)
     looked_at, left_alone = models.add("looked_at", one), models.add("left_alone", other)
-    assert "its RandomUniform would be felt by the next run" in str(placement(looked_at)["note"])
+    assert "would advance its RandomUniform, and change what the next run gives" in str(
+        placement(looked_at.caller)["note"]
+    )
     assert float(looked_at(0.0)) == float(left_alone(0.0))
 
 
@@ -250,14 +253,14 @@ def test_a_look_takes_nothing_out_of_a_queue() -> None:
         tf.identity(queue.dequeue() + v1.placeholder(tf.float32, [], "x"), name="y")
     net = models.add("net", graph, inputs="x", outputs="y")
     session.run(put)
-    assert "its QueueDequeueV2 would be felt by the next run" in str(placement(net)["note"])
+    assert "would advance its QueueDequeueV2, and change what the next run gives" in str(placement(net.caller)["note"])
     assert session.run(left) == 1
 
 
 def test_a_look_takes_nothing_from_an_iterator_of_a_live_object() -> None:
     numbers = iter(tf.data.Dataset.range(3))
     net = models.add("net", tf.function(lambda x: x + next(numbers), input_signature=[tf.TensorSpec([], tf.int64)]))
-    assert "its IteratorGetNext would be felt by the next run" in str(placement(net)["note"])
+    assert "would advance its IteratorGetNext, and change what the next run gives" in str(placement(net.caller)["note"])
     assert int(next(numbers)) == 0
 
 
@@ -268,7 +271,7 @@ def test_a_live_object_that_draws_is_looked_at_and_draws_what_it_would_have() ->
 
     expected = float(drawn()(tf.constant(0.0)))
     net = models.add("net", drawn())
-    assert placement(net)["known_from"] is not None
+    assert placement(net.caller)["known_from"] is not None
     assert float(net(0.0)) == expected
 
 
@@ -276,13 +279,13 @@ def test_a_look_does_not_wake_a_parked_model() -> None:
     graph, _, _ = scale_graph(2.0)
     net = models.add("net", graph)
     net.park()
-    assert placement(net)["note"] == "it is parked; %tf_model wake net brings it back"
+    assert placement(net.caller)["note"] == "it is parked; %tf_model wake net brings it back"
     assert net.state == "parked"
 
 
 def test_the_variables_of_a_live_keras_model_are_where_they_are() -> None:
     net = models.add("net", tf.keras.Sequential([tf.keras.Input([4]), tf.keras.layers.Dense(2)]))
-    record = placement(net)
+    record = placement(net.caller)
     assert [one["actual"] for one in record["variables"]] == ["CPU:0", "CPU:0"]
     assert [(one["variables"], one["bytes"]) for one in record["devices"] or ()] == [(2, (4 * 2 + 2) * 4)]
 

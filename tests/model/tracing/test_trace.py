@@ -13,8 +13,9 @@ from factories import control_flow, printed, v1
 
 from tfmagic import models
 from tfmagic.errors import DestinationError, ModelStateError, PathTakenError
-from tfmagic.model.tracing import trace as trace_module
+from tfmagic.execution.backends import graph as graph_backend
 from tfmagic.model.tracing.trace import Trace
+from tfmagic.runtime.tracing.run_profile import RunProfile
 from tfmagic.runtime.tracing.step_stats import Execution
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def executions(count: int) -> list[Execution]:
 
 
 def test_what_is_not_among_the_first_twenty_is_put_together() -> None:
-    record = Trace("net", "graph", 1.0, executions(25)).record()
+    record = Trace("net", "graph", RunProfile(1.0, executions(25))).record()
     assert record["shown"] == 20
     rest = record["rest"]
     assert rest is not None
@@ -166,7 +167,7 @@ def test_what_is_not_among_the_first_twenty_is_put_together() -> None:
 
 def test_what_was_not_recorded_is_none_and_no_zero() -> None:
     unknown = Execution("a", "Add", None, 0, 0.5)
-    trace = Trace("net", "eager", 1.0, [unknown, Execution("b", "Add", "CPU:0", 1, 0.1, 4, None)])
+    trace = Trace("net", "eager", RunProfile(1.0, [unknown, Execution("b", "Add", "CPU:0", 1, 0.1, 4, None)]))
     first, second = trace.operations
     assert (first["device"], first["allocated_bytes"], first["output_bytes"]) == (None, None, None)
     assert (second["allocated_bytes"], second["output_bytes"]) == (4, None)
@@ -286,7 +287,7 @@ def test_a_trace_can_be_saved_twice(tmp_path: Path) -> None:
 def test_without_tensorflows_timeline_the_events_are_drawn_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace_module, "chrome_trace", lambda _: None)
+    monkeypatch.setattr(graph_backend, "chrome_trace", lambda _: None)
     net = network()
     net.run(X, trace=True)
     complete = [event for event in events(net.trace.save(tmp_path / "a.json")) if event["ph"] == "X"]
@@ -298,7 +299,7 @@ def test_without_tensorflows_timeline_the_events_are_drawn_all_the_same(
 
 def test_events_that_overlap_are_drawn_side_by_side(tmp_path: Path) -> None:
     overlapping = [Execution(name, "Add", "CPU:0", start, 10e-9) for name, start in (("a", 0), ("b", 5), ("c", 12))]
-    drawn = events(Trace("net", "graph", 1.0, overlapping).save(tmp_path / "trace.json"))
+    drawn = events(Trace("net", "graph", RunProfile(1.0, overlapping)).save(tmp_path / "trace.json"))
     lane = {event["args"]["name"]: event["tid"] for event in drawn if event["ph"] == "X"}
     assert lane["a"] == lane["c"] != lane["b"]
 
@@ -306,7 +307,7 @@ def test_events_that_overlap_are_drawn_side_by_side(tmp_path: Path) -> None:
 def test_an_existing_file_is_replaced_only_if_that_is_said(tmp_path: Path) -> None:
     file = tmp_path / "trace.json"
     file.write_text("mine")
-    trace = Trace("net", "graph", 1.0, executions(2))
+    trace = Trace("net", "graph", RunProfile(1.0, executions(2)))
     with pytest.raises(PathTakenError, match=r"trace\.json .*replace=True") as refused:
         trace.save(str(file))
     assert isinstance(refused.value, FileExistsError)
@@ -317,9 +318,9 @@ def test_an_existing_file_is_replaced_only_if_that_is_said(tmp_path: Path) -> No
 
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DestinationError) as refused:
-        Trace("net", "graph", 1.0, executions(2)).save(tmp_path / "none" / "trace.json")
+        Trace("net", "graph", RunProfile(1.0, executions(2))).save(tmp_path / "none" / "trace.json")
     assert "\n" not in str(refused.value)
 
 
 def test_a_trace_says_what_it_is() -> None:
-    assert repr(Trace("net", "graph", 1.5, executions(2))) == "<trace of net: 2 operations in 1.5 s>"
+    assert repr(Trace("net", "graph", RunProfile(1.5, executions(2)))) == "<trace of net: 2 operations in 1.5 s>"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tfmagic.panel.channel import subscribers as audience
-from tfmagic.panel.channel.subscribers import Audience
+from tfmagic.panel.channel import subscribers
+from tfmagic.panel.channel.subscribers import Subscribers
 from tfmagic.panel.snapshot.sampler import ASLEEP_S, sampler
 from tfmagic.panel.snapshot.snapshot import snapshot
 
@@ -21,13 +21,13 @@ def sent() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def pages(sent: list[dict[str, Any]]) -> Iterator[Audience]:
-    pages = Audience(sent.append, heard_while_busy=True)
+def pages(sent: list[dict[str, Any]]) -> Iterator[Subscribers]:
+    pages = Subscribers(sent.append, heard_while_busy=True)
     yield pages
-    pages.look_away()
+    pages.unsubscribe()
 
 
-def tell(pages: Audience, page: str, *, looking: bool) -> None:
+def tell(pages: Subscribers, page: str, *, looking: bool) -> None:
     pages.receive({"id": "7", "request": "watch", "page": page, "looking": looking}, lambda _: None)
 
 
@@ -35,7 +35,7 @@ def is_awake() -> bool:
     return sampler().interval_s != ASLEEP_S
 
 
-def test_the_sampler_sleeps_once_the_last_page_has_looked_away(pages: Audience) -> None:
+def test_the_sampler_sleeps_once_the_last_page_has_looked_away(pages: Subscribers) -> None:
     tell(pages, "a", looking=True)
     tell(pages, "b", looking=True)
     tell(pages, "a", looking=False)
@@ -45,12 +45,12 @@ def test_the_sampler_sleeps_once_the_last_page_has_looked_away(pages: Audience) 
 
 
 def test_a_page_that_was_closed_without_a_word_is_sent_nothing_more(
-    pages: Audience, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    pages: Subscribers, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tell(pages, "a", looking=True)
     pages.push(snapshot())
     assert sent
-    monkeypatch.setattr(audience, "_LEASE_S", -1.0)
+    monkeypatch.setattr(subscribers, "_LEASE_S", -1.0)
     # The sampler's own thread may have sent one meanwhile.
     pages.push(snapshot())
     before = len(sent)
@@ -59,14 +59,16 @@ def test_a_page_that_was_closed_without_a_word_is_sent_nothing_more(
     assert not is_awake()
 
 
-def test_a_page_that_says_anything_but_true_is_not_looking(pages: Audience) -> None:
+def test_a_page_that_says_anything_but_true_is_not_looking(pages: Subscribers) -> None:
     for looking in (1, "true", None, [True]):
         pages.receive({"id": "7", "request": "watch", "page": "a", "looking": looking}, lambda _: None)
     assert not is_awake()
 
 
-def test_no_more_than_a_hundred_pages_are_remembered(pages: Audience) -> None:
+def test_no_more_than_a_hundred_pages_are_remembered(pages: Subscribers) -> None:
     for number in range(1000):
         tell(pages, f"page {number}", looking=True)
-    assert len(pages._seen_s) == 100
-    assert "page 999" in pages._seen_s
+    for number in range(900, 1000):
+        assert is_awake()
+        tell(pages, f"page {number}", looking=False)
+    assert not is_awake()

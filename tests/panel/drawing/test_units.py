@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfmagic.panel.drawing.units import bytes_text, seconds_text
+from tfmagic.panel.drawing.units import bytes_text, counted, peak_text, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -12,11 +12,15 @@ from tfmagic.panel.drawing.units import bytes_text, seconds_text
     [
         (None, "unknown"),
         (0, "0 B"),
+        (1, "1 B"),
         (999, "999 B"),
         (1000, "1 kB"),
         (26_600, "26.6 kB"),
         (999_499, "999 kB"),
         (999_500, "1 MB"),
+        (1_234_567, "1.23 MB"),
+        (999_499_999, "999 MB"),
+        (999_500_000, "1 GB"),
         (1_500_000_000, "1.5 GB"),
         (2_000_000_000_000, "2000 GB"),
     ],
@@ -29,14 +33,39 @@ def test_bytes(count: int | None, text: str) -> None:
     ("seconds", "text"),
     [
         (None, "\N{EN DASH}"),
+        (0.00000012345, "0.12 µs"),
+        (0.000001, "1 µs"),
         (0.0000123, "12.3 µs"),
+        (0.0009994, "999 µs"),
+        (0.001, "1 ms"),
         (0.0012, "1.2 ms"),
+        (0.9994, "999 ms"),
         (1.0, "1 s"),
         (2.5, "2.5 s"),
     ],
 )
 def test_seconds(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [
+        (0, ["message"], "0 messages"),
+        (1, ["message"], "1 message"),
+        (2, ["message"], "2 messages"),
+        (1, ["entry", "entries"], "1 entry"),
+        (3, ["entry", "entries"], "3 entries"),
+    ],
+)
+def test_a_count_has_its_word(count: int, words: list[str], text: str) -> None:
+    assert counted(count, *words) == text
+
+
+def test_a_peak_that_only_a_traced_run_tells_says_so() -> None:
+    assert peak_text(None, awaits_trace=True) == "unknown until a run with --trace"
+    assert peak_text(None, awaits_trace=False) == "unknown"
+    assert peak_text(1500, awaits_trace=False) == "1.5 kB"
 
 
 def test_what_is_unknown_is_never_a_zero() -> None:

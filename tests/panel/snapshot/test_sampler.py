@@ -83,9 +83,9 @@ def test_what_a_look_takes_is_part_of_the_interval_up_to_half_of_it(
 
     mine = Sampler()
     mine.watch(look)
-    mine._woken = woken = Woken()
+    mine._wake = woken = Woken()
     mine._thread = threading.current_thread()
-    mine._look_again_and_again(woken)
+    mine._run(woken)
     assert slept == [1.0, pytest.approx(sleeps_s)]
 
 

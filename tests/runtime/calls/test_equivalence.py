@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tfmagic.concurrency.cancel_scope import Patience
-from tfmagic.runtime.calls.equivalence import as_usual, where_finite
+from tfmagic.concurrency.cancel_scope import CancelScope
+from tfmagic.runtime.calls.equivalence import equivalent_call, where_finite
 
 ZEROS = [np.zeros((2, 8), np.float32)]
 
 
 def alike(usual: Any, other: Any, values: Any) -> bool:
     """Return whether the other call is taken as it is."""
-    return as_usual(usual, other, values, Patience()) is other
+    return equivalent_call(usual, other, values) is other
 
 
 def double(x: Any) -> list[Any]:
@@ -31,7 +31,7 @@ def test_zeros_hide_no_difference() -> None:
 
 
 def test_a_difference_in_rounding_is_no_difference() -> None:
-    assert as_usual(double, lambda x: [np.nextafter(2 * x, np.float32(9))], ZEROS, Patience()) is not None
+    assert equivalent_call(double, lambda x: [np.nextafter(2 * x, np.float32(9))], ZEROS) is not None
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
@@ -50,7 +50,7 @@ def test_what_differs_in_numbers_that_are_none_alone_is_alike_where_finite() -> 
         return [x.sum(axis=1)]
 
     with np.errstate(all="ignore"):
-        guarded = as_usual(swallowing, passing, ZEROS, Patience())
+        guarded = equivalent_call(swallowing, passing, ZEROS)
         assert guarded not in {None, passing}
         odd = np.full((2, 8), np.nan, np.float32)
         np.testing.assert_array_equal(guarded(odd)[0], swallowing(odd)[0])
@@ -83,7 +83,7 @@ def test_what_the_usual_way_refuses_is_not_asked_of_the_other() -> None:
             raise ValueError(msg)
         return [x]
 
-    guarded = as_usual(positive, lambda x: [x], ZEROS, Patience())
+    guarded = equivalent_call(positive, lambda x: [x], ZEROS)
     assert guarded is not None
     assert (guarded(*ZEROS)[0] == 0).all()
     with pytest.raises(ValueError, match="negative"):
@@ -94,7 +94,7 @@ def test_where_nothing_could_be_compared_it_is_not_taken() -> None:
     def failing(_: Any) -> list[Any]:
         raise ValueError
 
-    assert as_usual(failing, double, ZEROS, Patience()) is None
+    assert equivalent_call(failing, double, ZEROS) is None
 
 
 def test_another_way_that_fails_is_not_alike() -> None:
@@ -111,19 +111,19 @@ def test_a_call_that_takes_its_time_is_made_twice_and_guarded() -> None:
         made.append(x)
         return [2 * x]
 
-    assert as_usual(double, slow, ZEROS, Patience(), is_long=True) not in {None, slow}
+    assert equivalent_call(double, slow, ZEROS, is_long=True) not in {None, slow}
     assert len(made) == 2
-    assert as_usual(double, lambda x: [3 * x], ZEROS, Patience(), is_long=True) is None
+    assert equivalent_call(double, lambda x: [3 * x], ZEROS, is_long=True) is None
 
 
 def test_nothing_more_is_tried_once_nobody_waits() -> None:
-    patience, made = Patience(), []
+    scope, made = CancelScope(), []
 
     def interrupted(x: Any) -> list[Any]:
         made.append(x)
-        patience.give_up()
+        scope.cancel()
         return [x]
 
-    with pytest.raises(TimeoutError):
-        as_usual(interrupted, lambda x: [x], ZEROS, patience)
+    with scope, pytest.raises(KeyboardInterrupt):
+        equivalent_call(interrupted, lambda x: [x], ZEROS)
     assert len(made) == 1

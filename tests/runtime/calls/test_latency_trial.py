@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.runtime.calls.latency_trial import READINGS, Trial, Way
+from tfmagic.runtime.calls.latency_trial import READINGS, LatencyTrial
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,11 +20,11 @@ def taking(seconds: float, made: list[str], name: str) -> Callable[..., list[Any
 
 def test_ways_take_turns_and_the_quickest_is_found() -> None:
     made: list[str] = []
-    trial = Trial([Way("slow", taking(0.01, made, "slow")), Way("quick", taking(0.0, made, "quick"))])
+    trial = LatencyTrial({"slow": taking(0.01, made, "slow"), "quick": taking(0.0, made, "quick")})
     while not trial.done:
         assert trial.run([1, 2]) == [1, 2]
     assert made == ["slow", "quick"] * READINGS
-    assert trial.quickest.name == "quick"
+    assert trial.quickest == "quick"
     assert trial.latencies_s["slow"] >= 0.01 > trial.latencies_s["quick"]
 
 
@@ -35,7 +35,7 @@ def test_the_first_call_of_a_way_does_not_count() -> None:
         time.sleep(next(waits))
         return []
 
-    trial = Trial([Way("cold", cold)])
+    trial = LatencyTrial({"cold": cold})
     while not trial.done:
         trial.run([])
     assert trial.latencies_s["cold"] < 0.1
@@ -43,11 +43,11 @@ def test_the_first_call_of_a_way_does_not_count() -> None:
 
 def test_a_way_that_comes_later_has_its_calls_before_the_trial_is_done() -> None:
     made: list[str] = []
-    trial = Trial([Way("one", taking(0.0, made, "one"))])
+    trial = LatencyTrial({"one": taking(0.0, made, "one")})
     for _ in range(READINGS):
         trial.run([])
     assert trial.done
-    trial.ways.append(Way("two", taking(0.0, made, "two")))
+    trial.ways["two"] = taking(0.0, made, "two")
     assert not trial.done
     for _ in range(READINGS):
         trial.run([])
@@ -57,9 +57,9 @@ def test_a_way_that_comes_later_has_its_calls_before_the_trial_is_done() -> None
 
 def test_a_way_that_is_forgotten_is_not_chosen() -> None:
     made: list[str] = []
-    trial = Trial([Way("slow", taking(0.005, made, "slow")), Way("quick", taking(0.0, made, "quick"))])
+    trial = LatencyTrial({"slow": taking(0.005, made, "slow"), "quick": taking(0.0, made, "quick")})
     while not trial.done:
         trial.run([])
     trial.forget("quick")
-    assert trial.quickest.name == "slow"
+    assert trial.quickest == "slow"
     assert list(trial.latencies_s) == ["slow"]

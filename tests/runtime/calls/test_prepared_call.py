@@ -77,7 +77,7 @@ def test_what_prepared_calls_hold_is_in_the_models_figure() -> None:
     called(model, 0)
     called(model, 1)
     assert model.record()["held_bytes"] - before >= 4 * CONSTANT_BYTES
-    assert model.bytes_held("memory", set()) == model.record()["held_bytes"]
+    assert model.parking.bytes_held("memory", set()) == model.record()["held_bytes"]
     model.park()
     assert model.record()["held_bytes"] == 0
 

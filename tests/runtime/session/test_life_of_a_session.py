@@ -35,8 +35,13 @@ def test_close_frees_every_graph_and_the_next_run_opens_again() -> None:
 
 
 def test_close_of_a_closed_session_is_no_error() -> None:
-    session.close()
-    session.close()
+    _, x, y = scale_graph(2.0)
+    session.run(y, {x: X})
+    assert len(session.open_graphs()) == 1
+    for _ in range(2):
+        session.close()
+        assert session.open_graphs() == []
+    np.testing.assert_array_equal(session.run(y, {x: X}), 2 * X)
 
 
 def test_a_hosted_graph_is_filled_each_time_it_opens() -> None:

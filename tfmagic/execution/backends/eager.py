@@ -1,20 +1,26 @@
-"""A model that is a live object, called eagerly and sharing its weights with it."""
+"""A model that is a live object, called eager_execution and sharing its weights with it."""
 
 from __future__ import annotations
 
+import time
+import weakref
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import Reach, defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
-from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.errors import SourceError, did_you_mean, first_line
+from tfmagic.execution.backends.run_graph import RunGraph
+from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
+from tfmagic.runtime.tracing.eager_profile import profiled
+from tfmagic.runtime.tracing.run_profile import RunProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,11 +28,18 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Run
+    from tfmagic.execution.backends.backend import Backend
+    from tfmagic.execution.backends.copied_values import CopiedValues
+    from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.graphdef.guard import Guard
     from tfmagic.runtime.calls.prepared_call import PreparedCall
+
+
+class UntraceableError(SourceError):
+    """A live object that cannot be traced as a function."""
 
 
 class EagerBackend:
@@ -56,7 +69,10 @@ class EagerBackend:
         own input names, where the signature does not tell them.
     """
 
-    mode = "eager"
+    mode: Literal["eager"] = "eager"
+    # Nobody knows whether the person's object may be called by two threads at once.
+    concurrent = False
+    graph = None
 
     def __init__(
         self,
@@ -68,14 +84,20 @@ class EagerBackend:
     ) -> None:
         self.room = room
         self.live: Any = live
-        self.graph = None
-        self.guard = None
-        self.present = self.anew = self.taken = self.compiled = None
+        self.guard: Guard | None = None
+        self.live_values: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None
+        self.remake: Callable[[], Backend] | None = None
+        self.copied_values: CopiedValues | None = None
+        self.archivist: Callable[[Path], Iterable[str]] | None = None
+        self.compiled: XlaCompiler | None = None
+        self.startup = Startup()
+        self.needs_no_file = True
         self.whole: Any = None
         self.archivist_of: Callable[[Any, Mapping[str, Any]], Callable[[Path], list[str]]] | None = None
         self.signatures = dict(signatures)
         self._calls = dict(calls)
         self._variables = variables
+        self._optimizer_at_build: weakref.ref[Any] | None = None
         self.runs = Runs(self)
         self.seen: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
 
@@ -102,7 +124,7 @@ class EagerBackend:
     def cancel(self) -> bool:
         """Have the calls under way end at their next operation; the object's weights are as they stand."""
         for run in list(self.runs.under_way):
-            run.cancelled = True
+            run.stopped = True
             if run.end is not None:
                 run.end()
         return True
@@ -127,6 +149,17 @@ class EagerBackend:
             return list(self._variables())
         except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
             return None
+
+    def note_optimizer(self) -> None:
+        """Note the optimizer that the object has when it is built."""
+        optimizer = getattr(self.live, "optimizer", None)
+        self._optimizer_at_build = None if optimizer is None else weakref.ref(optimizer)
+
+    def has_another_optimizer(self) -> bool:
+        """Return whether the object was compiled since it was built, so that its cell would not make its optimizer."""
+        optimizer = getattr(self.live, "optimizer", None)
+        at_build = None if self._optimizer_at_build is None else self._optimizer_at_build()
+        return optimizer is not None and optimizer is not at_build
 
     def open(self) -> None:
         """Do nothing: the object is there."""
@@ -209,8 +242,6 @@ class EagerBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, Any]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
     ) -> dict[str, Any]:
         """Call the object.
 
@@ -223,20 +254,15 @@ class EagerBackend:
         fetches
             Names for the results, with the object's own output names; empty for
             all outputs under the names that the result itself has.
-        patience
-            The caller's, where it may go before the call has ended.
 
         Returns
         -------
         dict
             Arrays by name.
         """
-        __tracebackhide__ = True
         run = self.runs.begin()
         try:
             with eager_execution(), self.placed():
-                if patience is not None:
-                    patience.require()
                 given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
                 result = self._ended_by(run, partial(self.invoke, signature.name, given))
                 outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
@@ -255,13 +281,49 @@ class EagerBackend:
             raise SourceError(msg)
         return {name: arrays[own] for name, own in fetches}
 
+    def profiled_call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, Any]],
+        fetches: Sequence[tuple[str, str]],
+    ) -> tuple[dict[str, Any], RunProfile]:
+        """Call the object as `call` does, while TensorFlow's profiler looks on."""
+        with profiled() as executions:
+            began = time.perf_counter()
+            outputs = self.call(signature, feeds, fetches)
+            wall_s = time.perf_counter() - began
+        return outputs, RunProfile(wall_s, executions)
+
+    def settle(self, batches: object, fetches: object) -> None:
+        """Do nothing: TensorFlow looks at each call of an object."""
+
+    @contextmanager
+    def run_graph(self, signature: Signature, zeros: Callable[[], Mapping[str, Any]]) -> Iterator[RunGraph]:
+        """Yield the graph of the object traced as a new function; the object itself is not called.
+
+        Raises
+        ------
+        UntraceableError
+            When the object cannot be traced.
+        """
+        given = {spec.tensor or spec.name: tf.constant(zeros()[spec.name]) for spec in signature.required}
+        with eager_execution(), self.reserved(), self.placed():
+            function = tf.function(lambda tensors: self.invoke(signature.name, tensors), autograph=False)
+            try:
+                traced = function.get_concrete_function(given)
+            except Exception as error:
+                raise UntraceableError(first_line(error)) from error
+            # Without the variables that the function captures.
+            own = len(traced.inputs) - len(traced.captured_inputs)
+            feeds = [tensor.name for tensor in traced.inputs[:own]]
+            yield RunGraph(traced.graph, feeds, call=partial(function, given))
+
     def invoke(self, signature: str, given: dict[str, Any]) -> Any:
         """Call the object itself with tensors by its own input names, and return what it gives."""
         return self._calls[signature](given)
 
     def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
         """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
-        __tracebackhide__ = True
         reach, cancellation = Reach(), Cancellation()
 
         def end() -> None:
@@ -271,13 +333,13 @@ class EagerBackend:
 
         run.end = end
         try:
-            with cancellation.block(), nullcontext() if run.sent is None else run.sent.telling(end):
+            with cancellation.block(), nullcontext() if run.scope is None else run.scope.on_cancel(end):
                 return reach.run(partial(interruptible, call))
         except BaseException as error:
             self.runs.require(run, error)
-            if run.left_at is not None and run.sent is not None:
+            if run.scope is not None and run.scope.cancelled:
                 # Nobody waits: what TensorFlow says of it is no error of the object's.
-                raise run.sent.ending() from error
+                raise run.scope.reason() from error
             raise
 
     def close(self) -> None:

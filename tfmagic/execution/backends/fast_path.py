@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.signature.feeds import MISSING
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import TensorSpec
 
 
-class QuickCall:
+class FastCall:
     """The calls that give the same inputs by name, and want the same outputs.
 
     Parameters
@@ -47,7 +46,7 @@ class QuickCall:
         self.feeds = tuple(str(spec.tensor) for spec in given)
         tensors = tuple(tensor for _, tensor in request.fetches)
         self.fetches = (
-            request.backend.run_for(self.feeds, tensors) if isinstance(request.backend, GraphBackend) else tensors
+            tensors if request.backend.compiled is None else request.backend.compiled.fetches(self.feeds, tensors)
         )
         self.names = tuple(name for name, _ in request.fetches)
         self._inputs = tuple(_looked_for(spec) for spec in given)
@@ -104,7 +103,7 @@ def _looked_for(spec: TensorSpec) -> Looked:
     return spec.name, np.dtype(spec.dtype), None if shape is None else len(shape), sizes
 
 
-def quick_call(request: Request, fetch: object) -> QuickCall | None:
+def fast_call(request: Request, fetch: object) -> FastCall | None:
     """Return how calls like this one are made without looking at them closely; None where each has to be.
 
     Parameters
@@ -115,7 +114,7 @@ def quick_call(request: Request, fetch: object) -> QuickCall | None:
         What it was asked to fetch: a name of the room may mean another tensor next time.
     """
     signature = request.signature
-    if not isinstance(request.backend, GraphBackend) or not request.fetches:
+    if request.backend.graph is None or not request.fetches:
         return None
     if fetch is not None and any(signature.output(name) is None for name, _ in request.fetches):
         return None
@@ -126,7 +125,7 @@ def quick_call(request: Request, fetch: object) -> QuickCall | None:
     tensors = [tensor for _, tensor in request.fetches]
     if fed.intersection(tensors) or len(set(tensors)) < len(tensors):
         return None
-    return QuickCall(request)
+    return FastCall(request)
 
 
 def _is_plain(dtype: str | None) -> bool:

@@ -1,6 +1,6 @@
-"""Variables of a graph model made constants, where that makes its calls quicker.
+"""Variables of a graph model turned into constants, where that makes its calls quicker.
 
-TensorFlow's optimizer computes ahead what depends on constants alone, merges a batch
+TensorFlow's optimizer precomputes whatever depends on constants only, merges a batch
 normalisation into the convolution before it, and needs no operations that read.
 """
 
@@ -13,45 +13,39 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.tflite import lite
+from tfmagic.execution.backends.tflite import lite_call
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.execution.signature.inference import PLACEHOLDERS
-from tfmagic.graphdef.freeze_variables import Constants
-from tfmagic.graphdef.prune import keep_only, one_node_a_variable, variable_nodes
-from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, UNFUSED
+from tfmagic.graphdef.freeze_variables import VariableFreezer
+from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS, PLACEHOLDERS, READS_VARIABLES, VARIABLES
+from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
+from tfmagic.graphdef.walk import bodies, producer, remove_nodes
+from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, MOST_CONSTANTS_BYTES
 from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.dataflow import constants_of, operations_behind
 from tfmagic.runtime.graph.native_session import NativeSession
+from tfmagic.runtime.graph.operations import constants_of
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.state.variables_io import OURS, checksums, values_of
 from tfmagic.runtime.tensorflow.private import native_callable, registered_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
-    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.runtime.calls.prepared_call import Executor, Folded, OpenedGraph
 
 MOST_BYTES = 4_000_000
-"""So many bytes of a model's variables are made constants at most, over all its signatures: each clones them."""
+"""The most bytes of a model's variables that become constants, over all its signatures: each copies them."""
 
-# A graph of so many operations is prepared a second time with nothing fused.
-_FEW = 300
-_READS = {
-    *("VarHandleOp", "ReadVariableOp", "VariableV2", "Variable", "VariableShape", "ResourceGather", "ResourceGatherNd"),
-    *("StatefulPartitionedCall", "PartitionedCall", "If", "While", "Case"),
-}
-_LOOPS = {"Enter", "Switch", "If", "While", "Case", "StatelessIf", "StatelessWhile", "StatelessCase"}
+# Operations that TensorFlow calls stateful, and that only read.
+_READS = VARIABLES | READS_VARIABLES | FUNCTION_CALLS
+_CONTROL_FLOW = {"Enter", "Switch"} | BRANCHES | LOOPS
 _numbers = itertools.count()
-_OFF = 2
-"""Of ``RewriterConfig.Toggle``."""
 
 
 @dataclass
-class Whole:
-    """A graph of constants alone, with a native session of its own."""
+class FoldedGraph:
+    """A call of a graph without variables, which has its own native session."""
 
     native: NativeSession
     call: Callable[..., list[Any]]
@@ -63,153 +57,119 @@ class Whole:
 
 
 @dataclass
-class Part:
-    """A copy of operations beside the others in the model's graph, with some of the variables constants."""
+class FoldedPart:
+    """A call of copied operations in the model's own graph, with some of the variables constants."""
 
     call: Callable[..., list[Any]]
     weights_bytes: int
 
     def close(self) -> None:
-        """Do nothing: it goes with the graph."""
+        """Do nothing: the copies go with the graph."""
 
 
 class Folding:
-    """Makes variables of one model constants.
+    """Turns variables of one model's graph into constants."""
 
-    Parameters
-    ----------
-    backend
-        How the model runs.
-    """
-
-    def __init__(self, backend: GraphBackend) -> None:
-        self._backend = backend
+    def __init__(self, graph: Any, label: str) -> None:
+        self._graph = graph
+        self._label = label
+        # By feeds and fetches: checksums of the folded values, and what to fetch in place of the fetches.
         self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
-
-    @property
-    def is_light(self) -> bool:
-        """Whether the graph's own constants are few, so that it can be prepared more than once."""
-        return self._backend.weights().constants_bytes <= MOST_BYTES
-
-    def values_stand(self) -> bool:
-        """Return whether nothing that was run can have changed a variable."""
-        return not self._backend.was_written_to()
-
-    def constants_bytes(self, fetches: Sequence[str]) -> int:
-        """Return the size of the constants that a run of these fetches has."""
-        return constants_of(operations_behind(self._backend.graph, fetches))
 
     def fold(
         self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
     ) -> dict[str, Folded]:
-        """Return the ways to run the call with constants; none where that cannot be.
+        """Return the ways to run a call with constants; none where that cannot be.
 
-        Where the variables are too many, the smallest of them are taken.
-
-        Parameters
-        ----------
-        opened, feeds, fetches
-            Which call.
-        executor
-            Whose thread is to run it.
+        Where there are too many variables, the smallest are folded.
         """
-        definition = self._foldable(feeds, fetches)
+        definition = self._foldable(opened, feeds, fetches)
         if definition is None:
             return {}
-        names = list(variable_nodes(definition))
-        sizes = self._sizes(names)
-        left = MOST_BYTES - self._backend.folded_bytes
-        is_whole = len(sizes) == len(names) and sum(sizes.values()) <= left
-        if names and not sizes:
-            return {}
+        names = variable_nodes(definition)
         call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor)
         if not names:
             return self._lite(call)
+        sizes = self._sizes(names)
+        room = MOST_BYTES - sum(prepared.folded_bytes for prepared in opened.calls)
+        is_whole = len(sizes) == len(names) and sum(sizes.values()) <= room
+        if not sizes:
+            return {}
         try:
-            return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, left))}
+            return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, room))}
         except (SaveError, ValueError, RuntimeError, tf.errors.OpError):
-            # Something that needs the variable itself: the call stays as it was.
+            # An operation needs the variable itself: the call stays as it was.
             return {}
 
-    def _foldable(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
-        """Return the operations of a call that depends on nothing but inputs and values of variables, else None."""
-        fed = [self._backend.graph.get_tensor_by_name(name) for name in feeds]
-        # What is fed in the middle of the graph would be computed with it.
-        if not self.is_light or not self.values_stand() or any(one.op.type not in PLACEHOLDERS for one in fed):
+    def _foldable(self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
+        """Return the operations of a call that depends on its feeds and the values of variables alone, else None."""
+        fed = [self._graph.get_tensor_by_name(name) for name in feeds]
+        # A tensor that is fed in the middle of the graph would be computed, too.
+        if any(tensor.op.type not in PLACEHOLDERS for tensor in fed):
             return None
-        definition = self._reached(feeds, fetches)
-        bodies = _bodies(definition)
-        return definition if _only_reads(bodies, {one.signature.name for one in definition.library.function}) else None
-
-    def _reached(self, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
-        definition = self._backend.graph.as_graph_def()
-        one_node_a_variable(definition)
+        is_heavy = constants_of(self._graph.get_operations()) > MOST_CONSTANTS_BYTES
+        if is_heavy or opened.history.may_have_written(self._graph):
+            return None
+        definition = self._graph.as_graph_def()
+        merge_duplicate_variables(definition)
         keep_only(definition, [*feeds, *fetches])
-        return definition
+        return definition if _only_reads(definition) else None
 
-    def _sizes(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the sizes in bytes of those variables that have one."""
-        ops = [self._backend.graph.get_operation_by_name(name) for name in names]
-        found = {op.name: bytes_of(op.get_attr("shape"), op.get_attr("dtype")) for op in ops}
-        return {name: size for name, size in found.items() if size is not None}
+    def _sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the sizes in bytes of the variables that have a fixed one."""
+        ops = [self._graph.get_operation_by_name(name) for name in names]
+        sizes = {op.name: bytes_of(op.get_attr("shape"), op.get_attr("dtype")) for op in ops}
+        return {name: size for name, size in sizes.items() if size is not None}
 
     def _whole(self, call: _Call, sizes: dict[str, int]) -> dict[str, Folded]:
-        constants = Constants(self._backend.room.label, call.definition)
-        constants.make_room()
-        constants.put(values_of(self._backend.graph).read(call.opened.native, sizes))
+        freezer = VariableFreezer(self._label, call.definition)
+        freezer.convert()
+        freezer.insert(values_of(self._graph).read(call.opened.native, sizes))
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(call.definition, name="")
-        bodies, config = _bodies(call.definition), KernelSession().config
-        if call.executor == "caller" and not any(node.op in _LOOPS for nodes in bodies for node in nodes):
+        config = KernelSession().config
+        has_control_flow = any(node.op in _CONTROL_FLOW for nodes in bodies(call.definition) for node in nodes)
+        if call.executor == CALLER and not has_control_flow:
             config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
-        made = {FOLDED: self._hosted(call, graph, config, sizes)}
-        if sum(map(len, bodies)) <= _FEW:
-            # A matrix product fused with what comes after it takes 4 µs more to begin, which pays for large ones.
-            config.graph_options.rewrite_options.remapping = _OFF
-            made[UNFUSED] = self._hosted(call, graph, config, sizes)
-        return made | self._lite(call)
+        native = NativeSession(graph=graph, config=config)
+        folded = FoldedGraph(native, call.prepared(native, call.fetches), sum(sizes.values()))
+        return {FOLDED: folded} | self._lite(call)
 
     def _lite(self, call: _Call) -> dict[str, Folded]:
-        # It runs on the CPU, in the caller's thread, and cannot be stopped.
-        is_meant = call.executor == CALLER and call.opened.executor is None
-        if not is_meant or tf.config.list_physical_devices("GPU"):
+        # LiteRT runs on the CPU, in the caller's thread, and cannot be stopped.
+        may_use = call.executor == CALLER and call.opened.executor is None
+        if not may_use or tf.config.list_physical_devices("GPU"):
             return {}
         usual = call.prepared(call.opened.native, call.fetches)
-        found = lite(call.definition, call.feeds, call.fetches, usual)
-        return {} if found is None else {LITE: found}
-
-    def _hosted(self, call: _Call, graph: Any, config: Any, sizes: dict[str, int]) -> Folded:
-        native = NativeSession(graph=graph, config=config)
-        return Whole(native, call.prepared(native, call.fetches), sum(sizes.values()))
+        lite = lite_call(call.definition, call.feeds, call.fetches, usual)
+        return {} if lite is None else {LITE: lite}
 
     def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
-        values = list(values_of(self._backend.graph).read(call.opened.native, sizes))
-        numbers, key = checksums(values), (call.feeds, call.fetches)
-        # What an earlier opening left in the graph is there for good, and serves again.
-        if key not in self._parts or self._parts[key][0] != numbers:
-            self._parts[key] = numbers, self._copied(call, values)
-        return Part(call.prepared(call.opened.native, self._parts[key][1]), sum(sizes.values()))
+        values = list(values_of(self._graph).read(call.opened.native, sizes))
+        present, key = checksums(values), (call.feeds, call.fetches)
+        # Operations cannot leave a graph: those that an earlier opening added are used again.
+        if key not in self._parts or self._parts[key][0] != present:
+            self._parts[key] = present, self._copy(call, values)
+        return FoldedPart(call.prepared(call.opened.native, self._parts[key][1]), sum(sizes.values()))
 
-    def _copied(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:
-        """Return the fetches of a copy in which these variables are constants."""
-        graph, scope, definition = self._backend.graph, f"{OURS}folded_{next(_numbers)}", call.definition
+    def _copy(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:
+        """Copy the call's operations with these variables as constants, and return the names of the new fetches."""
+        scope, definition = f"{OURS}folded_{next(_numbers)}", call.definition
         folded = {name for name, _ in values}
-        constants = Constants(self._backend.room.label, definition, only=folded, suffix=scope)
-        constants.make_room()
-        constants.put(values)
-        outside = {*(name.split(":")[0] for name in call.feeds), *(set(variable_nodes(definition)) - folded)}
-        for index in range(len(definition.node) - 1, -1, -1):
-            if definition.node[index].name in outside:
-                del definition.node[index]
-        places = {f"{name}:0": graph.get_tensor_by_name(f"{name}:0") for name in outside}
-        with adding_to(graph):
-            found = tf.import_graph_def(definition, places, list(call.fetches), name=scope)
-        return [tensor.name for tensor in found]
+        freezer = VariableFreezer(self._label, definition, only=folded, suffix=scope)
+        freezer.convert()
+        freezer.insert(values)
+        shared = {*map(producer, call.feeds), *(set(variable_nodes(definition)) - folded)}
+        remove_nodes(definition.node, lambda node: node.name in shared)
+        inputs = {f"{name}:0": self._graph.get_tensor_by_name(f"{name}:0") for name in shared}
+        with adding_to(self._graph):
+            tensors = tf.import_graph_def(definition, inputs, list(call.fetches), name=scope)
+        return [tensor.name for tensor in tensors]
 
 
 @dataclass
 class _Call:
-    """What is to be folded."""
+    """A call to fold, with its operations."""
 
     opened: OpenedGraph
     definition: Any
@@ -218,30 +178,27 @@ class _Call:
     executor: Executor
 
     def prepared(self, native: NativeSession, fetches: Sequence[str]) -> Callable[..., list[Any]]:
-        return native_callable(native, self.feeds, fetches, in_this_thread=self.executor == "caller")
+        return native_callable(native, self.feeds, fetches, in_this_thread=self.executor == CALLER)
 
 
-def _bodies(definition: Any) -> list[Any]:
-    """Return the nodes of a graph, and those of each of its functions."""
-    return [definition.node, *(function.node_def for function in definition.library.function)]
-
-
-def _only_reads(bodies: Sequence[Iterable[Any]], functions: set[str]) -> bool:
-    """Return whether operations depend on nothing but their inputs and the values of variables."""
-    for depth, nodes in enumerate(bodies):
+def _only_reads(definition: Any) -> bool:
+    """Return whether all operations depend on nothing but their inputs and the values of variables."""
+    functions = {function.signature.name for function in definition.library.function}
+    for index, nodes in enumerate(bodies(definition)):
+        # A variable in a function is not one of the graph's.
+        may_have = _READS - {"VarHandleOp"} if index else _READS
         for node in nodes:
-            if node.attr["_XlaMustCompile"].b if "_XlaMustCompile" in node.attr else False:
+            if "_XlaMustCompile" in node.attr and node.attr["_XlaMustCompile"].b:
                 return False
-            if node.op in functions or node.op in _READS - ({"VarHandleOp"} if depth else set()):
-                continue
-            known = registered_operation(node.op)
-            if known is None or known.is_stateful:
-                return False
+            if node.op not in functions and node.op not in may_have:
+                registered = registered_operation(node.op)
+                if registered is None or registered.is_stateful:
+                    return False
     return True
 
 
 def _smallest(sizes: dict[str, int], most_bytes: int) -> dict[str, int]:
-    """Return the smallest, as many of them as have room."""
+    """Return the smallest of these, up to so many bytes in all."""
     chosen: dict[str, int] = {}
     for name, size in sorted(sizes.items(), key=lambda item: item[1]):
         most_bytes -= size

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from tfmagic.errors import InputError, SourceError, near_to
+import tensorflow as tf
+
+from tfmagic.errors import InputError, SourceError, nearest_word
 from tfmagic.execution.backends.folding import Folding
+from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.variables import weights_of
-from tfmagic.execution.signature.inference import PLACEHOLDERS, fed_behind, find_tensor, tensor_names, tensor_spec
-from tfmagic.runtime.graph.side_effects import may_write
-from tfmagic.runtime.session.hosted_graph import Preparation, hosted
+from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
+from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.runtime.session.hosted_graph import GraphState, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.session.open_graph import Preparation
 from tfmagic.runtime.state.kept_state import OnDisk, values_and_tables
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.private import chrome_trace
+from tfmagic.runtime.tracing.run_profile import RunProfile
+from tfmagic.runtime.tracing.step_stats import executions_of, peak_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,16 +35,16 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.concurrency.runs import Runs
-    from tfmagic.execution.backends.copied_values import Taken
-    from tfmagic.execution.backends.xla import Compiled
+    from tfmagic.execution.backends.backend import Backend
+    from tfmagic.execution.backends.copied_values import CopiedValues
+    from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.room.variables import Weights
     from tfmagic.execution.signature.signature import Signature, TensorSpec
     from tfmagic.graphdef.guard import Guard
     from tfmagic.runtime.calls.prepared_call import Executor, PreparedCall
-    from tfmagic.runtime.session.hosted_graph import OpenGraph
+    from tfmagic.runtime.session.open_graph import OpenGraph
     from tfmagic.runtime.state.kept_state import KeptState
 
 
@@ -53,31 +62,20 @@ class GraphBackend:
     guard
         Looks through fetches of a graph that came from a file; None for one
         that the person built.
-    present
+    live_values
         For a copy of a live object, gives the present values of its variables.
 
     Attributes
     ----------
     startup : Startup
-        How the tables that the source brought along are filled.
-    anew : callable or None
-        For a copy of a live object, makes it again, with the present settings and
-        weights.
-    taken : Taken or None
-        For a copy of a live object, tells whether the object has changed since.
-    needs_no_file : bool
-        Whether what came from a file is held in memory, so that the file is not read again.
+        How the tables of the source are filled.
     executor : str or None
-        Whose thread runs the operations; None for what is the quickest.
-    compiled : Compiled or None
-        Finds what is fetched in the place of other tensors, where XLA compiles the calls.
-    archivist : callable or None
-        For what was a Keras model, writes the ``.keras`` file of that model with
-        the present weights to the path it is called with, and gives the names of
-        the variables that are in it.
+        Whose thread runs the operations; None for the quickest.
     """
 
-    mode = "graph"
+    mode: Literal["graph"] = "graph"
+    concurrent = True
+    live = None
 
     def __init__(
         self,
@@ -85,19 +83,19 @@ class GraphBackend:
         signatures: Mapping[str, Signature],
         fill: Callable[[Any], None],
         guard: Guard | None = None,
-        present: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
+        live_values: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None,
     ) -> None:
         self.room = room
         self.signatures = dict(signatures)
         self.guard = guard
-        self.present = present
-        self.anew: Callable[[], Any] | None = None
-        self.taken: Taken | None = None
+        self.live_values = live_values
+        self.remake: Callable[[], Backend] | None = None
+        self.copied_values: CopiedValues | None = None
         self.needs_no_file = False
         self.startup = Startup()
         self.archivist: Callable[[Path], Iterable[str]] | None = None
         self.executor: Executor | None = None
-        self.compiled: Compiled | None = None
+        self.compiled: XlaCompiler | None = None
         self._fill = fill
         self._weighed: tuple[int, Weights] | None = None
         self._needs: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
@@ -108,11 +106,6 @@ class GraphBackend:
     def graph(self) -> Any:
         """The model's graph."""
         return self.room.graph
-
-    @property
-    def live(self) -> None:
-        """No live object: a graph has none."""
-        return
 
     @property
     def runs(self) -> Runs:
@@ -174,12 +167,12 @@ class GraphBackend:
     @property
     def parked(self) -> bool:
         """Whether its variables take no memory, until it is next run."""
-        return hosted(self.graph).parked
+        return hosted(self.graph).state is GraphState.PARKED
 
     @property
     def is_parked_whole(self) -> bool:
         """Whether it is parked in a file, so that its source is not needed for its weights."""
-        return hosted(self.graph).parked_whole
+        return hosted(self.graph).spill is not None
 
     @property
     def is_kept(self) -> bool:
@@ -238,8 +231,7 @@ class GraphBackend:
 
     def was_written_to(self) -> bool:
         """Return whether anything was run that can have changed a variable since the graph was filled."""
-        record = hosted(self.graph)
-        return record.history.assigned or may_write(self.graph, record.history.fetched)
+        return hosted(self.graph).history.may_have_written(self.graph)
 
     @property
     def may_have_learnt(self) -> bool:
@@ -254,7 +246,7 @@ class GraphBackend:
             fill=self._fill,
             prepare=self.room.initialiser,
             # What was built here, and not read from a file, may be built on.
-            preparation=Preparation(Folding(self), self.executor, grows=self.guard is None),
+            preparation=Preparation(Folding(self.graph, self.room.label), self.executor, grows=self.guard is None),
         )
 
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
@@ -316,7 +308,7 @@ class GraphBackend:
             if signature.outputs and ":" not in name and "/" not in name:
                 names = ", ".join(spec.name for spec in signature.outputs)
                 known = [*(spec.name for spec in signature.outputs), *tensor_names(self.graph, self.room.names)]
-                near = near_to(name, known)
+                near = nearest_word(name, known)
                 msg = f"{self.room.label} has no output or tensor {name!r}{near}; its outputs are: {names}"
                 raise SourceError(msg) from None
             raise
@@ -375,32 +367,45 @@ class GraphBackend:
         signature: Signature,
         feeds: Sequence[tuple[TensorSpec, np.ndarray]],
         fetches: Sequence[tuple[str, str]],
-        *,
-        patience: Patience | None = None,
-        metadata: Any = None,
     ) -> dict[str, Any]:
-        """Run the graph.
+        """Run the graph, and return arrays by the names of `fetches`.
 
         Parameters
         ----------
         signature
-            Whose ends these are.
+            Not needed: the tensors say it all.
         feeds
             Inputs with their checked arrays.
         fetches
             Names for the results, with the tensors to fetch.
-        patience
-            The caller's, where it may go before the run has ended.
-        metadata
-            A ``RunMetadata`` that is to get a full trace of the run.
-
-        Returns
-        -------
-        dict
-            Arrays by the names of `fetches`.
         """
-        __tracebackhide__ = True
         del signature
+        return self._call(feeds, fetches)
+
+    def profiled_call(
+        self,
+        signature: Signature,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+    ) -> tuple[dict[str, Any], RunProfile]:
+        """Run the graph as `call` does, with a full trace."""
+        del signature
+        metadata = tf.compat.v1.RunMetadata()
+        began = time.perf_counter()
+        outputs = self._call(feeds, fetches, metadata=metadata)
+        wall_s = time.perf_counter() - began
+        stats = metadata.step_stats
+        executions = list(executions_of(stats))
+        partition_graphs = list(metadata.partition_graphs)
+        return outputs, RunProfile(wall_s, executions, partial(chrome_trace, stats), peak_of(stats), partition_graphs)
+
+    def _call(
+        self,
+        feeds: Sequence[tuple[TensorSpec, np.ndarray]],
+        fetches: Sequence[tuple[str, str]],
+        *,
+        metadata: Any = None,
+    ) -> dict[str, Any]:
         tensors = tuple(tensor for _, tensor in fetches)
         if self.guard is not None and tensors not in self._guarded:
             self.guard.check(tensors)
@@ -412,7 +417,7 @@ class GraphBackend:
         if run:
             given = tuple(fed)
             values = KernelSession().call(
-                self.graph, given, self.run_for(given, run), list(fed.values()), patience=patience, metadata=metadata
+                self.graph, given, self.run_for(given, run), list(fed.values()), metadata=metadata
             )
             if self.compiled is not None:
                 self.compiled.note(given, fed.values())
@@ -425,18 +430,24 @@ class GraphBackend:
         self,
         batches: Sequence[Sequence[tuple[TensorSpec, np.ndarray]]],
         fetches: Sequence[tuple[str, str]],
-        patience: Patience,
     ) -> None:
         """Find out how these calls run the quickest: `batches` has the feeds of each, with `fetches` as for `call`."""
         given = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in given)
         if run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays, patience)
+            KernelSession().settle(self.graph, given, self.run_for(given, run), arrays)
 
     def run_for(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tensors that a run with these feeds fetches for `fetches`: themselves, or what was compiled."""
         return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
+
+    @contextmanager
+    def run_graph(self, signature: Signature, zeros: object) -> Iterator[RunGraph]:
+        """Yield the model's own graph, with the feeds and fetches of the signature."""
+        del zeros
+        feeds = [spec.tensor for spec in signature.inputs if spec.tensor is not None]
+        yield RunGraph(self.graph, feeds, [spec.tensor for spec in signature.outputs if spec.tensor is not None])
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.execution.signature.feeds import checked
+from tfmagic.execution.signature.feeds import checked_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
 
 
@@ -35,7 +34,7 @@ class Request:
     """
 
     model: str
-    backend: GraphBackend | EagerBackend
+    backend: Backend
     signature: Signature
     bound: Mapping[str, Any]
     fetches: Sequence[tuple[str, str]]
@@ -52,7 +51,7 @@ class Request:
         InputError
             For one that does not fit.
         """
-        return [(spec, checked(self.model, spec, value)) for spec, value in self.given()]
+        return [(spec, checked_array(self.model, spec, value)) for spec, value in self.given()]
 
     def static_shape(self, own: str) -> Shape:
         """Return the shape of what the mode calls `own`, as far as it is known before a run."""

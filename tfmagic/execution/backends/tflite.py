@@ -1,8 +1,8 @@
-"""Calls that TensorFlow's interpreter for small networks makes, with neither a session nor an executor.
+"""Calls by LiteRT, TensorFlow's interpreter for small networks, without a session or an executor.
 
 LiteRT, which TensorFlow brings along as ``tf.lite``, begins a call in a microsecond, where a session takes ten.
-It knows fewer operations, works for one caller at a time and cannot be stopped: what it does not take, or
-what would take long, goes on being run by the session.
+It knows fewer operations, serves one caller at a time and cannot be stopped. The session runs the calls that it
+does not take, and those that would take long.
 """
 
 from __future__ import annotations
@@ -16,63 +16,50 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import PARTITIONED_CALLS
 from tfmagic.graphdef.prune import keep_only
+from tfmagic.graphdef.walk import bodies
+from tfmagic.runtime.calls.equivalence import NON_FINITE, examples_with, random_like, same_results
 from tfmagic.runtime.native_log.stderr_filter import stderr_filter, without_lines
 from tfmagic.runtime.startup.importing import LITE_IS_SOUND
 from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     Call = Callable[..., list[Any]]
     Shapes = list[tuple[int, ...]]
 
-# Of these it means what TensorFlow means, for every value.
-_KNOWN = frozenset(
-    {
-        *("Placeholder", "Const", "Identity", "NoOp", "PartitionedCall", "StatefulPartitionedCall"),
-        *("MatMul", "BiasAdd", "Add", "AddV2", "Sub", "Mul", "Square", "Neg", "Rsqrt", "Sqrt", "Exp"),
-        *("Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "Softmax"),
-        *("Conv2D", "DepthwiseConv2dNative", "FusedBatchNormV3", "MaxPool", "AvgPool", "Mean", "Pad"),
-        *("Reshape", "Squeeze", "ExpandDims", "ConcatV2", "Shape", "StridedSlice", "Pack"),
-    }
-)
-# A run is not to take longer than that, for nothing can end it.
+# LiteRT gives the results of TensorFlow for these, for every value.
+_SUPPORTED = PARTITIONED_CALLS | {
+    *("Placeholder", "Const", "Identity", "NoOp"),
+    *("MatMul", "BiasAdd", "Add", "AddV2", "Sub", "Mul", "Square", "Neg", "Rsqrt", "Sqrt", "Exp"),
+    *("Relu", "Relu6", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "Softmax"),
+    *("Conv2D", "DepthwiseConv2dNative", "FusedBatchNormV3", "MaxPool", "AvgPool", "Mean", "Pad"),
+    *("Reshape", "Squeeze", "ExpandDims", "ConcatV2", "Shape", "StridedSlice", "Pack"),
+}
+# Nothing can end a run, so that none may take longer.
 _LONG_S = 0.05
 _MOST_VALUES = 250_000
-_ODD = (math.nan, math.inf, -math.inf, 1e30, 1e-40)
+_EXTREMES = (*NON_FINITE, 1e30, 1e-40)
 
 
-class Lite:
-    """Makes calls of inputs of one shape after the other; other calls are passed on.
+class LiteCall:
+    """Runs a network by LiteRT, for inputs of one shape at a time; `otherwise` runs the other calls.
 
-    Parameters
-    ----------
-    content
-        The network, as its converter writes it.
-    otherwise
-        Makes the calls that this does not: those from other threads meanwhile, of
-        shapes that change from call to call, of nothing, of very much.
-
-    Attributes
-    ----------
-    weights_bytes
-        The size of its constants: in the file, and as they lie in memory to be multiplied.
-
-    Raises
-    ------
-    ValueError, RuntimeError
-        When it cannot be read.
+    These are calls from other threads meanwhile, calls whose shapes change from one to the next,
+    and calls with empty or very large inputs. `weights_bytes` is the size of the constants, in
+    the converted network and packed in memory for multiplication.
     """
 
     def __init__(self, content: bytes, otherwise: Call) -> None:
         self._interpreter = _interpreter(content)
-        self._inputs = [one["index"] for one in self._interpreter.get_input_details()]
-        self._outputs = [one["index"] for one in self._interpreter.get_output_details()]
+        self._inputs = [details["index"] for details in self._interpreter.get_input_details()]
+        self._outputs = [details["index"] for details in self._interpreter.get_output_details()]
         self._otherwise = otherwise
         self._free = threading.Lock()
         self._shapes: Shapes | None = None
-        self._asked: Shapes | None = None
+        self._last_shapes: Shapes | None = None
         self._most_values = _MOST_VALUES
         self.weights_bytes = 2 * len(content)
 
@@ -81,16 +68,16 @@ class Lite:
         if not self._free.acquire(blocking=False):
             return self._otherwise(*values)
         try:
-            results = self.made(values)
+            results = self.invoke(values)
         finally:
             self._free.release()
-        # What failed fails there again, in TensorFlow's words.
+        # An error comes again there, in TensorFlow's words.
         return self._otherwise(*values) if results is None else results
 
-    def made(self, values: Sequence[np.ndarray]) -> list[Any] | None:
-        """Return what comes of these; None where the call is to be made otherwise. No other may be under way."""
+    def invoke(self, values: Sequence[np.ndarray]) -> list[Any] | None:
+        """Return LiteRT's results; None where `otherwise` must make the call. One thread at a time may call it."""
         shapes = [value.shape for value in values]
-        if shapes != self._shapes and not self._turned_to(shapes):
+        if shapes != self._shapes and not self._resize(shapes):
             return None
         interpreter = self._interpreter
         began = time.perf_counter()
@@ -103,19 +90,19 @@ class Lite:
             return None
         if time.perf_counter() - began > _LONG_S:
             self._most_values, self._shapes = sum(value.size for value in values) - 1, None
-        # Of a value that is no number each of TensorFlow's own ways makes something else.
+        # TensorFlow's own kernels differ in what they make of NaN and infinity.
         return results if all(np.isfinite(result).all() for result in results) else None
 
     def close(self) -> None:
-        """Give back what it holds; while it is in the middle of a call, that goes with it."""
+        """Free what it holds; during a call, that is freed with it."""
         if self._free.acquire(blocking=False):
             self._interpreter, self._shapes, self._most_values = None, None, 0
             self._free.release()
 
-    def _turned_to(self, shapes: Shapes) -> bool:
-        """Make ready for inputs of these shapes, where they seem to stay; return whether it is."""
+    def _resize(self, shapes: Shapes) -> bool:
+        """Allocate tensors for inputs of these shapes, at the first call or when they come twice in a row."""
         sizes = [math.prod(shape) for shape in shapes]
-        is_repeated, self._asked = shapes == self._asked, shapes
+        is_repeated, self._last_shapes = shapes == self._last_shapes, shapes
         if 0 in sizes or sum(sizes) > self._most_values or not (is_repeated or self._shapes is None):
             return False
         self._shapes = None
@@ -130,56 +117,48 @@ class Lite:
         return True
 
 
-def lite(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwise: Call) -> Lite | None:
-    """Return what calls a graph of constants so; None where that cannot be, or gives other answers.
+def lite_call(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwise: Call) -> LiteCall | None:
+    """Return a call by LiteRT; None where it cannot run a graph without variables, or gives other results.
 
-    Parameters
-    ----------
-    definition
-        The operations, with no variables; what is not needed is taken out of it.
-    feeds, fetches
-        Tensor names.
-    otherwise
-        Makes the same call.
+    Nodes that the call does not need are deleted from the graph. `otherwise` makes the same call.
     """
     if _interpreter_class() is None:
         return None
     keep_only(definition, [*feeds, *fetches])
     shapes = _shapes(definition, feeds)
-    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
-    known = {*_KNOWN, *(one.signature.name for one in definition.library.function)}
-    if shapes is None or not all(_is_known(node, known) for nodes in bodies for node in nodes):
+    supported = _SUPPORTED | {function.signature.name for function in definition.library.function}
+    if shapes is None or not all(_runs(node, supported) for nodes in bodies(definition) for node in nodes):
         return None
     try:
         with suppressed_warnings(), warnings.catch_warnings():
-            # It is to be had from another package one day.
+            # TensorFlow warns that it will move to another package.
             warnings.simplefilter("ignore")
-            made = Lite(_converted(definition, feeds, fetches), otherwise)
-        return made if all(_agree(made, otherwise, *example) for example in _examples(shapes)) else None
-    except Exception:  # noqa: BLE001 - whatever it is that it cannot take, the call stays as it was
+            call = LiteCall(_converted(definition, feeds, fetches), otherwise)
+        return call if all(_agree(call, otherwise, shapes, rows) for rows in (1, 3)) else None
+    except Exception:  # noqa: BLE001 - whatever LiteRT cannot run, the session can
         return None
 
 
-def _is_known(node: Any, known: Iterable[str]) -> bool:
-    # What was put on another device is meant to run there.
-    return node.op in known and (not node.device or "CPU" in node.device.upper())
+def _runs(node: Any, supported: frozenset[str]) -> bool:
+    # An operation that was placed on another device is meant to run there.
+    return node.op in supported and (not node.device or "CPU" in node.device.upper())
 
 
 def _shapes(definition: Any, feeds: Sequence[str]) -> list[list[int | None]] | None:
-    """Return the shapes of the inputs, None for a size that is free; None if one is not of numbers, or of any rank."""
-    inputs = {f"{node.name}:0": node.attr for node in definition.node if node.op == "Placeholder"}
-    attributes = [inputs.get(name) for name in feeds]
-    found = [None if one is None or one["dtype"].type != tf.float32 else one["shape"].shape for one in attributes]
-    if not found or any(one is None or one.unknown_rank for one in found):
+    """Return the shapes of the inputs, None for a free size; None if one is no float32 or has any rank."""
+    placeholders = {f"{node.name}:0": node.attr for node in definition.node if node.op == "Placeholder"}
+    attributes = [placeholders[name] for name in feeds if name in placeholders]
+    shapes = [each["shape"].shape for each in attributes if each["dtype"].type == tf.float32]
+    if not feeds or len(shapes) < len(feeds) or any(shape.unknown_rank for shape in shapes):
         return None
-    return [[dim.size if dim.size >= 0 else None for dim in one.dim] for one in found if one is not None]
+    return [[dim.size if dim.size >= 0 else None for dim in shape.dim] for shape in shapes]
 
 
 def _interpreter_class() -> Any:
-    """Return the class whose objects make the calls; None where none is known to be sound.
+    """Return the class of the interpreter; None where none is known to be sound.
 
-    The interpreter of TensorFlow 2.17 and 2.18 damages the process's memory in some networks, such as a
-    convolutional one with a global average. ``ai_edge_litert`` brings an interpreter of its own.
+    The interpreter of TensorFlow 2.17 and 2.18 corrupts the process's memory with some networks, such as a
+    convolutional one with a global average. The package ``ai_edge_litert`` has another interpreter.
     """
     if tuple(int(part) for part in tf.__version__.split(".")[:2]) in LITE_IS_SOUND:
         return tf.lite.Interpreter
@@ -191,46 +170,36 @@ def _interpreter_class() -> Any:
 
 
 def _interpreter(content: bytes) -> Any:
-    # A thread of its own for each further core, for every network anew, would be many.
-    made = _interpreter_class()(model_content=content, num_threads=1)
-    # At the first one in a process.
+    # More threads would be started for each network again.
+    interpreter = _interpreter_class()(model_content=content, num_threads=1)
+    # The first interpreter of a process logs this line.
     with stderr_filter(without_lines(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.")):
-        made.allocate_tensors()
-    return made
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 def _converted(definition: Any, feeds: Sequence[str], fetches: Sequence[str]) -> bytes:
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(definition, name="")
     inputs, outputs = ([graph.get_tensor_by_name(name) for name in names] for names in (feeds, fetches))
-    # It warns of what its own Python half has set.
+    # The converter warns of options that its Python part has set.
     with stderr_filter(without_lines(rb"W.* tf_tfl_flatbuffer_helpers\.cc:\d+\] Ignored .*")):
         return bytes(tf.compat.v1.lite.TFLiteConverter(definition, inputs, outputs).convert())
 
 
-def _examples(shapes: Sequence[Sequence[int | None]]) -> Iterable[tuple[list[np.ndarray], bool]]:
-    """Give inputs to be answered alike, of two sizes, and whether they are ordinary numbers."""
-    random = np.random.default_rng(0)
-    for free in (1, 3):
-        sizes = [[free if size is None else size for size in shape] for shape in shapes]
-        plain = [random.normal(size=size).astype(np.float32) for size in sizes]
-        yield plain, True
-        for odd in _ODD:
-            values = [value.copy() for value in plain]
-            for value in values:
-                value.flat[::7] = odd
-            yield values, False
-
-
-def _agree(made: Lite, otherwise: Call, values: list[np.ndarray], is_plain: bool) -> bool:  # noqa: FBT001 - of a pair
-    expected = otherwise(*values)
-    # A shape is turned to when it comes a second time.
-    found = made.made(values) or made.made(values)
-    if found is None:
-        return not is_plain
-    return all(
-        one.dtype == other.dtype
-        and one.shape == other.shape
-        and np.allclose(one, other, rtol=1e-4, atol=1e-6, equal_nan=True)
-        for one, other in zip(map(np.asarray, expected), map(np.asarray, found), strict=True)
-    )
+def _agree(call: LiteCall, otherwise: Call, shapes: Sequence[Sequence[int | None]], rows: int) -> bool:
+    """Return whether LiteRT gives the same results, for inputs whose free sizes are `rows`."""
+    sizes = [[rows if size is None else size for size in shape] for shape in shapes]
+    random = random_like([np.empty(size, np.float32) for size in sizes])
+    if random is None:
+        return False
+    for number, values in enumerate([random, *examples_with(_EXTREMES, random)]):
+        # New shapes are taken when they come a second time.
+        results = call.invoke(values) or call.invoke(values)
+        if results is None:
+            # The session runs inputs that are not finite.
+            if number == 0:
+                return False
+        elif not same_results(otherwise(*values), results, rtol=1e-4, atol=1e-6):
+            return False
+    return True

@@ -1,4 +1,4 @@
-"""A cell's code: compiled so that its last expression is its value."""
+"""A cell's code, compiled so that its last expression is its value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.concurrency.cancel_scope import errand
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import Reach, interruptible
 from tfmagic.concurrency.event_loop import run_on_own_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
@@ -25,26 +25,14 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room.
+    """The code of one cell, ready to run in a room; IPython's own syntax is translated before.
 
-    Parameters
-    ----------
-    source
-        Python; IPython's own syntax is translated before it comes here.
-    filename
-        What tracebacks call it. The lines are registered with ``linecache`` if
-        nothing is under that name yet.
-
-    Raises
-    ------
-    SyntaxError
-        With the cell's own line.
+    The lines are registered with ``linecache`` under `filename`, for tracebacks.
     """
 
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
         self.filename = filename
-        __tracebackhide__ = True
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
@@ -67,32 +55,22 @@ class Cell:
         return bool(self.code.co_flags & inspect.CO_COROUTINE)
 
     def run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> Any:
-        """Run the cell, and return the value of its last expression or None.
-
-        Parameters
-        ----------
-        namespace
-            The globals, and at the same time the locals.
-        inside
-            Gives the context in which the code runs, in the thread that runs it.
-        """
-        __tracebackhide__ = True
+        """Run the cell in the context of `inside`, and return the value of its last expression or None."""
         namespace.note_functions(self.code)
-        reach, cancellation, here = Reach(), Cancellation(), errand()
+        reach, cancellation, scope = Reach(), Cancellation(), current_scope()
 
         def end() -> None:
             cancellation.cancel()
             reach.interrupt()
 
         try:
-            with cancellation.block(), nullcontext() if here is None else here.telling(end):
+            with cancellation.block(), nullcontext() if scope is None else scope.on_cancel(end):
                 reach.run(partial(self._run, namespace, inside))
             return namespace.get(_VALUE)
         finally:
             dict.pop(namespace, _VALUE, None)
 
     def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
-        __tracebackhide__ = True
         if self.awaits:
             run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:

@@ -1,4 +1,4 @@
-"""TensorFlow's errors about graphs, said again with the models' names."""
+"""TensorFlow's errors about graphs, in terms of the models' names."""
 
 from __future__ import annotations
 
@@ -28,23 +28,9 @@ _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 
 def explained(error: BaseException, known: list[Any], here: Any) -> BaseException:
-    """Return the error to raise for one that a room's cell raised.
+    """Return the error to raise for one that a room's cell raised: one that names the models, else the same error.
 
-    Parameters
-    ----------
-    error
-        What the cell raised.
-    known
-        The graphs that have names.
-    here
-        The room's own graph, None in eager mode.
-
-    Returns
-    -------
-    BaseException
-        A `ForeignTensorError` that names both models, with the original
-        traceback, where TensorFlow complained of two graphs; a `ModelStateError`
-        that names the model where its graph is finalized; else `error`.
+    `known` are the graphs that have names, `here` is the room's own graph, None in eager mode.
     """
     better: TfMagicError | None = None
     if isinstance(error, RuntimeError):
@@ -64,7 +50,7 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
 
 
 def _add_hint(error: BaseException) -> None:
-    """Note below an error of TF1 code where TensorFlow 2 has what it looks for."""
+    """Add a note where TensorFlow 2 has elsewhere what TF1 code looks for."""
     if not isinstance(error, AttributeError) or error.obj is not tf:
         return
     missing = str(error.name)
@@ -73,7 +59,7 @@ def _add_hint(error: BaseException) -> None:
 
 
 def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
-    """Return what to say where the room's own graph takes no more operations."""
+    """Return the error for a room's finalized graph, to which nothing can be added."""
     # By its text: TensorFlow takes its own frames out of some tracebacks.
     if here is None or not here.finalized or _REFUSES not in str(error):
         return None

@@ -1,9 +1,8 @@
 """The Python names of a room, with the notebook's behind them.
 
-A cell in a room runs over a real dict that holds both (a dict with
-``__missing__`` fails in class bodies), refreshed from the notebook before each
-run. Which names are the room's own is learned by watching the cell assign them:
-comparing values would miss ``epochs = 5`` where the notebook's is 5, too.
+A cell runs over a real dict that holds both (a dict with ``__missing__`` fails in class bodies), refreshed from the
+notebook before each run. The room's own names are those that its cells assign: comparing values would miss
+``epochs = 5`` where the notebook's is 5, too.
 """
 
 from __future__ import annotations
@@ -19,13 +18,7 @@ _COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>"}
 
 
 class Namespace(dict[str, Any]):
-    """The globals of a room's cells.
-
-    Attributes
-    ----------
-    own : set of str
-        The names that belong to the room. All others are the notebook's.
-    """
+    """The globals of a room's cells; ``own`` has the names that belong to the room, all others are the notebook's."""
 
     def __init__(self) -> None:
         super().__init__(__name__="__main__", __builtins__=builtins, __doc__=None)
@@ -35,7 +28,7 @@ class Namespace(dict[str, Any]):
         self._called: set[str] = set()
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Assign as a cell does: the name is the room's from now on."""
+        """Assign as a cell does: from now on the name is the room's."""
         if not (name.startswith("__") and name.endswith("__")):
             self.own.add(name)
         super().__setitem__(name, value)
@@ -46,10 +39,7 @@ class Namespace(dict[str, Any]):
         self.own.discard(name)
 
     def bind(self, names: Mapping[str, Any]) -> None:
-        """Bind what every room has (``session``, ``graph``, ``this``), for one run.
-
-        A name that a cell has assigned is the room's, and stays what it is.
-        """
+        """Bind what every room has for one run (``session``, ``graph``, ``this``), unless a cell assigned the name."""
         for name, value in names.items():
             if name in self.own:
                 continue
@@ -70,13 +60,9 @@ class Namespace(dict[str, Any]):
             super().__setitem__(name, value)
 
     def take_back(self, *, keep_for_functions: bool = False) -> None:
-        """Let go of the notebook's names, so that the room keeps none of its data alive.
+        """Remove the notebook's names, so that the room keeps none of its data alive.
 
-        Parameters
-        ----------
-        keep_for_functions
-            Leave those that a function defined in the room refers to: it may be
-            called from elsewhere.
+        With `keep_for_functions` those stay that a function of the room refers to: it may be called from elsewhere.
         """
         kept: dict[str, Any] = {}
         for name, value in self._lent.items():
@@ -100,7 +86,7 @@ class Namespace(dict[str, Any]):
                 self.note_functions(constant)
 
     def claim_new(self) -> None:
-        """Count as the room's own what appeared without being assigned here."""
+        """Count names as the room's own that appeared without being assigned here."""
         for name in self:
             if name not in self._lent and name not in self._bound and not name.startswith("__"):
                 self.own.add(name)
@@ -115,27 +101,13 @@ class Namespace(dict[str, Any]):
 
 
 class Names(Mapping[str, Any]):
-    """A room's own names, read-only.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    namespace
-        The room's globals.
-    """
+    """A room's own names, read-only."""
 
     def __init__(self, model: str, namespace: Namespace) -> None:
         self._model, self._namespace = model, namespace
 
     def __getitem__(self, name: str) -> Any:
-        """Return the object of that name.
-
-        Raises
-        ------
-        UnknownNameError
-            When the room has no such name.
-        """
+        """Return the object of that name."""
         if name in self._namespace.own and name in self._namespace:
             return self._namespace[name]
         msg = f"the room of {self._model} has no name {name!r}{did_you_mean(name, self)}"

@@ -1,4 +1,4 @@
-"""A room: what belongs to one model alone, and the cells that run in it."""
+"""A room: the graph and the names of one model, and the cells that run in it."""
 
 from __future__ import annotations
 
@@ -24,17 +24,7 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """The graph and the Python names of one model.
-
-    Parameters
-    ----------
-    label
-        The model's name, for messages.
-    graph
-        The model's ``tf.Graph``; None for a model in eager mode.
-    device
-        Where what a cell adds is to be placed; None for no request.
-    """
+    """The graph and the Python names of one model. The graph is None in eager mode; `device` is for what cells add."""
 
     def __init__(self, label: str, graph: Any = None, device: str | None = None) -> None:
         self.label = label
@@ -43,34 +33,20 @@ class Room:
         self.namespace = Namespace()
         self.names = Names(label, self.namespace)
         self.initialiser = Initialiser(graph) if graph is not None else None
+        self.names_at_build: frozenset[str] = frozenset()
         self._switches: Switches = {}
+
+    def note_built(self) -> None:
+        """Note the names that building the model has made: cells add others later."""
+        self.names_at_build = frozenset(self.names)
 
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
-        """Run a cell in the room.
+        """Run a cell, and return the value of its last expression or None.
 
-        Parameters
-        ----------
-        cell
-            The code.
-        notebook
-            The notebook's names, behind the room's own.
-        bound
-            What every room has for the time of the run (``session``, ``this``).
-
-        Returns
-        -------
-        object
-            The value of the last expression, or None.
-
-        Raises
-        ------
-        ForeignTensorError
-            When the cell used another model's tensor; both are named.
-        BaseException
-            Whatever the code raised.
+        The notebook's names are behind the room's own, and `bound` is there for the time of the run. A cell that used
+        another model's tensor raises a `ForeignTensorError` that names both models; any other error is the cell's own.
         """
-        __tracebackhide__ = True
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:
@@ -92,7 +68,7 @@ class Room:
             self.namespace.unbind()
 
     def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a cell has beside the room's own names: ``session``, ``graph``, and `more`."""
+        """Return the names that a cell has beside the room's own: ``session``, ``graph``, and `more`."""
         names = {"session": KernelSession(), **more}
         return names if self.graph is None else {**names, "graph": self.graph}
 
@@ -113,7 +89,7 @@ class Room:
             yield
 
     def _initialise(self) -> None:
-        """Give what the cell added its first values; what has values keeps them."""
-        # While an interrupted run goes on nothing can: then the next run does it first.
+        """Give what the cell added its initial values; what has values keeps them."""
+        # Not while an interrupted run goes on: the next run does it first.
         if self.graph is not None and hosted(self.graph).runs.stopping_since is None:
             KernelSession().prepare(self.graph)

@@ -1,4 +1,4 @@
-"""The variables of a graph: which are new, how to initialise them, what they weigh."""
+"""The variables of a graph: which are new, how to initialise them, and their size."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.dataflow import constants_of
+from tfmagic.runtime.graph.operations import constants_of
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
@@ -26,13 +27,7 @@ _COLLECTIONS = (
 
 
 class VariableRecord(TypedDict):
-    """One variable. None stands for what is not fixed, or was not asked for.
-
-    Attributes
-    ----------
-    device
-        Where it was asked to be.
-    """
+    """One variable; ``device`` is where it was asked to be. None stands for what is not fixed, or was not asked for."""
 
     name: str
     dtype: str
@@ -43,18 +38,9 @@ class VariableRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Weights:
-    """What a model's numbers weigh.
+    """The size of a model's variables and constants. ``variables_bytes`` is None where a shape is not fixed.
 
-    Attributes
-    ----------
-    variables
-        How many variables there are.
-    variables_bytes
-        Their size; None where a shape is not fixed.
-    constants_bytes
-        The size of the constants in the graph.
-    by_variable
-        Each variable, the largest first.
+    ``by_variable`` has the largest variable first.
     """
 
     variables: int
@@ -69,18 +55,18 @@ class Weights:
 
     @property
     def known_bytes(self) -> int:
-        """What is known of that."""
+        """The part of the total that is known."""
         return (self.variables_bytes or 0) + self.constants_bytes
 
     def bytes_on(self, device: str) -> int:
-        """Return what is known to lie on a device (``CPU:0``); what asked for none counts for ``""``."""
-        sizes = (one["size_bytes"] or 0 for one in self.by_variable if (one["device"] or "") == device)
+        """Return the known bytes on a device (``CPU:0``); ``""`` is for what asked for no device, and for constants."""
+        sizes = (record["size_bytes"] or 0 for record in self.by_variable if (record["device"] or "") == device)
         return sum(sizes) + (0 if device else self.constants_bytes)
 
     @property
     def devices(self) -> set[str]:
         """The devices that were asked for, with ``""`` for none."""
-        return {one["device"] or "" for one in self.by_variable} | {""}
+        return {record["device"] or "" for record in self.by_variable} | {""}
 
 
 def variables_of(graph: Any) -> list[Any]:
@@ -105,16 +91,14 @@ def bytes_of(shape: Any, dtype: Any) -> int | None:
 
 
 def weights_of(graph: Any) -> Weights:
-    """Return what the variables and constants of a graph weigh.
+    """Return the size of a graph's variables and constants; text has no fixed size and counts for nothing.
 
-    Text counts for nothing in that size: it has none that is fixed. The handles
-    and not the collections are counted: a graph that was loaded from a file may
-    have variables in no collection.
+    Handles are counted, not collections: a graph from a file may have variables in no collection.
     """
     records = [
         variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
         for op in graph.get_operations()
-        if op.type in {"VarHandleOp", "VariableV2", "Variable"}
+        if op.type in VARIABLES
     ]
     return weighed(records, constants_of(graph.get_operations()))
 
@@ -132,9 +116,9 @@ def variable_record(name: str, dtype: Any, shape: Any, device: str) -> VariableR
 
 
 def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weights:
-    """Return what variables weigh together."""
-    ordered = sorted(records, key=lambda one: -(one["size_bytes"] or 0))
-    sizes = [one["size_bytes"] for one in ordered if one["dtype"] != "string"]
+    """Return the size of variables together."""
+    ordered = sorted(records, key=lambda record: -(record["size_bytes"] or 0))
+    sizes = [record["size_bytes"] for record in ordered if record["dtype"] != "string"]
     known = [size for size in sizes if size is not None]
     total = sum(known) if len(known) == len(sizes) else None
     return Weights(len(ordered), total, constants_bytes, tuple(ordered))
@@ -143,10 +127,7 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
 class Initialiser:
     """Initialises what is added to a graph, and never what has a value.
 
-    Attributes
-    ----------
-    failed : dict
-        Variables that could not be initialised, with the first line of why.
+    ``failed`` has the variables that could not be initialised, with the first line of why.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -171,10 +152,10 @@ class Initialiser:
 
     def __call__(self, native: Any) -> None:
         """Initialise new variables and tables in `native`."""
-        # Before every run of a training loop: a graph that has not grown has nothing new.
+        # Called before every run: a graph that has not grown has nothing new.
         if self._graph.version == self._version:
             return
-        # One at a time: a variable that another thread has just initialised may be trained by now.
+        # One thread at a time: a variable that another has just initialised may be trained by now.
         with self._initialising:
             self._look(native)
 
@@ -190,37 +171,37 @@ class Initialiser:
         self._version = self._graph.version
 
     def _note(self, objects: Iterable[Any]) -> None:
-        for one in objects:
-            self._seen.add(id(one))
-            # Kept, so that no other object is given the same id.
-            self._kept.append(one)
+        for new in objects:
+            self._seen.add(id(new))
+            # Kept, so that no other object gets the same id.
+            self._kept.append(new)
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:
             return
-        made = native.run([self._probe(variable) for variable in variables])
-        waiting = [variable for variable, done in zip(variables, made, strict=True) if not done]
-        # One initial value may read another variable: together if that works,
-        # else one by one for as long as that gets further.
+        initialised = native.run([self._probe(variable) for variable in variables])
+        waiting = [variable for variable, done in zip(variables, initialised, strict=True) if not done]
+        # An initial value may read another variable: all together if that works, else one by one
+        # for as long as some succeed.
         try:
             if waiting:
                 run_once(native, [variable.initializer.name for variable in waiting], {})
         except tf.errors.OpError:
             while waiting:
-                left = [variable for variable in waiting if not self._one(native, variable)]
-                if len(left) == len(waiting):
+                failed_again = [variable for variable in waiting if not self._initialise_one(native, variable)]
+                if len(failed_again) == len(waiting):
                     break
-                waiting = left
+                waiting = failed_again
 
     def _probe(self, variable: Any) -> str:
-        """Return the name of what tells whether a variable has a value, made once."""
+        """Return the name of the operation that tells whether a variable has a value; it is made once."""
         name = str(variable.op.name)
         if name not in self._probes:
             with adding_to(self._graph):
                 self._probes[name] = str(v1.is_variable_initialized(variable).name)
         return self._probes[name]
 
-    def _one(self, native: Any, variable: Any) -> bool:
+    def _initialise_one(self, native: Any, variable: Any) -> bool:
         try:
             run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:

@@ -1,1 +1,1 @@
-"""Signatures: feeds and outputs, their inference, conversion and checks."""
+"""Signatures: feeds and outputs, their inference, conversion and checks. A wrong input is an `InputError`."""

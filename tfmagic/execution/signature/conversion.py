@@ -1,4 +1,4 @@
-"""Arrays out of what other libraries hold: tensors, pandas, ``tf.data``, lists."""
+"""Converts values of other libraries to arrays: tensors, pandas, ``tf.data``, lists."""
 
 from __future__ import annotations
 
@@ -20,16 +20,10 @@ _SMALL_INTEGERS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": 
 
 
 def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as an array of the dtype that `spec` asks for.
+    """Return `value` as an array of the spec's dtype; a dtype that would lose something is refused.
 
-    Where no dtype is known (a live object decides for itself), mappings, lists of
-    arrays, and ragged and sparse tensors keep their structure.
-
-    Raises
-    ------
-    InputError
-        When `value` is no array-like, or its dtype cannot become the asked one
-        without losing something.
+    Without a known dtype, mappings, lists of arrays, and ragged and sparse tensors keep their structure for the live
+    object.
     """
     if type(value) is np.ndarray and value.dtype.name == spec.dtype and value.dtype.isnative:
         return value
@@ -63,24 +57,24 @@ def _converted(model: str, spec: TensorSpec, given: np.ndarray, wanted: np.dtype
 
 
 def _is_structure(value: Any) -> bool:
-    """Whether a live object is to get this as it is, and not as one array."""
+    """Return whether a live object gets this as it is, and not as one array."""
     if isinstance(value, (list, tuple)):
-        # A list of arrays is one list to Keras and to tf.function, and no array.
-        return any(len(getattr(one, "shape", None) or ()) or _is_structure(one) for one in value)
+        # Keras and tf.function take a list of arrays as a list, not as one array.
+        return any(len(getattr(part, "shape", None) or ()) or _is_structure(part) for part in value)
     return isinstance(value, Mapping) or _composite(value) is not None
 
 
 def _structure(model: str, spec: TensorSpec, value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: array_of(model, spec, one) for key, one in value.items()}
+        return {key: array_of(model, spec, part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        parts = [array_of(model, spec, one) for one in value]
+        parts = [array_of(model, spec, part) for part in value]
         return parts if isinstance(value, list) else tuple(parts)
     return value
 
 
 def _composite(value: Any) -> str | None:
-    """Return what to call a sparse or ragged tensor, None for anything else."""
+    """Return the name of a sparse or ragged tensor, None for anything else."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return None
@@ -152,7 +146,7 @@ def _without_tensors(model: str, spec: TensorSpec, value: Any) -> Any:
 
 
 def _as_tensorflow_would(value: Any, given: np.ndarray) -> np.ndarray:
-    """Return the array of a bare number or list in TensorFlow's dtype: float32, not NumPy's float64."""
+    """Return a bare number or list as an array of TensorFlow's dtype: float32, not NumPy's float64."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or given.dtype.kind == "O" or not isinstance(value, (int, float, list, tuple)):
         return given
@@ -171,8 +165,8 @@ def _numpy_dtype(model: str, spec: TensorSpec) -> np.dtype[Any]:
 
         dtype = tf.as_dtype(spec.dtype)
         if dtype.is_floating or dtype.name in _SMALL_INTEGERS:
-            made: np.dtype[Any] = np.dtype(dtype.as_numpy_dtype)
-            return made
+            numpy_dtype: np.dtype[Any] = np.dtype(dtype.as_numpy_dtype)
+            return numpy_dtype
         msg = (
             f"{model}: input {spec.name!r} takes {spec.dtype}, which no array has, so it cannot be fed: "
             "name another tensor with --inputs when the model is added"
@@ -181,7 +175,7 @@ def _numpy_dtype(model: str, spec: TensorSpec) -> np.dtype[Any]:
 
 
 def _holds(given: np.ndarray, wanted: np.dtype[Any]) -> bool:
-    """Whether `wanted` can hold the values of `given`."""
+    """Return whether `wanted` can hold the values of `given`."""
     if given.dtype.kind == "V":
         # ml_dtypes' floats and small integers: of no kind that NumPy knows.
         return given.dtype.names is None and (
@@ -213,7 +207,7 @@ def _wrong_dtype(model: str, spec: TensorSpec, given: np.ndarray) -> InputError:
 
 
 def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.ndarray:
-    """Return objects that are all text."""
+    """Return the objects if all are text, else refuse them."""
     others = [one for one in texts.flat if not isinstance(one, (str, bytes))]
     if not others:
         return texts
@@ -251,7 +245,7 @@ def columns_of(value: Any) -> list[str] | None:
 
 
 def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return a table or column as an array of numbers (pandas by itself makes objects of some), if it is numbers."""
+    """Return a table or column as an array of numbers if it has numbers only; pandas itself makes objects of some."""
     pandas = sys.modules["pandas"]
     columns = [value] if value.ndim == 1 else [value.iloc[:, index] for index in range(value.shape[1])]
     if not columns or not all(pandas.api.types.is_numeric_dtype(column.dtype) for column in columns):
@@ -271,23 +265,10 @@ def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
 # -- tf.data ---------------------------------------------------------------------
 
 
-def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
+def dataset_as_batch(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
     """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    value
-        A dataset of arrays or of mappings by input name, batched or not.
-    inputs
-        The model's inputs: elements of one rank less than theirs are stacked.
-
-    Raises
-    ------
-    InputError
-        For a dataset that never ends, is empty, has tuples for elements, or
-        batches that do not go together.
+    Elements of one rank less than the input's are stacked.
     """
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
@@ -310,16 +291,13 @@ def joined(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
     shaped = {spec.name: spec for spec in inputs if spec.shape is not None}
     if not isinstance(elements[0], Mapping):
         return _join(model, elements, next(iter(shaped.values()), None))
-    names = named_among(inputs, elements[0]) or set(elements[0])
+    names = input_names_among(inputs, elements[0]) or set(elements[0])
     wanted = [name for name in elements[0] if name in names]
     return {name: _join(model, [element[name] for element in elements], shaped.get(name)) for name in wanted}
 
 
-def named_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
-    """Return those of `names` that are inputs, where every required input is among them.
-
-    A table has more than a model takes, such as the labels: the rest is left out.
-    """
+def input_names_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
+    """Return those of `names` that are inputs, if every required input is there; a table has other columns, too."""
     required = {spec.name for spec in inputs if not spec.optional}
     return {spec.name for spec in inputs} & set(names) if required <= set(names) else set()
 
@@ -329,7 +307,7 @@ def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
     shape = None if spec is None else spec.shape
     one_less = shape is not None and arrays[0].ndim == len(shape) - 1
     # Batches of single numbers, for an input that takes them as a column.
-    column = one_less and one_wide(spec) and any(array.shape != (1,) for array in arrays)
+    column = one_less and is_single_column(spec) and any(array.shape != (1,) for array in arrays)
     try:
         stacked = arrays[0].ndim == 0 or (one_less and not column)
         batch = np.stack(arrays) if stacked else np.concatenate(arrays)
@@ -338,9 +316,9 @@ def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
         named = "" if spec is None else f" for input {spec.name!r}"
         msg = f"{model}: the elements of this tf.data.Dataset{named} do not go together: shapes {shapes}"
         raise InputError(msg) from None
-    return batch.reshape(-1, 1) if batch.ndim == 1 and one_wide(spec) else batch
+    return batch.reshape(-1, 1) if batch.ndim == 1 and is_single_column(spec) else batch
 
 
-def one_wide(spec: TensorSpec | None) -> bool:
+def is_single_column(spec: TensorSpec | None) -> bool:
     """Return whether an input takes single numbers as a column: ``(?, 1)``."""
     return spec is not None and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] == 1

@@ -1,8 +1,7 @@
-"""From what a person passes to the arrays that a signature takes, checked on the way.
+"""From a call's values to the arrays that a signature takes, with checks.
 
-A native call tells little about a wrong input, and some it does not notice at
-all. So each input is checked first, against name, dtype, rank and size, and the
-message names the model, the input, what was expected and what came.
+A native call says little about a wrong input, and misses some. So each input is checked first, for name, dtype, rank
+and size, and the message names the model, the input, what was expected and what came.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, did_you_mean
-from tfmagic.execution.signature.conversion import array_of, columns_of, is_column, joined, named_among
+from tfmagic.execution.signature.conversion import array_of, columns_of, dataset_as_batch, input_names_among, is_column
 from tfmagic.execution.signature.signature import shape_text
 
 if TYPE_CHECKING:
@@ -25,26 +24,10 @@ MISSING: Any = object()
 
 
 def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was given, by input name.
+    """Return the values of a call by input name.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        Whose inputs are to be bound.
-    positional
-        One value, a mapping by input name, a pandas ``DataFrame``, a
-        ``tf.data.Dataset`` of any of these, or `MISSING`. Of a table, columns
-        that are no inputs, or whose input is among `named`, are left out.
-    named
-        Values by input name.
-
-    Raises
-    ------
-    InputError
-        For an unknown input, one given twice, or a single value where the
-        signature has several inputs.
+    `positional` is one value, a mapping, a pandas ``DataFrame``, a ``tf.data.Dataset`` of these, or `MISSING`. Columns
+    of a table that are no inputs, or that `named` gives, are left out.
     """
     bound: dict[str, Any] = {}
     if positional is not MISSING:
@@ -54,8 +37,8 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
             msg = f"{model}: input {name!r} is given twice"
             raise InputError(msg)
         spec = signature.input(name)
-        batch = value if spec is None else joined(model, value, [spec])
-        # A dataset of mappings: the one of them that is meant is the one of that name.
+        batch = value if spec is None else dataset_as_batch(model, value, [spec])
+        # Of a dataset of mappings, the value of that name.
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
     known = [spec.name for spec in signature.inputs]
@@ -76,7 +59,7 @@ def _spread(
     named: Mapping[str, Any],
 ) -> Mapping[str, Any]:
     left = [spec for spec in signature.inputs if spec.name not in named]
-    value = joined(model, value, left)
+    value = dataset_as_batch(model, value, left)
     names = [spec.name for spec in signature.inputs]
     if isinstance(value, Mapping):
         # A live object whose one argument is itself a mapping.
@@ -84,9 +67,9 @@ def _spread(
         return {names[0]: value} if whole else value
     columns = columns_of(value)
     if columns is not None:
-        found = named_among(left, columns)
-        if found:
-            return {name: value.iloc[:, columns.index(name)] for name in names if name in found}
+        columns_for_inputs = input_names_among(left, columns)
+        if columns_for_inputs:
+            return {name: value.iloc[:, columns.index(name)] for name in names if name in columns_for_inputs}
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
     if len(required) == 1:
         return {required[0]: value}
@@ -106,13 +89,13 @@ def _spread(
 
 
 def _typed(names: Sequence[str]) -> str:
-    """Return how inputs of these names are typed."""
+    """Return how a person types inputs of these names."""
     if all(name.isidentifier() and not keyword.iskeyword(name) for name in names):
         return " ".join(f"{name}=…" for name in names)
     return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
 
 
-def missing(model: str, names: Iterable[str], signature: Signature) -> InputError:
+def missing_inputs_error(model: str, names: Iterable[str], signature: Signature) -> InputError:
     """Return the error for inputs that were not given."""
     lacking = [spec for spec in signature.inputs if spec.name in set(names)]
     listed = ", ".join(f"{spec.name!r} ({spec.kind})" if spec.kind else repr(spec.name) for spec in lacking)
@@ -121,17 +104,11 @@ def missing(model: str, names: Iterable[str], signature: Signature) -> InputErro
     return InputError(msg)
 
 
-def checked(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as the array that `spec` asks for.
+def checked_array(model: str, spec: TensorSpec, value: Any) -> Any:
+    """Return `value` as the array that `spec` describes.
 
-    Values that a dtype of the same kind or a wider one holds are converted
-    (float64 to float32, integers to float); a fraction is never cut to an
-    integer, and a number never becomes text.
-
-    Raises
-    ------
-    InputError
-        When dtype, rank or size do not fit.
+    A dtype that another of the same kind, or a wider one, can hold is converted (float64 to float32, integers to
+    float). A fraction is never cut to an integer, and a number never becomes text.
     """
     array = array_of(model, spec, value)
     if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:

@@ -1,4 +1,4 @@
-"""The ends of a graph that declares none: placeholders, and what nothing consumes."""
+"""Inference of a graph's signature: placeholders are inputs, tensors that nothing consumes are outputs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
+from tfmagic.graphdef.op_types import PLACEHOLDERS, VARIABLES
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
+    Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
-# What TensorBoard shows: it consumes answers, and is none.
+# For TensorBoard: they consume outputs, and are none.
 _SUMMARIES = {
     "AudioSummaryV2",
     "HistogramSummary",
@@ -27,10 +28,10 @@ _SUMMARIES = {
     "TensorSummaryV2",
 }
 
-# What stands at the edge of a graph without being an answer: variables and how
-# they are made, read, saved and counted.
+# Operations that nothing consumes and that are no output: variables, and what makes, reads, saves and counts them.
 _NO_OUTPUT = (
     PLACEHOLDERS
+    | VARIABLES
     | _SUMMARIES
     | {
         "Assign",
@@ -48,17 +49,14 @@ _NO_OUTPUT = (
         "RestoreV2",
         "SaveV2",
         "ShardedFilename",
-        "VarHandleOp",
         "VarIsInitializedOp",
-        "Variable",
-        "VariableV2",
     }
 )
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 
 def tensor_spec(name: str, tensor: Any, *, optional: bool = False) -> TensorSpec:
-    """Return the end that a symbolic tensor makes."""
+    """Return the spec of a symbolic tensor."""
     rank = tensor.shape.rank
     shape = None if rank is None else tuple(tensor.shape.as_list())
     return TensorSpec(name, tensor.dtype.base_dtype.name, shape, tensor.name, optional=optional)
@@ -68,85 +66,54 @@ def infer(
     model: str,
     graph: Any,
     names: Mapping[str, Any],
-    inputs: Mapping[str, str] | None,
-    outputs: Mapping[str, str] | None,
+    inputs: Pairs | None,
+    outputs: Pairs | None,
     *,
     hidden: tuple[str, ...] = (),
 ) -> Signature:
     """Return the signature of a graph that declares none.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    graph
-        The graph.
-    names
-        Python names bound to its tensors, if it was built by a cell.
-    inputs, outputs
-        Tensor or Python name by the name that the end is to have; None to infer.
-    hidden
-        What the names of operations begin with that are no ends, such as those
-        that save and restore.
-
-    Raises
-    ------
-    SourceError
-        When a named end is not there, or nothing can be an output.
+    `names` are Python names of a cell for its tensors. `inputs` and `outputs` have a tensor or Python name by the name
+    that it gets, None to infer them. Operations whose names begin as in `hidden` are no outputs.
     """
     hidden = (OURS, *hidden, *_savers(graph))
     bound = {tensor.name: name for name, tensor in reversed(list(names.items())) if _is_tensor_of(tensor, graph)}
     if inputs is None:
-        starts = _placeholders(graph, bound, hidden)
+        input_tensors = _placeholders(graph, bound, hidden)
     else:
-        starts = {name: find_tensor(model, graph, names, where) for name, where in inputs.items()}
-        fed = [tensor.name for tensor in starts.values()]
+        input_tensors = {name: find_tensor(model, graph, names, where) for name, where in dict(inputs).items()}
+        fed = [tensor.name for tensor in input_tensors.values()]
         twice = next((tensor for tensor in fed if fed.count(tensor) > 1), None)
         if twice is not None:
             msg = f"{model}: input {twice!r} gets two names: give it one"
             raise SourceError(msg)
     if outputs is None:
-        ends = _terminal(graph, bound, starts.values(), hidden)
+        output_tensors = _terminal(graph, bound, input_tensors.values(), hidden)
     else:
-        ends = {name: find_tensor(model, graph, names, where) for name, where in outputs.items()}
-    if not ends:
+        output_tensors = {name: find_tensor(model, graph, names, where) for name, where in dict(outputs).items()}
+    if not output_tensors:
         msg = (
             f"{model}: no output could be made out, every tensor is consumed by another: "
             "name one with --outputs NAME=op:0"
         )
         raise SourceError(msg)
-    behind = {name: _behind(tensor, starts) for name, tensor in ends.items()}
+    inputs_of_output = {name: _behind(tensor, input_tensors) for name, tensor in output_tensors.items()}
     if inputs is None:
-        used = frozenset().union(*behind.values())
-        starts = {name: tensor for name, tensor in starts.items() if name in used}
-    optional = {name for name, tensor in starts.items() if tensor.op.type == "PlaceholderWithDefault"}
+        used = frozenset().union(*inputs_of_output.values())
+        input_tensors = {name: tensor for name, tensor in input_tensors.items() if name in used}
+    optional = {name for name, tensor in input_tensors.items() if tensor.op.type == "PlaceholderWithDefault"}
     return Signature(
         DEFAULT,
-        tuple(tensor_spec(name, tensor, optional=name in optional) for name, tensor in starts.items()),
-        tuple(tensor_spec(name, tensor) for name, tensor in ends.items()),
-        {name: found - optional for name, found in behind.items()},
+        tuple(tensor_spec(name, tensor, optional=name in optional) for name, tensor in input_tensors.items()),
+        tuple(tensor_spec(name, tensor) for name, tensor in output_tensors.items()),
+        {name: needed - optional for name, needed in inputs_of_output.items()},
     )
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
-    """Return the tensor that a person means by `where`.
+    """Return the tensor that a person means by a Python name, a tensor's name, or an operation's for its first output.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    graph
-        The graph to look in.
-    names
-        Python names of the room.
-    where
-        A Python name bound to a tensor or a variable, a tensor name, or an
-        operation's name (meaning its first output). A variable means its value.
-
-    Raises
-    ------
-    SourceError
-        When there is none; near names are offered.
+    A variable means its value.
     """
     bound = names.get(where)
     if _is_tensor_of(bound, graph):
@@ -161,7 +128,7 @@ def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) ->
 
 
 def tensor_names(graph: Any, names: Mapping[str, Any]) -> list[str]:
-    """Return what `find_tensor` finds: Python names first, then each operation's, for its first output."""
+    """Return what `find_tensor` finds: Python names first, then each operation's name."""
     bound = [name for name, value in names.items() if _is_tensor_of(value, graph) or _is_variable_of(value, graph)]
     operations = [op for op in graph.get_operations() if op.outputs and not op.name.startswith(OURS)]
     further = [tensor.name for op in operations for tensor in op.outputs[1:]]
@@ -169,7 +136,7 @@ def tensor_names(graph: Any, names: Mapping[str, Any]) -> list[str]:
 
 
 def _value(tensor: Any) -> Any:
-    """Return what a variable's handle is read by; any other tensor as it is."""
+    """Return what reads a variable's handle; any other tensor as it is."""
     if tensor.dtype != tf.resource:
         return tensor
     read = next((op for op in tensor.consumers() if op.type == "ReadVariableOp"), None)
@@ -191,21 +158,23 @@ def _belongs(value: Any, graph: Any) -> bool:
 
 
 def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...]) -> dict[str, Any]:
-    """Return the placeholders by name: their own where they were given one, else the Python name."""
-    found = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(hidden)]
-    # A name that was given goes first: a Python name may be the same as another one's.
-    given = {op.name for op in found if not _AUTOMATIC.match(op.name)}
-    starts: dict[str, Any] = {}
-    for op in found:
+    """Return the placeholders by name: a name that a person gave them, else the Python name."""
+    placeholders = [op for op in graph.get_operations() if op.type in PLACEHOLDERS and not op.name.startswith(hidden)]
+    # Names that a person gave go first: a Python name may equal the name of another placeholder.
+    given = {op.name for op in placeholders if not _AUTOMATIC.match(op.name)}
+    input_tensors: dict[str, Any] = {}
+    for op in placeholders:
         name = op.name if op.name in given else bound.get(op.outputs[0].name, op.name)
-        taken = name in starts or (name in given and op.name not in given)
-        starts[op.name if taken else name] = op.outputs[0]
-    return starts
+        taken = name in input_tensors or (name in given and op.name not in given)
+        input_tensors[op.name if taken else name] = op.outputs[0]
+    return input_tensors
 
 
-def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidden: tuple[str, ...]) -> dict[str, Any]:
-    reached = _downstream(starts)
-    found = [
+def _terminal(
+    graph: Any, bound: Mapping[str, str], input_tensors: Iterable[Any], hidden: tuple[str, ...]
+) -> dict[str, Any]:
+    reached = _downstream(input_tensors)
+    unconsumed = [
         tensor
         for op in graph.get_operations()
         if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
@@ -216,15 +185,15 @@ def _terminal(graph: Any, bound: Mapping[str, str], starts: Iterable[Any], hidde
         # top-k, those that nobody took are no answers where others were taken.
         if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
     ]
-    fed = [tensor for tensor in found if tensor.op.name in reached]
-    candidates = fed or found
+    fed = [tensor for tensor in unconsumed if tensor.op.name in reached]
+    candidates = fed or unconsumed
     named = [tensor for tensor in candidates if tensor.name in bound]
-    ends: dict[str, Any] = {}
+    output_tensors: dict[str, Any] = {}
     for tensor in named or candidates:
         first = tensor.name.endswith(":0")
         name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
-        ends[tensor.name if name in ends else name] = tensor
-    return ends
+        output_tensors[tensor.name if name in output_tensors else name] = tensor
+    return output_tensors
 
 
 def _is_consumed(tensor: Any) -> bool:
@@ -232,7 +201,7 @@ def _is_consumed(tensor: Any) -> bool:
 
 
 def _savers(graph: Any) -> set[str]:
-    """Return what the names begin with of what TF1's ``Saver`` s have added to a graph."""
+    """Return the prefixes of the operations that ``Saver`` objects of TF1 have added."""
     scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in {"SaveV2", "RestoreV2"}}
     names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
     return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
@@ -242,10 +211,10 @@ def _is_reference(tensor: Any) -> bool:
     return bool(tensor.dtype != tensor.dtype.base_dtype)
 
 
-def _downstream(starts: Iterable[Any]) -> set[str]:
+def _downstream(input_tensors: Iterable[Any]) -> set[str]:
     """Return the names of all operations that depend on these tensors."""
     reached: set[str] = set()
-    waiting = [consumer for tensor in starts for consumer in tensor.consumers()]
+    waiting = [consumer for tensor in input_tensors for consumer in tensor.consumers()]
     while waiting:
         op = waiting.pop()
         if op.name not in reached:
@@ -254,33 +223,21 @@ def _downstream(starts: Iterable[Any]) -> set[str]:
     return reached
 
 
-def fed_behind(ends: Iterable[Any], fed: Collection[str]) -> set[str]:
-    """Return the tensors that have to be fed for these values.
+def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
+    """Return which of the tensors `fed` these values depend on, and the placeholders that have to be fed besides.
 
-    Parameters
-    ----------
-    ends
-        Tensors of a graph.
-    fed
-        Names of tensors that can be fed, wherever in the graph: what is behind
-        one of them is not looked at.
-
-    Returns
-    -------
-    set of str
-        Those of `fed` that the values depend on, and every placeholder without a
-        default that is not among them.
+    What is behind a tensor of `fed` is not followed; placeholders with a default need not be fed.
     """
-    found: set[str] = set()
+    needed: set[str] = set()
     seen: set[str] = set()
-    waiting = list(ends)
+    waiting = list(output_tensors)
     while waiting:
         tensor = waiting.pop()
         if tensor.name in seen:
             continue
         seen.add(tensor.name)
         if tensor.name in fed or tensor.op.type in {"Placeholder", "PlaceholderV2"}:
-            found.add(tensor.name)
+            needed.add(tensor.name)
             continue
         waiting.extend(tensor.op.inputs)
         controls = list(tensor.op.control_inputs)
@@ -290,11 +247,11 @@ def fed_behind(ends: Iterable[Any], fed: Collection[str]) -> set[str]:
                 seen.add(f"^{op.name}")
                 waiting.extend(op.inputs)
                 controls.extend(op.control_inputs)
-    return found
+    return needed
 
 
-def _behind(end: Any, starts: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of `starts` the value of `end` depends on."""
-    by_tensor = {tensor.name: name for name, tensor in starts.items()}
+def _behind(end: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of the inputs the value of a tensor depends on."""
+    by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
     fed = fed_behind([end], by_tensor.keys())
     return frozenset(by_tensor[name] for name in fed if name in by_tensor)

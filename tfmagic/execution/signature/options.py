@@ -1,4 +1,4 @@
-"""What a person can say about a source when a model is added."""
+"""The options of ``add``."""
 
 from __future__ import annotations
 
@@ -16,38 +16,19 @@ Executor = Literal["caller", "pool"]
 EXECUTORS = ("caller", "pool")
 """Whose thread runs the operations: the caller's, or one of TensorFlow's own."""
 
-Ends = Mapping[str, str] | Sequence[str] | str | None
-"""Ends of a graph: ``{"name": "op:0"}``, ``["a", "b=op:0"]`` or ``"a,b=op:0"``."""
+TensorNames = Mapping[str, str] | Sequence[str] | str | None
+"""Named tensors of a graph: ``{"name": "op:0"}``, ``["a", "b=op:0"]`` or ``"a,b=op:0"``."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of ``add``, checked.
+    """The options of ``add``, checked; None stands for what was not said.
 
-    Attributes
-    ----------
-    signature
-        The default signature; None for the source's own.
-    tags
-        The tag set of a SavedModel; None for ``serve``, or the only one.
-    inputs, outputs
-        Tensor by the name that the end is to have, as sorted pairs; None to
-        infer, or to keep the source's names.
-    device
-        TensorFlow's full form (``/device:CPU:0``); None for no request.
-    unsafe
-        Whether a file may run Python and touch other files.
-    copy
-        Whether a live object gets a graph of its own instead of being shared.
-    objects
-        The classes and functions of a Keras file that are not Keras's own, by
-        name; None for those of the notebook.
-    frozen
-        Whether all constants of a frozen graph stay constants.
-    executor
-        ``caller`` or ``pool``: whose thread runs the operations; None for what is the quickest.
-    compile
-        Whether XLA makes machine code of its calls.
+    ``inputs`` and ``outputs`` are pairs of a name and the tensor that gets it; ``device`` is TensorFlow's full form
+    (``/device:CPU:0``). ``unsafe`` lets a file run Python and touch other files, ``copy`` gives a live object a graph
+    of its own, and ``frozen`` keeps all constants constant. ``objects`` has the classes and functions of a Keras file
+    that are not Keras's own, by name; without it they come from the notebook. ``executor`` is whose thread runs the
+    operations, and ``compile`` is for XLA.
     """
 
     signature: str | None = None
@@ -68,8 +49,8 @@ class Options:
         *,
         signature: str | None = None,
         tags: str | Sequence[str] | None = None,
-        inputs: Ends = None,
-        outputs: Ends = None,
+        inputs: TensorNames = None,
+        outputs: TensorNames = None,
         device: str | None = None,
         unsafe: bool = False,
         copy: bool = False,
@@ -78,19 +59,12 @@ class Options:
         executor: str | None = None,
         compile: bool = False,  # noqa: A002 - as the magic's --compile
     ) -> Options:
-        """Return the options, each in its one form.
-
-        Raises
-        ------
-        SourceError
-            For an end without a name, one named twice, an impossible device or
-            executor, or objects that have no names.
-        """
+        """Return the options, each in its one form."""
         return cls(
             signature=signature,
             tags=None if tags is None else tuple(_listed(tags)),
-            inputs=_ends("inputs", inputs),
-            outputs=_ends("outputs", outputs),
+            inputs=_named_tensors("inputs", inputs),
+            outputs=_named_tensors("outputs", outputs),
             device=None if device is None else full_device(device),
             unsafe=unsafe,
             copy=copy,
@@ -109,32 +83,20 @@ def _executor(executor: str) -> Executor:
 
 
 def named_objects(objects: Any) -> dict[str, Any]:
-    """Return classes and functions by name: of a mapping, of a list of them, or of one.
-
-    Raises
-    ------
-    SourceError
-        For anything else.
-    """
+    """Return classes and functions by name, from a mapping, a list of them, or a single one."""
     if isinstance(objects, Mapping):
-        return {str(name): one for name, one in objects.items()}
-    found = list(objects) if isinstance(objects, (list, tuple, set)) else [objects]
-    nameless = next((one for one in found if not hasattr(one, "__name__")), None)
-    if nameless is not None or not found:
-        what = "nothing" if not found else f"an object of {type(nameless).__name__}"
+        return {str(name): value for name, value in objects.items()}
+    classes = list(objects) if isinstance(objects, (list, tuple, set)) else [objects]
+    nameless = next((value for value in classes if not hasattr(value, "__name__")), None)
+    if nameless is not None or not classes:
+        what = "nothing" if not classes else f"an object of {type(nameless).__name__}"
         msg = f"--objects takes the classes of a Keras file, as [MyLayer] or {{'MyLayer': MyLayer}}: it got {what}"
         raise SourceError(msg)
-    return {one.__name__: one for one in found}
+    return {value.__name__: value for value in classes}
 
 
 def full_device(device: str) -> str:
-    """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``.
-
-    Raises
-    ------
-    SourceError
-        When it is no device's name.
-    """
+    """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``."""
     short = _SHORT_DEVICE.match(device)
     full = device if _FULL_DEVICE.match(device) else None
     if short is not None:
@@ -147,7 +109,7 @@ def full_device(device: str) -> str:
 
 
 def _check_kind(device: str, full: str) -> None:
-    """Refuse a kind of device that is none; a GPU that is not here is only placed elsewhere."""
+    """Refuse an unknown kind of device. A GPU that is not here is allowed: its operations are placed elsewhere."""
     named = re.search(r"device:([a-z_]+)", full, re.IGNORECASE)
     if named is None:
         return
@@ -162,13 +124,7 @@ def _check_kind(device: str, full: str) -> None:
 
 
 def missing_device(device: str | None) -> list[str]:
-    """Return a note where a device was asked for that this machine lacks.
-
-    Parameters
-    ----------
-    device
-        TensorFlow's full form, or None.
-    """
+    """Return a note where a GPU was asked for that this machine lacks."""
     import tensorflow as tf
 
     if device is None or "GPU" not in device.upper() or tf.config.list_physical_devices("GPU"):
@@ -181,14 +137,14 @@ def _listed(words: str | Sequence[str]) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _ends(which: str, ends: Ends) -> tuple[tuple[str, str], ...] | None:
-    if ends is None:
+def _named_tensors(which: str, tensors: TensorNames) -> tuple[tuple[str, str], ...] | None:
+    if tensors is None:
         return None
-    if isinstance(ends, Mapping):
-        pairs = [(str(name), str(where)) for name, where in ends.items()]
+    if isinstance(tensors, Mapping):
+        pairs = [(str(name), str(where)) for name, where in tensors.items()]
     else:
         pairs = []
-        for part in _listed(ends):
+        for part in _listed(tensors):
             name, equals, where = part.partition("=")
             if equals and not where.strip():
                 msg = f"--{which}: {part!r} names no tensor: expected NAME=op:0, or the tensor's name alone"
@@ -201,6 +157,6 @@ def _ends(which: str, ends: Ends) -> tuple[tuple[str, str], ...] | None:
     names = [name for name, _ in pairs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        msg = f"--{which} names {twice!r} twice: give each end a name of its own, as NAME=op:0"
+        msg = f"--{which} names {twice!r} twice: give each tensor a name of its own, as NAME=op:0"
         raise SourceError(msg)
     return tuple(pairs)

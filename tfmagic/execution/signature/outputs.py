@@ -1,10 +1,10 @@
-"""Which outputs a call gives, and whether its inputs suffice for them."""
+"""Which outputs a call returns, and whether its inputs suffice for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.execution.signature.feeds import missing
+from tfmagic.execution.signature.feeds import missing_inputs_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -13,22 +13,9 @@ if TYPE_CHECKING:
 
 
 def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
-    """Return the outputs of a call that names none, each with what the mode calls it.
+    """Return the outputs of a call that names none, each with the backend's name for it.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        Every input of a declared one is required. Of an inferred one, the
-        outputs are given for which the inputs suffice.
-    given
-        The names of the inputs that were given.
-
-    Raises
-    ------
-    InputError
-        When an input is missing.
+    Of an inferred signature these are the outputs for which the given inputs suffice.
     """
     outputs = signature.outputs
     if signature.needs:
@@ -36,20 +23,14 @@ def outputs_given(model: str, signature: Signature, given: Collection[str]) -> l
         outputs = tuple(spec for spec, lacking in zip(outputs, lacks, strict=True) if not lacking)
         if not outputs:
             fewest: frozenset[str] = min(lacks, key=len)
-            raise missing(model, fewest, signature)
+            raise missing_inputs_error(model, fewest, signature)
     else:
         require(model, signature, (spec.name for spec in signature.required), given)
     return [(spec.name, spec.tensor or spec.name) for spec in outputs]
 
 
 def require(model: str, signature: Signature, needed: Iterable[str], given: Collection[str]) -> None:
-    """Refuse a call that lacks an input.
-
-    Raises
-    ------
-    InputError
-        Naming each input that is needed and was not given.
-    """
+    """Refuse a call that lacks an input."""
     lacking = [name for name in needed if name not in given]
     if lacking:
-        raise missing(model, lacking, signature)
+        raise missing_inputs_error(model, lacking, signature)

@@ -18,7 +18,7 @@ Shape = tuple[int | None, ...] | None
 
 
 class TensorRecord(TypedDict):
-    """One end of a signature as plain data."""
+    """An input or output as plain data."""
 
     name: str
     dtype: str | None
@@ -37,22 +37,10 @@ class SignatureRecord(TypedDict):
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One end of a signature.
+    """An input or output of a signature: ``name`` is what a person calls it.
 
-    Attributes
-    ----------
-    name
-        What a person calls it.
-    dtype
-        TensorFlow's name for the dtype (``"float32"``, ``"string"``); None when
-        it is not known before a call.
-    shape
-        See `Shape`.
-    tensor
-        The tensor's name in the graph (``"x:0"``); in eager mode what the object
-        itself calls this end.
-    optional
-        Whether the graph has a default for it.
+    ``dtype`` is TensorFlow's name for it (``"float32"``, ``"string"``), None where only a call tells it. ``tensor`` is
+    the tensor's name in the graph (``"x:0"``), or what a live object calls it. ``optional`` inputs have a default.
     """
 
     name: str
@@ -73,7 +61,7 @@ class TensorSpec:
         return f"{self.dtype} {shape_text(self.shape)}"
 
     def record(self) -> TensorRecord:
-        """Return this end as plain data."""
+        """Return it as plain data."""
         return {
             "name": self.name,
             "dtype": self.dtype,
@@ -85,18 +73,10 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a model takes and what it gives.
+    """What a model takes and returns. The order of inputs is the source's, and never used to bind values.
 
-    Attributes
-    ----------
-    name
-        ``serving_default``, or what the source calls it.
-    inputs, outputs
-        In the source's order, which is not to be trusted for binding.
-    needs
-        For an inferred signature, the inputs that each output depends on: a call
-        may then leave out inputs, and gets the outputs that need none of them.
-        Empty for a declared signature, every input of which is required.
+    ``needs`` has, for an inferred signature, the inputs that each output depends on: a call may leave out inputs, and
+    gets the outputs that need none of them. It is empty for a declared signature, whose every input is required.
     """
 
     name: str
@@ -140,24 +120,7 @@ def renamed(
     inputs: tuple[tuple[str, str], ...] | None,
     outputs: tuple[tuple[str, str], ...] | None,
 ) -> Signature:
-    """Return the signature with some of its ends under other names.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        A declared signature.
-    inputs, outputs
-        Pairs of the new name and the present one (or the tensor's name); None to
-        leave that side as it is.
-
-    Raises
-    ------
-    SourceError
-        When there is no such end (the nearest name is offered), or two would have
-        one name.
-    """
+    """Return a declared signature with other names, given as pairs of the new name and the present one."""
     return Signature(
         signature.name,
         _renamed(model, "input", signature.inputs, inputs),
@@ -167,38 +130,31 @@ def renamed(
 
 
 def _renamed(
-    model: str, side: str, ends: tuple[TensorSpec, ...], pairs: tuple[tuple[str, str], ...] | None
+    model: str, side: str, specs: tuple[TensorSpec, ...], pairs: tuple[tuple[str, str], ...] | None
 ) -> tuple[TensorSpec, ...]:
     if pairs is None:
-        return ends
+        return specs
     new: dict[str, str] = {}
     for name, where in pairs:
-        found = next((end for end in ends if where in {end.name, end.tensor}), None)
-        if found is None:
-            msg = f"{model}: there is no {side} {where!r} to rename{did_you_mean(where, [end.name for end in ends])}"
+        match = next((spec for spec in specs if where in {spec.name, spec.tensor}), None)
+        if match is None:
+            msg = f"{model}: there is no {side} {where!r} to rename{did_you_mean(where, [spec.name for spec in specs])}"
             raise SourceError(msg)
-        if found.name in new:
-            msg = f"{model}: {side} {found.name!r} gets two names, {new[found.name]!r} and {name!r}: give it one"
+        if match.name in new:
+            msg = f"{model}: {side} {match.name!r} gets two names, {new[match.name]!r} and {name!r}: give it one"
             raise SourceError(msg)
-        new[found.name] = name
-    made = tuple(replace(end, name=new.get(end.name, end.name)) for end in ends)
-    names = [end.name for end in made]
+        new[match.name] = name
+    renamed_specs = tuple(replace(spec, name=new.get(spec.name, spec.name)) for spec in specs)
+    names = [spec.name for spec in renamed_specs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         msg = f"{model}: two {side}s would be called {twice!r}: rename the other one too"
         raise SourceError(msg)
-    return made
+    return renamed_specs
 
 
 def default_among(model: str, signatures: Mapping[str, Signature], asked: str | None) -> str:
-    """Return the default signature's name: the one asked for, ``serving_default``, or the only one.
-
-    Raises
-    ------
-    UnknownNameError
-        When the one asked for is not there, or none was asked for and several
-        could be meant.
-    """
+    """Return the default signature's name: the one asked for, ``serving_default``, or the only one."""
     if asked is not None:
         if asked in signatures:
             return asked

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import on_device, quoted
-from tfmagic.formats.common.code_of_a_session import session_code
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,19 +13,7 @@ if TYPE_CHECKING:
 
 
 def checkpoint_code(name: str, prefix: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a checkpoint's graph, restores its variables and runs it.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    prefix
-        What the names of its files begin with.
-    signature
-        What it takes and gives, with the tensors of the graph.
-    device
-        Where it is to run; None for no request.
-    """
+    """Return code that imports a checkpoint's graph, restores its variables and runs it."""
     cleared = "" if device is None else ", clear_devices=True"
     meta = prefix.with_name(f"{prefix.name}.meta")
     imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]

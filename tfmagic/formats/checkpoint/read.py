@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.core.paths import stamp
+from tfmagic.core.paths import disk_bytes, stamp
 from tfmagic.errors import MissingPathError, SourceError, did_you_mean
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
@@ -15,11 +15,12 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.code import checkpoint_code
+from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
+    bind_signature_names,
     check_constants,
-    copied,
+    detached_functions,
     import_meta_graph,
-    name_the_ends,
     new_graph,
     reading,
 )
@@ -28,6 +29,7 @@ from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
@@ -38,31 +40,46 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfmagic.execution.signature.options import Options
+    from tfmagic.formats.common.inspection import FileRecord
 
 v1 = tf.compat.v1
 
 _PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 
 
 class CheckpointSource(FileSource):
-    """A v1 checkpoint with its ``.meta`` graph.
-
-    Parameters
-    ----------
-    path
-        What the names of its files begin with.
-    text
-        What the person typed.
-    latest_of
-        The folder of which it is the latest, if one was given.
-    """
+    """A v1 checkpoint with its ``.meta`` graph; ``path`` becomes the common beginning of its files' names."""
 
     kind = "checkpoint"
+    expected = "a v1 checkpoint with its .meta"
 
-    def __init__(self, path: Path, text: str, *, latest_of: Path | None = None) -> None:
-        super().__init__(path, text)
-        self._notes = [] if latest_of is None else [f"{path.name}, the latest in {latest_of.name}"]
+    def __init__(self, path: Path, text: str) -> None:
+        prefix = checkpoint_at(path) or path
+        super().__init__(prefix, text)
+        self._notes = [f"{prefix.name}, the latest in {path.name}"] if path.is_dir() else []
+
+    @classmethod
+    def takes(cls, path: Path) -> bool:
+        """Return whether this is one of its files, their common beginning, or a folder that names the latest."""
+        return checkpoint_at(path) is not None
+
+    def inspect(self) -> FileRecord:
+        """Read the graph and the checkpoint's index."""
+        meta = read_meta_graph(str(self.path), self.path)
+        signatures, notes = signatures_of(meta)
+        if not signatures:
+            notes = [*notes, "its ends are inferred when it is added", *placeholder_note(meta.graph_def)]
+        count, weights_bytes = checkpoint_size(self.path)
+        files = [file for file in self.path.parent.glob(f"{self.path.name}.*") if file.is_file()]
+        return file_record(
+            self.path,
+            self.kind,
+            signatures=signatures.values(),
+            variables=count,
+            weights_bytes=weights_bytes,
+            notes=notes,
+            size_bytes=sum(disk_bytes(file) for file in files),
+        )
 
     def fingerprint(self) -> object:
         """Return what tells whether one of its files has changed."""
@@ -85,14 +102,14 @@ class CheckpointSource(FileSource):
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
-            guard = Guard(model, graph, copied(meta.graph_def.library.function), ())
+            guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
             default = signatures[default_among(model, signatures, options.signature)]
             guard.check([str(end.tensor) for end in default.outputs])
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, guard_of=lambda: copied(meta.graph_def.library.function))
-        name_the_ends(room, next(iter(signatures.values())))
+                restore.check(model, guard_of=lambda: detached_functions(meta.graph_def.library.function))
+        bind_signature_names(room, next(iter(signatures.values())))
         return Built(GraphBackend(room, signatures, _filling(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
@@ -103,7 +120,7 @@ class CheckpointSource(FileSource):
         plan = restore_plan(meta)
         if plan is None:
             return _Restore(model, self.path, graph, {}, meta.saver_def)
-        held = {op.name: op for op in graph.get_operations() if op.type in _VARIABLES}
+        held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
         # A graph that was exported without a Saver has its variables under their own names.
         keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
         _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
@@ -111,16 +128,7 @@ class CheckpointSource(FileSource):
 
 
 class _Restore:
-    """How the variables of a checkpoint come back.
-
-    Attributes
-    ----------
-    variables
-        The checkpoint's key of each variable; empty where only the file's own
-        operation knows.
-    operation
-        That operation's name, if it is needed.
-    """
+    """Restores the variables of a checkpoint: by its key for each, or where these are not known by ``operation``."""
 
     def __init__(self, model: str, path: Path, graph: Any, variables: Mapping[str, str], saver: Any) -> None:
         self._model, self._path, self._graph = model, path, graph
@@ -129,7 +137,7 @@ class _Restore:
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
     def check(self, model: str, guard_of: Callable[[], Any]) -> None:
-        """Look through what the file's own operation does."""
+        """Have a guard inspect what the file's own restore operation does."""
         Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
@@ -163,25 +171,12 @@ def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str
     if declared:
         default = default_among(model, declared, options.signature)
         return {**declared, default: renamed(model, declared[default], options.inputs, options.outputs)}
-    inferred = infer(
-        model,
-        graph,
-        {},
-        None if options.inputs is None else dict(options.inputs),
-        None if options.outputs is None else dict(options.outputs),
-        hidden=("gradients/",),
-    )
+    inferred = infer(model, graph, {}, options.inputs, options.outputs, hidden=("gradients/",))
     return {inferred.name: inferred}
 
 
 def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]]) -> None:
-    """Refuse a checkpoint that has not what the graph's variables need.
-
-    Raises
-    ------
-    SourceError
-        Naming the first variable that has no value, or one of another shape or dtype.
-    """
+    """Refuse a checkpoint that has no value of the right shape and dtype for a variable of the graph."""
     with reading(model, path.with_name(f"{path.name}.index"), "the list of variables"):
         reader = tf.train.load_checkpoint(str(path))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
@@ -206,13 +201,9 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return what the names of a checkpoint's files begin with, None where `path` is no checkpoint.
+    """Return the prefix of a checkpoint's files, None where `path` is no checkpoint.
 
-    Parameters
-    ----------
-    path
-        One of its files, what their names begin with, or a folder in which a
-        ``checkpoint`` file names the latest.
+    ``path`` is one of the files, the prefix, or a folder in which a ``checkpoint`` file names the latest.
     """
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
@@ -223,13 +214,7 @@ def checkpoint_at(path: Path) -> Path | None:
 
 
 def _latest(folder: Path) -> Path | None:
-    """Return what a folder's ``checkpoint`` file names; of a folder that was moved, that name in it.
-
-    Raises
-    ------
-    SourceError
-        When it names none.
-    """
+    """Return the prefix that a folder's ``checkpoint`` file names; in a folder that was moved, the name in it."""
     file = folder / "checkpoint"
     if not file.is_file():
         return None
@@ -242,13 +227,7 @@ def _latest(folder: Path) -> Path | None:
 
 
 def meta_file(path: Path) -> Path:
-    """Return the file with the graph of a checkpoint.
-
-    Raises
-    ------
-    MissingPathError
-        When a part of the checkpoint is missing, saying which.
-    """
+    """Return the file with the graph of a checkpoint; a missing part is a `MissingPathError`."""
     meta = path.with_name(f"{path.name}.meta")
     if not meta.exists():
         msg = (
@@ -263,13 +242,7 @@ def meta_file(path: Path) -> Path:
 
 
 def read_meta_graph(model: str, path: Path) -> Any:
-    """Return the ``MetaGraphDef`` of a checkpoint.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or holds no graph.
-    """
+    """Return the ``MetaGraphDef`` of a checkpoint."""
     meta = v1.MetaGraphDef()
     file = meta_file(path)
     with reading(model, file, "the graph"):

@@ -1,7 +1,7 @@
-"""Where a model is saved: written beside the place, and put there only once it is whole.
+"""Where a model is saved: written beside the place, and put there only once it is complete.
 
-Whatever goes wrong on the way (a full disk, Ctrl-C, an operation that the format
-does not have), what was at the path stays as it was, and nothing is left beside it.
+Whatever goes wrong (a full disk, Ctrl-C, an operation that the format does not have), what was at the path is not
+changed, and nothing is left beside it.
 """
 
 from __future__ import annotations
@@ -37,24 +37,7 @@ _STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
 
 
 class Destination:
-    """A path that a model is to be saved at.
-
-    Parameters
-    ----------
-    path
-        What the person gave; a link means what it points to.
-    folder
-        Whether a folder is to be there in the end, or a file.
-    replace
-        Whether what is there may go.
-
-    Raises
-    ------
-    PathTakenError
-        When something is there that may not go.
-    DestinationError
-        When there is no folder to put it into.
-    """
+    """A path that a model is to be saved at; a link means what it points to."""
 
     def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
         self.shown = path
@@ -103,17 +86,10 @@ class Destination:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Give a path beside the place to write to; what is there then is put in place.
+        """Give an empty folder, or a path of the same suffix, beside the place.
 
-        Yields
-        ------
-        Path
-            An empty folder, or where a file of the same suffix is to be written.
-
-        Raises
-        ------
-        DestinationError
-            When writing or placing fails; what was there before is as it was.
+        What was written there is then put in place. A failure is a `DestinationError`, and what was there before is not
+        changed.
         """
         mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
         beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
@@ -130,7 +106,7 @@ class Destination:
             self._tidy(beside, aside)
 
     def failed(self, error: Exception) -> DestinationError:
-        """Return the error to raise for one that came while writing: the reason, and what became of the old."""
+        """Return the error for one that came while writing: the reason, and whether the old file is still there."""
         reason = disk_reason(error) or getattr(error, "strerror", None) or str(error) or type(error).__name__
         there = False
         with suppress(OSError):
@@ -174,20 +150,14 @@ class Destination:
 
 
 def on_this_machine(path: str) -> None:
-    """Refuse ``gs://`` and the like.
-
-    Raises
-    ------
-    DestinationError
-        Saying to save here first.
-    """
+    """Refuse ``gs://`` and the like."""
     if is_remote(path):
         msg = f"{path} is not on this machine: save to a path here, and upload what was written"
         raise DestinationError(msg)
 
 
 def disk_reason(error: BaseException) -> str | None:
-    """Return why writing failed, where an error of TensorFlow or HDF5 says that it was for the disk's sake."""
+    """Return why the disk refused to write, where a message of TensorFlow or HDF5 says so."""
     return next((reason for reason in map(os.strerror, _OF_THE_DISK) if reason in str(error)), None)
 
 

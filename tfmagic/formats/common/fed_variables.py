@@ -1,4 +1,4 @@
-"""Variables whose values come from elsewhere than an initialiser: a file, or a live object."""
+"""Variables whose values come from a file or a live object, and not from an initialiser."""
 
 from __future__ import annotations
 
@@ -17,18 +17,8 @@ v1 = tf.compat.v1
 
 
 @dataclass(frozen=True)
-class Held:
-    """A variable to be.
-
-    Attributes
-    ----------
-    name
-        The operation's name, which no other has.
-    dtype, shape
-        Of its value.
-    trainable
-        Whether an optimiser of the room may change it.
-    """
+class FedVariable:
+    """A variable to add. No other operation has its name; an optimiser may change it where it is ``trainable``."""
 
     name: str
     dtype: Any
@@ -36,51 +26,39 @@ class Held:
     trainable: bool
 
 
-def hold(graph: Any, variables: Sequence[Held]) -> list[Any]:
-    """Add variables to the default graph, all in one import, and return them.
+def add_fed_variables(graph: Any, variables: Sequence[FedVariable]) -> list[Any]:
+    """Add variables to the default graph in one import, and return ``tf.Variable`` objects in the same order.
 
-    The initialiser of each takes its value from a placeholder, so that running all
-    initialisers by hand is an error and does not undo what was loaded.
-
-    Parameters
-    ----------
-    graph
-        The default graph.
-    variables
-        What to add.
-
-    Returns
-    -------
-    list
-        ``tf.Variable`` s, in the same order.
+    The initialiser of each takes its value from a placeholder: running all initialisers by hand is an error, and does
+    not overwrite what was loaded.
     """
     definition = v1.GraphDef()
     definition.versions.CopyFrom(graph.graph_def_versions)
     for variable in variables:
         _add(definition, variable)
     tf.import_graph_def(definition, name="")
-    made = [variable_from(_definition(variable)) for variable in variables]
-    for variable, one in zip(variables, made, strict=True):
-        graph.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, one)
+    added = [variable_from(_definition(variable)) for variable in variables]
+    for variable, handle in zip(variables, added, strict=True):
+        graph.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, handle)
         if variable.trainable:
-            graph.add_to_collection(v1.GraphKeys.TRAINABLE_VARIABLES, one)
+            graph.add_to_collection(v1.GraphKeys.TRAINABLE_VARIABLES, handle)
         values_of(graph).use_assignment(variable.name, f"{_fed(variable)}:0", _assign(variable))
-    return made
+    return added
 
 
-def _fed(variable: Held) -> str:
+def _fed(variable: FedVariable) -> str:
     return f"{OURS}initial/{variable.name}"
 
 
-def _assign(variable: Held) -> str:
+def _assign(variable: FedVariable) -> str:
     return f"{variable.name}/Assign"
 
 
-def _read(variable: Held) -> str:
+def _read(variable: FedVariable) -> str:
     return f"{variable.name}/Read/ReadVariableOp"
 
 
-def _add(definition: Any, variable: Held) -> None:
+def _add(definition: Any, variable: FedVariable) -> None:
     dtype = tf.as_dtype(variable.dtype).as_datatype_enum
     shape = tf.TensorShape(variable.shape).as_proto()
     handle = definition.node.add(name=variable.name, op="VarHandleOp")
@@ -96,7 +74,7 @@ def _add(definition: Any, variable: Held) -> None:
     read.attr["dtype"].type = dtype
 
 
-def _definition(variable: Held) -> Any:
+def _definition(variable: FedVariable) -> Any:
     from tensorflow.core.framework import variable_pb2
 
     return variable_pb2.VariableDef(

@@ -1,12 +1,13 @@
-"""A model's graph as a message, as it is to be written: without what tfmagic added for itself."""
+"""A model's graph as a message to write, without what tfmagic added to it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
+from tfmagic.graphdef.functions import reachable_functions
 from tfmagic.graphdef.op_types import RUNS_PYTHON
-from tfmagic.graphdef.prune import called_functions, one_node_a_variable, reached
+from tfmagic.graphdef.prune import merge_duplicate_variables, reached
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
@@ -19,63 +20,44 @@ LARGEST_BYTES = 2**31 - 1
 """No message of protocol buffers, and so no graph, can be larger."""
 
 
-def definition_of(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
-    """Return the ``GraphDef`` of a model.
-
-    Parameters
-    ----------
-    backend
-        The model.
-    signatures
-        Those of its signatures that are to be written.
-
-    Raises
-    ------
-    SaveError
-        When no file can hold it.
-    """
+def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) -> Any:
+    """Return the ``GraphDef`` of a model for a file with these signatures."""
     label, device = backend.room.label, backend.room.device
     if backend.weights().constants_bytes > LARGEST_BYTES:
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
         raise SaveError(msg)
     definition = backend.graph.as_graph_def()
-    ends = ends_of(signatures)
+    ends = tensors_of(signatures)
     _drop_ours(definition, ends)
-    one_node_a_variable(definition)
+    merge_duplicate_variables(definition)
     for node in definition.node:
         if device is not None and node.device == device:
-            # What was asked of this machine is nothing to ask of the next.
+            # A device of this machine means nothing on the next one.
             node.device = ""
     _refuse_python(label, definition, ends)
     return definition
 
 
-def ends_of(signatures: Iterable[Signature]) -> list[str]:
-    """Return the tensors that signatures take and give."""
+def tensors_of(signatures: Iterable[Signature]) -> list[str]:
+    """Return the names of the tensors that signatures take and give."""
     return [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
 
 
 def _drop_ours(definition: Any, ends: list[str]) -> None:
-    """Take out the nodes that tfmagic has added, but for those that others depend on."""
+    """Remove the nodes that tfmagic has added, except those that others depend on."""
     theirs = [node.name for node in definition.node if not node.name.startswith(OURS)]
     kept = reached(definition, [*theirs, *ends])
-    # From the end, so that what is left to look at stays where it is.
+    # From the end, as removing a node moves those behind it.
     for index in range(len(definition.node) - 1, -1, -1):
         if definition.node[index].name not in kept:
             del definition.node[index]
 
 
 def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
-    """Refuse a graph that calls Python functions of this process, which no file holds.
-
-    Raises
-    ------
-    SaveError
-        Naming the operation.
-    """
+    """Refuse a graph that calls Python functions of this process, which no file holds."""
     kept = reached(definition, ends)
     nodes = [node for node in definition.node if node.name in kept]
-    bodies = (function.node_def for function in called_functions(nodes, definition.library))
+    bodies = (function.node_def for function in reachable_functions(nodes, definition.library))
     for some in (nodes, *bodies):
         for node in some:
             if node.op in RUNS_PYTHON:
@@ -87,13 +69,7 @@ def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
 
 
 def check_size(label: str, message: Any) -> None:
-    """Refuse a message that is too large to be written.
-
-    Raises
-    ------
-    SaveError
-        Saying so.
-    """
+    """Refuse a message that is too large to be written."""
     if message.ByteSize() > LARGEST_BYTES:
         msg = f"{label}: its graph is larger than 2 GB, which no file of a graph can hold"
         raise SaveError(msg)

@@ -1,4 +1,4 @@
-"""What the sources that read a graph from a file have in common."""
+"""What the sources that read a graph from a file share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+from tfmagic.graphdef.walk import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,17 +23,7 @@ v1 = tf.compat.v1
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
-    """Say whatever goes wrong while `path` is read in one line that names it.
-
-    Parameters
-    ----------
-    model
-        The model's name.
-    path
-        The file.
-    part
-        What is being read of it, for the message.
-    """
+    """Turn any error while `path` is read into a `SourceError` of one line that names the file and the part."""
     try:
         yield
     except (TfMagicError, MemoryError):
@@ -53,10 +44,7 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of a message that says what went wrong.
-
-    TensorFlow's begins with where in the graph, and says what after ``Node:``.
-    """
+    """Return the line of a message that says what went wrong: in TensorFlow's, the one after ``Node:``."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     nodes = [at for at, line in enumerate(lines) if line.startswith("Node:")]
     if nodes and nodes[-1] + 1 < len(lines):
@@ -85,62 +73,48 @@ def _shortened(text: str, longest: int = 200) -> str:
 
 
 def check_constants(graph_def: Any) -> None:
-    """Refuse a constant whose tensor is of another dtype than the node says.
+    """Refuse a constant whose tensor has another dtype than its node says, with a `ValueError`.
 
-    TensorFlow does not look, and ends the process where it then infers shapes.
-
-    Raises
-    ------
-    ValueError
-        Naming the first such constant.
+    TensorFlow does not check this, and ends the process when it infers shapes.
     """
-    bodies = (function.node_def for function in graph_def.library.function)
-    for nodes in (graph_def.node, *bodies):
+    for nodes in bodies(graph_def):
         for node in nodes:
             if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:
                 msg = f"constant {node.name!r} is of another dtype than it says"
                 raise ValueError(msg)
 
 
-def copied(functions: Iterable[Any]) -> list[Any]:
-    """Return copies of ``FunctionDef`` s that stand alone.
+def detached_functions(functions: Iterable[Any]) -> list[Any]:
+    """Return copies of ``FunctionDef`` messages.
 
-    A part of a message keeps the whole message alive, weights and all.
+    A part of a message keeps the whole message alive, weights included.
     """
     return [type(function).FromString(function.SerializeToString()) for function in functions]
 
 
 def import_meta_graph(meta: Any, *, clear_devices: bool = False) -> None:
-    """Import a ``MetaGraphDef`` into the default graph, and nothing besides.
-
-    Parameters
-    ----------
-    meta
-        The message; it is as before when this returns, but for its devices.
-    clear_devices
-        Whether the devices that it names are removed.
-    """
-    told = bool(meta.saver_def.restore_op_name)
-    if not told:
+    """Import a ``MetaGraphDef`` into the default graph, and add nothing; only its devices may be changed."""
+    has_saver = bool(meta.saver_def.restore_op_name)
+    if not has_saver:
         # To a graph that has no Saver, TensorFlow would add one.
         saver = meta.saver_def
         saver.filename_tensor_name = saver.save_tensor_name = saver.restore_op_name = "none"
     try:
         v1.train.import_meta_graph(meta, clear_devices=clear_devices)
     finally:
-        if not told:
+        if not has_saver:
             meta.ClearField("saver_def")
 
 
-def name_the_ends(room: Room, signature: Signature) -> None:
-    """Give a loaded model's room the inputs and outputs as Python names."""
+def bind_signature_names(room: Room, signature: Signature) -> None:
+    """Give a loaded model's room its inputs and outputs as Python names."""
     for spec in (*signature.outputs, *signature.inputs):
         if spec.name.isidentifier() and spec.tensor is not None:
             room.namespace[spec.name] = room.graph.get_tensor_by_name(spec.tensor)
 
 
-def filling(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
-    """Return a fill that also initialises what was added to the graph since it was loaded."""
+def filling_all(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a fill that then initialises what was added to the graph since it was loaded."""
     graph, initialiser = room.graph, room.initialiser
     present = [*variables_of(graph), *table_initialisers_of(graph)]
 
@@ -155,15 +129,7 @@ def filling(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def new_graph(device: str | None, build: Callable[[], Any]) -> tuple[Any, Any]:
-    """Return a fresh graph, and what `build` gave inside it.
-
-    Parameters
-    ----------
-    device
-        Where its operations are requested to be placed.
-    build
-        Called with the graph as the default one.
-    """
+    """Return a fresh graph, and what `build` returned with it as the default graph."""
     graph = tf.Graph()
     with graph.as_default():
         if device is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from tfmagic.errors import SourceError
+from tfmagic.formats.common.inspection import file_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
-
+    from tfmagic.formats.common.inspection import FileRecord
 
 LIVE = "live objects (a file or a cell has a graph of its own already)"
 KERAS = "Keras files"
@@ -25,7 +26,7 @@ FROZEN = "frozen graphs (.pb, .pbtxt and GraphDefs)"
 
 @dataclass
 class Built:
-    """What a source makes: how the model runs, and what there is to say about it."""
+    """What a source makes: the backend that runs the model, and notes for the person."""
 
     backend: GraphBackend | EagerBackend
     notes: list[str] = field(default_factory=list)
@@ -34,51 +35,25 @@ class Built:
 class Source(ABC):
     """Where a model came from, and so how to get it again.
 
-    Parameters
-    ----------
-    text
-        What the person typed, or the nearest to it; the same text under a taken
-        name means the same source.
-
-    Attributes
-    ----------
-    kind : str
-        In words, for lists.
-    mode : str
-        ``graph`` or ``eager``.
-    takes_options : frozenset of str
-        Which of the options that are for some sources alone it takes.
-    is_written_anew : bool
-        Whether building it again gives a model that has learnt nothing, so that
-        what the present one has learnt must be kept.
+    ``text`` is what the person typed, or the nearest to it; the same text under a taken name means the same source.
+    ``kind`` is for lists, ``mode`` is ``graph`` or ``eager``, and ``takes_options`` names those of the options that
+    only some sources have. ``loses_training`` is true where building it again gives an untrained model.
     """
 
     kind: ClassVar[str]
     mode: ClassVar[str] = "graph"
     takes_options: ClassVar[frozenset[str]] = frozenset()
-    is_written_anew: ClassVar[bool] = False
+    loses_training: ClassVar[bool] = False
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     @abstractmethod
     def fingerprint(self) -> object:
-        """Return something that changes when the source does.
-
-        Raises
-        ------
-        SourceError
-            When the source is gone.
-        """
+        """Return something that changes when the source does; a source that is gone is a `SourceError`."""
 
     def accept(self, model: str, options: Options) -> None:
-        """Refuse options that mean nothing for this kind of source.
-
-        Raises
-        ------
-        SourceError
-            Naming the option, and what it is for.
-        """
+        """Refuse options that mean nothing for this kind of source."""
         for option, given, needed in (
             ("copy", options.copy, LIVE),
             ("objects", options.objects is not None, KERAS),
@@ -91,14 +66,7 @@ class Source(ABC):
 
     @abstractmethod
     def build(self, model: str, options: Options) -> Built:
-        """Make the model.
-
-        Parameters
-        ----------
-        model
-            The name it is to have.
-        options
-            What was said with ``add``.
+        """Make the model of this name with the options of ``add``.
 
         Raises
         ------
@@ -111,21 +79,14 @@ class Source(ABC):
         """What has to be equal for a taken name to mean the same source, changed or not."""
         return self.text
 
-    def origin(self) -> Path | None:
-        """Return the file or folder that is read, resolved; None for what is in no file."""
+    def resolved_path(self) -> Path | None:
+        """Return the file or folder that is read, without links; None for what is in no file."""
         return None
 
     def python(self, name: str, signature: Signature, options: Options) -> str | None:
         """Return plain TensorFlow code for the model as it is in its file; None for what is in no file.
 
-        Parameters
-        ----------
-        name
-            What its function is to be called.
-        signature
-            What it takes and gives, under the names that it has as a model.
-        options
-            What was said with ``add``.
+        ``name`` is what the code's function is called; ``signature`` has the names of the model's inputs and outputs.
         """
         del name, signature, options
         return None
@@ -140,31 +101,42 @@ class Source(ABC):
         return self.text == other.text or self.identity == other.identity
 
     def release(self) -> None:  # noqa: B027 - most sources hold nothing
-        """Let go of whatever the source holds: its model was dropped."""
+        """Release what the source holds: its model was dropped."""
 
 
 class FileSource(Source):
-    """A model in a file or folder.
+    """A model in a file or folder; ``text`` is what the person typed for the path.
 
-    Parameters
-    ----------
-    path
-        Where it is.
-    text
-        What the person typed.
+    ``expected`` lists the kind in the message for a file that no kind takes, where its suffixes do not tell it.
     """
+
+    expected: ClassVar[str] = ""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
         self.path = path
+
+    @classmethod
+    def takes(cls, path: Path) -> bool:
+        """Return whether a path without one of the kind's suffixes is of this kind."""
+        del path
+        return False
+
+    def inspect(self) -> FileRecord:
+        """Return what can be known of the file without loading it."""
+        return file_record(self.path, self.kind)
+
+    def signature_in_file(self, signature: Signature) -> Signature:
+        """Return a signature that was saved to this file as the file has it."""
+        return signature
 
     @property
     def identity(self) -> str:
         """The file itself, however its path was written."""
         return str(self.path.resolve())
 
-    def origin(self) -> Path | None:
-        """Return the path, resolved."""
+    def resolved_path(self) -> Path | None:
+        """Return the path, without links."""
         return self.path.resolve()
 
     @property

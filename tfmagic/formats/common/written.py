@@ -1,37 +1,24 @@
-"""What was written of a model, and what was not."""
+"""What writes a model, and what was written of it."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, TypedDict
-
-from tfmagic.errors import SaveError
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tfmagic.core.paths import FileStamp
+    from tfmagic.execution.backends.backend import Backend
+    from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.source import FileSource, Source
 
 
 class SavedRecord(TypedDict):
-    """What was written of a model.
-
-    Attributes
-    ----------
-    path, format
-        Where, and as what.
-    size_bytes
-        The size of all its files.
-    variables
-        How many it holds.
-    for_training
-        How many of them no signature uses, such as an optimizer's.
-    notes
-        What there is to say of what is not in it.
-    """
+    """What was written of a model; ``for_training`` counts the variables that no signature uses."""
 
     path: str
     format: str
@@ -41,22 +28,41 @@ class SavedRecord(TypedDict):
     notes: list[str]
 
 
+class SourcedModel(Protocol):
+    """What saving a model, and its plain code, need to know of the model."""
+
+    name: str
+    source: Source
+    options: Options
+    fingerprint: object
+    saved: LastSave | None
+
+    @property
+    def default_signature(self) -> str:
+        """The name of the signature that a call uses."""
+
+    def built_backend(self) -> Backend:
+        """Return the backend; a model that was added lazily is built first."""
+
+    def signature(self, name: str | None = None) -> Signature:
+        """Return a signature, the default one if no name is given."""
+
+
+@dataclass(frozen=True)
+class ToWrite:
+    """A model that is to be written: its backend, its default signature's name, its source's kind, its options."""
+
+    backend: Backend
+    signature: str
+    kind: str
+    options: Options
+
+
 @dataclass(frozen=True)
 class Written:
-    """What a model's file or folder holds.
+    """What a model's file or folder holds; ``for_training`` counts the variables that no signature uses.
 
-    Attributes
-    ----------
-    signature
-        The default one, under the names that it has in the file.
-    variables
-        How many variables.
-    for_training
-        How many of them no signature uses.
-    checksums
-        What tells whether a value has changed since, by the variable's name.
-    notes
-        What there is to say of what is not in it.
+    ``checksums`` tells, by the variable's name, whether a value has changed since; ``notes`` says what is missing.
     """
 
     signature: Signature
@@ -66,68 +72,31 @@ class Written:
     notes: tuple[str, ...] = ()
 
 
+class Writer(ABC):
+    """Writes one model in one format. Making it raises a `SaveError` where the format cannot hold the model."""
+
+    @abstractmethod
+    def __call__(self, path: Path) -> Written:
+        """Write the file, or fill the empty folder."""
+
+    def refill_from(self, path: Path) -> None:  # noqa: B027 - most read their file as they did before
+        """Fill later native sessions from what was written: it has replaced the file that the model came from."""
+
+
 def counted(variables: int) -> str:
     """Return ``1 variable`` or ``3 variables``."""
     return "1 variable" if variables == 1 else f"{variables} variables"
 
 
-class Format(Enum):
-    """A format, under the name that a person knows it by."""
-
-    FOLDER = "SavedModel"
-    KERAS = "Keras file"
-    FROZEN = "frozen graph"
-
-
-_SUFFIXES = {".keras": Format.KERAS, ".pb": Format.FROZEN}
-
-# What a person may well hope for. Any other suffix is part of a folder's name: net-1.5.
-_OTHERS = {
-    *(".bz2", ".ckpt", ".gguf", ".gz", ".h5", ".hdf5", ".index", ".joblib", ".json", ".meta", ".mlmodel", ".npy"),
-    *(".npz", ".onnx", ".pbtxt", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tf", ".tflite"),
-    *(".tgz", ".txt", ".weights", ".yaml", ".zip"),
-}
-
-
-def format_of(path: Path) -> Format:
-    """Return the format that a path asks for.
-
-    Raises
-    ------
-    SaveError
-        For a suffix of another format; those that can be written are named.
-    """
-    suffix = path.suffix.lower()
-    written = "a folder (SavedModel), .keras or .pb (frozen graph) can be written"
-    if path.name == "saved_model.pb":
-        msg = f"{path} would be the file inside a SavedModel: give the folder, or another name; {written}"
-        raise SaveError(msg)
-    if suffix in _OTHERS:
-        msg = f"{path} cannot be saved: {suffix} is a format that is not written here; {written}"
-        raise SaveError(msg)
-    return _SUFFIXES.get(suffix, Format.FOLDER)
-
-
 @dataclass(frozen=True)
-class Saved:
-    """Where a model was last saved, and as what.
+class LastSave:
+    """Where a model was last saved, and the source that reads it from there.
 
-    Attributes
-    ----------
-    path
-        The file or folder.
-    format
-        Its format.
-    size_bytes
-        How large it is.
-    written
-        What it holds.
-    stamp
-        What tells whether its files are still those that were written.
+    ``stamp`` tells whether the files are still those that were written.
     """
 
     path: Path
-    format: Format
+    source: FileSource
     size_bytes: int
     written: Written
     stamp: tuple[FileStamp, ...]
@@ -136,7 +105,7 @@ class Saved:
         """Return what a view shows of it, as plain data."""
         return {
             "path": str(self.path),
-            "format": self.format.value,
+            "format": self.source.kind,
             "size_bytes": self.size_bytes,
             "variables": self.written.variables,
             "for_training": self.written.for_training,

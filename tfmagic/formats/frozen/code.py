@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import on_device, quoted
-from tfmagic.formats.common.code_of_a_session import session_code
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,19 +13,7 @@ if TYPE_CHECKING:
 
 
 def frozen_code(name: str, file: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a frozen graph and runs it.
-
-    Parameters
-    ----------
-    name
-        The model's name.
-    file
-        The ``.pb`` or ``.pbtxt`` file.
-    signature
-        What it takes and gives, with the tensors of the graph.
-    device
-        Where it is to run; None for no request.
-    """
+    """Return code that imports a frozen graph and runs it."""
     definition = f"_{name}_definition"
     text = file.suffix == ".pbtxt"
     mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")

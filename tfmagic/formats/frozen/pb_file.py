@@ -1,4 +1,4 @@
-"""A ``.pb`` file whose large constants stay in the file until they are asked for."""
+"""A ``.pb`` file whose large constants are read only when they are needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.core.paths import the_path
+from tfmagic.core.paths import existing_path
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
 from tfmagic.formats.frozen.slim_graph import LARGE_BYTES, SlimGraph, bytes_in, empty_array, is_large_size, is_whole
@@ -35,8 +35,8 @@ _RAW = {dtype.as_datatype_enum: number for dtype, number in _AS_THEY_ARE.items()
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """Where the values of a constant are: as an array has them, or in a ``TensorProto`` that is to be parsed."""
+class _ByteRange:
+    """Where a constant's values are in the file: raw numbers, or a ``TensorProto`` to parse."""
 
     start: int
     end: int
@@ -46,33 +46,20 @@ class _Stretch:
 
 
 class GraphFile(SlimGraph):
-    """A graph in a ``.pb`` file.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    path
-        The file.
-
-    Raises
-    ------
-    SourceError
-        When it is damaged.
-    """
+    """A graph in a ``.pb`` file."""
 
     def __init__(self, model: str, path: Path) -> None:
         super().__init__()
         self._model, self._path = model, path
-        self._stretches: dict[int, _Stretch] = {}
-        with reading(model, path, "the graph"), the_path(path).open("rb") as file:
-            self._state = state_of(file)
+        self._ranges: dict[int, _ByteRange] = {}
+        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
+            self._state = file_state(file)
             try:
                 slim = self._slim(file)
             except MalformedError:
-                # What the parser says of the whole is what there is to say.
-                self.away.clear()
-                self._stretches.clear()
+                # The parser reads the whole file, or says what is wrong with it.
+                self.removed_bytes.clear()
+                self._ranges.clear()
                 slim = content(file, 0, self._state[0])
             self.definition.ParseFromString(slim)
             self._pack()
@@ -80,29 +67,29 @@ class GraphFile(SlimGraph):
     def _slim(self, file: BinaryIO) -> bytes:
         """Return the message without the values of large constants, and note where those are."""
         pieces = _Pieces(file)
-        place = 0
+        index = 0
         for field in fields(file, 0, self._state[0]):
-            taken = None
+            slim_constant = None
             if field.number == _NODE and field.kind == BYTES:
                 if field.length >= LARGE_BYTES:
-                    taken = _without_value(file, field)
-                place += 1
-            if taken is None:
+                    slim_constant = _without_value(file, field)
+                index += 1
+            if slim_constant is None:
                 pieces.keep(field)
             else:
-                node, size, self._stretches[place - 1] = taken
-                self.away[place - 1] = size
+                node, size, self._ranges[index - 1] = slim_constant
+                self.removed_bytes[index - 1] = size
                 pieces.put(written(_NODE, node))
         return pieces.joined()
 
-    def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        with unchanged(self._model, self._path, self._state) as file:
-            for place in places:
-                yield place, _value(file, self._stretches[place])
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        with open_unchanged(self._model, self._path, self._state) as file:
+            for index in indices:
+                yield index, _value(file, self._ranges[index])
 
 
 class _Pieces:
-    """The parts of a message that are kept, read from the file in as long pieces as can be."""
+    """The parts of a message that are kept; neighbouring parts are read from the file together."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -117,7 +104,7 @@ class _Pieces:
         self._end = field.end
 
     def put(self, part: bytes) -> None:
-        """Have this come next."""
+        """Append bytes that are not in the file."""
         self._read()
         self._parts.append(part)
 
@@ -132,10 +119,10 @@ class _Pieces:
         self._start = self._end = 0
 
 
-def _without_value(file: BinaryIO, node: Field) -> tuple[bytes, int, _Stretch] | None:
-    """Return a constant without its values, their size, and where they are; None for what is not one of these."""
+def _without_value(file: BinaryIO, node: Field) -> tuple[bytes, int, _ByteRange] | None:
+    """Return a constant's node without values, the values' size and place; None for any other node."""
     pieces = _Pieces(file)
-    found = None
+    tensor_parts = None
     seen: Counter[int] = Counter()
     for field in fields(file, node.start, node.end):
         seen[field.number] += 1
@@ -144,18 +131,18 @@ def _without_value(file: BinaryIO, node: Field) -> tuple[bytes, int, _Stretch] |
             pieces.keep(field)
             if field.number == _OP and content(file, field.start, min(field.end, field.start + 8)) != b"Const":
                 return None
-        elif found is not None:
+        elif tensor_parts is not None:
             return None
         else:
-            found = _tensor(file, value)
-            if found is None:
+            tensor_parts = _tensor(file, value)
+            if tensor_parts is None:
                 return None
-            slim, size, stretch = found
+            slim, size, byte_range = tensor_parts
             tensor = written(_VALUE, written(_TENSOR, slim))
             pieces.put(written(_ATTRIBUTE, written(_KEY, b"value") + tensor))
-    if found is None or seen[_OP] != 1:
+    if tensor_parts is None or seen[_OP] != 1:
         return None
-    return pieces.joined(), size, stretch
+    return pieces.joined(), size, byte_range
 
 
 def _value_entry(file: BinaryIO, entry: Field) -> Field | None:
@@ -174,8 +161,8 @@ def _value_entry(file: BinaryIO, entry: Field) -> Field | None:
     return inside[0]
 
 
-def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _Stretch] | None:
-    """Return the dtype and shape of a tensor as they are written, its size, and where its values are."""
+def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _ByteRange] | None:
+    """Return a tensor's encoded dtype and shape, its size in bytes, and where its values are."""
     from google.protobuf.message import DecodeError
     from tensorflow.core.framework import tensor_pb2
 
@@ -196,58 +183,43 @@ def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _Stretch] | None:
         return None
     where = values[0] if raw else field
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    return head, size, _Stretch(where.start, where.end, raw, tensor.dtype, shape)
+    return head, size, _ByteRange(where.start, where.end, raw, tensor.dtype, shape)
 
 
-def _value(file: BinaryIO, stretch: _Stretch) -> np.ndarray:
-    if not stretch.raw:
+def _value(file: BinaryIO, byte_range: _ByteRange) -> np.ndarray:
+    if not byte_range.raw:
         from tensorflow.core.framework import tensor_pb2
 
-        packed = content(file, stretch.start, stretch.end)
+        packed = content(file, byte_range.start, byte_range.end)
         value: np.ndarray = tf.make_ndarray(tensor_pb2.TensorProto.FromString(packed))
         return value
-    value = empty_array(stretch.dtype, stretch.shape)
-    file.seek(stretch.start)
+    value = empty_array(byte_range.dtype, byte_range.shape)
+    file.seek(byte_range.start)
     if file.readinto(value.reshape(-1).view("u1").data) < value.nbytes:  # type: ignore[attr-defined]  # of a real file
         msg = "the file ends in a field"
         raise MalformedError(msg)
     return value
 
 
-def state_of(file: BinaryIO) -> tuple[int, int]:
-    """Return the size in bytes and the time of change of an open file."""
+def file_state(file: BinaryIO) -> tuple[int, int]:
+    """Return the size in bytes and the modification time (ns) of an open file."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
 
 @contextmanager
-def unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
-    """Open a file that must be as it was, also when the block ends.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    path
-        The file.
-    state
-        What `state_of` said of it.
-
-    Raises
-    ------
-    SourceError
-        When it is gone, or has changed.
-    """
+def open_unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
+    """Open a file whose `file_state` must be the same as before, at the end of the block too."""
     changed = SourceError(f"{model}: {path} has changed since it was loaded: add it again")
     try:
         with path.open("rb") as file:
-            if state_of(file) != state:
+            if file_state(file) != state:
                 raise changed
             try:
                 yield file
             except MalformedError:
                 raise changed from None
-            if state_of(file) != state:
+            if file_state(file) != state:
                 raise changed
     except FileNotFoundError as error:
         msg = f"{model}: {path} is gone since it was loaded: put it back, or add the model from elsewhere"

@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from tfmagic.core.paths import stamp, the_path
+from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.loading import check_constants, copied, filling, name_the_ends, new_graph, reading
+from tfmagic.formats.common.inspection import file_record, placeholder_note
+from tfmagic.formats.common.loading import (
+    bind_signature_names,
+    check_constants,
+    detached_functions,
+    filling_all,
+    new_graph,
+    reading,
+)
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
-from tfmagic.formats.frozen.thawing import Thawing
+from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
@@ -27,6 +35,7 @@ from tfmagic.graphdef.guard import Guard
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.formats.frozen.slim_graph import SlimGraph
 
 v1 = tf.compat.v1
@@ -39,12 +48,28 @@ class FrozenSource(FileSource):
     takes_options: ClassVar[frozenset[str]] = frozenset({"frozen"})
 
     def fingerprint(self) -> object:
-        """Return the path, and what tells whether the file has changed."""
-        return (str(self.path), stamp(the_path(self.path)))
+        """Return the path and the file's stamp."""
+        return (str(self.path), stamp(existing_path(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
-        """Import the graph; what nothing names is inferred."""
+        """Import the graph; inputs and outputs that are not named are inferred."""
         return imported(model, self.path, read_graph(model, self.path), options)
+
+    def inspect(self) -> FileRecord:
+        """Read the graph without its large constants."""
+        slim = read_graph(str(self.path), self.path)
+        nodes = slim.definition.node
+        small_bytes = sum(node.attr["value"].tensor.ByteSize() for node in nodes if node.op == "Const")
+        return file_record(
+            self.path,
+            self.kind,
+            variables=0,
+            weights_bytes=small_bytes + sum(slim.removed_bytes.values()),
+            notes=[
+                f"{len(nodes)} operations; its ends are inferred when it is added",
+                *placeholder_note(slim.definition),
+            ],
+        )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports it."""
@@ -52,7 +77,7 @@ class FrozenSource(FileSource):
 
 
 class GraphDefSource(LiveSource):
-    """A ``GraphDef`` message that the person has read or made."""
+    """A ``GraphDef`` object that the person has read or made."""
 
     kind = "GraphDef"
     takes_options: ClassVar[frozenset[str]] = frozenset({"copy", "frozen"})
@@ -63,7 +88,7 @@ class GraphDefSource(LiveSource):
         return isinstance(live, v1.GraphDef)
 
     def accept(self, model: str, options: Options) -> None:
-        """Take ``frozen``, and ``copy``, which a message always is; refuse a message that is empty."""
+        """Accept ``copy``, as a message is always copied; refuse an empty message."""
         super().accept(model, options)
         if not self.live.node:
             msg = f"{model}: this GraphDef is empty, so there is nothing to run"
@@ -78,50 +103,30 @@ class GraphDefSource(LiveSource):
         return id(self.live), len(self.live.node), number
 
     def build(self, model: str, options: Options) -> Built:
-        """Import the graph; what nothing names is inferred. The message stays as it is."""
+        """Import the graph; inputs and outputs that are not named are inferred. The message is not changed."""
         return imported(model, Path(self.text), GraphMessage(model, self.live), options)
 
 
 def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
-    """Return a model of a frozen graph, its large constants thawed unless they are to stay.
+    """Return a model of a frozen graph. Large constants become variables unless ``options.frozen``.
 
-    Parameters
-    ----------
-    model
-        Its name.
-    path
-        Where the graph came from, for messages.
-    slim
-        The graph, whose definition is changed and let go of.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be imported, or a named end is not there.
+    The slim graph's definition is changed, and released. ``path`` is for messages.
     """
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
-        thawing = Thawing(slim, none=options.frozen)
+        thawed = ThawedConstants(slim, keep_frozen=options.frozen)
     graph = _graph_of(model, path, slim.definition, options.device)
-    signature = infer(
-        model,
-        graph,
-        {},
-        None if options.inputs is None else dict(options.inputs),
-        None if options.outputs is None else dict(options.outputs),
-    )
+    signature = infer(model, graph, {}, options.inputs, options.outputs)
     guard = None
     if not options.unsafe:
-        guard = Guard(model, graph, copied(slim.definition.library.function), ())
+        guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())
         guard.check([str(spec.tensor) for spec in signature.outputs])
-    slim.settled()
+    slim.release_definition()
     room = Room(model, graph, options.device)
-    name_the_ends(room, signature)
-    backend = GraphBackend(room, {signature.name: signature}, filling(room, partial(thawing.fill, graph)), guard)
-    return Built(backend, _unfrozen_note(graph, thawing))
+    bind_signature_names(room, signature)
+    backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
+    return Built(backend, _unfrozen_note(graph, thawed))
 
 
 def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
@@ -135,13 +140,7 @@ def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> An
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
-    """Return the graph of a file, its large constants still in there.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or holds no graph.
-    """
+    """Return the graph of a file without its large constants."""
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
@@ -149,9 +148,9 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     return slim
 
 
-def _unfrozen_note(graph: Any, thawing: Thawing) -> list[str]:
+def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
     holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
-    handles = [op for op in holders if op.name not in thawing.places]
+    handles = [op for op in holders if op.name not in thawed.constant_of]
     if not handles:
         return []
     return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]

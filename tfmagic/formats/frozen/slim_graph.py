@@ -1,4 +1,4 @@
-"""A ``GraphDef`` without the values of its large constants, and these a few at a time."""
+"""A ``GraphDef`` without the values of its large constants, which are read one at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 v1 = tf.compat.v1
 
 LARGE_BYTES = 1 << 14
-"""What a constant has to have to be taken out. No shape, axis or size of anything is as large."""
+"""From this size on a constant is removed. No shape, axis or size is as large."""
 _LARGEST_BYTES = 1 << 31
 
 # The field of a TensorProto with the values of a dtype one by one, and how many make an element.
@@ -50,70 +50,54 @@ _RANGES = {
 
 
 class SlimGraph(ABC):
-    """A graph whose large constants are elsewhere.
+    """A graph whose large constants are not in its ``definition``; there they have dtype and shape only.
 
-    Attributes
-    ----------
-    definition
-        The ``GraphDef``. A constant that was taken out has its dtype and shape.
-    away : dict
-        The size in bytes of each constant that was taken out, by its place among the nodes.
+    ``removed_bytes`` has the size of each of these constants, by the index of its node.
     """
 
     def __init__(self) -> None:
         self.definition: Any = v1.GraphDef()
-        self.away: dict[int, int] = {}
+        self.removed_bytes: dict[int, int] = {}
         # What is large and written in few bytes, such as zeros.
         self._packed: dict[int, bytes] = {}
 
-    def values(self, places: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Give the values of constants that were taken out, one at a time; an array is the caller's.
-
-        Parameters
-        ----------
-        places
-            Which.
-
-        Raises
-        ------
-        SourceError
-            When they are not what they were any more.
-        """
-        wanted = sorted(places)
-        for place in wanted:
-            if place in self._packed:
-                yield place, tf.make_ndarray(_tensor_proto().FromString(self._packed[place]))
-        yield from self._elsewhere([place for place in wanted if place not in self._packed])
+    def values(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the values of removed constants, one at a time; the caller owns each array."""
+        wanted = sorted(indices)
+        for index in wanted:
+            if index in self._packed:
+                yield index, tf.make_ndarray(_tensor_proto().FromString(self._packed[index]))
+        yield from self._read_values([index for index in wanted if index not in self._packed])
 
     @abstractmethod
-    def _elsewhere(self, places: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Give the values that are not in this object; the places are in order."""
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Give the values that are not in this object; the indices are in order."""
 
-    def put_back(self, places: Iterable[int]) -> None:
+    def put_back(self, indices: Iterable[int]) -> None:
         """Give constants their values in the definition again."""
-        wanted = list(places)
-        for place in wanted:
-            if place in self._packed:
-                self.definition.node[place].attr["value"].tensor.ParseFromString(self._packed.pop(place))
-                del self.away[place]
-        for place, value in self.values(place for place in wanted if place in self.away):
-            self.definition.node[place].attr["value"].tensor.tensor_content = value.tobytes()
-            del self.away[place]
+        wanted = list(indices)
+        for index in wanted:
+            if index in self._packed:
+                self.definition.node[index].attr["value"].tensor.ParseFromString(self._packed.pop(index))
+                del self.removed_bytes[index]
+        for index, value in self.values(index for index in wanted if index in self.removed_bytes):
+            self.definition.node[index].attr["value"].tensor.tensor_content = value.tobytes()
+            del self.removed_bytes[index]
 
-    def settled(self) -> None:
-        """Let go of the definition: nothing is asked of this any more but values."""
+    def release_definition(self) -> None:
+        """Release the definition: from now on only values are needed."""
         self.definition = v1.GraphDef()
 
-    def loaded(self) -> None:  # noqa: B027 - most have nothing to let go of
-        """Let go of what only made the first reading of the values a quick one."""
+    def release_parsed(self) -> None:  # noqa: B027 - most have parsed nothing
+        """Release what was parsed ahead for the first reading of the values."""
 
     def _pack(self) -> None:
-        """Take out what is large and still in the definition."""
-        for place, node in enumerate(self.definition.node):
-            if place not in self.away and is_large(node):
+        """Remove the large constants that are still in the definition."""
+        for index, node in enumerate(self.definition.node):
+            if index not in self.removed_bytes and is_large(node):
                 tensor = node.attr["value"].tensor
-                self.away[place] = bytes_in(tensor) or 0
-                self._packed[place] = tensor.SerializeToString()
+                self.removed_bytes[index] = bytes_in(tensor) or 0
+                self._packed[index] = tensor.SerializeToString()
                 without_values(tensor, tensor)
 
 
@@ -126,7 +110,7 @@ def is_large(node: Any) -> bool:
 
 
 def is_large_size(size: int | None) -> bool:
-    """Return whether a constant of so many bytes is taken out; one of more than a file can hold is damaged."""
+    """Return whether a constant of this size is removed; one that no file could hold is damaged."""
     return size is not None and LARGE_BYTES <= size < _LARGEST_BYTES
 
 
@@ -153,7 +137,7 @@ def is_whole(tensor: Any) -> bool:
 
 
 def without_values(tensor: Any, to: Any) -> None:
-    """Make one ``TensorProto`` the dtype and shape of another."""
+    """Copy dtype and shape of one ``TensorProto`` to another."""
     dtype, shape = tensor.dtype, tensor.tensor_shape.SerializeToString()
     to.Clear()
     to.dtype = dtype
@@ -161,7 +145,7 @@ def without_values(tensor: Any, to: Any) -> None:
 
 
 def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
-    """Return an array of which a variable can be made without a copy."""
+    """Return an aligned array, from which TensorFlow makes a variable without a copy."""
     sizes = tuple(shape)
     kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
     empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)

@@ -1,4 +1,4 @@
-"""The large constants of a frozen graph, thawed: variables, which a session holds once.
+"""Thaws a frozen graph: its large constants become variables, which a session holds once.
 
 TensorFlow copies a graph with its constants into every session, and once more for
 each set of fetches that is run: 200 MB of frozen weights took 1,700 MB after three.
@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.formats.frozen.slim_graph import bytes_in
+from tfmagic.graphdef.walk import remove_nodes
 from tfmagic.runtime.state.variables_io import values_of
 
 if TYPE_CHECKING:
@@ -21,65 +22,54 @@ if TYPE_CHECKING:
 
 
 THAWED = "thawed"
-"""What the name of a variable ends in that was the constant of the name before."""
+"""The ending of a thawed variable's name, after the name of the constant that it was."""
 
 LEFT_BYTES = 4_000_000
-"""So much stays constant: TensorFlow computes once what depends on constants alone."""
+"""So many bytes stay constant: TensorFlow computes once what depends on constants alone."""
 
 
-class Thawing:
-    """Makes variables of the large constants of a graph, and fills them.
+class ThawedConstants:
+    """Makes variables of a slim graph's large constants, and fills them.
 
-    Parameters
-    ----------
-    slim
-        The graph; its definition is changed, and whole when this is made.
-    none
-        Whether everything stays constant.
-
-    Attributes
-    ----------
-    places : dict
-        Which constant each variable was, by its name.
+    The graph's definition is changed. ``constant_of`` has the index of the constant that each variable was.
     """
 
-    def __init__(self, slim: SlimGraph, *, none: bool) -> None:
+    def __init__(self, slim: SlimGraph, *, keep_frozen: bool) -> None:
         self._slim = slim
-        thawed = set() if none else _chosen(slim)
-        slim.put_back([place for place in slim.away if place not in thawed])
-        taken = _names(slim.definition)
-        self.places: dict[str, int] = {}
-        for place in sorted(thawed):
-            self.places[_thaw(slim.definition, place, taken)] = place
+        thawed = set() if keep_frozen else _chosen(slim)
+        slim.put_back([index for index in slim.removed_bytes if index not in thawed])
+        names = _names(slim.definition)
+        self.constant_of: dict[str, int] = {}
+        for index in sorted(thawed):
+            self.constant_of[_thaw(slim.definition, index, names)] = index
 
     def fill(self, graph: Any, native: Any) -> None:
         """Give the variables their values in a native session, each read as it is written."""
         values_of(graph).write(native, self._values())
-        self._slim.loaded()
+        self._slim.release_parsed()
 
     def _values(self) -> Iterator[tuple[str, np.ndarray]]:
-        names = {place: name for name, place in self.places.items()}
-        for place, value in self._slim.values(names):
-            yield names[place], value
+        names = {index: name for name, index in self.constant_of.items()}
+        for index, value in self._slim.values(names):
+            yield names[index], value
 
 
 def _chosen(slim: SlimGraph) -> set[int]:
-    """Return which constants are to be variables: the largest, until what is left is little."""
+    """Return the indices of the constants to thaw: the largest first, until little is left."""
     nodes = slim.definition.node
-    left = sum(bytes_in(node.attr["value"].tensor) or 0 for node in nodes if node.op == "Const")
+    left_bytes = sum(bytes_in(node.attr["value"].tensor) or 0 for node in nodes if node.op == "Const")
     chosen = set()
-    for place in sorted(slim.away, key=lambda place: (-slim.away[place], place)):
-        if left <= LEFT_BYTES:
+    for index in sorted(slim.removed_bytes, key=lambda index: (-slim.removed_bytes[index], index)):
+        if left_bytes <= LEFT_BYTES:
             break
-        if _may_thaw(nodes[place]):
-            chosen.add(place)
-            left -= slim.away[place]
+        if _may_thaw(nodes[index]):
+            chosen.add(index)
+            left_bytes -= slim.removed_bytes[index]
     return chosen
 
 
 def _may_thaw(node: Any) -> bool:
-    # One that waits for others is in a branch or a loop of TF1, and a variable's
-    # handle does not go there.
+    # A constant with control inputs is in a TF1 branch or loop, which a variable's handle cannot enter.
     extra = [name for name in node.attr if name not in {"dtype", "value"} and not name.startswith("_")]
     if node.input or extra or "dtype" not in node.attr:
         return False
@@ -87,32 +77,32 @@ def _may_thaw(node: Any) -> bool:
 
 
 def _names(definition: Any) -> set[str]:
-    """Return the names of nodes and of what they share, in functions, too: a variable is known by such a name."""
-    taken = set()
+    """Return all names and shared names of nodes, functions included: no new variable may have one of them."""
+    names = set()
     bodies = (function.node_def for function in definition.library.function)
     for nodes in (definition.node, *bodies):
         for node in nodes:
-            taken.add(node.name)
+            names.add(node.name)
             if "shared_name" in node.attr:
-                taken.add(node.attr["shared_name"].s.decode("utf-8", "replace"))
+                names.add(node.attr["shared_name"].s.decode("utf-8", "replace"))
             if "shared_names" in node.attr:
-                taken.update(name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s)
-    return taken
+                names.update(name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s)
+    return names
 
 
-def _thaw(definition: Any, place: int, taken: set[str]) -> str:
-    """Have a node read a new variable, under its own name, and return the variable's."""
-    node = definition.node[place]
+def _thaw(definition: Any, index: int, names: set[str]) -> str:
+    """Turn a constant into the reading of a new variable, and return the variable's name."""
+    node = definition.node[index]
     name = f"{node.name}/{THAWED}"
-    number = 0
-    while name in taken:
-        number += 1
-        name = f"{node.name}/{THAWED}_{number}"
-    taken.add(name)
+    suffix = 0
+    while name in names:
+        suffix += 1
+        name = f"{node.name}/{THAWED}_{suffix}"
+    names.add(name)
     handle = definition.node.add(name=name, op="VarHandleOp", device=node.device)
     handle.attr["dtype"].type = node.attr["dtype"].type
     handle.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
-    # Without one of its own, all variables of a graph would be one.
+    # Variables without a shared name would all be the same variable.
     handle.attr["shared_name"].s = name.encode()
     node.op = "ReadVariableOp"
     node.input.append(name)
@@ -121,40 +111,24 @@ def _thaw(definition: Any, place: int, taken: set[str]) -> str:
 
 
 def thawed_in(definition: Any) -> dict[str, str]:
-    """Return what the constant was called that a variable was, by the variable's name.
-
-    Parameters
-    ----------
-    definition
-        A graph whose variables are variables still.
-    """
+    """Return the name of the constant that each thawed variable was, by the variable's name."""
     nodes = {node.name: node for node in definition.node}
-    taken = Counter(edge.lstrip("^").split(":")[0] for node in definition.node for edge in node.input)
-    found = {}
+    names = Counter(edge.lstrip("^").split(":")[0] for node in definition.node for edge in node.input)
+    thawed_constants = {}
     for name, node in nodes.items():
         constant, _, last = name.rpartition("/")
         read = nodes.get(constant)
-        if node.op == "VarHandleOp" and last.startswith(THAWED) and read is not None and taken[name] == 1:
+        if node.op == "VarHandleOp" and last.startswith(THAWED) and read is not None and names[name] == 1:
             same = read.op == "ReadVariableOp" and list(read.input) == [name]
             if same and read.attr["dtype"].type == node.attr["dtype"].type:
-                found[name] = constant
-    return found
+                thawed_constants[name] = constant
+    return thawed_constants
 
 
-def put_together(definition: Any, constants: dict[str, str]) -> None:
-    """Have one node stand for a variable and its reading.
-
-    Parameters
-    ----------
-    definition
-        The graph, in which placeholders stand where the variables were.
-    constants
-        What `thawed_in` found.
-    """
+def merge_thawed(definition: Any, constants: dict[str, str]) -> None:
+    """Replace each thawed variable and its reading by one node, the placeholder that stands for the variable."""
     nodes = {node.name: node for node in definition.node}
     for variable, constant in constants.items():
         nodes[constant].CopyFrom(nodes[variable])
         nodes[constant].name = constant
-    for index in range(len(definition.node) - 1, -1, -1):
-        if definition.node[index].name in constants:
-            del definition.node[index]
+    remove_nodes(definition.node, lambda node: node.name in constants)

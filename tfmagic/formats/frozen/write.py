@@ -1,4 +1,4 @@
-"""A signature of a graph as a frozen ``.pb``: its variables are constants, its ends have its names."""
+"""A signature of a graph as a frozen ``.pb``: variables become constants, named like the signature."""
 
 from __future__ import annotations
 
@@ -10,58 +10,49 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_of
-from tfmagic.formats.common.written import Written, counted
-from tfmagic.formats.frozen.refill import FrozenFill
-from tfmagic.formats.frozen.rename_ends import NamedEnds
-from tfmagic.formats.frozen.thawing import put_together, thawed_in
+from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
+from tfmagic.formats.common.written import Writer, Written, counted
+from tfmagic.formats.frozen.read import read_graph
+from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
+from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in
 from tfmagic.formats.live.shapes import require_known, with_known_shapes
-from tfmagic.formats.live.trace_to_graph import TablesError, moved
-from tfmagic.graphdef.drop_writes import Effects
-from tfmagic.graphdef.freeze_variables import Constants
+from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
+from tfmagic.graphdef.drop_writes import drop_writes
+from tfmagic.graphdef.freeze_variables import VariableFreezer
 from tfmagic.graphdef.prune import keep_only, variable_nodes
-from tfmagic.runtime.state.variables_io import checksum
+from tfmagic.graphdef.walk import bodies
+from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
 
-    from tfmagic.execution.backends.eager import EagerBackend
+    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature
+    from tfmagic.formats.common.written import ToWrite
 
 v1 = tf.compat.v1
 
 _INSTEAD = "save it as a folder instead"
-# Operations that hold something else than numbers.
+# Operations that hold state other than numbers.
 _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|Lookup.*Handle)")
 
 
-class FrozenFile:
-    """A signature that is to be written as a frozen graph.
+class FrozenFile(Writer):
+    """Writes the default signature as a frozen graph; a live object is traced to a graph first."""
 
-    Parameters
-    ----------
-    backend
-        How the model runs; a live object is drawn in a graph for the purpose.
-    signature
-        The name of the signature.
-
-    Raises
-    ------
-    SaveError
-        When a frozen graph cannot hold it.
-    """
-
-    def __init__(self, backend: GraphBackend | EagerBackend, signature: str) -> None:
-        self._own = not isinstance(backend, GraphBackend)
-        self._backend = backend if isinstance(backend, GraphBackend) else _drawn(backend, signature)
-        self._signature = self._backend.signatures[signature]
-        self._label = backend.room.label
-        self._ends = NamedEnds(self._label, self._backend.graph, self._signature)
+    def __init__(self, model: ToWrite) -> None:
+        self._is_traced = model.backend.graph is None
+        self._backend: Any = model.backend
+        if self._is_traced:
+            self._backend = _traced(self._backend, model.signature)
+        self._signature = self._backend.signatures[model.signature]
+        self._label = self._backend.room.label
+        self._ends = SignatureRenaming(self._label, self._backend.graph, self._signature)
         self._constants: dict[str, str] = {}
 
     def __call__(self, file: Path) -> Written:
@@ -69,71 +60,97 @@ class FrozenFile:
         try:
             return self._write(file)
         except RecursionError:
-            # Function after function is followed by calls in Python, of which there may be a thousand.
+            # Nested functions are followed by nested Python calls, which have a limit.
             msg = f"{self._label}: its functions are nested too deep for a frozen graph: {_INSTEAD}"
             raise SaveError(msg) from None
         finally:
-            if self._own:
+            if self._is_traced:
                 self._backend.close()
 
     def _write(self, file: Path) -> Written:
-        definition = definition_of(self._backend, [self._signature])
+        definition = definition_to_write(self._backend, [self._signature])
         total = len(variable_nodes(definition))
         self._ends.detach_inputs(definition)
         keep_only(definition, self._ends.outputs)
-        effects = Effects(self._label, definition)
-        effects.drop(self._ends.outputs)
+        dropped = drop_writes(self._label, definition, self._ends.outputs)
         keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
         _check_weight(self._backend, names)
-        constants = Constants(self._label, definition)
+        constants = VariableFreezer(self._label, definition)
         thawed = thawed_in(definition)
-        constants.make_room()
-        put_together(definition, thawed)
+        constants.convert()
+        merge_thawed(definition, thawed)
         keep_only(definition, self._ends.outputs)
-        new = self._ends.attach(definition)
+        new_names = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
         constant = {name: thawed.get(name, name) for name in names}
-        self._constants = {name: new.get(one, one) for name, one in constant.items()}
+        self._constants = {name: new_names.get(one, one) for name, one in constant.items()}
         checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
-            # Of a live object straight from it: its graph has no session, which would hold them once more.
-            present = None if self._backend.present is None or not self._own else self._backend.present()
+            # A live object gives them itself: a session would hold them a second time.
+            present = None if self._backend.present is None or not self._is_traced else self._backend.present()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)
                     yield self._constants[name], value
 
-        constants.put(values())
+        constants.insert(values())
         missing = next((name for name in names if name not in checksums), None)
         if missing is not None:
             msg = f"{self._label} cannot be frozen: its variable {missing!r} has no value yet"
             raise SaveError(msg)
         check_size(self._label, definition)
         file.write_bytes(definition.SerializeToString())
-        left = total - len(checksums)
-        notes = [f"without {counted(left)} that its outputs do not need"] if left else []
-        if effects.dropped:
-            notes.append(f"without what it writes to {counted(len(effects.dropped))} when it runs")
+        unused = total - len(checksums)
+        notes = [f"without {counted(unused)} that its outputs do not need"] if unused else []
+        if dropped:
+            notes.append(f"without what it writes to {counted(len(dropped))} when it runs")
         return Written(_as_named(self._signature), len(checksums), 0, checksums, tuple(notes))
 
-    def come_from(self, file: Path) -> None:
-        """Have the model's native sessions be filled from the file that it was written to."""
-        if isinstance(self._backend, GraphBackend) and not self._own:
-            self._backend.fill_from(FrozenFill(self._backend, file, self._constants))
+    def refill_from(self, file: Path) -> None:
+        """Fill the model's later native sessions from the file that it was written to."""
+        if not self._is_traced:
+            self._backend.fill_from(_fill_from(file, self._backend.room, self._constants))
 
 
-def _drawn(backend: EagerBackend, name: str) -> GraphBackend:
-    """Return a live object's signature as a graph of its own, with its present weights."""
+def _fill_from(file: Path, room: Room, constants: Mapping[str, str]) -> Callable[[Any], None]:
+    """Return a fill from the ``.pb`` that was written of a graph; `constants` has the constant of each variable."""
+    slim = read_graph(room.label, file)
+    variables = {constant: variable for variable, constant in constants.items()}
+    nodes = [(index, node) for index, node in enumerate(slim.definition.node) if node.name in variables]
+    large = {index: variables[node.name] for index, node in nodes if index in slim.removed_bytes}
+    small = {
+        variables[node.name]: tf.make_ndarray(node.attr["value"].tensor) for index, node in nodes if index not in large
+    }
+    slim.release_definition()
+
+    def values() -> Iterator[tuple[str, np.ndarray]]:
+        for name, value in small.items():
+            yield name, value.copy()
+        for index, value in slim.values(large):
+            yield large[index], value
+
+    def fill(native: Any) -> None:
+        values_of(room.graph).write(native, values())
+        if room.initialiser is not None:
+            # Variables that no output needs are not in the file: they get their initial values.
+            room.initialiser.forget()
+            room.initialiser(native)
+
+    return fill
+
+
+def _traced(backend: Any, name: str) -> GraphBackend:
+    """Return a live object's signature as a graph with the present weights."""
     label = backend.room.label
     signature = with_known_shapes(backend, backend.signatures[name])
     require_known(label, signature)
-    one = copy(backend)
-    one.signatures = {name: signature}
+    single = copy(backend)
+    single.signatures = {name: signature}
     try:
-        return moved(one)[0]
+        return trace_to_graph(single)[0]
     except TablesError as error:
         msg = f"{label} has tables or other state that is no variable, which a .pb cannot hold: {_INSTEAD}"
         raise SaveError(msg) from error
@@ -143,7 +160,7 @@ def _drawn(backend: EagerBackend, name: str) -> GraphBackend:
 
 
 def _as_named(signature: Signature) -> Signature:
-    """Return a signature with the tensors that it has in the file."""
+    """Return the signature with the tensor names of the file."""
     inputs, outputs = (
         tuple(replace(spec, tensor=f"{spec.name}:0") for spec in side) for side in (signature.inputs, signature.outputs)
     )
@@ -162,8 +179,7 @@ def _check_weight(backend: GraphBackend, names: Sequence[str]) -> None:
 
 
 def _refuse_state(label: str, definition: Any) -> None:
-    bodies = (function.node_def for function in definition.library.function)
-    for depth, nodes in enumerate((definition.node, *bodies)):
+    for depth, nodes in enumerate(bodies(definition)):
         for node in nodes:
             if _HOLDS.match(node.op) or (depth and node.op == "VarHandleOp"):
                 msg = f"{label} has a table or other state ({node.op}), which a .pb cannot hold: {_INSTEAD}"
@@ -171,7 +187,7 @@ def _refuse_state(label: str, definition: Any) -> None:
 
 
 def _check_it_imports(label: str, definition: Any) -> None:
-    """Refuse a graph in which an operation wants a variable where a constant has come to stand."""
+    """Refuse a graph in which an operation needs a variable where there is a constant now."""
     try:
         with tf.Graph().as_default():
             tf.import_graph_def(definition, name="")

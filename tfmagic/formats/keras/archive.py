@@ -33,15 +33,15 @@ class KerasArchive(ABC):
 
     @abstractmethod
     def version(self) -> str:
-        """Return the version of the Keras that wrote it; empty where it does not say."""
+        """Return the version of Keras that wrote the file; empty where it does not say."""
 
     @abstractmethod
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
-        """Return the model of a configuration; the weights it makes are of its caller's scope."""
+        """Return the model of a configuration; the weights that it makes belong to the caller's scope."""
 
     @abstractmethod
     def load_into(self, model: Any) -> None:
-        """Have each variable of `model` assigned its value, one after the other."""
+        """Assign each variable of `model` its value, one after the other."""
 
     @property
     def has_assets(self) -> bool:
@@ -123,12 +123,12 @@ class HdfArchive(KerasArchive):
 
 
 def archive_at(path: Path) -> KerasArchive:
-    """Return the archive at a path: what it begins with says which, whatever its suffix."""
+    """Return the archive at a path: its first bytes tell the kind, whatever the suffix."""
     return HdfArchive(path) if h5py.is_hdf5(path) else ZippedArchive(path)
 
 
 class _InPlace:
-    """Opens a member of a zip file: as a window on the file itself where it is stored as it is."""
+    """Opens a member of a zip file; an uncompressed one is read where it is in the file."""
 
     def __init__(self, file: IO[bytes], archive: zipfile.ZipFile) -> None:
         self._file, self._archive = file, archive
@@ -149,7 +149,7 @@ class _InPlace:
 
 
 def _start_of(file: IO[bytes], member: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin: behind a header whose name and extra field say how long they are."""
+    """Return where a member's bytes begin: behind a header with a name and an extra field of variable length."""
     file.seek(member.header_offset)
     header = file.read(_LOCAL_HEADER)
     lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")

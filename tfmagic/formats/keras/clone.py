@@ -1,4 +1,4 @@
-"""A Keras model made anew, with the weights that a graph has: what a ``.keras`` file is written from."""
+"""A second Keras model with the weights of a graph, from which a ``.keras`` file is written."""
 
 from __future__ import annotations
 
@@ -16,25 +16,18 @@ if TYPE_CHECKING:
 
 
 def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
-    """Return what writes the ``.keras`` file of a model whose weights are in a graph, and names what it wrote.
+    """Return what writes the ``.keras`` file of a graph's weights, and names the variables that are in it.
 
-    Parameters
-    ----------
-    backend
-        The graph, and its variables.
-    make
-        Makes the Keras model, with whatever weights.
-    places
-        Where in its list of variables each of the graph's is, by name.
+    `make` makes the Keras model; `places` has the index of each graph variable in that model's list.
     """
 
     def write(path: Path) -> list[str]:
         with eager_execution():
-            made = make()
-            variables = list(made.variables)
+            copy_of_model = make()
+            variables = list(copy_of_model.variables)
             for name, value in backend.values(places):
                 variables[places[name]].assign(value)
-            made.save(path)
+            copy_of_model.save(path)
         return list(places)
 
     return write
@@ -43,22 +36,15 @@ def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[st
 def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
     """Return what writes the ``.keras`` file of a copy of a Keras model.
 
-    Parameters
-    ----------
-    live
-        The Keras model.
-    copy
-        Its copy in a graph.
-    variables
-        By the names they have in the graph, the model's own.
+    `variables` has the model's own by their graph names.
     """
-    places = {id(one.handle): at for at, one in enumerate(live.variables)}
-    by_name = {name: places[id(one.handle)] for name, one in variables.items() if id(one.handle) in places}
+    places = {id(variable.handle): at for at, variable in enumerate(live.variables)}
+    by_name = {name: places[id(own.handle)] for name, own in variables.items() if id(own.handle) in places}
     return archivist(copy, lambda: clone(live), by_name)
 
 
 def clone(live: Any) -> Any:
-    """Return a Keras model of the same configuration and weights, that shares nothing with `live`.
+    """Return a Keras model of the same configuration and weights that shares nothing with `live`.
 
     ``keras.models.clone_model`` leaves a subclassed model unbuilt.
     """
@@ -67,8 +53,9 @@ def clone(live: Any) -> Any:
     config = keras.saving.serialize_keras_object(live)
     config["compile_config"] = None
     own = {type(layer).__name__: type(layer) for layer in live._flatten_layers()}  # noqa: SLF001 - .layers are the outermost
+    objects = objects_for(config, own)
     with sharing_objects():
-        made = keras.saving.deserialize_keras_object(config, custom_objects=objects_for(config, own), safe_mode=False)
-    for mine, theirs in zip(made.variables, live.variables, strict=True):
-        mine.assign(theirs.value)
-    return made
+        copy_of_model = keras.saving.deserialize_keras_object(config, custom_objects=objects, safe_mode=False)
+    for new, old in zip(copy_of_model.variables, live.variables, strict=True):
+        new.assign(old.value)
+    return copy_of_model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.execution.signature.signature import TensorSpec
-from tfmagic.formats.common.code_of_a_function import End, dtype_of, function, on_device, quoted, values
+from tfmagic.formats.common.plain_code import CodeTensor, dtype_of, function, on_device, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,26 +27,11 @@ def keras_code(
 ) -> str:
     """Return code that loads a Keras file and calls the model.
 
-    Parameters
-    ----------
-    name
-        The model's name.
-    file
-        The ``.keras`` or ``.h5`` file.
-    signature
-        What the model takes and gives; inputs that may be left out are.
-    structure
-        In what form the Keras model takes and gives it.
-    objects
-        Names of the classes and functions that it needs and Keras does not have.
-    unsafe
-        Whether the file may run code that it carries.
-    device
-        Where it is to run; None for no request.
+    `objects` names what it needs and Keras does not have.
     """
-    inputs = [End(spec, spec.name) for spec in signature.inputs]
+    inputs = [CodeTensor(spec, spec.name) for spec in signature.inputs]
     specs = signature.outputs or [TensorSpec(one) for one in structure.output_names]
-    outputs = [End(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
+    outputs = [CodeTensor(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
     given = values(name, inputs)
     tensors = [f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs]
     call = ", ".join([*structure.arguments(tensors), *(["training=False"] if structure.training else [])])
@@ -56,7 +41,7 @@ def keras_code(
         "compile=False",
         *(["safe_mode=False"] if unsafe else []),
     ]
-    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.own}.numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.expression}.numpy()" for end in outputs)
     missing = f"# Keras does not have {', '.join(objects)}: define or import it above this line."
     lines = [
         "import keras",

@@ -1,4 +1,4 @@
-"""Live Keras models: train in the next cell, and ``%tf_run`` answers with the new weights."""
+"""Live Keras models: train in the next cell, and ``%tf_run`` uses the new weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.keras.clone import archivist_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
-from tfmagic.formats.live.function import called
+from tfmagic.formats.live.function import call_by_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,35 +51,23 @@ class KerasSource(SharedSource):
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
         backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
-        if _is_model(live):
+        if isinstance(live, sys.modules["keras"].Model):
             backend.archivist_of = partial(archivist_of_copy, live)
         return backend
 
     def notes(self) -> list[str]:
-        """Say where shapes are not known."""
+        """Note that shapes are not known."""
         return [] if inputs_of(self.live) else ["its inputs have no fixed shape, so shapes are not checked"]
 
     def fingerprint(self) -> object:
-        """Return the object's identity and its shape: layers may be added to it, and weights are shared anyway."""
+        """Return the object's identity, its inputs and outputs, and the number of its layers: layers may be added."""
         signature = _signature(self.live)
-        ends = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
-        return id(self.live), ends, len(getattr(self.live, "layers", ()))
-
-
-def _is_model(live: Any) -> bool:
-    """Return whether this is a whole ``keras.Model``, and no single layer."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(live, keras.Model)
+        specs = tuple(str(spec) for spec in (*signature.inputs, *signature.outputs))
+        return id(self.live), specs, len(getattr(self.live, "layers", ()))
 
 
 def check_backend(model: str) -> None:
-    """Refuse a Keras that runs on something else than TensorFlow.
-
-    Raises
-    ------
-    SourceError
-        Saying what to set, and when.
-    """
+    """Refuse a Keras that does not run on TensorFlow."""
     backend = _backend()
     if backend != "tensorflow":
         msg = (
@@ -102,7 +90,7 @@ def _backend() -> str:
 
 
 def inputs_of(live: Any) -> list[Any]:
-    """Return the symbolic inputs of a model; none for a subclassed one, or one that was never built."""
+    """Return the symbolic inputs of a model; none for a subclassed model or one that was never built."""
     try:
         return list(live.inputs or ())
     except (AttributeError, ValueError):
@@ -120,7 +108,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
     if not inputs:
         if len(names) == 1 and names[0] not in parameters:
             return lambda given: live(given[names[0]], **inference)
-        return lambda given: called(live, parameters, given, **inference)
+        return lambda given: call_by_name(live, parameters, given, **inference)
     if struct is None:
         struct = inputs[0] if len(inputs) == 1 else inputs
 
@@ -141,15 +129,16 @@ def _signature(live: Any) -> Signature:
         names = [joined(path) for path, _ in leaves(struct)]
     else:
         names = [tensor.name for tensor in inputs]
-    starts = [
+    input_specs = [
         replace(spec_of(name, tensor), optional=_is_optional(tensor))
         for name, tensor in zip(unique(names), inputs, strict=True)
     ]
-    ends = _outputs(live)
+    output_specs = _outputs(live)
     if not any(getattr(layer, "stateful", False) for layer in live.layers):
         # Keras does not hold a model to the number of rows that it was first called with.
-        starts, ends = [_of_any_rows(spec) for spec in starts], [_of_any_rows(spec) for spec in ends]
-    return Signature(DEFAULT, tuple(starts), tuple(ends))
+        input_specs = [_of_any_rows(spec) for spec in input_specs]
+        output_specs = [_of_any_rows(spec) for spec in output_specs]
+    return Signature(DEFAULT, tuple(input_specs), tuple(output_specs))
 
 
 def _of_any_rows(spec: TensorSpec) -> TensorSpec:
@@ -174,7 +163,7 @@ def _outputs(live: Any) -> list[TensorSpec]:
 
 
 def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return what a structure is made of, with the way to each: mappings in the order of their keys."""
+    """Return the leaves of a structure, each with its path; mappings in the order of their keys."""
     if isinstance(struct, dict):
         parts = [(key, struct[key]) for key in sorted(struct, key=str)]
     elif isinstance(struct, (list, tuple)):
@@ -185,7 +174,7 @@ def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...
 
 
 def packed(struct: Any, values: Iterator[Any]) -> Any:
-    """Return values, in the order of `leaves`, as the structure that they came from."""
+    """Return values, in the order of `leaves`, in the structure that they came from."""
     if isinstance(struct, dict):
         made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
         return {key: made[key] for key in struct}
@@ -195,7 +184,7 @@ def packed(struct: Any, values: Iterator[Any]) -> Any:
 
 
 def joined(path: tuple[Any, ...]) -> str:
-    """Return the name of what is at the end of a way through a structure: ``probs_output_0``."""
+    """Return the name of the leaf at a path through a structure: ``probs_output_0``."""
     return "_".join(f"output_{part}" if isinstance(part, int) else str(part) for part in path)
 
 

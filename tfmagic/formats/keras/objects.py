@@ -1,4 +1,4 @@
-"""What a Keras file asks for besides its numbers: classes, and Python code."""
+"""What a Keras file needs besides its weights: classes, and Python code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-_OF_KERAS = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
+_KERAS_PACKAGES = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
 # In .h5 files, of this Keras and of Keras 2.
 _INSIDE_KERAS = {"Functional", "TFOpLambda", "SlicingOpLambda", "ClassMethod", "TensorFlowOpLayer"}
 _NO_CLASS = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__typespec__"}
@@ -21,15 +21,9 @@ _CODE = "__lambda__"
 
 
 def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the classes and functions to read a configuration with, by name and by registered name.
+    """Return the classes and functions that a configuration needs, by name and by registered name.
 
-    Parameters
-    ----------
-    config
-        A configuration, from JSON.
-    given
-        Those of ``--objects``; None for the ones of ``__main__``, which is the
-        notebook.
+    `given` has those of ``--objects``; None takes them from ``__main__``, the notebook.
     """
     custom = list(_custom(config))
     known = _in_the_notebook(custom) if given is None else dict(given)
@@ -40,22 +34,7 @@ def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
 def naming_what_is_missing(
     model: str, path: Path, config: Any, given: Mapping[str, Any] | None, version: str
 ) -> Iterator[None]:
-    """Say which class of a configuration is nowhere to be found, where that makes the block fail.
-
-    Parameters
-    ----------
-    model, path
-        For messages.
-    config, given
-        As for `objects_for`.
-    version
-        Of the Keras that wrote the file.
-
-    Raises
-    ------
-    SourceError
-        Naming the class, and how to give it, or a Keras that is too old.
-    """
+    """Name the class that is missing, or the Keras that is too old, where that makes the block fail."""
     try:
         yield
     except Exception as error:
@@ -73,38 +52,28 @@ def naming_what_is_missing(
 
 
 def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> None:
-    """Refuse a file that names a class or function that nobody has given or registered, where Keras would import it.
+    """Refuse a file that names an unknown class or function.
 
     Keras before 3.9 imports whatever a file names, and calls it.
-
-    Parameters
-    ----------
-    model, path, config, given
-        As for `naming_what_is_missing`.
-
-    Raises
-    ------
-    SourceError
-        Naming the class or function, and how to give it.
     """
     if not imports_what_is_named():
         return
     known = objects_for(config, given)
     functions = [one for one in _entries(config) if one.get("class_name") == "function"]
-    foreign = {str(one.get("config")) for one in functions if not _is_kerass_function(one)}
+    foreign = {str(one.get("config")) for one in functions if not _is_keras_function(one)}
     own = {str(one.get("config")) for one in functions} - foreign
     for name, registered in _custom(config):
         if name not in own and not _is_known(name, registered, known):
             raise _not_found(model, path, name, given)
 
 
-def _is_kerass_function(entry: Mapping[str, Any]) -> bool:
-    """Whether a function's entry means one of Keras's own."""
+def _is_keras_function(entry: Mapping[str, Any]) -> bool:
+    """Return whether a function's entry means one of Keras's own."""
     import keras
 
     rooms = (keras.activations, keras.initializers, keras.regularizers, keras.losses, keras.metrics, keras.ops)
     package = str(entry.get("module") or "builtins").split(".", maxsplit=1)[0]
-    return package in _OF_KERAS and any(hasattr(room, str(entry.get("config"))) for room in rooms)
+    return package in _KERAS_PACKAGES and any(hasattr(room, str(entry.get("config"))) for room in rooms)
 
 
 def _not_found(model: str, path: Path, missing: str, given: Mapping[str, Any] | None) -> SourceError:
@@ -131,13 +100,7 @@ def own_names(config: Any) -> list[str]:
 
 
 def refuse_code(model: str, path: Path, config: Any) -> None:
-    """Refuse a file that carries Python code of its own, which loading it would run.
-
-    Raises
-    ------
-    UnsafeSourceError
-        Naming the layer.
-    """
+    """Refuse a file that carries Python code, which loading it would run."""
     for entry in _entries(config):
         # In an .h5 file the code of a Lambda layer is a list: its bytes, defaults, closure.
         function = entry.get("function")
@@ -175,13 +138,14 @@ def _custom(config: Any) -> Iterator[tuple[str, str]]:
             # Of a function the name stands where a class has its configuration, and its module is not told.
             module, name = "", entry["config"]
             registered = str(name)
-        if str(module).split(".")[0] not in _OF_KERAS and isinstance(name, str) and not _is_kerass(name, entry):
+        foreign = str(module).split(".")[0] not in _KERAS_PACKAGES
+        if foreign and isinstance(name, str) and not _is_keras_class(name, entry):
             # In an .h5 file the name has its package before it: "Mine>Scaled".
             yield name.rpartition(">")[2], registered
 
 
-def _is_kerass(name: str, entry: Mapping[str, Any]) -> bool:
-    """Whether an entry without a module, of an .h5 file, is Keras's own."""
+def _is_keras_class(name: str, entry: Mapping[str, Any]) -> bool:
+    """Return whether an entry without a module, of an .h5 file, is Keras's own."""
     import keras
 
     rooms = (keras.layers, keras.initializers, keras.regularizers, keras.constraints, keras.activations, keras.models)

@@ -17,16 +17,10 @@ if TYPE_CHECKING:
 
 
 def sharing_objects() -> AbstractContextManager[Any]:
-    """Return a context in which a configuration's shared layers are made once.
+    """Return a context in which a configuration's shared layers are made once, as in ``keras.models.load_model``.
 
-    ``keras.models.load_model`` enters it; without it a layer that stands in two
-    places would become two, with weights of their own.
-
-    Raises
-    ------
-    ImportError
-        Where that is gone: a file is then read by ``keras.models.load_model`` as a
-        whole.
+    Without it a layer that stands in two places would become two. Where Keras has it no more, the `ImportError` makes
+    the caller read the file with ``keras.models.load_model``.
     """
     from keras.src.saving.serialization_lib import ObjectSharingScope
 
@@ -38,8 +32,7 @@ def sharing_objects() -> AbstractContextManager[Any]:
 def without_pending_variables() -> Iterator[None]:
     """Have Keras forget the variables without values that are made in the block.
 
-    It keeps a list of them, and would give each a value, and memory, when the next
-    ``StatelessScope`` is left by anybody.
+    Keras would give each a value, and memory, when any later ``StatelessScope`` ends.
     """
     key = "uninitialized_variables"
     try:
@@ -66,9 +59,9 @@ def model_from_legacy_config(config: Any, objects: Mapping[str, Any], *, safe: b
 
 
 def imports_what_is_named() -> bool:
-    """Return whether Keras imports any module that a file names, and takes from it what the file names.
+    """Return whether Keras imports any module that a file names, so that reading a file can run any function.
 
-    Keras before 3.9 does, so that reading a file can run any function.
+    Before 3.9.
     """
     import keras
 
@@ -81,18 +74,9 @@ def imports_what_is_named() -> bool:
 
 
 def load_weights(model: Any, path: Path, archive: Any) -> None:
-    """Have each layer of a model take its weights from a ``.keras`` file, one by one.
+    """Have each layer of a model take its weights from a ``.keras`` file; ``archive.open`` opens the weights in place.
 
-    Parameters
-    ----------
-    model
-        The model.
-    path
-        The file.
-    archive
-        Opens the member with the weights in place (``archive.open(name, "r")``).
-        Keras's own way through the zip file reads from its beginning for each
-        weight, or copies all of them into memory first.
+    Keras's own way through the zip file reads from its beginning for each weight, or copies all into memory first.
     """
     failed: dict[int, tuple[Any, Exception]] = {}
     try:
@@ -112,22 +96,10 @@ def load_weights(model: Any, path: Path, archive: Any) -> None:
 
 
 def _arguments_of(load_state: Callable[..., None], failed: dict[int, tuple[Any, Exception]]) -> dict[str, Any]:
-    """Return what Keras's function that loads a model's state is given besides the model, the stores and the path.
+    """Return the arguments of Keras's ``_load_state`` after the model, the stores and the path.
 
-    Keras 3.0 to 3.2 speak of trackables and later ones of saveables. Up to Keras 3.12
-    none of these may be left out.
-
-    Parameters
-    ----------
-    load_state
-        The function.
-    failed
-        Is given each object that could not be loaded, with the error.
-
-    Raises
-    ------
-    ImportError
-        Where the function takes other arguments.
+    Keras 3.0 to 3.2 say trackables, later ones saveables; up to 3.12 none may be left out. Other arguments are an
+    `ImportError`. `failed` collects each object that could not be loaded, with the error.
     """
     names = list(inspect.signature(load_state).parameters)
     for kind in ("saveables", "trackables"):

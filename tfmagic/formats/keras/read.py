@@ -1,9 +1,7 @@
-"""Keras models in a file, ``.keras`` or ``.h5``: read into a graph, a variable at a time.
+"""Keras models in a file, ``.keras`` or ``.h5``, read into a graph one variable at a time.
 
-Keras's own loader makes every variable twice over: random first, then from a
-buffer that holds the whole file. Here the model is made without values, is drawn
-in a graph with variables of its own, and each of those is given what the file has
-for it.
+Keras's own loader makes every variable twice: random first, then from a buffer that holds the whole file. Here the
+model is made without values and traced into a graph, whose variables are filled from the file.
 """
 
 from __future__ import annotations
@@ -11,13 +9,13 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import tensorflow as tf
 
 from tfmagic.core.naming import unique
-from tfmagic.core.paths import stamp, the_path
+from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.execution.backends.graph import GraphBackend
@@ -25,8 +23,9 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import DEFAULT, Signature
-from tfmagic.formats.common.fed_variables import Held, hold
-from tfmagic.formats.common.loading import filling, name_the_ends, reading
+from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
+from tfmagic.formats.common.inspection import file_record
+from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
 from tfmagic.formats.keras.clone import archivist
@@ -42,14 +41,16 @@ from tfmagic.formats.keras.objects import (
 )
 from tfmagic.formats.keras.private import without_pending_variables
 from tfmagic.formats.keras.structure import structure_of
-from tfmagic.formats.live.copy_to_graph import copied
+from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
-from tfmagic.formats.live.trace_to_graph import drawn, op_name
+from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from tfmagic.formats.common.inspection import FileRecord
 
 v1 = tf.compat.v1
 
@@ -66,15 +67,15 @@ class KerasFileSource(FileSource):
         check_backend(model)
 
     def fingerprint(self) -> object:
-        """Return the path, what tells whether the file has changed, and which of the notebook's own classes it uses."""
+        """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
-            own = notebook_objects(archive_at(the_path(self.path)).config())
+            own = notebook_objects(archive_at(existing_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
 
     def build(self, model: str, options: Options) -> Built:
-        """Make the model without values, and draw it in a graph."""
+        """Make the model without values, and trace it into a graph."""
         with reading(model, self.path, "the configuration"):
-            archive = archive_at(the_path(self.path))
+            archive = archive_at(existing_path(self.path))
             config, version = archive.config(), archive.version()
         if not options.unsafe:
             refuse_code(model, self.path, config)
@@ -87,23 +88,18 @@ class KerasFileSource(FileSource):
                 # Keras takes parts out of the configuration that it is given; it is JSON, and so quickest copied.
                 return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
-            built = _drawn_if_possible(model, archive, make, options)
+            built = _traced_if_possible(model, archive, make, options)
             if built is not None:
                 return built
         with naming_what_is_missing(model, self.path, config, options.objects, version):
             return self._through_an_object(model, archive, objects, options)
 
-    def glance(self) -> tuple[Signature | None, list[int | None], list[str]]:
-        """Return signature, sizes of the weights in bytes, and notes, without reading any weight.
-
-        The signature is None where the model cannot be made without classes that
-        the notebook does not have, or code that is not trusted.
-        """
+    def inspect(self) -> FileRecord:
+        """Make the model without values; where that needs what is not here, only the file's size is known."""
         name = self.path.name
         with reading(name, self.path, "the configuration"):
-            archive = archive_at(the_path(self.path))
+            archive = archive_at(existing_path(self.path))
             config, version = archive.config(), archive.version()
-        notes = []
         try:
             check_backend(name)
             refuse_code(name, self.path, config)
@@ -112,14 +108,20 @@ class KerasFileSource(FileSource):
                 objects = objects_for(config, None)
                 skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
             eager = KerasSource(skeleton, name).connect(Room(name), Options())
-        except Exception as error:  # noqa: BLE001 - a look may not fail for what is not there to make the model
-            notes.append(str(error).split("\n", maxsplit=1)[0])
-            return None, [], notes
-        return eager.signatures[DEFAULT], [bytes_of(one.shape, one.dtype) for one in skeleton.variables], notes
+        except Exception as error:  # noqa: BLE001 - inspecting may not fail for what is not there to make the model
+            return file_record(self.path, self.kind, notes=[str(error).split("\n", maxsplit=1)[0]])
+        sizes = [bytes_of(variable.shape, variable.dtype) or 0 for variable in skeleton.variables]
+        return file_record(
+            self.path,
+            self.kind,
+            signatures=[eager.signatures[DEFAULT]],
+            variables=len(sizes),
+            weights_bytes=sum(sizes),
+        )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that loads it; what it needs of the person's own has to be defined before."""
-        archive = archive_at(the_path(self.path))
+        """Return code that loads it; classes of the person's own have to be defined before."""
+        archive = archive_at(existing_path(self.path))
         config = archive.config()
         objects = objects_for(config, options.objects)
         live = self._described(archive, config, objects, options)
@@ -155,34 +157,34 @@ class KerasFileSource(FileSource):
                 str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
             )
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
-        built = copied(eager, options)
-        # It is the file's, and not the copy of anything that the person has.
-        built.backend.present = built.backend.taken = None
-        if isinstance(built.backend, GraphBackend):
-            built.backend.needs_no_file = True
+        built = graph_copy(eager, options)
+        # The object was read from the file: nobody else has it.
+        copy = cast("GraphBackend", built.backend)
+        copy.live_values = copy.copied_values = None
+        copy.needs_no_file = True
         return built
 
 
 def _without_values(make: Callable[[], Any]) -> Any:
-    """Return what `make` gives, with Keras variables that have shapes and no values."""
+    """Return what `make` returns; its Keras variables have shapes and no values."""
     import keras
 
     with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
-def _drawn_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
+def _traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
     try:
         skeleton = _without_values(make)
-        return None if _loads_in_its_own_way(skeleton) else _drawn(model, archive, make, skeleton, options)
+        return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
-    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+    except Exception:  # noqa: BLE001 - a layer may do what only works eager_execution, and fail in any way
         return None
 
 
-def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
-    """Draw a model without values in a graph, and say how its variables get theirs."""
+def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
+    """Trace a model without values into a graph, whose variables are filled from the file."""
     import keras
 
     eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
@@ -195,10 +197,12 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
     names = unique(op_name(variable.path) for variable in skeleton.variables)
     with graph.as_default(), tf.device(options.device):
         wanted = zip(names, skeleton.variables, strict=True)
-        held = hold(graph, [Held(name, one.dtype, one.shape, one.trainable) for name, one in wanted])
+        added = add_fed_variables(
+            graph, [FedVariable(name, one.dtype, one.shape, one.trainable) for name, one in wanted]
+        )
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
-        # The reading that each has already, instead of another one for each.
-        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, held, strict=True)]
+        # Each variable's present reading, so that none is added.
+        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, added, strict=True)]
         with keras.StatelessScope(mapping, initialize_variables=False) as scope:
             before = [scope.get_current_value(one) for one in skeleton.variables]
             for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
@@ -207,11 +211,11 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
                     layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
             result = eager.invoke(DEFAULT, given)
-        ends = named_outputs(result, [spec.tensor for spec in signature.outputs])
+        outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
         after = [scope.get_current_value(one) for one in skeleton.variables]
-        ends = _with_effects(ends, zip(held, before, after, strict=True))
-    signature = drawn(signature, fed, ends)
-    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, held, strict=True)}
+        outputs = _with_effects(outputs, zip(added, before, after, strict=True))
+    signature = signature_in_graph(signature, fed, outputs)
+    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, added, strict=True)}
 
     def fill(native: Any) -> None:
         writer = values_of(graph).writer(native)
@@ -220,21 +224,16 @@ def _drawn(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton:
             writer.flush()
 
     room = Room(model, graph, options.device)
-    name_the_ends(room, signature)
-    backend = GraphBackend(room, {DEFAULT: signature}, filling(room, fill))
-    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(held)})
+    bind_signature_names(room, signature)
+    backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
+    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(added)})
     return Built(backend)
 
 
-def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """Return outputs that cannot be had without what a call does besides, such as drawing random numbers.
+def _with_effects(outputs: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
+    """Return outputs that first run what a call does besides, such as drawing random numbers.
 
-    Parameters
-    ----------
-    ends
-        The outputs.
-    values
-        The variables, each with its value before the call and after.
+    `values` has each variable with its value before the call and after.
     """
     effects = []
     for variable, before, after in values:
@@ -242,13 +241,13 @@ def _with_effects(ends: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) 
             with tf.control_dependencies([before]):
                 effects.append(variable.assign(after, read_value=False))
     if not effects:
-        return ends
+        return outputs
     with tf.control_dependencies(effects):
-        return {name: None if end is None else tf.identity(end) for name, end in ends.items()}
+        return {name: None if end is None else tf.identity(end) for name, end in outputs.items()}
 
 
 def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
-    """Call `take` with each variable of a model without values, and what the file has for it."""
+    """Call `take` with each variable of a model without values, and its value in the file."""
     left = {id(variable): variable for variable in skeleton.variables}
 
     def assign(variable: Any, value: Any) -> None:
@@ -273,7 +272,7 @@ def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.n
 
 
 def _loads_in_its_own_way(skeleton: Any) -> bool:
-    """Whether a layer of somebody's own does more than take its weights when they are loaded."""
+    """Return whether a custom layer overrides how its weights are loaded."""
     import keras
 
     plain = keras.Layer.load_own_variables

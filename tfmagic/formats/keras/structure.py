@@ -1,4 +1,4 @@
-"""In what form a Keras model takes its inputs and gives its outputs."""
+"""The structure in which a Keras model takes its inputs and gives its outputs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Structure:
-    """The form of a Keras model's call.
+    """How a Keras model is called, and what it returns.
 
-    Attributes
-    ----------
-    inputs
-        The inputs as the model takes them, with a number for each; None where they
-        are arguments of their own.
-    names
-        The arguments' names where they are.
-    outputs
-        How to come by each output in what it gives: ``["probs"][0]``.
-    output_names
-        What to call them where nothing else does.
-    training
-        Whether it wants to be told that it is not being trained.
+    ``inputs`` is the structure of its one argument, with a number for each input, or None where ``names`` has its
+    several arguments. ``outputs`` is the way to each output (``["probs"][0]``), ``output_names`` names those without a
+    name, and ``training`` is whether the call has a ``training`` argument.
     """
 
     inputs: Any
@@ -42,7 +32,7 @@ class Structure:
     training: bool
 
     def arguments(self, values: Sequence[str]) -> list[str]:
-        """Return the arguments of the call as code, for the code of each input's value."""
+        """Return the call's arguments as code, for the code of each input's value."""
         if not self.names:
             return [_expression(_filled(self.inputs, values))]
         first, *rest = values
@@ -50,15 +40,7 @@ class Structure:
 
 
 def structure_of(live: Any, signature: Signature) -> Structure:
-    """Return the form in which a Keras model takes and gives what a signature has.
-
-    Parameters
-    ----------
-    live
-        The model; values it need not have.
-    signature
-        Its own, with what may be left out.
-    """
+    """Return the structure of a Keras model for a signature of its own; the model may have no values."""
     keras = sys.modules["keras"]
     given = [None if spec.optional else index for index, spec in enumerate(signature.inputs)]
     numbers = iter(_renumbered(given))
@@ -71,14 +53,15 @@ def structure_of(live: Any, signature: Signature) -> Structure:
         if struct is None:
             struct = inputs_of(live)[0] if len(inputs_of(live)) == 1 else inputs_of(live)
         inputs = packed(struct, numbers)
-        given_out = getattr(live, "_outputs_struct", None)
-        outputs = given_out if given_out is not None else live.outputs[0] if len(live.outputs) == 1 else live.outputs
-        ways = [path for path, _ in leaves(outputs)]
+        outputs_struct = getattr(live, "_outputs_struct", None)
+        if outputs_struct is None:
+            outputs_struct = live.outputs[0] if len(live.outputs) == 1 else live.outputs
+        paths = [path for path, _ in leaves(outputs_struct)]
     else:
         names = tuple(spec.tensor or spec.name for spec in signature.required)
-        ways = [path for path, _ in _in_order(_outputs_of(live, signature, names))]
-    steps = tuple("".join(f"[{json.dumps(key)}]" for key in path) for path in ways)
-    return Structure(inputs, names, steps, tuple(joined(path) or "output" for path in ways), training)
+        paths = [path for path, _ in _in_order(_outputs_of(live, signature, names))]
+    steps = tuple("".join(f"[{json.dumps(key)}]" for key in path) for path in paths)
+    return Structure(inputs, names, steps, tuple(joined(path) or "output" for path in paths), training)
 
 
 def _renumbered(given: Sequence[int | None]) -> list[int | None]:
@@ -91,7 +74,7 @@ def _renumbered(given: Sequence[int | None]) -> list[int | None]:
 
 
 def _outputs_of(live: Any, signature: Signature, names: Sequence[str]) -> Any:
-    """Return what a subclassed model gives, in tensors without values."""
+    """Return what a subclassed model returns, as tensors without values."""
     keras = sys.modules["keras"]
     first, *rest = [keras.KerasTensor(spec.shape, spec.dtype) for spec in signature.required]
     more = dict(zip(names[1:], rest, strict=True))
@@ -99,7 +82,7 @@ def _outputs_of(live: Any, signature: Signature, names: Sequence[str]) -> Any:
 
 
 def _in_order(structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a structure, mappings in their own order: as a result's outputs are named."""
+    """Return the leaves of a structure, mappings in their own order: a result's outputs are named so."""
     if isinstance(structure, dict):
         parts = list(structure.items())
     elif isinstance(structure, (list, tuple)):

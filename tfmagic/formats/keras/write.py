@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.graph import GraphBackend
-from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.write import all_variables
 from tfmagic.runtime.state.variables_io import checksum, values_of
@@ -18,45 +17,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.execution.signature.options import Options
+    from tfmagic.formats.common.written import ToWrite
 
 
-class KerasFile:
-    """A Keras model that is to be written; that it is none shows when this is made.
+class KerasFile(Writer):
+    """Writes a Keras model; any other, or one that was never built, is a `SaveError`."""
 
-    Parameters
-    ----------
-    kind
-        What the model is, for messages.
-    backend
-        How it runs.
-    default
-        The default signature's name.
-    options
-        What was said when it was added.
-
-    Raises
-    ------
-    SaveError
-        When it is no Keras model, or one that was never built.
-    """
-
-    def __init__(self, kind: str, backend: GraphBackend | EagerBackend, default: str, options: Options) -> None:
+    def __init__(self, model: ToWrite) -> None:
+        backend: Any = model.backend
         self._backend = backend
-        self._signature = backend.signatures[default]
-        renamed = options.inputs is not None or options.outputs is not None
+        self._signature = model.backend.signatures[model.signature]
+        renamed = model.options.inputs is not None or model.options.outputs is not None
         self._notes = ("its ends have Keras's own names in it",) if renamed else ()
-        if isinstance(backend, GraphBackend):
-            if backend.archivist is None:
-                raise _no_keras_model(backend, kind)
-        else:
-            _check_live(backend, kind)
+        if self._backend.graph is None:
+            _check_live(self._backend, model.kind)
+        elif self._backend.archivist is None:
+            raise _no_keras_model(self._backend, model.kind)
 
     def __call__(self, file: Path) -> Written:
         """Write the file."""
         backend = self._backend
-        if isinstance(backend, GraphBackend):
-            names = [] if backend.archivist is None else list(backend.archivist(file))
+        if backend.graph is not None:
+            names = list(backend.archivist(file))
             checksums = {name: checksum(value) for name, value in backend.values(names)}
             more = len(values_of(backend.graph).names()) - len(names)
             notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()
@@ -88,5 +70,5 @@ def _check_live(backend: EagerBackend, kind: str) -> None:
         raise SaveError(msg)
 
 
-def _no_keras_model(backend: GraphBackend | EagerBackend, kind: str) -> SaveError:
+def _no_keras_model(backend: EagerBackend, kind: str) -> SaveError:
     return SaveError(f".keras holds Keras models; {backend.room.label} is a {kind}: save it as a folder or .pb")

@@ -1,4 +1,4 @@
-"""What the sources that are live Python objects have in common."""
+"""What the sources that are live Python objects share."""
 
 from __future__ import annotations
 
@@ -20,15 +20,7 @@ if TYPE_CHECKING:
 
 
 class LiveSource(Source):
-    """A live object of the notebook, shared with it and never changed.
-
-    Parameters
-    ----------
-    live
-        The object. It is held, so that its identity stays its own.
-    text
-        What the person typed.
-    """
+    """A live object of the notebook, shared with it and never changed; it is held, so that its ``id`` stays its own."""
 
     takes_options: ClassVar[frozenset[str]] = frozenset({"copy"})
 
@@ -36,12 +28,17 @@ class LiveSource(Source):
         super().__init__(text)
         self.live: Any = live
 
+    @staticmethod
+    @abstractmethod
+    def takes(live: Any) -> bool:
+        """Return whether an object is of this kind."""
+
     def fingerprint(self) -> object:
         """Return the object's identity: in eager mode its weights are shared anyway."""
         return id(self.live)
 
     def release(self) -> None:
-        """Let go of the object."""
+        """Release the object."""
         self.live = None
 
 
@@ -52,54 +49,21 @@ class SharedSource(LiveSource):
 
     @abstractmethod
     def connect(self, room: Room, options: Options) -> EagerBackend:
-        """Read off the object what it takes and gives, and how it is called.
-
-        Parameters
-        ----------
-        room
-            The model's room, without a graph.
-        options
-            What was said with ``add``.
-        """
+        """Return the backend that calls the object, with the signatures read off the object."""
 
     def build(self, model: str, options: Options, room: Room | None = None) -> Built:
-        """Share the object; a copy of it is made from what this gives.
-
-        Parameters
-        ----------
-        model, options
-            As for every source.
-        room
-            The room of the cell that made the object, if one did.
-        """
+        """Share the object. `room` is that of the cell that made the object, if a cell did."""
         return Built(self.connect(room or Room(model, device=options.device), options), self.notes())
 
     def notes(self) -> list[str]:
-        """Return what there is to say of the object when it is shared."""
+        """Return what to tell the person about the shared object."""
         return []
 
 
 def with_names(
     model: str, signature: Signature, call: Callable[[dict[str, Any]], Any], options: Options
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return a signature with its ends renamed as ``add`` was told, and how it is called.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    signature
-        The object's own; it knows no outputs where only a call tells them.
-    call
-        How it is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When an end that is to be renamed is not there.
-    """
+    """Return a signature with inputs and outputs renamed as in the options, and the call for it."""
     if signature.outputs or options.outputs is None:
         return renamed(model, signature, options.inputs, options.outputs), call
     names = {own: name for name, own in options.outputs}
@@ -120,16 +84,9 @@ def with_names(
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the end that a ``tf.TensorSpec``, a Keras tensor or the like describes.
+    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like.
 
-    Parameters
-    ----------
-    name
-        What to call it.
-    spec
-        Anything with ``dtype`` and ``shape``.
-    own
-        What the object itself calls it, if that is another name.
+    `own` is the object's name for it, if another.
     """
     dtype = getattr(spec.dtype, "name", spec.dtype)
     shape = spec.shape

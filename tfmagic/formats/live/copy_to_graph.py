@@ -1,4 +1,4 @@
-"""``--copy``: a live object, once it is known how to call it, in a graph of its own."""
+"""``--copy``: a live object copied into a graph of its own."""
 
 from __future__ import annotations
 
@@ -7,87 +7,46 @@ import weakref
 from collections import deque
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from tfmagic.execution.backends.copied_values import Taken
-from tfmagic.execution.backends.eager import EagerBackend
+from tfmagic.execution.backends.copied_values import CopiedValues
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import Built
-from tfmagic.formats.live.trace_to_graph import TablesError, moved
+from tfmagic.formats.live.trace_to_graph import TablesError, trace_to_graph
 from tfmagic.formats.saved_model.read import SavedModelSource
 
 if TYPE_CHECKING:
+    from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.formats.common.source import Source
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
-    """Return what a source makes; where a copy is asked for, a graph of its own.
-
-    Parameters
-    ----------
-    source
-        The source.
-    model
-        The name that the model is to have.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When that cannot be done; nothing is left behind.
-    """
-    __tracebackhide__ = True
+    """Build a source; with ``options.copy`` a live object is copied into a graph of its own."""
     built = source.build(model, options)
-    if options.copy and isinstance(built.backend, EagerBackend):
-        made = copied(built.backend, options)
-        # From the source: the object may have another function to call by then.
-        made.backend.anew = lambda: built_from(source, model, options).backend
-        return made
+    if options.copy and built.backend.graph is None:
+        built_copy = graph_copy(cast("EagerBackend", built.backend), options)
+        # From the source: the object may have other functions by then.
+        built_copy.backend.remake = lambda: built_from(source, model, options).backend
+        return built_copy
     return built
 
 
-def copied(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, with weights of its own.
-
-    Parameters
-    ----------
-    eager
-        How the object is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SourceError
-        When the object cannot be made a graph, or an input's dtype or shape is not
-        known.
-    """
+def graph_copy(eager: EagerBackend, options: Options) -> Built:
+    """Return the graph of a live object, with variables of its own."""
     try:
-        backend, variables, notes = moved(eager, default_among(eager.room.label, eager.signatures, options.signature))
+        backend, variables, notes = trace_to_graph(
+            eager, default_among(eager.room.label, eager.signatures, options.signature)
+        )
     except TablesError:
-        return moved_by_file(eager, options)
+        return graph_copy_through_file(eager, options)
     if eager.archivist_of is not None:
         backend.archivist = eager.archivist_of(backend, variables)
     return Built(backend, notes)
 
 
-def moved_by_file(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, written to a temporary folder and read from there.
-
-    Parameters
-    ----------
-    eager
-        How the object is called.
-    options
-        What was said with ``add``.
-
-    Raises
-    ------
-    SaveError
-        When the object cannot be written.
-    """
+def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
+    """Return the graph of a live object with tables, written to a temporary folder and read from there."""
     from tfmagic.formats.live.write import LiveFolder, state_of
 
     label = eager.room.label
@@ -95,13 +54,13 @@ def moved_by_file(eager: EagerBackend, options: Options) -> Built:
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     path = Path(folder.name) / label
     path.mkdir()
-    taken = Taken(eager, partial(state_of, eager))
-    # Before it is written: what changes meanwhile is to count as changed.
+    taken = CopiedValues(eager.live, eager.named_variables, partial(state_of, eager))
+    # Before it is written: later changes have to count as changes.
     deque(taken.values(), maxlen=0)
     LiveFolder(eager, default)(path)
     taken.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
-    # The files are read again whenever the session is opened anew: they go with the model.
+    # The files are read again whenever the session is opened: they are removed with the model.
     weakref.finalize(built.backend, folder.cleanup)
-    built.backend.taken = taken
+    built.backend.copied_values = taken
     return built

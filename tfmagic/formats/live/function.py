@@ -46,13 +46,7 @@ def is_function(live: Any) -> bool:
 
 
 def check_function(model: str, function: Any) -> None:
-    """Refuse a function over whose own calls TensorFlow would end the process, as far as it is traced.
-
-    Raises
-    ------
-    SourceError
-        When calls go in a circle, or are nested too deep.
-    """
+    """Refuse a traced function whose recursive or deeply nested calls would end the process in TensorFlow."""
     traced = [function] if hasattr(function, "graph") else traces_of(function)
     for one in traced:
         check_calls_of(model, "this function", one.graph, library_of(one.graph))
@@ -62,26 +56,18 @@ def variables_behind(live: Any) -> list[Any]:
     """Return the variables that a function has captured so far."""
     if hasattr(live, "variables"):
         return list(live.variables)
-    made = getattr(live, "_variables", ()) or ()
+    own = getattr(live, "_variables", ()) or ()
     captured = [variable for trace in traces_of(live) for variable in trace.variables]
-    return list({id(variable): variable for variable in (*made, *captured)}.values())
+    return list({id(variable): variable for variable in (*own, *captured)}.values())
 
 
 def signature_and_call(
     name: str, function: Any, described_by: Any = None
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return what a function takes and gives, and how to call it with inputs by name.
+    """Return a function's signature, and how to call it with inputs by name.
 
-    Parameters
-    ----------
-    name
-        The signature's name.
-    function
-        A ``tf.function``, a ``ConcreteFunction`` or any callable. Dtypes and
-        shapes are known for a ``ConcreteFunction`` and for a ``tf.function`` with
-        an ``input_signature``.
-    described_by
-        What has the same arguments, where the function itself does not say.
+    Dtypes and shapes are known for a ``ConcreteFunction``, and for a ``tf.function`` with an ``input_signature``.
+    `described_by` has the same arguments, where the function itself does not tell them.
     """
     described = function if described_by is None else described_by
     type_of = getattr(described, "function_type", None)
@@ -109,27 +95,16 @@ def signature_and_call(
     def call(given: dict[str, Any]) -> Any:
         if len(types) == 1 and _by_key(*types.values()):
             return function(given)
-        values = {**bound, **{own: _fitted(types[own], value) for own, value in given.items()}}
-        return called(function, parameters, values)
+        values = {**bound, **{own: _as_type(types[own], value) for own, value in given.items()}}
+        return call_by_name(function, parameters, values)
 
     return Signature(name, tuple(inputs), _outputs(function)), call
 
 
-def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first of them by position.
+def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
+    """Call a function with arguments by name, the first by position: Keras takes them so only.
 
-    Parameters
-    ----------
-    function
-        What to call. Keras and some functions take their first argument by
-        position alone.
-    parameters
-        Its parameters by name, in order.
-    given
-        The arguments; one that was left to its default is not among them, and
-        those behind it go by keyword.
-    **more
-        More arguments by keyword.
+    `given` lacks arguments that keep their default; those behind such an argument go by keyword.
     """
     positional = []
     for name, parameter in parameters.items():
@@ -141,20 +116,20 @@ def called(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any
 
 
 def _by_key(spec: Any) -> bool:
-    """Whether this is the type of a dictionary of tensors."""
+    """Return whether this is the type of a dictionary of tensors."""
     mapping: Any = getattr(spec, "mapping", None)
     return bool(mapping) and all(
         isinstance(key, str) and isinstance(one, tf.TensorSpec) for key, one in mapping.items()
     )
 
 
-def _fitted(kind: Any, value: Any) -> Any:
-    """Return a value in the structure, and with the tensors, that an argument's type asks for."""
+def _as_type(kind: Any, value: Any) -> Any:
+    """Return a value in the structure, and with the kind of tensors, of an argument's type."""
     if hasattr(kind, "mapping") and isinstance(value, Mapping):
-        return {key: _fitted(kind.mapping.get(key), one) for key, one in value.items()}
+        return {key: _as_type(kind.mapping.get(key), one) for key, one in value.items()}
     kinds: Any = getattr(getattr(kind, "components_tuple", kind), "components", None)
     if type(kind).__name__ in {"List", "Tuple"} and kinds is not None and len(kinds) == len(value):
-        parts = [_fitted(*pair) for pair in zip(kinds, value, strict=True)]
+        parts = [_as_type(*pair) for pair in zip(kinds, value, strict=True)]
         return parts if type(kind).__name__ == "List" else tuple(parts)
     if not isinstance(kind, (tf.TensorSpec, tf.RaggedTensorSpec, tf.SparseTensorSpec)):
         return value

@@ -11,7 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import variables_of
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.loading import import_meta_graph, name_the_ends, new_graph
+from tfmagic.formats.common.loading import bind_signature_names, import_meta_graph, new_graph
 from tfmagic.formats.common.source import Built
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls_of
@@ -31,7 +31,7 @@ class GraphSource(LiveSource):
     kind = "tf.Graph"
 
     def fingerprint(self) -> object:
-        """Return the graph's identity, and how much the person has put into it."""
+        """Return the graph's identity, and the number of the person's operations in it."""
         ours = {"IsVariableInitialized", "VarIsInitializedOp"}
         theirs = (op for op in self.live.get_operations() if op.type not in ours and not op.name.startswith(OURS))
         return (id(self.live), sum(1 for _ in theirs))
@@ -42,7 +42,7 @@ class GraphSource(LiveSource):
         return isinstance(live, tf.Graph) and not getattr(live, "building_function", False)
 
     def build(self, model: str, options: Options) -> Built:
-        """Take the graph as it is; its variables start from their initialisers."""
+        """Use the graph as it is; its variables start from their initialisers."""
         if options.device is not None and not options.copy:
             msg = (
                 f"{model}: the operations of a live graph stay on the devices that they were made for: "
@@ -50,26 +50,20 @@ class GraphSource(LiveSource):
             )
             raise SourceError(msg)
         check_calls_of(model, "this graph", self.live, library_of(self.live))
-        graph = _copied(self.live, options.device) if options.copy else self.live
-        taken = hosted(graph).label
-        if taken is not None and taken != model:
+        graph = _copy_of(self.live, options.device) if options.copy else self.live
+        label = hosted(graph).label
+        if label is not None and label != model:
             msg = (
-                f"{model}: this graph is model {taken!r} already; a graph is the room of one model "
+                f"{model}: this graph is model {label!r} already; a graph is the room of one model "
                 "(--copy gives it a graph of its own)"
             )
             raise SourceError(msg)
         if not graph.get_operations():
             msg = f"{model}: this graph is empty, so there is nothing to run"
             raise SourceError(msg)
-        signature = infer(
-            model,
-            graph,
-            {},
-            None if options.inputs is None else dict(options.inputs),
-            None if options.outputs is None else dict(options.outputs),
-        )
+        signature = infer(model, graph, {}, options.inputs, options.outputs)
         room = Room(model, graph, options.device)
-        name_the_ends(room, signature)
+        bind_signature_names(room, signature)
         notes = []
         if variables_of(graph):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")
@@ -77,8 +71,8 @@ class GraphSource(LiveSource):
         return Built(backend, notes)
 
 
-def _copied(live: Any, device: str | None) -> Any:
-    """Return a graph of its own with the same operations and collections, on `device` if one is given."""
+def _copy_of(live: Any, device: str | None) -> Any:
+    """Return a new graph with the same operations and collections, on `device` if there is one."""
     with live.as_default():
         meta = v1.train.export_meta_graph()
     graph, _ = new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))

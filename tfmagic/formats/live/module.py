@@ -37,28 +37,28 @@ class ModuleSource(SharedSource):
             raise SourceError(msg)
         for function in functions.values():
             check_function(model, function)
-        made = {
+        signatures_and_calls = {
             name: signature_and_call(name, function, _described(live, function)) for name, function in functions.items()
         }
-        signatures = {name: signature for name, (signature, _) in made.items()}
+        signatures = {name: signature for name, (signature, _) in signatures_and_calls.items()}
         default = default_among(model, signatures, options.signature)
-        calls = {name: call for name, (_, call) in made.items()}
+        calls = {name: call for name, (_, call) in signatures_and_calls.items()}
         signatures[default], calls[default] = with_names(model, signatures[default], calls[default], options)
         backend = EagerBackend(room, live, signatures, calls, lambda: _variables(live))
         backend.whole = live
         return backend
 
     def fingerprint(self) -> object:
-        """Return the object's identity, and what of it can be called."""
+        """Return the object's identity, and the names of its functions."""
         return id(self.live), tuple(callables_of(self.live))
 
 
 def callables_of(live: Any) -> dict[str, Any]:
-    """Return what can be called, the default one as ``serving_default``."""
+    """Return the functions that can be called, the default one as ``serving_default``."""
     found = dict(getattr(live, "signatures", None) or {})
     if DEFAULT not in found and callable(live):
-        whole = live.__call__
-        found[DEFAULT] = whole
+        call = live.__call__
+        found[DEFAULT] = call
     for name in sorted({*vars(type(live)), *vars(live)}):
         if not name.startswith("_") and is_function(function := _attribute(live, name)):
             found.setdefault(name, function)
@@ -73,7 +73,7 @@ def _attribute(live: Any, name: str) -> Any:
 
 
 def _described(live: Any, function: Any) -> Any:
-    """Return what tells a function's arguments: ``call`` of a ``tf_keras`` model, whose ``__call__`` takes anything."""
+    """Return what has a function's arguments: ``call`` of a ``tf_keras`` model, whose ``__call__`` takes anything."""
     if is_function(function) or not hasattr(live, "call"):
         return function
     kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}

@@ -1,8 +1,7 @@
-"""A live object moved into a graph of its own: the same operations, with weights of its own.
+"""Traces a live object into a graph of its own, with variables of its own.
 
-A function is traced for each signature, and its graph is imported with a new
-variable in the place of each one that it captured. The answers are the same to
-the last bit.
+A function is traced for each signature, and its graph is imported with a new variable for each one that it captured.
+The results are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -15,26 +14,27 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.copied_values import Taken
+from tfmagic.execution.backends.copied_values import CopiedValues
 from tfmagic.execution.backends.eager import EagerBackend, named_outputs
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import tensor_spec
 from tfmagic.execution.signature.signature import Signature
-from tfmagic.formats.common.fed_variables import Held, hold
-from tfmagic.formats.common.loading import filling, name_the_ends
+from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
+from tfmagic.formats.common.loading import bind_signature_names, filling_all
 from tfmagic.formats.live.shapes import with_known_shapes
+from tfmagic.graphdef.walk import free_name
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tfmagic.execution.signature.signature import TensorSpec
 
 
 class TablesError(SourceError):
-    """A live object with tables, which are no variables and cannot be moved one by one."""
+    """A live object with tables, which cannot be copied one by one as variables can."""
 
 
 @dataclass
@@ -46,38 +46,21 @@ class _Traced:
     outputs: list[str]
 
 
-def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
-    """Return the graph mode of a live object that is now called eagerly.
+def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
+    """Return the graph backend of a live object, the object's variables by their graph names, and notes.
 
-    Parameters
-    ----------
-    eager
-        How it is called.
-    default
-        The signature that it must have; others that cannot be made a graph, such as
-        functions that no data says the shapes of, are left out. All of them if None.
-
-    Returns
-    -------
-    tuple
-        The mode, the object's variables by their new names, and what there is to
-        say.
-
-    Raises
-    ------
-    SourceError
-        When a signature cannot be made a graph.
+    Signatures that cannot be traced are left out, except `default`; without a default all of them must be.
     """
     label, device = eager.room.label, eager.room.device
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
-        for name, variable in holders.moved.items():
+        for name, variable in variables.live.items():
             with eager_execution():
                 # A copy: what numpy() gives can be the live variable's own memory.
                 value = np.array(variable.numpy())
             yield name, value
 
-    taken = Taken(eager, present)
+    taken = CopiedValues(eager.live, eager.named_variables, present)
     traced, notes = [], []
     for signature in eager.signatures.values():
         try:
@@ -90,14 +73,14 @@ def moved(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend
     graph = tf.Graph()
     with graph.as_default(), tf.device(device):
         by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
-        holders = _Holders(label, graph, eager.named_variables(), by_prefix)
-        signatures = {one.signature.name: _imported(graph, one, holders, prefix) for prefix, one in by_prefix.items()}
+        variables = _CopiedVariables(label, graph, eager.named_variables(), by_prefix)
+        signatures = {one.signature.name: _imported(graph, one, variables, prefix) for prefix, one in by_prefix.items()}
     room = Room(label, graph, device)
-    name_the_ends(room, next(iter(signatures.values())))
-    fill = filling(room, lambda native: values_of(graph).write(native, taken.values()))
-    backend = GraphBackend(room, signatures, fill, present=taken.values)
-    backend.taken = taken
-    return backend, holders.moved, notes
+    bind_signature_names(room, next(iter(signatures.values())))
+    fill = filling_all(room, lambda native: values_of(graph).write(native, taken.values()))
+    backend = GraphBackend(room, signatures, fill, live_values=taken.values)
+    backend.copied_values = taken
+    return backend, variables.live, notes
 
 
 def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
@@ -114,7 +97,7 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
         return list(outputs.values())
 
     try:
-        concrete = _concrete(run, specs)
+        concrete = concrete_function(run, specs)
     except SourceError:
         raise
     except Exception as error:
@@ -133,21 +116,21 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of a message that says what went wrong; Keras says first where, and last with what."""
+    """Return the line of a message that says what went wrong, after the lines that say where."""
     lines = [re.sub(r"\x1b\[[\d;]*m", "", line).strip() for line in str(error).splitlines()]
     where = ("Exception encountered", "in user code:", "File ")
     telling = [line for line in lines if line and not line.startswith(where)]
     return telling[0][:200] if telling else type(error).__name__
 
 
-def _concrete(run: Any, specs: Sequence[Any]) -> Any:
+def concrete_function(run: Any, specs: Sequence[Any]) -> Any:
+    """Trace a function; with autograph only where its Python branches on a tensor."""
     try:
         return tf.function(run, autograph=False).get_concrete_function(*specs)
     except tf.errors.OperatorNotAllowedInGraphError as refused:
-        # Python that branches on a tensor, in a plain __call__.
         try:
             return tf.function(run, autograph=True).get_concrete_function(*specs)
-        except Exception:  # noqa: BLE001 - it tells of generated code, and the first one of what the person wrote
+        except Exception:  # noqa: BLE001 - it is about generated code, and the first error about the person's own
             raise refused from None
 
 
@@ -162,112 +145,83 @@ def _dtype(label: str, spec: TensorSpec) -> str:
 
 
 def op_name(name: str) -> str:
-    """Return the nearest to a name that an operation can have."""
-    made = re.sub(r"[^A-Za-z0-9_.\-/]", "_", name)
-    return made if re.match(r"[A-Za-z0-9.]", made) else f"x{made}"
+    """Return the nearest valid name of an operation."""
+    elements = re.sub(r"[^A-Za-z0-9_.\-/]", "_", name)
+    return elements if re.match(r"[A-Za-z0-9.]", elements) else f"x{elements}"
 
 
-def _imported(graph: Any, traced: _Traced, holders: _Holders, prefix: str) -> Signature:
+def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: str) -> Signature:
     concrete = traced.concrete
     inner, captured = concrete.graph, concrete.captured_inputs
     placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
     internal = concrete.inputs[len(placeholders) :]
-    held = {mine.name: holders.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
-    # What these are called in the graph is not to be known: a variable may have taken the name.
+    input_map = {mine.name: variables.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
+    # Their names in the graph are not known: a variable may have the name.
     wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
-    made = tf.import_graph_def(
+    elements = tf.import_graph_def(
         inner.as_graph_def(),
         name=prefix.rstrip("/"),
-        input_map=held,
+        input_map=input_map,
         return_elements=[one.name for one in wanted],
     )
-    fed, ends = made[: len(placeholders)], made[len(placeholders) : len(placeholders) + len(concrete.outputs)]
-    effects = made[len(placeholders) + len(ends) :]
+    fed, outputs = (
+        elements[: len(placeholders)],
+        elements[len(placeholders) : len(placeholders) + len(concrete.outputs)],
+    )
+    effects = elements[len(placeholders) + len(outputs) :]
     if effects:
-        # What a function does besides its outputs, such as counting calls, it does at each run.
+        # Side effects, such as counting calls, happen at each run.
         with graph.control_dependencies(effects):
-            ends = [tf.identity(end) for end in ends]
-    starts = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
-    return drawn(traced.signature, starts, dict(zip(traced.outputs, ends, strict=True)))
+            outputs = [tf.identity(end) for end in outputs]
+    inputs = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
+    return signature_in_graph(traced.signature, inputs, dict(zip(traced.outputs, outputs, strict=True)))
 
 
-def drawn(signature: Signature, starts: Mapping[str, Any], ends: Mapping[str, Any]) -> Signature:
-    """Return the signature that an object's own becomes in a graph.
-
-    Parameters
-    ----------
-    signature
-        The object's.
-    starts
-        Placeholders by input name.
-    ends
-        Tensors by what the object calls its outputs.
-    """
+def signature_in_graph(signature: Signature, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Signature:
+    """Return an object's signature in a graph, for its tensors by input name, and by the object's output names."""
     known = {spec.tensor: spec.name for spec in signature.outputs}
     return Signature(
         signature.name,
-        tuple(tensor_spec(name, tensor) for name, tensor in starts.items()),
-        tuple(tensor_spec(known.get(own, own), tensor) for own, tensor in ends.items()),
+        tuple(tensor_spec(name, tensor) for name, tensor in inputs.items()),
+        tuple(tensor_spec(known.get(own, own), tensor) for own, tensor in outputs.items()),
     )
 
 
-class _Holders:
-    """New variables in a graph, one for each live variable that was captured.
+class _CopiedVariables:
+    """New variables in the default graph, one for each live variable that a traced function has captured.
 
-    Parameters
-    ----------
-    label
-        The model's name.
-    graph
-        The default graph.
-    named
-        The object's variables by name.
-    traced
-        The functions that captured them, with what the names of their operations
-        will begin with in the graph.
-
-    Attributes
-    ----------
-    moved : dict
-        The live variables by the name of the new one.
+    ``live`` has the live variable of each by its name in the graph. `named` are the object's variables by name;
+    `traced` has the functions by the prefix that their operations get in the graph.
     """
 
     def __init__(self, label: str, graph: Any, named: dict[str, Any], traced: Mapping[str, _Traced]) -> None:
-        self._label, self._graph = label, graph
-        known = {id(one.handle): (name, one) for name, one in named.items() if hasattr(one, "handle")}
-        found: dict[int, tuple[str, Any, Any]] = {}
-        for one in traced.values():
-            captured = {id(tensor) for tensor in one.concrete.captured_inputs}
-            for live in one.concrete.graph.variables:
-                if id(live.handle) in captured:
-                    name, theirs = known.get(id(live.handle), (live.name.split(":")[0], live))
-                    found[id(live.handle)] = (name, theirs, live)
-        # The names that the imported operations are to keep.
+        self._label = label
+        known = {
+            id(variable.handle): (name, variable) for name, variable in named.items() if hasattr(variable, "handle")
+        }
+        captured: dict[int, tuple[str, Any, Any]] = {}
+        for function in traced.values():
+            handles = {id(tensor) for tensor in function.concrete.captured_inputs}
+            for live in function.concrete.graph.variables:
+                handle = id(live.handle)
+                if handle in handles:
+                    captured[handle] = (*known.get(handle, (live.name.split(":")[0], live)), live)
+        # The imported operations keep these names.
         taken = {f"{prefix}{op.name}" for prefix, one in traced.items() for op in one.concrete.graph.get_operations()}
-        held = []
-        for name, theirs, live in found.values():
-            own = _free(op_name(name), taken)
-            taken.add(own)
-            # A layer of Keras's can have been frozen since its variable was made.
-            held.append(Held(own, live.dtype, live.shape, theirs.trainable))
-        made = hold(graph, held)
-        self._constant = _free("captured", taken)
-        self.moved = {one.name: live for one, (_, _, live) in zip(held, found.values(), strict=True)}
-        self._taken: dict[int, Any] = dict(zip(found, (one.handle for one in made), strict=True))
+        variables = []
+        for name, own, live in captured.values():
+            variables.append(FedVariable(free_name(op_name(name), taken), live.dtype, live.shape, own.trainable))
+            taken.add(variables[-1].name)
+        handles_in_graph = [variable.handle for variable in add_fed_variables(graph, variables)]
+        self._constant = free_name("captured", taken)
+        self.live = {new.name: live for new, (_, _, live) in zip(variables, captured.values(), strict=True)}
+        self._in_graph: dict[int, Any] = dict(zip(captured, handles_in_graph, strict=True))
 
     def of(self, captured: Any) -> Any:
-        """Return what stands in the graph for a value that a function has captured."""
-        if id(captured) not in self._taken:
+        """Return the graph's tensor for a value that a function has captured."""
+        if id(captured) not in self._in_graph:
             if captured.dtype in {tf.resource, tf.variant}:
                 msg = f"{self._label} has tables or other state that is no variable, which cannot be copied"
                 raise TablesError(msg)
-            self._taken[id(captured)] = tf.constant(captured.numpy(), name=self._constant)
-        return self._taken[id(captured)]
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    number, one = 0, name
-    while one in taken:
-        number += 1
-        one = f"{name}_{number}"
-    return one
+            self._in_graph[id(captured)] = tf.constant(captured.numpy(), name=self._constant)
+        return self._in_graph[id(captured)]

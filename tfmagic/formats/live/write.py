@@ -1,18 +1,20 @@
-"""A live object as a SavedModel folder: its signatures under their names, and the object itself with them."""
+"""A live object as a SavedModel folder: its signatures under their names, and the object itself."""
 
 from __future__ import annotations
 
 import inspect
 import keyword
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
 from tfmagic.errors import SaveError
 from tfmagic.execution.backends.eager import named_outputs
-from tfmagic.formats.common.written import Written
+from tfmagic.formats.common.written import Writer, Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
+from tfmagic.formats.live.trace_to_graph import concrete_function
+from tfmagic.formats.saved_model.write import GraphFolder
 from tfmagic.runtime.state.variables_io import checksum
 from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
@@ -25,23 +27,18 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.formats.common.written import ToWrite
 
 
-class LiveFolder:
-    """A live object that is to be written; what can be wrong with it shows when this is made.
+def folder_writer(model: ToWrite) -> Writer:
+    """Return what writes a model as a SavedModel."""
+    if model.backend.graph is None:
+        return LiveFolder(cast("EagerBackend", model.backend), model.signature)
+    return GraphFolder(model)
 
-    Parameters
-    ----------
-    backend
-        How the object is called.
-    default
-        The default signature's name.
 
-    Raises
-    ------
-    SaveError
-        When the default signature cannot be traced.
-    """
+class LiveFolder(Writer):
+    """Writes a live object as a SavedModel; a default signature that cannot be traced is a `SaveError`."""
 
     def __init__(self, backend: EagerBackend, default: str) -> None:
         self._backend = backend
@@ -87,7 +84,7 @@ class LiveFolder:
         return Written(signature, len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
-        """Return a signature as a function of TensorFlow's, with inputs and outputs of its names."""
+        """Return a signature as a concrete function with the signature's names for inputs and outputs."""
         backend, label = self._backend, self._backend.room.label
         require_known(label, signature)
         inputs = signature.required
@@ -100,7 +97,7 @@ class LiveFolder:
             names = {spec.tensor: spec.name for spec in signature.outputs}
             return {names.get(name, name): value for name, value in outputs.items() if value is not None}
 
-        concrete = _concrete(label, signature.name, run, specs)
+        concrete = _concrete_function(label, signature.name, run, specs)
         if not all(isinstance(output, tf.Tensor) for output in concrete.structured_outputs.values()):
             msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, which no signature can"
             raise SaveError(msg)
@@ -119,14 +116,10 @@ def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
     return tf.TensorSpec(spec.shape, spec.dtype, name=spec.name)
 
 
-def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
+def _concrete_function(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
     with eager_execution(), suppressed_warnings():
         try:
-            try:
-                return tf.function(run, autograph=False).get_concrete_function(*specs)
-            except tf.errors.OperatorNotAllowedInGraphError:
-                # Python that branches on a tensor, in a plain __call__.
-                return tf.function(run, autograph=True).get_concrete_function(*specs)
+            return concrete_function(run, specs)
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = lines[-1][:200] if lines else type(error).__name__
@@ -135,22 +128,10 @@ def _concrete(label: str, signature: str, run: Callable[..., Any], specs: list[t
 
 
 def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
-    """Return what ``tf.saved_model.save`` is to write.
+    """Return what ``tf.saved_model.save`` writes.
 
-    Parameters
-    ----------
-    backend
-        How the object is called.
-    functions
-        Its signatures, traced.
-
-    Returns
-    -------
-    tf.Module
-        The object itself where it is a module, so that its own functions come
-        along. For a Keras model a module with all of its variables by their paths
-        (``weights["dense/kernel"]``), those of its optimizer too; for a function
-        one with what the function uses.
+    A module is written itself, so that its own functions come along. For a Keras model it is a module with all
+    variables by path (``weights["dense/kernel"]``), the optimizer's too; for a function, with what the function uses.
     """
     if backend.whole is not None:
         return backend.whole
@@ -163,7 +144,7 @@ def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
 
 
 def all_variables(backend: EagerBackend) -> dict[str, Any]:
-    """Return TensorFlow's variables of an object by name; of a compiled Keras model also its optimizer's."""
+    """Return an object's variables of TensorFlow by name; a compiled Keras model's optimizer is included."""
     found = dict(backend.named_variables())
     optimizer = getattr(backend.live, "optimizer", None)
     for variable in getattr(optimizer, "variables", None) or ():
@@ -173,7 +154,7 @@ def all_variables(backend: EagerBackend) -> dict[str, Any]:
 
 
 def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the values of an object's variables, and the entries of its tables."""
+    """Give the values of an object's variables, and the columns of its tables."""
     yield from backend.values()
     for index, resource in enumerate(_resources(backend.live)):
         if hasattr(resource, "export"):
@@ -183,7 +164,7 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _resources(live: Any) -> Iterator[Any]:
-    """Give the tables and the like that an object leads to."""
+    """Give the tables and similar resources that an object leads to."""
     trackable = tf.__internal__.tracking.Trackable
     function = getattr(live, "python_function", None)
     roots = [live] if function is None else _used_by(function)
@@ -197,7 +178,7 @@ def _resources(live: Any) -> Iterator[Any]:
 
 
 def _used_by(function: Any) -> list[Any]:
-    """Return the objects outside of a Python function that it names."""
+    """Return the objects outside of a Python function that it uses."""
     try:
         names = inspect.getclosurevars(inspect.unwrap(function))
     except TypeError:

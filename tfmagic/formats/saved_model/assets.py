@@ -21,15 +21,7 @@ v1 = tf.compat.v1
 
 
 def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
-    """Return the files of a model by the tensor that holds the path of each.
-
-    Those that it brought along, and those of the tables that a cell made.
-
-    Raises
-    ------
-    SaveError
-        When one is gone.
-    """
+    """Return the files that fill tables, of the model's source and of cells, by the tensor that holds the path."""
     found = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
     for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)
@@ -43,7 +35,7 @@ def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
 
 
 def holding_paths(graph: Any, assets: Mapping[str, Path]) -> dict[str, str]:
-    """Return the variables that keep the path of an asset, which is of this machine alone, and what sets each."""
+    """Return the variables that hold an asset's path on this machine, with the operation that sets each."""
     ends = [graph.get_tensor_by_name(tensor) for tensor in assets]
     writers = [consumer for end in ends for consumer in end.consumers() if consumer.type == "AssignVariableOp"]
     return {writer.inputs[0].op.name: writer.name for writer in writers}

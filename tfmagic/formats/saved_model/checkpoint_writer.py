@@ -23,30 +23,16 @@ _SHARD_BYTES = 64_000_000
 
 @dataclass
 class Checkpoint:
-    """A checkpoint that was written.
-
-    Attributes
-    ----------
-    dtypes
-        TensorFlow's number for each value's dtype, by its key.
-    checksums
-        What tells whether a value has changed since, by its key.
-    """
+    """What was written: the enum of each value's dtype, and its checksum, by key."""
 
     dtypes: dict[str, int] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
 
 
 def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
-    """Write a checkpoint of values by their keys, a file for each few of them.
+    """Write a checkpoint of values by key, in files of a few values; the values are consumed one by one.
 
-    Parameters
-    ----------
-    prefix
-        Where: ``variables/variables`` in a SavedModel. Its folder is made; without
-        any value nothing is.
-    values
-        Keys and arrays, consumed one by one.
+    The folder of `prefix` is made; without any value nothing is written.
     """
     written = Checkpoint()
     shards: list[str] = []

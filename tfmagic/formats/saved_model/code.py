@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.formats.common.code_of_a_function import End, dtype_of, function, on_device, quoted, values
-from tfmagic.formats.common.code_of_a_session import session_code
+from tfmagic.formats.common.plain_code import CodeTensor, dtype_of, function, on_device, quoted, session_code, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,35 +22,22 @@ def saved_model_code(
     own: tuple[Sequence[str], Sequence[str]],
     device: str | None,
 ) -> str:
-    """Return code that loads a SavedModel and calls a signature of it.
+    """Return code that loads a SavedModel and calls a signature.
 
-    Parameters
-    ----------
-    name
-        The model's name.
-    folder
-        The SavedModel.
-    tags
-        Its tag set.
-    signature
-        What the model takes and gives.
-    own
-        What the SavedModel calls the inputs and the outputs, in the same order.
-    device
-        Where it is to run; None for no request.
+    `own` has its names for the inputs and the outputs, in order.
     """
     if any(spec.optional for spec in signature.inputs):
         # A signature of TensorFlow 2 wants every input; a session does with the defaults of a graph.
         return _by_session(name, folder, tags, signature, device)
-    inputs = [End(spec, one) for spec, one in zip(signature.inputs, own[0], strict=True)]
-    outputs = [End(spec, one) for spec, one in zip(signature.outputs, own[1], strict=True)]
+    inputs = [CodeTensor(spec, one) for spec, one in zip(signature.inputs, own[0], strict=True)]
+    outputs = [CodeTensor(spec, one) for spec, one in zip(signature.outputs, own[1], strict=True)]
     given = values(name, inputs)
-    arguments = {end.own: f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs}
+    arguments = {end.expression: f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs}
     if all(one.isidentifier() for one in arguments):
         passed = ", ".join(f"{one}={value}" for one, value in arguments.items())
     else:
         passed = f"**{{{', '.join(f'{quoted(one)}: {value}' for one, value in arguments.items())}}}"
-    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.own)}].numpy()" for end in outputs)
+    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs[{quoted(end.expression)}].numpy()" for end in outputs)
     lines = [
         "import tensorflow as tf",
         "",

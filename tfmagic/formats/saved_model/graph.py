@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.tables_startup import Startup
-from tfmagic.formats.common.loading import check_constants, copied, new_graph, reading
+from tfmagic.formats.common.loading import check_constants, detached_functions, new_graph, reading
 from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.graphdef.prune import pruned, reached, variable_nodes
 from tfmagic.runtime.tensorflow.private import run_once, variable_from
 
@@ -30,34 +31,8 @@ WHOLE = "loaded whole, for how it restores its variables could not be read"
 class SavedGraph:
     """A SavedModel's graph, imported, and what gives its variables and tables their values.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    folder
-        The SavedModel's folder.
-    meta
-        Its ``MetaGraphDef``.
-    signatures
-        What is to be kept of it.
-    device
-        Where it is requested to run; None leaves what the file says.
-
-    Attributes
-    ----------
-    graph
-        The ``tf.Graph``.
-    library
-        The ``FunctionDef`` s that it calls.
-    assets
-        Paths of its assets, by the tensor that is fed with each.
-    notes
-        What there is to say about how it was loaded.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged, or its variables are missing.
+    ``library`` has the ``FunctionDef`` messages that it calls, ``assets`` the path of each asset by the tensor that is
+    fed.
     """
 
     def __init__(
@@ -101,7 +76,7 @@ class SavedGraph:
                 node.device = ""
         check_calls(self._model, graph_file(self._folder), part.node, part.library)
         producer = op_list if len(op_list.op) else None
-        self.library: Sequence[Any] = copied(part.library.function)
+        self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
         made: dict[str, Any] = {}
         with self.graph.as_default():
@@ -114,7 +89,7 @@ class SavedGraph:
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
-        self.library = copied(meta.graph_def.library.function)
+        self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
 
@@ -126,24 +101,18 @@ class SavedGraph:
             return
         # Every export has a restore operation, also one without variables.
         self._restore = ""
-        handles = [op for op in self.graph.get_operations() if op.type in {"VarHandleOp", "VariableV2"}]
+        handles = [op for op in self.graph.get_operations() if op.type in VARIABLES]
         if handles:
             msg = f"{self._model}: {self._folder} has {len(handles)} variables and no file variables/variables.index"
             raise SourceError(msg)
 
     @property
     def startup(self) -> Startup:
-        """What fills its tables."""
+        """How its tables are filled."""
         return Startup(tuple(self._initialisers), self.assets, self._unused)
 
     def check(self, guard: Guard, fetches: Iterable[str]) -> None:
-        """Look through what loading and these fetches run.
-
-        Raises
-        ------
-        UnsafeSourceError
-            When it would run Python, or touch files other than the model's own.
-        """
+        """Have guards inspect what loading and these fetches run."""
         with reading(self._model, graph_file(self._folder), "the graph"):
             guard.check(fetches)
             Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)

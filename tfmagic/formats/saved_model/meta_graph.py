@@ -1,7 +1,4 @@
-"""What a SavedModel's ``saved_model.pb`` says: versions, tags, signatures, assets.
-
-Nothing is loaded here; the message is read, and that is all.
-"""
+"""What a SavedModel's ``saved_model.pb`` says: versions, tags, signatures, assets. Nothing is loaded."""
 
 from __future__ import annotations
 
@@ -26,13 +23,7 @@ _MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
 
 
 def version_of(path: Path) -> tuple[Path, str]:
-    """Return the SavedModel folder at `path`, and a note where a version was chosen.
-
-    Raises
-    ------
-    SourceError
-        When `path` is neither a SavedModel nor a folder of numbered ones.
-    """
+    """Return the SavedModel folder at `path`, and a note where a version was chosen."""
     if path.name in FILES:
         path = path.parent
     if _is_saved_model(path):
@@ -46,7 +37,7 @@ def version_of(path: Path) -> tuple[Path, str]:
         return versions[-1], f"version {versions[-1].name}{more}"
     inside = sorted(entry.name for entry in path.iterdir())
     seen = ", ".join(inside[:5]) + (", …" if len(inside) > 5 else "") if inside else "nothing"
-    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a numbered folder (there is: {seen})"
+    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a checksums folder (there is: {seen})"
     raise SourceError(msg)
 
 
@@ -60,13 +51,7 @@ def graph_file(folder: Path) -> Path:
 
 
 def read_saved_model(model: str, folder: Path) -> Any:
-    """Return the ``SavedModel`` message of a folder, without loading anything else.
-
-    Raises
-    ------
-    SourceError
-        When the file is damaged or empty.
-    """
+    """Return the ``SavedModel`` message of a folder, without loading anything else."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = graph_file(folder)
@@ -102,7 +87,7 @@ def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) ->
 
 
 def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
-    """Return the signatures that can be called, and what to say of the others."""
+    """Return the signatures that can be called, and notes on the others."""
     signatures: dict[str, Signature] = {}
     notes: list[str] = []
     for name in sorted(meta.signature_def, key=lambda name: (name != DEFAULT, name)):
@@ -128,7 +113,7 @@ def _spec(name: str, info: Any) -> TensorSpec:
 
 
 def initialisers_of(meta: Any) -> list[str]:
-    """Return the operations or tensors that fill tables and the like, those that do nothing left out."""
+    """Return the operations or tensors that fill tables and the like, without those that do nothing."""
     init = meta.signature_def.get(_INIT)
     if init is not None:
         names = [info.name for info in init.outputs.values()]
@@ -141,13 +126,7 @@ def initialisers_of(meta: Any) -> list[str]:
 
 
 def assets_of(meta: Any, folder: Path) -> dict[str, str]:
-    """Return the path of each asset by the tensor that is to hold it.
-
-    Raises
-    ------
-    ValueError
-        For an asset that would be outside of `folder`.
-    """
+    """Return the path of each asset by the tensor that takes it; a path outside of `folder` is a `ValueError`."""
     found = list(meta.asset_file_def)
     if not found and "saved_model_assets" in meta.collection_def:
         from tensorflow.core.protobuf import meta_graph_pb2
@@ -169,21 +148,9 @@ def _asset_path(folder: Path, name: str) -> Path:
 
 
 def check_links(model: str, folder: Path) -> None:
-    """Refuse a SavedModel with a link among its assets that leads out of its folder.
+    """Refuse a SavedModel with a link among its assets that leads out of its folder, which may be a link itself.
 
     All files count: some operations also read others that lie beside the one they were given.
-
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    folder
-        The SavedModel's folder, which may be reached by a link itself.
-
-    Raises
-    ------
-    UnsafeSourceError
-        Naming the first such link.
     """
     # Not Path.resolve, which has an error for links in a circle.
     inside = Path(os.path.realpath(folder))

@@ -1,12 +1,9 @@
 """Which checkpoint key each variable of a SavedModel is restored from.
 
-A SavedModel does not say so in a table: it has an operation that restores
-everything. That operation is read here, in the forms in which TensorFlow writes
-it: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed
-by ``RestoreV2``. With the keys known, only the variables that are used need to be
-restored, and the graph can do without everything that only saves and restores.
-What takes its time is to read large values, and to check them: every core takes a
-share of them.
+A SavedModel has no table of that, only an operation that restores everything. It is read here in the two forms that
+TensorFlow writes: a tree of ``Assign`` (v1), or a function of ``AssignVariableOp`` (v2), both fed by ``RestoreV2``.
+With the keys known, only the variables that are used are restored, and the graph needs nothing that saves and restores.
+Reading and checking large values takes the time, so every core takes a share of them.
 """
 
 from __future__ import annotations
@@ -19,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import PARTITIONED_CALLS, VARIABLES
+from tfmagic.graphdef.walk import data_inputs, output_index, producer
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
 
 _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
-_VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 _PASSES_ON = {"Identity", "NoOp"}
 # Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
 _WORTH_A_READER_BYTES = 4_000_000
@@ -42,19 +41,19 @@ DONE = f"{SCOPE}/done"
 
 
 @dataclass(frozen=True)
-class Saved:
+class CheckpointEntry:
     """Where a variable's value is in the checkpoint."""
 
     key: str
     dtype: int
 
 
-Plan = dict[str, Saved]
+Plan = dict[str, CheckpointEntry]
 """What is to be restored, by the variable's node."""
 
 
 class _UnknownFormError(Exception):
-    """The restore operation is none that can be read."""
+    """The restore operation has a form that is not known."""
 
 
 def restore_plan(meta: Any) -> Plan | None:
@@ -65,7 +64,7 @@ def restore_plan(meta: Any) -> Plan | None:
     if restore is None:
         return {}
     try:
-        if restore.op in {"PartitionedCall", "StatefulPartitionedCall"}:
+        if restore.op in PARTITIONED_CALLS:
             return _of_function(restore, nodes, functions)
         plan: Plan = {}
         _collect(restore, nodes, plan, set())
@@ -81,7 +80,7 @@ def _of_function(call: Any, nodes: Mapping[str, Any], functions: Mapping[str, An
     plan: Plan = {}
     for node in function.node_def:
         if node.op in _ASSIGNMENTS:
-            variable = nodes[_name(given[_name(node.input[0])])]
+            variable = nodes[producer(given[producer(node.input[0])])]
             _note(plan, variable, _restored(node.input[1], body))
         elif node.op not in {"Const", "RestoreV2", *_PASSES_ON}:
             raise _UnknownFormError(node.op)
@@ -93,34 +92,32 @@ def _collect(node: Any, nodes: Mapping[str, Any], plan: Plan, seen: set[str]) ->
         return
     seen.add(node.name)
     if node.op in _ASSIGNMENTS:
-        _note(plan, nodes[_name(node.input[0])], _restored(node.input[1], nodes))
+        _note(plan, nodes[producer(node.input[0])], _restored(node.input[1], nodes))
     elif node.op in _PASSES_ON:
         for name in node.input:
-            _collect(nodes[_name(name)], nodes, plan, seen)
+            _collect(nodes[producer(name)], nodes, plan, seen)
     else:
         raise _UnknownFormError(node.op)
 
 
-def _note(plan: Plan, variable: Any, saved: Saved) -> None:
-    if variable.op not in _VARIABLES:
+def _note(plan: Plan, variable: Any, saved: CheckpointEntry) -> None:
+    if variable.op not in VARIABLES:
         raise _UnknownFormError(variable.op)
     plan[variable.name] = saved
 
 
-def _restored(value: str, nodes: Mapping[str, Any]) -> Saved:
+def _restored(value: str, nodes: Mapping[str, Any]) -> CheckpointEntry:
     """Return the key that `value` was read from: ``RestoreV2:3``, or an ``Identity`` of it."""
-    node = nodes[_name(value)]
+    node = nodes[producer(value)]
     while node.op == "Identity":
         value = node.input[0]
-        node = nodes[_name(value)]
+        node = nodes[producer(value)]
     if node.op != "RestoreV2":
         raise _UnknownFormError(node.op)
-    # "RestoreV2:3" in a graph, "RestoreV2:tensors:3" in a function's body.
-    last = value.rsplit(":", 1)[-1]
-    index = int(last) if last.isdigit() else 0
-    if any(_texts(nodes[_name(node.input[2])])):
+    index = output_index(value)
+    if any(_texts(nodes[producer(node.input[2])])):
         raise _UnknownFormError(node.name)  # a slice of a partitioned variable
-    return Saved(_texts(nodes[_name(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
+    return CheckpointEntry(_texts(nodes[producer(node.input[1])])[index].decode(), node.attr["dtypes"].list.type[index])
 
 
 def _texts(node: Any) -> list[bytes]:
@@ -129,30 +126,15 @@ def _texts(node: Any) -> list[bytes]:
     return [bytes(text) for text in np.atleast_1d(tf.make_ndarray(node.attr["value"].tensor))]
 
 
-def _name(edge: str) -> str:
-    return edge.lstrip("^").split(":")[0]
-
-
 def most_readers() -> int:
-    """Return how many operations can read a checkpoint side by side: as many as this process has cores."""
+    """Return how many operations can read a checkpoint in parallel: as many as this process has cores."""
     return min(len(os.sched_getaffinity(0)), _READERS)
 
 
 def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
-    """Add to a ``GraphDef`` what restores these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
+    """Add nodes to a ``GraphDef`` that restore these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
 
-    Parameters
-    ----------
-    graph_def
-        Of the variables.
-    plan
-        Where their values are.
-    variables
-        Which of them.
-    scope
-        What the names of what is added begin with.
-    readers
-        How many operations may read side by side. One reads one value after the other.
+    Up to `readers` operations read in parallel, each one value after the other.
     """
     by_name = {node.name: node for node in graph_def.node}
     wanted = [by_name[name] for name in variables if name in plan]
@@ -177,7 +159,7 @@ def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str
 
 
 def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
-    """Return these variables in so many parts that each is worth a reader, of about the same size."""
+    """Return the variables in up to `most` parts of about the same size, each large enough for a reader."""
     sizes = [_bytes_of(node) for node in nodes]
     count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
     shares: list[list[Any]] = [[] for _ in range(count)]
@@ -209,17 +191,7 @@ _VALUE = "VARIABLE_VALUE"
 
 
 def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
-    """Return what restores those of these variables that a function of an object uses.
-
-    Parameters
-    ----------
-    meta
-        A ``MetaGraphDef``.
-    prefix
-        What the names of the checkpoint's files begin with.
-    wanted
-        Names of variables' nodes.
-    """
+    """Return what restores those of these variables that functions of objects use; `prefix` is the checkpoint's."""
     objects = meta.object_graph_def
     if not wanted or not objects.nodes:
         return {}
@@ -231,20 +203,19 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         if name not in objects.concrete_functions:
             continue
         bound = objects.concrete_functions[name].bound_inputs
-        edges = [edge for edge in node.input if not edge.startswith("^")]
+        edges = data_inputs(node)
         # What a function has captured comes behind its arguments.
         for edge, at in zip(reversed(edges), reversed(bound), strict=False):
-            variable = edge.split(":")[0]
+            variable = producer(edge)
             if variable in wanted and at in keys:
-                plan[variable] = Saved(keys[at], nodes[variable].attr["dtype"].type)
+                plan[variable] = CheckpointEntry(keys[at], nodes[variable].attr["dtype"].type)
     return plan
 
 
 def _keys(objects: Any, prefix: Path) -> dict[int, str]:
     """Return the checkpoint's key of each variable among a SavedModel's objects.
 
-    The checkpoint has a graph of objects, too: both are walked side by side, by the
-    names of attributes.
+    The checkpoint has an object graph, too: both are walked in parallel, by attribute names.
     """
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.formats.saved_model.restore_plan import Saved, add_restore
+from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,25 +18,10 @@ v1 = tf.compat.v1
 
 
 class SaverNodes:
-    """Adds to a ``GraphDef`` what saves and restores it.
+    """Adds to a ``GraphDef`` the nodes that save and restore what a checkpoint has.
 
-    Parameters
-    ----------
-    definition
-        The graph, which is added to.
-    variables
-        Names of the variables' nodes.
-    tables
-        Tables whose entries are saved, too.
-    checkpoint
-        What was written; the others are left out.
-
-    Attributes
-    ----------
-    saver_def
-        What tells TensorFlow of these nodes; None where nothing is saved.
-    readers, assignments : dict
-        What reads each variable, and what restores it, by the variable's name.
+    ``saver_def`` describes them for TensorFlow, None where nothing is saved; ``readers`` and ``assignments`` have the
+    operation that reads, and the one that restores, each variable.
     """
 
     def __init__(
@@ -51,7 +36,7 @@ class SaverNodes:
         self.assignments = {name: f"{self.scope}/assign_{index}" for index, name in enumerate(saved)}
         self.saver_def: Any = None
         if checkpoint.dtypes:
-            plan = {name: Saved(name, checkpoint.dtypes[name]) for name in saved}
+            plan = {name: CheckpointEntry(name, checkpoint.dtypes[name]) for name in saved}
             add_restore(definition, plan, saved, self.scope)
             self._add_save(saved, tables)
             self.saver_def = v1.train.SaverDef(

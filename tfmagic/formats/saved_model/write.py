@@ -1,8 +1,7 @@
 """A graph with its variables as a SavedModel folder.
 
-TensorFlow's own writers need the Python objects of variables and the whole of the
-weights once more; a graph that was read from a file has no such objects, and the
-weights are written here as they are read.
+TensorFlow's own writers need the Python objects of the variables, and all weights a second time in memory. A graph
+from a file has no such objects, and here the weights are written as they are read.
 """
 
 from __future__ import annotations
@@ -13,58 +12,49 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.execution.room.variables import table_initialisers_of
-from tfmagic.formats.common.graph_to_write import check_size, definition_of, ends_of
-from tfmagic.formats.common.written import Written, counted
+from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
+from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
 from tfmagic.formats.saved_model.meta_graph import SERVE
-from tfmagic.formats.saved_model.refill import SavedFill
 from tfmagic.formats.saved_model.saver_nodes import SaverNodes
 from tfmagic.graphdef.prune import reached, variable_nodes
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.state.tables import read_tables, tables_of
+from tfmagic.runtime.state.tables import read_tables, tables_of, write_table
 from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
 
     from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.formats.common.written import ToWrite
 
 v1 = tf.compat.v1
 
 _VARIABLES = v1.GraphKeys.GLOBAL_VARIABLES
 _SEEN_BY_LOADERS = (_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES)
 _MAIN_OP = "saved_model_main_op"
-# Of a graph that was imported whole: each is written anew.
-_WRITTEN_ANEW = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
+# Collections of the former file: they are replaced.
+_REPLACED = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 
 
-class GraphFolder:
-    """A graph model that is to be written as a SavedModel.
+class GraphFolder(Writer):
+    """Writes a graph model as a SavedModel."""
 
-    Parameters
-    ----------
-    backend
-        The model.
-    default
-        The default signature's name.
-
-    Raises
-    ------
-    SaveError
-        When a SavedModel cannot hold it.
-    """
-
-    def __init__(self, backend: GraphBackend, default: str) -> None:
-        self._backend = backend
-        self._default = default
+    def __init__(self, model: ToWrite) -> None:
+        backend: Any = model.backend
+        self._backend: GraphBackend = backend
+        self._default = model.signature
         self._label = backend.room.label
-        self._definition = definition_of(backend, backend.signatures.values())
+        self._definition = definition_to_write(backend, backend.signatures.values())
         check_size(self._label, self._definition)
         self._assets = assets_of(self._label, backend)
         self._begin = _initialisers(backend, self._definition)
@@ -84,7 +74,7 @@ class GraphFolder:
 
         checkpoint = write_checkpoint(folder / "variables" / "variables", values())
         variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
-        used = reached(definition, ends_of(backend.signatures.values()))
+        used = reached(definition, tensors_of(backend.signatures.values()))
         saver = SaverNodes(definition, variables, tables, checkpoint)
         main_op = saver.add_group("begin", self._begin)
         meta = _meta_graph(backend, definition, saver, main_op)
@@ -102,12 +92,41 @@ class GraphFolder:
             tuple(_left_out(backend, [name for name in wanted if name not in checkpoint.dtypes])),
         )
 
-    def come_from(self, folder: Path) -> None:
-        """Have the model's native sessions be filled from the folder that it was written to."""
+    def refill_from(self, folder: Path) -> None:
+        """Fill the model's later native sessions from the folder that it was written to."""
         backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
         backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)
-        backend.fill_from(SavedFill(backend, folder, self._begin, assets))
+        backend.fill_from(_fill_from(folder, backend.room, list(self._begin), assets))
+
+
+def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mapping[str, str]) -> Callable[[Any], None]:
+    """Return a fill from the SavedModel that was written of a graph, whose former file had other checkpoint keys."""
+    graph, prefix = room.graph, folder / "variables" / "variables"
+    filled_tables = table_initialisers_of(graph)
+
+    def values(checkpoint: Any) -> Iterator[tuple[str, np.ndarray]]:
+        for name in values_of(graph).names():
+            if checkpoint.has_tensor(name):
+                yield name, checkpoint.get_tensor(name)
+
+    def fill(native: Any) -> None:
+        with reading(room.label, folder, "the variables"):
+            if prefix.with_name("variables.index").exists():
+                checkpoint = tf.train.load_checkpoint(str(prefix))
+                values_of(graph).write(native, values(checkpoint))
+                for table in tables_of(graph):
+                    if checkpoint.has_tensor(table.keys):
+                        columns = checkpoint.get_tensor(table.keys), checkpoint.get_tensor(table.entries)
+                        write_table(graph, native, table, columns)
+            if initialisers:
+                run_once(native, initialisers, dict(assets))
+        if room.initialiser is not None:
+            room.initialiser.forget()
+            room.initialiser.skip(filled_tables)
+            room.initialiser(native)
+
+    return fill
 
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
@@ -123,7 +142,7 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
     with backend.graph.as_default(), suppressed_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
-    for key in _WRITTEN_ANEW:
+    for key in _REPLACED:
         if key in meta.collection_def:
             del meta.collection_def[key]
     # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
@@ -134,9 +153,9 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
 
 
 def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
-    """Add the variables that are in no collection, as those of a loaded graph are.
+    """Add the variables that are in no collection.
 
-    TensorFlow 2's loader makes variables of those alone that the collections have.
+    TensorFlow 2's loader makes variables of those in collections only.
     """
     from tensorflow.core.framework import variable_pb2
 
@@ -159,13 +178,13 @@ def _signature_def(graph: Any, signature: Signature) -> Any:
 
     made = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
     for spec in signature.inputs:
-        _describe_end(made.inputs[spec.name], graph, spec)
+        _describe_tensor(made.inputs[spec.name], graph, spec)
     for spec in signature.outputs:
-        _describe_end(made.outputs[spec.name], graph, spec)
+        _describe_tensor(made.outputs[spec.name], graph, spec)
     return made
 
 
-def _describe_end(info: Any, graph: Any, spec: TensorSpec) -> None:
+def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
     tensor = graph.get_tensor_by_name(spec.tensor)
     shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
     info.name = tensor.name

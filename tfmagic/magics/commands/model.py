@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.naming import NAMES_ARE, VERBS
-from tfmagic.errors import DropError, UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
@@ -13,7 +13,8 @@ from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, Parsed, parse
 from tfmagic.magics.grammar.source import resolve
 from tfmagic.model.registry import check_model_name, the_models
-from tfmagic.panel.drawing.sentences import (
+from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable
+from tfmagic.panel.views.sentences import (
     added_text,
     dropped_text,
     parked_text,
@@ -22,8 +23,7 @@ from tfmagic.panel.drawing.sentences import (
     synced_text,
     woken_text,
 )
-from tfmagic.panel.views.code import Code
-from tfmagic.panel.views.view import FilePage, ModelPage, ModelTable, Sentence, View
+from tfmagic.panel.views.view import Code, Sentence, View
 from tfmagic.runtime.startup.importing import require_tensorflow
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ CELL = Command(
     "the weights of a model that was trained since stay as NAME~1.",
     (
         *_ENDS,
-        Option("--eager", "run the cell eagerly; its last expression is the model"),
+        Option("--eager", "run the cell eager_execution; its last expression is the model"),
         Option("--keep", "when run again, keep the weights of variables of the same name, shape and dtype"),
     ),
 )
@@ -130,7 +130,6 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     View or None
         The result of a verb that only looks.
     """
-    __tracebackhide__ = True
     words = list(split(line).words)
     if "--help" in words[:1] or words == ["-h"]:
         return Sentence(help_text())
@@ -141,12 +140,12 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
     if verb == "list":
-        _no_more(parsed, COMMANDS[verb])
+        _refuse_words(parsed, COMMANDS[verb])
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
     try:
-        show(Sentence(_done(verb, parsed, names)))
+        show(Sentence(_run_verb(verb, parsed, names)))
     except DropError as error:
         if error.record["models"]:
             show(Sentence(dropped_text(error.record)))
@@ -154,9 +153,8 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     return None
 
 
-def _done(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
+def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
     """Do what a verb says, and return what came of it in words."""
-    __tracebackhide__ = True
     if verb == "add":
         return _add(parsed, names)
     if verb == "save":
@@ -181,10 +179,9 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     line
         What follows ``%%tf_model``.
     make_source
-        Makes the cell's source, of one that runs eagerly if it is called with
+        Makes the cell's source, of one that runs eager_execution if it is called with
         True; called once the line has been understood.
     """
-    __tracebackhide__ = True
     parsed = parse(split(line).words, CELL)
     if parsed.help:
         return Sentence(CELL.help())
@@ -204,7 +201,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
 
 
 # Words that other tools have, and what to type here.
-_DOES_ANOTHER = {
+_WORDS_OF_OTHER_TOOLS = {
     "compare": "%tf_run OLD,NEW EXPR runs several models on the same inputs, and compares what they give",
     "run": "%tf_run NAME EXPR runs a model",
     "load": "%tf_model add NAME SOURCE registers a model",
@@ -224,11 +221,11 @@ def _show_named(word: str, more: list[str]) -> View:
     if word in VERBS:
         msg = f"%tf_model {word} is not in this version (it has: {', '.join(COMMANDS)})"
         raise UsageLineError(msg)
-    if word in _DOES_ANOTHER:
-        msg = f"%tf_model has no verb {word!r}: {_DOES_ANOTHER[word]}"
+    if word in _WORDS_OF_OTHER_TOOLS:
+        msg = f"%tf_model has no verb {word!r}: {_WORDS_OF_OTHER_TOOLS[word]}"
         raise UsageLineError(msg)
     verbs = f": its verbs are {', '.join(COMMANDS)}, and %tf_model --help says what they do"
-    msg = f"%tf_model has no verb or model {word!r}{near_to(word, [*COMMANDS, *models]) or verbs}"
+    msg = f"%tf_model has no verb or model {word!r}{nearest_word(word, [*COMMANDS, *models]) or verbs}"
     raise UsageLineError(msg)
 
 
@@ -252,7 +249,6 @@ def _show(parsed: Parsed) -> View:
 
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    __tracebackhide__ = True
     if len(parsed.rest) < 2:
         msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
         raise UsageLineError(msg)
@@ -281,7 +277,6 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    __tracebackhide__ = True
     if len(parsed.rest) < 2:
         msg = f"a model's name and a path were expected: {COMMANDS['save'].usage}"
         raise UsageLineError(msg)
@@ -302,7 +297,6 @@ def _sync(parsed: Parsed) -> str:
 
 def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
     """Do something with each model that a line names, once all of them are known to be there."""
-    __tracebackhide__ = True
     if not parsed.rest:
         msg = f"a model's name was expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
@@ -342,7 +336,7 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
     )
 
 
-def _no_more(parsed: Parsed, command: Command) -> None:
+def _refuse_words(parsed: Parsed, command: Command) -> None:
     if parsed.rest:
         msg = f"{' '.join(parsed.rest)!r} was not expected: {command.usage}"
         raise UsageLineError(msg)

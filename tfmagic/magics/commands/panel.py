@@ -25,6 +25,11 @@ _NO_SIDEBAR = (
 )
 
 
+def help_text() -> str:
+    """Return the help of the magic."""
+    return COMMAND.help()
+
+
 def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
     """Do what a ``%tf_panel`` line says, and return what is to be shown.
 
@@ -37,7 +42,6 @@ def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
     show
         Displays a view at once.
     """
-    __tracebackhide__ = True
     parsed = parse(list(split(line).words), COMMAND)
     if parsed.help:
         return Sentence(COMMAND.help())

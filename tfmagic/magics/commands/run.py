@@ -50,6 +50,11 @@ CELL = Command(
 )
 
 
+def help_text() -> str:
+    """Return the help of the magic."""
+    return f"{LINE.help()}\n\n{CELL.help()}"
+
+
 @dataclass
 class RunLine:
     """A ``%tf_run`` line taken apart.

@@ -43,14 +43,12 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
     show
         Displays a view beside the result.
     """
-    __tracebackhide__ = True
     models = [the_models()[name] for name in run.models]
-    with _telling_what_goes_on(models):
+    with _naming_models_that_go_on(models):
         return _run_models(run, models, names, push, show)
 
 
 def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
-    __tracebackhide__ = True
     if run.out and not run.has_inputs and not _says_how(run):
         sent = _from_room(models[0], run.out)
         if sent is not None:
@@ -69,9 +67,8 @@ def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any],
 
 
 @contextmanager
-def _telling_what_goes_on(models: Sequence[Model]) -> Iterator[None]:
+def _naming_models_that_go_on(models: Sequence[Model]) -> Iterator[None]:
     """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
-    __tracebackhide__ = True
     try:
         yield
     except KeyboardInterrupt as error:
@@ -95,7 +92,6 @@ def _says_how(run: RunLine) -> bool:
 
 
 def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
-    __tracebackhide__ = True
     if run.out:
         _check_out(run.out, model.name, _outputs(run, model))
     try:
@@ -121,7 +117,6 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
 
 
 def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
-    __tracebackhide__ = True
     from tfmagic.model.several.compare import compared
 
     if run.out:
@@ -147,11 +142,10 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
 
 
 def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
-    __tracebackhide__ = True
     from tfmagic.model.running.timing import timed
 
     timing = timed(
-        model,
+        model.caller,
         *given,
         repeat=run.repeat or 1,
         fetch=run.fetch,
@@ -181,7 +175,6 @@ def _keep_part(run: RunLine, stopped: InterruptedRun | RunTimeoutError, push: Pu
 
 
 def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    __tracebackhide__ = True
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
@@ -221,7 +214,7 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     """Return what a run will give, None where that is known after it only."""
     if run.fetch is not None:
         return run.fetch
-    if run.timeout is not None and model.built is None:
+    if run.timeout is not None and model.lifecycle.backend is None:
         return None  # it would be loaded here, where nobody watches the deadline
     signature = model.signature(run.signature)
     # Of an inferred signature, those outputs are given for which the inputs suffice.
@@ -261,9 +254,8 @@ def _assigned(
 
 def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> Any:
     """Run a cell in a model's room, and return what is to be displayed."""
-    __tracebackhide__ = True
     model = the_models()[run.model]
-    with _telling_what_goes_on([model]):
+    with _naming_models_that_go_on([model]):
         value = model.execute(cell, names)
     if not run.out:
         return None if run.silent else value

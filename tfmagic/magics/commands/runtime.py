@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import DropError, UsageLineError, near_to
+from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, parse, unquoted
 from tfmagic.model.registry import the_models
+from tfmagic.panel.views.model_pages import NO_MODELS
 from tfmagic.panel.views.view import Sentence, View
 
 if TYPE_CHECKING:
@@ -79,14 +80,13 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
     View or None
         The result of a verb that only looks, or has something to use.
     """
-    __tracebackhide__ = True
     words = list(split(line).words)
     if words[:1] in (["--help"], ["-h"]):
         return Sentence(help_text())
     verb = words.pop(0) if words else "summary"
     if verb not in COMMANDS:
         verbs = f": it has {', '.join(COMMANDS)}, and %tf_runtime --help says what they do"
-        msg = f"%tf_runtime has no {verb!r}{near_to(verb, COMMANDS) or verbs}"
+        msg = f"%tf_runtime has no {verb!r}{nearest_word(verb, COMMANDS) or verbs}"
         raise UsageLineError(msg)
     parsed = parse(words, COMMANDS[verb])
     if parsed.help:
@@ -101,8 +101,8 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
 
 
 def _summary(_: Parsed) -> View:
-    from tfmagic.panel.drawing.summary import Summary
     from tfmagic.panel.snapshot.snapshot import snapshot
+    from tfmagic.panel.views.summary import Summary
 
     return Summary(snapshot())
 
@@ -115,7 +115,7 @@ def _libraries(_: Parsed) -> View:
 
 
 def _devices(_: Parsed) -> View:
-    from tfmagic.panel.drawing.summary import DevicePage
+    from tfmagic.panel.views.summary import DevicePage
     from tfmagic.runtime.session.devices import devices
 
     return DevicePage(devices())
@@ -132,12 +132,14 @@ def _placement(parsed: Parsed) -> View:
     models = the_models()
     asked = [models[name] for name in parsed.rest] or models.present()
     if not asked:
-        return Sentence("no models yet: %tf_model add NAME SOURCE adds one")
-    from tfmagic.model.running.warm_up import placement
+        return Sentence(NO_MODELS)
+    from tfmagic.model.running.placement_probe import placement
     from tfmagic.panel.views.placement import PlacementPage, PlacementPages
 
     everything, anew = parsed.flag("all"), parsed.flag("anew")
-    return PlacementPages([PlacementPage(placement(model, anew=anew), everything=everything) for model in asked])
+    return PlacementPages(
+        [PlacementPage(placement(model.caller, again=anew), everything=everything) for model in asked]
+    )
 
 
 def _log(parsed: Parsed) -> View:
@@ -173,12 +175,11 @@ def _load(parsed: Parsed) -> View:
 
 
 def _reset(show: Callable[[View], None]) -> None:
-    __tracebackhide__ = True
     if "tensorflow" not in sys.modules and not the_models():
         show(Sentence("there was nothing to reset: TensorFlow is not imported yet"))
         return
     from tfmagic.model.reset import reset
-    from tfmagic.panel.drawing.sentences import reset_text
+    from tfmagic.panel.views.sentences import reset_text
 
     try:
         show(Sentence(reset_text(reset(the_models()))))

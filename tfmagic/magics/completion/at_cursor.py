@@ -1,31 +1,21 @@
-"""What is offered at the cursor, wherever it is."""
+"""Completions at the cursor, in any of tfmagic's lines and in the cells of a room."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from tfmagic.magics.completion.candidates import Candidates
 from tfmagic.magics.completion.cursor import MagicLine, place_of
 from tfmagic.magics.completion.model_line import model_line
-from tfmagic.magics.completion.offer import Offers
 from tfmagic.magics.completion.python_names import PythonNames
 from tfmagic.magics.completion.run_line import run_line
 from tfmagic.magics.completion.runtime_line import runtime_line
-from tfmagic.magics.grammar.line import begun
+from tfmagic.magics.grammar.line import split_partial
 from tfmagic.model.glance import glance
 
 
-def offers_at(shell: Any, text: str, row: int, column: int) -> Offers | None:
-    """Return what is offered at the cursor, None where it is none of tfmagic's business.
-
-    Parameters
-    ----------
-    shell
-        The shell whose notebook it is.
-    text
-        The whole cell.
-    row, column
-        The cursor's line, and its place there, from 0.
-    """
+def candidates_at(shell: Any, text: str, row: int, column: int) -> Candidates | None:
+    """Return what Tab offers at row and column (from 0) of a cell; None outside of tfmagic's lines and cells."""
     place = place_of(text, row, column, lambda name: _is_automagic(shell, name))
     if place is None:
         return None
@@ -35,18 +25,18 @@ def offers_at(shell: Any, text: str, row: int, column: int) -> Offers | None:
             return None
         return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
     if _has_ended(place.before) or place.magic == "tf_panel":
-        return Offers()
+        return Candidates()
     if place.magic == "tf_runtime":
-        return Offers() if place.cell else runtime_line(place)
+        return Candidates() if place.cell else runtime_line(place)
     room = None if place.room is None else glance(place.room)
     names = PythonNames(shell, {} if room is None else {**room.bound, **room.names})
     return model_line(place, names) if place.magic == "tf_model" else run_line(place, names)
 
 
 def _has_ended(before: str) -> bool:
-    """Return whether the cursor is in a comment, or behind the ``;`` that ends a line."""
-    here = begun(before)
-    return here.comment or (before.rstrip().endswith(";") and not here.quote and not here.closers)
+    """Return whether the cursor is in a comment, or after the ``;`` that ends a line."""
+    partial = split_partial(before)
+    return partial.comment or (before.rstrip().endswith(";") and not partial.quote and not partial.closers)
 
 
 def _is_automagic(shell: Any, name: str) -> bool:

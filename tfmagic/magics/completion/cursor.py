@@ -30,16 +30,14 @@ class MagicLine:
 
     Attributes
     ----------
-    magic
-        ``tf_model``, ``tf_panel``, ``tf_run`` or ``tf_runtime``.
     cell
-        Whether it is a cell magic's first line.
+        Whether it is the first line of a cell magic.
     before, after
-        What follows the magic's name, up to the cursor and from there.
+        What follows the magic's name, before and after the cursor.
     leading
         The code of the cell before this line.
     room
-        The model in whose cell it stands; None in the notebook's own.
+        The model in whose cell the line stands; None in an ordinary cell.
     """
 
     magic: str
@@ -52,31 +50,16 @@ class MagicLine:
 
 @dataclass(frozen=True)
 class RoomCode:
-    """The code of a ``%%tf_run`` cell that the cursor is in.
-
-    Attributes
-    ----------
-    model
-        Whose room it is.
-    code
-        The cell's code up to the cursor.
-    """
+    """The code of a ``%%tf_run`` cell up to the cursor, and the model in whose room it runs."""
 
     model: str
     code: str
 
 
 def place_of(text: str, row: int, column: int, automagic: Callable[[str], bool]) -> MagicLine | RoomCode | None:
-    """Return what the cursor is in, None where it is none of tfmagic's business.
+    """Return what the cursor, at row and column (from 0) of a cell, is in; None for anything not tfmagic's.
 
-    Parameters
-    ----------
-    text
-        The whole cell.
-    row, column
-        The cursor's line, and its place there, from 0.
-    automagic
-        Whether a magic can be called by this name without its ``%``.
+    `automagic` tells whether a magic can be called by a name without its ``%``.
     """
     lines = text.split("\n")
     first = next((at for at, line in enumerate(lines) if line.strip()), 0)
@@ -87,9 +70,9 @@ def place_of(text: str, row: int, column: int, automagic: Callable[[str], bool])
         return _after(opening, lines[row], column, cell=True) if row == first else None
     code, at = lines[first + 1 :], row - first - 1
     room = _model_of(lines[first][opening.end() :]) if opening["magic"] == "tf_run" else None
-    found = _line(code, at, column, room)
-    if found is not None or room is None:
-        return found
+    magic_line = _line(code, at, column, room)
+    if magic_line is not None or room is None:
+        return magic_line
     return RoomCode(room, "\n".join([*code[:at], code[at][:column]]))
 
 

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
 
-# Before every other matcher: in tfmagic's lines none of them is asked.
+# Above every other matcher: in tfmagic's lines IPython asks none of them.
 _PRIORITY = 1000
 
 
 def add_matcher(shell: Any) -> None:
-    """Let Tab in `shell` know tfmagic's lines; what a former load left is taken out first."""
+    """Register the matcher with `shell`, in place of one from an earlier load."""
     remove_matcher(shell)
     shell.Completer.custom_matchers.append(matcher_of(shell))
 
 
 def remove_matcher(shell: Any) -> None:
-    """Take tfmagic's matcher out of `shell`."""
+    """Remove tfmagic's matcher from `shell`."""
     matchers = shell.Completer.custom_matchers
-    matchers[:] = [one for one in matchers if getattr(one, "matcher_identifier", "") != IDENTIFIER]
+    matchers[:] = [matcher for matcher in matchers if getattr(matcher, "matcher_identifier", "") != IDENTIFIER]
 
 
 def matcher_of(shell: Any) -> Callable[[CompletionContext], SimpleMatcherResult]:
@@ -36,19 +36,19 @@ def matcher_of(shell: Any) -> Callable[[CompletionContext], SimpleMatcherResult]
     @context_matcher(identifier=IDENTIFIER, priority=_PRIORITY)
     def tfmagic_matcher(context: CompletionContext) -> SimpleMatcherResult:
         try:
-            # Only now: loading the extension is to stay quick.
-            from tfmagic.magics.completion.at_cursor import offers_at
+            # At the first Tab: loading the extension stays quick.
+            from tfmagic.magics.completion.at_cursor import candidates_at
 
-            offers = offers_at(shell, context.full_text, context.cursor_line, context.cursor_position)
+            candidates = candidates_at(shell, context.full_text, context.cursor_line, context.cursor_position)
         except Exception:  # noqa: BLE001 - Tab finds something, or nothing: it never shows an error
-            offers = None
-        if offers is None:
+            candidates = None
+        if candidates is None:
             return {"completions": [], "suppress": False}
-        if not offers.found or not context.text_until_cursor.endswith(offers.fragment):
-            return {"completions": _Nothing(), "matched_fragment": "", "suppress": True}
+        if not candidates.items or not context.text_until_cursor.endswith(candidates.fragment):
+            return {"completions": _NoCompletions(), "matched_fragment": "", "suppress": True}
         return {
-            "completions": [SimpleCompletion(one.text, type=one.type) for one in offers.found[: context.limit]],
-            "matched_fragment": offers.fragment,
+            "completions": [SimpleCompletion(item.text, type=item.type) for item in candidates.items[: context.limit]],
+            "matched_fragment": candidates.fragment,
             "suppress": True,
             "ordered": True,
         }
@@ -56,13 +56,13 @@ def matcher_of(shell: Any) -> Callable[[CompletionContext], SimpleMatcherResult]
     return cast("Callable[[CompletionContext], SimpleMatcherResult]", tfmagic_matcher)
 
 
-class _Nothing(Sequence[SimpleCompletion]):
-    """No completions, in a form that IPython takes for some: only those suppress the other matchers."""
+class _NoCompletions(Sequence[SimpleCompletion]):
+    """An empty sequence that counts as one item: IPython lets only a matcher with completions suppress others."""
 
     def __len__(self) -> int:
-        """Count as one."""
+        """Pretend to have an item."""
         return 1
 
     def __getitem__(self, at: Any) -> Any:
-        """Have none."""
+        """Have no item."""
         raise IndexError(at)

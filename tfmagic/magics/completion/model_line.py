@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from tfmagic.magics.commands.model import CELL, COMMANDS
-from tfmagic.magics.completion.offer import Offers, starting
-from tfmagic.magics.completion.option_values import Surroundings, option_names, option_value
+from tfmagic.magics.completion.candidates import Candidates, starting
+from tfmagic.magics.completion.option_values import LineContext, option_names, option_value
 from tfmagic.magics.completion.paths import paths
 from tfmagic.magics.completion.source_paths import sources
 from tfmagic.magics.completion.typed_words import Typed, typed
-from tfmagic.magics.grammar.line import begun
+from tfmagic.magics.grammar.line import split_partial
 from tfmagic.magics.grammar.options import unquoted
 from tfmagic.model.glance import glance
 from tfmagic.model.registry import the_models
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"^([A-Z]+(?:\|[A-Z]+)*)(\.\.\.)?$")
 
 
-def model_line(line: MagicLine, names: PythonNames) -> Offers:
+def model_line(line: MagicLine, names: PythonNames) -> Candidates:
     """Offer what could stand at the cursor."""
     if line.cell:
-        return _offers(line, CELL, typed(line.before, line.after, CELL), names)
-    here = begun(line.before)
+        return _candidates(line, CELL, typed(line.before, line.after, CELL), names)
+    here = split_partial(line.before)
     if not here.words:
         bare = COMMANDS["list"]
         if here.word.startswith("-"):
@@ -36,26 +36,26 @@ def model_line(line: MagicLine, names: PythonNames) -> Offers:
         return starting(here.word, COMMANDS, "verb") + starting(here.word, the_models(), "model")
     verb = here.words[0]
     if verb not in COMMANDS:
-        return Offers()
-    return _offers(line, COMMANDS[verb], typed(line.before, line.after, COMMANDS[verb], skip=1), names)
+        return Candidates()
+    return _candidates(line, COMMANDS[verb], typed(line.before, line.after, COMMANDS[verb], skip=1), names)
 
 
-def _offers(line: MagicLine, command: Command, read: Typed, names: PythonNames) -> Offers:
+def _candidates(line: MagicLine, command: Command, read: Typed, names: PythonNames) -> Candidates:
     places = places_of(command)
     if read.option is not None:
-        return option_value(read, _surroundings(line, places, read, names))
+        return option_value(read, _line_context(line, places, read, names))
     if read.dashed:
         return option_names(read, [option.name for option in command.options])
     at = len(read.rest)
     place = places[at] if at < len(places) else _repeated(places)
     if place == "SOURCE":
         return sources(read, read.rest[places.index(place) :], names, line.leading)
-    found = Offers(read.plain)
+    candidates = Candidates(read.plain)
     if "NAME" in place:
-        found += starting(read.plain, _models(line, places), "model", without={*read.rest, *read.later})
+        candidates += starting(read.plain, _models(line, places), "model", without={*read.rest, *read.later})
     if "PATH" in place:
-        found += paths(read.plain, quoted=bool(read.begun.quote))
-    return found
+        candidates += paths(read.plain, quoted=bool(read.partial.quote))
+    return candidates
 
 
 def places_of(command: Command) -> list[str]:
@@ -77,12 +77,12 @@ def _models(line: MagicLine, places: list[str]) -> list[str]:
     return [] if "SOURCE" in places else list(models)
 
 
-def _surroundings(line: MagicLine, places: list[str], read: Typed, names: PythonNames) -> Surroundings:
+def _line_context(line: MagicLine, places: list[str], read: Typed, names: PythonNames) -> LineContext:
     # An option may come before the words that it is about: then those stand after the cursor.
     words = (*read.rest, *read.later)
     model = glance(words[0]) if words else None
     source = words[1] if "SOURCE" in places and len(words) > 1 else None
-    return Surroundings(
+    return LineContext(
         names,
         line.leading,
         models=[] if model is None else [model],

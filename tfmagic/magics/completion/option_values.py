@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.execution.signature.options import EXECUTORS
-from tfmagic.magics.completion.offer import Offers, starting
+from tfmagic.magics.completion.candidates import Candidates, starting
 from tfmagic.magics.completion.paths import paths
 from tfmagic.model.glance import device_names, glance_at_file
 
@@ -21,23 +21,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class LineContext:
     """What the values of a line's options refer to.
 
     Attributes
     ----------
-    names
-        The names that expressions see.
     leading
         The code before the line.
-    models
-        The models that the line names.
-    source
-        The path that the line names; None where it names none.
-    runs
-        Whether outputs of a run are sent out.
-    sends
-        Whether names of the room are sent out.
+    models, source
+        The models and the path that the line names.
+    runs, sends
+        Whether ``-o`` sends out outputs of a run, names of the room.
     """
 
     names: PythonNames
@@ -49,17 +43,18 @@ class Surroundings:
 
     def signatures(self, name: str | None) -> list[Signature]:
         """Return the signature that each model would use."""
-        return [found for found in (model.signature(name) for model in self.models) if found is not None]
+        signatures = [model.signature(name) for model in self.models]
+        return [signature for signature in signatures if signature is not None]
 
 
-def option_value(typed: Typed, around: Surroundings) -> Offers:
+def option_value(typed: Typed, around: LineContext) -> Candidates:
     """Offer values of the option at the cursor."""
     option = typed.option
-    offer = None if option is None else _KINDS.get(option.kind)
-    return Offers() if offer is None else offer(typed, around)
+    values = None if option is None else _KINDS.get(option.kind)
+    return Candidates() if values is None else values(typed, around)
 
 
-def option_names(typed: Typed, known: Iterable[str]) -> Offers:
+def option_names(typed: Typed, known: Iterable[str]) -> Candidates:
     """Offer the options that are not given yet."""
     return starting(typed.word, known, "option", without=typed.values)
 
@@ -70,14 +65,14 @@ def common(lists: Iterable[Iterable[str]]) -> list[str]:
     return [word for word in first if all(word in other for other in others)]
 
 
-def _signature(typed: Typed, around: Surroundings) -> Offers:
+def _signature(typed: Typed, around: LineContext) -> Candidates:
     known = common(model.signatures for model in around.models)
     file = glance_at_file(around.source) if around.source is not None else None
     declared = [] if file is None else [signature["name"] for signature in file["signatures"]]
     return starting(typed.plain, [*known, *declared], "signature")
 
 
-def _tags(typed: Typed, around: Surroundings) -> Offers:
+def _tags(typed: Typed, around: LineContext) -> Candidates:
     given, fragment = _listed(typed)
     file = glance_at_file(around.source) if around.source is not None else None
     declared = [] if file is None else [tag for tags in file["tags"] for tag in tags]
@@ -85,7 +80,7 @@ def _tags(typed: Typed, around: Surroundings) -> Offers:
     return starting(fragment, [*chosen, *declared], "tag", without=given)
 
 
-def _device(typed: Typed, around: Surroundings) -> Offers:
+def _device(typed: Typed, around: LineContext) -> Candidates:
     del around
     known = device_names()
     if typed.plain.startswith("/"):
@@ -93,19 +88,19 @@ def _device(typed: Typed, around: Surroundings) -> Offers:
     return starting(typed.plain, known, "device")
 
 
-def _executor(typed: Typed, around: Surroundings) -> Offers:
+def _executor(typed: Typed, around: LineContext) -> Candidates:
     del around
     return starting(typed.plain, EXECUTORS, "executor")
 
 
-def _tensors(typed: Typed, around: Surroundings) -> Offers:
+def _tensors(typed: Typed, around: LineContext) -> Candidates:
     given, fragment = _listed(typed)
     outputs = common([end.name for end in one.outputs] for one in around.signatures(typed.values.get("--signature")))
     tensors = common(model.tensors() for model in around.models)
     return starting(fragment, outputs, "output", without=given) + starting(fragment, tensors, "tensor", without=given)
 
 
-def _ends(typed: Typed, around: Surroundings) -> Offers:
+def _ends(typed: Typed, around: LineContext) -> Candidates:
     given, fragment = _listed(typed)
     fragment = fragment.rpartition("=")[2]
     signatures = around.signatures(typed.values.get("--signature"))
@@ -118,7 +113,7 @@ def _ends(typed: Typed, around: Surroundings) -> Offers:
     )
 
 
-def _out(typed: Typed, around: Surroundings) -> Offers:
+def _out(typed: Typed, around: LineContext) -> Candidates:
     given, fragment = _listed(typed)
     room = common(_objects(model.names) for model in around.models) if around.sends else []
     _, equals, theirs = fragment.partition("=")
@@ -140,13 +135,13 @@ def _objects(names: Mapping[str, Any]) -> list[str]:
     return [name for name, value in names.items() if not issubclass(type(value), ModuleType)]
 
 
-def _expression(typed: Typed, around: Surroundings) -> Offers:
-    return around.names.expression(typed.word, around.leading, typed.begun)
+def _expression(typed: Typed, around: LineContext) -> Candidates:
+    return around.names.expression(typed.word, around.leading, typed.partial)
 
 
-def _path(typed: Typed, around: Surroundings) -> Offers:
+def _path(typed: Typed, around: LineContext) -> Candidates:
     del around
-    return paths(typed.plain, quoted=bool(typed.begun.quote))
+    return paths(typed.plain, quoted=bool(typed.partial.quote))
 
 
 def _listed(typed: Typed) -> tuple[list[str], str]:
@@ -155,7 +150,7 @@ def _listed(typed: Typed) -> tuple[list[str], str]:
     return given, fragment
 
 
-_KINDS: dict[str, Callable[[Typed, Surroundings], Offers]] = {
+_KINDS: dict[str, Callable[[Typed, LineContext], Candidates]] = {
     "device": _device,
     "ends": _ends,
     "executor": _executor,

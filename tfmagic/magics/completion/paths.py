@@ -6,25 +6,18 @@ import os
 import re
 from pathlib import Path
 
-from tfmagic.magics.completion.offer import Offer, Offers, starting
+from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 
 _MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
-# Beside a saved_model.pb they are parts of it.
+# Files beside a saved_model.pb are parts of it.
 _GRAPH = "saved_model.pb"
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]{}#;'\"]|^-")
 
 
-def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = _MODELS) -> Offers:
-    """Offer the paths that begin as typed; folders end in a slash.
+def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = _MODELS) -> Candidates:
+    """Offer the folders, with a slash, and the files with these suffixes that begin as typed.
 
-    Parameters
-    ----------
-    typed
-        The path as far as it has been typed, without its opening quote.
-    quoted
-        Whether there is such a quote; where there is none, a path that needs one gets it.
-    suffixes
-        How the names of files end that are offered.
+    `typed` has no opening quote. Where there is none (not `quoted`), a path that needs quotes gets them.
     """
     folder = typed[: max(typed.rfind("/"), typed.rfind(os.sep)) + 1]
     try:
@@ -32,14 +25,16 @@ def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = _MODELS) -> O
             return starting(typed, [f"{typed}/"] if Path(typed).expanduser().is_dir() else [], "path")
         names = _names(Path(folder or ".").expanduser(), suffixes)
     except (OSError, ValueError, RuntimeError):  # unreadable, no path, nobody's home
-        return Offers(typed)
+        return Candidates(typed)
     hidden = typed[len(folder) :].startswith(".")
-    found = starting(typed, [folder + name for name in names if hidden or not name.startswith(".")], "path")
-    return found if quoted else Offers(typed, tuple(Offer(_in_quotes(one.text), one.type) for one in found.found))
+    candidates = starting(typed, [folder + name for name in names if hidden or not name.startswith(".")], "path")
+    if quoted:
+        return candidates
+    return Candidates(typed, tuple(Candidate(_in_quotes(item.text), item.type) for item in candidates.items))
 
 
 def _in_quotes(path: str) -> str:
-    """Return a path in the quotes that it needs; those of a folder stay open, for what is in it."""
+    """Return a path in the quotes that it needs; those of a folder stay open for its content."""
     if _NEEDS_QUOTES.search(path) is None:
         return path
     quote = "'" if '"' in path else '"'
@@ -47,9 +42,9 @@ def _in_quotes(path: str) -> str:
 
 
 def _names(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
-    """Return what a folder holds: files that could be meant, and folders with a slash."""
+    """Return the files with these suffixes in a folder, and its folders with a slash."""
     with os.scandir(folder) as entries:
-        found = sorted((entry.name, entry.is_dir()) for entry in entries)
-    if suffixes is _MODELS and (_GRAPH, False) in found:
+        listed = sorted((entry.name, entry.is_dir()) for entry in entries)
+    if suffixes is _MODELS and (_GRAPH, False) in listed:
         return [_GRAPH]
-    return [f"{name}/" if is_folder else name for name, is_folder in found if is_folder or name.endswith(suffixes)]
+    return [f"{name}/" if is_folder else name for name, is_folder in listed if is_folder or name.endswith(suffixes)]

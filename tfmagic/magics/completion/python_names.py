@@ -1,4 +1,4 @@
-"""Python names for expressions and for the cells of a room, found as IPython finds them."""
+"""Python completions for expressions and for the cells of a room, from IPython's own completer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_completions
 
 from tfmagic.magics.completion import IDENTIFIER
-from tfmagic.magics.completion.offer import Offer, Offers, starting
+from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.magics.grammar.line import Begun
+    from tfmagic.magics.grammar.line import PartialLine
 
-# What the person has set for Tab holds in tfmagic's lines, too.
+# The person's settings of Tab hold in tfmagic's lines too.
 _SETTINGS = (
     "greedy",
     "evaluation",
@@ -49,19 +49,11 @@ _NOT_DATA = (type, ModuleType, FunctionType, BuiltinFunctionType)
 _SUBSCRIPT = re.compile(r"[\w\])]\s*\[[^\[]*$")
 _TOKEN = re.compile(r"[^\W\d]\w*$")
 _NOTHING = object()
-_noise: dict[bool, set[str]] = {}
+_built_in_names: dict[bool, set[str]] = {}
 
 
 class PythonNames:
-    """The names that an expression sees, or a cell of a room.
-
-    Parameters
-    ----------
-    shell
-        The shell whose notebook it is.
-    room
-        What a room has; it shadows the notebook's names.
-    """
+    """The names that an expression or a cell of a room sees; those of the room shadow the notebook's."""
 
     def __init__(self, shell: Any, room: Mapping[str, Any] | None = None) -> None:
         self._shell = shell
@@ -69,7 +61,7 @@ class PythonNames:
         self.all: dict[str, Any] = {**shell.user_ns, **self._room}
 
     def own(self) -> dict[str, Any]:
-        """Return what the person has bound: not IPython's own names, and none that begins with ``_``."""
+        """Return the names that the person has bound: not IPython's, and none that begins with ``_``."""
         hidden = self._shell.user_ns_hidden
         return {
             name: value
@@ -78,78 +70,82 @@ class PythonNames:
         }
 
     def data(self) -> list[str]:
-        """Return the person's names that hold a value, rather than a module, a class or a function."""
+        """Return the person's names of values: no modules, classes or functions."""
         return [name for name, value in self.own().items() if not issubclass(type(value), _NOT_DATA)]
 
-    def expression(self, text: str, leading: str, here: Begun) -> Offers:
-        """Offer what could stand next in an expression.
+    def expression(self, text: str, leading: str, here: PartialLine) -> Candidates:
+        """Offer what could stand next in an expression that has been typed as far as `text`.
 
-        Parameters
-        ----------
-        text
-            The expression, as far as it has been typed.
-        leading
-            The code before it, which may define names that are not bound yet.
-        here
-            The line up to the cursor, which ends as `text` does.
+        `leading` is the code before it, which may define names that are not bound yet.
+        `here` is the whole line up to the cursor, which ends as `text` does.
         """
-        key = bool(here.quote) and _SUBSCRIPT.search(text[: len(text) - len(here.quoted) - len(here.quote)]) is not None
-        without = _NOT_IN_EXPRESSIONS if here.quote and not key else (*_NOT_IN_EXPRESSIONS, _FILES)
-        # As the right side of an assignment: there Python takes an expression alone.
-        found = self._found(f"{leading}_ = {text}", self.all, without)
-        if not text.endswith(found.fragment):
-            return Offers()
+        before_quote = text[: len(text) - len(here.quoted) - len(here.quote)]
+        is_key = bool(here.quote) and _SUBSCRIPT.search(before_quote) is not None
+        disabled = _NOT_IN_EXPRESSIONS if here.quote and not is_key else (*_NOT_IN_EXPRESSIONS, _FILES)
+        # As the right side of an assignment, where only an expression can stand.
+        candidates = self._complete(f"{leading}_ = {text}", self.all, disabled)
+        if not text.endswith(candidates.fragment):
+            return Candidates()
         if here.quote:
-            return replace(found, found=tuple(one for one in found.found if not (key and one.type == "path")))
+            return _only(candidates, lambda item: not (is_key and item.type == "path"))
         token = _TOKEN.search(text)
         if text[: token.start() if token else len(text)].rstrip().endswith("."):
-            return found
+            return candidates
         own = self.own()
         if token:
             unwanted = (_BUILT_IN | self._built_in()) - set(dir(builtins)) - _IN_EXPRESSIONS | _NO_VALUE
         else:
             unwanted = _BUILT_IN | self._built_in() | self.all.keys()
-        kept = tuple(one for one in found.found if one.text in own or one.text not in unwanted)
-        return (
-            replace(found, found=kept) if text.strip() else starting("", own, "instance") + replace(found, found=kept)
-        )
+        candidates = _only(candidates, lambda item: item.text in own or item.text not in unwanted)
+        return candidates if text.strip() else starting("", own, "instance") + candidates
 
-    def cell(self, code: str) -> Offers:
-        """Offer what could stand next in a cell, as IPython would with these names."""
-        found = self._found(code, self.all, (), whole=True)
-        # A cell magic stands at the top of a cell and nowhere else.
-        return replace(found, found=tuple(one for one in found.found if not one.text.startswith("%%")))
+    def cell(self, code: str) -> Candidates:
+        """Offer what could stand next in a cell, as IPython does with these names."""
+        # A cell magic can only stand at the top of a cell.
+        return _only(self._complete(code, self.all, (), whole=True), lambda item: not item.text.startswith("%%"))
 
     def _built_in(self) -> set[str]:
-        """Return what is offered where there are no names at all: what is built in, and what Jedi takes for it."""
+        """Return what is offered where no names are bound: what is built in, and what Jedi adds."""
         jedi = bool(self._shell.Completer.use_jedi)
-        if jedi not in _noise:
-            _noise[jedi] = {one.text for one in self._found("_ = ", {}, (*_NOT_IN_EXPRESSIONS, _FILES)).found}
-        return _noise[jedi]
+        if jedi not in _built_in_names:
+            candidates = self._complete("_ = ", {}, (*_NOT_IN_EXPRESSIONS, _FILES))
+            _built_in_names[jedi] = {item.text for item in candidates.items}
+        return _built_in_names[jedi]
 
-    def _found(self, code: str, names: dict[str, Any], without: Sequence[str], *, whole: bool = False) -> Offers:
-        theirs = self._shell.Completer
+    def _complete(
+        self, code: str, names: dict[str, Any], disabled: Sequence[str], *, whole: bool = False
+    ) -> Candidates:
+        """Complete code as IPython does with these names; a whole cell also with the person's own matchers."""
+        original = self._shell.Completer
         code = code.lstrip("\n")
         completer = _QuietCompleter(shell=self._shell, namespace=names, global_namespace={})
         for name in _SETTINGS:
-            if completer.has_trait(name) and theirs.has_trait(name):
-                setattr(completer, name, getattr(theirs, name))
-        completer.disable_matchers = [*theirs.disable_matchers, *without]
+            if completer.has_trait(name) and original.has_trait(name):
+                setattr(completer, name, getattr(original, name))
+        completer.disable_matchers = [*original.disable_matchers, *disabled]
         if whole:
-            completer.custom_completers = theirs.custom_completers
-            others = [one for one in theirs.custom_matchers if getattr(one, "matcher_identifier", "") != IDENTIFIER]
-            completer.custom_matchers = others
+            completer.custom_completers = original.custom_completers
+            completer.custom_matchers = [
+                matcher
+                for matcher in original.custom_matchers
+                if getattr(matcher, "matcher_identifier", "") != IDENTIFIER
+            ]
         with provisionalcompleter():
-            found = list(rectify_completions(code, completer.completions(code, len(code))))
-        offers = {one.text: Offer(one.text, one.type or "") for one in reversed(found)}
-        fragment = code[found[0].start :] if found else ""
-        return Offers(fragment, tuple(offers[text] for text in dict.fromkeys(one.text for one in found)))
+            completions = list(rectify_completions(code, completer.completions(code, len(code))))
+        types = {completion.text: completion.type or "" for completion in reversed(completions)}
+        fragment = code[completions[0].start :] if completions else ""
+        texts = dict.fromkeys(completion.text for completion in completions)
+        return Candidates(fragment, tuple(Candidate(text, types[text]) for text in texts))
+
+
+def _only(candidates: Candidates, is_wanted: Callable[[Candidate], bool]) -> Candidates:
+    return replace(candidates, items=tuple(filter(is_wanted, candidates.items)))
 
 
 class _QuietCompleter(IPCompleter):
-    """IPython's completer, which prints a traceback where one of its matchers fails, without that.
+    """IPython's completer, without the traceback that it prints where a matcher fails.
 
-    In IPython 9 some do: at an indented empty line, and below empty lines.
+    In IPython 9 some fail: at an indented empty line, and below empty lines.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -158,15 +154,15 @@ class _QuietCompleter(IPCompleter):
     @property
     def matchers(self) -> list[Any]:
         """The matchers of IPython, each of which finds nothing where it fails."""
-        return [_quiet(one) for one in super().matchers]
+        return [_quiet(matcher) for matcher in super().matchers]
 
 
 def _quiet(matcher: Callable[[Any], Any]) -> Callable[[Any], Any]:
     @wraps(matcher)
-    def found(text_or_context: Any) -> Any:
+    def matched(text_or_context: Any) -> Any:
         try:
             return matcher(text_or_context)
         except Exception:  # noqa: BLE001 - any matcher's own failure
             return [] if getattr(matcher, "matcher_api_version", 1) == 1 else {"completions": []}
 
-    return found
+    return matched

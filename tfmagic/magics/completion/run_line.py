@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from tfmagic.magics.commands.run import CELL, LINE, input_parts
-from tfmagic.magics.completion.offer import Offers, starting
-from tfmagic.magics.completion.option_values import Surroundings, common, option_names, option_value
+from tfmagic.magics.completion.candidates import Candidates, starting
+from tfmagic.magics.completion.option_values import LineContext, common, option_names, option_value
 from tfmagic.magics.completion.typed_words import Typed, typed
 from tfmagic.magics.grammar.expression import parsed
 from tfmagic.model.glance import glance
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"\w*")
 
 
-def run_line(line: MagicLine, names: PythonNames) -> Offers:
+def run_line(line: MagicLine, names: PythonNames) -> Candidates:
     """Offer what could stand at the cursor."""
     command = CELL if line.cell else LINE
     read = typed(line.before, line.after, command)
     if read.dashed:
         return option_names(read, [option.name for option in command.options])
-    around = _surroundings(line, read, names)
+    around = _line_context(line, read, names)
     if read.option is not None:
         return option_value(read, around)
     if not read.rest:
         return _models(line, read)
-    return Offers() if line.cell else _inputs(read, around)
+    return Candidates() if line.cell else _inputs(read, around)
 
 
-def _models(line: MagicLine, read: Typed) -> Offers:
+def _models(line: MagicLine, read: Typed) -> Candidates:
     *given, fragment = [read.word] if line.cell else read.word.split(",")
     return starting(fragment, the_models(), "model", without=given)
 
 
-def _surroundings(line: MagicLine, read: Typed, names: PythonNames) -> Surroundings:
+def _line_context(line: MagicLine, read: Typed, names: PythonNames) -> LineContext:
     # An option may come before the model: then that stands after the cursor.
     words = (*read.rest, *read.later)
     named = [glance(name) for name in words[0].split(",")] if words else []
     inputs = len(words) > 1
-    return Surroundings(
+    return LineContext(
         names,
         line.leading,
         models=[one for one in named if one is not None],
@@ -53,7 +53,7 @@ def _surroundings(line: MagicLine, read: Typed, names: PythonNames) -> Surroundi
     )
 
 
-def _inputs(read: Typed, around: Surroundings) -> Offers:
+def _inputs(read: Typed, around: LineContext) -> Candidates:
     parts = input_parts([*read.rest[1:], read.word])
     name, pieces = parts[-1]
     # The piece at the cursor: what follows x= or **, or the word itself.
@@ -62,18 +62,18 @@ def _inputs(read: Typed, around: Surroundings) -> Offers:
     current = "".join(own[1]) if starts else read.word
     earlier = [] if starts else pieces[:-1]
     complete = parsed(" ".join(earlier)) is not None
-    here = read.begun
+    here = read.partial
     open_ended = here.closers or here.quote
-    found = Offers(read.word)
+    candidates = Candidates(read.word)
     begins = not starts and not open_ended and _NAME.fullmatch(read.word) is not None
     if begins and (complete or (name is None and not earlier)):
-        found += starting(read.word, _free_inputs(read, around), "input", suffix="=")
+        candidates += starting(read.word, _free_inputs(read, around), "input", suffix="=")
     if complete and not open_ended:
-        return found
-    return found + around.names.expression(" ".join([*earlier, current]), around.leading, here)
+        return candidates
+    return candidates + around.names.expression(" ".join([*earlier, current]), around.leading, here)
 
 
-def _free_inputs(read: Typed, around: Surroundings) -> list[str]:
+def _free_inputs(read: Typed, around: LineContext) -> list[str]:
     """Return the inputs that all of the line's models have and that are not given yet."""
     given = {name for name, _ in input_parts([*read.rest[1:], *read.later])}
     signatures = around.signatures(read.values.get("--signature"))

@@ -1,4 +1,4 @@
-"""A line as far as it has been typed, read by the options of its magic."""
+"""A partly typed line, read by the options of its magic."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tfmagic.magics.grammar.line import Begun, begun
+from tfmagic.magics.grammar.line import PartialLine, split_partial
 from tfmagic.magics.grammar.options import unquoted
 
 if TYPE_CHECKING:
@@ -19,27 +19,25 @@ _DASHED = re.compile(r"--?[\w-]*")
 
 @dataclass(frozen=True)
 class Typed:
-    """What stands on a line before the cursor, at it, and after it.
+    """The words of a line around the cursor.
 
     Attributes
     ----------
-    rest
-        The words before the cursor that are no options.
+    rest, later
+        The words before and after the cursor that belong to no option.
     word
         What has been typed of the word at the cursor; of ``--option=value`` the value.
-    begun
-        The line up to the cursor: what is open there.
+    partial
+        The line up to the cursor: its open quotes and brackets.
     option
-        The option whose value is being typed, None where it is none's.
+        The option whose value is being typed, if any.
     values
-        The options that are given anywhere, with their values.
-    later
-        The words after the cursor that are no options.
+        All options on the line, with their values.
     """
 
     rest: tuple[str, ...]
     word: str
-    begun: Begun
+    partial: PartialLine
     option: Option | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     later: tuple[str, ...] = ()
@@ -47,28 +45,18 @@ class Typed:
     @property
     def plain(self) -> str:
         """The word at the cursor without the quote that it begins with."""
-        return self.begun.quoted if self.begun.quote and not self.begun.closers else self.word
+        return self.partial.quoted if self.partial.quote and not self.partial.closers else self.word
 
     @property
     def dashed(self) -> bool:
         """Whether the word at the cursor is the beginning of an option."""
-        return self.option is None and not self.begun.quote and _DASHED.fullmatch(self.word) is not None
+        return self.option is None and not self.partial.quote and _DASHED.fullmatch(self.word) is not None
 
 
 def typed(before: str, after: str, command: Command, *, skip: int = 0) -> Typed:
-    """Read a line around the cursor.
-
-    Parameters
-    ----------
-    before, after
-        The line up to the cursor, and from there.
-    command
-        Whose options are looked for.
-    skip
-        How many words at the beginning belong to the command itself.
-    """
-    here = begun(before)
-    whole = begun(before + after)
+    """Read a line around the cursor by a command's options, without its first `skip` words."""
+    here = split_partial(before)
+    whole = split_partial(before + after)
     words = [*whole.words, whole.word] if whole.word else list(whole.words)
     further = words[len(here.words) + (1 if here.word else _starts_a_word(after)) :]
     known = {option.name: option for option in command.options}

@@ -1,4 +1,4 @@
-"""PATH on a line that writes: a path as it is typed, or an expression that gives one."""
+"""PATH on a line that writes a file: a path, or an expression that gives one."""
 
 from __future__ import annotations
 
@@ -15,25 +15,17 @@ if TYPE_CHECKING:
 
 
 def destination(text: str, names: Mapping[str, Any]) -> str:
-    """Return the path that a person means.
+    """Return the path that a person means by PATH.
 
-    In quotes it is that path, in brackets an expression. A name that is bound to
-    text or a path, an f-string, and a path put together (``folder / "net"``) are
-    expressions without brackets, too; whatever else is the path itself.
-
-    Parameters
-    ----------
-    text
-        PATH as typed.
-    names
-        The notebook's names.
+    In quotes it is that path, in brackets an expression. A name that is bound to text or
+    a path, an f-string, and a composed path (``folder / "net"``) are expressions without
+    brackets too. Everything else is the path itself.
 
     Raises
     ------
     UsageLineError
-        For brackets around what is no path, and for blanks outside of quotes.
+        For an expression in brackets that gives no path, and for blanks outside of quotes.
     """
-    __tracebackhide__ = True
     path = unquoted(text)
     if path != text:
         return path
@@ -53,14 +45,14 @@ def destination(text: str, names: Mapping[str, Any]) -> str:
 
 
 def _may_be_a_path(tree: ast.expr) -> bool:
-    # Not an attribute: net.pb is the name of a file, whatever the notebook's net may have.
+    # No attributes: net.pb is a file, even where the notebook has a net with a pb.
     return isinstance(tree, (ast.Name, ast.JoinedStr, ast.BinOp)) and not any(
         isinstance(node, ast.Call) for node in ast.walk(tree) if not isinstance(tree, ast.JoinedStr)
     )
 
 
 def _value(text: str, names: Mapping[str, Any], *, certainly: bool) -> Any:
-    """Return the value of an expression; None where it has none, and need not be an expression."""
+    """Return the value of an expression; None where it raises, unless it is certainly an expression."""
     try:
         return evaluate(text, names)
     except Exception:

@@ -1,4 +1,4 @@
-"""Expressions in a magic's line: read, and evaluated over the notebook's names."""
+"""Expressions in a magic's line, parsed and evaluated with the notebook's names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.entry_point import is_own_error
 from tfmagic.errors import UsageLineError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _FILENAME = "<tfmagic expression>"
 
 
 def parsed(text: str) -> ast.expr | None:
-    """Return the expression that `text` is, None where it is none."""
+    """Return the syntax tree of an expression; None where `text` is no expression."""
     try:
         return ast.parse(text.strip(), _FILENAME, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
@@ -23,37 +24,29 @@ def parsed(text: str) -> ast.expr | None:
 
 
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
-    """Return the value of an expression.
-
-    Parameters
-    ----------
-    text
-        The expression as typed.
-    names
-        The names it can use, besides the built-in ones.
+    """Return the value of an expression that sees `names` and the built-in ones.
 
     Raises
     ------
     UsageLineError
-        When it is no expression, or raises by itself, as an unknown name does.
+        When it is no expression, or raises itself, as an unknown name does.
     Exception
-        What a function that it calls raises, with a note of where it was called.
+        Whatever a function that it calls raises, with a note that names the expression.
     """
-    __tracebackhide__ = True
     try:
         code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         msg = f"{text!r} is no Python expression ({reason})"
         raise UsageLineError(msg) from None
-    # A real dict as globals: comprehensions and lambdas look nowhere else.
+    # A real dict as globals: comprehensions and lambdas look only there.
     scope = names if type(names) is dict else dict(names)
     try:
         return eval(code, scope)  # noqa: S307 - the person's own expression
     except Exception as error:
         trace = error.__traceback__
         inside = trace.tb_next if trace is not None else None
-        if inside is not None and inside.tb_next is not None:
+        if is_own_error(error) or (inside is not None and inside.tb_next is not None):
             error.add_note(f"raised while {text!r} was evaluated")
             raise
         msg = f"{text!r} raised {type(error).__name__}: {error}"
@@ -61,7 +54,7 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
 
 
 def names_are_bound(tree: ast.expr, names: Mapping[str, Any]) -> bool:
-    """Return whether every name that an expression starts from exists."""
+    """Return whether every name that an expression reads is bound."""
     return all(
         node.id in names or hasattr(builtins, node.id)
         for node in ast.walk(tree)

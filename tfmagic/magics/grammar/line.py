@@ -1,8 +1,8 @@
-"""A magic's line, split into words as a person means them.
+"""A magic's line, split into words.
 
-IPython hands a magic its line as it was typed. ``shlex`` would split ``X[:8, :]``
-in two and take quotes away; here blanks inside brackets and quotes do not split,
-and every word is kept as it stands.
+IPython passes a magic its line as it was typed. ``shlex`` would split ``X[:8, :]`` in
+two and remove quotes. Here blanks inside brackets and quotes do not split, and each
+word stays as it was typed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,7 @@ _OPENING = {"(": ")", "[": "]", "{": "}"}
 
 @dataclass(frozen=True)
 class Line:
-    """The words of a line.
-
-    Attributes
-    ----------
-    words
-        In order, each as it was typed.
-    silent
-        Whether the line ended in ``;``, which asks for no display.
-    """
+    """The words of a line, and whether it ended in ``;``, which suppresses the display."""
 
     words: tuple[str, ...]
     silent: bool
@@ -50,21 +42,19 @@ def split(line: str) -> Line:
 
 
 @dataclass(frozen=True)
-class Begun:
-    """A line as far as it has been typed, which may be in the middle of anything.
+class PartialLine:
+    """A line up to the cursor, which may be in the middle of anything.
 
     Attributes
     ----------
     words
-        Those that are complete, in order.
+        The complete words.
     word
-        The one that is being typed; empty after a blank.
+        The word that is being typed; empty after a blank.
     closers
-        What would close the brackets that are open, the innermost last.
-    quote
-        The quote that is open; empty where none is.
-    quoted
-        What has been typed since that quote.
+        What would close the open brackets, the innermost last.
+    quote, quoted
+        The open quote, and what has been typed since; empty where none is open.
     comment
         Whether the line ends in a comment.
     """
@@ -77,8 +67,8 @@ class Begun:
     comment: bool = False
 
 
-def begun(line: str) -> Begun:
-    """Split the beginning of a line, up to the cursor, as `split` does a whole one."""
+def split_partial(line: str) -> PartialLine:
+    """Split a line up to the cursor, as `split` does a whole line."""
     words: list[str] = []
     word = ""
     closers: list[str] = []
@@ -86,14 +76,14 @@ def begun(line: str) -> Begun:
     while at < len(line):
         character = line[at]
         if character == "#" and not closers and not word:
-            return Begun(tuple(words), comment=True)
+            return PartialLine(tuple(words), comment=True)
         end = at + 1
         if character in "'\"":
             quote = character * 3 if line.startswith(character * 3, at) else character
-            found = _end_of_quote(line, at, quote)
-            if found is None:
-                return Begun(tuple(words), word + line[at:], tuple(closers), quote, line[at + len(quote) :])
-            end = found
+            closing = _end_of_quote(line, at, quote)
+            if closing is None:
+                return PartialLine(tuple(words), word + line[at:], tuple(closers), quote, line[at + len(quote) :])
+            end = closing
         if character.isspace() and not closers:
             words.extend([word] if word else [])
             word = ""
@@ -101,11 +91,11 @@ def begun(line: str) -> Begun:
             _follow_brackets(character, closers)
             word += line[at:end]
         at = end
-    return Begun(tuple(words), word, tuple(closers))
+    return PartialLine(tuple(words), word, tuple(closers))
 
 
 def _words(line: str) -> list[str]:
-    read = begun(line)
+    read = split_partial(line)
     if read.quote:
         msg = f"{read.quote} is missing: a quote in {line.strip()!r} is not closed"
         raise UsageLineError(msg)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Kind = Literal["", "device", "ends", "executor", "expression", "out", "path", "signature", "tags", "tensors"]
-"""What an option's value is."""
+"""The kinds of an option's value."""
 
 _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
 
@@ -27,12 +27,10 @@ class Option:
     ----------
     name
         With its dashes.
-    help
-        What it does, in a clause.
     value
-        What its value is called in the help; empty for an option without one.
+        The name of its value in the help; empty for a flag.
     kind
-        What its value is, for Tab; empty where nothing is to be offered.
+        The kind of its value, for Tab; empty where Tab offers nothing.
     """
 
     name: str
@@ -48,17 +46,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """What can be typed after a magic or one of its verbs.
-
-    Attributes
-    ----------
-    usage
-        The line as it is typed, without the options.
-    summary
-        What it does, in a sentence.
-    options
-        The options it takes.
-    """
+    """A magic, or one of its verbs: the usage line without options, a summary, and the options."""
 
     usage: str
     summary: str
@@ -80,15 +68,14 @@ class Command:
 
 @dataclass
 class Parsed:
-    """A line taken apart.
+    """A parsed line.
 
     Attributes
     ----------
     rest
-        The words that are no options, in order.
+        The words that belong to no option.
     values
-        The options that were given, by name without dashes; True for one
-        without a value.
+        The options by name without dashes; True for a flag.
     help
         Whether ``--help`` was among the words, or ``-h`` the only one.
     """
@@ -98,17 +85,17 @@ class Parsed:
     help: bool = False
 
     def text(self, key: str) -> str | None:
-        """Return the value of an option, None where it was not given."""
+        """Return the value of an option; None where it is missing."""
         value = self.values.get(key)
         return value if isinstance(value, str) else None
 
     def flag(self, key: str) -> bool:
-        """Return whether an option without a value was given."""
+        """Return whether a flag was given."""
         return self.values.get(key) is True
 
 
 def parse(words: Sequence[str], command: Command) -> Parsed:
-    """Take the options out of a line, wherever they stand in it.
+    """Separate the options of a line, wherever they stand, from its other words.
 
     Raises
     ------
@@ -159,9 +146,9 @@ def _unknown(word: str, name: str, known: Mapping[str, Option]) -> str:
 
 
 def unquoted(word: str) -> str:
-    """Return the text inside a word that is one quoted text; any other word as it is."""
+    """Return the text in a quoted word; any other word as it is."""
     if len(word) >= 2 and word[0] == word[-1] and word[0] in "'\"" and word[0] not in word[1:-1]:
-        # As it stands between the quotes: "C:\new" is a path and no line break.
+        # Not evaluated: "C:\new" is a path without a line break.
         return word[1:-1]
     try:
         value = ast.literal_eval(word)

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import near
+from tfmagic.core.paths import similar_name
 from tfmagic.errors import MissingPathError, UsageLineError
 from tfmagic.magics.grammar.expression import evaluate, names_are_bound, parsed
 from tfmagic.magics.grammar.options import unquoted
@@ -15,33 +15,24 @@ from tfmagic.magics.grammar.options import unquoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What a path is made of where it reads as Python: models/digits-2/1 and the like.
-_OF_A_PATH = (ast.BinOp, ast.operator, ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
+# The syntax of paths that are also Python: models/digits-2/1 and the like.
+_PATH_SYNTAX = (ast.BinOp, ast.operator, ast.Name, ast.Attribute, ast.Constant, ast.expr_context)
 
 
 def resolve(text: str, names: Mapping[str, Any]) -> Any:
-    """Return what a person means by SOURCE: a path (``str``) or an object.
+    """Return the path (``str``) or the object that a person means by SOURCE.
 
     In quotes it is a path, in brackets an expression. Otherwise a name bound in
     the notebook is that object, else an existing path is that path, else it is
     an expression.
 
-    Parameters
-    ----------
-    text
-        SOURCE as typed.
-    names
-        The notebook's names.
-
     Raises
     ------
     UsageLineError
-        When both a path and an object could be meant; both ways to say it are
-        offered.
+        When it could be a path or an object; the message says how to write each.
     MissingPathError
         When it can only be a path, and nothing is there.
     """
-    __tracebackhide__ = True
     path = unquoted(text)
     if path != text:
         return path
@@ -51,7 +42,7 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     # A literal such as 2024 is no model: a folder of that name is meant.
     bound = tree is not None and names_are_bound(tree, names) and not isinstance(tree, ast.Constant)
     exists = "://" not in text and _exists(text)
-    if bound and exists and not isinstance(tree, ast.Name) and not _gives_something(tree, text, names):
+    if bound and exists and not isinstance(tree, ast.Name) and not _has_a_value(tree, text, names):
         return text
     if bound and exists:
         msg = (
@@ -61,18 +52,19 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
         raise UsageLineError(msg)
     if exists or ("://" in text and not bound):
         return text
-    # The folder models, and the name of tfmagic's that is imported: models/none is no division.
-    is_path = tree is None or isinstance(tree, ast.Constant) or _looks_like_a_path(text, tree, names)
-    if is_path and not (bound and _gives_something(tree, text, names)):
-        msg = f"there is no path {text} here ({Path.cwd()}){near(Path(text))}, and the notebook has no such object"
+    # Where `models` is imported from tfmagic, models/none still means a file in the folder models.
+    is_path = tree is None or isinstance(tree, ast.Constant) or _is_more_likely_a_path(text, tree, names)
+    if is_path and not (bound and _has_a_value(tree, text, names)):
+        similar = similar_name(Path(text))
+        msg = f"there is no path {text} here ({Path.cwd()}){similar}, and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
 
 
-def _gives_something(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> bool:
-    """Whether an expression that is also an existing path has a value: ``models/digits/1`` mostly has none."""
+def _has_a_value(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> bool:
+    """Whether an expression that is also an existing path has a value; ``models/digits/1`` rarely has."""
     if tree is None or any(isinstance(node, ast.Call) for node in ast.walk(tree)):
-        return True  # not called, only to find out
+        return True  # finding out would call it
     try:
         evaluate(text, names)
     except Exception:  # noqa: BLE001 - whatever it raises, it is no object
@@ -83,7 +75,7 @@ def _gives_something(tree: ast.expr | None, text: str, names: Mapping[str, Any])
 def _exists(text: str) -> bool:
     try:
         path = Path(text).expanduser()
-        # A checkpoint is several files, and called by what their names begin with.
+        # A checkpoint is several files, named by their common prefix.
         return path.exists() or path.with_name(f"{path.name}.index").exists()
     except (OSError, ValueError, RuntimeError):  # the last of ~somebody whom this machine does not know
         return False
@@ -98,12 +90,12 @@ def _spans_all(text: str) -> bool:
     return False
 
 
-def _looks_like_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> bool:
-    """Whether what is missing is more likely a file than a name."""
+def _is_more_likely_a_path(text: str, tree: ast.expr, names: Mapping[str, Any]) -> bool:
+    """Whether an unbound expression is more likely a missing file than a missing name."""
     if isinstance(tree, ast.Name):
         return True
     if os.sep in text:
-        return all(isinstance(node, _OF_A_PATH) for node in ast.walk(tree))
+        return all(isinstance(node, _PATH_SYNTAX) for node in ast.walk(tree))
     root = tree
     while isinstance(root, ast.Attribute):
         root = root.value

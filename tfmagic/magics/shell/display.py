@@ -1,12 +1,9 @@
-"""How IPython displays what the Python API returns: the panel's views of it."""
+"""How IPython displays what the Python API returns: as the panel's views."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from tfmagic.panel.views.comparison import ComparisonTable
-from tfmagic.panel.views.timing import TimingLine
-from tfmagic.panel.views.trace import TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,19 +12,19 @@ if TYPE_CHECKING:
 
     from tfmagic.panel.views.view import View
 
-# By name: the modules of some of them import TensorFlow.
-_VIEWS: dict[tuple[str, str], Callable[[Any], View]] = {
-    ("tfmagic.model.several.comparison", "Comparison"): lambda shown: ComparisonTable(shown.record()),
-    ("tfmagic.model.running.timing", "Timing"): lambda shown: TimingLine(shown.record()),
-    ("tfmagic.model.tracing.trace", "Trace"): lambda shown: TraceTable(shown.record()),
+_VIEWS = {
+    ("tfmagic.model.several.comparison", "Comparison"): ("comparison", "ComparisonTable"),
+    ("tfmagic.model.running.timing", "Timing"): ("timing", "TimingLine"),
+    ("tfmagic.model.tracing.trace", "Trace"): ("trace", "TraceTable"),
 }
+"""The view in `tfmagic.panel.views` of each class. By name: none of them is imported before it is shown."""
 
 
 def show_views(shell: InteractiveShell) -> None:
     """Have `shell` display comparisons, timings and traces as their views."""
     for (module, name), view in _VIEWS.items():
-        _formatter(shell, "text/html").for_type_by_name(module, name, _html(view))
-        _formatter(shell, "text/plain").for_type_by_name(module, name, _text(view))
+        _formatter(shell, "text/html").for_type_by_name(module, name, _html(*view))
+        _formatter(shell, "text/plain").for_type_by_name(module, name, _text(*view))
 
 
 def hide_views(shell: InteractiveShell) -> None:
@@ -42,14 +39,19 @@ def _formatter(shell: InteractiveShell, kind: str) -> Any:
     return formatters.formatters[kind]
 
 
-def _html(view: Callable[[Any], View]) -> Callable[[Any], str]:
-    return lambda shown: view(shown).html()
+def _view(module: str, name: str, shown: Any) -> View:
+    view: View = getattr(import_module(f"tfmagic.panel.views.{module}"), name)(shown.record())
+    return view
 
 
-def _text(view: Callable[[Any], View]) -> Callable[[Any, Any, bool], None]:
+def _html(module: str, name: str) -> Callable[[Any], str]:
+    return lambda shown: _view(module, name, shown).html()
+
+
+def _text(module: str, name: str) -> Callable[[Any, Any, bool], None]:
     def draw(shown: Any, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - as IPython calls it
         del cycle
-        for number, line in enumerate(view(shown).text().splitlines()):
+        for number, line in enumerate(_view(module, name, shown).text().splitlines()):
             if number:
                 printer.break_()
             printer.text(line)

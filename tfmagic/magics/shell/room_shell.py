@@ -38,12 +38,10 @@ class RoomShell:
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
         """Run a line magic, as the shell does."""
-        __tracebackhide__ = True
         return type(self._shell).run_line_magic(self, magic_name, line, _stack_depth + 1)
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
         """Run a cell magic, as the shell does."""
-        __tracebackhide__ = True
         return type(self._shell).run_cell_magic(self, magic_name, line, cell)
 
     def find_line_magic(self, magic_name: str) -> Any:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, Integer, TraitError, Unicode, observe, validate
+from traitlets import Bool, Float, Integer, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from tfmagic.core.notices import notices
-from tfmagic.core.process import once
-from tfmagic.core.units import size_text
+from tfmagic.core.process import existing, once
 from tfmagic.errors import SettingError
-from tfmagic.model.memory.budget import budget, size_of
+from tfmagic.magics.shell.cells import models_that_ran
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.log import native_log
-from tfmagic.runtime.startup.thread_pools import thread_counts
-from tfmagic.runtime.state.spill_directory import park_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,42 +67,52 @@ class TfMagic(Configurable):
 
     @validate("memory_budget")
     def _memory_budget(self, proposal: Any) -> Any:
-        return _tried(budget().choose, proposal.value)
+        from tfmagic.model.memory.budget import budget
+
+        return _applied(budget().choose, proposal.value)
 
     @validate("memory_policy")
     def _memory_policy(self, proposal: Any) -> Any:
-        return _tried(memory_policy().choose, proposal.value)
+        return _applied(memory_policy().choose, proposal.value)
 
     @validate("trim_threshold")
     def _trim_threshold(self, proposal: Any) -> Any:
-        return _tried(lambda text: size_of(text, text, "trim_threshold"), proposal.value)
+        from tfmagic.model.memory.budget import size_of
 
-    @observe("trim_threshold")
-    def _new_threshold(self, change: Any) -> None:
-        memory_policy().trim_threshold_bytes = size_of(change.new, change.new, "trim_threshold")
+        def choose(text: str) -> None:
+            memory_policy().trim_threshold_bytes = size_of(text, text, "trim_threshold")
+
+        return _applied(choose, proposal.value)
 
     @validate("park_directory")
     def _park_directory(self, proposal: Any) -> Any:
-        return _tried(park_directory().choose, proposal.value)
+        from tfmagic.runtime.state.spill_directory import park_directory
+
+        return _applied(park_directory().choose, proposal.value)
 
     @validate("panel_interval")
     def _panel_interval(self, proposal: Any) -> Any:
-        return _tried(sampler().choose, proposal.value)
+        return _applied(sampler().choose, proposal.value)
 
     @validate("inter_op_threads", "intra_op_threads")
     def _threads(self, proposal: Any) -> Any:
-        return _tried(partial(thread_counts().choose, proposal.trait.name), proposal.value)
+        from tfmagic.runtime.startup.thread_pools import thread_counts
+
+        return _applied(lambda threads: thread_counts().choose(proposal.trait.name, threads), proposal.value)
 
     @validate("gpu_memory_growth")
     def _gpu_memory_growth(self, proposal: Any) -> Any:
-        return _tried(memory_policy().grow_on_gpus, proposal.value)
+        return _applied(memory_policy().grow_on_gpus, proposal.value)
 
     @validate("native_log")
     def _native_log(self, proposal: Any) -> Any:
-        return _tried(native_log().choose, proposal.value)
+        from tfmagic.runtime.native_log.log import native_log
+
+        native_log().models_at = models_that_ran
+        return _applied(native_log().choose, proposal.value)
 
 
-def _tried(choose: Callable[[Any], object], value: Any) -> Any:
+def _applied(choose: Callable[[Any], object], value: Any) -> Any:
     try:
         choose(value)
     except SettingError as error:
@@ -118,14 +123,20 @@ def _tried(choose: Callable[[Any], object], value: Any) -> Any:
 def add_settings(shell: InteractiveShell) -> None:
     """Have ``%config TfMagic`` set what the process uses, and show what it has.
 
-    What ``ipython_config.py`` says is taken over; of a value that cannot be, one line
-    says why, and the setting is as it was.
+    What ``ipython_config.py`` says is applied. Where a value cannot be, one line says
+    why, and the setting stays as it was.
     """
     settings = TfMagic()
+    present = _present(shell)
+    with settings.cross_validation_lock:  # these are in force already
+        for name, value in present.items():
+            setattr(settings, name, value)
     # Once: %config puts whatever was typed there too, also what was refused.
-    from_file = dict(once("settings of the file", lambda: dict(shell.config.get(TfMagic.__name__, {}))))
+    wanted = dict(once("settings of the file", lambda: dict(shell.config.get(TfMagic.__name__, {}))))
     once("settings of the file", dict).clear()
-    for name, value in {**_present(shell), **from_file}.items():
+    if present["native_log"] != "off":
+        wanted.setdefault("native_log", present["native_log"])
+    for name, value in wanted.items():
         try:
             setattr(settings, name, value)
         except TraitError as error:
@@ -134,20 +145,28 @@ def add_settings(shell: InteractiveShell) -> None:
 
 
 def _present(shell: InteractiveShell) -> dict[str, Any]:
-    threshold = size_text(memory_policy().trim_threshold_bytes).replace(" ", "")
+    """Return the settings in force, of those parts that are in use; the others have their defaults."""
+    policy = memory_policy()
+    present = {
+        "memory_policy": policy.requested,
+        "gpu_memory_growth": policy.grows_on_gpus,
+        "panel_interval": sampler().watched_s,
+    }
+    if policy.trim_threshold_bytes != type(policy)().trim_threshold_bytes:
+        from tfmagic.core.units import size_text
+
+        present["trim_threshold"] = size_text(policy.trim_threshold_bytes).replace(" ", "")
+    if (budget := existing("budget")) is not None:
+        present["memory_budget"] = budget.text
+    if (counts := existing("thread counts")) is not None:
+        present.update(counts.requested)
     # A terminal shows its own stderr, and programs in it look whether that is one.
     capture = hasattr(shell, "kernel") and sys.platform != "win32"
-    return {
-        "memory_budget": budget().text,
-        "memory_policy": memory_policy().requested,
-        "trim_threshold": threshold,
-        "panel_interval": sampler().watched_s,
-        **{str(pool): count for pool, count in thread_counts().requested.items()},
-        "gpu_memory_growth": memory_policy().grows_on_gpus,
-        "native_log": native_log().requested or ("capture" if capture else "off"),
-    }
+    log = existing("native log")
+    present["native_log"] = (log and log.requested) or ("capture" if capture else "off")
+    return present
 
 
 def remove_settings(shell: InteractiveShell) -> None:
-    """Take ``%config TfMagic`` out again; what was set stays."""
-    shell.configurables[:] = [one for one in shell.configurables if type(one).__name__ != TfMagic.__name__]
+    """Remove ``%config TfMagic``; what was set stays."""
+    shell.configurables[:] = [part for part in shell.configurables if type(part).__name__ != TfMagic.__name__]

@@ -34,8 +34,13 @@ _EXPECTED = "expected a size such as '1.5GB' or '2GB,gpu:0=8GB', 'auto', or '' f
 class Tenant(Protocol):
     """What takes memory of a budget: a model."""
 
-    name: str
-    used_at_s: float
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+
+    @property
+    def used_at_s(self) -> float:
+        """When it was last used, on the monotonic clock."""
 
     @property
     def can_be_parked(self) -> bool:

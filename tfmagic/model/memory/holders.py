@@ -11,19 +11,16 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tfmagic.core.process import once
 from tfmagic.model.memory.reachability import EnoughError, Reach, lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    Provider = Callable[[], Iterable[tuple[str, Any, str]]]
-
+    from collections.abc import Iterator, Mapping, Sequence
 
 # What one name may cost before all others have been looked at.
 _SHARE = 5_000
 _LAST_TRACEBACK = "the last traceback"
 _LAST = ("last_value", "last_traceback", *(("last_exc",) if sys.version_info >= (3, 12) else ()))
+_LET_GO_OF_IPYTHONS_LAST = "get_ipython().InteractiveTB.tb = None"
 _LET_GO_OF_LAST = f"import sys; {' = '.join(f'sys.{name}' for name in _LAST)} = None"
 _IPYTHONS = re.compile(r"_(\d+|_{0,2})")
 # `%reset -f out` alone leaves `_` among the shell's hidden names, and it is never set again.
@@ -86,6 +83,7 @@ class _Search:
         self._names = {name: value for name, value in namespace.items() if type(name) is str}
         # What was displayed stays here, too, whatever the notebook deletes.
         self._hidden: dict[str, Any] = {} if shell is None else vars(shell).get("user_ns_hidden", {})
+        self._traceback = getattr(getattr(shell, "InteractiveTB", None), "tb", None)
         self._out: dict[Any, Any] = self._names["_oh"] if type(self._names.get("_oh")) is dict else {}
         in_ipython = "_oh" in self._names
         self._ipythons = {name for name in self._names if in_ipython and _IPYTHONS.fullmatch(name)}
@@ -128,9 +126,8 @@ class _Search:
                 yield name, value, _LET_GO_OF_HIDDEN
         for name in _LAST:
             yield _LAST_TRACEBACK, getattr(sys, name, None), _LET_GO_OF_LAST
-        for provider in list(places().values()):
-            with suppress(Exception):
-                yield from list(provider())
+        if self._traceback is not None:
+            yield _LAST_TRACEBACK, self._traceback, _LET_GO_OF_IPYTHONS_LAST
 
     def _tell(self, records: dict[str, HolderRecord], name: str, value: Any, release: str | None) -> None:
         if release is None and id(value) in self._displayed:
@@ -201,27 +198,3 @@ def held_in_notebook(targets: Sequence[object]) -> list[HolderRecord]:
     ipython = sys.modules.get("IPython.core.getipython")
     shell = None if ipython is None else ipython.get_ipython()
     return holders(targets, vars(sys.modules["__main__"]), shell=shell)
-
-
-def also_look(name: str, provider: Provider) -> None:
-    """Have a place searched that is no name of the notebook.
-
-    Parameters
-    ----------
-    name
-        For `forget`; one who comes with the same name takes its place.
-    provider
-        Returns what is there now: a label, the value, and what to type to let go.
-        The same label twice is one place.
-    """
-    places()[name] = provider
-
-
-def forget(name: str) -> None:
-    """Have a place searched no longer; unknown ones are no error."""
-    places().pop(name, None)
-
-
-def places() -> dict[str, Provider]:
-    """Return the places, by the names under which they were told."""
-    return once("places", dict[str, "Provider"])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.execution.signature.feeds import checked
+from tfmagic.execution.signature.feeds import checked_array
 from tfmagic.execution.signature.result import Result
 from tfmagic.execution.signature.signature import shape_text
-from tfmagic.model.running.prefetch import Ahead
+from tfmagic.model.running.prefetch import Prefetcher
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Batches:
                 shape = request.static_shape(own)
                 if shape is not None and (not shape or shape[0] is not None):
                     raise not_rows(request.model, name, shape)
-        self._ahead = Ahead(self.feeds, self.spans())
+        self._prefetcher = Prefetcher(self.feeds, self.spans())
 
     def spans(self) -> list[tuple[int, int]]:
         """Return the first row of each batch, and the row after its last; one of no rows for an empty input."""
@@ -82,12 +82,12 @@ class Batches:
         """Return the inputs of one batch with their arrays, checked."""
         parts = {rows.spec.name: rows.some(start, stop) for rows in self._split}
         # Converted anew for each batch: a buffer that was fed may have become a variable's own memory.
-        whole = {spec.name: checked(self._request.model, spec, value) for spec, value in self._whole}
+        whole = {spec.name: checked_array(self._request.model, spec, value) for spec, value in self._whole}
         return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
 
     def take(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
         """Return what `feeds` does, and have the next batch made while this one runs."""
-        return self._ahead.take(start, stop)
+        return self._prefetcher.batch(start, stop)
 
     def check(self) -> None:
         """Look at every batch, so that one that does not fit is found before any runs.
@@ -254,7 +254,7 @@ class Rows:
     def __init__(self, model: str, spec: TensorSpec, value: Any) -> None:
         self.spec = spec
         self._model = model
-        self._value = value if _can_be_sliced(value) else checked(model, spec, value)
+        self._value = value if _can_be_sliced(value) else checked_array(model, spec, value)
         if not _can_be_sliced(self._value):
             msg = (
                 f"{model}: input {spec.name!r} is a {type(value).__name__}, which has no rows to split: "
@@ -281,11 +281,7 @@ class Rows:
             # Also where a graph is the current one, in which slicing would add an operation.
             with eager_execution():
                 part = value[start:stop]
-        return checked(self._model, self.spec, part)
-
-    def whole(self) -> Any:
-        """Return the checked array of all that was given."""
-        return checked(self._model, self.spec, self._value)
+        return checked_array(self._model, self.spec, part)
 
 
 def _can_be_sliced(value: Any) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
+from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.arguments import seconds
 from tfmagic.errors import InputError, InterruptedRun, RunTimeoutError
@@ -19,59 +21,55 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.result import Result
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
+    from tfmagic.model.running.caller import Caller
 
 T = TypeVar("T")
 R = TypeVar("R", bound="Mapping[str, Any]")
 
-LATE = (TimeoutError, tf.errors.DeadlineExceededError)
-"""What a call raises whose caller's deadline has passed."""
+DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
+"""What a call raises after the deadline of its scope."""
 
 
-def patience_of(timeout: Any) -> Patience:
-    """Return the patience of a caller that gave this for a timeout, from now on.
+def call_scope(timeout: Any, *, limits_native_runs: bool = True) -> CancelScope:
+    """Return a cancel scope with a caller's timeout, from now on.
 
     Raises
     ------
     InputError
-        When it is no number of seconds above 0.
+        When the timeout is no number of seconds above 0.
     """
-    return Patience(None if timeout is None else seconds("timeout", timeout))
+    timeout_s = None if timeout is None else seconds("timeout", timeout)
+    return CancelScope(timeout_s, limits_native_runs=limits_native_runs)
 
 
-def waited_for(model: Answers, call: Callable[[], T], patience: Patience) -> T:
-    """Return what `call` gives, which calls `model` and may take place in a worker.
+def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
+    """Return what `call` gives, which calls the model and may take place in a worker.
 
     Raises
     ------
     RunTimeoutError
-        At the deadline.
+        At the deadline of the current scope.
     KeyboardInterrupt
         At once.
     """
-    __tracebackhide__ = True
     try:
-        return workers().call(call, patience)
-    except LATE:
-        if not patience.late:
+        return interruptible(partial(workers().call, call))
+    except DEADLINE_ERRORS:
+        scope = current_scope()
+        if scope is None or not scope.expired:
             raise
-        raise late(patience, [model]) from None
+        raise timeout_error([lifecycle]) from None
 
 
-def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
-    """Return the error for a deadline that has passed.
-
-    Parameters
-    ----------
-    patience
-        The caller's.
-    models
-        Those that had not answered by then.
-    """
+def timeout_error(models: Sequence[Lifecycle]) -> RunTimeoutError:
+    """Return the error for models that had not answered by the deadline of the current scope."""
+    scope = current_scope()
+    timeout_s = (scope and scope.timeout_s) or 0
     names = " and ".join(model.name for model in models)
-    msg = f"{names}: no answer within {patience.seconds:g} s"
+    msg = f"{names}: no answer within {timeout_s:g} s"
     stopping = " and ".join(model.name for model in models if model.state == "stopping")
-    loading = " and ".join(model.name for model in models if model.built is None)
+    loading = " and ".join(model.name for model in models if model.backend is None)
     if stopping:
         msg += f"; {stopping} is stopping until the present operation ends (%tf_model stop {stopping} waits for it)"
     elif loading:
@@ -81,19 +79,17 @@ def late(patience: Patience, models: Sequence[Answers]) -> RunTimeoutError:
     return RunTimeoutError(msg)
 
 
-def in_batches(model: Answers, request: Request, size: int, patience: Patience) -> Result:
+def run_in_batches(caller: Caller, request: Request, size: int) -> Result:
     """Make a call in batches of rows, and return the outputs joined on the first axis.
 
     Parameters
     ----------
-    model
-        Which model.
+    caller
+        Calls the model.
     request
         What is asked of it.
     size
         How many rows a batch has.
-    patience
-        The caller's, for all batches together.
 
     Raises
     ------
@@ -106,18 +102,16 @@ def in_batches(model: Answers, request: Request, size: int, patience: Patience) 
     SourceError
         After the first batch: for an output that cannot be joined.
     """
-    __tracebackhide__ = True
-    batches = waited_for(model, lambda: checked_batches(request, size), patience)
+    batches = wait_for_call(caller.lifecycle, lambda: checked_batches(request, size))
     parts = Parts(batches.spans())
+    name = caller.lifecycle.name
 
     def run(start: int, stop: int) -> None:
-        __tracebackhide__ = True
-        answer = waited_for(
-            model, lambda: model.answer(request, batches.take(start, stop), patience=patience), patience
-        )
-        parts.add({model.name: answer})
+        parts.add({name: wait_for_call(caller.lifecycle, lambda: caller.run(request, batches.take(start, stop)))})
 
-    done: Result = each_batch(model.name, batches.spans(), run, parts, lambda: parts.joined()[model.name])
+    done: Result = each_batch(
+        caller.lifecycle.name, batches.spans(), run, parts, lambda: parts.joined()[caller.lifecycle.name]
+    )
     return done
 
 
@@ -158,7 +152,6 @@ def each_batch(
     InterruptedRun, RunTimeoutError
         With the result of the batches that had ended by then.
     """
-    __tracebackhide__ = True
     total = spans[-1][1]
     several = len(spans) > 1
     try:
@@ -187,7 +180,6 @@ def _after(done: Parts) -> str:
 
 def _noting_rows(run: Callable[[int, int], None], start: int, stop: int, total: int | None) -> None:
     """Run a batch; where it is one of several, say in the error which rows it had."""
-    __tracebackhide__ = True
     try:
         run(start, stop)
     except (InputError, RunTimeoutError):

@@ -1,79 +1,63 @@
-"""The next batch, made ready while the present one runs."""
+"""The next batch, made while the present one runs."""
 
 from __future__ import annotations
 
-import threading
 import time
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from tfmagic.concurrency.workers import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tfmagic.concurrency.workers import Job
+
 T = TypeVar("T")
 Span = tuple[int, int]
 
-# What is made sooner than that is made when it is needed: a thread costs as much.
+# A batch that is made sooner is made when it is needed: a thread costs as much.
 _WORTH_S = 0.0005
 
 
-class Ahead(Generic[T]):
-    """Makes batches one ahead of who takes them in their order, where that takes its time.
+class Prefetcher(Generic[T]):
+    """Makes batches one ahead of the caller that runs them, where making one takes its time.
 
     Parameters
     ----------
     make
         Makes a batch from its first row and the row after its last.
     spans
-        The batches, in the order in which they are taken.
+        The batches, in the order in which they are run.
     """
 
     def __init__(self, make: Callable[[int, int], T], spans: Sequence[Span]) -> None:
         self._make = make
-        self._following = dict(pairwise(spans))
-        self._coming: tuple[Span, _Coming[T]] | None = None
+        self._next = dict(pairwise(spans))
+        self._coming: tuple[Span, Job[tuple[T, float]]] | None = None
 
-    def take(self, start: int, stop: int) -> T:
-        """Return a batch, and have the one after it made.
+    def batch(self, start: int, stop: int) -> T:
+        """Return a batch, and begin to make the one after it.
 
         Raises
         ------
         Exception
             What making it has raised, in whichever thread.
         """
+        span = (start, stop)
         coming, self._coming = self._coming, None
-        if coming is None or coming[0] != (start, stop):
-            began = time.perf_counter()
-            made, took_s = self._make(start, stop), time.perf_counter() - began
+        if coming is None or coming[0] != span:
+            batch, took_s = self._timed(span)
         else:
-            made, took_s = coming[1].result()
-        following = self._following.get((start, stop))
+            coming[1].wait()
+            batch, took_s = coming[1].result()
+        following = self._next.get(span)
         if following is not None and took_s >= _WORTH_S:
-            self._coming = following, _Coming(self._make, *following)
-        return made
+            self._coming = following, workers().submit(partial(self._timed, following))
+        return batch
 
-
-class _Coming(Generic[T]):
-    """A batch that a thread makes."""
-
-    def __init__(self, make: Callable[[int, int], T], start: int, stop: int) -> None:
-        self._made: list[tuple[T, float]] = []
-        self._error: BaseException | None = None
-
-        def run() -> None:
-            began = time.perf_counter()
-            try:
-                self._made.append((make(start, stop), time.perf_counter() - began))
-            except BaseException as error:  # noqa: BLE001 - raised where it is taken
-                self._error = error
-
-        # A daemon: who stops waiting does not wait for it either.
-        self._thread = threading.Thread(target=run, name="tfmagic batch", daemon=True)
-        self._thread.start()
-
-    def result(self) -> tuple[T, float]:
-        """Return it with the seconds that it took to make."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._made[0]
+    def _timed(self, span: Span) -> tuple[T, float]:
+        """Make a batch; return it with the seconds that took."""
+        began = time.perf_counter()
+        return self._make(*span), time.perf_counter() - began

@@ -8,7 +8,7 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import MemoryBudgetError, StoppedError
+from tfmagic.errors import MemoryBudgetError, StoppedError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _REMEMBERED = 100
 
 
-class Calls:
-    """The calls of one model.
+class Statistics:
+    """Figures of one model's calls.
 
     Attributes
     ----------
@@ -74,9 +74,3 @@ class Calls:
     def median_latency_s(self) -> float | None:
         """The median of the last hundred; None before the first."""
         return statistics.median(list(self._latencies_s)) if self._latencies_s else None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the type of an error and the first line of its message."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -7,15 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.concurrency.deferral import interruptible
-from tfmagic.concurrency.runs import stopped_text, wait_until
-from tfmagic.errors import StoppedError
+from tfmagic.concurrency.runs import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tfmagic.concurrency.cancel_scope import Errand
-    from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 # Long for what has been told to end, and short for a person.
 _END_S = 2.0
@@ -42,37 +37,35 @@ class StopRecord(TypedDict):
     variables: int
 
 
-def stopped(
-    name: str, backend: GraphBackend | EagerBackend, cells: Callable[[], list[Errand]], *, now: bool
-) -> StopRecord:
-    """Wait until a model does nothing any more, or have that be so now, and say what came of it.
+def stop(lifecycle: Lifecycle, *, now: bool) -> StopRecord:
+    """Wait until a model does nothing any more, or cancel what it does, and say what came of it.
 
     What the command that asks does itself is left alone.
 
-    Parameters
-    ----------
-    name
-        The model's.
-    backend
-        How it runs.
-    cells
-        Gives the cells of other commands that run in its room.
-    now
-        Whether to cancel.
+    Raises
+    ------
+    ModelStateError
+        When the model was dropped.
     """
+    if lifecycle.is_released:
+        raise lifecycle.gone_error()
+    backend, name = lifecycle.backend, lifecycle.name
+    if backend is None:
+        return {"name": name, "mode": lifecycle.mode, "outcome": "idle", "waited_s": 0.0, "variables": 0}
     began = time.monotonic()
-    runs, inside = backend.runs.others(), cells()
+    runs, cells = backend.runs.others(), lifecycle.cells.of_others()
     outcome = "idle"
 
     def ended() -> bool:
-        return backend.runs.ended(runs) and not any(cell in cells() for cell in inside)
+        present = lifecycle.cells.of_others()
+        return backend.runs.ended(runs) and not any(cell in present for cell in cells)
 
-    if runs or inside:
+    if runs or cells:
         if not now:
             interruptible(partial(wait_until, ended))
             outcome = "ended"
         else:
-            tell(name, inside)
+            lifecycle.cells.end(cells)
             kept = backend.cancel() if runs else True
             outcome = "cancelled" if kept else "reloaded"
             if not interruptible(partial(wait_until, ended, _END_S)):
@@ -84,17 +77,3 @@ def stopped(
         "waited_s": time.monotonic() - began,
         "variables": backend.weights().variables,
     }
-
-
-def tell(name: str, cells: list[Errand]) -> None:
-    """Have cells end: what they do next is refused, and their Python stops.
-
-    Parameters
-    ----------
-    name
-        The model's.
-    cells
-        Which.
-    """
-    for cell in cells:
-        cell.give_up(lambda: StoppedError(stopped_text(f"model {name!r}")))

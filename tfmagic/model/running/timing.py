@@ -8,13 +8,14 @@ import time
 from itertools import repeat as times
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.concurrency.cancel_scope import current_scope
+from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.arguments import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
-    from tfmagic.model.running.caller import Answers
+    from tfmagic.model.running.caller import Caller
 
 # As long as timeit makes a run: short against the clock's grain, a second for five.
 _RUN_S = 0.2
@@ -115,8 +116,9 @@ class Timing:
         return f"<timing of {self.model}: {self.average:.3g} s a call, {runs} of {self.loops}>"
 
 
+@defer_interrupts
 def timed(
-    model: Answers,
+    caller: Caller,
     value: Any,
     inputs: Mapping[str, Any],
     *,
@@ -130,34 +132,31 @@ def timed(
     The parameters and errors are those of `Model.timed`, with the named inputs as a
     mapping. In a notebook Ctrl-C comes back at once.
     """
-    __tracebackhide__ = True
-    from tfmagic.model.running.deadline import patience_of, waited_for
+    from tfmagic.model.running.deadline import call_scope, wait_for_call
 
     count = whole_number("repeat", repeat)
-    patience = patience_of(timeout)
 
     def call() -> None:
-        __tracebackhide__ = True
-        model.answer(model.asked(value, inputs, fetch=fetch, signature=signature))
+        caller.run(caller.request(value, inputs, fetch=fetch, signature=signature))
 
     def measure() -> Timing:
-        __tracebackhide__ = True
-        return Timing(model.name, *measured(call, count, patience))
+        return Timing(caller.lifecycle.name, *measured(call, count))
 
     # As timeit does. In the thread that waits, which comes back when the call does not.
     collects = gc.isenabled()
-    gc.disable()
-    try:
-        return waited_for(model, measure, patience)
-    finally:
-        if collects:
-            gc.enable()
+    # The calls are those of a program: prepared ones, whose native runs have no deadline.
+    with call_scope(timeout, limits_native_runs=False):
+        gc.disable()
+        try:
+            return wait_for_call(caller.lifecycle, measure)
+        finally:
+            if collects:
+                gc.enable()
 
 
 def measured(
     call: Callable[[], object],
     repeat: int,
-    patience: Patience,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[int, list[float]]:
     """Return how many calls a run has, and the seconds of each run.
@@ -172,24 +171,21 @@ def measured(
         What to time.
     repeat
         How many runs.
-    patience
-        The caller's: nothing more is called once it has gone.
     clock
         Tells the seconds.
 
     Raises
     ------
-    TimeoutError
-        When the caller has gone.
+    BaseException
+        When the current scope is cancelled: nothing more is called.
     """
-    __tracebackhide__ = True
+    scope = current_scope()
 
     def run(loops: int) -> float:
-        __tracebackhide__ = True
         began = clock()
         for _ in times(None, loops):
-            if patience.given_up:
-                patience.require()
+            if scope is not None and scope.cancelled:
+                scope.check()
             call()
         return clock() - began
 

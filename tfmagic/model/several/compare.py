@@ -6,13 +6,15 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.model.registry import the_models
 from tfmagic.model.running.batches import Batches, Parts
-from tfmagic.model.running.deadline import checked_batches, each_batch, patience_of
-from tfmagic.model.running.parallel import of_all
+from tfmagic.model.running.deadline import call_scope, checked_batches, each_batch
+from tfmagic.model.running.parallel import run_side_by_side
 from tfmagic.model.several.comparison import Comparison
 from tfmagic.model.several.matching import asked_of_all, check_names, paired_after, paired_before
 
@@ -21,13 +23,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.concurrency.cancel_scope import Patience
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.result import Result
     from tfmagic.execution.signature.signature import TensorSpec
     from tfmagic.model.model import Model
 
 
+@hide_own_frames
 def compare(
     models: Sequence[str],
     value: Any = MISSING,
@@ -80,10 +82,10 @@ def compare(
         Whatever the first of the models that failed raised, with a note that names
         it; others that failed are noted too.
     """
-    __tracebackhide__ = True
     return compared(models, value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout)
 
 
+@defer_interrupts
 def compared(
     names: Sequence[str],
     value: Any,
@@ -95,13 +97,10 @@ def compared(
     timeout: float | None = None,
 ) -> Comparison:
     """Compare as `compare` does, with the named inputs as a mapping."""
-    __tracebackhide__ = True
     models = check_names(names, the_models())
     size = None if batch_size is None else whole_number("batch_size", batch_size)
-    patience = patience_of(timeout)
 
     def asked() -> list[tuple[Request, Any]]:
-        __tracebackhide__ = True
         ready = asked_of_all(
             models,
             value,
@@ -113,33 +112,35 @@ def compared(
         paired_before([request for request, _ in ready])
         return ready
 
-    (ready,) = of_all(models, [asked], patience)
-    return _Run(models, ready, patience).all()
+    with call_scope(timeout):
+        (ready,) = run_side_by_side([model.lifecycle for model in models], [asked])
+        return interruptible(_Run(models, ready).all)
 
 
 class _Run:
     """One comparison on its way."""
 
-    def __init__(self, models: Sequence[Model], ready: Sequence[tuple[Request, Any]], patience: Patience) -> None:
+    def __init__(self, models: Sequence[Model], ready: Sequence[tuple[Request, Any]]) -> None:
         self._models = models
         self._ready = ready
-        self._patience = patience
-        self._first_calls = {model.name for model in models if not model.has_run}
+        self._first_calls = {model.name for model in models if not model.caller.has_run}
         self._spans = _spans({request.model: prepared for request, prepared in ready})
         self._parts = Parts(self._spans)
         self._latencies: list[dict[str, float]] = []
 
     def all(self) -> Comparison:
         """Run all batches, of which there is one where nothing is split."""
-        __tracebackhide__ = True
         name = ",".join(model.name for model in self._models)
         return each_batch(name, self._spans, self._batch, self._parts, self._so_far)
 
     def _batch(self, start: int, stop: int) -> None:
-        __tracebackhide__ = True
         calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
         answers = dict(
-            zip([model.name for model in self._models], of_all(self._models, calls, self._patience), strict=True)
+            zip(
+                [model.name for model in self._models],
+                run_side_by_side([model.lifecycle for model in self._models], calls),
+                strict=True,
+            )
         )
         self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
         results = {model: result for model, (_, result) in answers.items()}
@@ -151,12 +152,11 @@ class _Run:
         yield from zip(self._models, self._ready, strict=True)
 
     def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
-        __tracebackhide__ = True
         feeds = prepared.take(start, stop) if isinstance(prepared, Batches) else prepared
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)
         began = time.perf_counter()
-        result = model.answer(request, feeds, patience=self._patience)
+        result = model.caller.run(request, feeds)
         return time.perf_counter() - began, result
 
     def _so_far(self) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.execution.signature.conversion import joined
+from tfmagic.execution.signature.conversion import dataset_as_batch
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.model.several.agreement import is_number
@@ -50,7 +50,6 @@ def asked_of_all(
     InputError
         For inputs that do not go to all of the models; it says what each takes.
     """
-    __tracebackhide__ = True
     first = models[0]
     value, inputs = _read_once(first.name, first.signature(signature), value, inputs)
     asked: list[tuple[Request, Any]] = []
@@ -58,7 +57,7 @@ def asked_of_all(
     for model in models:
         own_value, own_inputs = _under_own_name(model.signature(signature), value, inputs)
         try:
-            request = model.asked(own_value, own_inputs, fetch=fetch, signature=signature)
+            request = model.caller.request(own_value, own_inputs, fetch=fetch, signature=signature)
             asked.append((request, prepared(request)))
         except InputError as error:
             refused.append((model, error))
@@ -74,10 +73,10 @@ def _read_once(
     left = [spec for spec in signature.inputs if spec.name not in inputs]
     only = list(signature.required)
     read = {
-        name: joined(model, one, [spec for spec in signature.inputs if spec.name == name] or only)
+        name: dataset_as_batch(model, one, [spec for spec in signature.inputs if spec.name == name] or only)
         for name, one in inputs.items()
     }
-    return joined(model, value, left), read
+    return dataset_as_batch(model, value, left), read
 
 
 def _under_own_name(signature: Signature, value: Any, inputs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:

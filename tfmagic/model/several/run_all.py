@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.errors import InputError
 from tfmagic.model.registry import the_models
-from tfmagic.model.running.deadline import patience_of
-from tfmagic.model.running.parallel import of_all
+from tfmagic.model.running.deadline import call_scope
+from tfmagic.model.running.parallel import run_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+@entry_point
 def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> dict[str, Any]:
     """Run several models at the same time, each on its own input, and return the results by model name.
 
@@ -44,25 +46,23 @@ def run_all(inputs: Mapping[str, Any], /, *, timeout: float | None = None) -> di
         Whatever the first of the models that failed raised, with a note that names
         it; others that failed are noted too.
     """
-    __tracebackhide__ = True
     if not hasattr(inputs, "items"):
         msg = f'run_all takes a mapping, {{"model": input}}, got {type(inputs).__name__}'
         raise InputError(msg)
     known = the_models()
     models = [known[name] for name in inputs]
-    patience = patience_of(timeout)
 
     def asked() -> list[Any]:
-        __tracebackhide__ = True
-        requests = [model.asked(inputs[model.name], {}) for model in models]
+        requests = [model.caller.request(inputs[model.name], {}) for model in models]
         return [(request, request.feeds()) for request in requests]
 
-    ready = of_all(models, [asked], patience)[0] if models else []
-    calls = [
-        lambda model=model, request=request, feeds=feeds: model.answer(request, feeds, patience=patience)
-        for model, (request, feeds) in zip(models, ready, strict=True)
-    ]
-    results = of_all(models, calls, patience)
+    with call_scope(timeout):
+        ready = run_side_by_side([model.lifecycle for model in models], [asked])[0] if models else []
+        calls = [
+            lambda model=model, request=request, feeds=feeds: model.caller.run(request, feeds)
+            for model, (request, feeds) in zip(models, ready, strict=True)
+        ]
+        results = run_side_by_side([model.lifecycle for model in models], calls)
     return {
         model.name: next(iter(result.values())) if len(result) == 1 else result
         for model, result in zip(models, results, strict=True)

@@ -16,7 +16,7 @@ from tfmagic.runtime.tracing.step_stats import short_device
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -191,7 +191,7 @@ def unknown(model: str, why: str) -> PlacementRecord:
     }
 
 
-def placement_in(trace: Trace, backend: GraphBackend) -> Placement:
+def placement_of_graph(trace: Trace, backend: Backend) -> Placement:
     """Return what a traced run of a graph has shown."""
     return Placement(
         placed_operations(trace.partition_graphs),

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import tensorflow as tf
-
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import PathTakenError
-from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.formats.common.destination import Destination
 from tfmagic.model.tracing.chrome import chrome_events
-from tfmagic.runtime.tensorflow.private import chrome_trace
-from tfmagic.runtime.tracing.eager_profile import profiled
-from tfmagic.runtime.tracing.step_stats import Execution, executions_of, peak_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from tfmagic.concurrency.cancel_scope import Patience
-    from tfmagic.execution.backends.request import Request
+    from tfmagic.runtime.tracing.run_profile import RunProfile
+    from tfmagic.runtime.tracing.step_stats import Execution
 
 
 _SHOWN = 20
@@ -101,43 +94,31 @@ class Trace:
     ----------
     model, mode
         Whose run it was, and how the model runs.
-    wall_s
-        How long the run took.
-    executions
-        What ran.
-    chrome
-        Gives the trace as Chrome's JSON, where TensorFlow can draw it.
+    profile
+        What TensorFlow recorded of the run.
 
     Attributes
     ----------
+    wall_s : float
+        How long the run took.
     executions : list of Execution
         Each execution, in the order in which they began.
     peak_bytes : int or None
-        The most that the run had taken at one time, beside the weights; None where
+        The most memory that the run took at one time, beside the weights; None where
         that was not recorded, as for a live object.
-    partition_graphs : iterable of GraphDef
+    partition_graphs : sequence of GraphDef
         The graphs that the run was cut into, one a device; none for a live object.
     """
 
-    def __init__(
-        self,
-        model: str,
-        mode: str,
-        wall_s: float,
-        executions: Iterable[Execution],
-        chrome: Callable[[], str | None] = lambda: None,
-        *,
-        peak_bytes: int | None = None,
-        partition_graphs: Iterable[Any] = (),
-    ) -> None:
+    def __init__(self, model: str, mode: str, profile: RunProfile) -> None:
         self.model = model
         self.mode = mode
-        self.wall_s = wall_s
-        self.executions = sorted(executions, key=lambda execution: execution.start_ns)
-        self.peak_bytes = peak_bytes
-        self.partition_graphs = partition_graphs
-        self._chrome = chrome
-        self._total_s = sum(one.time_s for one in self.executions)
+        self.wall_s = profile.wall_s
+        self.executions = sorted(profile.executions, key=lambda execution: execution.start_ns)
+        self.peak_bytes = profile.peak_bytes
+        self.partition_graphs = profile.partition_graphs
+        self._chrome = profile.chrome
+        self._total_s = sum(execution.time_s for execution in self.executions)
 
     @property
     def operations(self) -> list[OperationRecord]:
@@ -177,6 +158,7 @@ class Trace:
             "devices": self.devices,
         }
 
+    @hide_own_frames
     def save(self, path: Any, *, replace: bool = False) -> Path:
         """Write the trace as JSON for Perfetto (https://ui.perfetto.dev) or chrome://tracing.
 
@@ -234,42 +216,6 @@ class Trace:
     def __repr__(self) -> str:
         """Say what was traced."""
         return f"<trace of {self.model}: {len(self.operations)} operations in {self.wall_s:.3g} s>"
-
-
-def traced(request: Request, feeds: Sequence[tuple[Any, Any]], patience: Patience) -> tuple[dict[str, Any], Trace]:
-    """Make a call, and return its outputs with where the time went.
-
-    Parameters
-    ----------
-    request
-        What is asked.
-    feeds
-        Its inputs' checked arrays.
-    patience
-        The caller's.
-    """
-    __tracebackhide__ = True
-    backend = request.backend
-    if isinstance(backend, EagerBackend):
-        with profiled() as executions:
-            began = time.perf_counter()
-            outputs = backend.call(request.signature, feeds, request.fetches, patience=patience)
-            wall_s = time.perf_counter() - began
-        return outputs, Trace(request.model, backend.mode, wall_s, executions)
-    metadata = tf.compat.v1.RunMetadata()
-    began = time.perf_counter()
-    outputs = backend.call(request.signature, feeds, request.fetches, patience=patience, metadata=metadata)
-    wall_s = time.perf_counter() - began
-    stats = metadata.step_stats
-    return outputs, Trace(
-        request.model,
-        backend.mode,
-        wall_s,
-        executions_of(stats),
-        partial(chrome_trace, stats),
-        peak_bytes=peak_of(stats),
-        partition_graphs=list(metadata.partition_graphs),
-    )
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

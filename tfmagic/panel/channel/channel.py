@@ -1,9 +1,9 @@
 """The channel to JupyterLab: requests over the control channel, snapshots over iopub.
 
-Both work while a cell runs, and after the page was loaded anew meanwhile, when no
-widget comes back before the cell's end. ipykernel's control handlers are a plain
-dictionary (``Kernel.control_handlers``); a front end hears a message on iopub of
-whatever type, also one that answers nothing.
+Both work while a cell runs, and also after the page was reloaded meanwhile, when no
+widget comes back before the cell ends. ipykernel's control handlers are a plain
+dictionary (``Kernel.control_handlers``). A front end receives iopub messages of any
+type, also those that answer nothing.
 """
 
 from __future__ import annotations
@@ -11,92 +11,92 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.panel.channel.handshake import put_up_sign, take_down_sign
+from tfmagic.panel.channel.handshake import offer_handshake, withdraw_handshake
 from tfmagic.panel.channel.sendable import sendable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tfmagic.panel.channel.requests import Reply
-    from tfmagic.panel.channel.subscribers import Audience
+    from tfmagic.panel.channel.subscribers import Subscribers
 
 REQUEST = "tfmagic_request"
-"""What a front end sends."""
+"""The type of a front end's messages."""
 
 REPLY = "tfmagic_reply"
-"""What answers it, in the kernel's own time."""
+"""The type of their answers, sent when the kernel has them."""
 
 PUSH = "tfmagic_push"
-"""What the kernel sends by itself: that tfmagic is there or goes, that its sidebar is to be seen, and snapshots."""
+"""The type of messages without a request: tfmagic was loaded or unloaded, its sidebar is to open, snapshots."""
 
-# A page answers in a few hundredths of a second; that it draws much at the time may take longer.
+# A page answers in a few hundredths of a second, or later where it has much to draw.
 _PATIENCE_S = 2.0
 
 
 class Channel:
     """Answers what front ends ask of a kernel, and sends them snapshots.
 
-    The control channel carries interrupts too, one message at a time. So its handler
-    comes back at once, and what takes longer is answered from a thread.
+    The control channel also carries interrupts, one message at a time. So its handler
+    returns at once, and a thread answers what takes longer.
     """
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
-        self._audience: Audience | None = None
+        self._subscribers: Subscribers | None = None
 
     async def __call__(self, stream: Any, ident: Any, parent: Mapping[str, Any]) -> None:
-        """Take a request, in the control thread."""
+        """Receive a request, in the control thread."""
         loop = asyncio.get_running_loop()
 
         def send(record: Reply) -> None:
             self._kernel.session.send(stream, REPLY, sendable({"status": "ok", **record}), parent, ident=ident)
 
-        def give(record: Reply) -> None:
-            # A stream is its loop's own. After the loop's end there is nobody to answer.
+        def send_from_any_thread(record: Reply) -> None:
+            # Only its loop may use a stream. After the loop has ended there is nobody to answer.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(send, record)
 
-        self._open().receive(parent.get("content"), give)
+        self._opened().receive(parent.get("content"), send_from_any_thread)
 
-    def tell(self, kind: str) -> None:
-        """Let every front end know something that needs no more words."""
+    def announce(self, kind: str) -> None:
+        """Send every front end a message that is only its kind."""
         self.push({"kind": kind})
 
     def reveal(self) -> bool:
-        """Have a front end bring its sidebar to the front; return whether one has said that it did."""
-        revealed = self._open().revealed
+        """Have a front end bring its sidebar to the front; return whether one confirmed it."""
+        revealed = self._opened().revealed
         revealed.clear()
-        self.tell("reveal")
-        # The answer comes over the control channel, whose thread is another, also while a cell runs.
+        self.announce("reveal")
+        # The confirmation comes over the control channel, whose thread also works while a cell runs.
         return revealed.wait(_PATIENCE_S)
 
     def push(self, message: dict[str, Any]) -> None:
-        """Send a message to every front end, in answer to none of theirs."""
+        """Send every front end a message that answers no request."""
         kernel = self._kernel
         kernel.session.send(kernel.iopub_socket, PUSH, message, parent={}, ident=PUSH.encode())
 
     def close(self) -> None:
-        """Send nothing more."""
-        if self._audience is not None:
-            self._audience.look_away()
-        self.tell("unloaded")
+        """Stop sending snapshots, and announce that tfmagic is unloaded."""
+        if self._subscribers is not None:
+            self._subscribers.unsubscribe()
+        self.announce("unloaded")
 
-    def _open(self) -> Audience:
-        # Not before somebody asks: loading is to stay quick.
-        if self._audience is None:
-            from tfmagic.panel.channel.subscribers import Audience
+    def _opened(self) -> Subscribers:
+        # At the first request: loading the extension stays quick.
+        if self._subscribers is None:
+            from tfmagic.panel.channel.subscribers import Subscribers
 
-            self._audience = Audience(self.push, heard_while_busy=True)
-        return self._audience
+            self._subscribers = Subscribers(self.push, heard_while_busy=True)
+        return self._subscribers
 
 
 def open_channel(shell: Any) -> None:
-    """Have the shell's kernel answer; a shell in a terminal has none."""
+    """Have the shell's kernel answer requests; a shell in a terminal has none."""
     handlers = _handlers(shell)
     if handlers is not None:
         handlers[REQUEST] = channel = Channel(shell.kernel)
-        put_up_sign(shell.kernel)
-        channel.tell("loaded")
+        offer_handshake(shell.kernel)
+        channel.announce("loaded")
 
 
 def reveal_sidebar(shell: Any) -> bool:
@@ -106,10 +106,10 @@ def reveal_sidebar(shell: Any) -> bool:
 
 
 def close_channel(shell: Any) -> None:
-    """Have it answer no more, also where a former load of this module had it answer."""
+    """Close the channel, also one of this module as it was before a reload."""
     channel = (_handlers(shell) or {}).pop(REQUEST, None)
     if channel is not None:
-        take_down_sign(shell.kernel)
+        withdraw_handshake(shell.kernel)
         channel.close()
 
 

@@ -1,8 +1,8 @@
-"""The sign by which a front end knows that tfmagic is in a kernel.
+"""The mark by which a front end knows that tfmagic is in a kernel.
 
-Every ipykernel says which comms are open, over the control channel too, so while a
-cell runs. To ask it for what only tfmagic knows would put an error into the log of
-each kernel that has no tfmagic.
+Every ipykernel lists its open comms on request, over the control channel too, so also
+while a cell runs. A question that only tfmagic understands would put an error into the
+log of each kernel without tfmagic.
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from __future__ import annotations
 from typing import Any
 
 TARGET = "tfmagic"
-"""What a front end looks for among the targets of the comms that are open."""
+"""The target name that a front end looks for among the open comms."""
 
 
-class Sign:
-    """Stands among a kernel's comms; no front end is told of it, and nothing is said through it."""
+class Handshake:
+    """A comm that carries no messages; that it is listed is the message."""
 
     comm_id = target_name = TARGET
 
     def handle_msg(self, message: Any) -> None:
-        """Take no notice."""
+        """Ignore a message."""
 
     def handle_close(self, message: Any) -> None:
-        """Take no notice."""
+        """Ignore that a front end closes it."""
 
 
-def put_up_sign(kernel: Any) -> None:
-    """Have it stand there from now on."""
+def offer_handshake(kernel: Any) -> None:
+    """List the handshake among the kernel's comms."""
     manager = getattr(kernel, "comm_manager", None)
     if manager is not None:
-        manager.register_comm(Sign())
+        manager.register_comm(Handshake())
 
 
-def take_down_sign(kernel: Any) -> None:
-    """Have it stand there no more, also where a former load of this module had put it up."""
+def withdraw_handshake(kernel: Any) -> None:
+    """Remove the handshake, also one of this module as it was before a reload."""
     manager = getattr(kernel, "comm_manager", None)
     if manager is not None and TARGET in manager.comms:
         manager.unregister_comm(manager.comms[TARGET])

@@ -1,4 +1,4 @@
-"""How a panel is made, where what it needs is installed."""
+"""Makes a panel where the packages that it needs are installed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import MissingPanelError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _SCRIPT = Path(__file__).parents[1] / "static" / "panel.js"
 
 
+@hide_own_frames
 def panel() -> Panel:
     """Return a new panel.
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
-from tfmagic.panel.drawing.sentences import dropped_text, parked_text, woken_text
 from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.snapshot import snapshot
+from tfmagic.panel.views.sentences import dropped_text, parked_text, woken_text
 from tfmagic.runtime.custom_ops.libraries_report import libraries_record
 from tfmagic.runtime.native_log.log import native_log
 
@@ -115,18 +115,18 @@ def _show(message: Mapping[str, Any]) -> Answer:
 
 
 def _placement(message: Mapping[str, Any]) -> Answer:
-    from tfmagic.model.running.warm_up import placement
+    from tfmagic.model.running.placement_probe import placement
 
-    return placement(the_models()[_model(message)], most=_OPERATIONS), None
+    return placement(the_models()[_model(message)].caller, most=_OPERATIONS), None
 
 
 def _trace(message: Mapping[str, Any]) -> Answer:
-    from tfmagic.model.running.warm_up import placement, trial
+    from tfmagic.model.running.placement_probe import placement, probe
 
     model = the_models()[_model(message)]
     woken = "was woken, " if model.state == "parked" else "was "
-    trial(model)
-    return placement(model, most=_OPERATIONS), f"{model.name} {woken}run once on zeros and traced"
+    probe(model.caller)
+    return placement(model.caller, most=_OPERATIONS), f"{model.name} {woken}run once on zeros and traced"
 
 
 def _park(message: Mapping[str, Any]) -> Answer:

@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def sendable(record: T) -> T:
-    """Return a record whose text is all UTF-8: what is no character, as in the name of a file, becomes ``?``.
+    """Return a record whose text is all UTF-8: a lone surrogate, as in the name of a file, becomes ``?``.
 
-    Python has such text from bytes that it could not read, and ``json`` takes it; a
-    message with it is lost on its way, and with it everything else that it says.
+    Python makes surrogates of bytes that it cannot decode, and ``json`` accepts them,
+    but the message that holds one is lost on its way.
     """
     text = json.dumps(record, ensure_ascii=False)
     try:

@@ -1,4 +1,4 @@
-"""Who looks at this kernel through one channel: what they are sent, and the answers to what they ask."""
+"""The pages that watch this kernel through one channel: their snapshots, and the answers to their requests."""
 
 from __future__ import annotations
 
@@ -7,42 +7,41 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.running_cells import busy
-from tfmagic.panel.channel.request_handler import Desk
+from tfmagic.core.running_cells import running_cells
+from tfmagic.panel.channel.request_handler import RequestHandler
 from tfmagic.panel.channel.requests import Reply, answer, identity_of, reply, short_text
 from tfmagic.panel.channel.sendable import sendable
-from tfmagic.panel.snapshot.live import live
+from tfmagic.panel.snapshot.latest import latest_snapshot
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfmagic.model.row import ModelRow
+    from tfmagic.model.record import ModelRow
     from tfmagic.panel.snapshot.snapshot import Snapshot
 
-# A page that is looked at says so every ten seconds.
+# A visible page says so every ten seconds.
 _LEASE_S = 30.0
 _PAGES = 100
 
 
-class Audience:
+class Subscribers:
     """The pages at the other end of one channel.
 
-    They are sent what has changed at each of the sampler's looks, for as long as one
-    of them says that somebody looks.
+    While any of them is visible, they are sent what has changed at each tick of the sampler.
 
     Parameters
     ----------
     send
-        Puts a message on the channel, from whichever thread.
+        Puts a message on the channel, from any thread.
     heard_while_busy
-        Whether what a page says surely arrives while a cell runs. Where it may not,
-        a page is not to lose sight for its silence.
+        Whether the pages' messages arrive while a cell runs. Where they may not, the
+        silence of a page does not end its subscription.
 
     Attributes
     ----------
     revealed : threading.Event
-        Set when a page says that it has brought its sidebar to the front.
+        Set when a page has brought its sidebar to the front.
     """
 
     def __init__(self, send: Callable[[dict[str, Any]], None], *, heard_while_busy: bool) -> None:
@@ -51,49 +50,45 @@ class Audience:
         self._unwatch: Callable[[], None] | None = None
         self.revealed = threading.Event()
         self._seen_s: dict[str, float] = {}
-        self._wished_s: dict[str, float | None] = {}
-        self._sent: dict[str, ModelRow] = {}
-        self._desk = Desk()
+        self._wanted_s: dict[str, float | None] = {}
+        self._sent_rows: dict[str, ModelRow] = {}
+        self._handler = RequestHandler()
 
     def push(self, record: Snapshot) -> None:
-        """Send a snapshot, of the models only those that have changed since the last one."""
+        """Send a snapshot, with only those models that have changed since the last one."""
         now_s = time.monotonic()
-        if busy().since_s is not None and not self._heard_while_busy:
+        if running_cells().since_s is not None and not self._heard_while_busy:
             self._seen_s = dict.fromkeys(self._seen_s, now_s)
         elif all(now_s - seen_s > _LEASE_S for seen_s in list(self._seen_s.values())):
-            self.look_away()
+            self.unsubscribe()
             return
         rows = {row["name"]: row for row in record["models"]}
-        changed = [row for name, row in rows.items() if self._sent.get(name) is not row]
-        self._sent = rows
+        changed = [row for name, row in rows.items() if self._sent_rows.get(name) is not row]
+        self._sent_rows = rows
         self._send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
 
-    def look(self, page: str, interval_s: float | None = None) -> None:
-        """Send snapshots from now on, the next one whole, for as long as a page says that it is looked at.
+    def subscribe(self, page: str, interval_s: float | None = None) -> None:
+        """Send a page snapshots for as long as it says that it is visible; the next one is complete.
 
-        Parameters
-        ----------
-        page
-            Which one.
-        interval_s
-            How often it wants one; None leaves that to the sampler. Of several pages the shortest counts.
+        `interval_s` is how often the page wants one; None leaves that to the sampler.
+        Of several pages the shortest interval counts.
         """
-        # Pages that went without a word make room, the one first that has been silent for longest.
+        # Pages that closed without a message make room, the one that has been silent longest first.
         self._seen_s.pop(page, None)
         for silent in list(self._seen_s)[: max(0, len(self._seen_s) + 1 - _PAGES)]:
             self._forget(silent)
-        wished_before_s = self._wished_s.get(page)
+        wanted_before_s = self._wanted_s.get(page)
         self._seen_s[page] = time.monotonic()
-        self._wished_s[page] = interval_s
-        self._sent = {}
+        self._wanted_s[page] = interval_s
+        self._sent_rows = {}
         if self._unwatch is None:
-            self._unwatch = live().watch(self.push, self._interval_s)
-        elif interval_s != wished_before_s:
-            # Not only when the interval before is over: the next snapshot says what holds now.
+            self._unwatch = latest_snapshot().watch(self.push, self._interval_s)
+        elif interval_s != wanted_before_s:
+            # The next snapshot states the interval: not only once the old interval is over.
             sampler().wake()
 
-    def look_away(self, page: str | None = None) -> None:
-        """Send no more snapshots to a page, or to any."""
+    def unsubscribe(self, page: str | None = None) -> None:
+        """Send no more snapshots to a page; to none of them for None."""
         for gone in list(self._seen_s) if page is None else [page]:
             self._forget(gone)
         if not self._seen_s:
@@ -101,30 +96,22 @@ class Audience:
             if unwatch is not None:
                 unwatch()
 
-    def receive(self, message: object, give: Callable[[Reply], None]) -> None:
-        """Answer what a page asks: by whom it is watched at once, everything else from a thread.
-
-        Parameters
-        ----------
-        message
-            What came, whatever it is.
-        give
-            Takes the answer, from whichever thread.
-        """
+    def receive(self, message: object, send_reply: Callable[[Reply], None]) -> None:
+        """Answer a page's message, whatever it is: subscriptions at once, everything else from a thread."""
         identity = identity_of(message)
         if isinstance(message, dict) and message.get("request") == "watch":
-            give(reply(identity, error=self._watch(message)))
+            send_reply(reply(identity, error=self._watch(message)))
         elif isinstance(message, dict) and message.get("request") == "revealed":
             self.revealed.set()
-            give(reply(identity))
-        elif not self._desk.take(partial(self._answer, message, give)):
-            give(reply(identity, error="too many requests at once: wait for one to be answered"))
+            send_reply(reply(identity))
+        elif not self._handler.submit(partial(_answer, message, send_reply)):
+            send_reply(reply(identity, error="too many requests at once: wait for one to be answered"))
 
     def _watch(self, message: dict[str, Any]) -> str | None:
-        """Do what a page says of whether it is looked at; return what is wrong with that."""
+        """Subscribe or unsubscribe a page; return what is wrong with its message."""
         page = short_text(message, "page")
         if message.get("looking") is not True:
-            self.look_away(page)
+            self.unsubscribe(page)
             return None
         interval_s = message.get("interval_s")
         if interval_s is not None and not is_interval(interval_s):
@@ -132,20 +119,20 @@ class Audience:
             is_number = isinstance(interval_s, (int, float))
             got = repr(interval_s) if is_number else f"a {type(interval_s).__name__}"
             return f"interval_s is a number of seconds from {shortest:g} to {longest:g}, got {got}"
-        self.look(page, interval_s)
+        self.subscribe(page, interval_s)
         return None
 
     def _interval_s(self) -> float | None:
-        usual_s = sampler().watched_s
-        wished = list(self._wished_s.values())
-        return min((usual_s if one is None else one for one in wished), default=None)
+        default_s = sampler().watched_s
+        wanted = list(self._wanted_s.values())
+        return min((default_s if wanted_s is None else wanted_s for wanted_s in wanted), default=None)
 
     def _forget(self, page: str) -> None:
         self._seen_s.pop(page, None)
-        self._wished_s.pop(page, None)
+        self._wanted_s.pop(page, None)
 
-    @staticmethod
-    def _answer(message: object, give: Callable[[Reply], None]) -> None:
-        give(answer(message))
-        # What was done is to be seen at once.
-        sampler().wake()
+
+def _answer(message: object, send_reply: Callable[[Reply], None]) -> None:
+    send_reply(answer(message))
+    # The next snapshot shows what was done: now, and not at the next tick.
+    sampler().wake()

@@ -1,4 +1,4 @@
-"""The one thread that looks at what there is while nobody asks: it gives back what is free, and tells who watches."""
+"""The one thread that ticks: it gives free memory back, and updates the panels that watch."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ASLEEP_S = 5.0
-"""How long it sleeps between two looks while nobody watches."""
+"""Seconds between two ticks while nobody watches."""
 
 INTERVALS_S = (0.1, 60.0)
-"""The shortest and the longest interval while somebody watches."""
+"""The shortest and the longest interval, in seconds, while somebody watches."""
 
 
 def is_interval(value: object) -> bool:
-    """Return whether it is a number of seconds that can be an interval."""
+    """Return whether a value is a possible interval, in seconds."""
     shortest, longest = INTERVALS_S
     return isinstance(value, (int, float)) and not isinstance(value, bool) and shortest <= value <= longest
 
 
-# Of which looks its cost is the mean: those of the last half minute. One in ten looks at what takes longer.
+# The cost is the mean over the ticks of the last half minute, as one tick in ten takes longer.
 _RECENT_S = 30.0
-_LOOKS = 300
+_TICKS = 300
 
 
 class SamplerRecord(TypedDict):
@@ -51,53 +51,49 @@ class SamplerRecord(TypedDict):
     share: float | None
 
 
-def _no_wish() -> None:
-    return None
-
-
 @dataclass(frozen=True, eq=False)
 class Watcher:
-    """What is called at every look, and how often it wants to be."""
+    """A function to call at each tick, and the interval that it wants."""
 
-    called: Callable[[], None]
+    call: Callable[[], None]
     interval_s: Callable[[], float | None]
 
 
 class Sampler:
-    """Calls what is to be done once an interval, in a thread of its own.
+    """Calls functions once an interval, in a thread of its own.
 
-    It takes the GIL for less than a millisecond, holds no lock while it calls, and
-    an error in one call keeps the others from nothing.
+    It takes the GIL for less than a millisecond and holds no lock while it calls. An
+    error in one call does not affect the others.
 
     Attributes
     ----------
     watched_s : float
-        The interval while somebody watches who wants no other.
+        The interval for watchers that want no other.
     always : list of callable
-        Called at every look.
+        Called at every tick, also while nobody watches.
     """
 
     def __init__(self) -> None:
         self.watched_s = 1.0
         self.always: list[Callable[[], None]] = []
         self._watchers: list[Watcher] = []
-        self._woken = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._changing = threading.Lock()
-        self._looks: deque[tuple[float, float]] = deque(maxlen=_LOOKS)
+        self._lock = threading.Lock()
+        self._ticks: deque[tuple[float, float]] = deque(maxlen=_TICKS)
 
     @property
     def interval_s(self) -> float:
-        """The time from one look to the next: the shortest that who watches wants."""
+        """The time from one tick to the next: the shortest that a watcher wants."""
         return min((watcher.interval_s() or self.watched_s for watcher in self._watchers), default=ASLEEP_S)
 
     def choose(self, interval_s: float) -> None:
-        """Set the interval while somebody watches who wants no other.
+        """Set the interval for watchers that want no other.
 
         Raises
         ------
         SettingError
-            When it is no number of seconds from 0.1 to 60.
+            When it is not a number of seconds from 0.1 to 60.
         """
         if not is_interval(interval_s):
             shortest, longest = INTERVALS_S
@@ -107,53 +103,48 @@ class Sampler:
         self.wake()
 
     def start(self) -> None:
-        """Begin, if it has not."""
-        with self._changing:
+        """Start the thread if it does not run."""
+        with self._lock:
             if self._thread is None:
-                self._woken = threading.Event()
+                self._wake = threading.Event()
                 self._thread = threading.Thread(
-                    target=self._look_again_and_again, args=(self._woken,), name="tfmagic-sampler", daemon=True
+                    target=self._run, args=(self._wake,), name="tfmagic-sampler", daemon=True
                 )
                 self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; who watches goes on watching when it begins again."""
-        with self._changing:
+        """End the thread; the watchers stay for the next start."""
+        with self._lock:
             thread, self._thread = self._thread, None
-            self._woken.set()
+            self._wake.set()
         if thread is not None and thread is not threading.current_thread():
             thread.join(5)
 
     def watch(
-        self, called: Callable[[], None], interval_s: Callable[[], float | None] = _no_wish
+        self, call: Callable[[], None], interval_s: Callable[[], float | None] = lambda: None
     ) -> Callable[[], None]:
-        """Have a function called at every look, the first one now; return what ends that.
+        """Call a function now and at every tick; return what ends that.
 
-        Parameters
-        ----------
-        called
-            What is called.
-        interval_s
-            Says how often it wants to be; None leaves that to `watched_s`.
+        `interval_s` gives the interval that the watcher wants; None leaves it to `watched_s`.
         """
-        watcher = Watcher(called, interval_s)
+        watcher = Watcher(call, interval_s)
         self._watchers = [*self._watchers, watcher]
-        self._woken.set()
+        self._wake.set()
 
         def end() -> None:
-            self._watchers = [one for one in self._watchers if one is not watcher]
+            self._watchers = [other for other in self._watchers if other is not watcher]
 
         return end
 
     def wake(self) -> None:
-        """Look now, where somebody watches."""
+        """Tick now, if somebody watches."""
         if self._watchers:
-            self._woken.set()
+            self._wake.set()
 
     def record(self) -> SamplerRecord:
-        """Return what it costs."""
+        """Return what the ticks cost."""
         begun_s = time.monotonic() - _RECENT_S
-        recent = [taken_s for at_s, taken_s in list(self._looks) if at_s >= begun_s]
+        recent = [taken_s for at_s, taken_s in list(self._ticks) if at_s >= begun_s]
         tick_s = sum(recent) / len(recent) if recent else None
         return {
             "interval_s": self.interval_s,
@@ -161,25 +152,25 @@ class Sampler:
             "share": None if tick_s is None else tick_s / self.interval_s,
         }
 
-    def _look_again_and_again(self, woken: threading.Event) -> None:
-        # Not at once: the cell that loads this is still busy with it.
-        woken.wait(self.interval_s)
-        while self._woken is woken and self._thread is not None:
+    def _run(self, wake: threading.Event) -> None:
+        # Not at once: the cell that loads tfmagic still runs.
+        wake.wait(self.interval_s)
+        while self._wake is wake and self._thread is not None:
             at_s, began_s = time.monotonic(), time.thread_time()
-            self._look()
-            self._looks.append((time.monotonic(), time.thread_time() - began_s))
-            woken.clear()
+            self._tick()
+            self._ticks.append((time.monotonic(), time.thread_time() - began_s))
+            wake.clear()
             if self._thread is not None:
-                # In the middle of a loop in Python a look waits long for its turn; it shall not take all of them.
+                # Beside a loop in Python a tick waits long for the GIL; the loop shall get half of the time at least.
                 left_s = self.interval_s - (time.monotonic() - at_s)
-                woken.wait(max(left_s, self.interval_s / 2))
+                wake.wait(max(left_s, self.interval_s / 2))
 
-    def _look(self) -> None:
-        for called in (*self.always, *(watcher.called for watcher in self._watchers)):
+    def _tick(self) -> None:
+        for call in (*self.always, *(watcher.call for watcher in self._watchers)):
             try:
-                called()
+                call()
             except Exception:
-                # Said in the log, and not in a cell that has nothing to do with it.
+                # In the log: the cell that runs now is not to blame.
                 logging.getLogger("tfmagic").exception("the sampler could not do its work")
 
 

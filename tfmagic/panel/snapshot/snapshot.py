@@ -17,10 +17,9 @@ import psutil
 
 from tfmagic.core.modules import imported, is_coming
 from tfmagic.core.process import once
-from tfmagic.core.running_cells import busy
+from tfmagic.core.running_cells import running_cells
 from tfmagic.model.memory.budget import HOST, budget
 from tfmagic.model.registry import the_models
-from tfmagic.model.row import row_of
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
@@ -31,7 +30,7 @@ from tfmagic.runtime.session.devices import devices
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.model.row import ModelRow
+    from tfmagic.model.record import ModelRow
     from tfmagic.panel.snapshot.sampler import SamplerRecord
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.memory.policy import PolicyRecord
@@ -196,7 +195,7 @@ def snapshot() -> Snapshot:
         "schema": SCHEMA,
         "seq": next(meter.numbers),
         "time_s": time.time(),
-        "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": busy().since_s},
+        "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": running_cells().since_s},
         "versions": _versions(),
         "process": _process(process_memory(), meter),
         "policy": memory_policy().record(),
@@ -209,7 +208,7 @@ def snapshot() -> Snapshot:
         "libraries": libraries().summary(),
         "log": native_log().summary(),
         "sampler": sampler().record(),
-        "models": [row_of(model) for model in the_models().present()],
+        "models": [model.records.row() for model in the_models().present()],
     }
 
 

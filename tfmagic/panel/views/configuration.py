@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
     from tfmagic.runtime.session.config_record import ConfigurationRecord
 
 
-class ConfigurationPage(View):
+class ConfigurationPage(Page):
     """A sentence on whether it can still be changed, and a table of what is set."""
 
     def __init__(self, record: ConfigurationRecord) -> None:
@@ -33,10 +32,6 @@ class ConfigurationPage(View):
         ]
         return Table(("set", "to"), rows or [("nothing", "TensorFlow's own defaults")])
 
-    def text(self) -> str:
+    def parts(self) -> list[Table | str]:
         """Return the sentence and the table."""
-        return f"{self._sentence()}\n\n{self._table().text()}"
-
-    def html(self) -> str:
-        """Return the sentence and the table."""
-        return f"<p>{escape(self._sentence())}</p>{self._table().html()}"
+        return [self._sentence(), self._table()]

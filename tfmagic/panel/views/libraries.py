@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.drawing.units import UNKNOWN, bytes_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import Page, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tfmagic.runtime.libraries.timeline import CountersRecord
 
 
-class LibrariesPage(View):
+class LibrariesPage(Page):
     """The libraries as tables: the figures, what is there twice, the settings, the GPU, and every file."""
 
     def __init__(self, record: LibrariesRecord) -> None:
@@ -79,12 +79,12 @@ class LibrariesPage(View):
             ("resident sizes", "not known on this platform" if age is None else f"sampled {age:.0f} s ago"),
         ]
 
-    def text(self) -> str:
-        """Return the tables one below the other."""
-        return "\n\n".join(table.text() for table in (*self._tables(), self._files()))
+    def parts(self) -> list[Table]:
+        """Return the tables, that of the files last."""
+        return [*self._tables(), self._files()]
 
     def html(self) -> str:
-        """Return the tables one below the other, the one of hundreds of files folded."""
+        """Return the tables, that of hundreds of files folded."""
         files = self._files()
         folded = f"<details><summary>{len(files.rows)} libraries, file by file</summary>{files.html()}</details>"
         return "".join(table.html() for table in self._tables()) + folded

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.drawing.units import bytes_text, peak_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
     from tfmagic.model.memory_record import MemoryRecord
     from tfmagic.runtime.memory.policy import PolicyRecord
 
-NOT_REPORTED = "not reported by this allocator"
+_NOT_REPORTED = "not reported by this allocator"
 
 
-class MemoryPage(View):
+class MemoryPage(Page):
     """Memory as three tables: the process, its devices, its models."""
 
     def __init__(self, record: MemoryRecord) -> None:
         self.record = record
 
-    def _tables(self) -> list[Table]:
+    def parts(self) -> list[Table]:
+        """Return the tables, those that have any rows."""
         record = self.record
         process = record["process"]
         limit = process["limit_bytes"]
@@ -43,19 +44,20 @@ class MemoryPage(View):
             *policy_rows(record["policy"]),
         ]
         devices = [
-            (one["name"], _reported(one["used_bytes"]), _reported(one["peak_bytes"])) for one in record["devices"]
+            (device["name"], reported_text(device["used_bytes"]), reported_text(device["peak_bytes"]))
+            for device in record["devices"]
         ]
         models = [
             (
-                one["name"],
-                one["state"],
-                bytes_text(one["weights_bytes"]),
-                bytes_text(one["constants_bytes"]),
-                bytes_text(one["held_bytes"]),
-                bytes_text(one["grew_bytes"]),
-                peak_text(one["run_peak_bytes"], awaits_trace=one["peak_awaits_trace"]),
+                model["name"],
+                model["state"],
+                bytes_text(model["weights_bytes"]),
+                bytes_text(model["constants_bytes"]),
+                bytes_text(model["held_bytes"]),
+                bytes_text(model["grew_bytes"]),
+                peak_text(model["run_peak_bytes"], awaits_trace=model["peak_awaits_trace"]),
             )
-            for one in record["models"]
+            for model in record["models"]
         ]
         tables = [Table(("process", ""), rows)]
         if devices:
@@ -65,25 +67,18 @@ class MemoryPage(View):
             tables.append(Table(headings, models))
         return tables
 
-    def text(self) -> str:
-        """Return the tables one below the other."""
-        return "\n\n".join(table.text() for table in self._tables())
 
-    def html(self) -> str:
-        """Return the tables one below the other."""
-        return "".join(table.html() for table in self._tables())
-
-
-def _reported(count: int | None) -> str:
-    return NOT_REPORTED if count is None else bytes_text(count)
+def reported_text(count: int | None) -> str:
+    """Return what an allocator reports, in bytes."""
+    return _NOT_REPORTED if count is None else bytes_text(count)
 
 
 def policy_rows(policy: PolicyRecord) -> list[tuple[str, str]]:
-    """Return the lines that say what the memory policy is, and what was set for it."""
-    said = policy["in_force"] if policy["in_force"] == policy["asked"] else f"{policy['asked']}, {policy['in_force']}"
+    """Return the rows about the memory policy and what was set for it."""
+    name = policy["in_force"] if policy["in_force"] == policy["asked"] else f"{policy['asked']}, {policy['in_force']}"
     variables = [f"{name}={value}" for name, value in policy["variables"].items()]
     return [
-        ("memory policy", f'"{said}": {policy["why"]}'),
+        ("memory policy", f'"{name}": {policy["why"]}'),
         ("set for it", "\n".join([*variables, *policy["calls"]]) or "nothing"),
         (
             "trimmed from",

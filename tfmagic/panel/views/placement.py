@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.drawing.units import UNKNOWN, bytes_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tfmagic.model.tracing.placement import PlacementRecord
 
 _SHOWN = 20
 
 
-class PlacementPage(View):
+class PlacementPage(Page):
     """One model: a summary by device, what was moved, and the operations that take the most time."""
 
     def __init__(self, record: PlacementRecord, *, everything: bool = False) -> None:
@@ -26,24 +29,24 @@ class PlacementPage(View):
         caption = f"{record['model']}, as {record['known_from']} has shown"
         devices = [
             (
-                one["device"],
-                str(one["operations"]),
-                str(one["variables"]),
-                bytes_text(one["bytes"]),
-                UNKNOWN if one["share"] is None else f"{one['share']:.1%}",
+                device["device"],
+                str(device["operations"]),
+                str(device["variables"]),
+                bytes_text(device["bytes"]),
+                UNKNOWN if device["share"] is None else f"{device['share']:.1%}",
             )
-            for one in record["devices"] or ()
+            for device in record["devices"] or ()
         ]
         operations = record["operations"] if self.everything else record["operations"][:_SHOWN]
         rows = [
             (
-                one["name"],
-                one["type"],
-                one["requested"] or "no request",
-                one["actual"] + (" (moved)" if one["moved"] else ""),
-                UNKNOWN if one["share"] is None else f"{one['share']:.1%}",
+                row["name"],
+                row["type"],
+                row["requested"] or "no request",
+                row["actual"] + (" (moved)" if row["moved"] else ""),
+                UNKNOWN if row["share"] is None else f"{row['share']:.1%}",
             )
-            for one in operations
+            for row in operations
         ]
         others = record["total"] - len(operations)
         if others > 0:
@@ -51,12 +54,12 @@ class PlacementPage(View):
         variables = record["variables"] if self.everything else record["variables"][:_SHOWN]
         where = [
             (
-                one["name"],
-                bytes_text(one["size_bytes"]),
-                one["requested"] or "no request",
-                "not in this run" if one["actual"] is None else one["actual"] + (" (moved)" if one["moved"] else ""),
+                row["name"],
+                bytes_text(row["size_bytes"]),
+                row["requested"] or "no request",
+                "not in this run" if row["actual"] is None else row["actual"] + (" (moved)" if row["moved"] else ""),
             )
-            for one in variables
+            for row in variables
         ]
         if len(record["variables"]) > len(variables):
             where.append((f"and {len(record['variables']) - len(variables)} more", "", "", ""))
@@ -78,31 +81,20 @@ class PlacementPage(View):
             "was asked for: there is no such device, or it has no kernel for them (%tf_runtime devices)"
         )
 
-    def text(self) -> str:
+    def parts(self) -> Iterable[Table | str]:
         """Return what was moved, in a sentence, and the tables."""
-        tables = self._tables() if self.record["known_from"] is not None else []
-        return "\n\n".join(filter(None, (self._sentence(), *(table.text() for table in tables))))
-
-    def html(self) -> str:
-        """Return what was moved, in a sentence, and the tables."""
-        from html import escape
-
-        tables = self._tables() if self.record["known_from"] is not None else []
-        sentence = self._sentence()
-        said = f"<p>{escape(sentence)}</p>" if sentence else ""
-        return said + "".join(table.html() for table in tables)
+        if sentence := self._sentence():
+            yield sentence
+        if self.record["known_from"] is not None:
+            yield from self._tables()
 
 
-class PlacementPages(View):
+class PlacementPages(Page):
     """Several models, one below the other."""
 
     def __init__(self, pages: list[PlacementPage]) -> None:
         self.pages = pages
 
-    def text(self) -> str:
-        """Return every page."""
-        return "\n\n".join(page.text() for page in self.pages) or "no models yet: %tf_model add NAME SOURCE adds one"
-
-    def html(self) -> str:
-        """Return every page."""
-        return "".join(page.html() for page in self.pages) if self.pages else super().html()
+    def parts(self) -> Iterable[Table | str]:
+        """Return the parts of every page."""
+        return chain.from_iterable(page.parts() for page in self.pages)

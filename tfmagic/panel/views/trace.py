@@ -6,27 +6,20 @@ from typing import TYPE_CHECKING
 
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, seconds_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
     from tfmagic.model.tracing.trace import OperationRecord, TraceRecord
 
 
-class TraceTable(View):
+class TraceTable(Page):
     """The operations that took longest, a line for the rest, and the totals of each device."""
 
     def __init__(self, record: TraceRecord) -> None:
         self.record = record
 
-    def text(self) -> str:
+    def parts(self) -> list[Table]:
         """Return both tables, the first under the caption."""
-        return "\n\n".join(table.text() for table in self._tables())
-
-    def html(self) -> str:
-        """Return both tables, the first under the caption."""
-        return "".join(table.html() for table in self._tables())
-
-    def _tables(self) -> list[Table]:
         record = self.record
         caption = f"{record['model']}: one run, {seconds_text(record['wall_s'])}"
         if not record["operations"]:

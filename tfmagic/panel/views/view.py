@@ -1,7 +1,6 @@
-"""Views of models and files: what the magics show.
+"""What every view is: something with a text and an HTML form.
 
-A view has a text and an HTML form, and the records that it draws as a field, so
-that a magic's result can be used and not only looked at.
+A view keeps the record that it draws, so that the result of a magic can also be used.
 """
 
 from __future__ import annotations
@@ -10,26 +9,10 @@ from abc import ABC, abstractmethod
 from html import escape
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, peak_text, seconds_text
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    from tfmagic.execution.room.variables import VariableRecord
-    from tfmagic.execution.signature.signature import SignatureRecord, TensorRecord
-    from tfmagic.formats.inspection import FileRecord
-    from tfmagic.model.record import ModelRecord
-
-
-_SHOWN = 12
-_WAYS = {
-    "pool": "in TensorFlow's pool",
-    "caller": "in the caller's thread",
-    "folded": "with folded variables",
-    "unfused": "folded and unfused",
-    "lite": "by TensorFlow Lite",
-}
+    from tfmagic.panel.drawing.table import Table
 
 
 class View(ABC):
@@ -40,7 +23,7 @@ class View(ABC):
         """Return the view as text."""
 
     def html(self) -> str:
-        """Return the view as HTML; a subclass draws tables where this has lines."""
+        """Return the view as HTML; by default its text, preformatted."""
         return f'<pre style="margin:0;padding:0">{escape(self.text())}</pre>'
 
     def __repr__(self) -> str:
@@ -49,6 +32,22 @@ class View(ABC):
 
     def _repr_html_(self) -> str:
         return self.html()
+
+
+class Page(View):
+    """Tables and sentences, one below the other."""
+
+    @abstractmethod
+    def parts(self) -> Iterable[Table | str]:
+        """Return the tables and sentences in their order."""
+
+    def text(self) -> str:
+        """Return the parts with an empty line between them."""
+        return "\n\n".join(part if isinstance(part, str) else part.text() for part in self.parts())
+
+    def html(self) -> str:
+        """Return each table as one, each sentence as a paragraph."""
+        return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else part.html() for part in self.parts())
 
 
 class Sentence(View):
@@ -62,200 +61,20 @@ class Sentence(View):
         return self.sentence
 
 
-class ModelTable(View):
-    """``%tf_model list``: one row a model."""
+class Code(View, str):
+    """Python code; a ``str`` that is shown as it would stand in a file."""
 
-    def __init__(self, records: Sequence[ModelRecord]) -> None:
-        self.records = list(records)
-
-    def _table(self) -> Table:
-        headings = (
-            "name",
-            "kind",
-            "mode",
-            "state",
-            "takes",
-            "gives",
-            "variables",
-            "constants",
-            "calls",
-            "last call",
-        )
-        rows = [
-            (
-                record["name"],
-                record["kind"],
-                record["mode"],
-                record["state"],
-                ends_text(default_signature(record), "inputs"),
-                ends_text(default_signature(record), "outputs"),
-                bytes_text(record["weights_bytes"]),
-                bytes_text(record["constants_bytes"]),
-                str(record["calls"]),
-                seconds_text(record["last_latency_s"]),
-            )
-            for record in self.records
-        ]
-        return Table(headings, rows)
+    __slots__ = ()
 
     def text(self) -> str:
-        """Return the table, or how to begin where there is none."""
-        return self._table().text() if self.records else _NONE_YET
+        """Return the code."""
+        return str(self)
 
     def html(self) -> str:
-        """Return the table, or how to begin where there is none."""
-        return self._table().html() if self.records else f"<p>{escape(_NONE_YET)}</p>"
+        """Return the code, marked up as code."""
+        return f'<pre style="user-select:all"><code class="language-python">{escape(str(self))}</code></pre>'
 
-
-class ModelPage(View):
-    """``%tf_model show NAME``: everything about one model."""
-
-    def __init__(self, record: ModelRecord, variables: Sequence[VariableRecord] = ()) -> None:
-        self.record = record
-        self.variables = list(variables)
-
-    def _facts(self) -> Table:
-        record = self.record
-        variables = UNKNOWN if record["variables"] is None else str(record["variables"] or "none")
-        rows = [
-            ("source", f"{record['source']} ({record['kind']})"),
-            *([("path", record["path"])] if record["path"] else []),
-            ("mode", record["mode"]),
-            ("state", record["state"]),
-            ("device", record["device"] or "no request"),
-            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
-            ("constants", bytes_text(record["constants_bytes"])),
-            ("process grew by", bytes_text(record["grew_bytes"])),
-            ("peak of a run", peak_text(record["run_peak_bytes"], awaits_trace=record["peak_awaits_trace"])),
-            *_prepared_rows(record),
-            ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
-            ("names", ", ".join(record["names"]) or "none"),
-        ]
-        if record["last_error"]:
-            rows.append(("last error", record["last_error"]))
-        rows.extend(("note", note) for note in record["notes"])
-        return Table((record["name"], ""), rows)
-
-    def text(self) -> str:
-        """Return the facts and the signatures."""
-        return "\n\n".join(table.text() for table in self._tables())
-
-    def _tables(self) -> list[Table]:
-        signatures = signature_table(self.record["signatures"], self.record["default_signature"])
-        return [self._facts(), signatures, *([variable_table(self.variables)] if self.variables else [])]
-
-    def html(self) -> str:
-        """Return the facts and the signatures as tables."""
-        return "".join(table.html() for table in self._tables())
-
-
-def _prepared_rows(record: ModelRecord) -> list[tuple[str, str]]:
-    """Return how the model's calls are run, a row for each set of fetches."""
-    rows = []
-    several = len(record["prepared"]) > 1
-    for one in record["prepared"]:
-        tried = ", ".join(f"{_WAYS[way]} {seconds_text(taken)}" for way, taken in one["latencies_s"].items())
-        which = f"{', '.join(one['fetches'])}: " if several else ""
-        rows.append(("is run", f"{which}{_WAYS[one['way']]} ({tried})"))
-    if record["folded_bytes"]:
-        rows.append(("folded", f"about {bytes_text(record['folded_bytes'])} of constants beside the variables"))
-    return rows
-
-
-class FilePage(View):
-    """``%tf_model show PATH``: what is in a file that was not loaded."""
-
-    def __init__(self, record: FileRecord) -> None:
-        self.record = record
-
-    def _facts(self) -> Table:
-        record = self.record
-        fits = {True: "yes", False: "no", None: UNKNOWN}[record["fits"]]
-        variables = UNKNOWN if record["variables"] is None else str(record["variables"] or "none")
-        weights = "constants" if record["variables"] == 0 else "weights"
-        rows = [
-            ("kind", record["kind"]),
-            ("on disk", bytes_text(record["disk_bytes"])),
-            ("variables", f"{variables}, {bytes_text(record['weights_bytes'])} of {weights}"),
-            ("fits?", f"{fits} ({bytes_text(record['available_bytes'])} of memory available)"),
-        ]
-        if record["tags"]:
-            rows.append(("tags", " | ".join(",".join(tags) or "(none)" for tags in record["tags"])))
-        rows.extend(("note", note) for note in record["notes"])
-        return Table((record["path"], ""), rows)
-
-    def text(self) -> str:
-        """Return the facts and the signatures."""
-        parts = [self._facts().text()]
-        if self.record["signatures"]:
-            parts.append(signature_table(self.record["signatures"], None).text())
-        return "\n\n".join(parts)
-
-    def html(self) -> str:
-        """Return the facts and the signatures as tables."""
-        signatures = signature_table(self.record["signatures"], None).html() if self.record["signatures"] else ""
-        return self._facts().html() + signatures
-
-
-def signature_table(signatures: Sequence[SignatureRecord], default: str | None) -> Table:
-    """Return a table of signatures, the default one marked."""
-    rows = [
-        (
-            signature["name"] + (" (default)" if signature["name"] == default else ""),
-            ends_text(signature, "inputs", apart="\n"),
-            ends_text(signature, "outputs", apart="\n"),
-        )
-        for signature in signatures
-    ]
-    return Table(("signature", "takes", "gives"), rows)
-
-
-def variable_table(variables: Sequence[VariableRecord]) -> Table:
-    """Return a table of the largest variables, and a line for the others."""
-    rows = [
-        (
-            one["name"],
-            one["dtype"],
-            shape_text(one["shape"]),
-            bytes_text(one["size_bytes"]),
-            one["device"] or "no request",
-        )
-        for one in variables[:_SHOWN]
-    ]
-    others = variables[_SHOWN:]
-    if others:
-        rest = sum(one["size_bytes"] or 0 for one in others)
-        rows.append((f"and {len(others)} more", "", "", bytes_text(rest), ""))
-    return Table(("variable", "dtype", "shape", "size", "device"), rows)
-
-
-def shape_text(shape: Sequence[int | None] | None) -> str:
-    """Return a shape as ``(?, 64)``."""
-    if shape is None:
-        return "any shape"
-    sizes = ["?" if size is None else str(size) for size in shape]
-    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
-
-
-def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", ") -> str:
-    """Return one side of a signature: ``x float32 (?, 64)``."""
-    if signature is None:
-        return UNKNOWN
-    ends = signature["inputs"] if side == "inputs" else signature["outputs"]
-    if not ends:
-        return "nothing" if side == "inputs" else "known after a call"
-    return apart.join(_end_text(end) for end in ends)
-
-
-def default_signature(record: ModelRecord) -> SignatureRecord | None:
-    """Return the signature that a call uses; None where none is known."""
-    return next((one for one in record["signatures"] if one["name"] == record["default_signature"]), None)
-
-
-def _end_text(end: TensorRecord) -> str:
-    if end["dtype"] is None:
-        return end["name"]
-    return f"{end['name']} {end['dtype']} {shape_text(end['shape'])}" + (" (optional)" if end["optional"] else "")
-
-
-_NONE_YET = "no models yet: %tf_model add NAME SOURCE adds one"
+    def _repr_pretty_(self, printer: object, cycle: object) -> None:
+        # IPython shows a text in quotes, its line breaks as \n.
+        del cycle
+        printer.text(str(self))  # type: ignore[attr-defined]  # IPython's, which this package does not import

@@ -1,4 +1,4 @@
-"""Whether another way to make a call gives the same answers, also to numbers that did not come yet."""
+"""Check that two ways to make a call give the same results, also for inputs that have not come yet."""
 
 from __future__ import annotations
 
@@ -7,72 +7,53 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from tfmagic.concurrency.cancel_scope import Patience
 
     Call = Callable[..., list[Any]]
 
 _FLOATS = frozenset("efd")
-_ODD = (math.nan, math.inf, -math.inf)
+NON_FINITE = (math.nan, math.inf, -math.inf)
 
 
-def as_usual(
-    usual: Call, other: Call, values: Sequence[np.ndarray], patience: Patience, *, is_long: bool = False
-) -> Call | None:
-    """Return another call if it gives the same to within rounding, guarded where it does not for odd numbers.
+def equivalent_call(usual: Call, other: Call, values: Sequence[np.ndarray], *, is_long: bool = False) -> Call | None:
+    """Return the other call if it gives the usual results to within rounding, and None if it does not.
 
-    Parameters
-    ----------
-    usual, other
-        The calls, which change nothing.
-    values
-        Inputs as they come; random ones and odd ones of their shapes are tried as well.
-    patience
-        Of whoever waits. It is asked before each call.
-    is_long
-        Whether a call takes its time. It is guarded at once then, which costs it nothing.
-
-    Returns
-    -------
-    callable or None
-        The other call, that call with a guard (`where_finite`), or None where it gives something else.
+    Both are made with these values, with random ones and with non-finite ones of the same shapes.
+    Where only results of the last differ, `where_finite` guards the call. Neither may change anything.
+    A call that takes long is not made with non-finite values: it is guarded, which costs microseconds.
     """
-    plain = _random(values)
-    if not _alike(usual, other, [values, plain] if plain else [values], patience):
+    random = random_like(values)
+    if not _agree(usual, other, [values, random] if random else [values]):
         return None
-    is_same = plain is None or (not is_long and _alike(usual, other, _odd(plain), patience))
-    return other if is_same else where_finite(other, usual)
+    if random is None or (not is_long and _agree(usual, other, examples_with(NON_FINITE, random))):
+        return other
+    return where_finite(other, usual)
 
 
-def _alike(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]], patience: Patience) -> bool:
-    """Return whether they give the same for those that the usual one takes, of which there must be some."""
+def _agree(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]]) -> bool:
+    """Return whether both give the same for all examples that the usual call takes; False where it takes none."""
     compared = 0
     for example in examples:
-        patience.require()
+        check_cancelled()
         try:
             expected = usual(*example)
-        except Exception:  # noqa: BLE001, S112 - there are graphs that refuse what is out of their range
+        except Exception:  # noqa: BLE001, S112 - some graphs refuse values out of their range
             continue
         try:
-            found = other(*example)
+            results = other(*example)
         except Exception:  # noqa: BLE001 - whatever it raises, it is not the same
             return False
-        if not _same_results(expected, found):
+        if not same_results(expected, results, rtol=1e-3, atol=1e-5):
             return False
         compared += 1
     return compared > 0
 
 
 def where_finite(call: Call, otherwise: Call) -> Call:
-    """Return a call whose results are those of another where these, or the inputs, have what is no finite number.
-
-    Parameters
-    ----------
-    call, otherwise
-        Two ways to make it.
-    """
+    """Return `call`, with the results of `otherwise` wherever an input or a result is NaN or infinite."""
 
     def guarded(*values: np.ndarray) -> list[Any]:
         if all(map(_is_finite, values)):
@@ -84,8 +65,8 @@ def where_finite(call: Call, otherwise: Call) -> Call:
     return guarded
 
 
-def _random(values: Sequence[np.ndarray]) -> list[np.ndarray] | None:
-    """Return random inputs of these shapes; None where there are no real numbers among them."""
+def random_like(values: Sequence[np.ndarray]) -> list[np.ndarray] | None:
+    """Return random inputs of these shapes; None where none of them has real numbers."""
     if not any(value.dtype.kind == "f" and value.size for value in values):
         return None
     random = np.random.default_rng(0)
@@ -94,34 +75,37 @@ def _random(values: Sequence[np.ndarray]) -> list[np.ndarray] | None:
     ]
 
 
-def _odd(plain: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    for odd in _ODD:
-        example = [value.copy() for value in plain]
+def examples_with(numbers: Iterable[float], values: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    """Give copies of these inputs, each with one of the numbers in every seventh place.
+
+    In every place the number could hide a difference: nothing but NaN comes of NaN.
+    """
+    for number in numbers:
+        example = [value.copy() for value in values]
         for value in example:
             if value.dtype.kind == "f":
-                # Not all of it: what nothing comes of hides what would.
-                value.flat[::7] = odd
+                value.flat[::7] = number
         yield example
+
+
+def same_results(expected: Sequence[Any], results: Sequence[Any], *, rtol: float, atol: float) -> bool:
+    """Return whether results have the same dtypes and shapes, and values that differ by rounding at most."""
+    pairs = zip(map(np.asarray, expected), map(np.asarray, results), strict=True)
+    return all(
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and bool(
+            np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
+            if one.dtype.kind in "fc"
+            else np.array_equal(one, other)
+        )
+        for one, other in pairs
+    )
 
 
 def _is_finite(array: Any) -> bool:
     kind = array.dtype.char if isinstance(array, np.ndarray) else ""
-    # A fifth of the time of isfinite for a small array; where it overflows that has the last word.
+    # A fifth of the time of isfinite for a small array. It can overflow: then isfinite decides.
     if kind and kind in "fd" and math.isfinite(np.vdot(array, array)):
         return True
     return kind not in _FLOATS or bool(np.isfinite(array).all())
-
-
-def _same_results(expected: Sequence[Any], found: Sequence[Any]) -> bool:
-    return all(
-        one.dtype == other.dtype and one.shape == other.shape and (_same(one, other) or _near(one, other))
-        for one, other in zip(map(np.asarray, expected), map(np.asarray, found), strict=True)
-    )
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.all(one == other)) if one.dtype == object else one.tobytes() == other.tobytes()
-
-
-def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.dtype.kind in "fc" and bool(np.allclose(one, other, rtol=1e-3, atol=1e-5, equal_nan=True))

@@ -1,4 +1,4 @@
-"""Which of several ways to run one call is the quickest, told from the first calls."""
+"""The quickest of several ways to run one call, measured on its first calls."""
 
 from __future__ import annotations
 
@@ -11,63 +11,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 READINGS = 7
-"""So many calls each way are made before one is chosen; the first is not counted."""
+"""How many calls each way gets before the quickest is chosen; the first is not counted."""
 
 
 @dataclass
-class Way:
-    """One way to run a call.
+class LatencyTrial:
+    """Calls of about one size, made by turns in each of several ways, which may be added to at any time."""
 
-    Attributes
-    ----------
-    name
-        ``pool``, ``caller``, ``folded``, ``unfused`` or ``lite``.
-    call
-        Runs it, with the arrays to feed.
-    """
-
-    name: str
-    call: Callable[..., list[Any]]
-
-
-@dataclass
-class Trial:
-    """Calls of about one size, made by turns in each of several ways.
-
-    Attributes
-    ----------
-    ways
-        Them; more may come while it goes on.
-    """
-
-    ways: list[Way] = field(default_factory=list)
+    ways: dict[str, Callable[..., list[Any]]] = field(default_factory=dict)
     _latencies_s: dict[str, list[float]] = field(default_factory=dict)
 
     def run(self, values: Sequence[Any]) -> list[Any]:
-        """Make a call in the way whose turn it is."""
-        way = min(self.ways, key=lambda one: len(self._latencies_s.get(one.name, ())))
+        """Make a call in the way that had the fewest."""
+        name = min(self.ways, key=lambda way: len(self._latencies_s.get(way, ())))
         began = time.perf_counter()
-        results = way.call(*values)
-        self._latencies_s.setdefault(way.name, []).append(time.perf_counter() - began)
+        results = self.ways[name](*values)
+        self._latencies_s.setdefault(name, []).append(time.perf_counter() - began)
         return results
 
     def forget(self, name: str) -> None:
-        """Have a way be none any more."""
-        self.ways = [way for way in self.ways if way.name != name]
+        """Remove a way and what was measured of it."""
+        self.ways.pop(name, None)
         self._latencies_s.pop(name, None)
 
     @property
     def done(self) -> bool:
         """Whether every way has had its calls."""
-        return min((len(self._latencies_s.get(way.name, ())) for way in self.ways), default=0) >= READINGS
+        return min((len(self._latencies_s.get(name, ())) for name in self.ways), default=0) >= READINGS
 
     @property
     def latencies_s(self) -> dict[str, float]:
         """The median of each way's calls but the first, for those that have had two."""
-        return {name: statistics.median(found[1:]) for name, found in self._latencies_s.items() if len(found) > 1}
+        return {name: statistics.median(times[1:]) for name, times in self._latencies_s.items() if len(times) > 1}
 
     @property
-    def quickest(self) -> Way:
+    def quickest(self) -> str:
         """The way with the smallest median."""
         medians = self.latencies_s
-        return min(self.ways, key=lambda one: medians.get(one.name, float("inf")))
+        return min(self.ways, key=lambda name: medians.get(name, float("inf")))
+
+    @property
+    def quickest_call(self) -> Callable[..., list[Any]]:
+        """Runs it the quickest way."""
+        return self.ways[self.quickest]

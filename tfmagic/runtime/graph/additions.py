@@ -1,4 +1,4 @@
-"""Operations that tfmagic adds to a graph for its own use, in whatever state a person has left that graph."""
+"""A scope in which tfmagic adds operations to a graph, whatever scopes the person has open."""
 
 from __future__ import annotations
 
@@ -17,20 +17,13 @@ _lock = threading.Lock()
 
 @contextmanager
 def adding_to(graph: Any, *, beside: Any = None) -> Iterator[None]:
-    """Make a graph the default one, and have it take operations for as long as the block lasts.
+    """Make a graph the default, and unfinalize it, while the block runs.
 
-    A graph that is finalized is so again at the end. Scopes, devices and control
-    dependencies that the person has left open do not reach what is added.
-
-    Parameters
-    ----------
-    graph
-        A ``tf.Graph``.
-    beside
-        The operation on whose device the new ones are to be; None for no request.
+    The person's open name scopes, devices and control dependencies do not apply to the new
+    operations. These are placed on the device of the operation `beside`, if it is given.
     """
     with (
-        _taking(graph),
+        _unfinalized(graph),
         graph.as_default(),
         graph.control_dependencies(None),
         graph.name_scope(None),
@@ -40,8 +33,8 @@ def adding_to(graph: Any, *, beside: Any = None) -> Iterator[None]:
 
 
 @contextmanager
-def _taking(graph: Any) -> Iterator[None]:
-    """Have a graph that is finalized take operations; several threads may be adding some."""
+def _unfinalized(graph: Any) -> Iterator[None]:
+    """Unfinalize a graph until the last of several threads has left the block."""
     with _lock:
         count, was_finalized = getattr(graph, _ATTRIBUTE, (0, False))
         if graph.finalized:

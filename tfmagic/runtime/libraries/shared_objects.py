@@ -17,8 +17,6 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-import psutil
-
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
@@ -53,6 +51,9 @@ class SharedObjects:
 
     def listed(self) -> list[SharedObject]:
         """Return the loaded objects, in the loader's order if it has one; here the mapped files with such a name."""
+        # Imported here, so that the extension loads quickly.
+        import psutil
+
         try:
             mapped = psutil.Process().memory_maps(grouped=True)
         except (psutil.Error, AttributeError, NotImplementedError):

@@ -14,12 +14,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.process import once
-from tfmagic.runtime.libraries.files import FileCatalog
 from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, FinishedPhase, LoadedObject, shared_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tfmagic.runtime.libraries.files import FileCatalog
     from tfmagic.runtime.libraries.shared_objects import Counters, SharedObjects
 
 # How many unloaded objects and finished phases are kept: more than anybody reads.
@@ -70,7 +70,7 @@ class Libraries:
 
     def __init__(self, objects: SharedObjects | None = None) -> None:
         self.objects = objects or shared_objects()
-        self.catalog = FileCatalog()
+        self._catalog: FileCatalog | None = None
         self.at_load: Counters | None = self.objects.counters()
         self.loaded_at_s = time.time()
         self.gone: deque[LoadedObject] = deque(maxlen=_KEPT)
@@ -140,6 +140,15 @@ class Libraries:
         """Return the finished phases, the latest last."""
         with self._lock:
             return list(self._finished.values())
+
+    @property
+    def catalog(self) -> FileCatalog:
+        """What is known of each file: read once, kept."""
+        if self._catalog is None:
+            from tfmagic.runtime.libraries.files import FileCatalog
+
+            self._catalog = FileCatalog()
+        return self._catalog
 
     def summary(self) -> LibrariesSummary:
         """Return the current figures, which takes microseconds when nothing was loaded since the last call."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.core.modules import imported
-from tfmagic.core.process import once
+from tfmagic.core.process import existing, once
 from tfmagic.errors import SettingError
 from tfmagic.runtime.memory.malloc import malloc
 
@@ -229,7 +228,7 @@ def has_taken_memory() -> bool:
         return False
     from tfmagic.runtime.tensorflow.private import devices_are_made
 
-    session: Any = vars(sys.modules.get("_tfmagic_process", object)).get("session")
+    session: Any = existing("session")
     return devices_are_made() or (session is not None and bool(session.has_opened))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tfmagic.runtime.session.config import SessionConfig
-    from tfmagic.runtime.session.hosted_graph import OpenGraph
+    from tfmagic.runtime.session.open_graph import OpenGraph
 
 
 class GraphSessions:
@@ -76,7 +76,6 @@ class GraphSessions:
 
     def run(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
-        __tracebackhide__ = True
         record = hosted(graph)
         run = record.begin()
         try:

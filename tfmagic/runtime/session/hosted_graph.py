@@ -8,12 +8,11 @@ its native session and its variables with it at the next garbage collection.
 from __future__ import annotations
 
 import contextvars
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -21,17 +20,15 @@ import tensorflow as tf
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
-from tfmagic.runtime.calls.prepared_call import PreparedCall
-from tfmagic.runtime.graph.dataflow import kept_feeds
-from tfmagic.runtime.graph.native_session import NativeSession, is_room
-from tfmagic.runtime.session.grappler import spared
+from tfmagic.runtime.graph.grappler import without_idle_passes
+from tfmagic.runtime.graph.native_session import NativeSession
+from tfmagic.runtime.session.open_graph import CopiedFeeds, OpenGraph, Preparation
 from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.runtime.calls.prepared_call import Executor, Folding
     from tfmagic.runtime.state.kept_state import KeptState
     from tfmagic.runtime.state.spill import Spill
 
@@ -40,9 +37,6 @@ v1 = tf.compat.v1
 
 _ATTRIBUTE = "_tfmagic_hosted"
 _birth = threading.Lock()
-_uses = itertools.count()
-# Sets of feeds and fetches of which is remembered which feeds are copied.
-_MOST_KNOWN = 256
 
 Fill = Callable[[Any], None]
 
@@ -59,101 +53,21 @@ def building(builder: Callable[[Any], AbstractContextManager[None]]) -> Iterator
         _builder.reset(token)
 
 
-@dataclass(frozen=True)
-class Preparation:
-    """How calls of a graph are to be prepared.
+class GraphState(Enum):
+    """What a graph's native session is doing."""
 
-    Attributes
-    ----------
-    folding
-        Makes its variables constants; None where that is not to be.
-    executor
-        Whose thread runs its operations; None for what is the quickest.
-    grows
-        Whether operations may be added to it once it is open.
-    """
-
-    folding: Folding | None = None
-    executor: Executor | None = None
-    grows: bool = True
-
-
-class OpenGraph:
-    """A graph's native session while it is open, with the calls prepared on it.
-
-    Attributes
-    ----------
-    native
-        The native session.
-    closed : bool
-        Whether it has been closed since.
-    history
-        Of the graph: it is told what prepared calls fetch.
-    """
-
-    def __init__(self, native: NativeSession, record: HostedGraph) -> None:
-        self.native = native
-        self.closed = False
-        self.history = record.history
-        self._record = record
-        self._prepared: dict[tuple[tuple[str, ...], tuple[str, ...]], PreparedCall] = {}
-        self._making = threading.Lock()
-
-    def prepared(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> PreparedCall:
-        """Return the prepared call for these feeds and fetches, made once."""
-        key = (feeds, fetches)
-        made = self._prepared.get(key)
-        if made is None:
-            with self._making:
-                made = self._prepared.get(key)
-                if made is None:
-                    self._make_room()
-                    made = self._prepared[key] = PreparedCall(self, feeds, fetches)
-        made.used = next(_uses)
-        return made
-
-    def _make_room(self) -> None:
-        """Let go of prepared calls that were not used for long; one that runs now goes when it has ended."""
-        by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
-        while not is_room([call.held_bytes for _, call in by_use]):
-            key, _ = by_use.pop(0)
-            self._prepared.pop(key, None)
-
-    def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
-        """Return which feeds a run could keep, so that they are to be copied first.
-
-        Parameters
-        ----------
-        feeds, fetches
-            Names; fetches are None where nobody can tell what they are.
-        """
-        return self._record.kept_feeds(self.native.graph, feeds, fetches)
-
-    @property
-    def folding(self) -> Folding | None:
-        """See `Preparation`."""
-        return self._record.preparation.folding
-
-    @property
-    def executor(self) -> Executor | None:
-        """See `Preparation`."""
-        return self._record.preparation.executor
-
-    @property
-    def calls(self) -> list[PreparedCall]:
-        """The calls that were prepared."""
-        return list(self._prepared.values())
-
-    def close(self) -> None:
-        """Close it: variables are freed now, a run under way is cancelled."""
-        self.closed = True
-        with ExitStack() as stack:
-            # Last, and whatever a call raises.
-            stack.callback(self.native.close)
-            # A callable's __del__ releases the native one, and must find its session open.
-            stack.callback(self._prepared.clear)
-            for call in self.calls:
-                stack.callback(call.close)
+    CLOSED = "closed"
+    """No native session; the source, or what is kept in memory, fills the next one."""
+    OPENING = "opening"
+    """The native session is being filled: other threads wait."""
+    OPEN = "open"
+    """The native session runs calls."""
+    RESTARTING = "restarting"
+    """Its runs are being cancelled, and another native session takes its place."""
+    PARKING = "parking"
+    """What it holds is being written: new runs wait."""
+    PARKED = "parked"
+    """No native session, until the graph is next run: the values are in a file, or come from the source."""
 
 
 class HostedGraph:
@@ -169,6 +83,8 @@ class HostedGraph:
     prepare : callable or None
         Called with the native session before each run, to initialise what has
         been added to the graph since.
+    state : GraphState
+        What its native session is doing.
     evictions : int
         How often the graph was given up: a run that began before must not open
         it again.
@@ -191,24 +107,12 @@ class HostedGraph:
         self.runs = Runs(self)
         self.history = History()
         self.preparation = Preparation()
-        self._kept_feeds: dict[tuple[Any, ...], tuple[int, ...]] = {}
+        self.copied_feeds = CopiedFeeds()
         self._opening = threading.RLock()
-        self._unready = False
-        self._away: KeptState | None = None
+        self.state = GraphState.CLOSED
+        self._kept: KeptState | None = None
         self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
-
-    def kept_feeds(self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
-        """See `OpenGraph.kept_feeds`."""
-        if not feeds:
-            return ()
-        key = (feeds, fetches, None if fetches is not None else graph.version)
-        found = self._kept_feeds.get(key)
-        if found is None:
-            if len(self._kept_feeds) >= _MOST_KNOWN:
-                self._kept_feeds.clear()
-            found = self._kept_feeds[key] = kept_feeds(graph, feeds, fetches)
-        return found
 
     def begin(self) -> Run:
         """Count a native run as under way; the caller takes it out of ``runs.under_way`` again."""
@@ -234,7 +138,7 @@ class HostedGraph:
             When the graph was given up, or `run` cancelled, since it began.
         """
         opened = self.opened
-        if opened is not None and not self._unready:
+        if opened is not None and self.state is GraphState.OPEN:
             return opened
         with self._opening:
             while self.opened is None:
@@ -255,10 +159,12 @@ class HostedGraph:
     def _open_in_its_room(self, graph: Any, config: Callable[[], Any], run: Run) -> None:
         chosen = config()
         if not self.preparation.grows:
-            chosen = spared(chosen, graph)
-        opened = OpenGraph(NativeSession(graph=graph, config=chosen), self)
+            chosen = without_idle_passes(chosen, graph)
+        opened = OpenGraph(
+            NativeSession(graph=graph, config=chosen), self.history, self.copied_feeds, lambda: self.preparation
+        )
         before = self.history.fetched_so_far()
-        self._unready = True
+        self.state = GraphState.OPENING
         # Seen by the fill's own runs, which come back here.
         self.opened = opened
         try:
@@ -276,23 +182,28 @@ class HostedGraph:
             self._close()
             raise
         finally:
-            self._unready = False
+            # Another thread may have closed it meanwhile.
+            self.state = GraphState.OPEN if self.opened is opened else self._at_rest()
+
+    def _at_rest(self) -> GraphState:
+        """Return the state of the graph while it has no native session."""
+        return GraphState.PARKED if isinstance(self._kept, OnDisk) else GraphState.CLOSED
 
     def _fill(self, graph: Any, native: Any) -> None:
-        away = self._away
-        if self.fill is not None and (away is None or not away.needs_no_source(graph)):
+        kept = self._kept
+        if self.fill is not None and (kept is None or not kept.needs_no_source(graph)):
             with graph.as_default():
                 self.fill(native)
-        if away is not None:
-            away.put_back(graph, native)
+        if kept is not None:
+            kept.put_back(graph, native)
 
     def _arrived(self, before: Iterable[tuple[str, ...]]) -> None:
-        """Let go of what was away; no interrupt comes here, after which neither place would have it."""
-        away, self._away = self._away, None
+        """Discard the kept state. Interrupts are deferred here: else neither place would have the values."""
+        kept, self._kept = self._kept, None
         # What was put back is not what the source gives.
-        self.history.note_fill(before, restored=away is not None and away.is_whole)
-        if away is not None:
-            away.discard()
+        self.history.note_fill(before, restored=kept is not None and kept.is_whole)
+        if kept is not None:
+            kept.discard()
 
     def check(self, run: Run, cause: Exception | None = None) -> None:
         """Refuse to go on with a run that began before the graph was given up, or that was cancelled."""
@@ -337,7 +248,7 @@ class HostedGraph:
             msg = f"{self.name} is being stopped by another thread at this moment"
             raise ModelStateError(msg)
         try:
-            if self._unready:
+            if self.state is GraphState.OPENING:
                 # The source is being read, and nothing else would be lost.
                 self._end(self.opened)
                 return True
@@ -352,13 +263,14 @@ class HostedGraph:
             self._end(None)
             return True
         # New runs wait until the other native session is open.
-        self._unready = True
+        self.state = GraphState.RESTARTING
         try:
             kept = read_in_time(graph, opened.native)
-            self._away, self.opened = kept, None
+            self._kept, self.opened = kept, None
             self._end(opened)
-        finally:
-            self._unready = False
+        except BaseException:
+            self.state = GraphState.OPEN if self.opened is opened else self._at_rest()
+            raise
         self.open(graph, config, Run(self.evictions))
         return kept is not None
 
@@ -369,28 +281,15 @@ class HostedGraph:
             opened.close()
 
     @property
-    def parked(self) -> bool:
-        """Whether it takes no memory, until it is next run.
-
-        What is in memory while one native session takes the place of another is not parked.
-        """
-        return self.opened is None and isinstance(self._away, OnDisk)
-
-    @property
-    def parked_whole(self) -> bool:
-        """Whether every variable is in the file that it was parked in."""
-        return self.spill is not None
-
-    @property
     def kept(self) -> bool:
         """Whether every variable is kept while there is no native session: in a file, or in memory."""
-        return self.opened is None and self._away is not None and self._away.is_whole
+        return self.opened is None and self._kept is not None and self._kept.is_whole
 
     @property
     def spill(self) -> Spill | None:
-        """The file in which everything is that it held, while that is away."""
-        away = self._away
-        return away.spill if self.opened is None and isinstance(away, OnDisk) else None
+        """The file that holds everything the graph held; None unless it is parked in one."""
+        kept = self._kept
+        return kept.spill if self.opened is None and isinstance(kept, OnDisk) else None
 
     @defer_interrupts
     def park(self, keep: Callable[[OpenGraph], KeptState]) -> bool:
@@ -412,23 +311,26 @@ class HostedGraph:
             opened = self.opened
             if opened is None:
                 # Never opened, or closed with the whole session: it comes back from its source.
-                self._away = self._away or OnDisk(None)
+                self._kept = self._kept or OnDisk(None)
+                self.state = self._at_rest()
                 return True
             # New runs wait from here on; one that has its native session already is counted.
-            self._unready = True
-            if len(self.runs):
-                return False
-            self._away = interruptible(lambda: keep(opened))
-            self._close()
+            self.state = GraphState.PARKING
+            try:
+                if len(self.runs):
+                    return False
+                self._kept = interruptible(lambda: keep(opened))
+                self._close()
+            finally:
+                self.state = self._at_rest() if self.opened is None else GraphState.OPEN
             return True
         finally:
-            self._unready = False
             self._opening.release()
 
     @property
     def ready(self) -> OpenGraph | None:
         """The open graph; None while there is none, or it is just being filled or closed."""
-        return None if self._unready else self.opened
+        return self.opened if self.state is GraphState.OPEN else None
 
     @property
     def native(self) -> NativeSession | None:
@@ -450,10 +352,11 @@ class HostedGraph:
 
     def close(self) -> None:
         """Close the native session: variables are freed now, a run under way is cancelled."""
-        away, self._away = self._away, None
+        kept, self._kept = self._kept, None
         self._close()
-        if away is not None:
-            away.discard()
+        self.state = GraphState.CLOSED
+        if kept is not None:
+            kept.discard()
 
     def _close(self) -> None:
         opened, self.opened = self.opened, None

@@ -9,32 +9,36 @@ thread pools, allocators) belong to the process and are shared: a further graph 
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.session import hosted_graph as scope
 from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
+    callable_of,
     distinct_graphs,
     feeds_by_graph,
     fetch_names,
     graph_of,
     leaves,
+    only_graph,
     own_feeds,
     replace_leaves,
 )
 from tfmagic.runtime.session.graph_sessions import GraphSessions
-from tfmagic.runtime.session.hosted_graph import Fill, OpenGraph, Preparation, hosted, label_of
-from tfmagic.runtime.session.tf1_api import callable_of, only_graph, partial_run
+from tfmagic.runtime.session.hosted_graph import Fill, closing_what_opens, hosted, label_of
+from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
 from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
@@ -75,6 +79,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     _config: SessionConfig
     _sessions: GraphSessions
 
+    @hide_own_frames
     def __new__(cls, config: Any = None) -> Self:
         """Return the process's session, made by the first call."""
         session: Self = once("session", cls._make)
@@ -92,6 +97,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     # -- running -----------------------------------------------------------
 
+    @hide_own_frames
     def run(
         self,
         fetches: Any,
@@ -127,7 +133,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         ModelStateError
             While an interrupted run of one of these graphs has not ended.
         """
-        __tracebackhide__ = True
         feeds = dict(feed_dict or {})
         default = v1.get_default_graph()
         elements = leaves(fetches)
@@ -140,7 +145,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             return workers().call(partial(self._run, default, fetches, feeds, options, None))
 
         def run_each() -> Any:
-            __tracebackhide__ = True
             values: dict[int, list[Any]] = {}
             for graph in graphs:
                 fetched = [leaf for leaf in elements if graph_of(leaf, default) is graph]
@@ -159,7 +163,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         fetches: tuple[str, ...],
         values: Sequence[np.ndarray],
         *,
-        patience: Patience | None = None,
         metadata: Any = None,
     ) -> list[np.ndarray]:
         """Run a prepared call: the fast path, for arrays of exactly the tensors' dtypes.
@@ -168,23 +171,19 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         ----------
         graph
             The graph of all the tensor names.
-        patience
-            The caller's deadline. When it passes, the native run ends between two
-            operations; when it has passed before, `TimeoutError` is raised.
         metadata
             A ``RunMetadata`` for a full trace of the run and its partition graphs.
         """
-        __tracebackhide__ = True
-        record = hosted(graph)
+        record, cancel_scope = hosted(graph), current_scope()
 
         def use(opened: OpenGraph) -> list[np.ndarray]:
-            __tracebackhide__ = True
-            if patience is not None:
-                patience.require()
-            if metadata is None and (patience is None or patience.seconds is None):
+            if cancel_scope is not None:
+                cancel_scope.check()
+            deadline = None if cancel_scope is None else cancel_scope.native_deadline
+            if metadata is None and deadline is None:
                 return opened.prepared(feeds, fetches)(values)
             record.history.note(fetches, prepared=True)
-            options = (patience or Patience()).run_options()
+            options = _run_options(deadline)
             if metadata is not None:
                 options.trace_level = _trace_level(opened.native)
                 options.output_partition_graphs = True
@@ -203,15 +202,12 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         feeds: tuple[str, ...],
         fetches: tuple[str, ...],
         batches: Sequence[Sequence[np.ndarray]],
-        patience: Patience,
     ) -> None:
         """Find the fastest executor of a prepared call, by running it with each batch of values."""
-        __tracebackhide__ = True
-        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S, patience))
+        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
-        __tracebackhide__ = True
         workers().call(partial(self._sessions.run, graph, lambda _: None))
 
     def cancel(self, graph: Any) -> bool:
@@ -288,12 +284,12 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         """
         return self._sessions.native(graph)
 
-    @defer_interrupts
+    @entry_point
     def evict(self, graph: Any) -> None:
         """Close the native session of `graph` and forget its name."""
         self._sessions.evict(graph)
 
-    @defer_interrupts
+    @entry_point
     def close(self) -> None:
         """Free every graph's variables; the next run opens the session again.
 
@@ -338,7 +334,10 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
         """Continue a run in parts, as TF1's."""
-        return partial_run(self._native_of_parts(fetches), handle, fetches, feed_dict)
+        native = self._native_of_parts(fetches)
+        # Each part could keep its feeds: nobody knows what the earlier parts have left to run.
+        feeds = own_feeds(feed_dict or {}, native.graph, lambda names: tuple(range(len(names))))
+        return native.partial_run(handle, fetches, feeds)
 
     def _native_of_parts(self, fetches: Any) -> Any:
         graph = only_graph(fetches)
@@ -352,7 +351,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     def __enter__(self) -> Self:
         """Make this the default session; see `tfmagic.open_session` for what leaving closes."""
         stack = ExitStack()
-        stack.enter_context(scope.closing_what_opens())
+        stack.enter_context(closing_what_opens())
         stack.enter_context(self.as_default())
         if not hasattr(self._entered, "stacks"):
             self._entered.stacks = []
@@ -367,11 +366,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
-        __tracebackhide__ = True
         record = hosted(graph)
 
         def use(opened: OpenGraph) -> Any:
-            __tracebackhide__ = True
             names = fetch_names(fetches, graph)
             record.history.note(names)
             fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
@@ -384,6 +381,15 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         # The default graph and session are thread-local, and this may be a worker.
         with graph.as_default(), self.as_default():
             return self._sessions.run(graph, use)
+
+
+def _run_options(deadline: float | None) -> Any:
+    """Return ``RunOptions`` under which a native run ends between two operations after a deadline."""
+    if deadline is None:
+        return v1.RunOptions()
+    left_s = max(0.0, deadline - time.monotonic())
+    # A little late: an error for a deadline that has not passed yet would be the run's own.
+    return v1.RunOptions(timeout_in_ms=math.ceil(left_s * 1000) + 1)
 
 
 def _trace_level(native: Any) -> int:

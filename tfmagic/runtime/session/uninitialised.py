@@ -1,4 +1,4 @@
-"""Which variable TensorFlow means when it says that one has no value."""
+"""The variable that TensorFlow's error about a missing value means."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tfmagic.errors import UninitialisedVariableError
 
 # Resource variables, then reference variables (TF1's VariableV2); the texts are
 # those of resource_variable_ops.cc and executor.cc in TensorFlow 2.16 to 2.21.
-_SAYINGS = (
+_MESSAGES = (
     re.compile(r"Could not find variable (?P<name>\S+?)\. "),
     re.compile(r"Attempting to use uninitialized value (?P<name>\S+)"),
     re.compile(r"(?:Resource|Container) \S*/(?P<name>[^/\s]+)/\S* does not exist"),
@@ -18,22 +18,17 @@ _SAYINGS = (
 
 def variable_named_in(message: str) -> str | None:
     """Return the variable that an error message calls uninitialised, or None."""
-    for saying in _SAYINGS:
-        found = saying.search(message)
-        if found is not None:
-            return found["name"]
+    for pattern in _MESSAGES:
+        match = pattern.search(message)
+        if match is not None:
+            return match["name"]
     return None
 
 
 def uninitialised(error: Exception, owner: str) -> Exception:
-    """Return the error to raise for a failed precondition: one that names the variable, if it is one.
+    """Return an error that names the variable, for one of TensorFlow's that means this; else that error itself.
 
-    Parameters
-    ----------
-    error
-        TensorFlow's.
-    owner
-        What to call the graph.
+    The message calls the graph `owner`.
     """
     variable = variable_named_in(str(error))
     if variable is None:

@@ -9,7 +9,6 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.process import once
@@ -17,9 +16,6 @@ from tfmagic.errors import MissingTensorFlowError
 from tfmagic.runtime.libraries.shared_objects import IMPORT
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.native_log.log import native_log
-from tfmagic.runtime.native_log.stderr_filter import stderr_filter
-from tfmagic.runtime.startup.thread_pools import thread_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,7 +32,7 @@ LITE_IS_SOUND = frozenset({(2, 19), (2, 20), (2, 21)})
 """The versions of which it is known that their ``tf.lite.Interpreter`` does no harm to the process."""
 
 
-class TensorFlowFinder(MetaPathFinder):
+class TensorFlowFinder:
     """Finds TensorFlow through the other finders, and has its import observed. Ignores every other module."""
 
     def find_spec(
@@ -51,12 +47,13 @@ class TensorFlowFinder(MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if hasattr(spec.loader, "exec_module"):
-                    spec.loader = _ObservingLoader(spec.loader)
+                    # Not a subclass of importlib.abc.Loader: importing that is slow.
+                    spec.loader = _ObservingLoader(spec.loader)  # type: ignore[assignment]
                 return spec
         return None
 
 
-class _ObservingLoader(Loader):
+class _ObservingLoader:
     """Wraps a module's own loader, and notes which libraries it loads."""
 
     def __init__(self, loader: Any) -> None:
@@ -83,6 +80,8 @@ class _ObservingLoader(Loader):
         # TensorFlow's autograph recognises builtins by the ids that they had just now. During a cell, ipykernel
         # puts its own `input` among them: once that is freed, its id could become that of a person's method.
         once("builtins at the import", lambda: tuple(vars(builtins).values()))
+        from tfmagic.runtime.startup.thread_pools import thread_counts
+
         thread_counts().apply()
 
 
@@ -112,6 +111,9 @@ def filtered_startup_lines() -> Iterator[None]:
     """
     # Also with a native log: below this level TensorFlow does not even make the texts, and a person who opens the
     # log looks for what is wrong. Whoever wants to read everything sets the level to 0.
+    from tfmagic.runtime.native_log.log import native_log
+    from tfmagic.runtime.native_log.stderr_filter import stderr_filter
+
     level_is_ours = _LOG_LEVEL not in os.environ
     os.environ.setdefault(_LOG_LEVEL, "1")
     failed = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tfmagic.runtime.graph.side_effects import may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +51,10 @@ class History:
         """Note that variables are about to be assigned in some other way."""
         self.changed = self.assigned = True
         self.age += 1
+
+    def may_have_written(self, graph: Any) -> bool:
+        """Return whether anything that was run can have changed a variable or table of the graph."""
+        return self.assigned or may_write(graph, self.fetched)
 
     @property
     def fetched(self) -> set[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from tfmagic.concurrency.cancel_scope import Patience
+from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.workers import workers
 from tfmagic.runtime.state.tables import (
     Table,
@@ -138,6 +138,7 @@ def read_in_time(graph: Any, native: Any) -> InMemory | None:
         )
 
     try:
-        return workers().call_apart(read, Patience(_READ_S))
+        with CancelScope(_READ_S):
+            return workers().call_in_worker(read)
     except Exception:  # noqa: BLE001 - whatever the reason, the source remains
         return None

@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import os
 import struct
-import threading
 import zlib
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypedDict
 
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ParkError
 from tfmagic.runtime.memory.aligned import aligned
 
@@ -103,7 +104,7 @@ class Spill:
         except OSError:
             self.remove()
         else:
-            threading.Thread(target=_remove, args=(doomed,), name="tfmagic-remove", daemon=True).start()
+            workers().submit(partial(_remove, doomed))
 
     def _directory(self, file: BinaryIO) -> list[_Entry]:
         size = file.seek(0, os.SEEK_END)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
@@ -28,7 +29,6 @@ OURS = "tfmagic_"
 SCOPE = f"{OURS}values"
 """The name scope of what this module adds to a graph."""
 
-_VARIABLE_TYPES = {"VarHandleOp", "VariableV2", "Variable"}
 # Other operations with state, which start empty.
 _START_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
 _ATTRIBUTE = "_tfmagic_values"
@@ -93,7 +93,7 @@ class Values:
         """Return the operations that hold the values; the first, where one variable has several."""
         by_storage: dict[tuple[str, str], Any] = {}
         for op in self._graph.get_operations():
-            if op.type in _VARIABLE_TYPES and op.get_attr("dtype") not in {tf.resource, tf.variant}:
+            if op.type in VARIABLES and op.get_attr("dtype") not in {tf.resource, tf.variant}:
                 container, shared = op.get_attr("container"), op.get_attr("shared_name")
                 by_storage.setdefault((container.decode(), shared.decode() or op.name), op)
         return {op.name: op for op in by_storage.values()}
@@ -190,7 +190,7 @@ def holds_only_variables(graph: Any, *, beside: Container[str] = ()) -> bool:
 
 
 def _needs_a_value(op: Any) -> bool:
-    if op.type in _VARIABLE_TYPES or op.type == "Placeholder" or op.inputs or not op.outputs:
+    if op.type in VARIABLES or op.type == "Placeholder" or op.inputs or not op.outputs:
         return False
     if op.outputs[0].dtype.base_dtype != tf.resource and "Table" not in op.type:
         return False

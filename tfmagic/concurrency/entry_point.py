@@ -1,0 +1,98 @@
+"""The decorator of public entry points: Ctrl-C is deferred, and an error shows the person's own lines."""
+
+from __future__ import annotations
+
+import sysconfig
+from functools import wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.errors import TfMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_PACKAGE = "tfmagic"
+_LIBRARIES = (*{sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen ")
+
+
+def entry_point(function: F) -> F:
+    """Defer Ctrl-C while a public function runs, and trim the traceback of what it raises."""
+    return hide_own_frames(defer_interrupts(function))
+
+
+def hide_own_frames(function: F) -> F:
+    """Only trim the traceback: for a function too quick to pay for deferral, which defers inside."""
+
+    @wraps(function)
+    def called(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except BaseException as error:
+            trim_traceback(error)
+            # This adds no frame to a traceback, where `raise error` would add one.
+            raise
+
+    return cast("F", called)
+
+
+def is_own_error(error: BaseException) -> bool:
+    """Return whether an error is a `TfMagicError`, also one of before a reload."""
+    return _has_base(error, TfMagicError.__module__, TfMagicError.__name__)
+
+
+def trim_traceback(error: BaseException) -> None:
+    """Take the package's own frames out of a traceback, and those of libraries that it called.
+
+    An error of another kind that came up in the package or in such a library may be a bug:
+    its frames stay. What a person's graph raises in a native run, and Ctrl-C, are none.
+    """
+    steps = list(_steps(error.__traceback__))
+    kept: list[TracebackType] = []
+    is_inside = False
+    for step in steps:
+        if _is_own(step):
+            is_inside = True
+        elif not (is_inside and step.tb_frame.f_code.co_filename.startswith(_LIBRARIES)):
+            is_inside = False
+            kept.append(step)
+    if is_own_error(error):
+        _trim_causes(error)
+    elif is_inside and not isinstance(error, KeyboardInterrupt) and not _has_base(error, "tensorflow", "OpError"):
+        return
+    error.__traceback__ = _linked(kept)
+
+
+def _has_base(error: BaseException, module: str, name: str) -> bool:
+    return any(base.__name__ == name and base.__module__.startswith(module) for base in type(error).__mro__)
+
+
+def _trim_causes(error: BaseException) -> None:
+    """Take the package's own frames out of what led to an error."""
+    seen = {id(error)}
+    while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
+        if id(cause) in seen:
+            return
+        seen.add(id(cause))
+        cause.__traceback__ = _linked([step for step in _steps(cause.__traceback__) if not _is_own(step)])
+        error = cause
+
+
+def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _is_own(step: TracebackType) -> bool:
+    return str(step.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
+
+
+def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:
+    following: TracebackType | None = None
+    for step in reversed([*steps]):
+        following = TracebackType(following, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return following

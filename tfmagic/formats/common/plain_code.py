@@ -1,0 +1,119 @@
+"""What plain code consists of: loading, and a function with inputs by name in and arrays by output name out."""
+
+from __future__ import annotations
+
+import json
+import keyword
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tfmagic.execution.signature.signature import shape_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tfmagic.execution.signature.signature import Signature, TensorSpec
+
+# What the code uses itself, beside names that begin with the model's own.
+_USED = {"tf", "keras", "outputs", "feeds", "inputs"}
+
+
+@dataclass(frozen=True)
+class CodeTensor:
+    """An input or output: its spec, and the name, tensor or expression for it in the code that is called."""
+
+    spec: TensorSpec
+    expression: str
+
+
+def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTensor], body: Iterable[str]) -> str:
+    """Return the code of a function of this name; `body` uses `values` for the inputs."""
+    takes = ", ".join(_described(tensor.spec) for tensor in inputs) or "nothing"
+    gives = ", ".join(tensor.spec.name for tensor in outputs)
+    lines = [
+        f"def {name}({_parameters(name, inputs)}):",
+        f'    """Take {takes}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
+        *(f"    {line}" for line in body),
+    ]
+    return "\n".join(lines)
+
+
+def values(name: str, inputs: Sequence[CodeTensor]) -> dict[str, str]:
+    """Return the expression for each input's value in the function's body, by the input's name."""
+    if _can_be_parameters(name, inputs):
+        return {tensor.spec.name: tensor.spec.name for tensor in inputs}
+    return {
+        spec.name: f"inputs.get({quoted(spec.name)})" if spec.optional else f"inputs[{quoted(spec.name)}]"
+        for spec in (tensor.spec for tensor in inputs)
+    }
+
+
+def session_code(name: str, signature: Signature, load: Iterable[str], *, imports: Sequence[str] = ()) -> str:
+    """Return code that runs a graph; the lines `load` load it into ``_NAME_graph`` and ``_NAME_session``."""
+    inputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.inputs]
+    outputs = [CodeTensor(spec, str(spec.tensor)) for spec in signature.outputs]
+    given = values(name, inputs)
+    required = [tensor for tensor in inputs if not tensor.spec.optional]
+    fed = ", ".join(f"{quoted(tensor.expression)}: {given[tensor.spec.name]}" for tensor in required)
+    fetched = ", ".join(f"{quoted(tensor.spec.name)}: {quoted(tensor.expression)}" for tensor in outputs)
+    run = f"return _{name}_session.run({{{fetched}}}, "
+    body = [f"{run}{{{fed}}})"]
+    optional = [tensor for tensor in inputs if tensor.spec.optional]
+    if optional:
+        body = [f"feeds = {{{fed}}}"]
+        for tensor in optional:
+            value = given[tensor.spec.name]
+            body += [f"if {value} is not None:", f"    feeds[{quoted(tensor.expression)}] = {value}"]
+        body.append(f"{run}feeds)")
+    lines = [
+        *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),
+        "",
+        f"_{name}_graph = tf.Graph()",
+        f"_{name}_session = tf.compat.v1.Session(",
+        f"    graph=_{name}_graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True)",
+        ")",
+        *load,
+        "",
+        "",
+        function(name, inputs, outputs, body),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
+    if not _can_be_parameters(name, inputs):
+        # By key: not every name of an input is a name in Python.
+        return "inputs"
+    required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
+    return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])
+
+
+def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
+    names = [tensor.spec.name for tensor in inputs]
+    return all(
+        one.isidentifier() and not keyword.iskeyword(one) and not one.startswith("_") and one not in {name, *_USED}
+        for one in names
+    )
+
+
+def _described(spec: TensorSpec) -> str:
+    dtype = "" if spec.dtype is None else f" {spec.dtype} {shape_text(spec.shape)}"
+    return f"{spec.name}{dtype}{' (may be left out)' if spec.optional else ''}"
+
+
+def quoted(text: object) -> str:
+    """Return a text as code, in the quotes that most formatters leave alone."""
+    return json.dumps(str(text), ensure_ascii=False)
+
+
+def dtype_of(spec: TensorSpec) -> str:
+    """Return a dtype as code: ``tf.float32``."""
+    return f"tf.{spec.dtype}"
+
+
+def on_device(device: str | None, lines: Iterable[str]) -> list[str]:
+    """Return the lines of code inside a ``tf.device`` block, unchanged without a device."""
+    if device is None:
+        return list(lines)
+    return [f"with tf.device({quoted(device)}):", *(f"    {line}" for line in lines)]

@@ -1,0 +1,1 @@
+"""Lifecycle of a model: built, changed by training, cells running in its room, released."""

@@ -1,0 +1,119 @@
+"""Where a model's operations run: told by its last traced run, or by one run on zeros."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tfmagic.concurrency.workers import workers
+from tfmagic.errors import ModelStateError, SourceError, TfMagicError
+from tfmagic.execution.backends.eager import UntraceableError
+from tfmagic.execution.signature.zeros import zeros_for
+from tfmagic.model.running.deadline import wait_for_call
+from tfmagic.model.tracing.placement import Placement, unknown
+from tfmagic.model.tracing.trace import Trace
+from tfmagic.runtime.tensorflow.private import collected_graphs
+from tfmagic.runtime.tracing.eager_profile import profiled
+from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
+from tfmagic.runtime.tracing.run_profile import RunProfile
+
+if TYPE_CHECKING:
+    from tfmagic.execution.backends.run_graph import RunGraph
+    from tfmagic.model.running.caller import Caller
+    from tfmagic.model.tracing.placement import PlacementRecord
+
+_ON_ZEROS = "one run on zeros"
+
+
+def placement(caller: Caller, *, most: int | None = None, again: bool = False) -> PlacementRecord:
+    """Return where a model's operations and variables were asked to be, and where they are.
+
+    Where no run has shown it yet, the model is run once on zeros. A parked model is not:
+    a question does not bring its weights back.
+
+    Parameters
+    ----------
+    caller
+        Calls the model.
+    most
+        How many operations to give at most; all if None.
+    again
+        Whether to run it on zeros also where a run has shown it.
+    """
+    name = caller.lifecycle.name
+    if again or caller.placement is None:
+        if caller.lifecycle.state == "parked":
+            return unknown(name, f"it is parked; %tf_model wake {name} brings it back")
+        try:
+            probe(caller)
+        except TfMagicError as error:
+            return unknown(name, str(error))
+    shown = caller.placement
+    return unknown(name, "its last run has not shown it") if shown is None else shown.record(name, most)
+
+
+def probe(caller: Caller) -> None:
+    """Run a model once on zeros, and keep what that shows of where each operation runs.
+
+    Raises
+    ------
+    ModelStateError
+        When a run could change the model, or what comes of the next one.
+    SourceError
+        When the dtype or shape of an input is not known, or a live object cannot be
+        traced as a function: TensorFlow tells where functions run, and nothing else.
+    """
+    if caller.lifecycle.built_backend().graph is None:
+        caller.placement = caller.alone(partial(workers().call, partial(_object_placement, caller)))
+    else:
+        _probe_graph(caller)
+    if caller.placement is not None:
+        caller.placement.known_from = _ON_ZEROS
+
+
+def _probe_graph(caller: Caller) -> None:
+    lifecycle = caller.lifecycle
+    advice = f"%tf_run {lifecycle.name} INPUTS --trace tells with inputs of yours"
+    signature = lifecycle.signature()
+    zeros = zeros_for(lifecycle.name, signature, advice)
+    with lifecycle.built_backend().run_graph(signature, lambda: zeros) as run:
+        _refuse_effects(lifecycle.name, run, advice)
+    request = caller.request(zeros, {})
+    # No call of the person's: their number and their times stay as they are.
+    wait_for_call(lifecycle, lambda: caller.run(request, trace=True, counted=False))
+
+
+def _object_placement(caller: Caller) -> Placement:
+    """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
+    name, signature = caller.lifecycle.name, caller.lifecycle.signature()
+    backend = caller.lifecycle.built_backend()
+    zeros = zeros_for(name, signature, "where a live object runs is told by a run on zeros")
+    try:
+        with backend.run_graph(signature, lambda: zeros) as run:
+            _refuse_effects(name, run, f"%tf_model show {name} tells what it is", new_function=True)
+            with collected_graphs() as graphs, profiled() as executions:
+                began = time.perf_counter()
+                if run.call is not None:
+                    run.call()
+                wall_s = time.perf_counter() - began
+            trace = Trace(name, backend.mode, RunProfile(wall_s, executions))
+            variables = backend.weights().by_variable
+            return Placement(placed_operations(graphs), requested_devices(run.graph), trace, variables, eager=True)
+    except UntraceableError as error:
+        msg = f"{name} cannot be traced as a function, of which alone TensorFlow tells where it runs ({error})"
+        raise SourceError(msg) from error
+
+
+def _refuse_effects(name: str, run: RunGraph, advice: str, *, new_function: bool = False) -> None:
+    """Raise an error where a run on zeros would change the model, or could go on without end."""
+    refusal = f"{name} is not run on zeros"
+    if run.writes():
+        msg = f"{refusal}: a run changes its variables; {advice}"
+        raise ModelStateError(msg)
+    if (kind := run.advances(new_function=new_function)) is not None:
+        msg = f"{refusal}: that would advance its {kind}, and change what the next run gives; {advice}"
+        raise ModelStateError(msg)
+    if run.loops_on_values():
+        msg = f"{refusal}: it has a loop whose length depends on the values of its inputs; {advice}"
+        raise ModelStateError(msg)

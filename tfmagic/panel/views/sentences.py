@@ -1,0 +1,155 @@
+"""What was done, in a sentence or a few."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfmagic.panel.drawing.units import bytes_text, counted, seconds_text
+from tfmagic.panel.views.model_pages import ends_text
+
+if TYPE_CHECKING:
+    from tfmagic.formats.common.written import SavedRecord
+    from tfmagic.model.drop import DropRecord
+    from tfmagic.model.former import FormerRecord
+    from tfmagic.model.memory.parking import ParkRecord, WakeRecord
+    from tfmagic.model.record import ModelRecord
+    from tfmagic.model.running.stop import StopRecord
+
+
+def stopped_text(record: StopRecord) -> str:
+    """Return the line that says what came of stopping a model."""
+    if record["mode"] == "eager":
+        cancelled = "its call was cancelled; its weights are the object's own, as they stand"
+    elif record["variables"]:
+        kept = counted(record["variables"], "variable")
+        cancelled = f"its run was cancelled, and its {kept} kept (a half-finished step may show)"
+    else:
+        cancelled = "its run was cancelled"
+    said = {
+        "idle": "there was nothing to stop",
+        "ended": f"its run has ended, after {seconds_text(record['waited_s'])}",
+        "cancelled": cancelled,
+        "reloaded": "its run was cancelled; its variables could not be read within 2 s, "
+        "so they are those of its source again",
+        "ending": "it was told to end, and its present operation goes on: it is stopping until that has ended",
+    }
+    return f"{record['name']}: {said[record['outcome']]}"
+
+
+def synced_text(variables: int) -> str:
+    """Return how many variables took the values of a live object."""
+    return counted(variables, "variable")
+
+
+def added_text(
+    record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
+) -> str:
+    """Return the lines that say what came of adding a model.
+
+    Parameters
+    ----------
+    record
+        The model.
+    outcome
+        ``added``, ``kept``, ``renewed`` or ``replaced``.
+    former
+        What became of the weights that a renewed model had before.
+    warmed
+        Whether it is warmed; None where that was not asked.
+    """
+    if outcome == "kept":
+        done = {None: "", True: ", and warmed", False: f", not warmed (%tf_model show {record['name']} says why)"}
+        return f"{record['name']}: unchanged, kept{done[warmed]}"
+    copied = "a copy of the " if record["copied"] else ""
+    head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
+    if record["kind"] == "cell":
+        anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
+        head = f"{record['name']} {outcome}: built by the cell{anew}"
+    notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
+    signature = record["signature"]
+    if signature is None:
+        return f"{head}{notes}, {record['state']} until it is first run"
+    if record["variables"] == 0:
+        weights = f"{bytes_text(record['constants_bytes'])} of constants"
+    else:
+        noun = "variable" if record["variables"] == 1 else "variables"
+        weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
+    ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
+    return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
+
+
+def _former_text(former: FormerRecord | None) -> str:
+    lines = []
+    if former is not None and former["carried"]:
+        lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
+    if former is not None and former["name"] is not None:
+        lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
+    return "".join(f"\n  {line}" for line in lines)
+
+
+def saved_text(name: str, record: SavedRecord) -> str:
+    """Return the sentence that says what was written of a model."""
+    count = record["variables"]
+    weights = counted(count, "variable") if count else "no variables"
+    if record["format"] == "frozen graph" and count:
+        weights += " as constants"
+    if record["for_training"]:
+        weights += f", {record['for_training']} of them for training alone"
+    size = bytes_text(record["size_bytes"])
+    return "; ".join([f"{name} saved: {record['format']} {record['path']}, {size} with {weights}", *record["notes"]])
+
+
+def parked_text(record: ParkRecord) -> str:
+    """Return the line that says what came of parking a model."""
+    if record["outcome"] == "already":
+        return f"{record['name']}: was parked already"
+    size = bytes_text(record["written_bytes"])
+    where = f"{size} written to disk" if record["written_bytes"] else "nothing written, its source has the same weights"
+    lines = [f"{record['name']}: parked, {bytes_text(record['freed_bytes'])} of variables freed ({where})"]
+    return "\n".join([*lines, *(f"  {note}" for note in record["notes"])])
+
+
+def woken_text(record: WakeRecord) -> str:
+    """Return the line that says what came of waking a model."""
+    if record["outcome"] == "already":
+        return f"{record['name']}: was awake already"
+    size, took = bytes_text(record["weights_bytes"]), seconds_text(record["took_s"])
+    warmed = "; warmed again" if record["warmed"] else ""
+    return f"{record['name']}: awake, {size} of variables in {took}{warmed}"
+
+
+def reset_text(record: DropRecord) -> str:
+    """Return the lines that say what a reset did."""
+    stays = [] if record["models"] or record["stays"] is None else [f"  {record['stays']}"]
+    return "\n".join([dropped_text(record), *stays, "the session is closed; the next run opens it again"])
+
+
+def dropped_text(record: DropRecord) -> str:
+    """Return the lines that say what a drop gave back, and who holds on; the training that went with it first."""
+    if not record["models"]:
+        return "there was no model to drop"
+    names = ", ".join(model["name"] for model in record["models"])
+    gave, now = record["gave_back_bytes"], bytes_text(record["rss_bytes"])
+    back = f"{bytes_text(gave)} given back to the system" if gave > 0 else "the process is no smaller for it"
+    lines = [f"dropped: {names} ({back}, it has {now} now)"]
+    if record["running"]:
+        # What was measured is not what the drop comes to.
+        lines = [f"dropped: {names} (not all memory is back yet, the process has {now} now)"]
+    if record["stays"] is not None:
+        lines.append(f"  {record['stays']}")
+    lines[:0] = [f"{name} was trained, and not saved since" for name in record["unsaved"]]
+    lines.extend(
+        f"  {name}: its run was told to end and goes on; its memory comes back when that has ended"
+        for name in record["running"]
+    )
+    lines.extend(
+        f"  {held['name']} ({held['kind']}) still holds memory of it"
+        if held["kind"]
+        else f"  {held['name']} may hold memory of it: it is too large to be searched through"
+        for held in record["held"]
+    )
+    to_type = dict.fromkeys(held["release"] for held in record["held"] if held["release"])
+    if to_type:
+        lines.append("to let go, run:")
+        lines.extend(f"    {line}" for line in "\n".join(to_type).splitlines())
+    return "\n".join(lines)
