@@ -368,7 +368,7 @@ export interface SignatureRecord {
   outputs: TensorRecord[];
 }
 /**
- * One end of a signature as plain data.
+ * An input or output as plain data.
  */
 export interface TensorRecord {
   name: string;
