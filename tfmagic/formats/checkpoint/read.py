@@ -20,6 +20,7 @@ from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
     detached_functions,
+    fill_and_initialise,
     import_meta_graph,
     new_graph,
     reading,
@@ -110,7 +111,7 @@ class CheckpointSource(FileSource):
             if restore.operation:
                 restore.check(model, guard_of=lambda: detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
-        return Built(GraphBackend(room, signatures, _filling(room, restore), guard), list(self._notes))
+        return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that restores it."""
@@ -152,18 +153,6 @@ class _Restore:
         reader = tf.train.load_checkpoint(str(self._path))
         for name, key in self.variables.items():
             yield name, reader.get_tensor(key)
-
-
-def _filling(room: Room, restore: _Restore) -> Callable[[Any], None]:
-    """Return a fill that restores, and then initialises whatever has no value yet."""
-
-    def fill(native: Any) -> None:
-        restore(native)
-        if room.initialiser is not None:
-            room.initialiser.forget()
-            room.initialiser(native)
-
-    return fill
 
 
 def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:

@@ -116,10 +116,13 @@ class Destination:
 
     @defer_interrupts
     def _place(self, beside: Path, aside: Path) -> None:
-        if self._folder:
-            self._place_folder(beside, aside)
+        if self.path.exists():
+            # A file that everybody could read stays so.
+            shutil.copymode(self.path, beside)
+        if self._folder and self.path.exists():
+            self._exchange(beside, aside)
         else:
-            self._place_file(beside)
+            beside.replace(self.path)
         # Here, as Ctrl-C may come before anything later.
         self._tidy(beside, aside)
 
@@ -129,17 +132,7 @@ class Destination:
         if self.path.exists():
             _remove(aside)
 
-    def _place_file(self, beside: Path) -> None:
-        if self.path.exists():
-            # A file that everybody could read stays so.
-            shutil.copymode(self.path, beside)
-        beside.replace(self.path)
-
-    def _place_folder(self, beside: Path, aside: Path) -> None:
-        if not self.path.exists():
-            beside.replace(self.path)
-            return
-        shutil.copymode(self.path, beside)
+    def _exchange(self, beside: Path, aside: Path) -> None:
         try:
             self.path.replace(aside)
             beside.replace(self.path)

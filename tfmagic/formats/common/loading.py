@@ -11,7 +11,7 @@ from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tfmagic.execution.room.room import Room
@@ -115,14 +115,21 @@ def bind_signature_names(room: Room, signature: Signature) -> None:
 
 def filling_all(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a fill that then initialises what was added to the graph since it was loaded."""
-    graph, initialiser = room.graph, room.initialiser
-    present = [*variables_of(graph), *table_initialisers_of(graph)]
+    return fill_and_initialise(room, fill, [*variables_of(room.graph), *table_initialisers_of(room.graph)])
+
+
+def fill_and_initialise(
+    room: Room, fill: Callable[[Any], None] | None = None, filled: Sequence[Any] = ()
+) -> Callable[[Any], None]:
+    """Return a fill that then initialises what has no value yet; `filled` is not even looked at."""
+    initialiser = room.initialiser
 
     def fill_all(native: Any) -> None:
-        fill(native)
+        if fill is not None:
+            fill(native)
         if initialiser is not None:
             initialiser.forget()
-            initialiser.skip(present)
+            initialiser.skip(filled)
             initialiser(native)
 
     return fill_all

@@ -23,8 +23,8 @@ from tfmagic.formats.common.loading import (
     new_graph,
     reading,
 )
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource
-from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -73,7 +73,7 @@ class FrozenSource(FileSource):
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports it."""
-        return frozen_code(name, self.path, signature, options.device)
+        return _code(name, self.path, signature, options.device)
 
 
 class GraphDefSource(LiveSource):
@@ -154,3 +154,21 @@ def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
     if not handles:
         return []
     return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]
+
+
+def _code(name: str, file: Path, signature: Signature, device: str | None) -> str:
+    """Return code that imports a frozen graph and runs it."""
+    definition = f"_{name}_definition"
+    text = file.suffix == ".pbtxt"
+    mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
+    cleared = [f"for node in {definition}.node:", '    node.device = ""'] if device is not None else []
+    inner = on_device(device, [f'tf.import_graph_def({definition}, name="")'])
+    load = [
+        f"{definition} = tf.compat.v1.GraphDef()",
+        f"with open({quoted(file)}, {quoted(mode)}) as file:",
+        f"    {read or f'{definition}.ParseFromString(file.read())'}",
+        *cleared,
+        f"with _{name}_graph.as_default():",
+        *(f"    {line}" for line in inner),
+    ]
+    return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])

@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
+from tfmagic.formats.common.loading import fill_and_initialise
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.frozen.read import read_graph
 from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
@@ -134,12 +135,9 @@ def _fill_from(file: Path, room: Room, constants: Mapping[str, str]) -> Callable
 
     def fill(native: Any) -> None:
         values_of(room.graph).write(native, values())
-        if room.initialiser is not None:
-            # Variables that no output needs are not in the file: they get their initial values.
-            room.initialiser.forget()
-            room.initialiser(native)
 
-    return fill
+    # Variables that no output needs are not in the file: they get their initial values.
+    return fill_and_initialise(room, fill)
 
 
 def _traced(backend: Any, name: str) -> GraphBackend:

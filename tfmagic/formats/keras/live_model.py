@@ -162,15 +162,15 @@ def _outputs(live: Any) -> list[TensorSpec]:
     return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
 
 
-def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a structure, each with its path; mappings in the order of their keys."""
+def leaves(struct: Any, path: tuple[Any, ...] = (), *, by_key: bool = True) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the leaves of a structure, each with its path; mappings in the order of their keys, or in their own."""
     if isinstance(struct, dict):
-        parts = [(key, struct[key]) for key in sorted(struct, key=str)]
+        parts = [(key, struct[key]) for key in (sorted(struct, key=str) if by_key else struct)]
     elif isinstance(struct, (list, tuple)):
         parts = list(enumerate(struct))
     else:
         return [(path, struct)]
-    return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
+    return [leaf for key, part in parts for leaf in leaves(part, (*path, key), by_key=by_key)]
 
 
 def packed(struct: Any, values: Iterator[Any]) -> Any:

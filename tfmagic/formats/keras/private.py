@@ -59,9 +59,9 @@ def model_from_legacy_config(config: Any, objects: Mapping[str, Any], *, safe: b
 
 
 def imports_what_is_named() -> bool:
-    """Return whether Keras imports any module that a file names, so that reading a file can run any function.
+    """Return whether Keras imports any module that a file names.
 
-    Before 3.9.
+    Before 3.9, where reading a file can run any function.
     """
     import keras
 

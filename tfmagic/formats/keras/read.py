@@ -138,24 +138,15 @@ class KerasFileSource(FileSource):
         )
 
     def _described(self, archive: KerasArchive, config: Any, objects: dict[str, Any], options: Options) -> Any:
-        """Return the model, without values where that can be."""
+        """Return the model, without values where possible."""
         if not archive.has_assets:
             return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
-        import keras
-
-        with eagerly():
-            return keras.models.load_model(
-                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
-            )
+        return _loaded_by_keras(archive, objects, options)
 
     def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
-        """Load the file as Keras does, and move the object into a graph."""
-        import keras
-
-        with reading(model, self.path, "the model"), eagerly():
-            live = keras.models.load_model(
-                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
-            )
+        """Load the file with Keras, and copy the object into a graph."""
+        with reading(model, self.path, "the model"):
+            live = _loaded_by_keras(archive, objects, options)
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = graph_copy(eager, options)
         # The object was read from the file: nobody else has it.
@@ -163,6 +154,14 @@ class KerasFileSource(FileSource):
         copy.present = copy.taken = None
         copy.needs_no_file = True
         return built
+
+
+def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Options) -> Any:
+    import keras
+
+    safe = not options.unsafe
+    with eagerly():
+        return keras.models.load_model(str(archive.path), custom_objects=objects, compile=False, safe_mode=safe)
 
 
 def _without_values(make: Callable[[], Any]) -> Any:
@@ -196,37 +195,38 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     graph = tf.Graph()
     names = unique(op_name(variable.path) for variable in skeleton.variables)
     with graph.as_default(), tf.device(options.device):
-        wanted = zip(names, skeleton.variables, strict=True)
-        added = add_fed_variables(
-            graph, [FedVariable(name, one.dtype, one.shape, one.trainable) for name, one in wanted]
-        )
+        new = [
+            FedVariable(name, own.dtype, own.shape, own.trainable)
+            for name, own in zip(names, skeleton.variables, strict=True)
+        ]
+        added = add_fed_variables(graph, new)
         fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
         # Each variable's present reading, so that none is added.
-        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, added, strict=True)]
+        mapping = [(own, graph.as_graph_element(new)) for own, new in zip(skeleton.variables, added, strict=True)]
         with keras.StatelessScope(mapping, initialize_variables=False) as scope:
-            before = [scope.get_current_value(one) for one in skeleton.variables]
+            before = [scope.get_current_value(own) for own in skeleton.variables]
             for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
                 if isinstance(layer, keras.layers.Normalization):
-                    # What it makes of its weights once they are loaded, the graph makes of its own.
+                    # It derives tensors from its loaded weights: here from the graph's variables.
                     layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
             result = eager.invoke(DEFAULT, given)
         outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
-        after = [scope.get_current_value(one) for one in skeleton.variables]
+        after = [scope.get_current_value(own) for own in skeleton.variables]
         outputs = _with_effects(outputs, zip(added, before, after, strict=True))
     signature = signature_in_graph(signature, fed, outputs)
-    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, added, strict=True)}
+    name_of = {id(own): new.op.name for own, new in zip(skeleton.variables, added, strict=True)}
 
     def fill(native: Any) -> None:
         writer = values_of(graph).writer(native)
         with reading(model, archive.path, "the weights"), eagerly():
-            _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
+            _assign_each(archive, skeleton, lambda variable, value: writer.put(name_of[id(variable)], value))
             writer.flush()
 
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(added)})
+    backend.archivist = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
     return Built(backend)
 
 
@@ -243,19 +243,19 @@ def _with_effects(outputs: dict[str, Any], values: Iterable[tuple[Any, Any, Any]
     if not effects:
         return outputs
     with tf.control_dependencies(effects):
-        return {name: None if end is None else tf.identity(end) for name, end in outputs.items()}
+        return {name: None if tensor is None else tf.identity(tensor) for name, tensor in outputs.items()}
 
 
 def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
     """Call `take` with each variable of a model without values, and its value in the file."""
-    left = {id(variable): variable for variable in skeleton.variables}
+    missing = {id(variable): variable for variable in skeleton.variables}
 
     def assign(variable: Any, value: Any) -> None:
         array = np.asarray(value, tf.as_dtype(variable.dtype).as_numpy_dtype)
         if array.shape != tuple(variable.shape):
             msg = f"{variable.path} is {tuple(variable.shape)} in the model and {array.shape} in the file"
             raise ValueError(msg)
-        left.pop(id(variable), None)
+        missing.pop(id(variable), None)
         take(variable, array)
 
     for variable in skeleton.variables:
@@ -266,7 +266,7 @@ def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.n
     finally:
         for variable in skeleton.variables:
             del variable.assign
-    for variable in left.values():
+    for variable in missing.values():
         # Not in the file, such as the state of a random generator: as a new model has it.
         take(variable, np.array(variable.value))
 
@@ -276,8 +276,6 @@ def _loads_in_its_own_way(skeleton: Any) -> bool:
     import keras
 
     plain = keras.Layer.load_own_variables
-    for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
-        own = type(layer).load_own_variables
-        if own is not plain and not own.__module__.startswith("keras."):
-            return True
-    return False
+    layers = skeleton._flatten_layers()  # noqa: SLF001 - the public .layers are the outermost ones
+    loaders = [type(layer).load_own_variables for layer in layers]
+    return any(loader is not plain and not loader.__module__.startswith("keras.") for loader in loaders)

@@ -148,8 +148,8 @@ def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str
     done = graph_def.node.add(name=f"{scope}/done", op="NoOp")
     for number, share in enumerate(_shares(wanted, readers)):
         ending = f"_{number}" if number else ""
-        _constant(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
-        _constant(graph_def, f"{scope}/slices{ending}", [""] * len(share))
+        add_strings(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
+        add_strings(graph_def, f"{scope}/slices{ending}", [""] * len(share))
         restore = graph_def.node.add(name=f"{scope}/restore{ending}", op="RestoreV2")
         restore.input.extend([prefix.name, f"{scope}/keys{ending}", f"{scope}/slices{ending}"])
         restore.attr["dtypes"].list.type.extend(plan[node.name].dtype for node in share)
@@ -184,7 +184,8 @@ def _bytes_of(variable: Any) -> int:
     return math.prod((item, *(max(0, int(dim.size)) for dim in shape.dim)))
 
 
-def _constant(graph_def: Any, name: str, texts: list[str]) -> None:
+def add_strings(graph_def: Any, name: str, texts: list[str]) -> None:
+    """Add a constant vector of texts."""
     node = graph_def.node.add(name=name, op="Const")
     node.attr["dtype"].type = tf.string.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))

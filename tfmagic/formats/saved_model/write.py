@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfmagic.execution.room.variables import table_initialisers_of
 from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
-from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.loading import fill_and_initialise, reading
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
@@ -103,7 +103,6 @@ class GraphFolder(Writer):
 def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mapping[str, str]) -> Callable[[Any], None]:
     """Return a fill from the SavedModel that was written of a graph, whose former file had other checkpoint keys."""
     graph, prefix = room.graph, folder / "variables" / "variables"
-    filled_tables = table_initialisers_of(graph)
 
     def values(checkpoint: Any) -> Iterator[tuple[str, np.ndarray]]:
         for name in values_of(graph).names():
@@ -121,12 +120,8 @@ def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mappin
                         write_table(graph, native, table, columns)
             if initialisers:
                 run_once(native, initialisers, dict(assets))
-        if room.initialiser is not None:
-            room.initialiser.forget()
-            room.initialiser.skip(filled_tables)
-            room.initialiser(native)
 
-    return fill
+    return fill_and_initialise(room, fill, table_initialisers_of(graph))
 
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
