@@ -25,10 +25,7 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room; IPython's own syntax is translated before.
-
-    The lines are registered with ``linecache`` under `filename`, for tracebacks.
-    """
+    """The code of one cell, without IPython's own syntax; tracebacks show its lines under `filename`."""
 
     def __init__(self, source: str, filename: str) -> None:
         self.source = source

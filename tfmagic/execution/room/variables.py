@@ -37,9 +37,9 @@ class VariableRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Weights:
-    """The size of a model's variables and constants. ``variables_bytes`` is None where a shape is not fixed.
+    """The size of variables, the largest first, and constants.
 
-    ``by_variable`` has the largest variable first.
+    ``variables_bytes`` is None where a shape is not fixed.
     """
 
     variables: int
@@ -124,10 +124,7 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
 
 
 class Initialiser:
-    """Initialises what is added to a graph, and never what has a value.
-
-    ``failed`` has the variables that could not be initialised, with the first line of why.
-    """
+    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why."""
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph

@@ -266,10 +266,7 @@ def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
 
 
 def dataset_as_batch(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
-    """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
-
-    Elements of one rank less than the input's are stacked.
-    """
+    """Return a ``tf.data.Dataset`` as one batch, elements of one rank less stacked; anything else as it is."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
         return value

@@ -114,10 +114,7 @@ def infer(
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
-    """Return the tensor that a person means by a Python name, a tensor's name, or an operation's for its first output.
-
-    A variable means its value.
-    """
+    """Return what a person means by a Python name, or a tensor's or operation's name; of a variable its value."""
     bound = names.get(where)
     if _is_tensor_of(bound, graph):
         return bound

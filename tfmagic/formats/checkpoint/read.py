@@ -14,7 +14,6 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
-from tfmagic.formats.checkpoint.code import checkpoint_code
 from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
@@ -25,6 +24,7 @@ from tfmagic.formats.common.loading import (
     new_graph,
     reading,
 )
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
@@ -115,7 +115,7 @@ class CheckpointSource(FileSource):
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that restores it."""
-        return checkpoint_code(name, self.path, signature, options.device)
+        return _code(name, self.path, signature, options.device)
 
     def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)
@@ -170,29 +170,24 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
         reader = tf.train.load_checkpoint(str(path))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     for name, (key, op) in variables.items():
-        wanted = tf.TensorShape(op.get_attr("shape"))
+        shape, dtype = tf.TensorShape(op.get_attr("shape")), op.get_attr("dtype").base_dtype.name
         if key not in shapes:
             msg = f"{model}: {path} does not fit its graph: it has no value for variable {name!r}"
             raise SourceError(msg + did_you_mean(key, shapes))
-        if not wanted.is_compatible_with(shapes[key]):
-            msg = (
-                f"{model}: {path} does not fit its graph: variable {name!r} is {tuple(wanted.as_list())} in the graph "
-                f"and {tuple(shapes[key])} in the checkpoint"
-            )
-            raise SourceError(msg)
-        own, theirs = op.get_attr("dtype").base_dtype.name, dtypes[key].name
-        if own != theirs:
-            msg = (
-                f"{model}: {path} does not fit its graph: variable {name!r} is {own} in the graph "
-                f"and {theirs} in the checkpoint"
-            )
-            raise SourceError(msg)
+        if not shape.is_compatible_with(shapes[key]):
+            differs = f"{tuple(shape.as_list())} in the graph and {tuple(shapes[key])}"
+        elif dtype != dtypes[key].name:
+            differs = f"{dtype} in the graph and {dtypes[key].name}"
+        else:
+            continue
+        msg = f"{model}: {path} does not fit its graph: variable {name!r} is {differs} in the checkpoint"
+        raise SourceError(msg)
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return the prefix of a checkpoint's files, None where `path` is no checkpoint.
+    """Return the prefix of a checkpoint's files for one of them, the prefix, or a folder that names the latest.
 
-    ``path`` is one of the files, the prefix, or a folder in which a ``checkpoint`` file names the latest.
+    Or None.
     """
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
@@ -240,3 +235,17 @@ def read_meta_graph(model: str, path: Path) -> Any:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)
     return meta
+
+
+def _code(name: str, prefix: Path, signature: Signature, device: str | None) -> str:
+    """Return code that imports a checkpoint's graph, restores its variables and runs it."""
+    cleared = "" if device is None else ", clear_devices=True"
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
+    inner = [
+        *on_device(device, imported),
+        "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
+        f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
+        f"_{name}_saver.restore(_{name}_session, {quoted(prefix)})",
+    ]
+    return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])

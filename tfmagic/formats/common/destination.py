@@ -22,14 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OF_A_SAVED_MODEL = {
-    "saved_model.pb",
-    "saved_model.pbtxt",
-    "keras_metadata.pb",
-    "fingerprint.pb",
-    "variables",
-    "assets",
-    "assets.extra",
-    "debug",
+    *("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb"),
+    *("variables", "assets", "assets.extra", "debug"),
 }
 _OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 # What file browsers and notebooks leave in any folder.
@@ -86,11 +80,7 @@ class Destination:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Give an empty folder, or a path of the same suffix, beside the place.
-
-        What was written there is then put in place. A failure is a `DestinationError`, and what was there before is not
-        changed.
-        """
+        """Give a path beside the place to write to, then put it in place; after any error nothing has changed."""
         mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
         beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
         try:

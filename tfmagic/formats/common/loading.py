@@ -85,10 +85,7 @@ def check_constants(graph_def: Any) -> None:
 
 
 def detached_functions(functions: Iterable[Any]) -> list[Any]:
-    """Return copies of ``FunctionDef`` messages.
-
-    A part of a message keeps the whole message alive, weights included.
-    """
+    """Return copies of ``FunctionDef`` messages: a part would keep its whole message, with all weights, alive."""
     return [type(function).FromString(function.SerializeToString()) for function in functions]
 
 

@@ -65,20 +65,33 @@ def session_code(name: str, signature: Signature, load: Iterable[str], *, import
             value = given[tensor.spec.name]
             body += [f"if {value} is not None:", f"    feeds[{quoted(tensor.expression)}] = {value}"]
         body.append(f"{run}feeds)")
-    lines = [
-        *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),
-        "",
+    session = [
         f"_{name}_graph = tf.Graph()",
         f"_{name}_session = tf.compat.v1.Session(",
         f"    graph=_{name}_graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True)",
         ")",
-        *load,
-        "",
-        "",
-        function(name, inputs, outputs, body),
-        "",
     ]
-    return "\n".join(lines)
+    return _module([*imports, "import tensorflow as tf"], [*session, *load], function(name, inputs, outputs, body))
+
+
+def call_code(
+    name: str,
+    load: Iterable[str],
+    inputs: Sequence[CodeTensor],
+    outputs: Sequence[CodeTensor],
+    call: str,
+    *,
+    device: str | None,
+    imports: Sequence[str] = (),
+) -> str:
+    """Return code that loads an object and calls it; each output's expression is its place in the result."""
+    gathered = ", ".join(f"{quoted(tensor.spec.name)}: outputs{tensor.expression}.numpy()" for tensor in outputs)
+    body = [*on_device(device, [f"outputs = {call}"]), f"return {{{gathered}}}"]
+    return _module([*imports, "import tensorflow as tf"], load, function(name, inputs, outputs, body))
+
+
+def _module(imports: Sequence[str], load: Iterable[str], function_code: str) -> str:
+    return "\n".join([*imports, "", *load, "", "", function_code, ""])
 
 
 def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:

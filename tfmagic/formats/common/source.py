@@ -44,6 +44,7 @@ class Source(ABC):
     mode: ClassVar[str] = "graph"
     takes_options: ClassVar[frozenset[str]] = frozenset()
     loses_training: ClassVar[bool] = False
+    path: Path | None = None
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -94,7 +95,7 @@ class Source(ABC):
     @property
     def where(self) -> str | None:
         """The path of the file or folder; None for what is in no file."""
-        return None
+        return None if self.path is None else str(self.path)
 
     def names_the_same(self, other: Source) -> bool:
         """Return whether `other` is the same source, changed or not."""
@@ -105,16 +106,14 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A model in a file or folder; ``text`` is what the person typed for the path.
+    """A model in a file or folder."""
 
-    ``expected`` lists the kind in the message for a file that no kind takes, where its suffixes do not tell it.
-    """
-
+    # How a message lists the kind, where its suffixes do not tell it.
     expected: ClassVar[str] = ""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
-        self.path = path
+        self.path: Path = path
 
     @classmethod
     def takes(cls, path: Path) -> bool:
@@ -138,8 +137,3 @@ class FileSource(Source):
     def resolved_path(self) -> Path | None:
         """Return the path, without links."""
         return self.path.resolve()
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return str(self.path)

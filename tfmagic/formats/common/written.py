@@ -91,10 +91,7 @@ def counted(variables: int) -> str:
 
 @dataclass(frozen=True)
 class LastSave:
-    """Where a model was last saved, and the source that reads it from there.
-
-    ``stamp`` tells whether the files are still those that were written.
-    """
+    """Where a model was last saved, the source that reads it there, and the stamp of the files that were written."""
 
     path: Path
     source: FileSource

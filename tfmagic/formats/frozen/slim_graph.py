@@ -22,17 +22,12 @@ _LARGEST_BYTES = 1 << 31
 
 # The field of a TensorProto with the values of a dtype one by one, and how many make an element.
 _NUMBERS = {
-    tf.float16: ("half_val", 1),
-    tf.bfloat16: ("half_val", 1),
+    **dict.fromkeys((tf.float16, tf.bfloat16), ("half_val", 1)),
     tf.float32: ("float_val", 1),
     tf.float64: ("double_val", 1),
     tf.complex64: ("scomplex_val", 2),
     tf.complex128: ("dcomplex_val", 2),
-    tf.int8: ("int_val", 1),
-    tf.uint8: ("int_val", 1),
-    tf.int16: ("int_val", 1),
-    tf.uint16: ("int_val", 1),
-    tf.int32: ("int_val", 1),
+    **dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32), ("int_val", 1)),
     tf.uint32: ("uint32_val", 1),
     tf.int64: ("int64_val", 1),
     tf.uint64: ("uint64_val", 1),

@@ -34,19 +34,16 @@ def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[st
 
 
 def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
-    """Return what writes the ``.keras`` file of a copy of a Keras model.
-
-    `variables` has the model's own by their graph names.
-    """
+    """Return what writes the ``.keras`` file of a copy; `variables` has the model's own by their graph names."""
     places = {id(variable.handle): at for at, variable in enumerate(live.variables)}
     by_name = {name: places[id(own.handle)] for name, own in variables.items() if id(own.handle) in places}
     return archivist(copy, lambda: clone(live), by_name)
 
 
 def clone(live: Any) -> Any:
-    """Return a Keras model of the same configuration and weights that shares nothing with `live`.
+    """Return a Keras model like `live` that shares nothing.
 
-    ``keras.models.clone_model`` leaves a subclassed model unbuilt.
+    ``keras.models.clone_model`` leaves subclassed ones unbuilt.
     """
     import keras
 

@@ -21,10 +21,7 @@ _CODE = "__lambda__"
 
 
 def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the classes and functions that a configuration needs, by name and by registered name.
-
-    `given` has those of ``--objects``; None takes them from ``__main__``, the notebook.
-    """
+    """Return what a configuration needs by name and registered name: of ``--objects``, or of the notebook if None."""
     custom = list(_custom(config))
     known = _in_the_notebook(custom) if given is None else dict(given)
     return {**known, **{registered: known[name] for name, registered in custom if name in known}}
@@ -52,10 +49,7 @@ def naming_what_is_missing(
 
 
 def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> None:
-    """Refuse a file that names an unknown class or function.
-
-    Keras before 3.9 imports whatever a file names, and calls it.
-    """
+    """Refuse a file with unknown classes or functions: Keras before 3.9 imports and calls whatever a file names."""
     if not imports_what_is_named():
         return
     known = objects_for(config, given)

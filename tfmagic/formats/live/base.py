@@ -84,10 +84,7 @@ def with_names(
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like.
-
-    `own` is the object's name for it, if another.
-    """
+    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like; `own` is the object's name for it."""
     dtype = getattr(spec.dtype, "name", spec.dtype)
     shape = spec.shape
     if hasattr(shape, "rank"):

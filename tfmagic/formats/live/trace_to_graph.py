@@ -89,9 +89,7 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
     names: list[str] = []
 
     def run(*given: Any) -> list[Any]:
-        own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
-        outputs = named_outputs(eager.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
-        outputs = {name: value for name, value in outputs.items() if value is not None}
+        outputs = outputs_of_call(eager, signature, given)
         names[:] = list(outputs)
         return list(outputs.values())
 
@@ -112,6 +110,13 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
         )
         raise SourceError(msg)
     return _Traced(signature, concrete, names)
+
+
+def outputs_of_call(eager: EagerBackend, signature: Signature, values: Sequence[Any]) -> dict[str, Any]:
+    """Call a live object with tensors in the order of the required inputs; return outputs by its own names."""
+    given = {spec.tensor or spec.name: value for spec, value in zip(signature.required, values, strict=True)}
+    outputs = named_outputs(eager.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
+    return {name: value for name, value in outputs.items() if value is not None}
 
 
 def _reason(error: Exception) -> str:

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.formats.common.written import Writer, Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
-from tfmagic.formats.live.trace_to_graph import concrete_function
+from tfmagic.formats.live.trace_to_graph import concrete_function, outputs_of_call
 from tfmagic.formats.saved_model.write import GraphFolder
 from tfmagic.runtime.state.variables_io import checksum
 from tfmagic.runtime.tensorflow.python_log import without_warnings
@@ -77,25 +76,23 @@ class LiveFolder(Writer):
                 )
                 raise SaveError(msg) from error
         checksums = {name: checksum(value) for name, value in self._backend.values()}
-        used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
+        used = {id(variable.handle) for function in self._functions.values() for variable in function.variables}
         variables = all_variables(self._backend).values()
-        unused = sum(1 for one in variables if id(one.handle) not in used)
+        unused = sum(1 for variable in variables if id(variable.handle) not in used)
         signature = self._backend.signatures[self._default]
         return Written(signature, len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a concrete function with the signature's names for inputs and outputs."""
-        backend, label = self._backend, self._backend.room.label
+        label = self._backend.room.label
         require_known(label, signature)
-        inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
-        specs = [_spec(label, spec) for spec in inputs]
+        specs = [_spec(label, spec) for spec in signature.required]
 
         def run(*given: Any) -> dict[str, Any]:
-            own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
-            outputs = named_outputs(backend.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
             names = {spec.tensor: spec.name for spec in signature.outputs}
-            return {names.get(name, name): value for name, value in outputs.items() if value is not None}
+            outputs = outputs_of_call(self._backend, signature, given)
+            return {names.get(name, name): value for name, value in outputs.items()}
 
         concrete = _concrete_function(label, signature.name, run, specs)
         if not all(isinstance(output, tf.Tensor) for output in concrete.structured_outputs.values()):

@@ -30,10 +30,7 @@ class Checkpoint:
 
 
 def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
-    """Write a checkpoint of values by key, in files of a few values; the values are consumed one by one.
-
-    The folder of `prefix` is made; without any value nothing is written.
-    """
+    """Write a checkpoint of values by key, consumed one by one; without any value no folder is made."""
     written = Checkpoint()
     shards: list[str] = []
     waiting: dict[str, Any] = {}

@@ -218,10 +218,7 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
 
 
 def _keys(objects: Any, prefix: Path) -> dict[int, str]:
-    """Return the checkpoint's key of each variable among a SavedModel's objects.
-
-    The checkpoint has an object graph, too: both are walked in parallel, by attribute names.
-    """
+    """Return the checkpoint key of each variable of a SavedModel: both object graphs are walked in parallel."""
     from tensorflow.core.protobuf import trackable_object_graph_pb2
 
     reader = tf.train.load_checkpoint(str(prefix))

@@ -148,10 +148,7 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
 
 
 def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
-    """Add the variables that are in no collection.
-
-    TensorFlow 2's loader makes variables of those in collections only.
-    """
+    """Add variables that are in no collection: TensorFlow 2's loader makes its variables from collections."""
     from tensorflow.core.framework import variable_pb2
 
     nodes = {node.name: node for node in meta.graph_def.node}
