@@ -89,15 +89,15 @@ def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | N
 
 
 def _mixed(error: ValueError, known: list[Any], here: Any) -> ForeignTensorError | None:
-    found = _MIXED.search(str(error))
-    if found is None:
+    tensors = _MIXED.search(str(error))
+    if tensors is None:
         return None
     named = {hex(id(graph)): label_of(graph) for graph in [*known, here] if isinstance(graph, tf.Graph)}
     labels = [named.get(address, "a graph that is no model") for address in _ADDRESS.findall(str(error))]
     if len(labels) < 2:
         return None
     msg = (
-        f"{found['theirs']!r} is a tensor of {labels[0]} and {found['ours']!r} of {labels[1]}: one operation "
+        f"{tensors['theirs']!r} is a tensor of {labels[0]} and {tensors['ours']!r} of {labels[1]}: one operation "
         "takes tensors of one graph; run the one and feed its value to the other"
     )
     return ForeignTensorError(msg)

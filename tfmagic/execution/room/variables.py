@@ -70,11 +70,11 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    found: dict[int, Any] = {}
+    variables: dict[int, Any] = {}
     for collection in _COLLECTIONS:
         for variable in graph.get_collection(collection):
-            found[id(variable)] = variable
-    return list(found.values())
+            variables[id(variable)] = variable
+    return list(variables.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:

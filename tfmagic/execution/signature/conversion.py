@@ -141,7 +141,7 @@ def _without_tensors(model: str, spec: TensorSpec, value: Any) -> Any:
     if isinstance(value, tensorflow.Variable):
         return value.numpy()
     if spec.dtype == "string" and isinstance(value, (list, tuple)):
-        return [one.numpy() if tensorflow.is_tensor(one) and hasattr(one, "numpy") else one for one in value]
+        return [text.numpy() if tensorflow.is_tensor(text) and hasattr(text, "numpy") else text for text in value]
     return value
 
 
@@ -208,7 +208,7 @@ def _wrong_dtype(model: str, spec: TensorSpec, given: np.ndarray) -> InputError:
 
 def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.ndarray:
     """Return the objects if all are text, else refuse them."""
-    others = [one for one in texts.flat if not isinstance(one, (str, bytes))]
+    others = [item for item in texts.flat if not isinstance(item, (str, bytes))]
     if not others:
         return texts
     wrong = others[0]

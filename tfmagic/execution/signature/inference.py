@@ -165,8 +165,8 @@ def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...])
     input_tensors: dict[str, Any] = {}
     for op in placeholders:
         name = op.name if op.name in given else bound.get(op.outputs[0].name, op.name)
-        taken = name in input_tensors or (name in given and op.name not in given)
-        input_tensors[op.name if taken else name] = op.outputs[0]
+        is_taken = name in input_tensors or (name in given and op.name not in given)
+        input_tensors[op.name if is_taken else name] = op.outputs[0]
     return input_tensors
 
 

@@ -47,8 +47,8 @@ class Destination:
     def _check(self, *, replace: bool) -> None:
         parent = self.path.parent
         if not parent.is_dir():
-            what = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
-            msg = f"{self.shown} cannot be saved: its folder {parent} {what}"
+            kind = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
+            msg = f"{self.shown} cannot be saved: its folder {parent} {kind}"
             raise DestinationError(msg)
         if not self.path.exists():
             return
@@ -56,9 +56,9 @@ class Destination:
             msg = f"{self.shown} is there already: say --replace (replace=True) to put the model in its place"
             raise PathTakenError(msg)
         if self.path.is_dir() != self._folder:
-            what = "a folder" if self.path.is_dir() else "a file"
+            kind = "a folder" if self.path.is_dir() else "a file"
             wanted = "folder" if self._folder else "file"
-            msg = f"{self.shown} is {what}, and a {wanted} is to be written: choose another path"
+            msg = f"{self.shown} is {kind}, and a {wanted} is to be written: choose another path"
             raise PathTakenError(msg)
         if self._folder:
             self._check_folder()

@@ -104,10 +104,8 @@ def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
 
 def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
     names = [tensor.spec.name for tensor in inputs]
-    return all(
-        one.isidentifier() and not keyword.iskeyword(one) and not one.startswith("_") and one not in {name, *_USED}
-        for one in names
-    )
+    valid = all(each.isidentifier() and not keyword.iskeyword(each) and not each.startswith("_") for each in names)
+    return valid and not {name, *_USED} & set(names)
 
 
 def _described(spec: TensorSpec) -> str:

@@ -86,7 +86,7 @@ class FrozenFile(Writer):
         new_names = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
         constant = {name: thawed.get(name, name) for name in names}
-        self._constants = {name: new_names.get(one, one) for name, one in constant.items()}
+        self._constants = {name: new_names.get(old, old) for name, old in constant.items()}
         checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:

@@ -112,9 +112,9 @@ class HdfArchive(KerasArchive):
         """Return the model, uncompiled."""
         import keras
 
-        made = model_from_legacy_config(config, objects, safe=safe)
-        if made is not None:
-            return made
+        model = model_from_legacy_config(config, objects, safe=safe)
+        if model is not None:
+            return model
         return keras.models.load_model(str(self.path), custom_objects=dict(objects), compile=False, safe_mode=safe)
 
     def load_into(self, model: Any) -> None:

@@ -82,10 +82,10 @@ def _backend() -> str:
         import keras
     except ImportError:
         # Of a backend that is asked for and not installed.
-        asked = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if asked == "tensorflow":
+        requested = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if requested == "tensorflow":
             raise
-        return asked
+        return requested
     return str(keras.backend.backend())
 
 
@@ -176,8 +176,8 @@ def leaves(struct: Any, path: tuple[Any, ...] = (), *, by_key: bool = True) -> l
 def packed(struct: Any, values: Iterator[Any]) -> Any:
     """Return values, in the order of `leaves`, in the structure that they came from."""
     if isinstance(struct, dict):
-        made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
-        return {key: made[key] for key in struct}
+        parts = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
+        return {key: parts[key] for key in struct}
     if isinstance(struct, (list, tuple)):
         return [packed(part, values) for part in struct]
     return next(values)
@@ -195,12 +195,12 @@ def _is_optional(tensor: Any) -> bool:
 
 def _arguments(live: Any) -> Iterator[TensorSpec]:
     """Give the arguments of the model's ``call`` that are inputs."""
-    found = False
+    has_inputs = False
     for parameter in inspect.signature(live.call).parameters.values():
         named = parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
         if named and parameter.name not in {"self", "training", "mask"}:
-            found = True
+            has_inputs = True
             optional = parameter.default is not parameter.empty
             yield TensorSpec(parameter.name, tensor=parameter.name, optional=optional)
-    if not found:
+    if not has_inputs:
         yield TensorSpec("inputs", tensor="inputs")

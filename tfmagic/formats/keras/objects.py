@@ -53,9 +53,9 @@ def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any]
     if not imports_what_is_named():
         return
     known = objects_for(config, given)
-    functions = [one for one in _entries(config) if one.get("class_name") == "function"]
-    foreign = {str(one.get("config")) for one in functions if not _is_keras_function(one)}
-    own = {str(one.get("config")) for one in functions} - foreign
+    functions = [entry for entry in _entries(config) if entry.get("class_name") == "function"]
+    foreign = {str(entry.get("config")) for entry in functions if not _is_keras_function(entry)}
+    own = {str(entry.get("config")) for entry in functions} - foreign
     for name, registered in _custom(config):
         if name not in own and not _is_known(name, registered, known):
             raise _not_found(model, path, name, given)
@@ -110,12 +110,12 @@ def _entries(config: Any) -> Iterator[dict[str, Any]]:
     # No generator in a generator: a deep network's configuration has tens of thousands of values.
     waiting = [config]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield one
-            waiting.extend(reversed(one.values()))
-        elif isinstance(one, list):
-            waiting.extend(reversed(one))
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            waiting.extend(reversed(value))
 
 
 def _custom(config: Any) -> Iterator[tuple[str, str]]:
@@ -150,5 +150,5 @@ def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:
     import keras
 
     return name in objects or any(
-        keras.saving.get_registered_object(one) is not None for one in (registered, name, f"Custom>{name}")
+        keras.saving.get_registered_object(candidate) is not None for candidate in (registered, name, f"Custom>{name}")
     )

@@ -69,8 +69,8 @@ class KerasFileSource(FileSource):
     def fingerprint(self) -> object:
         """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
-            own = notebook_objects(archive_at(the_path(self.path)).config())
-        return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
+            classes = notebook_objects(archive_at(the_path(self.path)).config())
+        return (str(self.path), stamp(self.path), tuple((name, id(own)) for name, own in classes.items()))
 
     def build(self, model: str, options: Options) -> Built:
         """Make the model without values, and trace it into a graph."""

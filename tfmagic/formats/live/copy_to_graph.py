@@ -55,13 +55,13 @@ def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     path = Path(folder.name) / label
     path.mkdir()
-    taken = Taken(eager, partial(state_of, eager))
+    copied_values = Taken(eager, partial(state_of, eager))
     # Before it is written: later changes have to count as changes.
-    deque(taken.values(), maxlen=0)
+    deque(copied_values.values(), maxlen=0)
     LiveFolder(eager, default)(path)
-    taken.note_graph()
+    copied_values.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened: they are removed with the model.
     weakref.finalize(built.backend, folder.cleanup)
-    built.backend.taken = taken
+    built.backend.taken = copied_values
     return built

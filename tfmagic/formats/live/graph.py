@@ -32,9 +32,9 @@ class GraphSource(LiveSource):
 
     def fingerprint(self) -> object:
         """Return the graph's identity, and the number of the person's operations in it."""
-        ours = {"IsVariableInitialized", "VarIsInitializedOp"}
-        theirs = (op for op in self.live.get_operations() if op.type not in ours and not op.name.startswith(OURS))
-        return (id(self.live), sum(1 for _ in theirs))
+        probes = {"IsVariableInitialized", "VarIsInitializedOp"}
+        operations = (op for op in self.live.get_operations() if op.type not in probes and not op.name.startswith(OURS))
+        return (id(self.live), sum(1 for _ in operations))
 
     @staticmethod
     def takes(live: Any) -> bool:

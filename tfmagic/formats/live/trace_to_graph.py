@@ -59,7 +59,7 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
                 value = np.array(variable.numpy())
             yield name, value
 
-    taken = Taken(eager, present)
+    copied_values = Taken(eager, present)
     traced, notes = [], []
     for signature in eager.signatures.values():
         try:
@@ -68,17 +68,18 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
             if default is None or signature.name == default:
                 raise
             notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
-    taken.note_graph()
+    copied_values.note_graph()
     graph = tf.Graph()
     with graph.as_default(), tf.device(device):
-        by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
+        by_prefix = {"" if at == 0 else f"{function.signature.name}/": function for at, function in enumerate(traced)}
         variables = _CopiedVariables(label, graph, eager.named_variables(), by_prefix)
-        signatures = {one.signature.name: _imported(graph, one, variables, prefix) for prefix, one in by_prefix.items()}
+        imported = [_imported(graph, function, variables, prefix) for prefix, function in by_prefix.items()]
+        signatures = {signature.name: signature for signature in imported}
     room = Room(label, graph, device)
-    bind_signature_names(room, next(iter(signatures.values())))
-    fill = filling_all(room, lambda native: values_of(graph).write(native, taken.values()))
-    backend = GraphBackend(room, signatures, fill, present=taken.values)
-    backend.taken = taken
+    bind_signature_names(room, imported[0])
+    fill = filling_all(room, lambda native: values_of(graph).write(native, copied_values.values()))
+    backend = GraphBackend(room, signatures, fill, present=copied_values.values)
+    backend.taken = copied_values
     return backend, variables.live, notes
 
 
@@ -159,14 +160,14 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
     inner, captured = concrete.graph, concrete.captured_inputs
     placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
     internal = concrete.inputs[len(placeholders) :]
-    input_map = {mine.name: variables.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
+    input_map = {inner_tensor.name: variables.of(value) for inner_tensor, value in zip(internal, captured, strict=True)}
     # Their names in the graph are not known: a variable may have the name.
     wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
     elements = tf.import_graph_def(
         inner.as_graph_def(),
         name=prefix.rstrip("/"),
         input_map=input_map,
-        return_elements=[one.name for one in wanted],
+        return_elements=[tensor.name for tensor in wanted],
     )
     fed, outputs = (
         elements[: len(placeholders)],
@@ -211,13 +212,14 @@ class _CopiedVariables:
                 if handle in handles:
                     captured[handle] = (*known.get(handle, (live.name.split(":")[0], live)), live)
         # The imported operations keep these names.
-        taken = {f"{prefix}{op.name}" for prefix, one in traced.items() for op in one.concrete.graph.get_operations()}
+        graphs = [(prefix, function.concrete.graph) for prefix, function in traced.items()]
+        names = {f"{prefix}{op.name}" for prefix, inner in graphs for op in inner.get_operations()}
         variables = []
         for name, own, live in captured.values():
-            variables.append(FedVariable(_free(op_name(name), taken), live.dtype, live.shape, own.trainable))
-            taken.add(variables[-1].name)
+            variables.append(FedVariable(_free(op_name(name), names), live.dtype, live.shape, own.trainable))
+            names.add(variables[-1].name)
         handles_in_graph = [variable.handle for variable in add_fed_variables(graph, variables)]
-        self._constant = _free("captured", taken)
+        self._constant = _free("captured", names)
         self.live = {new.name: live for new, (_, _, live) in zip(variables, captured.values(), strict=True)}
         self._in_graph: dict[int, Any] = dict(zip(captured, handles_in_graph, strict=True))
 
@@ -232,8 +234,8 @@ class _CopiedVariables:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    number, one = 0, name
-    while one in taken:
-        number += 1
-        one = f"{name}_{number}"
-    return one
+    suffix, free_name = 0, name
+    while free_name in taken:
+        suffix += 1
+        free_name = f"{name}_{suffix}"
+    return free_name

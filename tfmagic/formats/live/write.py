@@ -142,12 +142,12 @@ def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
 
 def all_variables(backend: EagerBackend) -> dict[str, Any]:
     """Return an object's variables of TensorFlow by name; a compiled Keras model's optimizer is included."""
-    found = dict(backend.named_variables())
+    variables = dict(backend.named_variables())
     optimizer = getattr(backend.live, "optimizer", None)
     for variable in getattr(optimizer, "variables", None) or ():
-        found.setdefault(getattr(variable, "path", variable.name), variable)
+        variables.setdefault(getattr(variable, "path", variable.name), variable)
     # Behind a variable of Keras's own there is one of TensorFlow's.
-    return {name: one if isinstance(one, tf.Variable) else one.value for name, one in found.items()}
+    return {name: own if isinstance(own, tf.Variable) else own.value for name, own in variables.items()}
 
 
 def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
@@ -168,10 +168,10 @@ def _resources(live: Any) -> Iterator[Any]:
     seen: set[int] = set()
     for root in roots:
         if isinstance(root, trackable):
-            for one in tf.train.TrackableView(root).descendants():
-                if isinstance(one, tf.saved_model.experimental.TrackableResource) and id(one) not in seen:
-                    seen.add(id(one))
-                    yield one
+            for resource in tf.train.TrackableView(root).descendants():
+                if isinstance(resource, tf.saved_model.experimental.TrackableResource) and id(resource) not in seen:
+                    seen.add(id(resource))
+                    yield resource
 
 
 def _used_by(function: Any) -> list[Any]:

@@ -43,7 +43,7 @@ class SavedGraph:
         self.notes: list[str] = []
         self._at_once = False
         self._unused = 0
-        ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
+        tensors = [str(spec.tensor) for signature in signatures for spec in (*signature.inputs, *signature.outputs)]
         with reading(model, graph_file(folder), "the graph"):
             self.assets = assets_of(meta, folder / "assets")
             check_constants(meta.graph_def)
@@ -53,19 +53,19 @@ class SavedGraph:
                 self.notes.append(WHOLE)
                 self._import_whole(meta, device)
             else:
-                part, collections = pruned(meta, [*ends, *self._initialisers, *self.assets])
+                part, collections = pruned(meta, [*tensors, *self._initialisers, *self.assets])
                 present = variable_nodes(part)
                 if self._has_values():
                     plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
                 used = {plan[name].key for name in present if name in plan}
-                self._unused = len({one.key for one in plan.values()} - used)
+                self._unused = len({entry.key for entry in plan.values()} - used)
                 add_restore(part, plan, present, readers=most_readers())
                 # What reads no restored variable need not wait for the restore, nor cost a run of its own.
                 self._at_once = not plan.keys() & reached(part, self._initialisers)
                 self._restore, self._filename = DONE, f"{PREFIX}:0"
                 self._import_part(part, collections, meta.meta_info_def.stripped_op_list, device)
-            for end in ends:
-                self.graph.get_tensor_by_name(end)
+            for spec in tensors:
+                self.graph.get_tensor_by_name(spec)
         self._check_variables_are_there()
 
     def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
@@ -77,14 +77,14 @@ class SavedGraph:
         producer = op_list if len(op_list.op) else None
         self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
-        made: dict[str, Any] = {}
+        variables: dict[str, Any] = {}
         with self.graph.as_default():
             for collection, definitions in collections.items():
                 for definition in definitions:
                     name = definition.variable_name
-                    if name not in made:
-                        made[name] = variable_from(definition)
-                    self.graph.add_to_collection(collection, made[name])
+                    if name not in variables:
+                        variables[name] = variable_from(definition)
+                    self.graph.add_to_collection(collection, variables[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)

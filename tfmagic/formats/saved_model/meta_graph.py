@@ -72,17 +72,19 @@ def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) ->
     metas = list(read_saved_model(model, folder).meta_graphs)
     by_tags = {frozenset(meta.meta_info_def.tags): meta for meta in metas}
     if tags is not None:
-        found = by_tags.get(frozenset(tags))
+        chosen = by_tags.get(frozenset(tags))
     else:
-        found = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
-    if found is not None:
-        return found
-    known = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
+        chosen = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
+    if chosen is not None:
+        return chosen
+    present = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
     if tags is None:
-        msg = f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(known)}"
+        msg = (
+            f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(present)}"
+        )
     else:
-        asked = ",".join(tags)
-        msg = f"{model}: {folder} has no tag set {asked!r}{did_you_mean(asked, known)}"
+        tag_set = ",".join(tags)
+        msg = f"{model}: {folder} has no tag set {tag_set!r}{did_you_mean(tag_set, present)}"
     raise SourceError(msg)
 
 
@@ -119,7 +121,7 @@ def initialisers_of(meta: Any) -> list[str]:
         names = [info.name for info in init.outputs.values()]
     else:
         lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
-        names = [name for found in lists for name in found][:1]
+        names = [name for list_of_names in lists for name in list_of_names][:1]
     # Every v2 export names one, which mostly does nothing: a native run of its own saved.
     idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
     return [name for name in names if name not in idle]
@@ -127,15 +129,15 @@ def initialisers_of(meta: Any) -> list[str]:
 
 def assets_of(meta: Any, folder: Path) -> dict[str, str]:
     """Return the path of each asset by the tensor that takes it; a path outside of `folder` is a `ValueError`."""
-    found = list(meta.asset_file_def)
-    if not found and "saved_model_assets" in meta.collection_def:
+    assets = list(meta.asset_file_def)
+    if not assets and "saved_model_assets" in meta.collection_def:
         from tensorflow.core.protobuf import meta_graph_pb2
 
         for packed in meta.collection_def["saved_model_assets"].any_list.value:
             asset = meta_graph_pb2.AssetFileDef()
             packed.Unpack(asset)
-            found.append(asset)
-    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in found}
+            assets.append(asset)
+    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in assets}
 
 
 def _asset_path(folder: Path, name: str) -> Path:

@@ -105,7 +105,7 @@ class SavedModelSource(FileSource):
         signatures[default] = renamed(model, signatures[default], options.inputs, options.outputs)
 
         saved = SavedGraph(model, folder, meta, signatures.values(), options.device)
-        signatures = {name: _with_defaults(saved.graph, one) for name, one in signatures.items()}
+        signatures = {name: _with_defaults(saved.graph, signature) for name, signature in signatures.items()}
         guard = None
         if not options.unsafe:
             if saved.assets:

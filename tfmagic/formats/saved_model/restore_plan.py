@@ -168,7 +168,7 @@ def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
     count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
     shares: list[list[Any]] = [[] for _ in range(count)]
     filled = [0] * count
-    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda one: -one[0]):
+    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda pair: -pair[0]):
         least = filled.index(min(filled))
         shares[least].append(node)
         filled[least] += size
@@ -225,17 +225,17 @@ def _keys(objects: Any, prefix: Path) -> dict[int, str]:
     if not reader.has_tensor(_OBJECTS):
         return {}
     saved = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_OBJECTS))
-    theirs = {0: 0}
+    in_checkpoint = {0: 0}
     waiting = [0]
     while waiting:
         at = waiting.pop()
-        children = {child.local_name: child.node_id for child in saved.nodes[theirs[at]].children}
+        children = {child.local_name: child.node_id for child in saved.nodes[in_checkpoint[at]].children}
         for child in objects.nodes[at].children:
-            if child.node_id not in theirs and child.local_name in children:
-                theirs[child.node_id] = children[child.local_name]
+            if child.node_id not in in_checkpoint and child.local_name in children:
+                in_checkpoint[child.node_id] = children[child.local_name]
                 waiting.append(child.node_id)
     values = (
-        (at, next((one.checkpoint_key for one in saved.nodes[other].attributes if one.name == _VALUE), ""))
-        for at, other in theirs.items()
+        (at, next((value.checkpoint_key for value in saved.nodes[other].attributes if value.name == _VALUE), ""))
+        for at, other in in_checkpoint.items()
     )
     return {at: key for at, key in values if key}

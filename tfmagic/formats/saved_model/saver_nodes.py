@@ -102,8 +102,8 @@ class SaverNodes:
 
 def _free_scope(nodes: dict[str, Any]) -> str:
     """Return ``save``, or with a number where the graph has a ``Saver`` already."""
-    taken = {name.split("/")[0] for name in nodes}
+    scopes = {name.split("/")[0] for name in nodes}
     number = 0
-    while (scope := f"save_{number}" if number else "save") in taken:
+    while (scope := f"save_{number}" if number else "save") in scopes:
         number += 1
     return scope

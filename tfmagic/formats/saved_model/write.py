@@ -126,9 +126,9 @@ def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mappin
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
     """Return the operations that fill the tables: those of the file, then those that a cell has added."""
-    theirs = [name.split(":")[0] for name in backend.startup.initialisers]
-    known = reached(definition, theirs)
-    return [*theirs, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in known)]
+    from_file = [name.split(":")[0] for name in backend.startup.initialisers]
+    run_already = reached(definition, from_file)
+    return [*from_file, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in run_already)]
 
 
 def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_op: str) -> Any:
@@ -152,10 +152,11 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
     from tensorflow.core.framework import variable_pb2
 
     nodes = {node.name: node for node in meta.graph_def.node}
-    seen = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
-    known = {variable_pb2.VariableDef.FromString(one).variable_name.split(":")[0] for some in seen for one in some}
+    collections = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
+    known = [variable_pb2.VariableDef.FromString(encoded) for collection in collections for encoded in collection]
+    described_names = {variable.variable_name.split(":")[0] for variable in known}
     for name, initialiser in {**saver.assignments, **paths}.items():
-        if name not in known:
+        if name not in described_names:
             described = variable_pb2.VariableDef(
                 variable_name=f"{name}:0",
                 initializer_name=initialiser,
@@ -168,12 +169,12 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
 def _signature_def(graph: Any, signature: Signature) -> Any:
     from tensorflow.core.protobuf import meta_graph_pb2
 
-    made = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
+    definition = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
     for spec in signature.inputs:
-        _describe_tensor(made.inputs[spec.name], graph, spec)
+        _describe_tensor(definition.inputs[spec.name], graph, spec)
     for spec in signature.outputs:
-        _describe_tensor(made.outputs[spec.name], graph, spec)
-    return made
+        _describe_tensor(definition.outputs[spec.name], graph, spec)
+    return definition
 
 
 def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
