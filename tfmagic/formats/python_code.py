@@ -63,15 +63,15 @@ def _changed_since_read(model: SourcedModel, backend: GraphBackend | EagerBacken
     if not unchanged:
         return f"was read from {source.where}, which has changed since"
     present = _weights_behind(backend, signature)
-    # Read once more, beside the model: for a moment the weights are there twice.
-    fresh = source.build(model.name, model.options).backend if present else backend
+    if not present:
+        return None
+    # Read a second time, beside the model: for a moment the weights are there twice.
+    fresh = source.build(model.name, model.options).backend
     try:
-        if fresh is not backend:
-            fresh.open()
-        same = not present or _weights_behind(fresh, signature) == present
+        fresh.open()
+        same = _weights_behind(fresh, signature) == present
     finally:
-        if fresh is not backend:
-            fresh.close()
+        fresh.close()
     return None if same else f"was trained since it was read from {source.where}"
 
 

@@ -34,7 +34,7 @@ from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -94,12 +94,12 @@ class CheckpointSource(FileSource):
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
-            graph, _ = new_graph(
+            graph = new_graph(
                 options.device,
                 lambda: import_meta_graph(meta, clear_devices=options.device is not None),
             )
         signatures = _signatures(model, meta, graph, options)
-        restore = self._restoring(model, meta, graph)
+        restore = self._restore_of(model, meta, graph)
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
@@ -109,7 +109,7 @@ class CheckpointSource(FileSource):
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, guard_of=lambda: detached_functions(meta.graph_def.library.function))
+                restore.check(model, detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
         return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
@@ -117,7 +117,7 @@ class CheckpointSource(FileSource):
         """Return code that restores it."""
         return _code(name, self.path, signature, options.device)
 
-    def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
+    def _restore_of(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)
         if plan is None:
             return _Restore(model, self.path, graph, {}, meta.saver_def)
@@ -137,9 +137,9 @@ class _Restore:
         self.operation = "" if saver is None else str(saver.restore_op_name)
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
-    def check(self, model: str, guard_of: Callable[[], Any]) -> None:
+    def check(self, model: str, functions: Sequence[Any]) -> None:
         """Have a guard inspect what the file's own restore operation does."""
-        Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
+        Guard(model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
         """Give the variables their values in a native session."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -132,11 +132,17 @@ def fill_and_initialise(
     return fill_all
 
 
-def new_graph(device: str | None, build: Callable[[], Any]) -> tuple[Any, Any]:
-    """Return a fresh graph, and what `build` returned with it as the default graph."""
+def new_graph(device: str | None, build: Callable[[], Any]) -> Any:
+    """Return a fresh graph, in which `build` was called with the device."""
     graph = tf.Graph()
-    with graph.as_default():
-        if device is None:
-            return graph, build()
-        with tf.device(device):
-            return graph, build()
+    with graph.as_default(), nullcontext() if device is None else tf.device(device):
+        build()
+    return graph
+
+
+def graph_of(definition: Any, device: str | None, op_list: Any = None) -> Any:
+    """Return a fresh graph of a ``GraphDef``; a device that is asked for replaces those in the definition."""
+    if device is not None:
+        for node in definition.node:
+            node.device = ""
+    return new_graph(device, lambda: tf.import_graph_def(definition, name="", producer_op_list=op_list))

@@ -20,7 +20,7 @@ from tfmagic.formats.common.loading import (
     check_constants,
     detached_functions,
     filling_all,
-    new_graph,
+    graph_of,
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
@@ -116,7 +116,7 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
-    graph = _graph_of(model, path, slim.definition, options.device)
+        graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
     guard = None
     if not options.unsafe:
@@ -127,16 +127,6 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
     return Built(backend, _unfrozen_note(graph, thawed))
-
-
-def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
-    if device is not None:
-        # A device of the machine that wrote the file gives way to the one asked for.
-        for node in definition.node:
-            node.device = ""
-    with reading(model, path, "the graph"):
-        graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
-    return graph
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:

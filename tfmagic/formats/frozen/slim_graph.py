@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from tfmagic.runtime.memory.aligned import aligned
 
@@ -61,7 +62,7 @@ class SlimGraph(ABC):
         wanted = sorted(indices)
         for index in wanted:
             if index in self._packed:
-                yield index, tf.make_ndarray(_tensor_proto().FromString(self._packed[index]))
+                yield index, tf.make_ndarray(tensor_pb2.TensorProto.FromString(self._packed[index]))
         yield from self._read_values([index for index in wanted if index not in self._packed])
 
     @abstractmethod
@@ -145,9 +146,3 @@ def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
     kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
     empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)
     return empty
-
-
-def _tensor_proto() -> Any:
-    from tensorflow.core.framework import tensor_pb2
-
-    return tensor_pb2.TensorProto

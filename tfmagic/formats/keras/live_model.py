@@ -13,7 +13,7 @@ from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
-from tfmagic.formats.keras.clone import archivist_of_copy
+from tfmagic.formats.keras.write import archivist_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
 from tfmagic.formats.live.function import call_by_name
 
@@ -44,13 +44,13 @@ class KerasSource(SharedSource):
         signature, call = with_names(model, own, _call_of(live, [spec.name for spec in own.inputs]), options)
         outputs = [spec.tensor or spec.name for spec in signature.outputs]
 
-        def call_by_name(given: dict[str, Any]) -> Any:
+        def call_and_name(given: dict[str, Any]) -> Any:
             result = call(given)
             values = [value for _, value in leaves(result)]
-            # Two outputs may be of one name to Keras, so it is their places that count.
+            # Keras may give two outputs the same name, so they are told apart by their order.
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
-        backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
+        backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_and_name}, lambda: live.weights)
         if isinstance(live, sys.modules["keras"].Model):
             backend.archivist_of = partial(archivist_of_copy, live)
         return backend
@@ -68,25 +68,21 @@ class KerasSource(SharedSource):
 
 def check_backend(model: str) -> None:
     """Refuse a Keras that does not run on TensorFlow."""
-    backend = _backend()
+    try:
+        import keras
+
+        backend = str(keras.backend.backend())
+    except ImportError:
+        # Another backend is asked for, and is not installed.
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend == "tensorflow":
+            raise
     if backend != "tensorflow":
         msg = (
             f"{model}: Keras runs on {backend} here, and tfmagic needs it on TensorFlow: "
             "set KERAS_BACKEND=tensorflow before Keras is imported"
         )
         raise SourceError(msg)
-
-
-def _backend() -> str:
-    try:
-        import keras
-    except ImportError:
-        # Of a backend that is asked for and not installed.
-        requested = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if requested == "tensorflow":
-            raise
-        return requested
-    return str(keras.backend.backend())
 
 
 def inputs_of(live: Any) -> list[Any]:

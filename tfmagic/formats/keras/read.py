@@ -28,7 +28,6 @@ from tfmagic.formats.common.inspection import file_record
 from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
-from tfmagic.formats.keras.clone import archivist
 from tfmagic.formats.keras.code import keras_code
 from tfmagic.formats.keras.live_model import KerasSource, check_backend
 from tfmagic.formats.keras.objects import (
@@ -41,6 +40,7 @@ from tfmagic.formats.keras.objects import (
 )
 from tfmagic.formats.keras.private import without_pending_variables
 from tfmagic.formats.keras.structure import structure_of
+from tfmagic.formats.keras.write import archivist
 from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph

@@ -75,5 +75,4 @@ def _copy_of(live: Any, device: str | None) -> Any:
     """Return a new graph with the same operations and collections, on `device` if there is one."""
     with live.as_default():
         meta = v1.train.export_meta_graph()
-    graph, _ = new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))
-    return graph
+    return new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))

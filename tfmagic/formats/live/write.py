@@ -120,7 +120,7 @@ def _concrete_function(label: str, signature: str, run: Callable[..., Any], spec
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = lines[-1][:200] if lines else type(error).__name__
-            msg = f"{label} cannot be saved, for its signature {signature!r} cannot be made a graph ({reason})"
+            msg = f"{label} cannot be saved: its signature {signature!r} cannot be made a graph ({reason})"
             raise SaveError(msg) from error
 
 

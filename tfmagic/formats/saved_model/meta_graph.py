@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
@@ -52,8 +53,6 @@ def graph_file(folder: Path) -> Path:
 
 def read_saved_model(model: str, folder: Path) -> Any:
     """Return the ``SavedModel`` message of a folder, without loading anything else."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
     file = graph_file(folder)
     message = saved_model_pb2.SavedModel()
     with reading(model, file, "the graph"):
@@ -131,8 +130,6 @@ def assets_of(meta: Any, folder: Path) -> dict[str, str]:
     """Return the path of each asset by the tensor that takes it; a path outside of `folder` is a `ValueError`."""
     assets = list(meta.asset_file_def)
     if not assets and "saved_model_assets" in meta.collection_def:
-        from tensorflow.core.protobuf import meta_graph_pb2
-
         for packed in meta.collection_def["saved_model_assets"].any_list.value:
             asset = meta_graph_pb2.AssetFileDef()
             packed.Unpack(asset)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -219,8 +220,6 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
 
 def _keys(objects: Any, prefix: Path) -> dict[int, str]:
     """Return the checkpoint key of each variable of a SavedModel: both object graphs are walked in parallel."""
-    from tensorflow.core.protobuf import trackable_object_graph_pb2
-
     reader = tf.train.load_checkpoint(str(prefix))
     if not reader.has_tensor(_OBJECTS):
         return {}

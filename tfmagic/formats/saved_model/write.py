@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfmagic.execution.room.variables import table_initialisers_of
 from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
@@ -149,8 +151,6 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
 
 def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
     """Add variables that are in no collection: TensorFlow 2's loader makes its variables from collections."""
-    from tensorflow.core.framework import variable_pb2
-
     nodes = {node.name: node for node in meta.graph_def.node}
     collections = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
     known = [variable_pb2.VariableDef.FromString(encoded) for collection in collections for encoded in collection]
@@ -167,8 +167,6 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
 
 
 def _signature_def(graph: Any, signature: Signature) -> Any:
-    from tensorflow.core.protobuf import meta_graph_pb2
-
     definition = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
     for spec in signature.inputs:
         _describe_tensor(definition.inputs[spec.name], graph, spec)
@@ -186,8 +184,6 @@ def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
 
 
 def _write_message(label: str, folder: Path, meta: Any) -> None:
-    from tensorflow.core.protobuf import saved_model_pb2
-
     message = saved_model_pb2.SavedModel(saved_model_schema_version=1)
     message.meta_graphs.append(meta)
     check_size(label, message)
