@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CellSource(Source):
-    """The code of a cell, run in a graph of its own; it sees the notebook's names behind its own."""
+    """The code of a cell, run in a separate graph; it sees the notebook's names behind its own."""
 
     kind = "cell"
     loses_training = True

@@ -65,7 +65,7 @@ def _changed_since_read(model: SourcedModel, backend: GraphBackend | EagerBacken
     present = _weights_behind(backend, signature)
     if not present:
         return None
-    # Read a second time, beside the model: for a moment the weights are there twice.
+    # Read a second time: for a moment the weights are in memory twice.
     fresh = source.build(model.name, model.options).backend
     try:
         fresh.open()

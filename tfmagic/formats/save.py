@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfmagic.formats.common.written import SourcedModel
     from tfmagic.formats.kinds import FileKind
 
-# What a person may well hope for. Any other suffix is part of a folder's name: net-1.5.
+# Suffixes of formats that a person may expect. Any other suffix is part of a folder's name: net-1.5.
 _NOT_WRITTEN = {
     *(".bz2", ".ckpt", ".gguf", ".gz", ".h5", ".hdf5", ".index", ".joblib", ".json", ".meta", ".mlmodel", ".npy"),
     *(".npz", ".onnx", ".pbtxt", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tf", ".tflite"),

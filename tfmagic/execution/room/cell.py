@@ -34,7 +34,7 @@ class Cell:
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
-            # It names the cell's own line; the parser's frames say nothing more.
+            # It names the cell's line; the parser's frames do not help.
             raise error.with_traceback(None) from None
         self.has_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
         if self.has_value:

@@ -60,7 +60,7 @@ def _add_hint(error: BaseException) -> None:
 
 def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
     """Return the error for a room's finalized graph, to which nothing can be added."""
-    # By its text: TensorFlow takes its own frames out of some tracebacks.
+    # By its text: some tracebacks lack TensorFlow's frames.
     if here is None or not here.finalized or _REFUSES not in str(error):
         return None
     msg = (

@@ -36,7 +36,7 @@ def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
         return given
     wanted = _numpy_dtype(model, spec)
     if given.size == 0 and not isinstance(value, np.ndarray):
-        return given.astype(wanted)  # [] has no dtype of its own
+        return given.astype(wanted)  # [] has no dtype
     return given if given.dtype == wanted else _converted(model, spec, given, wanted)
 
 
@@ -91,7 +91,7 @@ def _plain(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
     if _is_pandas(value) and spec.dtype != "string":
         value = _numbers_of(model, spec, value)
     try:
-        # Of text, as objects: NumPy's own text cuts off what ends in NUL, and makes text of numbers.
+        # Text as objects: NumPy's text dtype cuts trailing NULs, and turns numbers into text.
         array = np.asarray(value, dtype=object if spec.dtype == "string" else None)
     except (ValueError, TypeError) as error:
         msg = f"{model}: input {spec.name!r} cannot become an array: {str(error).splitlines()[0]}"
@@ -177,7 +177,7 @@ def _numpy_dtype(model: str, spec: TensorSpec) -> np.dtype[Any]:
 def _holds(given: np.ndarray, wanted: np.dtype[Any]) -> bool:
     """Return whether `wanted` can hold the values of `given`."""
     if given.dtype.kind == "V":
-        # ml_dtypes' floats and small integers: of no kind that NumPy knows.
+        # ml_dtypes' floats and small integers: NumPy knows no kind for them.
         return given.dtype.names is None and (
             (given.dtype.name in _SMALL_INTEGERS and wanted.kind in "iufc")
             or ("float" in given.dtype.name and (wanted.kind in "fc" or "float" in wanted.name))
@@ -219,7 +219,7 @@ def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.nd
     if spec.dtype is None and len(others) == texts.size:
         msg = f"{takes}, got {type(value).__name__}, of which NumPy makes no array of numbers"
         raise InputError(msg)
-    # A NumPy dtype says more of an array of numbers than the type of its first one.
+    # For an array of numbers the NumPy dtype says more than the type of the first.
     plain = np.asarray(value)
     kind = f"a {type(wrong).__name__}" if plain.dtype.kind in "OSU" else plain.dtype.name
     msg = f"{takes}, got {kind}" + (" among text" if spec.dtype is None else "")
@@ -251,7 +251,7 @@ def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
     if not columns or not all(pandas.api.types.is_numeric_dtype(column.dtype) for column in columns):
         return value
     for column in columns:
-        # NaN in NumPy's own floats is a number like others; NA has no place in an array.
+        # NaN is a float like others; NA cannot be in an array.
         if pandas.api.types.is_extension_array_dtype(column.dtype) and column.isna().any():
             where = "" if column.name is None else f" in column {str(column.name)!r}"
             msg = f"{model}: input {spec.name!r} got missing values (NA){where}: drop the rows, or give fillna(…)"

@@ -73,7 +73,7 @@ def _spread(
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
     if len(required) == 1:
         return {required[0]: value}
-    # Of an inferred signature the one input that alone suffices for some output.
+    # In an inferred signature: the one input that suffices for some output.
     alone = {next(iter(needed)) for needed in signature.needs.values() if len(needed) == 1}
     if len(alone) == 1 and not named:
         return {alone.pop(): value}

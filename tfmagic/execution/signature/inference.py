@@ -153,7 +153,7 @@ def _is_variable_of(value: Any, graph: Any) -> bool:
 
 
 def _belongs(value: Any, graph: Any) -> bool:
-    # An eager tensor or variable has no graph, and says so by raising.
+    # Eager tensors and variables raise for their graph.
     return getattr(value, "graph", None) is graph
 
 
@@ -181,8 +181,7 @@ def _terminal(
         for tensor in op.outputs
         # Nor a reference, which is what an optimiser's step gives.
         if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
-        # Of an operation with several results, such as the values and indices of a
-        # top-k, those that nobody took are no answers where others were taken.
+        # Unused results of an operation (the indices of a top-k) are no outputs where others are used.
         if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
     ]
     fed = [tensor for tensor in unconsumed if tensor.op.name in reached]

@@ -25,8 +25,8 @@ class Options:
     """The options of ``add``, checked; None stands for what was not said.
 
     ``inputs`` and ``outputs`` are pairs of a name and the tensor that gets it; ``device`` is TensorFlow's full form
-    (``/device:CPU:0``). ``unsafe`` lets a file run Python and touch other files, ``copy`` gives a live object a graph
-    of its own, and ``frozen`` keeps all constants constant. ``objects`` has the classes and functions of a Keras file
+    (``/device:CPU:0``). ``unsafe`` lets a file run Python and touch other files, ``copy`` gives a live object its own
+    graph, and ``frozen`` keeps all constants constant. ``objects`` has the classes and functions of a Keras file
     that are not Keras's own, by name; without it they come from the notebook. ``executor`` is whose thread runs the
     operations, and ``compile`` is for XLA.
     """

@@ -107,13 +107,13 @@ class Destination:
     @defer_interrupts
     def _place(self, beside: Path, aside: Path) -> None:
         if self.path.exists():
-            # A file that everybody could read stays so.
+            # Its permissions stay.
             shutil.copymode(self.path, beside)
         if self._folder and self.path.exists():
             self._exchange(beside, aside)
         else:
             beside.replace(self.path)
-        # Here, as Ctrl-C may come before anything later.
+        # Here, before a deferred Ctrl-C comes.
         self._tidy(beside, aside)
 
     @defer_interrupts

@@ -60,8 +60,8 @@ def _custom_operation(message: str) -> str | None:
         if start >= 0:
             rest = message[start + len(before) :]
             name = rest.split(after)[0].strip("'\" ")
-            # A flipped bit in an operation's name is damage, and looks the same
-            # but for its letters.
+            # A flipped bit in an operation's name is damage: it looks like a custom operation
+            # with impossible letters.
             return name if name.isidentifier() else None
     return None
 

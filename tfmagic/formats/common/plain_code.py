@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
-# What the code uses itself, beside names that begin with the model's own.
+# Names that the code uses, beside those that begin with the model's name.
 _USED = {"tf", "keras", "outputs", "feeds", "inputs"}
 
 
@@ -96,7 +96,7 @@ def _module(imports: Sequence[str], load: Iterable[str], function_code: str) -> 
 
 def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
     if not _can_be_parameters(name, inputs):
-        # By key: not every name of an input is a name in Python.
+        # By key: not every input's name is a name in Python.
         return "inputs"
     required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
     return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-# Numbers of fields: of a GraphDef, a NodeDef, an entry of its attributes, an AttrValue and a TensorProto.
+# Field numbers of a GraphDef, a NodeDef, an entry of its attributes, an AttrValue and a TensorProto.
 _NODE = 1
 _OP, _ATTRIBUTE = 2, 5
 _KEY, _VALUE = 1, 2
 _TENSOR = 8
 _CONTENT = 4
-# Where the numbers of a field are written as the array has them.
+# Fields whose encoded numbers have the bytes of the array.
 _AS_THEY_ARE = {tf.float32: 5, tf.float64: 6, tf.complex64: 9, tf.complex128: 12}
 _RAW = {dtype.as_datatype_enum: number for dtype, number in _AS_THEY_ARE.items()}
 

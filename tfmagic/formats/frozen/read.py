@@ -97,7 +97,7 @@ class GraphDefSource(LiveSource):
     def fingerprint(self) -> object:
         """Return the message's identity, and a number for its content."""
         number = 0
-        # A node at a time: the whole, as bytes, would be a second copy of all weights.
+        # A node at a time: all of it as bytes would be a second copy of the weights.
         for part in (*self.live.node, *self.live.library.function):
             number = zlib.crc32(part.SerializeToString(deterministic=True), number)
         return id(self.live), len(self.live.node), number

@@ -59,7 +59,7 @@ class SignatureRenaming:
                     if other_tensor == tensor:
                         self._tensors[other] = f"{placeholder.name}:0"
             self._inputs[spec.name] = nodes[self._tensors[spec.name].split(":")[0]]
-        # Copies: what no output needs is taken out of the graph meanwhile.
+        # Copies: nodes that no output needs are removed before `attach`.
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
     def attach(self, definition: Any) -> dict[str, str]:

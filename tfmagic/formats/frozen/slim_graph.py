@@ -21,7 +21,7 @@ LARGE_BYTES = 1 << 14
 """From this size on a constant is removed. No shape, axis or size is as large."""
 _LARGEST_BYTES = 1 << 31
 
-# The field of a TensorProto with the values of a dtype one by one, and how many make an element.
+# The field of a TensorProto with the single values of a dtype, and the number of values of an element.
 _NUMBERS = {
     **dict.fromkeys((tf.float16, tf.bfloat16), ("half_val", 1)),
     tf.float32: ("float_val", 1),
@@ -39,7 +39,7 @@ _FIELDS: dict[int, tuple[str, int, int]] = {
 _RANGES = {
     dtype.as_datatype_enum: (dtype.min, dtype.max)
     if dtype.is_integer
-    else (0, (1 << 16) - 1)  # a half is written as the number that its bits are
+    else (0, (1 << 16) - 1)  # a half is encoded as the number of its bits
     for dtype in _NUMBERS
     if dtype.size <= 2
 }
@@ -54,7 +54,7 @@ class SlimGraph(ABC):
     def __init__(self) -> None:
         self.definition: Any = v1.GraphDef()
         self.removed_bytes: dict[int, int] = {}
-        # What is large and written in few bytes, such as zeros.
+        # Large constants with a short encoding, such as zeros.
         self._packed: dict[int, bytes] = {}
 
     def values(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -127,7 +127,7 @@ def is_whole(tensor: Any) -> bool:
     values = getattr(tensor, field)
     if given != {field} or len(values) % parts or len(values) // parts * size > (bytes_in(tensor) or 0):
         return False
-    # Numbers of few bits are written as numbers of 32: one that is too large is damaged.
+    # Small dtypes are encoded with 32 bits: a value that is too large is damaged.
     least, most = _RANGES.get(tensor.dtype, (-math.inf, math.inf))
     return size > 2 or (least <= min(values) and max(values) <= most)
 

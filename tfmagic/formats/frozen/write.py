@@ -90,7 +90,7 @@ class FrozenFile(Writer):
         checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
-            # A live object gives them itself: a session would hold them a second time.
+            # A live object's values come from the object: a session would hold them a second time.
             present = None if self._backend.present is None or not self._is_traced else self._backend.present()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:

@@ -109,7 +109,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
         struct = inputs[0] if len(inputs) == 1 else inputs
 
     def call(given: dict[str, Any]) -> Any:
-        # An optional input that was not given is None to Keras.
+        # Keras takes None for an optional input that was not given.
         return live(packed(struct, iter([given.get(name) for name in names])), **inference)
 
     return call
@@ -131,7 +131,7 @@ def _signature(live: Any) -> Signature:
     ]
     output_specs = _outputs(live)
     if not any(getattr(layer, "stateful", False) for layer in live.layers):
-        # Keras does not hold a model to the number of rows that it was first called with.
+        # Keras allows any number of rows, whatever the first call had.
         input_specs = [_of_any_rows(spec) for spec in input_specs]
         output_specs = [_of_any_rows(spec) for spec in output_specs]
     return Signature(DEFAULT, tuple(input_specs), tuple(output_specs))

@@ -107,7 +107,7 @@ def refuse_code(model: str, path: Path, config: Any) -> None:
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    # No generator in a generator: a deep network's configuration has tens of thousands of values.
+    # Not recursive: a deep network's configuration has tens of thousands of values.
     waiting = [config]
     while waiting:
         value = waiting.pop()
@@ -129,7 +129,7 @@ def _custom(config: Any) -> Iterator[tuple[str, str]]:
         module = entry.get("module", "keras" if hasattr(keras.layers, name) or hasattr(keras, name) else "")
         registered = str(entry.get("registered_name") or name)
         if name == "function":
-            # Of a function the name stands where a class has its configuration, and its module is not told.
+            # A function's name stands where a class has its configuration; its module is not given.
             module, name = "", entry["config"]
             registered = str(name)
         foreign = str(module).split(".")[0] not in _KERAS_PACKAGES

@@ -1,4 +1,4 @@
-"""``--copy``: a live object copied into a graph of its own."""
+"""``--copy``: a live object copied into a separate graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
-    """Build a source; with ``options.copy`` a live object is copied into a graph of its own."""
+    """Build a source; with ``options.copy`` a live object is copied into a separate graph."""
     __tracebackhide__ = True
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
@@ -34,7 +34,7 @@ def built_from(source: Source, model: str, options: Options) -> Built:
 
 
 def graph_copy(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, with variables of its own."""
+    """Return the graph of a live object, with its own variables."""
     try:
         backend, variables, notes = trace_to_graph(
             eager, default_among(eager.room.label, eager.signatures, options.signature)

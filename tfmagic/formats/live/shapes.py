@@ -91,7 +91,7 @@ def _of_build_config(live: Any) -> dict[str, DtypeAndShape]:
         if isinstance(shape, (list, tuple)) and all(size is None or isinstance(size, int) for size in shape)
     }
     if set(arguments) == {"input"}:
-        # Built by its one argument, which can have any name.
+        # Built with one argument, which can have any name.
         arguments.update(dict.fromkeys(inspect.signature(live.call).parameters, arguments["input"]))
     return arguments
 

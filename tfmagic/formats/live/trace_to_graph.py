@@ -1,4 +1,4 @@
-"""Traces a live object into a graph of its own, with variables of its own.
+"""Traces a live object into a separate graph with its own variables.
 
 A function is traced for each signature, and its graph is imported with a new variable for each one that it captured.
 The results are the same to the last bit.

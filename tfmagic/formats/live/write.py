@@ -146,7 +146,7 @@ def all_variables(backend: EagerBackend) -> dict[str, Any]:
     optimizer = getattr(backend.live, "optimizer", None)
     for variable in getattr(optimizer, "variables", None) or ():
         variables.setdefault(getattr(variable, "path", variable.name), variable)
-    # Behind a variable of Keras's own there is one of TensorFlow's.
+    # A Keras variable holds one of TensorFlow's.
     return {name: own if isinstance(own, tf.Variable) else own.value for name, own in variables.items()}
 
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-# A file of the checkpoint holds so much: the most that is held in memory beside the
-# variables themselves, unless one of them is larger.
+# The size of a checkpoint's file, and so the memory beside the variables, unless one of them is larger.
 _SHARD_BYTES = 64_000_000
 
 
@@ -35,7 +34,7 @@ def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> 
     shards: list[str] = []
     waiting: dict[str, Any] = {}
     size = 0
-    # In a folder of their own, which the merge removes.
+    # In a separate folder, which the merge removes.
     parts = prefix.with_name(f"{prefix.name}_parts")
     with eagerly(), tf.device("CPU:0"):
         for key, value in values:

@@ -121,7 +121,7 @@ def initialisers_of(meta: Any) -> list[str]:
     else:
         lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
         names = [name for list_of_names in lists for name in list_of_names][:1]
-    # Every v2 export names one, which mostly does nothing: a native run of its own saved.
+    # Every v2 export names an operation that mostly does nothing: this saves a native run.
     idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
     return [name for name in names if name not in idle]
 
@@ -139,7 +139,7 @@ def assets_of(meta: Any, folder: Path) -> dict[str, str]:
 
 def _asset_path(folder: Path, name: str) -> Path:
     own = PurePath(name)
-    # Of the name alone: the folder's own path is as the person typed it.
+    # Only the name is checked: the folder's path is as the person typed it.
     if not own.parts or own.is_absolute() or ".." in own.parts:
         msg = f"the asset {name!r} is outside {folder}"
         raise ValueError(msg)
@@ -151,7 +151,7 @@ def check_links(model: str, folder: Path) -> None:
 
     All files count: some operations also read others that lie beside the one they were given.
     """
-    # Not Path.resolve, which has an error for links in a circle.
+    # Not Path.resolve, which raises for links in a circle.
     inside = Path(os.path.realpath(folder))
     waiting = [folder / "assets"]
     seen: set[Path] = set()

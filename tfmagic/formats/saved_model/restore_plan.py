@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
 _VARIABLES = {"VarHandleOp", "VariableV2", "Variable"}
 _PASSES_ON = {"Identity", "NoOp"}
-# Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
+# Each reader opens the checkpoint, which takes as long as reading a tenth of these bytes.
 _WORTH_A_READER_BYTES = 4_000_000
-# So many threads TensorFlow itself has for values that are larger still.
+# TensorFlow itself uses so many threads for larger values.
 _READERS = 8
 
 SCOPE = "tfmagic_restore"
@@ -210,7 +210,7 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
             continue
         bound = objects.concrete_functions[name].bound_inputs
         edges = [edge for edge in node.input if not edge.startswith("^")]
-        # What a function has captured comes behind its arguments.
+        # Captured values come after a function's arguments.
         for edge, at in zip(reversed(edges), reversed(bound), strict=False):
             variable = edge.split(":")[0]
             if variable in wanted and at in keys:

@@ -134,15 +134,14 @@ def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
 
 
 def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_op: str) -> Any:
-    # It warns of each collection with Python objects in it, which no file can hold. Outside of
-    # the graph it could not write those of variables either.
+    # It warns of collections with Python objects, which no file can hold. It needs the graph to write variables.
     with backend.graph.as_default(), without_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
     for key in _REPLACED:
         if key in meta.collection_def:
             del meta.collection_def[key]
-    # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
+    # Always: without one, TensorFlow 2's loader runs the initialisers of local variables.
     meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
     for signature in backend.signatures.values():
         meta.signature_def[signature.name].CopyFrom(_signature_def(backend.graph, signature))
