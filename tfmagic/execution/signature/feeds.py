@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, did_you_mean
-from tfmagic.execution.signature.conversion import array_of, columns_of, dataset_as_batch, input_names_among, is_column
+from tfmagic.execution.signature.conversion import array_of
 from tfmagic.execution.signature.signature import shape_text
+from tfmagic.execution.signature.tables import columns_of, dataset_as_batch, input_names_among, is_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
