@@ -24,7 +24,10 @@ _RESERVED = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
 def python_of(model: SourcedModel) -> str:
-    """Return plain TensorFlow code that gives a model's answers."""
+    """Return plain TensorFlow code that gives a model's results.
+
+    Without a file of its weights, a `SaveError` says what to type.
+    """
     backend = model.backend_now()
     signature = model.signature()
     with backend.reserved():

@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 
 def source_of(source: Any, text: str | None = None) -> Source:
-    """Return the source for a path or a live object.
+    """Return the source for a path or a live object; `text` is what the person typed for it.
 
-    ``text`` is what the person typed for it; by default the path, or the object's type.
-
-    Raises
-    ------
-    MissingPathError
-        When nothing is at the path.
-    SourceError
-        When it is no kind of source.
+    Nothing at the path is a `MissingPathError`; what is no model is a `SourceError`.
     """
     if isinstance(source, (str, os.PathLike)):
         return _source_of_path(source, text)

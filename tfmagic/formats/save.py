@@ -26,18 +26,9 @@ _NOT_WRITTEN = {
 
 
 def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
-    """Write a model to a path whose suffix says the format; ``replace`` allows to overwrite what is there.
+    """Write a model to a path whose suffix says the format; `replace` allows to overwrite.
 
-    Raises
-    ------
-    SaveError
-        When the format cannot hold the model.
-    DestinationError
-        When the path cannot be written to.
-    PathTakenError
-        When something is there already.
-    ModelStateError
-        When the model was dropped, or is still stopping.
+    Errors are those of `Model.save`.
     """
     on_this_machine(str(path))
     given_path = Path(path)

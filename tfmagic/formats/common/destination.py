@@ -1,7 +1,6 @@
 """Where a model is saved: written beside the place, and put there only once it is complete.
 
-Whatever goes wrong (a full disk, Ctrl-C, an operation that the format does not have), what was at the path is not
-changed, and nothing is left beside it.
+Whatever goes wrong (a full disk, Ctrl-C), what was at the path is not changed, and nothing is left beside it.
 """
 
 from __future__ import annotations

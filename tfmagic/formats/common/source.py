@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.inspection import FileRecord
 
-LIVE = "live objects (a file or a cell has a graph of its own already)"
-KERAS = "Keras files"
-SAVED_MODELS = "SavedModels"
-FROZEN = "frozen graphs (.pb, .pbtxt and GraphDefs)"
-
 
 @dataclass
 class Built:
@@ -56,10 +51,10 @@ class Source(ABC):
     def accept(self, model: str, options: Options) -> None:
         """Refuse options that mean nothing for this kind of source."""
         for option, given, needed in (
-            ("copy", options.copy, LIVE),
-            ("objects", options.objects is not None, KERAS),
-            ("tags", options.tags is not None, SAVED_MODELS),
-            ("frozen", options.frozen, FROZEN),
+            ("copy", options.copy, "live objects (a file or a cell has a graph of its own already)"),
+            ("objects", options.objects is not None, "Keras files"),
+            ("tags", options.tags is not None, "SavedModels"),
+            ("frozen", options.frozen, "frozen graphs (.pb, .pbtxt and GraphDefs)"),
         ):
             if given and option not in self.takes_options:
                 msg = f"{model}: --{option} is for {needed}, and this is a {self.kind}: leave it out"

@@ -61,9 +61,9 @@ class ToWrite:
 
 @dataclass(frozen=True)
 class Written:
-    """What a model's file or folder holds; ``for_training`` counts the variables that no signature uses.
+    """What a file holds.
 
-    ``checksums`` tells, by the variable's name, whether a value has changed since; ``notes`` says what is missing.
+    `for_training` variables are used by no signature, and `checksums` tell changed values by name.
     """
 
     signature: Signature

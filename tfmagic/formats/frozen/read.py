@@ -139,11 +139,9 @@ def read_graph(model: str, path: Path) -> SlimGraph:
 
 
 def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
-    holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
-    handles = [op for op in holders if op.name not in thawed.constant_of]
-    if not handles:
-        return []
-    return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]
+    handles = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+    count = sum(1 for op in handles if op.name not in thawed.constant_of)
+    return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []
 
 
 def _code(name: str, file: Path, signature: Signature, device: str | None) -> str:

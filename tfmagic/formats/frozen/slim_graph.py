@@ -46,10 +46,7 @@ _RANGES = {
 
 
 class SlimGraph(ABC):
-    """A graph whose large constants are not in its ``definition``; there they have dtype and shape only.
-
-    ``removed_bytes`` has the size of each of these constants, by the index of its node.
-    """
+    """A graph without the values of its large constants; `removed_bytes` has their sizes by the index of the node."""
 
     def __init__(self) -> None:
         self.definition: Any = v1.GraphDef()

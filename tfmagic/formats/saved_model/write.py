@@ -1,7 +1,6 @@
-"""A graph with its variables as a SavedModel folder.
+"""A graph with its variables as a SavedModel folder; the weights are written as they are read.
 
-TensorFlow's own writers need the Python objects of the variables, and all weights a second time in memory. A graph
-from a file has no such objects, and here the weights are written as they are read.
+TensorFlow's own writers need variable objects, which a graph from a file has not, and all weights a second time.
 """
 
 from __future__ import annotations
@@ -78,13 +77,13 @@ class GraphFolder(Writer):
         variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
         used = reached(definition, tensors_of(backend.signatures.values()))
         saver = SaverNodes(definition, variables, tables, checkpoint)
-        main_op = saver.add_group("begin", self._begin)
-        meta = _meta_graph(backend, definition, saver, main_op)
+        meta = _meta_graph(backend, definition, saver, saver.add_group("begin", self._begin))
         _describe_variables(meta, saver, paths)
         for tensor, name in self._names.items():
             meta.asset_file_def.add(filename=name).tensor_info.name = tensor
-        _write_message(self._label, folder, meta)
-
+        message = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
+        check_size(self._label, message)
+        (folder / "saved_model.pb").write_bytes(message.SerializeToString())
         saved = [name for name in variables if name in checkpoint.dtypes]
         return Written(
             backend.signatures[self._default],
@@ -180,13 +179,6 @@ def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
     info.name = tensor.name
     info.dtype = tensor.dtype.base_dtype.as_datatype_enum
     info.tensor_shape.CopyFrom(shape.as_proto())
-
-
-def _write_message(label: str, folder: Path, meta: Any) -> None:
-    message = saved_model_pb2.SavedModel(saved_model_schema_version=1)
-    message.meta_graphs.append(meta)
-    check_size(label, message)
-    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
 
 
 def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
