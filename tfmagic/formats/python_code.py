@@ -24,10 +24,7 @@ _RESERVED = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
 def python_of(model: SourcedModel) -> str:
-    """Return plain TensorFlow code that gives a model's results.
-
-    Without a file of its weights, a `SaveError` says what to type.
-    """
+    """Return plain TensorFlow code for a model; where no file has its weights, a `SaveError` says what to type."""
     backend = model.backend_now()
     signature = model.signature()
     with backend.reserved():

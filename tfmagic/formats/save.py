@@ -26,10 +26,7 @@ _NOT_WRITTEN = {
 
 
 def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
-    """Write a model to a path whose suffix says the format; `replace` allows to overwrite.
-
-    Errors are those of `Model.save`.
-    """
+    """Write a model to a path whose suffix says the format; the errors are those of `Model.save`."""
     on_this_machine(str(path))
     given_path = Path(path)
     kind = _kind_to_write(given_path)

@@ -61,10 +61,7 @@ class ToWrite:
 
 @dataclass(frozen=True)
 class Written:
-    """What a file holds.
-
-    `for_training` variables are used by no signature, and `checksums` tell changed values by name.
-    """
+    """What a file holds: `for_training` variables are in no signature, `checksums` tell which have changed."""
 
     signature: Signature
     variables: int

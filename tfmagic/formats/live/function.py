@@ -84,8 +84,8 @@ def signature_and_call(
         if type(spec).__name__ == "Literal":
             bound[own] = spec.value  # a Python value, for which the function was traced
         elif isinstance(spec, tf.TensorSpec):
-            end = spec_of(own, spec)
-            inputs.append(TensorSpec(own, end.dtype, end.shape, own, optional=optional))
+            described_spec = spec_of(own, spec)
+            inputs.append(TensorSpec(own, described_spec.dtype, described_spec.shape, own, optional=optional))
         elif len(parameters) == 1 and _by_key(spec):
             inputs.extend(spec_of(key, tensor) for key, tensor in spec.mapping.items())
         elif spec is None or not optional:
@@ -102,9 +102,9 @@ def signature_and_call(
 
 
 def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first by position: Keras takes them so only.
+    """Call a function with arguments by name, the first ones by position, as Keras needs.
 
-    `given` lacks arguments that keep their default; those behind such an argument go by keyword.
+    `given` lacks arguments that keep their default; those after such an argument go by keyword.
     """
     positional = []
     for name, parameter in parameters.items():
