@@ -81,8 +81,8 @@ def _weights_behind(backend: GraphBackend | EagerBackend, signature: Signature) 
     if not values_of(graph).names():
         return []
     definition = graph.as_graph_def()
-    ends = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
-    used = reached(definition, ends)
+    outputs = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
+    used = reached(definition, outputs)
     names = [name for name in variable_nodes(definition) if name in used]
     return [checksum(value) for _, value in backend.values(names)]
 

@@ -249,8 +249,8 @@ def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
     return needed
 
 
-def _behind(end: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of the inputs the value of a tensor depends on."""
+def _behind(output: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of the inputs an output depends on."""
     by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
-    fed = fed_behind([end], by_tensor.keys())
+    fed = fed_behind([output], by_tensor.keys())
     return frozenset(by_tensor[name] for name in fed if name in by_tensor)

@@ -69,7 +69,7 @@ class CheckpointSource(FileSource):
         meta = read_meta_graph(str(self.path), self.path)
         signatures, notes = signatures_of(meta)
         if not signatures:
-            notes = [*notes, "its ends are inferred when it is added", *placeholder_note(meta.graph_def)]
+            notes = [*notes, "its inputs and outputs are inferred when it is added", *placeholder_note(meta.graph_def)]
         count, weights_bytes = checkpoint_size(self.path)
         files = [file for file in self.path.parent.glob(f"{self.path.name}.*") if file.is_file()]
         return file_record(
@@ -105,7 +105,7 @@ class CheckpointSource(FileSource):
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
             default = signatures[default_among(model, signatures, options.signature)]
-            guard.check([str(end.tensor) for end in default.outputs])
+            guard.check([str(spec.tensor) for spec in default.outputs])
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:

@@ -66,7 +66,7 @@ class FrozenSource(FileSource):
             variables=0,
             weights_bytes=small_bytes + sum(slim.removed_bytes.values()),
             notes=[
-                f"{len(nodes)} operations; its ends are inferred when it is added",
+                f"{len(nodes)} operations; its inputs and outputs are inferred when it is added",
                 *placeholder_note(slim.definition),
             ],
         )

@@ -32,7 +32,7 @@ class KerasFile(Writer):
         self._backend = backend
         self._signature = model.backend.signatures[model.signature]
         renamed = model.options.inputs is not None or model.options.outputs is not None
-        self._notes = ("its ends have Keras's own names in it",) if renamed else ()
+        self._notes = ("its inputs and outputs have Keras's own names in it",) if renamed else ()
         if self._backend.graph is None:
             _check_live(self._backend, model.kind)
         elif self._backend.archivist is None:

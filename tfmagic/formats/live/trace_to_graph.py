@@ -177,7 +177,7 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
     if effects:
         # Side effects, such as counting calls, happen at each run.
         with graph.control_dependencies(effects):
-            outputs = [tf.identity(end) for end in outputs]
+            outputs = [tf.identity(tensor) for tensor in outputs]
     inputs = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
     return signature_in_graph(traced.signature, inputs, dict(zip(traced.outputs, outputs, strict=True)))
 

@@ -95,9 +95,9 @@ def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
         definition = meta.signature_def[name]
         if name in _NOT_FOR_CALLING or not definition.outputs:
             continue
-        ends = [*definition.inputs.values(), *definition.outputs.values()]
-        if not all(info.name for info in ends):
-            notes.append(f"signature {name!r} has sparse or composite ends and is left out")
+        tensors = [*definition.inputs.values(), *definition.outputs.values()]
+        if not all(info.name for info in tensors):
+            notes.append(f"signature {name!r} has sparse or composite inputs or outputs and is left out")
             continue
         signatures[name] = Signature(
             name,

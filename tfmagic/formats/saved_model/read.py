@@ -86,7 +86,7 @@ class SavedModelSource(FileSource):
         folder = version_of(the_path(self.path))[0]
         meta = chosen_meta_graph(name, folder, options.tags)
         own = signatures_of(meta)[0][signature.name]
-        names = [end.name for end in own.inputs], [end.name for end in own.outputs]
+        names = [spec.name for spec in own.inputs], [spec.name for spec in own.outputs]
         tags = sorted(meta.meta_info_def.tags)
         return _code(name, folder, tags, signature, own=names, device=options.device)
 
@@ -112,7 +112,7 @@ class SavedModelSource(FileSource):
                 with reading(model, folder, "the assets"):
                     check_links(model, folder)
             guard = Guard(model, saved.graph, saved.library, saved.assets)
-            saved.check(guard, [str(end.tensor) for end in signatures[default].outputs])
+            saved.check(guard, [str(spec.tensor) for spec in signatures[default].outputs])
         room = Room(model, saved.graph, options.device)
         bind_signature_names(room, signatures[default])
         backend = GraphBackend(room, signatures, filling_all(room, saved.fill), guard)
