@@ -50,7 +50,7 @@ class SourcedModel(Protocol):
 
 
 @dataclass(frozen=True)
-class ToWrite:
+class ModelToWrite:
     """A model that is to be written: its backend, its default signature's name, its source's kind, its options."""
 
     backend: GraphBackend | EagerBackend

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
 
@@ -45,7 +45,7 @@ _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|L
 class FrozenFile(Writer):
     """Writes the default signature as a frozen graph; a live object is traced to a graph first."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         self._is_traced = model.backend.graph is None
         self._backend: Any = model.backend
         if self._is_traced:

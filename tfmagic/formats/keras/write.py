@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.backends.graph import GraphBackend
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 
 class KerasFile(Writer):
     """Writes a Keras model; any other, or one that was never built, is a `SaveError`."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         backend: Any = model.backend
         self._backend = backend
         self._signature = model.backend.signatures[model.signature]

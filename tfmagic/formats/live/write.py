@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 
-def folder_writer(model: ToWrite) -> Writer:
+def folder_writer(model: ModelToWrite) -> Writer:
     """Return what writes a model as a SavedModel."""
     if model.backend.graph is None:
         return LiveFolder(cast("EagerBackend", model.backend), model.signature)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
 
@@ -50,7 +50,7 @@ _REPLACED = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 class GraphFolder(Writer):
     """Writes a graph model as a SavedModel."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         backend: Any = model.backend
         self._backend: GraphBackend = backend
         self._default = model.signature
