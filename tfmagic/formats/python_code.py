@@ -103,7 +103,11 @@ def _is_as_saved(backend: GraphBackend | EagerBackend, saved: LastSave) -> bool:
 def _code_of_saved(model: SourcedModel, saved: LastSave) -> str:
     source = saved.source
     options = Options(device=model.options.device, unsafe=model.options.unsafe, objects=model.options.objects)
-    return str(source.python(_function_name(model), source.signature_in_file(saved.written.signature), options))
+    code = source.python(_function_name(model), source.signature_in_file(saved.written.signature), options)
+    if code is None:
+        msg = f"there is no plain code that loads a {source.kind}: save {model.name} as a folder first"
+        raise SaveError(msg)
+    return code
 
 
 def _function_name(model: SourcedModel) -> str:
