@@ -1,4 +1,4 @@
-"""A report as a person reads it: the troubles first, then everything that a bug report needs."""
+"""A report as text: the troubles first, then everything that a bug report needs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,7 @@ _LABEL = 18
 
 
 class Checkup(View):
-    """What ``tfmagic doctor`` prints.
-
-    Attributes
-    ----------
-    record : Report
-        What is drawn.
-    """
+    """What ``tfmagic doctor`` prints of a report, its `record`."""
 
     def __init__(self, record: Report) -> None:
         self.record = record

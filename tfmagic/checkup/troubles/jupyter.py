@@ -1,4 +1,4 @@
-"""Troubles of a notebook: the page, the server and the kernel have not got the same tfmagic."""
+"""Troubles of a notebook: page, server and kernel do not have the same tfmagic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.report import Report
 
 _AGAIN = "install --force-reinstall --no-deps tfmagic"
-# ipywidgets 8 speaks with version 5 of the part that draws.
+# ipywidgets 8 works with version 5 of the extension that draws widgets.
 _MANAGERS = {"8": "5"}
 
 
@@ -54,18 +54,18 @@ def _lab_extension(jupyter: JupyterRecord, report: Report) -> Iterator[Trouble]:
 
 def _server_part(jupyter: JupyterRecord) -> Iterator[Trouble]:
     if jupyter["server_extension"] is not True:
-        # Jupyter's own command enables what an installation has brought, and nothing else.
+        # Jupyter's own command enables only what an installation has brought.
         command = (
             f"{python()} -m jupyter_server.extension.serverextension enable {jupyter['server_level']} {SERVER_PART}"
         )
-        said, remedy = (
+        setting, remedy = (
             ("is told not to load", command)
             if jupyter["server_extension"] is False
             else ("is not told to load", pip(_AGAIN))
         )
         yield trouble(
             "server-extension-off",
-            f"Jupyter's server {said} {SERVER_PART}: while a panel is open, the notebook looks idle though a cell "
+            f"Jupyter's server {setting} {SERVER_PART}: while a panel is open, the notebook looks idle though a cell "
             "runs, and the kernel never counts as unused. Enable it, and start the server again.",
             remedy,
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.report import Report
 
 ROOM_BYTES = 1_000_000_000
-"""What TensorFlow and a small model need: the import alone takes 0.5 GB."""
+"""The memory that TensorFlow and a small model need: the import alone takes 0.5 GB."""
 
 DISK_BYTES = 500_000_000
 """Below this, parking is likely to find no room."""
@@ -88,7 +88,7 @@ def _policy(machine: MachineRecord, report: Report) -> Iterator[Trouble]:
 
 
 def _duplicates(report: Report) -> Iterator[Trouble]:
-    """Tell of second copies that a variable brought in; those that packages carry do no harm."""
+    """Yield second copies that an environment variable brought in; those that packages carry do no harm."""
     trial = report["trial"]
     if trial is None or trial["duplicates"] is None:
         return

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tfmagic.checkup.trial import TrialRecord
 
 _REINSTALL = "install --force-reinstall 'tfmagic[cpu]'"
-# Up to 3.11 a Discretization layer answers wrongly in a graph, and several layers in an .h5 file are not read right.
+# Up to 3.11 a Discretization layer is wrong in a graph, and several layers of .h5 files are misread.
 _KERAS_IS_RIGHT = (3, 12)
-# What the last line of a failed import tells of its cause.
+# Likely causes by the last line of a failed import.
 _CAUSES = (
     (
         re.compile(r"numpy|_ARRAY_API|multiarray", re.IGNORECASE),
@@ -59,7 +59,7 @@ def troubles(report: Report) -> list[Trouble]:
     trial = report["trial"]
     if trial is None:
         return found
-    # The first that is so; what comes after it is its consequence.
+    # Only the first of these: the others are its consequences.
     return [*(_missing(trial) or _imposter(trial) or _crashed(trial, report) or _old(trial) or _failed(trial)), *found]
 
 
@@ -194,7 +194,7 @@ def _keras(report: Report) -> Iterator[Trouble]:
 
 def _lite(report: Report) -> Iterator[Trouble]:
     version = None if report["trial"] is None else report["trial"]["version"]
-    # Of later ones nothing bad is known.
+    # Later versions are not known to crash.
     if version is None or not OLDEST <= _numbers(version)[:2] < min(LITE_IS_SOUND):
         return
     if _installed(report, "ai-edge-litert") is None:
