@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LibrariesPage(Page):
-    """The libraries as tables: the figures, what is there twice, the settings, the GPU, and every file."""
+    """The libraries as tables: figures, duplicates, settings, the GPU, and every file."""
 
     def __init__(self, record: LibrariesRecord) -> None:
         self.record = record
@@ -93,13 +93,8 @@ class LibrariesPage(Page):
 class OpLibraryLoaded(View):
     """``%tf_runtime load``: what a library has registered.
 
-    Attributes
-    ----------
-    record : OpLibraryRecord
-        What is shown.
-    functions : module or None
-        The library's Python functions, as ``tf.load_op_library`` gives them; None where
-        the person's code loaded it and has them.
+    `functions` are its Python functions, as ``tf.load_op_library`` gives them; None where
+    the person's code loaded the library and has them.
     """
 
     def __init__(self, record: OpLibraryRecord, functions: Any, *, anew: bool) -> None:
@@ -130,7 +125,7 @@ def op_text(op: OpRecord) -> str:
 
 
 def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
-    """Return the lines that say whether TensorFlow uses a GPU, and if not, why."""
+    """Return the rows about whether TensorFlow uses a GPU, and if not, why."""
     rows = [("answer", gpu["answer"])]
     if gpu["cuda_version"] is not None:
         rows.append(("built for", f"CUDA {gpu['cuda_version']}, cuDNN {gpu['cudnn_version'] or UNKNOWN}"))
