@@ -103,9 +103,9 @@ def _park(folder: Path) -> ParkFolderRecord:
 def _variables() -> dict[str, str]:
     ours = memory_policy().record()["variables"]
     named = {
-        one["name"]: one["value"]
-        for one in settings()
-        if one["value"] is not None and ours.get(one["name"]) != one["value"]
+        setting["name"]: setting["value"]
+        for setting in settings()
+        if setting["value"] is not None and ours.get(setting["name"]) != setting["value"]
     }
     more = {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME") if name in os.environ}
     return dict(sorted({**named, **more}.items()))

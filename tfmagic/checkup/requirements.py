@@ -28,7 +28,7 @@ def unmet_requirements() -> list[UnmetRecord] | None:
         import packaging.requirements  # noqa: F401 - is it installed?
     except ImportError:
         return None
-    flavours = [one["name"] for one in versions_record()["tensorflow"]]
+    flavours = [flavour["name"] for flavour in versions_record()["tensorflow"]]
     return [unmet for name in (*flavours, *_ASKING) for unmet in _unmet(name)]
 
 

@@ -19,7 +19,7 @@ START = "start"
 _SHOWN_LINES = 12
 _CODE = """
 import sys
-sys.path += [one for one in sys.argv[2:] if one not in sys.path]
+sys.path += [folder for folder in sys.argv[2:] if folder not in sys.path]
 from tfmagic.checkup.trial_steps import main
 main(sys.argv[1])
 """

@@ -95,8 +95,8 @@ def _devices(notes: _Notes) -> None:
     tf.reduce_sum(tf.ones([2, 2])).numpy()
     found = devices()
     notes.add(
-        devices=[one["name"] for one in found],
-        descriptions={one["name"]: one["description"] for one in found},
+        devices=[device["name"] for device in found],
+        descriptions={device["name"]: device["description"] for device in found},
         policy=memory_policy().record(),
     )
 
@@ -107,5 +107,9 @@ def _libraries(notes: _Notes) -> None:
 
     loaded = libraries()
     files = loaded.portrait().files(loaded.present())
-    through = {one["name"]: one["libraries"] for one in settings(file.path for file in files) if one["libraries"]}
+    through = {
+        setting["name"]: setting["libraries"]
+        for setting in settings(file.path for file in files)
+        if setting["libraries"]
+    }
     notes.add(libraries=loaded.summary(), duplicates=loaded.portrait().duplicates(files), through=through)

@@ -154,9 +154,9 @@ def _old(trial: TrialRecord) -> list[Trouble]:
 def _several(report: Report) -> Iterator[Trouble]:
     versions = report["versions"]
     folders: dict[str, list[str]] = defaultdict(list)
-    for one in [] if versions is None else versions["tensorflow"]:
-        if one["brings_files"]:
-            folders[one["folder"]].append(one["name"])
+    for flavour in [] if versions is None else versions["tensorflow"]:
+        if flavour["brings_files"]:
+            folders[flavour["folder"]].append(flavour["name"])
     for folder, names in folders.items():
         if len(names) > 1:
             yield trouble(
@@ -172,11 +172,11 @@ def _unmet(report: Report) -> Iterator[Trouble]:
     unmet = report["requirements"]
     if unmet:
         asked = "; ".join(
-            f"{one['package']} {one['version']} asks for {one['asks_for']}, and "
-            + ("it is not installed" if one["found"] is None else f"{one['found']} is installed")
-            for one in unmet
+            f"{requirement['package']} {requirement['version']} asks for {requirement['asks_for']}, and "
+            + ("it is not installed" if requirement["found"] is None else f"{requirement['found']} is installed")
+            for requirement in unmet
         )
-        wanted = " ".join(dict.fromkeys(shlex.quote(one["asks_for"]) for one in unmet))
+        wanted = " ".join(dict.fromkeys(shlex.quote(requirement["asks_for"]) for requirement in unmet))
         yield trouble("versions-do-not-fit", f"Versions do not fit together: {asked}.", pip(f"install {wanted}"))
 
 

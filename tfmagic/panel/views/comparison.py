@@ -117,11 +117,11 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     """Return the chart of models that give scores of classes."""
     models = list(scores["classes"][0]["values"])
     if scores["rows"] == 1:
-        values = [value for one in scores["classes"] for value in one["values"].values() if value is not None]
+        values = [value for scored in scores["classes"] for value in scored["values"].values() if value is not None]
         return BarChart(
             f"{scores['output']}: scores by class" + _left_out(scores, "with lower scores"),
             models,
-            [(f"class {one['index']}", [_score(one, model) for model in models]) for one in scores["classes"]],
+            [(f"class {scored['index']}", [_score(scored, model) for model in models]) for scored in scores["classes"]],
             min([0.0, *values]),
             max([0.0, *values]),
         )
@@ -131,7 +131,7 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     return BarChart(
         title + _left_out(scores, "with fewer differences"),
         models,
-        [(_class_name(one), [_agreement(one, model) for model in models]) for one in scores["classes"]],
+        [(_class_name(scored), [_agreement(scored, model) for model in models]) for scored in scores["classes"]],
         # The first model has no bars here; its colour stays free for charts where it has.
         first_colour=1,
         track=True,
