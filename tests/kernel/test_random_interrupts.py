@@ -116,7 +116,7 @@ def usable():
         if not any(np.array_equal(given, factor * X) for factor in (2.0, 3.0)):
             wrong.append(f"{name} answers {given.tolist()}")
         # What was interrupted may be ending in its thread.
-        if not wait_until(lambda: model.command_lock._holder is None, 10):
+        if not wait_until(lambda: model.command_lock._holder is None, 60):
             wrong.append(f"the turn of {name} is not given back")
     kept = models["kept"].mode_now().values()
     if {name: value.tobytes() for name, value in kept} != KEPT:

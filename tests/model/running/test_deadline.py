@@ -181,10 +181,10 @@ def test_a_timeout_of_the_models_own_code_is_its_own_error() -> None:
         return x
 
     model = models.add("net", fail)
-    model.run(np.float32([1]), timeout=60)
+    model.run(np.ones(1, np.float32), timeout=60)
     # It is traced once more, for two rows.
     with pytest.raises(TimeoutError, match="the database does not answer") as failed:
-        model.run(np.float32([1, 2]), timeout=60)
+        model.run(np.ones(2, np.float32), timeout=60)
     assert type(failed.value) is TimeoutError
 
 

@@ -82,7 +82,7 @@ def test_a_bar_reaches_from_zero_to_its_value(
     left, _, right, _ = box(tracks(svg)[0])
     start, _, stop, _ = box(bars(svg)[0])
     width = right - left
-    assert ((start - left) / width, (stop - left) / width) == (pytest.approx(begins), pytest.approx(ends))
+    assert [(start - left) / width, (stop - left) / width] == pytest.approx([begins, ends])
     zero = svg.find(f"{SVG}line")
     assert zero is not None
     at = begins if value > 0 else ends
