@@ -26,12 +26,14 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Have each file's tests run in one worker, and those of a browser in two: a JupyterLab and a Chromium in each.
 
-    It counts with ``--dist loadgroup``, as ``make test`` has it. Two of them keep two cores
+    So it is with ``--dist loadgroup``, as ``make test`` has it. Two of them keep two cores
     busy; with four, a page could wait a minute for what takes a second.
     """
+    if not getattr(config.option, "loadgroup", False):
+        return
     browsers: dict[Path, int] = {}
     for item in items:
         group = item.path.relative_to(CHECKOUT).as_posix()
