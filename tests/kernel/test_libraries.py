@@ -115,10 +115,8 @@ def test_looking_before_tensorflow_is_there_imports_none(fresh: Kernel) -> None:
     assert fresh.value("'tensorflow' in sys.modules") == "False"
 
 
-def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(
-    fresh: Kernel, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    build_ops(tmp_path_factory, tmp_path)
+def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(fresh: Kernel, tmp_path: Path) -> None:
+    build_ops(tmp_path)
     fresh.ok("%load_ext tfmagic")
     said = fresh.ok("%tf_runtime load twice.so").text
     op = "  TfmagicTwice(x: float32) -> (y: float32) on CPU"

@@ -91,7 +91,7 @@ class FrozenFile(Writer):
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
             # A live object's values come from the object: a session would hold them a second time.
-            present = None if self._backend.present is None or not self._is_traced else self._backend.present()
+            present = None if self._backend.live_values is None or not self._is_traced else self._backend.live_values()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)
