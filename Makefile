@@ -32,10 +32,10 @@ lab: panel ## open the example notebooks in JupyterLab
 test: ## check style and types, and run all the tests
 	@$(MAKE) --no-print-directory --jobs 2 panel chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint units
-	@$(RUN) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 fast: panel ## run the tests that start no kernel and take no time
-	@$(RUN) -m pytest -n 3 --dist loadgroup -m "not kernel and not slow"
+	@$(RUN) -m pytest -n 3 --dist loadfile -m "not kernel and not slow"
 
 docs: panel ## build the pages into build/docs, every code cell run, warnings and broken links being errors
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -25,19 +25,27 @@ _BROWSERS = 2
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have each file's tests run in one worker, and those of a browser in two: a JupyterLab and a Chromium in each.
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Have ``--dist loadfile`` run the tests of a browser in two workers, with a JupyterLab and a Chromium in each.
 
-    It counts with ``--dist loadgroup``, as ``make test`` has it. Two of them keep two cores
-    busy; with four, a page could wait a minute for what takes a second.
+    Two of them keep two cores busy; with four, a page could wait a minute for what takes a second.
     """
-    browsers: dict[Path, int] = {}
-    for item in items:
-        group = item.path.relative_to(CHECKOUT).as_posix()
-        if group.startswith("tests/browser/"):
-            group = f"browser {browsers.setdefault(item.path, len(browsers)) % _BROWSERS}"
-        item.add_marker(pytest.mark.xdist_group(group))
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class FewBrowsers(LoadFileScheduling):
+        browsers: ClassVar[dict[str, int]] = {}
+
+        def _split_scope(self, nodeid: str) -> str:
+            """Return the name of the work that a test is part of, which is done by one worker."""
+            file = nodeid.split("::", 1)[0]
+            if not file.startswith("tests/browser/"):
+                return file
+            return f"browser {self.browsers.setdefault(file, len(self.browsers)) % _BROWSERS}"
+
+    return FewBrowsers(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-import os
+import hashlib
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CHECKOUT = Path(__file__).resolve().parents[1]
 CODE = """
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -37,8 +36,10 @@ class Twice : public tensorflow::OpKernel {
     for (int i = 0; i < from.size(); i++) to(i) = 2 * from(i);
   }
 };
-REGISTER_KERNEL_BUILDER(Name("TfmagicTwice").Device(tensorflow::DEVICE), Twice);
+extern "C" __attribute__((visibility("hidden"))) const char* const tfmagic_device;
+REGISTER_KERNEL_BUILDER(Name("TfmagicTwice").Device(tfmagic_device), Twice);
 """
+DEVICE = 'extern "C" __attribute__((visibility("hidden"))) const char* const tfmagic_device = "{device}";\n'
 
 
 def compiler() -> str:
@@ -48,16 +49,20 @@ def compiler() -> str:
     return found
 
 
-def build_ops(factory: pytest.TempPathFactory, folder: Path) -> Path:
-    """Put into `folder` what the first who asks has compiled for all of a run's workers."""
-    base = factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ops"
-    shared.mkdir(exist_ok=True)
+def build_ops(folder: Path) -> Path:
+    """Put into `folder` what the first who asks has compiled, for all workers and for later runs.
+
+    TensorFlow's headers take a compiler half a minute.
+    """
+    what = CODE + DEVICE + tf.__version__ + sys.version + " ".join(tf.sysconfig.get_compile_flags())
+    shared = CHECKOUT / "build" / "ops" / hashlib.sha256(what.encode()).hexdigest()[:16]
+    shared.mkdir(parents=True, exist_ok=True)
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "gpu.so").exists():
+        if not (shared / "complete").exists():
             _compile(shared)
-    for built in (*shared.glob("*.so"), shared / "CPU.o"):
+            (shared / "complete").touch()
+    for built in (*shared.glob("*.so"), *shared.glob("*.o")):
         shutil.copy(built, folder)
     return folder
 
@@ -68,14 +73,12 @@ def _compile(folder: Path) -> None:
     (folder / "twice.cc").write_text(CODE)
     (folder / "build.cc").write_text('extern "C" { int tfmagic_second_build = 2; }\n')
     flags = [*tf.sysconfig.get_compile_flags(), "-O0", "-w", "-fPIC", "-c"]
-    compiling = [
-        subprocess.Popen([run, *flags, f"-DDEVICE=DEVICE_{device}", "twice.cc", "-o", f"{device}.o"], cwd=folder)  # noqa: S603 - the test's own compiler
-        for device in ("CPU", "GPU")
-    ]
-    assert [one.wait(240) for one in compiling] == [0, 0]
-    link(folder, "twice.so", "CPU.o")
-    link(folder, "rebuilt.so", "CPU.o", "build.cc")
-    link(folder, "gpu.so", "GPU.o")
+    subprocess.run([run, *flags, "twice.cc", "-o", "twice.o"], cwd=folder, check=True, timeout=240)  # noqa: S603 - the test's own compiler
+    for device in ("CPU", "GPU"):
+        (folder / f"{device}.cc").write_text(DEVICE.format(device=device))
+    link(folder, "twice.so", "twice.o", "CPU.cc")
+    link(folder, "rebuilt.so", "twice.o", "CPU.cc", "build.cc")
+    link(folder, "gpu.so", "twice.o", "GPU.cc")
 
 
 def link(folder: Path, name: str, *parts: str) -> Path:

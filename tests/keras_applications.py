@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras.src.applications.efficientnet import EfficientNet
+from keras.src.applications.efficientnet import DEFAULT_BLOCKS_ARGS, EfficientNet
 
 
 def mobile_net(**options: Any) -> Any:
@@ -14,5 +14,6 @@ def mobile_net(**options: Any) -> Any:
 
 
 def efficient_net(**options: Any) -> Any:
-    """Return an EfficientNet of ten blocks, where B0 has sixteen: constants, shortcuts, squeezing, dropout, swish."""
-    return EfficientNet(0.5, 0.5, 64, weights=None, name="efficient", **options)
+    """Return an EfficientNet of five blocks, where B0 has sixteen: constants, shortcuts, squeezing, dropout, swish."""
+    blocks = DEFAULT_BLOCKS_ARGS[:4]
+    return EfficientNet(0.5, 0.5, 64, blocks_args=blocks, weights=None, name="efficient", **options)

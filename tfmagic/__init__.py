@@ -1,8 +1,8 @@
 """One TensorFlow, one session and a room for each model, in a kernel that never restarts.
 
-``%load_ext tfmagic`` in a notebook; ``from tfmagic import models, session`` in a
-script. Importing this package imports neither TensorFlow nor IPython: both come
-when a name that needs them is first used.
+``%load_ext tfmagic`` in a notebook; ``from tfmagic import models, session`` in a script.
+Importing this package imports neither TensorFlow nor IPython: the first use of a name
+that needs them does.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ _WITH_TENSORFLOW = {
 
 
 def __getattr__(name: str) -> Any:
-    """Make a public name when it is first asked for (PEP 562)."""
+    """Import a public name when it is first used (PEP 562)."""
     if name == "models":
         from tfmagic.model.registry import the_models
         from tfmagic.runtime.memory.policy import memory_policy
 
-        # Now, and not when the first model is added: the graph that it is made of may have taken memory by then.
+        # Before the first model is added: its graph may take memory earlier.
         memory_policy().apply()
         return the_models()
     place = _LAZY.get(name) or _WITH_TENSORFLOW.get(name)
@@ -78,19 +78,19 @@ def __getattr__(name: str) -> Any:
         require_tensorflow()
     from importlib import import_module
 
-    found = getattr(import_module(place[0]), place[1])
-    return found() if name == "session" else found
+    value = getattr(import_module(place[0]), place[1])
+    return value() if name == "session" else value
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Give the shell its magics; prints nothing and imports no TensorFlow."""
+    """Register the magics with the shell; prints nothing and imports no TensorFlow."""
     from tfmagic.magics.shell.loading import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take every magic and hook out again; models and session stay for the next load."""
+    """Remove every magic and hook; models and session stay for the next load."""
     from tfmagic.magics.shell.loading import unload
 
     unload(shell)

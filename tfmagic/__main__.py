@@ -1,4 +1,4 @@
-"""The command ``tfmagic``, also as ``python -m tfmagic`` for the Python of one's choice."""
+"""The command ``tfmagic``, also as ``python -m tfmagic``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what the words say, and return the exit status."""
-    given = _parser().parse_args(words)
-    status: int = given.run(given)
+    """Run a command line, and return the exit status."""
+    arguments = _parser().parse_args(words)
+    status: int = arguments.run(arguments)
     return status
 
 
@@ -47,26 +47,25 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _doctor(given: argparse.Namespace) -> int:
+def _doctor(arguments: argparse.Namespace) -> int:
     from tfmagic.checkup.page import doctor
     from tfmagic.checkup.report import is_healthy
 
     if sys.stderr.isatty():
         sys.stderr.write("importing TensorFlow in a process of its own ...\n")
-    found = doctor(given.timeout)
-    text = json.dumps(found.record, indent=2) if given.json else found.text()
-    _print(text)
-    return 0 if is_healthy(found.record) else 1
+    checkup = doctor(arguments.timeout)
+    _print(json.dumps(checkup.record, indent=2) if arguments.json else checkup.text())
+    return 0 if is_healthy(checkup.record) else 1
 
 
 def _print(text: str) -> None:
-    """Print a text wherever it goes: a terminal without its characters, a pipe that is closed early."""
+    """Print a text, also to a terminal without its characters or a pipe that is closed early."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would complain once more when it ends.
+        # Python would report it again when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -1,9 +1,9 @@
-"""The part of tfmagic in Jupyter's server: what a panel asks of a kernel does not count as the kernel's work.
+"""The part of tfmagic in Jupyter's server: a panel's requests do not count as work of the kernel.
 
-Without it a notebook's busy indicator goes idle when a panel asks something while a
-cell runs, and a kernel whose panel is open never counts as unused. A value in a
-configuration file would replace what ``MappingKernelManager.untracked_message_types``
-names by default; this adds to it.
+Without it, a request of a panel turns the notebook's busy indicator idle while a cell
+runs, and a kernel with an open panel never counts as unused. A value in a configuration
+file would replace the defaults of ``MappingKernelManager.untracked_message_types``; this
+adds to them.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from tfmagic.panel.channel.channel import PUSH, REPLY, REQUEST
 
 _TYPES = (
     *(REQUEST, REPLY, PUSH),
-    # JupyterLab sends these over the control channel when the first widget comes, also while a cell runs.
+    # JupyterLab sends these over the control channel with the first widget, also while a cell runs.
     *("create_subshell_request", "delete_subshell_request"),
 )
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    """Name the module to Jupyter's server, which asks for it by this name."""
+    """Name the module with `_load_jupyter_server_extension`; Jupyter's server calls this."""
     return [{"module": "tfmagic.labserver"}]
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    """Add tfmagic's messages to those that are no activity; the server calls it by this name."""
+    """Add tfmagic's messages to those that are no activity; Jupyter's server calls this."""
     manager = server.kernel_manager
     untracked = getattr(manager, "untracked_message_types", None)
     if untracked is None:
-        # A gateway's kernels: another server minds them.
+        # A gateway's kernels belong to another server.
         return
     manager.untracked_message_types = with_ours(untracked)
-    # JupyterLab, where it was loaded before this, has told its page already.
+    # JupyterLab may have been loaded before, and has copied the list for its page.
     page = server.web_app.settings.get("page_config_data", {})
     if "untracked_message_types" in page:
         page["untracked_message_types"] = with_ours(page["untracked_message_types"])
@@ -40,4 +40,4 @@ def _load_jupyter_server_extension(server: Any) -> None:
 
 def with_ours(types: list[str]) -> list[str]:
     """Return a list of message types with tfmagic's own among them."""
-    return [*types, *(one for one in _TYPES if one not in types)]
+    return [*types, *(name for name in _TYPES if name not in types)]

@@ -124,7 +124,7 @@ class Lab:
             (folder / "kernel.json").write_text(json.dumps(spec))
 
     def _wait(self) -> None:
-        for _ in range(600):
+        for _ in range(1200):
             try:
                 self.get("api/status")
             except OSError:
@@ -145,7 +145,7 @@ class Lab:
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.url}/{path}", headers={"Authorization": f"token {self._token}"}, method=method
         )
-        return urllib.request.urlopen(request, timeout=30)  # noqa: S310 - our own server
+        return urllib.request.urlopen(request, timeout=60)  # noqa: S310 - our own server
 
     def log(self) -> str:
         """Return what the server has written."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import threading
+from pathlib import Path
 
 import tfmagic
 from tfmagic.core.process import once
@@ -70,3 +72,10 @@ def test_modules_deleted_and_imported_anew_find_the_same_session() -> None:
         for name in [name for name in sys.modules if name.split(".")[0] == "tfmagic"]:
             del sys.modules[name]
         sys.modules.update(before)
+
+
+def test_each_key_that_is_looked_up_belongs_to_an_object_that_is_made_somewhere() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(tfmagic.__file__).parent.rglob("*.py")]
+    made = {key for text in texts for key in re.findall(r'\bonce\(\s*"([^"]+)"', text)}
+    looked_up = {key for text in texts for key in re.findall(r'\bexisting\("([^"]+)"', text)}
+    assert {"models", "native log"} <= looked_up <= made

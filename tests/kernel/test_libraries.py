@@ -115,10 +115,8 @@ def test_looking_before_tensorflow_is_there_imports_none(fresh: Kernel) -> None:
     assert fresh.value("'tensorflow' in sys.modules") == "False"
 
 
-def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(
-    fresh: Kernel, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    build_ops(tmp_path_factory, tmp_path)
+def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(fresh: Kernel, tmp_path: Path) -> None:
+    build_ops(tmp_path)
     fresh.ok("%load_ext tfmagic")
     said = fresh.ok("%tf_runtime load twice.so").text
     op = "  TfmagicTwice(x: float32) -> (y: float32) on CPU"
@@ -147,7 +145,9 @@ def test_custom_op_is_loaded_once_and_a_rebuild_is_refused(
 def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     folder = kernel.folder
     build_plain(folder, "other", 'extern "C" int of_an_older_one(); int one = of_an_older_one();')
-    before = kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.libraries().counters()")
+    before = kernel.value(
+        "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+    )
     assert kernel.refused("%tf_runtime load") == "which library?: %tf_runtime load PATH (a path with blanks in quotes)"
     assert "'b.so' was not expected" in kernel.refused("%tf_runtime load a.so b.so")
     assert kernel.refused("%tf_runtime load nowhere.so") == "there is no file 'nowhere.so'"
@@ -156,7 +156,9 @@ def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     assert "did you mean 'libraries'" in kernel.refused("%tf_runtime librarys")
     assert "'now' was not expected" in kernel.refused("%tf_runtime libraries now")
     assert (
-        kernel.value("__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.libraries().counters()")
+        kernel.value(
+            "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+        )
         == before
     )
 

@@ -53,7 +53,7 @@ def left_behind():
 def wait_for_threads_to_end():
     for thread in threading.enumerate():
         if thread.name.startswith("tfmagic") and thread.name not in {"tfmagic-log", "tfmagic-sampler"}:
-            thread.join(30)
+            thread.join(60)
 """
 
 NOTHING = (

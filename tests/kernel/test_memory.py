@@ -74,7 +74,7 @@ def test_what_a_thread_frees_between_cells_goes_back(kernel: Kernel) -> None:
     process = psutil.Process(int(kernel.value("os.getpid()")))
     kernel.ok("threading.Thread(target=free).start()")
     full = process.memory_info().rss
-    assert wait_until(lambda: full - process.memory_info().rss > 450_000_000, 30)
+    assert wait_until(lambda: full - process.memory_info().rss > 450_000_000, 60)
 
 
 def test_what_a_drop_says_to_type_gives_the_memory_of_a_keras_model_back(kernel: Kernel) -> None:

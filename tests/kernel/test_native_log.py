@@ -229,7 +229,8 @@ def test_unloading_in_a_flood_puts_stderr_back_as_it_was(tmp_path: Path) -> None
         assert kernel.value("os.readlink('/proc/self/fd/2')") == before
         kernel.ok("going = False\nthread.join()\ntime.sleep(0.5)")
         assert kernel.value("[one.name for one in threading.enumerate() if one.name == 'tfmagic-log']") == "[]"
-        assert "] a\n" in kernel.ok("write(line('I', 'a'))\ntime.sleep(0.3)").stderr
+        # What reads ipykernel's pipe is a thread, which a busy machine may leave waiting until the cell has ended.
+        assert any("] a\n" in kernel.ok("write(line('I', 'a'))\ntime.sleep(0.3)").stderr for _ in range(20))
     finally:
         kernel.stop()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,14 +25,13 @@ v1 = tf.compat.v1
 x = v1.placeholder(tf.float32, [], name="x")
 started = v1.py_func(lambda value: (pathlib.Path("started").touch(), value)[1], [x], tf.float32)
 with tf.control_dependencies([started]):
-    y = tf.reduce_sum(tf.linalg.svd(tf.random.normal([4000, 4000]), compute_uv=False))
+    y = tf.reduce_sum(tf.linalg.svd(tf.random.normal([6000, 6000]), compute_uv=False))
 """
-"""A model whose run is one operation of half a minute, which nothing can cancel."""
+"""A model whose run is one operation of two minutes, which nothing can cancel."""
 
-# Jupyter ends the process itself two and a half seconds after it has asked, which a busy machine may take;
-# here after twenty. A kernel that waits for its run takes longer than either.
-JUPYTER_WAITS_S = 40.0
-SOON_S = 15.0
+# Jupyter ends the process itself two and a half seconds after it has asked, which a busy machine may take; here after
+# sixty. A kernel that waits for its run takes longer than that, and then its exit status is that of a signal.
+JUPYTER_WAITS_S = 120.0
 
 
 @pytest.fixture
@@ -57,6 +56,12 @@ def in_the_middle_of(kernel: Kernel, model: str, cell: str) -> None:
     time.sleep(0.2)
 
 
+def process_of(kernel: Kernel) -> Any:
+    """Return the process of a kernel, which tells its exit status also when another has taken its place."""
+    provisioner: Any = kernel.manager.provisioner
+    return provisioner.process
+
+
 def test_a_restart_in_the_middle_of_a_run(own_kernel: Kernel) -> None:
     for model, cell in (
         (STUCK, "%tf_run stuck 1"),
@@ -64,15 +69,15 @@ def test_a_restart_in_the_middle_of_a_run(own_kernel: Kernel) -> None:
         (LONG, "%tf_run long 1"),
     ):
         in_the_middle_of(own_kernel, model, cell)
-        began = time.monotonic()
+        process = process_of(own_kernel)
         own_kernel.manager.restart_kernel(now=False)
-        assert time.monotonic() - began < SOON_S, cell
+        assert process.poll() == 0, cell
         own_kernel.client.wait_for_ready(timeout=PATIENCE_S)
         assert own_kernel.value("1 + 1") == "2"
 
 
 def test_a_shutdown_in_the_middle_of_a_run(own_kernel: Kernel) -> None:
     in_the_middle_of(own_kernel, LONG, "%tf_run long 1")
-    began = time.monotonic()
+    process = process_of(own_kernel)
     own_kernel.manager.shutdown_kernel(now=False)
-    assert time.monotonic() - began < SOON_S
+    assert process.poll() == 0

@@ -241,7 +241,7 @@ def test_of_two_threads_that_add_one_name_the_second_waits_and_finds_it_taken() 
         @property
         def signatures(self) -> dict[str, Any]:
             building.set()
-            go.wait(10)
+            go.wait(60)
             return {"serving_default": tf.function(lambda x: x)}
 
     def second() -> None:
@@ -255,7 +255,7 @@ def test_of_two_threads_that_add_one_name_the_second_waits_and_finds_it_taken() 
         threading.Thread(target=second),
     ]
     threads[0].start()
-    assert building.wait(10)
+    assert building.wait(60)
     threads[1].start()
     models.add("other", tf.function(lambda x: x))
     assert not refused

@@ -22,7 +22,7 @@ from tfmagic.magics.completion.paths import paths
 np.savez("linear.npz", w=np.array([[1.0], [2.0]], "float32"), b=np.float32([0.5]))
 record = models.inspect("linear.npz")
 print(record["kind"], record["variables"], record["weights_bytes"])
-print([offer.text for offer in paths("lin", quoted=False).found])
+print([offer.text for offer in paths("lin", quoted=False).items])
 print(models.add("net", "linear.npz").source.kind)
 print(models.net([[1.0, 1.0]]).tolist())
 models.net.park()

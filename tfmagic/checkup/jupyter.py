@@ -1,4 +1,4 @@
-"""What JupyterLab and Jupyter's server find of tfmagic, looked up where they look themselves."""
+"""The parts of tfmagic that JupyterLab and Jupyter's server find, looked up where they look."""
 
 from __future__ import annotations
 
@@ -14,15 +14,7 @@ SERVER_PART = "tfmagic.labserver"
 
 
 class LabExtensionRecord(TypedDict):
-    """An extension of JupyterLab's, as it was found.
-
-    Attributes
-    ----------
-    name, version, folder
-        What it is, and where.
-    disabled
-        What of it JupyterLab's settings disable; ``[]`` for nothing.
-    """
+    """An extension of JupyterLab, and which parts of it JupyterLab's settings disable."""
 
     name: str
     version: str
@@ -38,14 +30,13 @@ class JupyterRecord(TypedDict):
     lab
         Whether JupyterLab is installed.
     searched
-        The folders that are searched for extensions of JupyterLab, in order.
+        The folders that JupyterLab searches for extensions, in order.
     lab_extension, widget_manager
-        tfmagic's, and that which draws widgets; None where it was not found.
+        tfmagic's extension, and the one that draws widgets; None where it was not found.
     server_extension
-        Whether the server is told to load tfmagic's part: True, False, or None where nothing is said of it.
+        Whether the server's settings load tfmagic's part; None where they do not name it.
     server_level
-        The option with which Jupyter's own command changes that where it is said: ``--user``, ``--sys-prefix`` or
-        ``--system``.
+        The option of Jupyter's own command for the settings that name it: ``--user``, ``--sys-prefix`` or ``--system``.
     lab_elsewhere
         The ``jupyter-lab`` on the path, where another Python runs it.
     """
@@ -60,7 +51,7 @@ class JupyterRecord(TypedDict):
 
 
 def jupyter_record() -> JupyterRecord:
-    """Return what is found now; nothing of JupyterLab is started."""
+    """Return what is installed and enabled; nothing of JupyterLab is started."""
     record: JupyterRecord = {
         "lab": importlib.util.find_spec("jupyterlab") is not None,
         "searched": [],
@@ -68,7 +59,7 @@ def jupyter_record() -> JupyterRecord:
         "widget_manager": None,
         "server_extension": None,
         "server_level": None,
-        "lab_elsewhere": lab_elsewhere(),
+        "lab_elsewhere": foreign_jupyter_lab(),
     }
     if not record["lab"]:
         return record
@@ -77,44 +68,44 @@ def jupyter_record() -> JupyterRecord:
     from jupyterlab_server.config import get_federated_extensions, get_page_config
 
     searched = jupyter_path("labextensions")
-    found: dict[str, Any] = get_federated_extensions(searched)
+    extensions: dict[str, Any] = get_federated_extensions(searched)
     disabled: Any = get_page_config(searched, str(Path(get_app_dir()) / "settings")).get("disabledExtensions", [])
-    told, level = _told_to_the_server()
+    enabled, level = _server_setting()
     return record | {
         "searched": searched,
-        "lab_extension": _extension(found.get(OURS), disabled),
-        "widget_manager": _extension(found.get(WIDGETS), disabled),
-        "server_extension": told,
+        "lab_extension": _extension(extensions.get(OURS), disabled),
+        "widget_manager": _extension(extensions.get(WIDGETS), disabled),
+        "server_extension": enabled,
         "server_level": level,
     }
 
 
-def _told_to_the_server() -> tuple[bool | None, str | None]:
-    """Return whether the server loads tfmagic's part, and the level of the folder that says so, the first of them."""
+def _server_setting() -> tuple[bool | None, str | None]:
+    """Return whether the server's settings load tfmagic's part, and the level of the first that name it."""
     from jupyter_core.paths import ENV_CONFIG_PATH, jupyter_config_dir, jupyter_config_path
     from jupyter_server.extension.config import ExtensionConfigManager
 
     levels = dict.fromkeys(ENV_CONFIG_PATH, "--sys-prefix") | {jupyter_config_dir(): "--user"}
     for folder in jupyter_config_path():
         manager: Any = ExtensionConfigManager(read_config_path=[folder])
-        told = manager.get_jpserver_extensions().get(SERVER_PART)
-        if told is not None:
-            return bool(told), levels.get(folder, "--system")
+        enabled = manager.get_jpserver_extensions().get(SERVER_PART)
+        if enabled is not None:
+            return bool(enabled), levels.get(folder, "--system")
     return None, None
 
 
-def _extension(found: dict[str, Any] | None, disabled: list[str]) -> LabExtensionRecord | None:
-    if found is None:
+def _extension(extension: dict[str, Any] | None, disabled: list[str]) -> LabExtensionRecord | None:
+    if extension is None:
         return None
-    name = str(found["name"])
+    name = str(extension["name"])
     # A whole extension, or one of its plugins.
-    ours = sorted(one for one in disabled if one == name or one.startswith(f"{name}:"))
-    return {"name": name, "version": str(found["version"]), "folder": str(found["ext_path"]), "disabled": ours}
+    parts = sorted(part for part in disabled if part == name or part.startswith(f"{name}:"))
+    return {"name": name, "version": str(extension["version"]), "folder": str(extension["ext_path"]), "disabled": parts}
 
 
-def lab_elsewhere() -> str | None:
-    """Return the ``jupyter-lab`` that typing it starts, where that is another environment's."""
-    found = shutil.which("jupyter-lab")
-    if found is None or Path(found).parent.resolve() == Path(sys.executable).parent.resolve():
+def foreign_jupyter_lab() -> str | None:
+    """Return the ``jupyter-lab`` on the path, where it belongs to another environment."""
+    command = shutil.which("jupyter-lab")
+    if command is None or Path(command).parent.resolve() == Path(sys.executable).parent.resolve():
         return None
-    return found
+    return command

@@ -1,4 +1,4 @@
-"""The Python kernels that Jupyter offers, and whether tfmagic is where each of them runs."""
+"""The Python kernels that Jupyter offers, and the tfmagic that each of them has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 _PATIENCE_S = 30.0
-_LOOKED_INTO = 12
-# Jupyter puts its own Python in for these.
-_ITS_OWN = re.compile(r"python(3(\.\d+)?)?")
+_MOST = 12
+# Jupyter replaces these by its own Python.
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")
 _ASK = """
 import importlib.metadata as m, json, platform
 def version(name):
@@ -26,24 +26,10 @@ print(json.dumps({"python": platform.python_version(), "tfmagic": version("tfmag
 
 
 class KernelSpecRecord(TypedDict):
-    """A kernel that Jupyter offers. None stands for what is not known.
+    """A kernel that Jupyter offers: its folder, the Python that it starts, and the versions there.
 
-    Attributes
-    ----------
-    name, shown_as
-        Its name, and what the launcher shows.
-    folder
-        Where it is described.
-    interpreter
-        The Python that it starts.
-    is_this_python
-        Whether that is the one that runs this.
-    exists
-        Whether there is such a file.
-    python, tfmagic
-        The versions there; tfmagic's is None where it is not installed.
-    error
-        Why that Python did not say so.
+    `shown_as` is its name in the launcher. `tfmagic` is None where it is not installed;
+    `error` says why the versions are not known.
     """
 
     name: str
@@ -64,17 +50,17 @@ def kernel_specs() -> list[KernelSpecRecord] | None:
     except ImportError:
         return None
     specs: dict[str, Any] = KernelSpecManager().get_all_specs()
-    found = [
-        (name, one["resource_dir"], one["spec"])
-        for name, one in sorted(specs.items())
-        if one["spec"].get("language", "").lower() == "python" and one["spec"].get("argv")
+    python = [
+        (name, kernel["resource_dir"], kernel["spec"])
+        for name, kernel in sorted(specs.items())
+        if kernel["spec"].get("language", "").lower() == "python" and kernel["spec"].get("argv")
     ]
-    return [_record(name, folder, spec) for name, folder, spec in found[:_LOOKED_INTO]]
+    return [_record(name, folder, spec) for name, folder, spec in python[:_MOST]]
 
 
 def _record(name: str, folder: str, spec: dict[str, Any]) -> KernelSpecRecord:
     word = str(spec["argv"][0])
-    path = sys.executable if _ITS_OWN.fullmatch(word) else shutil.which(word)
+    path = sys.executable if _PYTHON.fullmatch(word) else shutil.which(word)
     record: KernelSpecRecord = {
         "name": name,
         "shown_as": str(spec.get("display_name", name)),
@@ -88,8 +74,8 @@ def _record(name: str, folder: str, spec: dict[str, Any]) -> KernelSpecRecord:
     }
     if path is None:
         return record
-    known: KernelSpecRecord = record | (_own() if record["is_this_python"] else _asked(path))
-    return known
+    result: KernelSpecRecord = record | (_versions_here() if record["is_this_python"] else _versions_at(path))
+    return result
 
 
 def _is_this(path: str) -> bool:
@@ -98,7 +84,7 @@ def _is_this(path: str) -> bool:
     return there.parent.resolve() == here.parent.resolve() and there.resolve() == here.resolve()
 
 
-def _own() -> Any:
+def _versions_here() -> Any:
     import platform
 
     from tfmagic.version import __version__
@@ -106,8 +92,8 @@ def _own() -> Any:
     return {"python": platform.python_version(), "tfmagic": __version__}
 
 
-def _asked(path: str) -> Any:
-    """Ask another Python; what starts a kernel need not be one (``conda``, ``docker``)."""
+def _versions_at(path: str) -> Any:
+    """Ask another Python for its versions; a kernel may also be started by ``conda`` or ``docker``."""
     try:
         done = subprocess.run(  # noqa: S603 - the Python that Jupyter would start
             [path, "-I", "-c", _ASK],

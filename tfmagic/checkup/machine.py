@@ -1,4 +1,4 @@
-"""What the machine and the environment have for TensorFlow: processor, memory, disk, variables."""
+"""The machine and its environment: processor, memory, disk, variables."""
 
 from __future__ import annotations
 
@@ -20,17 +20,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 
 class ParkFolderRecord(TypedDict):
-    """The folder in which models are parked.
-
-    Attributes
-    ----------
-    folder
-        Which.
-    error
-        Why nothing can be written there; None where something was.
-    free_bytes
-        What is left on its disk.
-    """
+    """The folder in which models are parked, why nothing can be written there, and what its disk has free."""
 
     folder: str
     error: str | None
@@ -42,18 +32,14 @@ class MachineRecord(TypedDict):
 
     Attributes
     ----------
-    processor, architecture, cores
-        What computes.
     avx
-        Whether the processor has the instructions that TensorFlow's packages for x86-64 are built with.
-    memory_bytes, available_bytes
-        Of the machine, and what can still be had, the container's limit counted.
+        Whether the processor has AVX, which TensorFlow's packages for x86-64 need.
+    available_bytes
+        What can still be allocated, within the container's limit.
     limit_bytes, limit_used_bytes
         The container's.
-    park
-        The folder in which models are parked.
     variables
-        The environment variables that TensorFlow, Keras and the loader go by; none that tells of a secret.
+        The environment variables that TensorFlow, Keras and the loader read; none that may hold a secret.
     """
 
     processor: str | None
@@ -69,7 +55,7 @@ class MachineRecord(TypedDict):
 
 
 def machine_record() -> MachineRecord:
-    """Return what is there now."""
+    """Return what the machine has now."""
     name, flags = _processor()
     limit, used = container_limit()
     return {
@@ -87,7 +73,7 @@ def machine_record() -> MachineRecord:
 
 
 def is_x86() -> bool:
-    """Return whether this is the processor that needs AVX."""
+    """Return whether this processor is of the kind that needs AVX."""
     return platform.machine().lower() in {"x86_64", "amd64"}
 
 
@@ -96,14 +82,14 @@ def _processor() -> tuple[str | None, set[str] | None]:
         lines = _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor() or None, None
-    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
-    flags = said.get("flags")
-    return said.get("model name"), None if flags is None else set(flags.split())
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    flags = facts.get("flags")
+    return facts.get("model name"), None if flags is None else set(flags.split())
 
 
 def _park(folder: Path) -> ParkFolderRecord:
-    """Try to write where models would be parked; where the folder is not there yet, in the one that it would be in."""
-    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    """Try to write where models are parked; where that folder is missing, in its nearest parent."""
+    there = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     error, free = None, None
     try:
         with tempfile.TemporaryFile(dir=there) as file:
@@ -117,9 +103,9 @@ def _park(folder: Path) -> ParkFolderRecord:
 def _variables() -> dict[str, str]:
     ours = memory_policy().record()["variables"]
     named = {
-        one["name"]: one["value"]
-        for one in settings()
-        if one["value"] is not None and ours.get(one["name"]) != one["value"]
+        setting["name"]: setting["value"]
+        for setting in settings()
+        if setting["value"] is not None and ours.get(setting["name"]) != setting["value"]
     }
     more = {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME") if name in os.environ}
     return dict(sorted({**named, **more}.items()))

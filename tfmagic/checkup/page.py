@@ -1,4 +1,4 @@
-"""A report as a person reads it: the troubles first, then everything that a bug report needs."""
+"""A report as text: the troubles first, then everything that a bug report needs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,7 @@ _LABEL = 18
 
 
 class Checkup(View):
-    """What ``tfmagic doctor`` prints.
-
-    Attributes
-    ----------
-    record : Report
-        What is drawn.
-    """
+    """What ``tfmagic doctor`` prints of a report, its `record`."""
 
     def __init__(self, record: Report) -> None:
         self.record = record
@@ -47,8 +41,8 @@ class Checkup(View):
             yield "tfmagic doctor: nothing is wrong here that it knows of."
             return
         yield f"tfmagic doctor: {counted(len(record['troubles']), 'trouble')}."
-        for number, one in enumerate(record["troubles"], 1):
-            yield from ("", *_trouble(number, one))
+        for number, trouble in enumerate(record["troubles"], 1):
+            yield from ("", *_trouble(number, trouble))
         for failed in record["failed"]:
             yield from ("", *_wrapped(f"The section {failed['section']} could not be made: {failed['error']}"))
 
@@ -60,7 +54,7 @@ class Checkup(View):
             *(_trial(record["trial"]) if record["trial"] else []),
             ("GPU", record["gpu"]["answer"] if record["gpu"] else UNKNOWN),
             *(_jupyter(record["jupyter"]) if record["jupyter"] else []),
-            *(("kernel", _kernel(one)) for one in record["kernels"] or ()),
+            *(("kernel", _kernel(kernel)) for kernel in record["kernels"] or ()),
             ("schemas", ", ".join(f"{name} {value}" for name, value in (record["schemas"] or {}).items()) or UNKNOWN),
         ]:
             yield from _row(label, _from_home(value))
@@ -86,84 +80,92 @@ def doctor(timeout_s: float | None = None) -> Checkup:
     return Checkup(report() if timeout_s is None else report(timeout_s))
 
 
-def _trouble(number: int, one: Trouble) -> Iterator[str]:
-    yield from _wrapped(f"{number}. {one['what']}", "   ")
+def _trouble(number: int, trouble: Trouble) -> Iterator[str]:
+    yield from _wrapped(f"{number}. {trouble['what']}", "   ")
     # A command is never broken: it is there to be copied.
-    yield from (f"     {line}" for line in one["remedy"])
+    yield from (f"     {line}" for line in trouble["remedy"])
 
 
-def _versions(one: InstalledRecord) -> Iterator[tuple[str, str]]:
-    yield "tfmagic", one["tfmagic"]
-    yield "Python", f"{one['python']}, {one['executable']}"
-    yield "system", one["system"]
-    flavours = [f"{flavour['name']} {flavour['version']}" for flavour in one["tensorflow"]]
+def _versions(installed: InstalledRecord) -> Iterator[tuple[str, str]]:
+    yield "tfmagic", installed["tfmagic"]
+    yield "Python", f"{installed['python']}, {installed['executable']}"
+    yield "system", installed["system"]
+    flavours = [f"{flavour['name']} {flavour['version']}" for flavour in installed["tensorflow"]]
     yield "TensorFlow", ", ".join(flavours) or "not installed"
-    yield "packages", ", ".join(f"{name} {version or '(not installed)'}" for name, version in one["packages"].items())
+    yield (
+        "packages",
+        ", ".join(f"{name} {version or '(not installed)'}" for name, version in installed["packages"].items()),
+    )
 
 
-def _machine(one: MachineRecord) -> Iterator[tuple[str, str]]:
-    avx = {True: ", AVX", False: ", no AVX", None: ""}[one["avx"]]
+def _machine(machine: MachineRecord) -> Iterator[tuple[str, str]]:
+    avx = {True: ", AVX", False: ", no AVX", None: ""}[machine["avx"]]
     yield (
         "processor",
-        f"{one['processor'] or UNKNOWN}, {one['architecture']}, {counted(one['cores'] or 0, 'core')}{avx}",
+        f"{machine['processor'] or UNKNOWN}, {machine['architecture']}, {counted(machine['cores'] or 0, 'core')}{avx}",
     )
     limit = (
         "no container's limit"
-        if one["limit_bytes"] is None
-        else f"{bytes_text(one['limit_used_bytes'])} of the container's {bytes_text(one['limit_bytes'])} used"
+        if machine["limit_bytes"] is None
+        else f"{bytes_text(machine['limit_used_bytes'])} of the container's {bytes_text(machine['limit_bytes'])} used"
     )
-    yield "memory", f"{bytes_text(one['memory_bytes'])}, {bytes_text(one['available_bytes'])} can be had, {limit}"
-    park = one["park"]
+    yield (
+        "memory",
+        f"{bytes_text(machine['memory_bytes'])}, {bytes_text(machine['available_bytes'])} can be had, {limit}",
+    )
+    park = machine["park"]
     yield "park directory", f"{park['folder']}, {park['error'] or bytes_text(park['free_bytes']) + ' free'}"
-    yield "variables", ", ".join(f"{name}={value}" for name, value in one["variables"].items()) or "none"
+    yield "variables", ", ".join(f"{name}={value}" for name, value in machine["variables"].items()) or "none"
 
 
-def _trial(one: TrialRecord) -> Iterator[tuple[str, str]]:
+def _trial(trial: TrialRecord) -> Iterator[tuple[str, str]]:
     yield (
         "import",
         (
-            f"TensorFlow {one['version']} in {one['import_s']:.1f} s, {bytes_text(one['rss_bytes'])} resident, "
-            f"{one['origin']}"
-            if one["version"] is not None and one["import_s"] is not None
-            else one["error"] or one["exit_signal"] or UNKNOWN
+            f"TensorFlow {trial['version']} in {trial['import_s']:.1f} s, {bytes_text(trial['rss_bytes'])} resident, "
+            f"{trial['origin']}"
+            if trial["version"] is not None and trial["import_s"] is not None
+            else trial["error"] or trial["exit_signal"] or UNKNOWN
         ),
     )
-    yield "Keras", UNKNOWN if one["keras"] is None else f"{one['keras']} on {one['keras_backend']}"
-    described = one["descriptions"] or {}
+    yield "Keras", UNKNOWN if trial["keras"] is None else f"{trial['keras']} on {trial['keras_backend']}"
+    described = trial["descriptions"] or {}
     yield "devices", ", ".join(f"{name} ({what or UNKNOWN})" for name, what in described.items()) or UNKNOWN
-    policy, libraries = one["policy"], one["libraries"]
+    policy, libraries = trial["policy"], trial["libraries"]
     yield "memory policy", UNKNOWN if policy is None else f"{policy['in_force']}: {policy['why']}"
     yield (
         "libraries",
         (UNKNOWN if libraries is None else f"{libraries['count']}, {libraries['of_tensorflow']} of them TensorFlow's"),
     )
-    for double in one["duplicates"] or ():
+    for double in trial["duplicates"] or ():
         yield "more than once", f"{double['name']}: {', '.join(double['paths'])}"
 
 
-def _jupyter(one: JupyterRecord) -> Iterator[tuple[str, str]]:
-    if one["lab_elsewhere"] is not None:
-        yield "jupyter-lab", f"of another environment: {one['lab_elsewhere']}"
-    if one["lab"]:
-        yield "Lab extension", _extension(one["lab_extension"])
-        yield "widget manager", _extension(one["widget_manager"])
+def _jupyter(jupyter: JupyterRecord) -> Iterator[tuple[str, str]]:
+    if jupyter["lab_elsewhere"] is not None:
+        yield "jupyter-lab", f"of another environment: {jupyter['lab_elsewhere']}"
+    if jupyter["lab"]:
+        yield "Lab extension", _extension(jupyter["lab_extension"])
+        yield "widget manager", _extension(jupyter["widget_manager"])
         told = {True: "enabled", False: "disabled", None: "not enabled"}
-        yield "server extension", told[one["server_extension"]]
+        yield "server extension", told[jupyter["server_extension"]]
 
 
-def _extension(one: LabExtensionRecord | None) -> str:
-    if one is None:
+def _extension(extension: LabExtensionRecord | None) -> str:
+    if extension is None:
         return "not found"
-    state = f"disabled: {', '.join(one['disabled'])}" if one["disabled"] else "enabled"
-    return f"{one['name']} {one['version']}, {state}, {one['folder']}"
+    state = f"disabled: {', '.join(extension['disabled'])}" if extension["disabled"] else "enabled"
+    return f"{extension['name']} {extension['version']}, {state}, {extension['folder']}"
 
 
-def _kernel(one: KernelSpecRecord) -> str:
-    if not one["exists"]:
-        return f"{one['name']}: {one['interpreter']}, which is not there"
-    here = "this Python" if one["is_this_python"] else f"{one['interpreter']}, Python {one['python'] or UNKNOWN}"
-    installed = one["error"] or (f"tfmagic {one['tfmagic']}" if one["tfmagic"] else "no tfmagic")
-    return f"{one['name']}: {here}, {installed}"
+def _kernel(kernel: KernelSpecRecord) -> str:
+    if not kernel["exists"]:
+        return f"{kernel['name']}: {kernel['interpreter']}, which is not there"
+    here = (
+        "this Python" if kernel["is_this_python"] else f"{kernel['interpreter']}, Python {kernel['python'] or UNKNOWN}"
+    )
+    installed = kernel["error"] or (f"tfmagic {kernel['tfmagic']}" if kernel["tfmagic"] else "no tfmagic")
+    return f"{kernel['name']}: {here}, {installed}"
 
 
 def _row(label: str, value: str) -> list[str]:

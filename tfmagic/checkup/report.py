@@ -1,4 +1,4 @@
-"""The report: what is so here, section by section, and what of it is likely to be trouble."""
+"""The report on this environment: facts, section by section, and the troubles that they show."""
 
 from __future__ import annotations
 
@@ -38,49 +38,27 @@ class SchemasRecord(TypedDict):
 
 
 class FailureRecord(TypedDict):
-    """A section that could not be made.
-
-    Attributes
-    ----------
-    section
-        Its name.
-    error
-        Why, in a line.
-    """
+    """A section that could not be made, and the first line of the error."""
 
     section: str
     error: str
 
 
 class Report(TypedDict):
-    """What there is to know about this environment. A section that failed is None, and ``failed`` says why.
+    """Everything about this environment. A section that failed is None, and `failed` says why.
 
     Attributes
     ----------
-    schema
-        The version of this record.
     time_s
         Seconds since the epoch.
-    versions
-        What is installed.
     requirements
-        What is asked for and not there; None, too, where that cannot be told.
-    machine
-        The machine, its memory, and the environment's variables.
+        Unmet requirements; None also where they cannot be checked.
     trial
         How importing TensorFlow went in a process of its own.
-    gpu
-        Why a GPU is or is not used.
-    jupyter
-        What JupyterLab and its server find of tfmagic.
     kernels
-        The Python kernels that Jupyter offers; None, too, without Jupyter.
+        The Python kernels that Jupyter offers; None also without Jupyter.
     schemas
         The versions of tfmagic's own records.
-    failed
-        The sections that could not be made.
-    troubles
-        What is likely to be wrong, and what to type.
     """
 
     schema: int
@@ -98,26 +76,23 @@ class Report(TypedDict):
 
 
 def report(timeout_s: float = PATIENCE_S) -> Report:
-    """Look at everything; what fails is noted in the report, and nothing is raised.
+    """Make every section; a failure is noted in the report, and not raised.
 
-    Parameters
-    ----------
-    timeout_s
-        How long TensorFlow may take to be imported, and to run one operation.
+    `timeout_s` is how long TensorFlow may take to be imported and to run one operation.
     """
     failed: list[FailureRecord] = []
 
     def section(name: str, place: str, *arguments: object) -> Any:
-        # Imported here: what is wrong may be what a section itself needs.
+        # Imported here: a section may itself need what is broken.
         module, _, function = place.rpartition(".")
         try:
             return getattr(import_module(module), function)(*arguments)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong here is what was asked for
+        except Exception as error:  # noqa: BLE001 - what is wrong here is the question
             failed.append({"section": name, "error": _line(error)})
             return None
 
     trial = section("trial", "tfmagic.checkup.trial.trial_record", timeout_s)
-    made: Report = {
+    result: Report = {
         "schema": SCHEMA,
         "time_s": time.time(),
         "versions": section("versions", "tfmagic.checkup.versions.versions_record"),
@@ -132,8 +107,8 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
         "troubles": [],
     }
     for place in _TROUBLES:
-        made["troubles"] += section(place.rpartition(".")[2], f"{place}.troubles", made) or []
-    return made
+        result["troubles"] += section(place.rpartition(".")[2], f"{place}.troubles", result) or []
+    return result
 
 
 def schemas() -> SchemasRecord:
@@ -145,17 +120,17 @@ def schemas() -> SchemasRecord:
     return {"snapshot": snapshot.SCHEMA, "history": history.SCHEMA, "requests": requests.SCHEMA}
 
 
-def is_healthy(made: Report) -> bool:
-    """Return whether everything could be looked at, and nothing was found."""
-    return not made["troubles"] and not made["failed"]
+def is_healthy(record: Report) -> bool:
+    """Return whether every section could be made, and none shows a trouble."""
+    return not record["troubles"] and not record["failed"]
 
 
 def _gpus_in_use(trial: TrialRecord | None) -> list[str] | None:
     if trial is None or trial["devices"] is None:
         return None
-    return [one for one in trial["devices"] if one.startswith("GPU:")]
+    return [device for device in trial["devices"] if device.startswith("GPU:")]
 
 
 def _line(error: BaseException) -> str:
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

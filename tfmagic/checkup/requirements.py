@@ -1,4 +1,4 @@
-"""Which of the packages that TensorFlow and tfmagic ask for are missing, or of another version than they can use."""
+"""Requirements of TensorFlow and tfmagic that are missing or of an unsuitable version."""
 
 from __future__ import annotations
 
@@ -14,17 +14,7 @@ _ASKING = ("tfmagic", "keras", "ipywidgets", "anywidget", "jupyterlab")
 
 
 class UnmetRecord(TypedDict):
-    """Something that a package asks for and that is not there.
-
-    Attributes
-    ----------
-    package, version
-        Who asks.
-    asks_for
-        As it is written there: ``numpy>=1.26``.
-    found
-        The version that is installed; None where none is.
-    """
+    """A requirement, such as ``numpy>=1.26``, of a package and its version; `found` is None where it is missing."""
 
     package: str
     version: str
@@ -33,12 +23,12 @@ class UnmetRecord(TypedDict):
 
 
 def unmet_requirements() -> list[UnmetRecord] | None:
-    """Return what is asked for and not there; None where ``packaging``, which reads that, is not installed."""
+    """Return the unmet requirements; None without ``packaging``, which parses them."""
     try:
-        import packaging.requirements  # noqa: F401 - only whether it is there
+        import packaging.requirements  # noqa: F401 - is it installed?
     except ImportError:
         return None
-    flavours = [one["name"] for one in versions_record()["tensorflow"]]
+    flavours = [flavour["name"] for flavour in versions_record()["tensorflow"]]
     return [unmet for name in (*flavours, *_ASKING) for unmet in _unmet(name)]
 
 

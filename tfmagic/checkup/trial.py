@@ -1,4 +1,4 @@
-"""Imports TensorFlow in a process of its own: what crashes, hangs or prints there does so there."""
+"""Imports TensorFlow in a process of its own, which may crash, hang or print."""
 
 from __future__ import annotations
 
@@ -19,47 +19,37 @@ START = "start"
 _SHOWN_LINES = 12
 _CODE = """
 import sys
-sys.path += [one for one in sys.argv[2:] if one not in sys.path]
+sys.path += [folder for folder in sys.argv[2:] if folder not in sys.path]
 from tfmagic.checkup.trial_steps import main
 main(sys.argv[1])
 """
 
 
 class TrialRecord(TypedDict):
-    """How it went. None stands for what is not known, which is all that comes after a step that failed.
+    """How the trial went. What follows a failed step is None: not known.
 
     Attributes
     ----------
     origin
-        The file that ``import tensorflow`` finds; None where it finds none.
+        The file that ``import tensorflow`` finds.
     is_tensorflow
         Whether that is TensorFlow, and not a file of the same name.
-    version, keras, keras_backend
-        As they say themselves; the backend as it was asked for, where Keras cannot be imported.
+    keras_backend
+        Where Keras cannot be imported, the backend that its settings name.
     import_s, rss_bytes
-        What the import takes: seconds, and memory resident afterwards.
-    devices
-        The logical devices, by name, after a first operation.
-    descriptions
-        What they are, by name.
-    policy
-        The memory policy, as in `PolicyRecord`.
-    libraries
-        The figures of `LibrariesSummary`.
-    duplicates
-        What is loaded twice, as in `DuplicateRecord`.
+        The import's duration, and the resident memory after it.
+    devices, descriptions
+        The names of the logical devices after a first operation, and what they are.
+    policy, libraries, duplicates
+        As in `PolicyRecord`, `LibrariesSummary` and `DuplicateRecord`.
     through
-        The loaded libraries that were found through a variable of the environment, by its name.
+        By environment variable, the loaded libraries that were found through it.
     failed_step
-        The step that did not end well: ``start``, ``import``, ``keras``, ``devices`` or ``libraries``.
+        ``start``, ``import``, ``keras``, ``devices`` or ``libraries``.
     error
         The last line of the exception.
-    exit_signal
-        The signal that ended the process.
-    timed_out_s
-        The patience that was not enough.
     stderr
-        The last lines that were written there, where a step failed.
+        The last lines written there, where a step failed.
     """
 
     origin: str | None
@@ -83,20 +73,14 @@ class TrialRecord(TypedDict):
 
 
 def trial_record(timeout_s: float) -> TrialRecord:
-    """Import TensorFlow and run one operation, in a process of its own with this one's environment and folder.
-
-    Parameters
-    ----------
-    timeout_s
-        How long that may take, in seconds.
-    """
+    """Import TensorFlow and run one operation in a process with this one's environment and working directory."""
     record: Any = dict.fromkeys(TrialRecord.__annotations__) | {"stderr": []}
     with tempfile.TemporaryDirectory() as folder:
         answers, stderr = Path(folder, "answers"), Path(folder, "stderr")
         answers.write_text(json.dumps({"failed_step": START}) + "\n", encoding="utf-8")
         with stderr.open("wb") as written:
             record |= _ended(answers, written, timeout_s)
-        # A step begins with its name, and takes it back when it has ended.
+        # Each step writes its name when it begins, and removes it when it has ended.
         for line in answers.read_text(encoding="utf-8").splitlines():
             record |= json.loads(line)
         if record["failed_step"] is not None:
@@ -104,13 +88,13 @@ def trial_record(timeout_s: float) -> TrialRecord:
             record["stderr"] = lines[-_SHOWN_LINES:]
             if record["failed_step"] == START and lines:
                 record["error"] = lines[-1]
-    found: TrialRecord = record
-    return found
+    result: TrialRecord = record
+    return result
 
 
 def _ended(answers: Path, stderr: Any, timeout_s: float) -> dict[str, Any]:
     command = [sys.executable, "-X", "faulthandler", "-c", _CODE, str(answers), *sys.path]
-    # A process group of its own: what it starts goes with it.
+    # A process group of its own: its children end with it.
     child = subprocess.Popen(  # noqa: S603 - this Python, our own code
         command,
         stdin=subprocess.DEVNULL,

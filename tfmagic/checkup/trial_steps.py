@@ -1,4 +1,4 @@
-"""What the process does in which TensorFlow is tried: a step at a time, each noted as it ends."""
+"""The steps of the process that tries TensorFlow; each writes down its results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Notes:
-    """A file of answers, whole up to the last step whatever becomes of the process."""
+    """A file of results, complete up to the last step even if the process crashes."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -46,7 +46,7 @@ def main(path: str) -> None:
     if not there:
         return
     with notes.step("keras"):
-        # What is asked for, too: its import fails where that is not installed.
+        # The backend of the settings first: Keras cannot be imported where it is not installed.
         notes.add(keras_backend=_asked_backend())
         import keras
 
@@ -66,20 +66,20 @@ def _import(notes: _Notes) -> bool:
     spec = importlib.util.find_spec("tensorflow")
     if spec is None:
         return False
-    # A folder without an __init__.py is a package, too, and has no file.
+    # A folder without an __init__.py is a package without a file.
     origin = spec.origin or next(iter(spec.submodule_search_locations or ()), None)
     notes.add(origin=origin, is_tensorflow=tensorflow_folder() is not None)
     memory_policy().apply()
     began_s = time.perf_counter()
     with libraries().phase(IMPORT):
         import tensorflow as tf
-    # A package that is only half there may come without an error.
+    # A half-removed package may be imported without an error.
     notes.add(version=str(tf.__version__), import_s=time.perf_counter() - began_s, rss_bytes=rss_bytes())
     return True
 
 
 def _asked_backend() -> str:
-    """Return the backend that Keras is to take, by the environment or its own settings, as Keras reads them."""
+    """Return the backend that the environment or Keras's settings name, read as Keras reads them."""
     settings: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
@@ -95,8 +95,8 @@ def _devices(notes: _Notes) -> None:
     tf.reduce_sum(tf.ones([2, 2])).numpy()
     found = devices()
     notes.add(
-        devices=[one["name"] for one in found],
-        descriptions={one["name"]: one["description"] for one in found},
+        devices=[device["name"] for device in found],
+        descriptions={device["name"]: device["description"] for device in found},
         policy=memory_policy().record(),
     )
 
@@ -107,5 +107,9 @@ def _libraries(notes: _Notes) -> None:
 
     loaded = libraries()
     files = loaded.catalog.files(loaded.present())
-    through = {one["name"]: one["libraries"] for one in settings(file.path for file in files) if one["libraries"]}
+    through = {
+        setting["name"]: setting["libraries"]
+        for setting in settings(file.path for file in files)
+        if setting["libraries"]
+    }
     notes.add(libraries=loaded.summary(), duplicates=loaded.catalog.duplicates(files), through=through)

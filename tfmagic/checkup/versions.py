@@ -1,4 +1,4 @@
-"""What is installed: the packages that tfmagic works with, and which of them bring a TensorFlow."""
+"""The installed packages that tfmagic works with, and those that bring a TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = (
     "jupyterlab-widgets",
     "anywidget",
 )
-"""Those that a report names, whether they are there or not."""
+"""The packages that a report names, installed or not."""
 
 _TENSORFLOWS = re.compile(
     r"tensorflow(-(cpu|gpu|intel|macos|rocm|aarch64|cpu-aws))?|tf-nightly(-cpu|-gpu)?|intel-tensorflow"
@@ -36,14 +36,7 @@ _ITS_FILE = "tensorflow/__init__.py,"
 class FlavourRecord(TypedDict):
     """An installed package that is a TensorFlow by its name.
 
-    Attributes
-    ----------
-    name, version
-        As it was installed.
-    folder
-        Where.
-    brings_files
-        Whether the files are its own; some only ask for another package, which has them.
+    `brings_files` is False for a package that only requires another one, which has the files.
     """
 
     name: str
@@ -53,19 +46,7 @@ class FlavourRecord(TypedDict):
 
 
 class InstalledRecord(TypedDict):
-    """What is installed.
-
-    Attributes
-    ----------
-    tfmagic
-        The version of the code that is running.
-    python, executable, system
-        The Python, its path, and what it runs on.
-    tensorflow
-        Every package that is a TensorFlow.
-    packages
-        Version by name; None for what is not installed.
-    """
+    """Versions: of the tfmagic that runs, of Python, of each package that is a TensorFlow, and of `PACKAGES`."""
 
     tfmagic: str
     python: str
@@ -76,33 +57,35 @@ class InstalledRecord(TypedDict):
 
 
 def versions_record() -> InstalledRecord:
-    """Return what is installed, by the packages' own notes; nothing is imported."""
+    """Return what is installed, from the packages' metadata; nothing is imported."""
     from tfmagic.version import __version__
 
-    found = list(metadata.distributions())
+    installed = list(metadata.distributions())
     packages: dict[str, str | None] = dict.fromkeys(PACKAGES)
-    for one in reversed(found):  # the first on the path is the one that is imported
-        if (name := normal(one.metadata["Name"])) in packages:
-            packages[name] = one.version
+    for package in reversed(installed):  # the first on the path is imported
+        if (name := normal(package.metadata["Name"])) in packages:
+            packages[name] = package.version
     return {
         "tfmagic": __version__,
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
-        "tensorflow": [_flavour(one) for one in found if _TENSORFLOWS.fullmatch(normal(one.metadata["Name"]))],
+        "tensorflow": [
+            _flavour(package) for package in installed if _TENSORFLOWS.fullmatch(normal(package.metadata["Name"]))
+        ],
         "packages": packages,
     }
 
 
-def _flavour(one: metadata.Distribution) -> FlavourRecord:
+def _flavour(package: metadata.Distribution) -> FlavourRecord:
     return {
-        "name": normal(one.metadata["Name"]),
-        "version": one.version,
-        "folder": str(one.locate_file("")),
-        "brings_files": any(line.startswith(_ITS_FILE) for line in (one.read_text("RECORD") or "").splitlines()),
+        "name": normal(package.metadata["Name"]),
+        "version": package.version,
+        "folder": str(package.locate_file("")),
+        "brings_files": any(line.startswith(_ITS_FILE) for line in (package.read_text("RECORD") or "").splitlines()),
     }
 
 
 def normal(name: str | None) -> str:
-    """Return a package's name as PyPI compares it: small letters and hyphens; a damaged one has none."""
+    """Return a package's name as PyPI compares it: lower case and hyphens; empty for damaged metadata."""
     return re.sub(r"[-_.]+", "-", name or "").lower()

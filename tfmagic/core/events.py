@@ -1,4 +1,4 @@
-"""What has happened to models, and when: so that a curve of memory can be read."""
+"""Events of models with their times, which explain a curve of memory."""
 
 from __future__ import annotations
 

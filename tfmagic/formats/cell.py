@@ -10,8 +10,10 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.loading import fill_and_initialise
 from tfmagic.formats.common.source import Built, Source
-from tfmagic.formats.live.graph import initial_fill
+from tfmagic.formats.live.base import SharedSource
+from tfmagic.formats.resolve import source_of_object
 from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class CellSource(Source):
-    """The code of a cell, run in a graph of its own; it sees the notebook's names behind its own."""
+    """The code of a cell, run in a separate graph; it sees the notebook's names behind its own."""
 
     kind = "cell"
     loses_training = True
@@ -45,14 +47,14 @@ class CellSource(Source):
         graph = tf.Graph()
         room = Room(model, graph, options.device)
         session = KernelSession()
-        fill = initial_fill(room)
+        fill = fill_and_initialise(room)
         session.host(graph, model, fill=fill, prepare=room.initialiser)
         try:
             value = room.run(self.cell, self._notebook, {})
             try:
                 signature = self._signature(model, room, options)
             except SourceError as error:
-                if _is_live(value):
+                if isinstance(_source_of(value), SharedSource):
                     msg = (
                         f"{model}: the cell's last line is a live {type(value).__name__}, and a graph was expected: "
                         f"%%tf_model {model} --eager takes it as it is"
@@ -77,15 +79,12 @@ class CellSource(Source):
         return infer(model, room.graph, room.names, options.inputs, options.outputs)
 
 
-def _is_live(value: Any) -> bool:
-    """Return whether a value could be the last line of an ``--eager`` cell."""
-    from tfmagic.formats.live.base import SharedSource
-    from tfmagic.formats.resolve import source_of_object
-
+def _source_of(value: Any) -> Source | None:
+    """Return the source for the value of a cell's last line, None where that is no model."""
     try:
-        return isinstance(source_of_object(value, ""), SharedSource)
+        return source_of_object(value, "a cell")
     except SourceError:
-        return False
+        return None
 
 
 class EagerCellSource(CellSource):
@@ -104,13 +103,7 @@ class EagerCellSource(CellSource):
         if not self.cell.has_value or value is None:
             msg = f"{model}: the last line of an --eager cell is the model (as in: net), and here it has no value"
             raise SourceError(msg)
-        from tfmagic.formats.live.base import SharedSource
-        from tfmagic.formats.resolve import source_of_object
-
-        try:
-            source = source_of_object(value, self.text)
-        except SourceError:
-            source = None
+        source = _source_of(value)
         if not isinstance(source, SharedSource):
             kind = f"an object of {type(value).__name__}" if source is None else f"a {source.kind}"
             hint = "leave out --eager to build a graph" if source is not None else "let it be the model's name"

@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tfmagic.formats.common.source import FileSource
-    from tfmagic.formats.common.written import ToWrite, Writer
+    from tfmagic.formats.common.written import ModelToWrite, Writer
     from tfmagic.formats.live.base import LiveSource
 
 
 @dataclass(frozen=True)
 class FileKind:
-    """A kind of file or folder: where its classes are (``module:Class``), and its suffixes.
+    """A kind of file or folder, with its classes as ``module:Class`` inside this package.
 
-    ``written`` is the suffix that ``save`` takes for this kind, ``""`` for a folder; a kind without a ``writer``
-    cannot be saved.
+    ``suffixes`` are those that it reads. ``save_suffix`` is the one that ``save`` takes for it, ``""`` for a folder;
+    a kind without a ``writer`` cannot be saved.
     """
 
     source: str
     suffixes: tuple[str, ...] = ()
-    written: str = ""
+    save_suffix: str = ""
     writer: str | None = None
 
     def takes(self, path: Path) -> bool:
@@ -40,9 +40,9 @@ class FileKind:
         kind: type[FileSource] = _loaded(self.source)
         return kind
 
-    def writer_class(self) -> Callable[[ToWrite], Writer]:
+    def writer_class(self) -> Callable[[ModelToWrite], Writer]:
         """Return the class that writes it, or the function that chooses the class."""
-        make: Callable[[ToWrite], Writer] = _loaded(str(self.writer))
+        make: Callable[[ModelToWrite], Writer] = _loaded(str(self.writer))
         return make
 
 

@@ -23,7 +23,7 @@ _RESERVED = frozenset({"np", "tf", "keras", "numpy", "outputs", "inputs"})
 
 
 def python_of(model: SourcedModel) -> str:
-    """Return plain TensorFlow code that gives a model's answers."""
+    """Return plain TensorFlow code for a model; where no file has its weights, a `SaveError` says what to type."""
     backend = model.built_backend()
     signature = model.signature()
     with backend.reserved():
@@ -62,15 +62,15 @@ def _changed_since_read(model: SourcedModel, backend: Backend, signature: Signat
     if not unchanged:
         return f"was read from {source.where}, which has changed since"
     present = _weights_behind(backend, signature)
-    # Read once more, beside the model: for a moment the weights are there twice.
-    fresh = source.build(model.name, model.options).backend if present else backend
+    if not present:
+        return None
+    # Read a second time: for a moment the weights are in memory twice.
+    fresh = source.build(model.name, model.options).backend
     try:
-        if fresh is not backend:
-            fresh.open()
-        same = not present or _weights_behind(fresh, signature) == present
+        fresh.open()
+        same = _weights_behind(fresh, signature) == present
     finally:
-        if fresh is not backend:
-            fresh.close()
+        fresh.close()
     return None if same else f"was trained since it was read from {source.where}"
 
 
@@ -80,8 +80,8 @@ def _weights_behind(backend: Backend, signature: Signature) -> list[int]:
     if not values_of(graph).names():
         return []
     definition = graph.as_graph_def()
-    ends = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
-    used = reached(definition, ends)
+    outputs = [str(spec.tensor) for spec in backend.signatures[signature.name].outputs]
+    used = reached(definition, outputs)
     names = [name for name in variable_nodes(definition) if name in used]
     return [checksum(value) for _, value in backend.values(names)]
 
@@ -102,7 +102,11 @@ def _is_as_saved(backend: Backend, saved: LastSave) -> bool:
 def _code_of_saved(model: SourcedModel, saved: LastSave) -> str:
     source = saved.source
     options = Options(device=model.options.device, unsafe=model.options.unsafe, objects=model.options.objects)
-    return str(source.python(_function_name(model), source.signature_in_file(saved.written.signature), options))
+    code = source.python(_function_name(model), source.signature_in_file(saved.written.signature), options)
+    if code is None:
+        msg = f"there is no plain code that loads a {source.kind}: save {model.name} as a folder first"
+        raise SaveError(msg)
+    return code
 
 
 def _function_name(model: SourcedModel) -> str:

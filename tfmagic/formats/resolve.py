@@ -17,21 +17,14 @@ if TYPE_CHECKING:
     from tfmagic.formats.kinds import FileKind
 
 
-def source_of(what: Any, text: str | None = None) -> Source:
-    """Return the source for a path or a live object.
+def source_of(source: Any, text: str | None = None) -> Source:
+    """Return the source for a path or a live object; `text` is what the person typed for it.
 
-    ``text`` is what the person typed for it; by default the path, or the object's type.
-
-    Raises
-    ------
-    MissingPathError
-        When nothing is at the path.
-    SourceError
-        When it is no kind of source.
+    Nothing at the path is a `MissingPathError`; what is no model is a `SourceError`.
     """
-    if isinstance(what, (str, os.PathLike)):
-        return _source_of_path(what, text)
-    return source_of_object(what, text or f"an object of {type(what).__name__}")
+    if isinstance(source, (str, os.PathLike)):
+        return _source_of_path(source, text)
+    return source_of_object(source, text or f"an object of {type(source).__name__}")
 
 
 def inspect_path(path: Any) -> FileRecord:
@@ -68,13 +61,13 @@ def source_of_object(live: Any, text: str) -> Source:
     for kind in object_kinds():
         if kind.takes(live):
             return kind(live, text)
-    what = (
+    description = (
         f"the class {live.__name__}, not an instance of it"
         if isinstance(live, type)
         else f"of type {type(live).__name__}"
     )
     msg = (
-        f"{text} is no model, it is {what}: expected a path, a Keras model, a tf.Module, a tf.function, "
+        f"{text} is no model, it is {description}: expected a path, a Keras model, a tf.Module, a tf.function, "
         "a ConcreteFunction, a tf.Graph or a GraphDef"
     )
     raise SourceError(msg)

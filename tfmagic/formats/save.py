@@ -10,14 +10,14 @@ import tensorflow as tf
 from tfmagic.core.paths import disk_bytes, stamp
 from tfmagic.errors import SaveError
 from tfmagic.formats.common.destination import Destination, disk_reason, on_this_machine
-from tfmagic.formats.common.written import LastSave, ToWrite
+from tfmagic.formats.common.written import LastSave, ModelToWrite
 from tfmagic.formats.kinds import FILES
 
 if TYPE_CHECKING:
     from tfmagic.formats.common.written import SourcedModel
     from tfmagic.formats.kinds import FileKind
 
-# What a person may well hope for. Any other suffix is part of a folder's name: net-1.5.
+# Suffixes of formats that a person may expect. Any other suffix is part of a folder's name: net-1.5.
 _NOT_WRITTEN = {
     *(".bz2", ".ckpt", ".gguf", ".gz", ".h5", ".hdf5", ".index", ".joblib", ".json", ".meta", ".mlmodel", ".npy"),
     *(".npz", ".onnx", ".pbtxt", ".pickle", ".pkl", ".pt", ".pth", ".safetensors", ".tar", ".tf", ".tflite"),
@@ -26,26 +26,14 @@ _NOT_WRITTEN = {
 
 
 def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
-    """Write a model to a path whose suffix says the format; ``replace`` allows to overwrite what is there.
-
-    Raises
-    ------
-    SaveError
-        When the format cannot hold the model.
-    DestinationError
-        When the path cannot be written to.
-    PathTakenError
-        When something is there already.
-    ModelStateError
-        When the model was dropped, or is still stopping.
-    """
+    """Write a model to a path whose suffix says the format; the errors are those of `Model.save`."""
     on_this_machine(str(path))
     given_path = Path(path)
     kind = _kind_to_write(given_path)
-    destination = Destination(given_path, folder=not kind.written, replace=replace)
+    destination = Destination(given_path, folder=not kind.save_suffix, replace=replace)
     backend = model.built_backend()
     with backend.reserved():
-        writer = kind.writer_class()(ToWrite(backend, model.default_signature, model.source.kind, model.options))
+        writer = kind.writer_class()(ModelToWrite(backend, model.default_signature, model.source.kind, model.options))
         with destination.written() as beside:
             try:
                 written = writer(beside)
@@ -66,12 +54,12 @@ def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
 def _kind_to_write(path: Path) -> FileKind:
     """Return the kind of file that a path asks for: that of its suffix, else a folder."""
     suffix = path.suffix.lower()
-    kinds = {kind.written: kind for kind in FILES if kind.writer is not None}
+    kinds = {kind.save_suffix: kind for kind in FILES if kind.writer is not None}
     if suffix in kinds and path.name != "saved_model.pb":
         return kinds[suffix]
     if path.name != "saved_model.pb" and suffix not in _NOT_WRITTEN:
         return kinds[""]
-    names = [f"{kind.written or 'a folder'} ({kind.source_class().kind})" for kind in kinds.values()]
+    names = [f"{kind.save_suffix or 'a folder'} ({kind.source_class().kind})" for kind in kinds.values()]
     expected = f"{', '.join(names[:-1])} or {names[-1]} can be written"
     if path.name == "saved_model.pb":
         msg = f"{path} would be the file inside a SavedModel: give the folder, or another name; {expected}"

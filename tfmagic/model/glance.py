@@ -1,4 +1,4 @@
-"""A glance at a model as it stands: nothing is built, run or waited for. It is what Tab offers."""
+"""What is known of a model, for Tab: nothing is built, run or waited for."""
 
 from __future__ import annotations
 
@@ -23,20 +23,9 @@ _QUICK_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class Glance:
-    """What is known of a model without touching it; a model that is not built yet has no signatures and no names.
+    """What is known of a model without building it: signatures and names are empty before it is built.
 
-    Attributes
-    ----------
-    model
-        The model.
-    signatures
-        By name.
-    default
-        The signature that a call uses, None where none is known.
-    names
-        The names of its room.
-    bound
-        What a cell in the room has beside them.
+    `names` are those of its room, `bound` those that its cells see besides.
     """
 
     model: Model
@@ -46,11 +35,11 @@ class Glance:
     bound: Mapping[str, Any]
 
     def signature(self, name: str | None) -> Signature | None:
-        """Return the signature of that name, the default one for None."""
+        """Return a signature, the default one for None."""
         return self.default if name is None else self.signatures.get(name)
 
     def tensors(self) -> list[str]:
-        """Return every name that ``fetch`` takes beside the outputs; none for a live object."""
+        """Return the names of all tensors that ``fetch`` takes; none for a live object."""
         built = self.model.lifecycle.backend
         if built is None or built.graph is None:
             return []
@@ -60,7 +49,7 @@ class Glance:
 
 
 def glance(name: str) -> Glance | None:
-    """Return what is known of the model of that name, None where there is none."""
+    """Return what is known of a model; None for an unknown name."""
     model = the_models().get(name)
     if model is None:
         return None
@@ -73,20 +62,20 @@ def glance(name: str) -> Glance | None:
     except TfMagicError:
         default = None
     # Copies at once: a cell may be running in another thread.
-    held, own = dict(built.room.namespace), set(built.room.namespace.own)
-    names = {one: value for one, value in held.items() if one in own}
+    namespace, own = dict(built.room.namespace), set(built.room.namespace.own)
+    names = {own_name: value for own_name, value in namespace.items() if own_name in own}
     return Glance(model, signatures, default, names, built.room.bound({"this": model}))
 
 
 def glance_at_file(path: str) -> FileRecord | None:
-    """Return what a SavedModel declares, None where that cannot be read at once or needs TensorFlow imported."""
+    """Return what a SavedModel declares; None where reading it takes long or would import TensorFlow."""
     if "tensorflow" not in sys.modules:
         return None
     try:
         folder = Path(path).expanduser()
         graphs = [folder / "saved_model.pb", *folder.glob("*/saved_model.pb")]
-        there = [graph.stat().st_size for graph in graphs if graph.is_file()]
-        if not there or max(there) > _QUICK_BYTES:
+        sizes = [graph.stat().st_size for graph in graphs if graph.is_file()]
+        if not sizes or max(sizes) > _QUICK_BYTES:
             return None
         return the_models().inspect(path)
     except (OSError, ValueError, RuntimeError, TfMagicError):
@@ -94,11 +83,11 @@ def glance_at_file(path: str) -> FileRecord | None:
 
 
 def device_names() -> list[str]:
-    """Return the devices that can be asked for, without starting any."""
+    """Return the devices that ``--device`` takes, without starting any."""
     known = ["cpu", "gpu"]
     models = the_models()
     if any(model.lifecycle.backend is not None for model in models.values()):
-        # A model that runs has started the devices: to list them costs nothing any more.
+        # A built model has started the devices, so listing them is cheap.
         import tensorflow as tf
 
         known += [":".join(device.name.lower().rsplit(":", 2)[1:]) for device in tf.config.list_physical_devices()]

@@ -1,4 +1,4 @@
-"""What the models, the process and the devices use of memory, in one record."""
+"""The memory of the process, the devices and the models, in one record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MemoryRecord(TypedDict):
-    """Everything that is known of memory."""
+    """The memory of the process, the devices and the models; `budget_limits` are by device, ``""`` for the host."""
 
     policy: PolicyRecord
     process: ProcessMemoryRecord

@@ -109,11 +109,11 @@ export interface ProcessRecord {
  */
 export interface PolicyRecord {
   /**
-   * ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its memory before tfmagic was there, or the platform has no call to give any back).
+   * ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its memory before tfmagic was loaded, or the platform has no call to give any back).
    */
   asked: string;
   /**
-   * ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its memory before tfmagic was there, or the platform has no call to give any back).
+   * ``return`` or ``pool``; in force may also be ``partly`` (TensorFlow had its memory before tfmagic was loaded, or the platform has no call to give any back).
    */
   in_force: string;
   /**
@@ -121,17 +121,17 @@ export interface PolicyRecord {
    */
   why: string;
   /**
-   * The variables that were set in the environment, and taken out again once TensorFlow had read them; those that the person had set are theirs.
+   * The environment variables that tfmagic set, until TensorFlow had read them; the user's own are left alone.
    */
   variables: {
     [k: string]: string;
   };
   /**
-   * The settings that were made in malloc.
+   * The settings made in malloc.
    */
   calls: string[];
   /**
-   * From how much free memory on it is given back between cells.
+   * Free memory above this is given back between cells.
    */
   trim_threshold_bytes: number;
 }
@@ -180,11 +180,11 @@ export interface DeviceRecord {
    */
   physical: string | null;
   /**
-   * What that is: the processor's or the card's name.
+   * The name of the processor or the card.
    */
   description: string | null;
   /**
-   * What the allocator may take. TensorFlow has no such limit on a CPU.
+   * The allocator's limit. TensorFlow has no such limit on a CPU.
    */
   memory_limit_bytes: number | null;
   /**
@@ -197,7 +197,7 @@ export interface DeviceRecord {
   peak_bytes: number | null;
 }
 /**
- * The figures of a moment, cheap enough for every second. None stands for what the platform does not count.
+ * The figures of a moment. None stands for what the platform does not count.
  */
 export interface LibrariesSummary {
   /**
@@ -234,15 +234,15 @@ export interface LogSummary {
    */
   entries: number;
   /**
-   * How many of them are warnings, and how many matter: errors, and memory that ran out.
+   * How many are warnings, and how many are errors or say that memory ran out.
    */
   warnings: number;
   /**
-   * How many of them are warnings, and how many matter: errors, and memory that ran out.
+   * How many are warnings, and how many are errors or say that memory ran out.
    */
   errors: number;
   /**
-   * The one that came last.
+   * The message that came last.
    */
   last: LogRecord | null;
 }
@@ -271,15 +271,15 @@ export interface LogRecord {
    */
   severity: 'info' | 'warning' | 'error' | 'fatal';
   /**
-   * File and line of TensorFlow's; empty where it named none.
+   * TensorFlow's file and line; empty where it named none.
    */
   source: string;
   /**
-   * What it says, as it came first.
+   * Its text, as it came first.
    */
   text: string;
   /**
-   * Which models ran when it came, joined with commas; None where none did.
+   * The models that ran when it came, joined with commas; None where none did.
    */
   model: string | null;
 }
@@ -368,7 +368,7 @@ export interface SignatureRecord {
   outputs: TensorRecord[];
 }
 /**
- * One end of a signature as plain data.
+ * An input or output as plain data.
  */
 export interface TensorRecord {
   name: string;
@@ -532,7 +532,7 @@ export interface PlacedVariableRecord {
  */
 export interface LibrariesRecord {
   /**
-   * The platform's call by which they were listed.
+   * The platform's call that listed them.
    */
   call: string;
   /**
@@ -548,11 +548,11 @@ export interface LibrariesRecord {
    */
   loaded_at_s: number;
   /**
-   * Paths of what has come since, and of what has gone.
+   * Paths of the libraries loaded since then, and of those unloaded.
    */
   since_load: string[];
   /**
-   * Paths of what has come since, and of what has gone.
+   * Paths of the libraries loaded since then, and of those unloaded.
    */
   gone_since_load: string[];
   libraries: LibraryRecord[];
@@ -585,15 +585,15 @@ export interface CountersRecord {
  */
 export interface LibraryRecord {
   /**
-   * The name under which it was asked for, such as ``libz.so.1``.
+   * The name under which it was loaded, such as ``libz.so.1``.
    */
   name: string;
   /**
-   * Its own: what it says to threadpoolctl, else what its file name ends in.
+   * What it tells threadpoolctl, or else the end of its file name.
    */
   version: string | null;
   /**
-   * The file, links followed.
+   * The file, with links followed.
    */
   path: string;
   /**
@@ -605,15 +605,15 @@ export interface LibraryRecord {
    */
   package_version: string | null;
   /**
-   * On disk; None when the file has gone.
+   * Size on disk; None if the file is gone.
    */
   size_bytes: number | null;
   /**
-   * In memory, when it was sampled.
+   * Size in memory at the last sample.
    */
   resident_bytes: number | null;
   /**
-   * What it came with: ``import of tensorflow``, ``model NAME``, ``custom op``, ``other``, or ``there before tfmagic``.
+   * The phase in which it came: ``import of tensorflow``, ``model NAME``, ``custom op``, ``other``, or ``there before tfmagic``.
    */
   occasion: string;
   /**
@@ -629,57 +629,54 @@ export interface LibraryRecord {
    */
   of_tensorflow: boolean;
   /**
-   * For a library with a thread pool that threadpoolctl knows: its kind, and how many threads it uses.
+   * Kind and thread count of its thread pool, if threadpoolctl knows it.
    */
   threads: string | null;
 }
 /**
- * An occasion, such as a model that was built, and what was loaded with it.
+ * A phase, such as the build of a model, and what was loaded in it.
  */
 export interface OccasionRecord {
   /**
-   * Which.
+   * The phase's name.
    */
   occasion: string;
   /**
-   * When, in seconds since the epoch.
+   * In seconds since the epoch.
    */
   began_s: number;
   /**
-   * When, in seconds since the epoch.
+   * In seconds since the epoch.
    */
   ended_s: number;
   /**
-   * The loader's counters; equal where nothing was loaded.
+   * The loader's counters; equal if nothing was loaded.
    */
   before: CountersRecord | null;
   /**
-   * The loader's counters; equal where nothing was loaded.
+   * The loader's counters; equal if nothing was loaded.
    */
   after: CountersRecord | null;
   /**
-   * Paths of what came with it.
+   * Paths of the libraries that came in it.
    */
   brought: string[];
   /**
-   * Paths of what has come after it, and is still there.
+   * Paths of the libraries that have come after it and are still loaded.
    */
   since: string[];
 }
 /**
- * Something that is there more than once.
+ * Something that is loaded or registered more than once.
  */
 export interface DuplicateRecord {
   /**
    * ``same library``, ``OpenMP``, ``TensorFlow's second copy`` or ``operation``.
    */
   kind: string;
-  /**
-   * What is there more than once.
-   */
   name: string;
   /**
-   * Where it comes from, each.
+   * Where the copies come from.
    */
   paths: string[];
   /**
@@ -691,16 +688,13 @@ export interface DuplicateRecord {
  * One environment variable.
  */
 export interface SettingRecord {
-  /**
-   * As they are now; the value of one whose name tells of a secret is ``(not shown)``.
-   */
   name: string;
   /**
-   * As they are now; the value of one whose name tells of a secret is ``(not shown)``.
+   * The current value; ``(not shown)`` if the name suggests a secret.
    */
   value: string | null;
   /**
-   * The value when the process began, where the loader read it then and it is another now; None where it is the same, or where that is not known.
+   * The value when the process began, if the loader read it then and it has changed; None if it is the same, or not known.
    */
   at_start: string | null;
   /**
@@ -725,11 +719,11 @@ export interface GpuRecord {
    */
   built_with_cuda: boolean | null;
   /**
-   * What it was built with.
+   * The versions that it was built with.
    */
   cuda_version: string | null;
   /**
-   * What it was built with.
+   * The versions that it was built with.
    */
   cudnn_version: string | null;
   /**
@@ -737,19 +731,19 @@ export interface GpuRecord {
    */
   needs: NeededRecord[];
   /**
-   * The folders in which they were looked for, in order, of those that exist.
+   * The existing folders that were searched, in order.
    */
   searched: string[];
   /**
-   * How many more folders would be searched if they were there.
+   * How many more folders would be searched if they existed.
    */
   absent_folders: number;
   /**
-   * Where the driver's library is.
+   * The path of the driver's library.
    */
   driver: string | null;
   /**
-   * The devices that the driver has made.
+   * The device files that the driver has made.
    */
   device_files: string[];
   /**
@@ -758,40 +752,34 @@ export interface GpuRecord {
   in_use: string[] | null;
 }
 /**
- * A library that TensorFlow opens by itself when it looks for GPUs.
+ * A library that TensorFlow opens when it looks for GPUs.
  */
 export interface NeededRecord {
   /**
-   * The file that is asked for, such as ``libcudnn.so.9``.
+   * The file's name, such as ``libcudnn.so.9``.
    */
   name: string;
   /**
-   * The version that TensorFlow was built with; None where it does not say.
+   * The version that TensorFlow was built with, if it says.
    */
   version: string | null;
   /**
-   * Where it is; None where it was not found in any of the folders searched.
+   * Its path; None if it is in none of the folders searched.
    */
   found: string | null;
-  /**
-   * Whether it is loaded.
-   */
   loaded: boolean;
 }
 /**
  * A custom op library.
  */
 export interface OpLibraryRecord {
-  /**
-   * The file.
-   */
   path: string;
   /**
    * When it was loaded, or first seen loaded, in seconds since the epoch.
    */
   at_s: number;
   /**
-   * ``tfmagic``, or ``tf.load_op_library`` where the person's code loaded it.
+   * ``tfmagic``, or ``tf.load_op_library`` if the user's code loaded it.
    */
   through: string;
   /**
@@ -799,7 +787,7 @@ export interface OpLibraryRecord {
    */
   ops: OpRecord[];
   /**
-   * Operations of others that it registered kernels for.
+   * Operations of other libraries that it registered kernels for.
    */
   kernels_for: string[];
 }
@@ -807,9 +795,6 @@ export interface OpLibraryRecord {
  * An operation.
  */
 export interface OpRecord {
-  /**
-   * As a graph has it.
-   */
   name: string;
   /**
    * Each as ``name: type``.
@@ -820,7 +805,7 @@ export interface OpRecord {
    */
   outputs: string[];
   /**
-   * For what the library has kernels of it.
+   * The devices for which the library has kernels.
    */
   devices: string[];
 }
@@ -828,16 +813,13 @@ export interface OpRecord {
  * The log as it stands.
  */
 export interface NativeLogRecord {
-  /**
-   * ``capture``, ``pass`` or ``off``.
-   */
   mode: 'capture' | 'pass' | 'off';
   /**
    * The messages, in the order in which they first came.
    */
   entries: LogRecord[];
   /**
-   * How many made room for others and are lost.
+   * How many messages were dropped to make room for others.
    */
   let_go: number;
 }

@@ -105,7 +105,7 @@ def test_saved_over_its_own_file_it_comes_back_as_it_was_saved(tmp_path: Path) -
 def test_renamed_ends_keep_their_names_in_the_file_and_it_says_so(tmp_path: Path) -> None:
     model = models.add("net", compiled(), inputs="rows=x")
     model.save(tmp_path / "net.keras")
-    assert record_of(model)["notes"] == ["its ends have Keras's own names in it"]
+    assert record_of(model)["notes"] == ["its inputs and outputs have Keras's own names in it"]
     assert [end.name for end in models.add("back", tmp_path / "net.keras").signature().inputs] == ["x"]
 
 

@@ -42,7 +42,7 @@ def test_a_model_that_runs_or_is_stopping_is_not_parked() -> None:
     assert inside.wait(30)
     with pytest.raises(ModelStateError, match="net is running, and only an idle model can be parked"):
         model.park()
-    assert model.park_if_idle() is False
+    assert model.parking.park_if_idle() is False
     scope.cancel()
     with pytest.raises(ModelStateError, match="net is stopping, and only an idle"):
         model.park()

@@ -188,7 +188,7 @@ def test_variables_that_two_threads_find_new_are_initialised_once() -> None:
         begin = threading.Barrier(4)
 
         def step(up: Any = up, begin: Any = begin) -> None:
-            begin.wait(10)
+            begin.wait(60)
             session.run(up)
 
         threads = [threading.Thread(target=step) for _ in range(4)]

@@ -172,7 +172,7 @@ def test_a_deadline_ends_it_and_no_call_follows() -> None:
     def hold(x: Any) -> Any:
         nonlocal calls
         calls += 1
-        go.wait(10)
+        go.wait(60)
         return x
 
     net = models.add("net", tf.function(lambda x: tf.numpy_function(hold, [x], tf.float32)))

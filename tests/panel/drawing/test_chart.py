@@ -88,8 +88,11 @@ def test_a_bar_reaches_from_zero_to_its_value(
     assert zero is not None
     at = begins if value > 0 else ends
     assert [(float(zero.attrib[name]) - left) / width for name in ("x1", "x2")] == [pytest.approx(at)] * 2
-    assert float(zero.attrib["y1"]) <= box(bars(svg)[0])[1]
-    assert float(zero.attrib["y2"]) >= box(bars(svg)[0])[3]
+    # It crosses all bars, and nothing else.
+    top, bottom = float(zero.attrib["y1"]), float(zero.attrib["y2"])
+    assert 0 <= box(bars(svg)[0])[1] - top <= 4
+    assert 0 <= bottom - box(bars(svg)[0])[3] <= 6
+    assert bottom <= float(svg.attrib["height"])
 
 
 def test_bars_do_not_overlap_and_groups_are_further_apart_than_their_bars() -> None:
@@ -117,7 +120,9 @@ def test_a_label_stands_at_the_end_of_its_bar_and_on_its_line(track: bool) -> No
     for bar, end, label in zip(bars(svg), ends, ["half", "all", "none", "unknown"], strict=True):
         x, y = texts(svg)[label]
         assert 0 < x - end < 10
-        assert box(bar)[1] < y < box(bar)[3]
+        # Letters of 12 px stand 9 px above their line.
+        assert box(bar)[1] <= y - 9
+        assert y < box(bar)[3]
 
 
 def test_the_legend_has_the_colour_of_each_series_before_its_name() -> None:
@@ -126,6 +131,7 @@ def test_the_legend_has_the_colour_of_each_series_before_its_name() -> None:
     assert [first.get("fill"), second.get("fill")] == [element.get("fill") for element in bars(svg)[:2]]
     assert first.get("fill") != second.get("fill")
     assert box(first)[2] < texts(svg)["one"][0] < box(second)[0] < box(second)[2] < texts(svg)["two"][0]
+    assert texts(svg)["one"][0] + 6.6 * len("one") < box(second)[0]
     assert box(first)[3] < box(bars(svg)[0])[1]
 
 
@@ -159,7 +165,8 @@ def test_all_that_is_drawn_lies_within_the_picture() -> None:
         BarChart("t", [f"{long}{number}" for number in range(4)], [("a", [Bar(1.0, str(n)) for n in range(4)])]),
     ):
         svg = parsed(drawn)
-        _, _, width, height = (float(part) for part in (svg.get("viewBox") or "").split())
+        x, y, width, height = (float(part) for part in (svg.get("viewBox") or "").split())
+        assert (x, y) == (0, 0)
         assert [svg.get("width"), svg.get("height")] == [f"{width:.0f}", f"{height:.0f}"]
         for element in svg.iter(f"{SVG}rect"):
             left, top, right, bottom = box(element)
@@ -167,8 +174,8 @@ def test_all_that_is_drawn_lies_within_the_picture() -> None:
             assert 0 <= top <= bottom <= height
         for element in svg.iter(f"{SVG}text"):
             x, y = float(element.attrib["x"]), float(element.attrib["y"])
-            # Letters of 12 px are about 6 px wide.
-            length = 6 * len(element.text or "")
+            # Letters of 12 px are about 6.6 px wide, bold ones 7.
+            length = (7 if element.get("font-weight") else 6.6) * len(element.text or "")
             left = x - length if element.get("text-anchor") == "end" else x
             assert left >= 0
             assert left + length <= width

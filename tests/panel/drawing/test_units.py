@@ -22,6 +22,8 @@ from tfmagic.panel.drawing.units import bytes_text, counted, peak_text, seconds_
         (999_499_999, "999 MB"),
         (999_500_000, "1 GB"),
         (1_500_000_000, "1.5 GB"),
+        (999_600_000_000, "1000 GB"),
+        (1_234_000_000_000, "1234 GB"),
         (2_000_000_000_000, "2000 GB"),
     ],
 )

@@ -51,12 +51,12 @@ class Held:
 def test_closing_does_not_wait_for_python_inside_the_run() -> None:
     held = Held()
     thread = held.run(held.out)
-    assert held.inside.wait(10)
+    assert held.inside.wait(60)
     held.native.close()
     assert thread.is_alive()
     assert held.native._session is not None
     held.release.set()
-    thread.join(10)
+    thread.join(60)
     assert isinstance(held.came[0], tf.errors.CancelledError)
     # What it held was given back by the run that ended last.
     assert held.native._session is None
@@ -67,7 +67,7 @@ def test_closing_ends_what_can_be_ended_and_frees_all() -> None:
     thread = held.run(held.stuck)
     time.sleep(0.2)
     held.native.close()
-    thread.join(10)
+    thread.join(60)
     assert isinstance(held.came[0], tf.errors.CancelledError)
     assert held.native._session is None
 
@@ -85,11 +85,11 @@ def test_a_prepared_call_counts_as_a_run() -> None:
     held = Held()
     thread = threading.Thread(target=lambda: _ignoring(lambda: run_once(held.native, [held.out.op.name], {})))
     thread.start()
-    assert held.inside.wait(10)
+    assert held.inside.wait(60)
     held.native.close()
     assert held.native._session is not None
     held.release.set()
-    thread.join(10)
+    thread.join(60)
     assert held.native._session is None
 
 
@@ -102,7 +102,7 @@ def test_closing_under_many_runs_of_other_threads_breaks_nothing() -> None:
         time.sleep(0.002)
         held.native.close()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
         assert held.native._session is None
 
 

@@ -13,7 +13,7 @@ import pytest
 from custom_op_library import build_plain
 from factories import printed_from_start
 
-from tfmagic.runtime.libraries.shared_objects import LinuxSharedObjects, MappedSharedObjects, shared_objects
+from tfmagic.runtime.libraries.shared_objects import LinuxSharedObjects, SharedObjects, shared_objects
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the loader's counters and /proc are Linux's")
 
@@ -44,7 +44,7 @@ def test_the_list_is_what_the_kernel_has_mapped_as_code() -> None:
 
 @linux
 def test_what_psutil_sees_mapped_is_the_same_for_platforms_without_a_call() -> None:
-    seen = {os.path.realpath(one.path) for one in MappedSharedObjects().listed()}
+    seen = {os.path.realpath(one.path) for one in SharedObjects().listed()}
     libraries = {os.path.realpath(one.path) for one in shared_objects().listed() if ".so" in Path(one.path).name}
     assert {path for path in libraries if path.endswith(".so") or ".so." in path} == seen
 

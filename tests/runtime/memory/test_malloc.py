@@ -7,7 +7,7 @@ import platform
 import pytest
 from factories import fresh_python
 
-from tfmagic.runtime.memory.malloc import GlibcMalloc, OtherMalloc, malloc
+from tfmagic.runtime.memory.malloc import GlibcMalloc, Malloc, malloc
 
 GLIBC = platform.libc_ver()[0] == "glibc"
 
@@ -22,7 +22,7 @@ def test_glibc_is_found_and_says_what_is_free() -> None:
 
 
 def test_another_malloc_says_nothing_and_claims_nothing() -> None:
-    other = OtherMalloc()
+    other = Malloc()
     other.keep_buffers()
     assert (other.trim(), other.trim_over(0), other.settings) == (False, False, ())
 

@@ -186,7 +186,7 @@ def test_a_further_graph_starts_no_thread() -> None:
 
         run()
         before = len(os.listdir("/proc/self/task"))
-        for _ in range(50):
+        for _ in range(20):
             run()
         print(before, len(os.listdir("/proc/self/task")), len(session.open_graphs()) > 0)
     """

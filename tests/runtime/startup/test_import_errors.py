@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from factories import printed_from_start
+from factories import printed, printed_from_start
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,29 +28,15 @@ WATCH = """
 """
 
 
-def told(code: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads(printed_from_start(code)[-1])
-    return found
-
-
-def test_what_is_imported_before_and_after_in_the_same_cell_is_not_tensorflow_s() -> None:
-    occasions = told(f"""{WATCH}
-    import _decimal
-    import tensorflow
-    import _lsprof
-    ignore_import()
-    {TELL}""")
-    assert (occasions["_decimal"], occasions["_lsprof"]) == ("other", "other")
-    assert occasions["libtensorflow_framework"] == occasions["libtensorflow_cc"] == "import of tensorflow"
-
-
-def test_module_is_as_if_nobody_had_watched() -> None:
-    assert printed_from_start(f"""{WATCH}
+def test_module_is_as_if_nobody_had_watched_and_what_came_with_it_is_told_from_what_came_beside_it() -> None:
+    lines = printed_from_start(f"""{WATCH}
     watch_import()
+    import _decimal
     import importlib.util
     before = importlib.util.find_spec("tensorflow")
     print(before.loader.get_filename("tensorflow") == before.origin)
     import tensorflow as tf
+    import _lsprof
     ignore_import()
     print([type(one).__name__ for one in sys.meta_path if "tfmagic" in type(one).__module__])
     print(type(tf.__loader__).__name__, type(tf.__spec__.loader).__name__, tf.__spec__.origin == tf.__file__)
@@ -58,7 +44,12 @@ def test_module_is_as_if_nobody_had_watched() -> None:
     print((resources.files("tensorflow") / "__init__.py").is_file())
     import pickle, inspect
     print("TensorFlow" in inspect.getsource(tf))
-    """) == ["True", "[]", "SourceFileLoader SourceFileLoader True", "True", "True"]
+    {TELL}""")
+    assert lines[:-1] == ["True", "[]", "SourceFileLoader SourceFileLoader True", "True", "True"]
+    occasions = json.loads(lines[-1])
+    # What was imported before and after in the same cell is not TensorFlow's.
+    assert (occasions["_decimal"], occasions["_lsprof"]) == ("other", "other")
+    assert occasions["libtensorflow_framework"] == occasions["libtensorflow_cc"] == "import of tensorflow"
 
 
 def test_tensorflow_that_cannot_be_imported_fails_as_ever() -> None:
@@ -79,9 +70,10 @@ def test_tensorflow_that_cannot_be_imported_fails_as_ever() -> None:
 
 
 def test_what_was_there_before_is_the_baseline() -> None:
-    occasions = told(f"""
+    lines = printed(f"""
     import tensorflow
     {WATCH}
     ignore_import()
     {TELL}""")
+    occasions = json.loads(lines[-1])
     assert occasions["libtensorflow_framework"] == "there before tfmagic"

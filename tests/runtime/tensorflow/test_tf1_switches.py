@@ -93,7 +93,7 @@ def test_two_threads_in_two_rooms_at_once_have_a_behaviour_each() -> None:
         with tf.Graph().as_default(), switches_of({}):
             v1.disable_v2_behavior()
             switched.set()
-            looked.wait(10)
+            looked.wait(60)
             found["old"] = current()
 
     thread = threading.Thread(target=old)
@@ -147,11 +147,11 @@ def test_a_switch_outside_of_every_room_is_the_whole_process_s() -> None:
     def room() -> None:
         with switches_of({}):
             inside.set()
-            go.wait(10)
+            go.wait(60)
 
     thread = threading.Thread(target=room)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     try:
         v1.disable_tensor_equality()
         assert current() == {**before, "tensor equality": False}

@@ -1,4 +1,4 @@
-"""Troubles of a notebook: the page, the server and the kernel have not got the same tfmagic."""
+"""Troubles of a notebook: page, server and kernel do not have the same tfmagic."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.report import Report
 
 _AGAIN = "install --force-reinstall --no-deps tfmagic"
-# ipywidgets 8 speaks with version 5 of the part that draws.
+# ipywidgets 8 works with version 5 of the extension that draws widgets.
 _MANAGERS = {"8": "5"}
 
 
@@ -41,7 +41,7 @@ def _lab_extension(jupyter: JupyterRecord, report: Report) -> Iterator[Trouble]:
         yield trouble(
             "lab-extension-disabled",
             what,
-            *(f"{python()} -m jupyterlab.labextensions enable {shlex.quote(one)}" for one in ours["disabled"]),
+            *(f"{python()} -m jupyterlab.labextensions enable {shlex.quote(part)}" for part in ours["disabled"]),
         )
     if versions is not None and ours["version"] != versions["tfmagic"]:
         what = (
@@ -54,18 +54,18 @@ def _lab_extension(jupyter: JupyterRecord, report: Report) -> Iterator[Trouble]:
 
 def _server_part(jupyter: JupyterRecord) -> Iterator[Trouble]:
     if jupyter["server_extension"] is not True:
-        # Jupyter's own command enables what an installation has brought, and nothing else.
+        # Jupyter's own command enables only what an installation has brought.
         command = (
             f"{python()} -m jupyter_server.extension.serverextension enable {jupyter['server_level']} {SERVER_PART}"
         )
-        said, remedy = (
+        setting, remedy = (
             ("is told not to load", command)
             if jupyter["server_extension"] is False
             else ("is not told to load", pip(_AGAIN))
         )
         yield trouble(
             "server-extension-off",
-            f"Jupyter's server {said} {SERVER_PART}: while a panel is open, the notebook looks idle though a cell "
+            f"Jupyter's server {setting} {SERVER_PART}: while a panel is open, the notebook looks idle though a cell "
             "runs, and the kernel never counts as unused. Enable it, and start the server again.",
             remedy,
         )
@@ -106,21 +106,28 @@ def _kernels(report: Report) -> Iterator[Trouble]:
     if versions["packages"].get("ipykernel") is None and versions["packages"].get("jupyterlab") is not None:
         what = "JupyterLab is installed here and ipykernel is not: there is no kernel of this Python."
         yield trouble("no-kernel", what, pip("install ipykernel"))
-    for one in kernels:
-        if not one["exists"]:
+    for kernel in kernels:
+        if not kernel["exists"]:
             what = (
-                f"The kernel “{one['shown_as']}” ({one['folder']}) starts {one['interpreter']}, "
+                f"The kernel “{kernel['shown_as']}” ({kernel['folder']}) starts {kernel['interpreter']}, "
                 "which is not there: it cannot start. Its environment was moved or removed."
             )
-            yield trouble("kernel-gone", what, f"jupyter kernelspec remove {shlex.quote(one['name'])}")
-        elif one["name"] == "python3" and not one["is_this_python"] and one["error"] is None and one["tfmagic"] is None:
-            yield _elsewhere(one)
-        elif one["tfmagic"] is not None and one["tfmagic"] != versions["tfmagic"]:
+            yield trouble("kernel-gone", what, f"jupyter kernelspec remove {shlex.quote(kernel['name'])}")
+        elif (
+            kernel["name"] == "python3"
+            and not kernel["is_this_python"]
+            and kernel["error"] is None
+            and kernel["tfmagic"] is None
+        ):
+            yield _elsewhere(kernel)
+        elif kernel["tfmagic"] is not None and kernel["tfmagic"] != versions["tfmagic"]:
             what = (
-                f"The kernel “{one['shown_as']}” has tfmagic {one['tfmagic']}, and this Python has "
+                f"The kernel “{kernel['shown_as']}” has tfmagic {kernel['tfmagic']}, and this Python has "
                 f"{versions['tfmagic']}: the page and that kernel may not understand each other."
             )
-            yield trouble("kernel-version", what, f"{shlex.quote(one['interpreter'])} -m pip install --upgrade tfmagic")
+            yield trouble(
+                "kernel-version", what, f"{shlex.quote(kernel['interpreter'])} -m pip install --upgrade tfmagic"
+            )
 
 
 def _elsewhere(kernel: KernelSpecRecord) -> Trouble:

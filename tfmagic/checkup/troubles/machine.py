@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tfmagic.checkup.report import Report
 
 ROOM_BYTES = 1_000_000_000
-"""What TensorFlow and a small model need: the import alone takes 0.5 GB."""
+"""The memory that TensorFlow and a small model need: the import alone takes 0.5 GB."""
 
 DISK_BYTES = 500_000_000
 """Below this, parking is likely to find no room."""
@@ -37,7 +37,7 @@ def _gpu(report: Report) -> Iterator[Trouble]:
         remedy = pip("install 'tfmagic[gpu]'")
     elif "CUDA_VISIBLE_DEVICES" in gpu["answer"]:
         remedy = "unset CUDA_VISIBLE_DEVICES"
-    elif any(one["found"] is None for one in gpu["needs"]):
+    elif any(library["found"] is None for library in gpu["needs"]):
         remedy = pip("install --upgrade 'tensorflow[and-cuda]'")
     else:
         remedy = "%tf_runtime log"
@@ -88,14 +88,14 @@ def _policy(machine: MachineRecord, report: Report) -> Iterator[Trouble]:
 
 
 def _duplicates(report: Report) -> Iterator[Trouble]:
-    """Tell of second copies that a variable brought in; those that packages carry do no harm."""
+    """Yield second copies that an environment variable brought in; those that packages carry do no harm."""
     trial = report["trial"]
     if trial is None or trial["duplicates"] is None:
         return
     for variable, brought in (trial["through"] or {}).items():
-        twice = [one for one in trial["duplicates"] if not set(brought).isdisjoint(one["paths"])]
+        twice = [duplicate for duplicate in trial["duplicates"] if not set(brought).isdisjoint(duplicate["paths"])]
         if twice:
-            paths = "; ".join(f"{one['name']} from {' and '.join(one['paths'])}" for one in twice)
+            paths = "; ".join(f"{duplicate['name']} from {' and '.join(duplicate['paths'])}" for duplicate in twice)
             what = (
                 f"{variable} brings in a second copy of libraries that are here already: {paths}. Each copy has memory "
                 "and settings of its own, and what one has made crashes in the other."

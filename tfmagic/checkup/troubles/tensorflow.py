@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tfmagic.checkup.trial import TrialRecord
 
 _REINSTALL = "install --force-reinstall 'tfmagic[cpu]'"
-# Up to 3.11 a Discretization layer answers wrongly in a graph, and several layers in an .h5 file are not read right.
+# Up to 3.11 a Discretization layer is wrong in a graph, and several layers of .h5 files are misread.
 _KERAS_IS_RIGHT = (3, 12)
-# What the last line of a failed import tells of its cause.
+# Likely causes by the last line of a failed import.
 _CAUSES = (
     (
         re.compile(r"numpy|_ARRAY_API|multiarray", re.IGNORECASE),
@@ -59,7 +59,7 @@ def troubles(report: Report) -> list[Trouble]:
     trial = report["trial"]
     if trial is None:
         return found
-    # The first that is so; what comes after it is its consequence.
+    # Only the first of these: the others are its consequences.
     return [*(_missing(trial) or _imposter(trial) or _crashed(trial, report) or _old(trial) or _failed(trial)), *found]
 
 
@@ -154,9 +154,9 @@ def _old(trial: TrialRecord) -> list[Trouble]:
 def _several(report: Report) -> Iterator[Trouble]:
     versions = report["versions"]
     folders: dict[str, list[str]] = defaultdict(list)
-    for one in [] if versions is None else versions["tensorflow"]:
-        if one["brings_files"]:
-            folders[one["folder"]].append(one["name"])
+    for flavour in [] if versions is None else versions["tensorflow"]:
+        if flavour["brings_files"]:
+            folders[flavour["folder"]].append(flavour["name"])
     for folder, names in folders.items():
         if len(names) > 1:
             yield trouble(
@@ -172,11 +172,11 @@ def _unmet(report: Report) -> Iterator[Trouble]:
     unmet = report["requirements"]
     if unmet:
         asked = "; ".join(
-            f"{one['package']} {one['version']} asks for {one['asks_for']}, and "
-            + ("it is not installed" if one["found"] is None else f"{one['found']} is installed")
-            for one in unmet
+            f"{requirement['package']} {requirement['version']} asks for {requirement['asks_for']}, and "
+            + ("it is not installed" if requirement["found"] is None else f"{requirement['found']} is installed")
+            for requirement in unmet
         )
-        wanted = " ".join(dict.fromkeys(shlex.quote(one["asks_for"]) for one in unmet))
+        wanted = " ".join(dict.fromkeys(shlex.quote(requirement["asks_for"]) for requirement in unmet))
         yield trouble("versions-do-not-fit", f"Versions do not fit together: {asked}.", pip(f"install {wanted}"))
 
 
@@ -194,7 +194,7 @@ def _keras(report: Report) -> Iterator[Trouble]:
 
 def _lite(report: Report) -> Iterator[Trouble]:
     version = None if report["trial"] is None else report["trial"]["version"]
-    # Of later ones nothing bad is known.
+    # Later versions are not known to crash.
     if version is None or not OLDEST <= _numbers(version)[:2] < min(LITE_IS_SOUND):
         return
     if _installed(report, "ai-edge-litert") is None:

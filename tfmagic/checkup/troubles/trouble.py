@@ -1,4 +1,4 @@
-"""A trouble: what is likely to be wrong, in words, and what to type."""
+"""A trouble: what is likely to be wrong, and what to type."""
 
 from __future__ import annotations
 
@@ -8,17 +8,7 @@ from typing import TypedDict
 
 
 class Trouble(TypedDict):
-    """Something that is likely to be wrong.
-
-    Attributes
-    ----------
-    name
-        A short name that stays the same: ``tensorflow-missing``.
-    what
-        What is so, and what comes of it, in a sentence or two.
-    remedy
-        What to type, a line each; empty where no command helps.
-    """
+    """A likely fault: a stable short name, what is so and its consequence, and the lines to type, if any help."""
 
     name: str
     what: str

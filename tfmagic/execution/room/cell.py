@@ -24,10 +24,7 @@ _VALUE = "__tfmagic_value__"
 
 
 class Cell:
-    """The code of one cell, ready to run in a room; IPython's own syntax is translated before.
-
-    The lines are registered with ``linecache`` under `filename`, for tracebacks.
-    """
+    """The code of one cell, without IPython's own syntax; tracebacks show its lines under `filename`."""
 
     def __init__(self, source: str, filename: str) -> None:
         self.source = source
@@ -35,7 +32,7 @@ class Cell:
         try:
             tree = ast.parse(source, filename)
         except SyntaxError as error:
-            # It names the cell's own line; the parser's frames say nothing more.
+            # It names the cell's line; the parser's frames do not help.
             raise error.with_traceback(None) from None
         self.has_value = bool(tree.body) and isinstance(tree.body[-1], ast.Expr)
         if self.has_value:

@@ -60,7 +60,7 @@ def _add_hint(error: BaseException) -> None:
 
 def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
     """Return the error for a room's finalized graph, to which nothing can be added."""
-    # By its text: TensorFlow takes its own frames out of some tracebacks.
+    # By its text: some tracebacks lack TensorFlow's frames.
     if here is None or not here.finalized or _REFUSES not in str(error):
         return None
     msg = (
@@ -89,15 +89,15 @@ def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | N
 
 
 def _mixed(error: ValueError, known: list[Any], here: Any) -> ForeignTensorError | None:
-    found = _MIXED.search(str(error))
-    if found is None:
+    tensors = _MIXED.search(str(error))
+    if tensors is None:
         return None
     named = {hex(id(graph)): label_of(graph) for graph in [*known, here] if isinstance(graph, tf.Graph)}
     labels = [named.get(address, "a graph that is no model") for address in _ADDRESS.findall(str(error))]
     if len(labels) < 2:
         return None
     msg = (
-        f"{found['theirs']!r} is a tensor of {labels[0]} and {found['ours']!r} of {labels[1]}: one operation "
+        f"{tensors['theirs']!r} is a tensor of {labels[0]} and {tensors['ours']!r} of {labels[1]}: one operation "
         "takes tensors of one graph; run the one and feed its value to the other"
     )
     return ForeignTensorError(msg)

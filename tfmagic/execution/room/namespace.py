@@ -115,7 +115,7 @@ class Names(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names, in the order of their first assignment."""
-        # Of a list: a cell may be running in the room at this moment.
+        # Over a list: a cell may be running in the room now.
         return (name for name in list(self._namespace) if name in self._namespace.own)
 
     def __len__(self) -> int:

@@ -53,7 +53,7 @@ class Room:
             value = cell.run(self.namespace, self.entered)
             self._initialise()
         except Exception as error:
-            # What the cell had added before it failed is in the graph, and may be fetched.
+            # The operations that the cell added before it failed are in the graph, and may be fetched.
             with suppress(tf.errors.OpError, TfMagicError):
                 self._initialise()
             better = explained(error, KernelSession().hosted_graphs(), self.graph)

@@ -38,9 +38,9 @@ class VariableRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Weights:
-    """The size of a model's variables and constants. ``variables_bytes`` is None where a shape is not fixed.
+    """The size of variables, the largest first, and constants.
 
-    ``by_variable`` has the largest variable first.
+    ``variables_bytes`` is None where a shape is not fixed.
     """
 
     variables: int
@@ -71,11 +71,11 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    found: dict[int, Any] = {}
+    variables: dict[int, Any] = {}
     for collection in _COLLECTIONS:
         for variable in graph.get_collection(collection):
-            found[id(variable)] = variable
-    return list(found.values())
+            variables[id(variable)] = variable
+    return list(variables.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:
@@ -125,10 +125,7 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
 
 
 class Initialiser:
-    """Initialises what is added to a graph, and never what has a value.
-
-    ``failed`` has the variables that could not be initialised, with the first line of why.
-    """
+    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why."""
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph

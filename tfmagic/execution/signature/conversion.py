@@ -1,18 +1,17 @@
-"""Converts values of other libraries to arrays: tensors, pandas, ``tf.data``, lists."""
+"""Converts the value of an input to an array: tensors, lists, tables, text."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfmagic.errors import InputError
+from tfmagic.execution.signature.tables import is_pandas, numbers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tfmagic.execution.signature.signature import TensorSpec
 
 # Integers that NumPy knows only as raw bytes, with the least and the largest.
@@ -36,7 +35,7 @@ def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
         return given
     wanted = _numpy_dtype(model, spec)
     if given.size == 0 and not isinstance(value, np.ndarray):
-        return given.astype(wanted)  # [] has no dtype of its own
+        return given.astype(wanted)  # [] has no dtype
     return given if given.dtype == wanted else _converted(model, spec, given, wanted)
 
 
@@ -88,10 +87,10 @@ def _plain(model: str, spec: TensorSpec, value: Any) -> np.ndarray:
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         msg = f"{model}: input {spec.name!r} got a masked array with values masked out: give array.filled(…)"
         raise InputError(msg)
-    if _is_pandas(value) and spec.dtype != "string":
-        value = _numbers_of(model, spec, value)
+    if is_pandas(value) and spec.dtype != "string":
+        value = numbers_of(model, spec, value)
     try:
-        # Of text, as objects: NumPy's own text cuts off what ends in NUL, and makes text of numbers.
+        # Text as objects: NumPy's text dtype cuts trailing NULs, and turns numbers into text.
         array = np.asarray(value, dtype=object if spec.dtype == "string" else None)
     except (ValueError, TypeError) as error:
         msg = f"{model}: input {spec.name!r} cannot become an array: {str(error).splitlines()[0]}"
@@ -141,7 +140,7 @@ def _without_tensors(model: str, spec: TensorSpec, value: Any) -> Any:
     if isinstance(value, tensorflow.Variable):
         return value.numpy()
     if spec.dtype == "string" and isinstance(value, (list, tuple)):
-        return [one.numpy() if tensorflow.is_tensor(one) and hasattr(one, "numpy") else one for one in value]
+        return [text.numpy() if tensorflow.is_tensor(text) and hasattr(text, "numpy") else text for text in value]
     return value
 
 
@@ -177,7 +176,7 @@ def _numpy_dtype(model: str, spec: TensorSpec) -> np.dtype[Any]:
 def _holds(given: np.ndarray, wanted: np.dtype[Any]) -> bool:
     """Return whether `wanted` can hold the values of `given`."""
     if given.dtype.kind == "V":
-        # ml_dtypes' floats and small integers: of no kind that NumPy knows.
+        # ml_dtypes' floats and small integers: NumPy knows no kind for them.
         return given.dtype.names is None and (
             (given.dtype.name in _SMALL_INTEGERS and wanted.kind in "iufc")
             or ("float" in given.dtype.name and (wanted.kind in "fc" or "float" in wanted.name))
@@ -208,7 +207,7 @@ def _wrong_dtype(model: str, spec: TensorSpec, given: np.ndarray) -> InputError:
 
 def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.ndarray:
     """Return the objects if all are text, else refuse them."""
-    others = [one for one in texts.flat if not isinstance(one, (str, bytes))]
+    others = [item for item in texts.flat if not isinstance(item, (str, bytes))]
     if not others:
         return texts
     wrong = others[0]
@@ -219,106 +218,8 @@ def _texts(model: str, spec: TensorSpec, value: Any, texts: np.ndarray) -> np.nd
     if spec.dtype is None and len(others) == texts.size:
         msg = f"{takes}, got {type(value).__name__}, of which NumPy makes no array of numbers"
         raise InputError(msg)
-    # A NumPy dtype says more of an array of numbers than the type of its first one.
+    # For an array of numbers the NumPy dtype says more than the type of the first.
     plain = np.asarray(value)
     kind = f"a {type(wrong).__name__}" if plain.dtype.kind in "OSU" else plain.dtype.name
     msg = f"{takes}, got {kind}" + (" among text" if spec.dtype is None else "")
     raise InputError(msg)
-
-
-# -- pandas ----------------------------------------------------------------------
-
-
-def _is_pandas(value: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series))
-
-
-def is_column(value: Any) -> bool:
-    """Return whether this is a pandas ``Series``: one column of a table."""
-    return _is_pandas(value) and value.ndim == 1
-
-
-def columns_of(value: Any) -> list[str] | None:
-    """Return the column names of a pandas ``DataFrame``, None for anything else."""
-    return [str(column) for column in value.columns] if _is_pandas(value) and value.ndim == 2 else None
-
-
-def _numbers_of(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return a table or column as an array of numbers if it has numbers only; pandas itself makes objects of some."""
-    pandas = sys.modules["pandas"]
-    columns = [value] if value.ndim == 1 else [value.iloc[:, index] for index in range(value.shape[1])]
-    if not columns or not all(pandas.api.types.is_numeric_dtype(column.dtype) for column in columns):
-        return value
-    for column in columns:
-        # NaN in NumPy's own floats is a number like others; NA has no place in an array.
-        if pandas.api.types.is_extension_array_dtype(column.dtype) and column.isna().any():
-            where = "" if column.name is None else f" in column {str(column.name)!r}"
-            msg = f"{model}: input {spec.name!r} got missing values (NA){where}: drop the rows, or give fillna(…)"
-            raise InputError(msg)
-    dtypes = [getattr(column.dtype, "numpy_dtype", column.dtype) for column in columns]
-    if not all(isinstance(dtype, np.dtype) for dtype in dtypes):
-        return value
-    return value.to_numpy(dtype=np.result_type(*dtypes))
-
-
-# -- tf.data ---------------------------------------------------------------------
-
-
-def dataset_as_batch(model: str, value: Any, inputs: Sequence[TensorSpec]) -> Any:
-    """Return a ``tf.data.Dataset`` as one batch; anything else as it is.
-
-    Elements of one rank less than the input's are stacked.
-    """
-    tensorflow = sys.modules.get("tensorflow")
-    if tensorflow is None or not isinstance(value, tensorflow.data.Dataset):
-        return value
-    if int(value.cardinality()) == tensorflow.data.INFINITE_CARDINALITY:
-        msg = f"{model}: this tf.data.Dataset never ends: give dataset.take(n)"
-        raise InputError(msg)
-    if isinstance(value.element_spec, tuple):
-        width = len(value.element_spec)
-        msg = f"{model}: this tf.data.Dataset has tuples of {width} for elements"
-        if width == 1:
-            msg += ": give dataset.map(lambda x: x), which takes them out"
-        else:
-            msg += ", and order is not to be trusted: give dataset.map(lambda x, *rest: x), or dicts by input name"
-        raise InputError(msg)
-    elements = list(value.as_numpy_iterator())
-    if not elements:
-        msg = f"{model}: this tf.data.Dataset is empty"
-        raise InputError(msg)
-    shaped = {spec.name: spec for spec in inputs if spec.shape is not None}
-    if not isinstance(elements[0], Mapping):
-        return _join(model, elements, next(iter(shaped.values()), None))
-    names = input_names_among(inputs, elements[0]) or set(elements[0])
-    wanted = [name for name in elements[0] if name in names]
-    return {name: _join(model, [element[name] for element in elements], shaped.get(name)) for name in wanted}
-
-
-def input_names_among(inputs: Sequence[TensorSpec], names: Iterable[Any]) -> set[Any]:
-    """Return those of `names` that are inputs, if every required input is there; a table has other columns, too."""
-    required = {spec.name for spec in inputs if not spec.optional}
-    return {spec.name for spec in inputs} & set(names) if required <= set(names) else set()
-
-
-def _join(model: str, parts: list[Any], spec: TensorSpec | None) -> np.ndarray:
-    arrays = [np.asarray(part) for part in parts]
-    shape = None if spec is None else spec.shape
-    one_less = shape is not None and arrays[0].ndim == len(shape) - 1
-    # Batches of single numbers, for an input that takes them as a column.
-    column = one_less and is_single_column(spec) and any(array.shape != (1,) for array in arrays)
-    try:
-        stacked = arrays[0].ndim == 0 or (one_less and not column)
-        batch = np.stack(arrays) if stacked else np.concatenate(arrays)
-    except ValueError:
-        shapes = " and ".join(dict.fromkeys(str(array.shape) for array in arrays[:100]))
-        named = "" if spec is None else f" for input {spec.name!r}"
-        msg = f"{model}: the elements of this tf.data.Dataset{named} do not go together: shapes {shapes}"
-        raise InputError(msg) from None
-    return batch.reshape(-1, 1) if batch.ndim == 1 and is_single_column(spec) else batch
-
-
-def is_single_column(spec: TensorSpec | None) -> bool:
-    """Return whether an input takes single numbers as a column: ``(?, 1)``."""
-    return spec is not None and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] == 1

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, did_you_mean
-from tfmagic.execution.signature.conversion import array_of, columns_of, dataset_as_batch, input_names_among, is_column
+from tfmagic.execution.signature.conversion import array_of
 from tfmagic.execution.signature.signature import shape_text
+from tfmagic.execution.signature.tables import columns_of, dataset_as_batch, input_names_among, is_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,22 +59,22 @@ def _spread(
     value: Any,
     named: Mapping[str, Any],
 ) -> Mapping[str, Any]:
-    left = [spec for spec in signature.inputs if spec.name not in named]
-    value = dataset_as_batch(model, value, left)
+    unnamed = [spec for spec in signature.inputs if spec.name not in named]
+    value = dataset_as_batch(model, value, unnamed)
     names = [spec.name for spec in signature.inputs]
     if isinstance(value, Mapping):
         # A live object whose one argument is itself a mapping.
-        whole = len(names) == 1 and signature.inputs[0].dtype is None and left and names[0] not in value
+        whole = len(names) == 1 and signature.inputs[0].dtype is None and unnamed and names[0] not in value
         return {names[0]: value} if whole else value
     columns = columns_of(value)
     if columns is not None:
-        columns_for_inputs = input_names_among(left, columns)
+        columns_for_inputs = input_names_among(unnamed, columns)
         if columns_for_inputs:
             return {name: value.iloc[:, columns.index(name)] for name in names if name in columns_for_inputs}
     required = [name for name in [spec.name for spec in signature.required] or names if name not in named]
     if len(required) == 1:
         return {required[0]: value}
-    # Of an inferred signature the one input that alone suffices for some output.
+    # In an inferred signature: the one input that suffices for some output.
     alone = {next(iter(needed)) for needed in signature.needs.values() if len(needed) == 1}
     if len(alone) == 1 and not named:
         return {alone.pop(): value}

@@ -111,10 +111,7 @@ def infer(
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
-    """Return the tensor that a person means by a Python name, a tensor's name, or an operation's for its first output.
-
-    A variable means its value.
-    """
+    """Return what a person means by a Python name, or a tensor's or operation's name; of a variable its value."""
     bound = names.get(where)
     if _is_tensor_of(bound, graph):
         return bound
@@ -153,7 +150,7 @@ def _is_variable_of(value: Any, graph: Any) -> bool:
 
 
 def _belongs(value: Any, graph: Any) -> bool:
-    # An eager tensor or variable has no graph, and says so by raising.
+    # Eager tensors and variables raise for their graph.
     return getattr(value, "graph", None) is graph
 
 
@@ -165,8 +162,8 @@ def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...])
     input_tensors: dict[str, Any] = {}
     for op in placeholders:
         name = op.name if op.name in given else bound.get(op.outputs[0].name, op.name)
-        taken = name in input_tensors or (name in given and op.name not in given)
-        input_tensors[op.name if taken else name] = op.outputs[0]
+        is_taken = name in input_tensors or (name in given and op.name not in given)
+        input_tensors[op.name if is_taken else name] = op.outputs[0]
     return input_tensors
 
 
@@ -181,8 +178,7 @@ def _terminal(
         for tensor in op.outputs
         # Nor a reference, which is what an optimiser's step gives.
         if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
-        # Of an operation with several results, such as the values and indices of a
-        # top-k, those that nobody took are no answers where others were taken.
+        # Unused results of an operation (the indices of a top-k) are no outputs where others are used.
         if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
     ]
     fed = [tensor for tensor in unconsumed if tensor.op.name in reached]
@@ -250,8 +246,8 @@ def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
     return needed
 
 
-def _behind(end: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of the inputs the value of a tensor depends on."""
+def _behind(output: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
+    """Return which of the inputs an output depends on."""
     by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
-    fed = fed_behind([end], by_tensor.keys())
+    fed = fed_behind([output], by_tensor.keys())
     return frozenset(by_tensor[name] for name in fed if name in by_tensor)

@@ -25,8 +25,8 @@ class Options:
     """The options of ``add``, checked; None stands for what was not said.
 
     ``inputs`` and ``outputs`` are pairs of a name and the tensor that gets it; ``device`` is TensorFlow's full form
-    (``/device:CPU:0``). ``unsafe`` lets a file run Python and touch other files, ``copy`` gives a live object a graph
-    of its own, and ``frozen`` keeps all constants constant. ``objects`` has the classes and functions of a Keras file
+    (``/device:CPU:0``). ``unsafe`` lets a file run Python and touch other files, ``copy`` gives a live object its own
+    graph, and ``frozen`` keeps all constants constant. ``objects`` has the classes and functions of a Keras file
     that are not Keras's own, by name; without it they come from the notebook. ``executor`` is whose thread runs the
     operations, and ``compile`` is for XLA.
     """
@@ -89,8 +89,8 @@ def named_objects(objects: Any) -> dict[str, Any]:
     classes = list(objects) if isinstance(objects, (list, tuple, set)) else [objects]
     nameless = next((value for value in classes if not hasattr(value, "__name__")), None)
     if nameless is not None or not classes:
-        what = "nothing" if not classes else f"an object of {type(nameless).__name__}"
-        msg = f"--objects takes the classes of a Keras file, as [MyLayer] or {{'MyLayer': MyLayer}}: it got {what}"
+        kind = "nothing" if not classes else f"an object of {type(nameless).__name__}"
+        msg = f"--objects takes the classes of a Keras file, as [MyLayer] or {{'MyLayer': MyLayer}}: it got {kind}"
         raise SourceError(msg)
     return {value.__name__: value for value in classes}
 
@@ -116,7 +116,7 @@ def _check_kind(device: str, full: str) -> None:
     import tensorflow as tf
 
     # Not the logical ones: listing those starts every device.
-    here = sorted({"CPU", *(str(one.device_type) for one in tf.config.list_physical_devices())})
+    here = sorted({"CPU", *(str(physical.device_type) for physical in tf.config.list_physical_devices())})
     if named[1].upper() not in {*here, "GPU"}:
         listed = ", ".join(kind.lower() for kind in here)
         msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form (this machine has: {listed})"

@@ -153,12 +153,12 @@ def _renamed(
     return renamed_specs
 
 
-def default_among(model: str, signatures: Mapping[str, Signature], asked: str | None) -> str:
+def default_among(model: str, signatures: Mapping[str, Signature], requested: str | None) -> str:
     """Return the default signature's name: the one asked for, ``serving_default``, or the only one."""
-    if asked is not None:
-        if asked in signatures:
-            return asked
-        msg = f"{model} has no signature {asked!r}{did_you_mean(asked, signatures)}"
+    if requested is not None:
+        if requested in signatures:
+            return requested
+        msg = f"{model} has no signature {requested!r}{did_you_mean(requested, signatures)}"
         raise UnknownNameError(msg)
     if DEFAULT in signatures:
         return DEFAULT

@@ -14,16 +14,17 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
-from tfmagic.formats.checkpoint.code import checkpoint_code
 from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
     detached_functions,
+    fill_and_initialise,
     import_meta_graph,
     new_graph,
     reading,
 )
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
@@ -34,7 +35,7 @@ from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -68,7 +69,7 @@ class CheckpointSource(FileSource):
         meta = read_meta_graph(str(self.path), self.path)
         signatures, notes = signatures_of(meta)
         if not signatures:
-            notes = [*notes, "its ends are inferred when it is added", *placeholder_note(meta.graph_def)]
+            notes = [*notes, "its inputs and outputs are inferred when it is added", *placeholder_note(meta.graph_def)]
         count, weights_bytes = checkpoint_size(self.path)
         files = [file for file in self.path.parent.glob(f"{self.path.name}.*") if file.is_file()]
         return file_record(
@@ -93,30 +94,30 @@ class CheckpointSource(FileSource):
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
-            graph, _ = new_graph(
+            graph = new_graph(
                 options.device,
                 lambda: import_meta_graph(meta, clear_devices=options.device is not None),
             )
         signatures = _signatures(model, meta, graph, options)
-        restore = self._restoring(model, meta, graph)
+        restore = self._restore_of(model, meta, graph)
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
             default = signatures[default_among(model, signatures, options.signature)]
-            guard.check([str(end.tensor) for end in default.outputs])
+            guard.check([str(spec.tensor) for spec in default.outputs])
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, guard_of=lambda: detached_functions(meta.graph_def.library.function))
+                restore.check(model, detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
-        return Built(GraphBackend(room, signatures, _filling(room, restore), guard), list(self._notes))
+        return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that restores it."""
-        return checkpoint_code(name, self.path, signature, options.device)
+        return _code(name, self.path, signature, options.device)
 
-    def _restoring(self, model: str, meta: Any, graph: Any) -> _Restore:
+    def _restore_of(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)
         if plan is None:
             return _Restore(model, self.path, graph, {}, meta.saver_def)
@@ -136,9 +137,9 @@ class _Restore:
         self.operation = "" if saver is None else str(saver.restore_op_name)
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
-    def check(self, model: str, guard_of: Callable[[], Any]) -> None:
+    def check(self, model: str, functions: Sequence[Any]) -> None:
         """Have a guard inspect what the file's own restore operation does."""
-        Guard(model, self._graph, guard_of(), [self._filename], fed=True, restores=True).check([self.operation])
+        Guard(model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
         """Give the variables their values in a native session."""
@@ -152,18 +153,6 @@ class _Restore:
         reader = tf.train.load_checkpoint(str(self._path))
         for name, key in self.variables.items():
             yield name, reader.get_tensor(key)
-
-
-def _filling(room: Room, restore: _Restore) -> Callable[[Any], None]:
-    """Return a fill that restores, and then initialises whatever has no value yet."""
-
-    def fill(native: Any) -> None:
-        restore(native)
-        if room.initialiser is not None:
-            room.initialiser.forget()
-            room.initialiser(native)
-
-    return fill
 
 
 def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:
@@ -181,29 +170,24 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
         reader = tf.train.load_checkpoint(str(path))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     for name, (key, op) in variables.items():
-        wanted = tf.TensorShape(op.get_attr("shape"))
+        shape, dtype = tf.TensorShape(op.get_attr("shape")), op.get_attr("dtype").base_dtype.name
         if key not in shapes:
             msg = f"{model}: {path} does not fit its graph: it has no value for variable {name!r}"
             raise SourceError(msg + did_you_mean(key, shapes))
-        if not wanted.is_compatible_with(shapes[key]):
-            msg = (
-                f"{model}: {path} does not fit its graph: variable {name!r} is {tuple(wanted.as_list())} in the graph "
-                f"and {tuple(shapes[key])} in the checkpoint"
-            )
-            raise SourceError(msg)
-        own, theirs = op.get_attr("dtype").base_dtype.name, dtypes[key].name
-        if own != theirs:
-            msg = (
-                f"{model}: {path} does not fit its graph: variable {name!r} is {own} in the graph "
-                f"and {theirs} in the checkpoint"
-            )
-            raise SourceError(msg)
+        if not shape.is_compatible_with(shapes[key]):
+            differs = f"{tuple(shape.as_list())} in the graph and {tuple(shapes[key])}"
+        elif dtype != dtypes[key].name:
+            differs = f"{dtype} in the graph and {dtypes[key].name}"
+        else:
+            continue
+        msg = f"{model}: {path} does not fit its graph: variable {name!r} is {differs} in the checkpoint"
+        raise SourceError(msg)
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return the prefix of a checkpoint's files, None where `path` is no checkpoint.
+    """Return the prefix of a checkpoint's files for one of them, the prefix, or a folder that names the latest.
 
-    ``path`` is one of the files, the prefix, or a folder in which a ``checkpoint`` file names the latest.
+    Or None.
     """
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
@@ -251,3 +235,17 @@ def read_meta_graph(model: str, path: Path) -> Any:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)
     return meta
+
+
+def _code(name: str, prefix: Path, signature: Signature, device: str | None) -> str:
+    """Return code that imports a checkpoint's graph, restores its variables and runs it."""
+    cleared = "" if device is None else ", clear_devices=True"
+    meta = prefix.with_name(f"{prefix.name}.meta")
+    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
+    inner = [
+        *on_device(device, imported),
+        "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
+        f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
+        f"_{name}_saver.restore(_{name}_session, {quoted(prefix)})",
+    ]
+    return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])

@@ -1,7 +1,6 @@
 """Where a model is saved: written beside the place, and put there only once it is complete.
 
-Whatever goes wrong (a full disk, Ctrl-C, an operation that the format does not have), what was at the path is not
-changed, and nothing is left beside it.
+Whatever goes wrong (a full disk, Ctrl-C), what was at the path is not changed, and nothing is left beside it.
 """
 
 from __future__ import annotations
@@ -22,14 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OF_A_SAVED_MODEL = {
-    "saved_model.pb",
-    "saved_model.pbtxt",
-    "keras_metadata.pb",
-    "fingerprint.pb",
-    "variables",
-    "assets",
-    "assets.extra",
-    "debug",
+    *("saved_model.pb", "saved_model.pbtxt", "keras_metadata.pb", "fingerprint.pb"),
+    *("variables", "assets", "assets.extra", "debug"),
 }
 _OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 # What file browsers and notebooks leave in any folder.
@@ -53,8 +46,8 @@ class Destination:
     def _check(self, *, replace: bool) -> None:
         parent = self.path.parent
         if not parent.is_dir():
-            what = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
-            msg = f"{self.shown} cannot be saved: its folder {parent} {what}"
+            kind = "is a file" if parent.exists() else f"is not there (make it first: mkdir -p {parent})"
+            msg = f"{self.shown} cannot be saved: its folder {parent} {kind}"
             raise DestinationError(msg)
         if not self.path.exists():
             return
@@ -62,9 +55,9 @@ class Destination:
             msg = f"{self.shown} is there already: say --replace (replace=True) to put the model in its place"
             raise PathTakenError(msg)
         if self.path.is_dir() != self._folder:
-            what = "a folder" if self.path.is_dir() else "a file"
+            kind = "a folder" if self.path.is_dir() else "a file"
             wanted = "folder" if self._folder else "file"
-            msg = f"{self.shown} is {what}, and a {wanted} is to be written: choose another path"
+            msg = f"{self.shown} is {kind}, and a {wanted} is to be written: choose another path"
             raise PathTakenError(msg)
         if self._folder:
             self._check_folder()
@@ -86,11 +79,7 @@ class Destination:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """Give an empty folder, or a path of the same suffix, beside the place.
-
-        What was written there is then put in place. A failure is a `DestinationError`, and what was there before is not
-        changed.
-        """
+        """Give a path beside the place to write to, then put it in place; after any error nothing has changed."""
         mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
         beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
         try:
@@ -116,11 +105,14 @@ class Destination:
 
     @defer_interrupts
     def _place(self, beside: Path, aside: Path) -> None:
-        if self._folder:
-            self._place_folder(beside, aside)
+        if self.path.exists():
+            # Its permissions stay.
+            shutil.copymode(self.path, beside)
+        if self._folder and self.path.exists():
+            self._exchange(beside, aside)
         else:
-            self._place_file(beside)
-        # Here, as Ctrl-C may come before anything later.
+            beside.replace(self.path)
+        # Here, before a deferred Ctrl-C comes.
         self._tidy(beside, aside)
 
     @defer_interrupts
@@ -129,17 +121,7 @@ class Destination:
         if self.path.exists():
             _remove(aside)
 
-    def _place_file(self, beside: Path) -> None:
-        if self.path.exists():
-            # A file that everybody could read stays so.
-            shutil.copymode(self.path, beside)
-        beside.replace(self.path)
-
-    def _place_folder(self, beside: Path, aside: Path) -> None:
-        if not self.path.exists():
-            beside.replace(self.path)
-            return
-        shutil.copymode(self.path, beside)
+    def _exchange(self, beside: Path, aside: Path) -> None:
         try:
             self.path.replace(aside)
             beside.replace(self.path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
 
 from tfmagic.runtime.state.variables_io import OURS, values_of
 from tfmagic.runtime.tensorflow.private import variable_from
@@ -75,8 +76,6 @@ def _add(definition: Any, variable: FedVariable) -> None:
 
 
 def _definition(variable: FedVariable) -> Any:
-    from tensorflow.core.framework import variable_pb2
-
     return variable_pb2.VariableDef(
         variable_name=f"{variable.name}:0",
         initial_value_name=f"{_fed(variable)}:0",

@@ -27,35 +27,35 @@ def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) 
         msg = f"{label} has more than 2 GB of constants, which no file of a graph can hold"
         raise SaveError(msg)
     definition = backend.graph.as_graph_def()
-    ends = tensors_of(signatures)
-    _drop_ours(definition, ends)
+    tensors = tensors_of(signatures)
+    _drop_ours(definition, tensors)
     merge_duplicate_variables(definition)
     for node in definition.node:
         if device is not None and node.device == device:
             # A device of this machine means nothing on the next one.
             node.device = ""
-    _refuse_python(label, definition, ends)
+    _refuse_python(label, definition, tensors)
     return definition
 
 
 def tensors_of(signatures: Iterable[Signature]) -> list[str]:
     """Return the names of the tensors that signatures take and give."""
-    return [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
+    return [str(spec.tensor) for signature in signatures for spec in (*signature.inputs, *signature.outputs)]
 
 
-def _drop_ours(definition: Any, ends: list[str]) -> None:
+def _drop_ours(definition: Any, tensors: list[str]) -> None:
     """Remove the nodes that tfmagic has added, except those that others depend on."""
-    theirs = [node.name for node in definition.node if not node.name.startswith(OURS)]
-    kept = reached(definition, [*theirs, *ends])
+    own_nodes = [node.name for node in definition.node if not node.name.startswith(OURS)]
+    kept = reached(definition, [*own_nodes, *tensors])
     # From the end, as removing a node moves those behind it.
     for index in range(len(definition.node) - 1, -1, -1):
         if definition.node[index].name not in kept:
             del definition.node[index]
 
 
-def _refuse_python(label: str, definition: Any, ends: Iterable[str]) -> None:
+def _refuse_python(label: str, definition: Any, tensors: Iterable[str]) -> None:
     """Refuse a graph that calls Python functions of this process, which no file holds."""
-    kept = reached(definition, ends)
+    kept = reached(definition, tensors)
     nodes = [node for node in definition.node if node.name in kept]
     bodies = (function.node_def for function in reachable_functions(nodes, definition.library))
     for some in (nodes, *bodies):

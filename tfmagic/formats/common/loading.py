@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
@@ -12,7 +12,7 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.graphdef.walk import bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tfmagic.execution.room.room import Room
@@ -61,8 +61,8 @@ def _custom_operation(message: str) -> str | None:
         if start >= 0:
             rest = message[start + len(before) :]
             name = rest.split(after)[0].strip("'\" ")
-            # A flipped bit in an operation's name is damage, and looks the same
-            # but for its letters.
+            # A flipped bit in an operation's name is damage: it looks like a custom operation
+            # with impossible letters.
             return name if name.isidentifier() else None
     return None
 
@@ -85,10 +85,7 @@ def check_constants(graph_def: Any) -> None:
 
 
 def detached_functions(functions: Iterable[Any]) -> list[Any]:
-    """Return copies of ``FunctionDef`` messages.
-
-    A part of a message keeps the whole message alive, weights included.
-    """
+    """Return copies of ``FunctionDef`` messages: a part would keep its whole message, with all weights, alive."""
     return [type(function).FromString(function.SerializeToString()) for function in functions]
 
 
@@ -115,24 +112,37 @@ def bind_signature_names(room: Room, signature: Signature) -> None:
 
 def filling_all(room: Room, fill: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a fill that then initialises what was added to the graph since it was loaded."""
-    graph, initialiser = room.graph, room.initialiser
-    present = [*variables_of(graph), *table_initialisers_of(graph)]
+    return fill_and_initialise(room, fill, [*variables_of(room.graph), *table_initialisers_of(room.graph)])
+
+
+def fill_and_initialise(
+    room: Room, fill: Callable[[Any], None] | None = None, filled: Sequence[Any] = ()
+) -> Callable[[Any], None]:
+    """Return a fill that then initialises what has no value yet; `filled` is not even looked at."""
+    initialiser = room.initialiser
 
     def fill_all(native: Any) -> None:
-        fill(native)
+        if fill is not None:
+            fill(native)
         if initialiser is not None:
             initialiser.forget()
-            initialiser.skip(present)
+            initialiser.skip(filled)
             initialiser(native)
 
     return fill_all
 
 
-def new_graph(device: str | None, build: Callable[[], Any]) -> tuple[Any, Any]:
-    """Return a fresh graph, and what `build` returned with it as the default graph."""
+def new_graph(device: str | None, build: Callable[[], Any]) -> Any:
+    """Return a fresh graph, in which `build` was called with the device."""
     graph = tf.Graph()
-    with graph.as_default():
-        if device is None:
-            return graph, build()
-        with tf.device(device):
-            return graph, build()
+    with graph.as_default(), nullcontext() if device is None else tf.device(device):
+        build()
+    return graph
+
+
+def graph_of(definition: Any, device: str | None, op_list: Any = None) -> Any:
+    """Return a fresh graph of a ``GraphDef``; a device that is asked for replaces those in the definition."""
+    if device is not None:
+        for node in definition.node:
+            node.device = ""
+    return new_graph(device, lambda: tf.import_graph_def(definition, name="", producer_op_list=op_list))

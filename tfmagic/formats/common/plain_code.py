@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
-# What the code uses itself, beside names that begin with the model's own.
+# Names that the code uses, beside those that begin with the model's name.
 _USED = {"tf", "keras", "outputs", "feeds", "inputs"}
 
 
@@ -65,25 +65,38 @@ def session_code(name: str, signature: Signature, load: Iterable[str], *, import
             value = given[tensor.spec.name]
             body += [f"if {value} is not None:", f"    feeds[{quoted(tensor.expression)}] = {value}"]
         body.append(f"{run}feeds)")
-    lines = [
-        *sorted([*imports, "import tensorflow as tf"], key=lambda line: ("tensorflow" in line, line)),
-        "",
+    session = [
         f"_{name}_graph = tf.Graph()",
         f"_{name}_session = tf.compat.v1.Session(",
         f"    graph=_{name}_graph, config=tf.compat.v1.ConfigProto(allow_soft_placement=True)",
         ")",
-        *load,
-        "",
-        "",
-        function(name, inputs, outputs, body),
-        "",
     ]
-    return "\n".join(lines)
+    return _module([*imports, "import tensorflow as tf"], [*session, *load], function(name, inputs, outputs, body))
+
+
+def call_code(
+    name: str,
+    load: Iterable[str],
+    inputs: Sequence[CodeTensor],
+    outputs: Sequence[CodeTensor],
+    call: str,
+    *,
+    device: str | None,
+    imports: Sequence[str] = (),
+) -> str:
+    """Return code that loads an object and calls it; each output's expression is its place in the result."""
+    gathered = ", ".join(f"{quoted(tensor.spec.name)}: outputs{tensor.expression}.numpy()" for tensor in outputs)
+    body = [*on_device(device, [f"outputs = {call}"]), f"return {{{gathered}}}"]
+    return _module([*imports, "import tensorflow as tf"], load, function(name, inputs, outputs, body))
+
+
+def _module(imports: Sequence[str], load: Iterable[str], function_code: str) -> str:
+    return "\n".join([*imports, "", *load, "", "", function_code, ""])
 
 
 def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
     if not _can_be_parameters(name, inputs):
-        # By key: not every name of an input is a name in Python.
+        # By key: not every input's name is a name in Python.
         return "inputs"
     required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
     return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])
@@ -91,10 +104,8 @@ def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
 
 def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
     names = [tensor.spec.name for tensor in inputs]
-    return all(
-        one.isidentifier() and not keyword.iskeyword(one) and not one.startswith("_") and one not in {name, *_USED}
-        for one in names
-    )
+    valid = all(each.isidentifier() and not keyword.iskeyword(each) and not each.startswith("_") for each in names)
+    return valid and not {name, *_USED} & set(names)
 
 
 def _described(spec: TensorSpec) -> str:

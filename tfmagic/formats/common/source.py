@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.inspection import FileRecord
 
-LIVE = "live objects (a file or a cell has a graph of its own already)"
-KERAS = "Keras files"
-SAVED_MODELS = "SavedModels"
-FROZEN = "frozen graphs (.pb, .pbtxt and GraphDefs)"
-
 
 @dataclass
 class Built:
@@ -44,6 +39,7 @@ class Source(ABC):
     mode: ClassVar[str] = "graph"
     takes_options: ClassVar[frozenset[str]] = frozenset()
     loses_training: ClassVar[bool] = False
+    path: Path | None = None
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -55,10 +51,10 @@ class Source(ABC):
     def accept(self, model: str, options: Options) -> None:
         """Refuse options that mean nothing for this kind of source."""
         for option, given, needed in (
-            ("copy", options.copy, LIVE),
-            ("objects", options.objects is not None, KERAS),
-            ("tags", options.tags is not None, SAVED_MODELS),
-            ("frozen", options.frozen, FROZEN),
+            ("copy", options.copy, "live objects (a file or a cell has a graph of its own already)"),
+            ("objects", options.objects is not None, "Keras files"),
+            ("tags", options.tags is not None, "SavedModels"),
+            ("frozen", options.frozen, "frozen graphs (.pb, .pbtxt and GraphDefs)"),
         ):
             if given and option not in self.takes_options:
                 msg = f"{model}: --{option} is for {needed}, and this is a {self.kind}: leave it out"
@@ -94,7 +90,7 @@ class Source(ABC):
     @property
     def where(self) -> str | None:
         """The path of the file or folder; None for what is in no file."""
-        return None
+        return None if self.path is None else str(self.path)
 
     def names_the_same(self, other: Source) -> bool:
         """Return whether `other` is the same source, changed or not."""
@@ -105,16 +101,14 @@ class Source(ABC):
 
 
 class FileSource(Source):
-    """A model in a file or folder; ``text`` is what the person typed for the path.
+    """A model in a file or folder."""
 
-    ``expected`` lists the kind in the message for a file that no kind takes, where its suffixes do not tell it.
-    """
-
+    # How a message lists the kind, where its suffixes do not tell it.
     expected: ClassVar[str] = ""
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
-        self.path = path
+        self.path: Path = path
 
     @classmethod
     def takes(cls, path: Path) -> bool:
@@ -138,8 +132,3 @@ class FileSource(Source):
     def resolved_path(self) -> Path | None:
         """Return the path, without links."""
         return self.path.resolve()
-
-    @property
-    def where(self) -> str:
-        """The path."""
-        return str(self.path)

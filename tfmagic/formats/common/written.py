@@ -49,7 +49,7 @@ class SourcedModel(Protocol):
 
 
 @dataclass(frozen=True)
-class ToWrite:
+class ModelToWrite:
     """A model that is to be written: its backend, its default signature's name, its source's kind, its options."""
 
     backend: Backend
@@ -60,10 +60,7 @@ class ToWrite:
 
 @dataclass(frozen=True)
 class Written:
-    """What a model's file or folder holds; ``for_training`` counts the variables that no signature uses.
-
-    ``checksums`` tells, by the variable's name, whether a value has changed since; ``notes`` says what is missing.
-    """
+    """What a file holds: `for_training` variables are in no signature, `checksums` tell which have changed."""
 
     signature: Signature
     variables: int
@@ -90,10 +87,7 @@ def counted(variables: int) -> str:
 
 @dataclass(frozen=True)
 class LastSave:
-    """Where a model was last saved, and the source that reads it from there.
-
-    ``stamp`` tells whether the files are still those that were written.
-    """
+    """Where a model was last saved, the source that reads it there, and the stamp of the files that were written."""
 
     path: Path
     source: FileSource

@@ -49,7 +49,7 @@ class GraphText(SlimGraph):
     def __init__(self, model: str, path: Path) -> None:
         super().__init__()
         self._model, self._path = model, path
-        # Text takes long to parse: what was parsed is there until the first values have been read.
+        # Text takes long to parse: the result is kept until the first values have been read.
         with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
             self._state = file_state(file)
             message = text_format.Parse(file.read().decode(), v1.GraphDef())

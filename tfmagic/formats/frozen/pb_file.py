@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.framework import tensor_pb2
 
 from tfmagic.core.paths import existing_path
 from tfmagic.errors import SourceError
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-# Numbers of fields: of a GraphDef, a NodeDef, an entry of its attributes, an AttrValue and a TensorProto.
+# Field numbers of a GraphDef, a NodeDef, an entry of its attributes, an AttrValue and a TensorProto.
 _NODE = 1
 _OP, _ATTRIBUTE = 2, 5
 _KEY, _VALUE = 1, 2
 _TENSOR = 8
 _CONTENT = 4
-# Where the numbers of a field are written as the array has them.
+# Fields whose encoded numbers have the bytes of the array.
 _AS_THEY_ARE = {tf.float32: 5, tf.float64: 6, tf.complex64: 9, tf.complex128: 12}
 _RAW = {dtype.as_datatype_enum: number for dtype, number in _AS_THEY_ARE.items()}
 
@@ -163,9 +165,6 @@ def _value_entry(file: BinaryIO, entry: Field) -> Field | None:
 
 def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _ByteRange] | None:
     """Return a tensor's encoded dtype and shape, its size in bytes, and where its values are."""
-    from google.protobuf.message import DecodeError
-    from tensorflow.core.framework import tensor_pb2
-
     parts = list(fields(file, field.start, field.end))
     if len(parts) > len({part.number for part in parts}):
         return None
@@ -188,8 +187,6 @@ def _tensor(file: BinaryIO, field: Field) -> tuple[bytes, int, _ByteRange] | Non
 
 def _value(file: BinaryIO, byte_range: _ByteRange) -> np.ndarray:
     if not byte_range.raw:
-        from tensorflow.core.framework import tensor_pb2
-
         packed = content(file, byte_range.start, byte_range.end)
         value: np.ndarray = tf.make_ndarray(tensor_pb2.TensorProto.FromString(packed))
         return value

@@ -20,11 +20,11 @@ from tfmagic.formats.common.loading import (
     check_constants,
     detached_functions,
     filling_all,
-    new_graph,
+    graph_of,
     reading,
 )
+from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource
-from tfmagic.formats.frozen.code import frozen_code
 from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -66,14 +66,14 @@ class FrozenSource(FileSource):
             variables=0,
             weights_bytes=small_bytes + sum(slim.removed_bytes.values()),
             notes=[
-                f"{len(nodes)} operations; its ends are inferred when it is added",
+                f"{len(nodes)} operations; its inputs and outputs are inferred when it is added",
                 *placeholder_note(slim.definition),
             ],
         )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports it."""
-        return frozen_code(name, self.path, signature, options.device)
+        return _code(name, self.path, signature, options.device)
 
 
 class GraphDefSource(LiveSource):
@@ -97,7 +97,7 @@ class GraphDefSource(LiveSource):
     def fingerprint(self) -> object:
         """Return the message's identity, and a number for its content."""
         number = 0
-        # A node at a time: the whole, as bytes, would be a second copy of all weights.
+        # A node at a time: all of it as bytes would be a second copy of the weights.
         for part in (*self.live.node, *self.live.library.function):
             number = zlib.crc32(part.SerializeToString(deterministic=True), number)
         return id(self.live), len(self.live.node), number
@@ -116,7 +116,7 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
-    graph = _graph_of(model, path, slim.definition, options.device)
+        graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
     guard = None
     if not options.unsafe:
@@ -129,16 +129,6 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     return Built(backend, _unfrozen_note(graph, thawed))
 
 
-def _graph_of(model: str, path: Path, definition: Any, device: str | None) -> Any:
-    if device is not None:
-        # A device of the machine that wrote the file gives way to the one asked for.
-        for node in definition.node:
-            node.device = ""
-    with reading(model, path, "the graph"):
-        graph, _ = new_graph(device, lambda: tf.import_graph_def(definition, name=""))
-    return graph
-
-
 def read_graph(model: str, path: Path) -> SlimGraph:
     """Return the graph of a file without its large constants."""
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
@@ -149,8 +139,24 @@ def read_graph(model: str, path: Path) -> SlimGraph:
 
 
 def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
-    holders = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
-    handles = [op for op in holders if op.name not in thawed.constant_of]
-    if not handles:
-        return []
-    return [f"{len(handles)} variables of this graph are not frozen, and the file has no values for them"]
+    handles = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+    count = sum(1 for op in handles if op.name not in thawed.constant_of)
+    return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []
+
+
+def _code(name: str, file: Path, signature: Signature, device: str | None) -> str:
+    """Return code that imports a frozen graph and runs it."""
+    definition = f"_{name}_definition"
+    text = file.suffix == ".pbtxt"
+    mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
+    cleared = [f"for node in {definition}.node:", '    node.device = ""'] if device is not None else []
+    inner = on_device(device, [f'tf.import_graph_def({definition}, name="")'])
+    load = [
+        f"{definition} = tf.compat.v1.GraphDef()",
+        f"with open({quoted(file)}, {quoted(mode)}) as file:",
+        f"    {read or f'{definition}.ParseFromString(file.read())'}",
+        *cleared,
+        f"with _{name}_graph.as_default():",
+        *(f"    {line}" for line in inner),
+    ]
+    return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])

@@ -51,14 +51,14 @@ class SignatureRenaming:
             tensor = self._tensors[spec.name]
             name, _, index = tensor.partition(":")
             if nodes[name].op not in PLACEHOLDERS or index != "0":
-                made = _placeholder(definition, free_name(spec.name, nodes), spec)
-                nodes[made.name] = made
-                _rewire(definition, {tensor: f"{made.name}:0"})
-                for end, its in self._tensors.items():
-                    if its == tensor:
-                        self._tensors[end] = f"{made.name}:0"
-            self._inputs[spec.name] = nodes[producer(self._tensors[spec.name])]
-        # Copies: what no output needs is taken out of the graph meanwhile.
+                placeholder = _placeholder(definition, free_name(spec.name, nodes), spec)
+                nodes[placeholder.name] = placeholder
+                _rewire(definition, {tensor: f"{placeholder.name}:0"})
+                for other, other_tensor in self._tensors.items():
+                    if other_tensor == tensor:
+                        self._tensors[other] = f"{placeholder.name}:0"
+            self._inputs[spec.name] = nodes[self._tensors[spec.name].split(":")[0]]
+        # Copies: nodes that no output needs are removed before `attach`.
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
     def attach(self, definition: Any) -> dict[str, str]:
@@ -67,37 +67,37 @@ class SignatureRenaming:
         for node in self._inputs.values():
             if node.name not in present:
                 definition.node.append(node)
-        starts = {node.name: name for name, node in self._inputs.items()}
+        input_names = {node.name: name for name, node in self._inputs.items()}
         nodes = {node.name: node for node in definition.node}
-        ends = {spec.name: self._tensors[spec.name] for spec in self._signature.outputs}
-        ends = {name: tensor for name, tensor in ends.items() if not self._has_its_name(name, tensor, nodes)}
-        wanted = {*starts.values(), *ends}
-        new = dict(starts)
+        outputs = {spec.name: self._tensors[spec.name] for spec in self._signature.outputs}
+        outputs = {name: tensor for name, tensor in outputs.items() if not self._has_its_name(name, tensor, nodes)}
+        wanted = {*input_names.values(), *outputs}
+        new_names = dict(input_names)
         for name in nodes:
-            if name in wanted and name not in starts:
-                new[name] = free_name(name, {*nodes, *wanted, *new.values()})
-        _rename(definition, new)
+            if name in wanted and name not in input_names:
+                new_names[name] = free_name(name, {*nodes, *wanted, *new_names.values()})
+        _rename(definition, new_names)
         types = {spec.name: spec.dtype for spec in self._signature.outputs}
-        for name, tensor in ends.items():
+        for name, tensor in outputs.items():
             op, _, index = tensor.partition(":")
-            made = definition.node.add(name=name, op="Identity")
-            made.input.append(_edge(f"{new.get(op, op)}:{index}"))
-            made.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
-        return new
+            identity = definition.node.add(name=name, op="Identity")
+            identity.input.append(_edge(f"{new_names.get(op, op)}:{index}"))
+            identity.attr["T"].type = tf.as_dtype(types[name]).as_datatype_enum
+        return new_names
 
     def _has_its_name(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
         """Return whether an output has its name already, and nothing else in the graph uses it."""
         if tensor != f"{name}:0" or nodes[name].op in {"Const", *PLACEHOLDERS}:
             return False
-        taken = any(_full(edge) == tensor for node in nodes.values() for edge in node.input)
-        return not taken and len(self._graph.get_operation_by_name(name).outputs) == 1
+        is_used = any(_full(edge) == tensor for node in nodes.values() for edge in node.input)
+        return not is_used and len(self._graph.get_operation_by_name(name).outputs) == 1
 
 
 def _placeholder(definition: Any, name: str, spec: TensorSpec) -> Any:
-    made = definition.node.add(name=name, op="Placeholder")
-    made.attr["dtype"].type = tf.as_dtype(spec.dtype).as_datatype_enum
-    made.attr["shape"].shape.CopyFrom(tf.TensorShape(spec.shape).as_proto())
-    return made
+    node = definition.node.add(name=name, op="Placeholder")
+    node.attr["dtype"].type = tf.as_dtype(spec.dtype).as_datatype_enum
+    node.attr["shape"].shape.CopyFrom(tf.TensorShape(spec.shape).as_proto())
+    return node
 
 
 def _rewire(definition: Any, places: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 
 from tfmagic.runtime.memory.aligned import aligned
 
@@ -20,19 +21,14 @@ LARGE_BYTES = 1 << 14
 """From this size on a constant is removed. No shape, axis or size is as large."""
 _LARGEST_BYTES = 1 << 31
 
-# The field of a TensorProto with the values of a dtype one by one, and how many make an element.
+# The field of a TensorProto with the single values of a dtype, and the number of values of an element.
 _NUMBERS = {
-    tf.float16: ("half_val", 1),
-    tf.bfloat16: ("half_val", 1),
+    **dict.fromkeys((tf.float16, tf.bfloat16), ("half_val", 1)),
     tf.float32: ("float_val", 1),
     tf.float64: ("double_val", 1),
     tf.complex64: ("scomplex_val", 2),
     tf.complex128: ("dcomplex_val", 2),
-    tf.int8: ("int_val", 1),
-    tf.uint8: ("int_val", 1),
-    tf.int16: ("int_val", 1),
-    tf.uint16: ("int_val", 1),
-    tf.int32: ("int_val", 1),
+    **dict.fromkeys((tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32), ("int_val", 1)),
     tf.uint32: ("uint32_val", 1),
     tf.int64: ("int64_val", 1),
     tf.uint64: ("uint64_val", 1),
@@ -43,22 +39,19 @@ _FIELDS: dict[int, tuple[str, int, int]] = {
 _RANGES = {
     dtype.as_datatype_enum: (dtype.min, dtype.max)
     if dtype.is_integer
-    else (0, (1 << 16) - 1)  # a half is written as the number that its bits are
+    else (0, (1 << 16) - 1)  # a half is encoded as the number of its bits
     for dtype in _NUMBERS
     if dtype.size <= 2
 }
 
 
 class SlimGraph(ABC):
-    """A graph whose large constants are not in its ``definition``; there they have dtype and shape only.
-
-    ``removed_bytes`` has the size of each of these constants, by the index of its node.
-    """
+    """A graph without the values of its large constants; `removed_bytes` has their sizes by the index of the node."""
 
     def __init__(self) -> None:
         self.definition: Any = v1.GraphDef()
         self.removed_bytes: dict[int, int] = {}
-        # What is large and written in few bytes, such as zeros.
+        # Large constants with a short encoding, such as zeros.
         self._packed: dict[int, bytes] = {}
 
     def values(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -66,7 +59,7 @@ class SlimGraph(ABC):
         wanted = sorted(indices)
         for index in wanted:
             if index in self._packed:
-                yield index, tf.make_ndarray(_tensor_proto().FromString(self._packed[index]))
+                yield index, tf.make_ndarray(tensor_pb2.TensorProto.FromString(self._packed[index]))
         yield from self._read_values([index for index in wanted if index not in self._packed])
 
     @abstractmethod
@@ -131,7 +124,7 @@ def is_whole(tensor: Any) -> bool:
     values = getattr(tensor, field)
     if given != {field} or len(values) % parts or len(values) // parts * size > (bytes_in(tensor) or 0):
         return False
-    # Numbers of few bits are written as numbers of 32: one that is too large is damaged.
+    # Small dtypes are encoded with 32 bits: a value that is too large is damaged.
     least, most = _RANGES.get(tensor.dtype, (-math.inf, math.inf))
     return size > 2 or (least <= min(values) and max(values) <= most)
 
@@ -150,9 +143,3 @@ def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
     kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
     empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)
     return empty
-
-
-def _tensor_proto() -> Any:
-    from tensorflow.core.framework import tensor_pb2
-
-    return tensor_pb2.TensorProto

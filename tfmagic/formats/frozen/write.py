@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
+from tfmagic.formats.common.loading import fill_and_initialise
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.frozen.read import read_graph
 from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
 
@@ -45,7 +46,7 @@ _HOLDS = re.compile(r".*(HashTable|Queue|Iterator|StackV2|Barrier|Reader(V2)?$|L
 class FrozenFile(Writer):
     """Writes the default signature as a frozen graph; a live object is traced to a graph first."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         self._is_traced = model.backend.graph is None
         self._backend: Any = model.backend
         if self._is_traced:
@@ -85,12 +86,12 @@ class FrozenFile(Writer):
         new_names = self._ends.attach(definition)
         _check_it_imports(self._label, definition)
         constant = {name: thawed.get(name, name) for name in names}
-        self._constants = {name: new_names.get(one, one) for name, one in constant.items()}
+        self._constants = {name: new_names.get(old, old) for name, old in constant.items()}
         checksums: dict[str, int] = {}
 
         def values() -> Iterator[tuple[str, np.ndarray]]:
-            # A live object gives them itself: a session would hold them a second time.
-            present = None if self._backend.present is None or not self._is_traced else self._backend.present()
+            # A live object's values come from the object: a session would hold them a second time.
+            present = None if self._backend.live_values is None or not self._is_traced else self._backend.live_values()
             for name, value in self._backend.values(names) if present is None else present:
                 if name in self._constants:
                     checksums[name] = checksum(value)
@@ -134,12 +135,9 @@ def _fill_from(file: Path, room: Room, constants: Mapping[str, str]) -> Callable
 
     def fill(native: Any) -> None:
         values_of(room.graph).write(native, values())
-        if room.initialiser is not None:
-            # Variables that no output needs are not in the file: they get their initial values.
-            room.initialiser.forget()
-            room.initialiser(native)
 
-    return fill
+    # Variables that no output needs are not in the file: they get their initial values.
+    return fill_and_initialise(room, fill)
 
 
 def _traced(backend: Any, name: str) -> GraphBackend:

@@ -112,9 +112,9 @@ class HdfArchive(KerasArchive):
         """Return the model, uncompiled."""
         import keras
 
-        made = model_from_legacy_config(config, objects, safe=safe)
-        if made is not None:
-            return made
+        model = model_from_legacy_config(config, objects, safe=safe)
+        if model is not None:
+            return model
         return keras.models.load_model(str(self.path), custom_objects=dict(objects), compile=False, safe_mode=safe)
 
     def load_into(self, model: Any) -> None:
@@ -139,7 +139,7 @@ class _InPlace:
         member = self._archive.getinfo(name)
         if member.compress_type == zipfile.ZIP_STORED:
             return io.BufferedReader(_Window(self._file, _start_of(self._file, member), member.file_size), 1 << 20)
-        # Packed again by somebody: unpacked to disk once, for h5py jumps about.
+        # Compressed by somebody: unpacked to disk, as h5py needs random access.
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
         with self._archive.open(member) as packed:
             while block := packed.read(1 << 22):

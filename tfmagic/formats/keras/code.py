@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tfmagic.execution.signature.signature import TensorSpec
-from tfmagic.formats.common.plain_code import CodeTensor, dtype_of, function, on_device, quoted, values
+from tfmagic.formats.common.plain_code import CodeTensor, call_code, dtype_of, on_device, quoted, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,38 +25,27 @@ def keras_code(
     unsafe: bool,
     device: str | None,
 ) -> str:
-    """Return code that loads a Keras file and calls the model.
-
-    `objects` names what it needs and Keras does not have.
-    """
+    """Return code that loads a Keras file and calls the model; `objects` names what Keras does not have."""
     inputs = [CodeTensor(spec, spec.name) for spec in signature.inputs]
-    specs = signature.outputs or [TensorSpec(one) for one in structure.output_names]
-    outputs = [CodeTensor(spec, way) for spec, way in zip(specs, structure.outputs, strict=True)]
+    specs = signature.outputs or [TensorSpec(output) for output in structure.output_names]
+    outputs = [CodeTensor(spec, path) for spec, path in zip(specs, structure.outputs, strict=True)]
     given = values(name, inputs)
-    tensors = [f"tf.constant({given[end.spec.name]}, {dtype_of(end.spec)})" for end in inputs]
+    tensors = [f"tf.constant({given[spec.name]}, {dtype_of(spec)})" for spec in signature.inputs]
     call = ", ".join([*structure.arguments(tensors), *(["training=False"] if structure.training else [])])
-    named = ", ".join(f"{quoted(one)}: {one}" for one in objects)
+    named = ", ".join(f"{quoted(needed)}: {needed}" for needed in objects)
     options = [
         *([f"custom_objects={{{named}}}"] if objects else []),
         "compile=False",
         *(["safe_mode=False"] if unsafe else []),
     ]
-    gathered = ", ".join(f"{quoted(end.spec.name)}: outputs{end.expression}.numpy()" for end in outputs)
     missing = f"# Keras does not have {', '.join(objects)}: define or import it above this line."
-    lines = [
-        "import keras",
-        "import tensorflow as tf",
-        "",
-        *([missing] if objects else []),
-        *on_device(device, [f"_{name}_model = keras.models.load_model({quoted(file)}, {', '.join(options)})"]),
-        "",
-        "",
-        function(
-            name,
-            inputs,
-            outputs,
-            [*on_device(device, [f"outputs = _{name}_model({call})"]), f"return {{{gathered}}}"],
-        ),
-        "",
-    ]
-    return "\n".join(lines)
+    load = on_device(device, [f"_{name}_model = keras.models.load_model({quoted(file)}, {', '.join(options)})"])
+    return call_code(
+        name,
+        [*([missing] if objects else []), *load],
+        inputs,
+        outputs,
+        f"_{name}_model({call})",
+        device=device,
+        imports=["import keras"],
+    )

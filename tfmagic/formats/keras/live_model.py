@@ -13,7 +13,7 @@ from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
-from tfmagic.formats.keras.clone import archivist_of_copy
+from tfmagic.formats.keras.write import archivist_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
 from tfmagic.formats.live.function import call_by_name
 
@@ -44,13 +44,13 @@ class KerasSource(SharedSource):
         signature, call = with_names(model, own, _call_of(live, [spec.name for spec in own.inputs]), options)
         outputs = [spec.tensor or spec.name for spec in signature.outputs]
 
-        def call_by_name(given: dict[str, Any]) -> Any:
+        def call_and_name(given: dict[str, Any]) -> Any:
             result = call(given)
             values = [value for _, value in leaves(result)]
-            # Two outputs may be of one name to Keras, so it is their places that count.
+            # Keras may give two outputs the same name, so they are told apart by their order.
             return dict(zip(outputs, values, strict=True)) if outputs and len(outputs) == len(values) else result
 
-        backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_by_name}, lambda: live.weights)
+        backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_and_name}, lambda: live.weights)
         if isinstance(live, sys.modules["keras"].Model):
             backend.archivist_of = partial(archivist_of_copy, live)
         return backend
@@ -68,25 +68,21 @@ class KerasSource(SharedSource):
 
 def check_backend(model: str) -> None:
     """Refuse a Keras that does not run on TensorFlow."""
-    backend = _backend()
+    try:
+        import keras
+
+        backend = str(keras.backend.backend())
+    except ImportError:
+        # Another backend is asked for, and is not installed.
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend == "tensorflow":
+            raise
     if backend != "tensorflow":
         msg = (
             f"{model}: Keras runs on {backend} here, and tfmagic needs it on TensorFlow: "
             "set KERAS_BACKEND=tensorflow before Keras is imported"
         )
         raise SourceError(msg)
-
-
-def _backend() -> str:
-    try:
-        import keras
-    except ImportError:
-        # Of a backend that is asked for and not installed.
-        asked = os.environ.get("KERAS_BACKEND", "tensorflow")
-        if asked == "tensorflow":
-            raise
-        return asked
-    return str(keras.backend.backend())
 
 
 def inputs_of(live: Any) -> list[Any]:
@@ -113,7 +109,7 @@ def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
         struct = inputs[0] if len(inputs) == 1 else inputs
 
     def call(given: dict[str, Any]) -> Any:
-        # An optional input that was not given is None to Keras.
+        # Keras takes None for an optional input that was not given.
         return live(packed(struct, iter([given.get(name) for name in names])), **inference)
 
     return call
@@ -135,7 +131,7 @@ def _signature(live: Any) -> Signature:
     ]
     output_specs = _outputs(live)
     if not any(getattr(layer, "stateful", False) for layer in live.layers):
-        # Keras does not hold a model to the number of rows that it was first called with.
+        # Keras allows any number of rows, whatever the first call had.
         input_specs = [_of_any_rows(spec) for spec in input_specs]
         output_specs = [_of_any_rows(spec) for spec in output_specs]
     return Signature(DEFAULT, tuple(input_specs), tuple(output_specs))
@@ -162,22 +158,22 @@ def _outputs(live: Any) -> list[TensorSpec]:
     return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
 
 
-def leaves(struct: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a structure, each with its path; mappings in the order of their keys."""
+def leaves(struct: Any, path: tuple[Any, ...] = (), *, by_key: bool = True) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the leaves of a structure, each with its path; mappings in the order of their keys, or in their own."""
     if isinstance(struct, dict):
-        parts = [(key, struct[key]) for key in sorted(struct, key=str)]
+        parts = [(key, struct[key]) for key in (sorted(struct, key=str) if by_key else struct)]
     elif isinstance(struct, (list, tuple)):
         parts = list(enumerate(struct))
     else:
         return [(path, struct)]
-    return [leaf for key, part in parts for leaf in leaves(part, (*path, key))]
+    return [leaf for key, part in parts for leaf in leaves(part, (*path, key), by_key=by_key)]
 
 
 def packed(struct: Any, values: Iterator[Any]) -> Any:
     """Return values, in the order of `leaves`, in the structure that they came from."""
     if isinstance(struct, dict):
-        made = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
-        return {key: made[key] for key in struct}
+        parts = {key: packed(struct[key], values) for key in sorted(struct, key=str)}
+        return {key: parts[key] for key in struct}
     if isinstance(struct, (list, tuple)):
         return [packed(part, values) for part in struct]
     return next(values)
@@ -195,12 +191,12 @@ def _is_optional(tensor: Any) -> bool:
 
 def _arguments(live: Any) -> Iterator[TensorSpec]:
     """Give the arguments of the model's ``call`` that are inputs."""
-    found = False
+    has_inputs = False
     for parameter in inspect.signature(live.call).parameters.values():
         named = parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
         if named and parameter.name not in {"self", "training", "mask"}:
-            found = True
+            has_inputs = True
             optional = parameter.default is not parameter.empty
             yield TensorSpec(parameter.name, tensor=parameter.name, optional=optional)
-    if not found:
+    if not has_inputs:
         yield TensorSpec("inputs", tensor="inputs")

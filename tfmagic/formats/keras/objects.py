@@ -21,10 +21,7 @@ _CODE = "__lambda__"
 
 
 def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the classes and functions that a configuration needs, by name and by registered name.
-
-    `given` has those of ``--objects``; None takes them from ``__main__``, the notebook.
-    """
+    """Return what a configuration needs by name and registered name: of ``--objects``, or of the notebook if None."""
     custom = list(_custom(config))
     known = _in_the_notebook(custom) if given is None else dict(given)
     return {**known, **{registered: known[name] for name, registered in custom if name in known}}
@@ -52,16 +49,13 @@ def naming_what_is_missing(
 
 
 def refuse_imports(model: str, path: Path, config: Any, given: Mapping[str, Any] | None) -> None:
-    """Refuse a file that names an unknown class or function.
-
-    Keras before 3.9 imports whatever a file names, and calls it.
-    """
+    """Refuse a file with unknown classes or functions: Keras before 3.9 imports and calls whatever a file names."""
     if not imports_what_is_named():
         return
     known = objects_for(config, given)
-    functions = [one for one in _entries(config) if one.get("class_name") == "function"]
-    foreign = {str(one.get("config")) for one in functions if not _is_keras_function(one)}
-    own = {str(one.get("config")) for one in functions} - foreign
+    functions = [entry for entry in _entries(config) if entry.get("class_name") == "function"]
+    foreign = {str(entry.get("config")) for entry in functions if not _is_keras_function(entry)}
+    own = {str(entry.get("config")) for entry in functions} - foreign
     for name, registered in _custom(config):
         if name not in own and not _is_known(name, registered, known):
             raise _not_found(model, path, name, given)
@@ -113,15 +107,15 @@ def refuse_code(model: str, path: Path, config: Any) -> None:
 
 
 def _entries(config: Any) -> Iterator[dict[str, Any]]:
-    # No generator in a generator: a deep network's configuration has tens of thousands of values.
+    # Not recursive: a deep network's configuration has tens of thousands of values.
     waiting = [config]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            yield one
-            waiting.extend(reversed(one.values()))
-        elif isinstance(one, list):
-            waiting.extend(reversed(one))
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting.extend(reversed(value.values()))
+        elif isinstance(value, list):
+            waiting.extend(reversed(value))
 
 
 def _custom(config: Any) -> Iterator[tuple[str, str]]:
@@ -135,7 +129,7 @@ def _custom(config: Any) -> Iterator[tuple[str, str]]:
         module = entry.get("module", "keras" if hasattr(keras.layers, name) or hasattr(keras, name) else "")
         registered = str(entry.get("registered_name") or name)
         if name == "function":
-            # Of a function the name stands where a class has its configuration, and its module is not told.
+            # A function's name stands where a class has its configuration; its module is not given.
             module, name = "", entry["config"]
             registered = str(name)
         foreign = str(module).split(".")[0] not in _KERAS_PACKAGES
@@ -156,5 +150,5 @@ def _is_known(name: str, registered: str, objects: Mapping[str, Any]) -> bool:
     import keras
 
     return name in objects or any(
-        keras.saving.get_registered_object(one) is not None for one in (registered, name, f"Custom>{name}")
+        keras.saving.get_registered_object(candidate) is not None for candidate in (registered, name, f"Custom>{name}")
     )

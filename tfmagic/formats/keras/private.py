@@ -30,10 +30,7 @@ def sharing_objects() -> AbstractContextManager[Any]:
 
 @contextmanager
 def without_pending_variables() -> Iterator[None]:
-    """Have Keras forget the variables without values that are made in the block.
-
-    Keras would give each a value, and memory, when any later ``StatelessScope`` ends.
-    """
+    """Have Keras forget variables without values that the block makes: it would give them memory later."""
     key = "uninitialized_variables"
     try:
         from keras.src.backend.common import global_state
@@ -59,10 +56,7 @@ def model_from_legacy_config(config: Any, objects: Mapping[str, Any], *, safe: b
 
 
 def imports_what_is_named() -> bool:
-    """Return whether Keras imports any module that a file names, so that reading a file can run any function.
-
-    Before 3.9.
-    """
+    """Return whether Keras imports whatever a file names, and so may run any function: it does before 3.9."""
     import keras
 
     named = {"module": "string", "class_name": "function", "config": "capwords", "registered_name": "capwords"}

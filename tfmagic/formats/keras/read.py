@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import tensorflow as tf
 
-from tfmagic.core.naming import unique
 from tfmagic.core.paths import existing_path, stamp
-from tfmagic.errors import SourceError, TfMagicError
-from tfmagic.execution.backends.eager import named_outputs
-from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import DEFAULT, Signature
-from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
 from tfmagic.formats.common.inspection import file_record
-from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
+from tfmagic.formats.common.loading import reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
-from tfmagic.formats.keras.clone import archivist
 from tfmagic.formats.keras.code import keras_code
 from tfmagic.formats.keras.live_model import KerasSource, check_backend
 from tfmagic.formats.keras.objects import (
@@ -39,17 +31,14 @@ from tfmagic.formats.keras.objects import (
     refuse_code,
     refuse_imports,
 )
-from tfmagic.formats.keras.private import without_pending_variables
 from tfmagic.formats.keras.structure import structure_of
+from tfmagic.formats.keras.trace_file import traced_if_possible, without_values
 from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
-from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
-from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
+    from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.formats.common.inspection import FileRecord
 
 v1 = tf.compat.v1
@@ -69,8 +58,8 @@ class KerasFileSource(FileSource):
     def fingerprint(self) -> object:
         """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
         with reading(self.path.name, self.path, "the configuration"):
-            own = notebook_objects(archive_at(existing_path(self.path)).config())
-        return (str(self.path), stamp(self.path), tuple((name, id(one)) for name, one in own.items()))
+            classes = notebook_objects(archive_at(existing_path(self.path)).config())
+        return (str(self.path), stamp(self.path), tuple((name, id(own)) for name, own in classes.items()))
 
     def build(self, model: str, options: Options) -> Built:
         """Make the model without values, and trace it into a graph."""
@@ -85,10 +74,10 @@ class KerasFileSource(FileSource):
             text = json.dumps(config)
 
             def make() -> Any:
-                # Keras takes parts out of the configuration that it is given; it is JSON, and so quickest copied.
+                # Keras changes the configuration that it gets, and JSON is the quickest way to copy it.
                 return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
-            built = _traced_if_possible(model, archive, make, options)
+            built = traced_if_possible(model, archive, make, options)
             if built is not None:
                 return built
         with naming_what_is_missing(model, self.path, config, options.objects, version):
@@ -106,7 +95,7 @@ class KerasFileSource(FileSource):
             refuse_imports(name, self.path, config, None)
             with naming_what_is_missing(name, self.path, config, None, version):
                 objects = objects_for(config, None)
-                skeleton = _without_values(lambda: archive.skeleton(config, objects, safe=True))
+                skeleton = without_values(lambda: archive.skeleton(config, objects, safe=True))
             eager = KerasSource(skeleton, name).connect(Room(name), Options())
         except Exception as error:  # noqa: BLE001 - inspecting may not fail for what is not there to make the model
             return file_record(self.path, self.kind, notes=[str(error).split("\n", maxsplit=1)[0]])
@@ -138,24 +127,15 @@ class KerasFileSource(FileSource):
         )
 
     def _described(self, archive: KerasArchive, config: Any, objects: dict[str, Any], options: Options) -> Any:
-        """Return the model, without values where that can be."""
+        """Return the model, without values where possible."""
         if not archive.has_assets:
-            return _without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
-        import keras
-
-        with eager_execution():
-            return keras.models.load_model(
-                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
-            )
+            return without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
+        return _loaded_by_keras(archive, objects, options)
 
     def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
-        """Load the file as Keras does, and move the object into a graph."""
-        import keras
-
-        with reading(model, self.path, "the model"), eager_execution():
-            live = keras.models.load_model(
-                str(archive.path), custom_objects=objects, compile=False, safe_mode=not options.unsafe
-            )
+        """Load the file with Keras, and copy the object into a graph."""
+        with reading(model, self.path, "the model"):
+            live = _loaded_by_keras(archive, objects, options)
         eager = KerasSource(live, self.text).connect(Room(model, device=options.device), options)
         built = graph_copy(eager, options)
         # The object was read from the file: nobody else has it.
@@ -165,119 +145,9 @@ class KerasFileSource(FileSource):
         return built
 
 
-def _without_values(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns; its Keras variables have shapes and no values."""
+def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Options) -> Any:
     import keras
 
-    with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
-        return make()
-
-
-def _traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
-    try:
-        skeleton = _without_values(make)
-        return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
-    except TfMagicError:
-        raise
-    except Exception:  # noqa: BLE001 - a layer may do what only works eager_execution, and fail in any way
-        return None
-
-
-def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:
-    """Trace a model without values into a graph, whose variables are filled from the file."""
-    import keras
-
-    eager = KerasSource(skeleton, model).connect(Room(model, device=options.device), options)
-    signature = with_known_shapes(eager, eager.signatures[DEFAULT])
-    unknown = next((spec for spec in signature.required if spec.dtype is None), None)
-    if unknown is not None:
-        msg = f"{model}: {archive.path} does not say the shape of input {unknown.name!r}"
-        raise SourceError(msg)
-    graph = tf.Graph()
-    names = unique(op_name(variable.path) for variable in skeleton.variables)
-    with graph.as_default(), tf.device(options.device):
-        wanted = zip(names, skeleton.variables, strict=True)
-        added = add_fed_variables(
-            graph, [FedVariable(name, one.dtype, one.shape, one.trainable) for name, one in wanted]
-        )
-        fed = {spec.name: v1.placeholder(spec.dtype, spec.shape, op_name(spec.name)) for spec in signature.required}
-        # Each variable's present reading, so that none is added.
-        mapping = [(one, graph.as_graph_element(mine)) for one, mine in zip(skeleton.variables, added, strict=True)]
-        with keras.StatelessScope(mapping, initialize_variables=False) as scope:
-            before = [scope.get_current_value(one) for one in skeleton.variables]
-            for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
-                if isinstance(layer, keras.layers.Normalization):
-                    # What it makes of its weights once they are loaded, the graph makes of its own.
-                    layer.finalize_state()
-            given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
-            result = eager.invoke(DEFAULT, given)
-        outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
-        after = [scope.get_current_value(one) for one in skeleton.variables]
-        outputs = _with_effects(outputs, zip(added, before, after, strict=True))
-    signature = signature_in_graph(signature, fed, outputs)
-    own = {id(one): mine.op.name for one, mine in zip(skeleton.variables, added, strict=True)}
-
-    def fill(native: Any) -> None:
-        writer = values_of(graph).writer(native)
-        with reading(model, archive.path, "the weights"), eager_execution():
-            _assign_each(archive, skeleton, lambda variable, value: writer.put(own[id(variable)], value))
-            writer.flush()
-
-    room = Room(model, graph, options.device)
-    bind_signature_names(room, signature)
-    backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.archivist = archivist(backend, make, {one.op.name: at for at, one in enumerate(added)})
-    return Built(backend)
-
-
-def _with_effects(outputs: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """Return outputs that first run what a call does besides, such as drawing random numbers.
-
-    `values` has each variable with its value before the call and after.
-    """
-    effects = []
-    for variable, before, after in values:
-        if after is not before:
-            with tf.control_dependencies([before]):
-                effects.append(variable.assign(after, read_value=False))
-    if not effects:
-        return outputs
-    with tf.control_dependencies(effects):
-        return {name: None if end is None else tf.identity(end) for name, end in outputs.items()}
-
-
-def _assign_each(archive: KerasArchive, skeleton: Any, take: Callable[[Any, np.ndarray], None]) -> None:
-    """Call `take` with each variable of a model without values, and its value in the file."""
-    left = {id(variable): variable for variable in skeleton.variables}
-
-    def assign(variable: Any, value: Any) -> None:
-        array = np.asarray(value, tf.as_dtype(variable.dtype).as_numpy_dtype)
-        if array.shape != tuple(variable.shape):
-            msg = f"{variable.path} is {tuple(variable.shape)} in the model and {array.shape} in the file"
-            raise ValueError(msg)
-        left.pop(id(variable), None)
-        take(variable, array)
-
-    for variable in skeleton.variables:
-        # Whatever way a layer has of loading its weights, it ends in this.
-        variable.assign = partial(assign, variable)
-    try:
-        archive.load_into(skeleton)
-    finally:
-        for variable in skeleton.variables:
-            del variable.assign
-    for variable in left.values():
-        # Not in the file, such as the state of a random generator: as a new model has it.
-        take(variable, np.array(variable.value))
-
-
-def _loads_in_its_own_way(skeleton: Any) -> bool:
-    """Return whether a custom layer overrides how its weights are loaded."""
-    import keras
-
-    plain = keras.Layer.load_own_variables
-    for layer in skeleton._flatten_layers():  # noqa: SLF001 - the public .layers are the outermost ones
-        own = type(layer).load_own_variables
-        if own is not plain and not own.__module__.startswith("keras."):
-            return True
-    return False
+    safe = not options.unsafe
+    with eager_execution():
+        return keras.models.load_model(str(archive.path), custom_objects=objects, compile=False, safe_mode=safe)

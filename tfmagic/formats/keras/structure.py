@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import sys
 from dataclasses import dataclass
@@ -59,18 +60,14 @@ def structure_of(live: Any, signature: Signature) -> Structure:
         paths = [path for path, _ in leaves(outputs_struct)]
     else:
         names = tuple(spec.tensor or spec.name for spec in signature.required)
-        paths = [path for path, _ in _in_order(_outputs_of(live, signature, names))]
+        paths = [path for path, _ in leaves(_outputs_of(live, signature, names), by_key=False)]
     steps = tuple("".join(f"[{json.dumps(key)}]" for key in path) for path in paths)
     return Structure(inputs, names, steps, tuple(joined(path) or "output" for path in paths), training)
 
 
 def _renumbered(given: Sequence[int | None]) -> list[int | None]:
-    counted = -1
-    numbers: list[int | None] = []
-    for one in given:
-        counted += one is not None
-        numbers.append(None if one is None else counted)
-    return numbers
+    count = itertools.count()
+    return [None if number is None else next(count) for number in given]
 
 
 def _outputs_of(live: Any, signature: Signature, names: Sequence[str]) -> Any:
@@ -79,17 +76,6 @@ def _outputs_of(live: Any, signature: Signature, names: Sequence[str]) -> Any:
     first, *rest = [keras.KerasTensor(spec.shape, spec.dtype) for spec in signature.required]
     more = dict(zip(names[1:], rest, strict=True))
     return live.compute_output_spec(first, **more)
-
-
-def _in_order(structure: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
-    """Return the leaves of a structure, mappings in their own order: a result's outputs are named so."""
-    if isinstance(structure, dict):
-        parts = list(structure.items())
-    elif isinstance(structure, (list, tuple)):
-        parts = list(enumerate(structure))
-    else:
-        return [(path, structure)]
-    return [leaf for key, part in parts for leaf in _in_order(part, (*path, key))]
 
 
 def _filled(structure: Any, values: Sequence[str]) -> Any:

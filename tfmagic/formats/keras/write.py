@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SaveError
 from tfmagic.formats.common.written import Writer, Written, counted
+from tfmagic.formats.keras.objects import objects_for
+from tfmagic.formats.keras.private import sharing_objects
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.write import all_variables
 from tfmagic.runtime.state.variables_io import checksum, values_of
@@ -14,21 +16,23 @@ from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from tfmagic.execution.backends.eager import EagerBackend
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.execution.backends.graph import GraphBackend
+    from tfmagic.formats.common.written import ModelToWrite
 
 
 class KerasFile(Writer):
     """Writes a Keras model; any other, or one that was never built, is a `SaveError`."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         backend: Any = model.backend
         self._backend = backend
         self._signature = model.backend.signatures[model.signature]
         renamed = model.options.inputs is not None or model.options.outputs is not None
-        self._notes = ("its ends have Keras's own names in it",) if renamed else ()
+        self._notes = ("its inputs and outputs have Keras's own names in it",) if renamed else ()
         if self._backend.graph is None:
             _check_live(self._backend, model.kind)
         elif self._backend.archivist is None:
@@ -72,3 +76,46 @@ def _check_live(backend: EagerBackend, kind: str) -> None:
 
 def _no_keras_model(backend: EagerBackend, kind: str) -> SaveError:
     return SaveError(f".keras holds Keras models; {backend.room.label} is a {kind}: save it as a folder or .pb")
+
+
+def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
+    """Return what writes the ``.keras`` file of a graph's weights, and names the variables that are in it.
+
+    `make` makes the Keras model; `places` has the index of each graph variable in that model's list.
+    """
+
+    def write(path: Path) -> list[str]:
+        with eager_execution():
+            copy_of_model = make()
+            variables = list(copy_of_model.variables)
+            for name, value in backend.values(places):
+                variables[places[name]].assign(value)
+            copy_of_model.save(path)
+        return list(places)
+
+    return write
+
+
+def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
+    """Return what writes the ``.keras`` file of a copy; `variables` has the model's own by their graph names."""
+    places = {id(variable.handle): at for at, variable in enumerate(live.variables)}
+    by_name = {name: places[id(own.handle)] for name, own in variables.items() if id(own.handle) in places}
+    return archivist(copy, lambda: clone(live), by_name)
+
+
+def clone(live: Any) -> Any:
+    """Return a Keras model like `live` that shares nothing.
+
+    ``keras.models.clone_model`` leaves subclassed ones unbuilt.
+    """
+    import keras
+
+    config = keras.saving.serialize_keras_object(live)
+    config["compile_config"] = None
+    own = {type(layer).__name__: type(layer) for layer in live._flatten_layers()}  # noqa: SLF001 - .layers are the outermost
+    objects = objects_for(config, own)
+    with sharing_objects():
+        copy_of_model = keras.saving.deserialize_keras_object(config, custom_objects=objects, safe_mode=False)
+    for new, old in zip(copy_of_model.variables, live.variables, strict=True):
+        new.assign(old.value)
+    return copy_of_model

@@ -74,20 +74,17 @@ def with_names(
         if unknown is not None:
             msg = f"{model} gave no output {unknown!r} to rename{did_you_mean(unknown, outputs)}"
             raise SourceError(msg)
-        made = {names.get(own, own): value for own, value in outputs.items()}
-        if len(made) < len(outputs):
+        renamed_outputs = {names.get(own, own): value for own, value in outputs.items()}
+        if len(renamed_outputs) < len(outputs):
             msg = f"{model}: two outputs would have one name (it gave: {', '.join(outputs)}): rename the other one too"
             raise SourceError(msg)
-        return made
+        return renamed_outputs
 
     return renamed(model, signature, options.inputs, None), call_and_rename
 
 
 def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like.
-
-    `own` is the object's name for it, if another.
-    """
+    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like; `own` is the object's name for it."""
     dtype = getattr(spec.dtype, "name", spec.dtype)
     shape = spec.shape
     if hasattr(shape, "rank"):

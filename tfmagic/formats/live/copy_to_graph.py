@@ -1,4 +1,4 @@
-"""``--copy``: a live object copied into a graph of its own."""
+"""``--copy``: a live object copied into a separate graph."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def built_from(source: Source, model: str, options: Options) -> Built:
-    """Build a source; with ``options.copy`` a live object is copied into a graph of its own."""
+    """Build a source; with ``options.copy`` a live object is copied into a separate graph."""
     built = source.build(model, options)
     if options.copy and built.backend.graph is None:
         built_copy = graph_copy(cast("EagerBackend", built.backend), options)
@@ -33,7 +33,7 @@ def built_from(source: Source, model: str, options: Options) -> Built:
 
 
 def graph_copy(eager: EagerBackend, options: Options) -> Built:
-    """Return the graph of a live object, with variables of its own."""
+    """Return the graph of a live object, with its own variables."""
     try:
         backend, variables, notes = trace_to_graph(
             eager, default_among(eager.room.label, eager.signatures, options.signature)
@@ -54,13 +54,13 @@ def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     path = Path(folder.name) / label
     path.mkdir()
-    taken = CopiedValues(eager.live, eager.named_variables, partial(state_of, eager))
+    copied_values = CopiedValues(eager.live, eager.named_variables, partial(state_of, eager))
     # Before it is written: later changes have to count as changes.
-    deque(taken.values(), maxlen=0)
+    deque(copied_values.values(), maxlen=0)
     LiveFolder(eager, default)(path)
-    taken.note_graph()
+    copied_values.note_graph()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened: they are removed with the model.
     weakref.finalize(built.backend, folder.cleanup)
-    built.backend.copied_values = taken
+    built.backend.copied_values = copied_values
     return built

@@ -48,8 +48,8 @@ def is_function(live: Any) -> bool:
 def check_function(model: str, function: Any) -> None:
     """Refuse a traced function whose recursive or deeply nested calls would end the process in TensorFlow."""
     traced = [function] if hasattr(function, "graph") else traces_of(function)
-    for one in traced:
-        check_calls_of(model, "this function", one.graph, library_of(one.graph))
+    for trace in traced:
+        check_calls_of(model, "this function", trace.graph, library_of(trace.graph))
 
 
 def variables_behind(live: Any) -> list[Any]:
@@ -84,10 +84,10 @@ def signature_and_call(
         if type(spec).__name__ == "Literal":
             bound[own] = spec.value  # a Python value, for which the function was traced
         elif isinstance(spec, tf.TensorSpec):
-            end = spec_of(own, spec)
-            inputs.append(TensorSpec(own, end.dtype, end.shape, own, optional=optional))
+            described_spec = spec_of(own, spec)
+            inputs.append(TensorSpec(own, described_spec.dtype, described_spec.shape, own, optional=optional))
         elif len(parameters) == 1 and _by_key(spec):
-            inputs.extend(spec_of(key, one) for key, one in spec.mapping.items())
+            inputs.extend(spec_of(key, tensor) for key, tensor in spec.mapping.items())
         elif spec is None or not optional:
             inputs.append(TensorSpec(own, tensor=own, optional=optional))
         types[own] = spec
@@ -102,9 +102,9 @@ def signature_and_call(
 
 
 def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first by position: Keras takes them so only.
+    """Call a function with arguments by name, the first ones by position, as Keras needs.
 
-    `given` lacks arguments that keep their default; those behind such an argument go by keyword.
+    `given` lacks arguments that keep their default; those after such an argument go by keyword.
     """
     positional = []
     for name, parameter in parameters.items():
@@ -119,14 +119,14 @@ def _by_key(spec: Any) -> bool:
     """Return whether this is the type of a dictionary of tensors."""
     mapping: Any = getattr(spec, "mapping", None)
     return bool(mapping) and all(
-        isinstance(key, str) and isinstance(one, tf.TensorSpec) for key, one in mapping.items()
+        isinstance(key, str) and isinstance(tensor, tf.TensorSpec) for key, tensor in mapping.items()
     )
 
 
 def _as_type(kind: Any, value: Any) -> Any:
     """Return a value in the structure, and with the kind of tensors, of an argument's type."""
     if hasattr(kind, "mapping") and isinstance(value, Mapping):
-        return {key: _as_type(kind.mapping.get(key), one) for key, one in value.items()}
+        return {key: _as_type(kind.mapping.get(key), part) for key, part in value.items()}
     kinds: Any = getattr(getattr(kind, "components_tuple", kind), "components", None)
     if type(kind).__name__ in {"List", "Tuple"} and kinds is not None and len(kinds) == len(value):
         parts = [_as_type(*pair) for pair in zip(kinds, value, strict=True)]

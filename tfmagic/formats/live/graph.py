@@ -11,7 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import variables_of
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.loading import bind_signature_names, import_meta_graph, new_graph
+from tfmagic.formats.common.loading import bind_signature_names, fill_and_initialise, import_meta_graph, new_graph
 from tfmagic.formats.common.source import Built
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls_of
@@ -32,9 +32,9 @@ class GraphSource(LiveSource):
 
     def fingerprint(self) -> object:
         """Return the graph's identity, and the number of the person's operations in it."""
-        ours = {"IsVariableInitialized", "VarIsInitializedOp"}
-        theirs = (op for op in self.live.get_operations() if op.type not in ours and not op.name.startswith(OURS))
-        return (id(self.live), sum(1 for _ in theirs))
+        probes = {"IsVariableInitialized", "VarIsInitializedOp"}
+        operations = (op for op in self.live.get_operations() if op.type not in probes and not op.name.startswith(OURS))
+        return (id(self.live), sum(1 for _ in operations))
 
     @staticmethod
     def takes(live: Any) -> bool:
@@ -67,7 +67,7 @@ class GraphSource(LiveSource):
         notes = []
         if variables_of(graph):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")
-        backend = GraphBackend(room, {signature.name: signature}, initial_fill(room), None)
+        backend = GraphBackend(room, {signature.name: signature}, fill_and_initialise(room), None)
         return Built(backend, notes)
 
 
@@ -75,16 +75,4 @@ def _copy_of(live: Any, device: str | None) -> Any:
     """Return a new graph with the same operations and collections, on `device` if there is one."""
     with live.as_default():
         meta = v1.train.export_meta_graph()
-    graph, _ = new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))
-    return graph
-
-
-def initial_fill(room: Room) -> Any:
-    """Return a fill that runs every initialiser of the room's graph."""
-
-    def fill(native: Any) -> None:
-        if room.initialiser is not None:
-            room.initialiser.forget()
-            room.initialiser(native)
-
-    return fill
+    return new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))

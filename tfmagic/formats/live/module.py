@@ -55,14 +55,14 @@ class ModuleSource(SharedSource):
 
 def callables_of(live: Any) -> dict[str, Any]:
     """Return the functions that can be called, the default one as ``serving_default``."""
-    found = dict(getattr(live, "signatures", None) or {})
-    if DEFAULT not in found and callable(live):
+    functions = dict(getattr(live, "signatures", None) or {})
+    if DEFAULT not in functions and callable(live):
         call = live.__call__
-        found[DEFAULT] = call
+        functions[DEFAULT] = call
     for name in sorted({*vars(type(live)), *vars(live)}):
         if not name.startswith("_") and is_function(function := _attribute(live, name)):
-            found.setdefault(name, function)
-    return found
+            functions.setdefault(name, function)
+    return functions
 
 
 def _attribute(live: Any, name: str) -> Any:

@@ -28,21 +28,21 @@ def with_known_shapes(backend: EagerBackend, signature: Signature) -> Signature:
     if all(spec.dtype is not None for spec in signature.inputs):
         return signature
     known: dict[str, DtypeAndShape] = {}
-    for found in (
+    for more in (
         backend.seen.get(signature.name, {}),
         _of_traces(backend, signature),
         _of_first_call(backend.live),
         _of_build_config(backend.live),
     ):
-        known = {**found, **known}
+        known = {**more, **known}
     return replace(signature, inputs=tuple(_with_dtype_and_shape(spec, known) for spec in signature.inputs))
 
 
 def _with_dtype_and_shape(spec: TensorSpec, known: Mapping[str, DtypeAndShape]) -> TensorSpec:
-    found = known.get(spec.tensor or spec.name) or known.get(spec.name)
-    if spec.dtype is not None or found is None:
+    dtype_and_shape = known.get(spec.tensor or spec.name) or known.get(spec.name)
+    if spec.dtype is not None or dtype_and_shape is None:
         return spec
-    dtype, shape = found
+    dtype, shape = dtype_and_shape
     # One call does not tell how many rows there may be.
     return replace(spec, dtype=dtype, shape=(None, *shape[1:]) if shape else shape)
 
@@ -51,13 +51,13 @@ def _of_traces(backend: EagerBackend, signature: Signature) -> dict[str, DtypeAn
     """Return the arguments of the traces of a ``tf.function``."""
     live = backend.live
     function = live if is_function(live) else callables_of(live).get(signature.name)
-    found: dict[str, DtypeAndShape] = {}
+    arguments: dict[str, DtypeAndShape] = {}
     for concrete in traces_of(function):
         for name, parameter in concrete.function_type.parameters.items():
             constraint = parameter.type_constraint
             if isinstance(constraint, tf.TensorSpec):
-                found[name] = _merged(found.get(name), constraint)
-    return found
+                arguments[name] = _merged(arguments.get(name), constraint)
+    return arguments
 
 
 def _merged(before: DtypeAndShape | None, spec: tf.TensorSpec) -> DtypeAndShape:
@@ -85,15 +85,15 @@ def _of_build_config(live: Any) -> dict[str, DtypeAndShape]:
     config = live.get_build_config() or {}
     shapes = config.get("shapes_dict") or {"input_shape": config.get("input_shape")}
     dtype = getattr(live, "input_dtype", None) or "float32"
-    found: dict[str, DtypeAndShape] = {
+    arguments: dict[str, DtypeAndShape] = {
         name.removesuffix("_shape"): (str(dtype), tuple(shape))
         for name, shape in shapes.items()
         if isinstance(shape, (list, tuple)) and all(size is None or isinstance(size, int) for size in shape)
     }
-    if set(found) == {"input"}:
-        # Built by its one argument, which can have any name.
-        found.update(dict.fromkeys(inspect.signature(live.call).parameters, found["input"]))
-    return found
+    if set(arguments) == {"input"}:
+        # Built with one argument, which can have any name.
+        arguments.update(dict.fromkeys(inspect.signature(live.call).parameters, arguments["input"]))
+    return arguments
 
 
 def unknown_input(signature: Signature) -> str | None:

@@ -1,4 +1,4 @@
-"""Traces a live object into a graph of its own, with variables of its own.
+"""Traces a live object into a separate graph with its own variables.
 
 A function is traced for each signature, and its graph is imported with a new variable for each one that it captured.
 The results are the same to the last bit.
@@ -60,7 +60,7 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
                 value = np.array(variable.numpy())
             yield name, value
 
-    taken = CopiedValues(eager.live, eager.named_variables, present)
+    copied_values = CopiedValues(eager.live, eager.named_variables, present)
     traced, notes = [], []
     for signature in eager.signatures.values():
         try:
@@ -69,17 +69,18 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
             if default is None or signature.name == default:
                 raise
             notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
-    taken.note_graph()
+    copied_values.note_graph()
     graph = tf.Graph()
     with graph.as_default(), tf.device(device):
-        by_prefix = {"" if at == 0 else f"{one.signature.name}/": one for at, one in enumerate(traced)}
+        by_prefix = {"" if at == 0 else f"{function.signature.name}/": function for at, function in enumerate(traced)}
         variables = _CopiedVariables(label, graph, eager.named_variables(), by_prefix)
-        signatures = {one.signature.name: _imported(graph, one, variables, prefix) for prefix, one in by_prefix.items()}
+        imported = [_imported(graph, function, variables, prefix) for prefix, function in by_prefix.items()]
+        signatures = {signature.name: signature for signature in imported}
     room = Room(label, graph, device)
-    bind_signature_names(room, next(iter(signatures.values())))
-    fill = filling_all(room, lambda native: values_of(graph).write(native, taken.values()))
-    backend = GraphBackend(room, signatures, fill, live_values=taken.values)
-    backend.copied_values = taken
+    bind_signature_names(room, imported[0])
+    fill = filling_all(room, lambda native: values_of(graph).write(native, copied_values.values()))
+    backend = GraphBackend(room, signatures, fill, live_values=copied_values.values)
+    backend.copied_values = copied_values
     return backend, variables.live, notes
 
 
@@ -90,9 +91,7 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
     names: list[str] = []
 
     def run(*given: Any) -> list[Any]:
-        own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
-        outputs = named_outputs(eager.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
-        outputs = {name: value for name, value in outputs.items() if value is not None}
+        outputs = outputs_of_call(eager, signature, given)
         names[:] = list(outputs)
         return list(outputs.values())
 
@@ -113,6 +112,13 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
         )
         raise SourceError(msg)
     return _Traced(signature, concrete, names)
+
+
+def outputs_of_call(eager: EagerBackend, signature: Signature, values: Sequence[Any]) -> dict[str, Any]:
+    """Call a live object with tensors in the order of the required inputs; return outputs by its own names."""
+    given = {spec.tensor or spec.name: value for spec, value in zip(signature.required, values, strict=True)}
+    outputs = named_outputs(eager.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
+    return {name: value for name, value in outputs.items() if value is not None}
 
 
 def _reason(error: Exception) -> str:
@@ -155,14 +161,14 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
     inner, captured = concrete.graph, concrete.captured_inputs
     placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
     internal = concrete.inputs[len(placeholders) :]
-    input_map = {mine.name: variables.of(theirs) for mine, theirs in zip(internal, captured, strict=True)}
+    input_map = {inner_tensor.name: variables.of(value) for inner_tensor, value in zip(internal, captured, strict=True)}
     # Their names in the graph are not known: a variable may have the name.
     wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
     elements = tf.import_graph_def(
         inner.as_graph_def(),
         name=prefix.rstrip("/"),
         input_map=input_map,
-        return_elements=[one.name for one in wanted],
+        return_elements=[tensor.name for tensor in wanted],
     )
     fed, outputs = (
         elements[: len(placeholders)],
@@ -172,7 +178,7 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
     if effects:
         # Side effects, such as counting calls, happen at each run.
         with graph.control_dependencies(effects):
-            outputs = [tf.identity(end) for end in outputs]
+            outputs = [tf.identity(tensor) for tensor in outputs]
     inputs = dict(zip((spec.name for spec in traced.signature.required), fed, strict=True))
     return signature_in_graph(traced.signature, inputs, dict(zip(traced.outputs, outputs, strict=True)))
 
@@ -207,13 +213,14 @@ class _CopiedVariables:
                 if handle in handles:
                     captured[handle] = (*known.get(handle, (live.name.split(":")[0], live)), live)
         # The imported operations keep these names.
-        taken = {f"{prefix}{op.name}" for prefix, one in traced.items() for op in one.concrete.graph.get_operations()}
+        graphs = [(prefix, function.concrete.graph) for prefix, function in traced.items()]
+        names = {f"{prefix}{op.name}" for prefix, inner in graphs for op in inner.get_operations()}
         variables = []
         for name, own, live in captured.values():
-            variables.append(FedVariable(free_name(op_name(name), taken), live.dtype, live.shape, own.trainable))
-            taken.add(variables[-1].name)
+            variables.append(FedVariable(free_name(op_name(name), names), live.dtype, live.shape, own.trainable))
+            names.add(variables[-1].name)
         handles_in_graph = [variable.handle for variable in add_fed_variables(graph, variables)]
-        self._constant = free_name("captured", taken)
+        self._constant = free_name("captured", names)
         self.live = {new.name: live for new, (_, _, live) in zip(variables, captured.values(), strict=True)}
         self._in_graph: dict[int, Any] = dict(zip(captured, handles_in_graph, strict=True))
 

@@ -10,10 +10,9 @@ import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
 from tfmagic.errors import SaveError
-from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.formats.common.written import Writer, Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
-from tfmagic.formats.live.trace_to_graph import concrete_function
+from tfmagic.formats.live.trace_to_graph import concrete_function, outputs_of_call
 from tfmagic.formats.saved_model.write import GraphFolder
 from tfmagic.runtime.state.variables_io import checksum
 from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
@@ -27,10 +26,10 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.signature.signature import Signature, TensorSpec
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 
-def folder_writer(model: ToWrite) -> Writer:
+def folder_writer(model: ModelToWrite) -> Writer:
     """Return what writes a model as a SavedModel."""
     if model.backend.graph is None:
         return LiveFolder(cast("EagerBackend", model.backend), model.signature)
@@ -77,25 +76,23 @@ class LiveFolder(Writer):
                 )
                 raise SaveError(msg) from error
         checksums = {name: checksum(value) for name, value in self._backend.values()}
-        used = {id(variable.handle) for one in self._functions.values() for variable in one.variables}
+        used = {id(variable.handle) for function in self._functions.values() for variable in function.variables}
         variables = all_variables(self._backend).values()
-        unused = sum(1 for one in variables if id(one.handle) not in used)
+        unused = sum(1 for variable in variables if id(variable.handle) not in used)
         signature = self._backend.signatures[self._default]
         return Written(signature, len(variables), unused, checksums, tuple(self._notes))
 
     def _traced(self, signature: Signature) -> Any:
         """Return a signature as a concrete function with the signature's names for inputs and outputs."""
-        backend, label = self._backend, self._backend.room.label
+        label = self._backend.room.label
         require_known(label, signature)
-        inputs = signature.required
         left_out = [spec.name for spec in signature.inputs if spec.optional]
-        specs = [_spec(label, spec) for spec in inputs]
+        specs = [_spec(label, spec) for spec in signature.required]
 
         def run(*given: Any) -> dict[str, Any]:
-            own = {spec.tensor or spec.name: value for spec, value in zip(inputs, given, strict=True)}
-            outputs = named_outputs(backend.invoke(signature.name, own), [spec.tensor for spec in signature.outputs])
             names = {spec.tensor: spec.name for spec in signature.outputs}
-            return {names.get(name, name): value for name, value in outputs.items() if value is not None}
+            outputs = outputs_of_call(self._backend, signature, given)
+            return {names.get(name, name): value for name, value in outputs.items()}
 
         concrete = _concrete_function(label, signature.name, run, specs)
         if not all(isinstance(output, tf.Tensor) for output in concrete.structured_outputs.values()):
@@ -123,7 +120,7 @@ def _concrete_function(label: str, signature: str, run: Callable[..., Any], spec
         except Exception as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             reason = lines[-1][:200] if lines else type(error).__name__
-            msg = f"{label} cannot be saved, for its signature {signature!r} cannot be made a graph ({reason})"
+            msg = f"{label} cannot be saved: its signature {signature!r} cannot be made a graph ({reason})"
             raise SaveError(msg) from error
 
 
@@ -145,12 +142,12 @@ def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
 
 def all_variables(backend: EagerBackend) -> dict[str, Any]:
     """Return an object's variables of TensorFlow by name; a compiled Keras model's optimizer is included."""
-    found = dict(backend.named_variables())
+    variables = dict(backend.named_variables())
     optimizer = getattr(backend.live, "optimizer", None)
     for variable in getattr(optimizer, "variables", None) or ():
-        found.setdefault(getattr(variable, "path", variable.name), variable)
-    # Behind a variable of Keras's own there is one of TensorFlow's.
-    return {name: one if isinstance(one, tf.Variable) else one.value for name, one in found.items()}
+        variables.setdefault(getattr(variable, "path", variable.name), variable)
+    # A Keras variable holds one of TensorFlow's.
+    return {name: own if isinstance(own, tf.Variable) else own.value for name, own in variables.items()}
 
 
 def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
@@ -171,10 +168,10 @@ def _resources(live: Any) -> Iterator[Any]:
     seen: set[int] = set()
     for root in roots:
         if isinstance(root, trackable):
-            for one in tf.train.TrackableView(root).descendants():
-                if isinstance(one, tf.saved_model.experimental.TrackableResource) and id(one) not in seen:
-                    seen.add(id(one))
-                    yield one
+            for resource in tf.train.TrackableView(root).descendants():
+                if isinstance(resource, tf.saved_model.experimental.TrackableResource) and id(resource) not in seen:
+                    seen.add(id(resource))
+                    yield resource
 
 
 def _used_by(function: Any) -> list[Any]:

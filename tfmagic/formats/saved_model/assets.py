@@ -22,23 +22,23 @@ v1 = tf.compat.v1
 
 def assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
     """Return the files that fill tables, of the model's source and of cells, by the tensor that holds the path."""
-    found = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
+    files = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
     for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)
-        if path is not None and tensor.name not in found:
-            found[tensor.name] = Path(os.fsdecode(path.item()))
-    gone = next((path for path in found.values() if not path.is_file()), None)
+        if path is not None and tensor.name not in files:
+            files[tensor.name] = Path(os.fsdecode(path.item()))
+    gone = next((path for path in files.values() if not path.is_file()), None)
     if gone is not None:
         msg = f"{label} cannot be saved: the file {gone}, from which one of its tables is filled, is not there any more"
         raise SaveError(msg)
-    return found
+    return files
 
 
 def holding_paths(graph: Any, assets: Mapping[str, Path]) -> dict[str, str]:
     """Return the variables that hold an asset's path on this machine, with the operation that sets each."""
-    ends = [graph.get_tensor_by_name(tensor) for tensor in assets]
-    writers = [consumer for end in ends for consumer in end.consumers() if consumer.type == "AssignVariableOp"]
-    return {writer.inputs[0].op.name: writer.name for writer in writers}
+    path_tensors = [graph.get_tensor_by_name(tensor) for tensor in assets]
+    consumers = [consumer for path in path_tensors for consumer in path.consumers()]
+    return {op.inputs[0].op.name: op.name for op in consumers if op.type == "AssignVariableOp"}
 
 
 def copy_assets(folder: Path, assets: Mapping[str, Path]) -> dict[str, str]:

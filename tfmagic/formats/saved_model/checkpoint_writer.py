@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-# A file of the checkpoint holds so much: the most that is held in memory beside the
-# variables themselves, unless one of them is larger.
+# The size of a checkpoint's file, and so the memory beside the variables, unless one of them is larger.
 _SHARD_BYTES = 64_000_000
 
 
@@ -30,15 +29,12 @@ class Checkpoint:
 
 
 def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
-    """Write a checkpoint of values by key, in files of a few values; the values are consumed one by one.
-
-    The folder of `prefix` is made; without any value nothing is written.
-    """
+    """Write a checkpoint of values by key, consumed one by one; without any value no folder is made."""
     written = Checkpoint()
     shards: list[str] = []
     waiting: dict[str, Any] = {}
     size = 0
-    # In a folder of their own, which the merge removes.
+    # In a separate folder, which the merge removes.
     parts = prefix.with_name(f"{prefix.name}_parts")
     with eager_execution(), tf.device("CPU:0"):
         for key, value in values:

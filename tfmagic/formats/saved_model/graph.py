@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.tables_startup import Startup
-from tfmagic.formats.common.loading import check_constants, detached_functions, new_graph, reading
+from tfmagic.formats.common.graph_to_write import tensors_of
+from tfmagic.formats.common.loading import check_constants, detached_functions, graph_of, new_graph, reading
 from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of
 from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-WHOLE = "loaded whole, for how it restores its variables could not be read"
+WHOLE = "loaded whole, as it is unknown how it restores its variables"
 
 
 class SavedGraph:
@@ -44,7 +45,7 @@ class SavedGraph:
         self.notes: list[str] = []
         self._at_once = False
         self._unused = 0
-        ends = [str(end.tensor) for signature in signatures for end in (*signature.inputs, *signature.outputs)]
+        tensors = tensors_of(signatures)
         with reading(model, graph_file(folder), "the graph"):
             self.assets = assets_of(meta, folder / "assets")
             check_constants(meta.graph_def)
@@ -54,44 +55,39 @@ class SavedGraph:
                 self.notes.append(WHOLE)
                 self._import_whole(meta, device)
             else:
-                part, collections = pruned(meta, [*ends, *self._initialisers, *self.assets])
+                part, collections = pruned(meta, [*tensors, *self._initialisers, *self.assets])
                 present = variable_nodes(part)
                 if self._has_values():
                     plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
                 used = {plan[name].key for name in present if name in plan}
-                self._unused = len({one.key for one in plan.values()} - used)
+                self._unused = len({entry.key for entry in plan.values()} - used)
                 add_restore(part, plan, present, readers=most_readers())
-                # What reads no restored variable need not wait for the restore, nor cost a run of its own.
+                # Initialisers that read no restored variable run together with the restore.
                 self._at_once = not plan.keys() & reached(part, self._initialisers)
                 self._restore, self._filename = DONE, f"{PREFIX}:0"
                 self._import_part(part, collections, meta.meta_info_def.stripped_op_list, device)
-            for end in ends:
-                self.graph.get_tensor_by_name(end)
+            for tensor in tensors:
+                self.graph.get_tensor_by_name(tensor)
         self._check_variables_are_there()
 
     def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
-        if device is not None:
-            # A device of the machine that wrote the file gives way to the one asked for.
-            for node in part.node:
-                node.device = ""
         check_calls(self._model, graph_file(self._folder), part.node, part.library)
-        producer = op_list if len(op_list.op) else None
         self.library: Sequence[Any] = detached_functions(part.library.function)
-        self.graph, _ = new_graph(device, lambda: tf.import_graph_def(part, name="", producer_op_list=producer))
-        made: dict[str, Any] = {}
+        self.graph = graph_of(part, device, op_list if len(op_list.op) else None)
+        variables: dict[str, Any] = {}
         with self.graph.as_default():
             for collection, definitions in collections.items():
                 for definition in definitions:
                     name = definition.variable_name
-                    if name not in made:
-                        made[name] = variable_from(definition)
-                    self.graph.add_to_collection(collection, made[name])
+                    if name not in variables:
+                        variables[name] = variable_from(definition)
+                    self.graph.add_to_collection(collection, variables[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
         self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
-        self.graph, _ = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
+        self.graph = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
 
     def _has_values(self) -> bool:
         return any(self._prefix.parent.glob("variables*"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
@@ -52,8 +53,6 @@ def graph_file(folder: Path) -> Path:
 
 def read_saved_model(model: str, folder: Path) -> Any:
     """Return the ``SavedModel`` message of a folder, without loading anything else."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
     file = graph_file(folder)
     message = saved_model_pb2.SavedModel()
     with reading(model, file, "the graph"):
@@ -72,17 +71,19 @@ def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) ->
     metas = list(read_saved_model(model, folder).meta_graphs)
     by_tags = {frozenset(meta.meta_info_def.tags): meta for meta in metas}
     if tags is not None:
-        found = by_tags.get(frozenset(tags))
+        chosen = by_tags.get(frozenset(tags))
     else:
-        found = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
-    if found is not None:
-        return found
-    known = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
+        chosen = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
+    if chosen is not None:
+        return chosen
+    present = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
     if tags is None:
-        msg = f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(known)}"
+        msg = (
+            f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(present)}"
+        )
     else:
-        asked = ",".join(tags)
-        msg = f"{model}: {folder} has no tag set {asked!r}{did_you_mean(asked, known)}"
+        tag_set = ",".join(tags)
+        msg = f"{model}: {folder} has no tag set {tag_set!r}{did_you_mean(tag_set, present)}"
     raise SourceError(msg)
 
 
@@ -94,9 +95,9 @@ def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
         definition = meta.signature_def[name]
         if name in _NOT_FOR_CALLING or not definition.outputs:
             continue
-        ends = [*definition.inputs.values(), *definition.outputs.values()]
-        if not all(info.name for info in ends):
-            notes.append(f"signature {name!r} has sparse or composite ends and is left out")
+        tensors = [*definition.inputs.values(), *definition.outputs.values()]
+        if not all(info.name for info in tensors):
+            notes.append(f"signature {name!r} has sparse or composite inputs or outputs and is left out")
             continue
         signatures[name] = Signature(
             name,
@@ -119,28 +120,26 @@ def initialisers_of(meta: Any) -> list[str]:
         names = [info.name for info in init.outputs.values()]
     else:
         lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
-        names = [name for found in lists for name in found][:1]
-    # Every v2 export names one, which mostly does nothing: a native run of its own saved.
+        names = [name for list_of_names in lists for name in list_of_names][:1]
+    # Every v2 export names an operation that mostly does nothing: this saves a native run.
     idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
     return [name for name in names if name not in idle]
 
 
 def assets_of(meta: Any, folder: Path) -> dict[str, str]:
     """Return the path of each asset by the tensor that takes it; a path outside of `folder` is a `ValueError`."""
-    found = list(meta.asset_file_def)
-    if not found and "saved_model_assets" in meta.collection_def:
-        from tensorflow.core.protobuf import meta_graph_pb2
-
+    assets = list(meta.asset_file_def)
+    if not assets and "saved_model_assets" in meta.collection_def:
         for packed in meta.collection_def["saved_model_assets"].any_list.value:
             asset = meta_graph_pb2.AssetFileDef()
             packed.Unpack(asset)
-            found.append(asset)
-    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in found}
+            assets.append(asset)
+    return {asset.tensor_info.name: str(_asset_path(folder, asset.filename)) for asset in assets}
 
 
 def _asset_path(folder: Path, name: str) -> Path:
     own = PurePath(name)
-    # Of the name alone: the folder's own path is as the person typed it.
+    # Only the name is checked: the folder's path is as the person typed it.
     if not own.parts or own.is_absolute() or ".." in own.parts:
         msg = f"the asset {name!r} is outside {folder}"
         raise ValueError(msg)
@@ -152,7 +151,7 @@ def check_links(model: str, folder: Path) -> None:
 
     All files count: some operations also read others that lie beside the one they were given.
     """
-    # Not Path.resolve, which has an error for links in a circle.
+    # Not Path.resolve, which raises for links in a circle.
     inside = Path(os.path.realpath(folder))
     waiting = [folder / "assets"]
     seen: set[Path] = set()

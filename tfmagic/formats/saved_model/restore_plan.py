@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from tfmagic.graphdef.op_types import PARTITIONED_CALLS, VARIABLES
-from tfmagic.graphdef.walk import data_inputs, output_index, producer
+from tfmagic.graphdef.walk import output_index, producer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 
 _ASSIGNMENTS = {"Assign", "AssignVariableOp"}
 _PASSES_ON = {"Identity", "NoOp"}
-# Each reader opens the checkpoint once more, which takes as long as reading a tenth of that.
+# Each reader opens the checkpoint, which takes as long as reading a tenth of these bytes.
 _WORTH_A_READER_BYTES = 4_000_000
-# So many threads TensorFlow itself has for values that are larger still.
+# TensorFlow itself uses so many threads for larger values.
 _READERS = 8
 
 SCOPE = "tfmagic_restore"
@@ -144,8 +145,8 @@ def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str
     done = graph_def.node.add(name=f"{scope}/done", op="NoOp")
     for number, share in enumerate(_shares(wanted, readers)):
         ending = f"_{number}" if number else ""
-        _constant(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
-        _constant(graph_def, f"{scope}/slices{ending}", [""] * len(share))
+        add_strings(graph_def, f"{scope}/keys{ending}", [plan[node.name].key for node in share])
+        add_strings(graph_def, f"{scope}/slices{ending}", [""] * len(share))
         restore = graph_def.node.add(name=f"{scope}/restore{ending}", op="RestoreV2")
         restore.input.extend([prefix.name, f"{scope}/keys{ending}", f"{scope}/slices{ending}"])
         restore.attr["dtypes"].list.type.extend(plan[node.name].dtype for node in share)
@@ -164,7 +165,7 @@ def _shares(nodes: Sequence[Any], most: int) -> list[list[Any]]:
     count = max(1, min(most, sum(sizes) // _WORTH_A_READER_BYTES))
     shares: list[list[Any]] = [[] for _ in range(count)]
     filled = [0] * count
-    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda one: -one[0]):
+    for size, node in sorted(zip(sizes, nodes, strict=True), key=lambda pair: -pair[0]):
         least = filled.index(min(filled))
         shares[least].append(node)
         filled[least] += size
@@ -180,7 +181,8 @@ def _bytes_of(variable: Any) -> int:
     return math.prod((item, *(max(0, int(dim.size)) for dim in shape.dim)))
 
 
-def _constant(graph_def: Any, name: str, texts: list[str]) -> None:
+def add_strings(graph_def: Any, name: str, texts: list[str]) -> None:
+    """Add a constant vector of texts."""
     node = graph_def.node.add(name=name, op="Const")
     node.attr["dtype"].type = tf.string.as_datatype_enum
     node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))
@@ -203,8 +205,8 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         if name not in objects.concrete_functions:
             continue
         bound = objects.concrete_functions[name].bound_inputs
-        edges = data_inputs(node)
-        # What a function has captured comes behind its arguments.
+        edges = [edge for edge in node.input if not edge.startswith("^")]
+        # Captured values come after a function's arguments.
         for edge, at in zip(reversed(edges), reversed(bound), strict=False):
             variable = producer(edge)
             if variable in wanted and at in keys:
@@ -213,27 +215,22 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
 
 
 def _keys(objects: Any, prefix: Path) -> dict[int, str]:
-    """Return the checkpoint's key of each variable among a SavedModel's objects.
-
-    The checkpoint has an object graph, too: both are walked in parallel, by attribute names.
-    """
-    from tensorflow.core.protobuf import trackable_object_graph_pb2
-
+    """Return the checkpoint key of each variable of a SavedModel: both object graphs are walked in parallel."""
     reader = tf.train.load_checkpoint(str(prefix))
     if not reader.has_tensor(_OBJECTS):
         return {}
     saved = trackable_object_graph_pb2.TrackableObjectGraph.FromString(reader.get_tensor(_OBJECTS))
-    theirs = {0: 0}
+    in_checkpoint = {0: 0}
     waiting = [0]
     while waiting:
         at = waiting.pop()
-        children = {child.local_name: child.node_id for child in saved.nodes[theirs[at]].children}
+        children = {child.local_name: child.node_id for child in saved.nodes[in_checkpoint[at]].children}
         for child in objects.nodes[at].children:
-            if child.node_id not in theirs and child.local_name in children:
-                theirs[child.node_id] = children[child.local_name]
+            if child.node_id not in in_checkpoint and child.local_name in children:
+                in_checkpoint[child.node_id] = children[child.local_name]
                 waiting.append(child.node_id)
     values = (
-        (at, next((one.checkpoint_key for one in saved.nodes[other].attributes if one.name == _VALUE), ""))
-        for at, other in theirs.items()
+        (at, next((value.checkpoint_key for value in saved.nodes[other].attributes if value.name == _VALUE), ""))
+        for at, other in in_checkpoint.items()
     )
     return {at: key for at, key in values if key}

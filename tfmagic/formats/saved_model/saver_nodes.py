@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore
+from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore, add_strings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +66,9 @@ class SaverNodes:
         done = next(node for node in self._definition.node if node.name == f"{self.scope}/done")
         keys, sources = list(saved), [self.readers[name] for name in saved]
         for index, table in enumerate(tables):
-            exported = self._with_columns(self._add(f"export_{index}", "LookupTableExportV2", table.name), table)
+            exported = self._add(f"export_{index}", "LookupTableExportV2", table.name)
+            for attribute, key in (("Tkeys", table.keys), ("Tvalues", table.entries)):
+                exported.attr[attribute].type = self._checkpoint.dtypes[key]
             keys += [table.keys, table.entries]
             sources += [exported.name, f"{exported.name}:1"]
             done.input.append(f"^{self._importer(index, table)}")
@@ -89,15 +91,8 @@ class SaverNodes:
         into.attr["Tin"].type, into.attr["Tout"].type = restore.attr["dtypes"].list.type
         return str(into.name)
 
-    def _with_columns(self, node: Any, table: Table) -> Any:
-        for attribute, key in (("Tkeys", table.keys), ("Tvalues", table.entries)):
-            node.attr[attribute].type = self._checkpoint.dtypes[key]
-        return node
-
     def _strings(self, name: str, texts: list[str]) -> None:
-        node = self._add(name, "Const")
-        node.attr["dtype"].type = tf.string.as_datatype_enum
-        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(texts, dtype=tf.string, shape=[len(texts)]))
+        add_strings(self._definition, f"{self.scope}/{name}", texts)
 
     def _add(self, name: str, op: str, *inputs: str) -> Any:
         node = self._definition.node.add(name=f"{self.scope}/{name}", op=op)
@@ -107,8 +102,8 @@ class SaverNodes:
 
 def _free_scope(nodes: dict[str, Any]) -> str:
     """Return ``save``, or with a number where the graph has a ``Saver`` already."""
-    taken = {name.split("/")[0] for name in nodes}
+    scopes = {name.split("/")[0] for name in nodes}
     number = 0
-    while (scope := f"save_{number}" if number else "save") in taken:
+    while (scope := f"save_{number}" if number else "save") in scopes:
         number += 1
     return scope

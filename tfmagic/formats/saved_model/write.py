@@ -1,7 +1,6 @@
-"""A graph with its variables as a SavedModel folder.
+"""A graph with its variables as a SavedModel folder; the weights are written as they are read.
 
-TensorFlow's own writers need the Python objects of the variables, and all weights a second time in memory. A graph
-from a file has no such objects, and here the weights are written as they are read.
+TensorFlow's own writers need variable objects, which a graph from a file has not, and all weights a second time.
 """
 
 from __future__ import annotations
@@ -10,10 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from tfmagic.execution.room.variables import table_initialisers_of
 from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
-from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.loading import fill_and_initialise, reading
 from tfmagic.formats.common.written import Writer, Written, counted
 from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
 from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.signature.signature import Signature, TensorSpec
-    from tfmagic.formats.common.written import ToWrite
+    from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
 
@@ -49,7 +50,7 @@ _REPLACED = (_MAIN_OP, "legacy_init_op", "saved_model_assets")
 class GraphFolder(Writer):
     """Writes a graph model as a SavedModel."""
 
-    def __init__(self, model: ToWrite) -> None:
+    def __init__(self, model: ModelToWrite) -> None:
         backend: Any = model.backend
         self._backend: GraphBackend = backend
         self._default = model.signature
@@ -76,13 +77,13 @@ class GraphFolder(Writer):
         variables = [name for name in variable_nodes(definition) if name in {*wanted, *paths}]
         used = reached(definition, tensors_of(backend.signatures.values()))
         saver = SaverNodes(definition, variables, tables, checkpoint)
-        main_op = saver.add_group("begin", self._begin)
-        meta = _meta_graph(backend, definition, saver, main_op)
+        meta = _meta_graph(backend, definition, saver, saver.add_group("begin", self._begin))
         _describe_variables(meta, saver, paths)
         for tensor, name in self._names.items():
             meta.asset_file_def.add(filename=name).tensor_info.name = tensor
-        _write_message(self._label, folder, meta)
-
+        message = saved_model_pb2.SavedModel(saved_model_schema_version=1, meta_graphs=[meta])
+        check_size(self._label, message)
+        (folder / "saved_model.pb").write_bytes(message.SerializeToString())
         saved = [name for name in variables if name in checkpoint.dtypes]
         return Written(
             backend.signatures[self._default],
@@ -103,7 +104,6 @@ class GraphFolder(Writer):
 def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mapping[str, str]) -> Callable[[Any], None]:
     """Return a fill from the SavedModel that was written of a graph, whose former file had other checkpoint keys."""
     graph, prefix = room.graph, folder / "variables" / "variables"
-    filled_tables = table_initialisers_of(graph)
 
     def values(checkpoint: Any) -> Iterator[tuple[str, np.ndarray]]:
         for name in values_of(graph).names():
@@ -121,31 +121,26 @@ def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mappin
                         write_table(graph, native, table, columns)
             if initialisers:
                 run_once(native, initialisers, dict(assets))
-        if room.initialiser is not None:
-            room.initialiser.forget()
-            room.initialiser.skip(filled_tables)
-            room.initialiser(native)
 
-    return fill
+    return fill_and_initialise(room, fill, table_initialisers_of(graph))
 
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
     """Return the operations that fill the tables: those of the file, then those that a cell has added."""
-    theirs = [name.split(":")[0] for name in backend.startup.initialisers]
-    known = reached(definition, theirs)
-    return [*theirs, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in known)]
+    from_file = [name.split(":")[0] for name in backend.startup.initialisers]
+    run_already = reached(definition, from_file)
+    return [*from_file, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in run_already)]
 
 
 def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_op: str) -> Any:
-    # It warns of each collection with Python objects in it, which no file can hold. Outside of
-    # the graph it could not write those of variables either.
+    # It warns of collections with Python objects, which no file can hold. It needs the graph to write variables.
     with backend.graph.as_default(), suppressed_warnings():
         meta = v1.train.export_meta_graph(graph_def=definition, graph=backend.graph, saver_def=saver.saver_def)
     meta.meta_info_def.tags.append(SERVE)
     for key in _REPLACED:
         if key in meta.collection_def:
             del meta.collection_def[key]
-    # Also where there is nothing to do: without one, TensorFlow 2's loader gives local variables their first values.
+    # Always: without one, TensorFlow 2's loader runs the initialisers of local variables.
     meta.collection_def[_MAIN_OP].node_list.value.append(main_op)
     for signature in backend.signatures.values():
         meta.signature_def[signature.name].CopyFrom(_signature_def(backend.graph, signature))
@@ -153,17 +148,13 @@ def _meta_graph(backend: GraphBackend, definition: Any, saver: SaverNodes, main_
 
 
 def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) -> None:
-    """Add the variables that are in no collection.
-
-    TensorFlow 2's loader makes variables of those in collections only.
-    """
-    from tensorflow.core.framework import variable_pb2
-
+    """Add variables that are in no collection: TensorFlow 2's loader makes its variables from collections."""
     nodes = {node.name: node for node in meta.graph_def.node}
-    seen = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
-    known = {variable_pb2.VariableDef.FromString(one).variable_name.split(":")[0] for some in seen for one in some}
+    collections = [meta.collection_def[key].bytes_list.value for key in _SEEN_BY_LOADERS if key in meta.collection_def]
+    known = [variable_pb2.VariableDef.FromString(encoded) for collection in collections for encoded in collection]
+    described_names = {variable.variable_name.split(":")[0] for variable in known}
     for name, initialiser in {**saver.assignments, **paths}.items():
-        if name not in known:
+        if name not in described_names:
             described = variable_pb2.VariableDef(
                 variable_name=f"{name}:0",
                 initializer_name=initialiser,
@@ -174,14 +165,12 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
 
 
 def _signature_def(graph: Any, signature: Signature) -> Any:
-    from tensorflow.core.protobuf import meta_graph_pb2
-
-    made = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
+    definition = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
     for spec in signature.inputs:
-        _describe_tensor(made.inputs[spec.name], graph, spec)
+        _describe_tensor(definition.inputs[spec.name], graph, spec)
     for spec in signature.outputs:
-        _describe_tensor(made.outputs[spec.name], graph, spec)
-    return made
+        _describe_tensor(definition.outputs[spec.name], graph, spec)
+    return definition
 
 
 def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
@@ -190,15 +179,6 @@ def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
     info.name = tensor.name
     info.dtype = tensor.dtype.base_dtype.as_datatype_enum
     info.tensor_shape.CopyFrom(shape.as_proto())
-
-
-def _write_message(label: str, folder: Path, meta: Any) -> None:
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    message = saved_model_pb2.SavedModel(saved_model_schema_version=1)
-    message.meta_graphs.append(meta)
-    check_size(label, message)
-    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
 
 
 def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:

@@ -114,21 +114,9 @@ def help_text() -> str:
 
 
 def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) -> View | None:
-    """Do what a ``%tf_model`` line says.
+    """Run a ``%tf_model`` line whose expressions see `names`; return the view of a verb that only looks.
 
-    Parameters
-    ----------
-    line
-        What follows the magic's name.
-    names
-        The names that expressions see.
-    show
-        Displays a view at once, for verbs that do something.
-
-    Returns
-    -------
-    View or None
-        The result of a verb that only looks.
+    `show` displays what other verbs did.
     """
     words = list(split(line).words)
     if "--help" in words[:1] or words == ["-h"]:
@@ -154,7 +142,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
 
 
 def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
-    """Do what a verb says, and return what came of it in words."""
+    """Do what a verb says, and return the result as a sentence."""
     if verb == "add":
         return _add(parsed, names)
     if verb == "save":
@@ -172,16 +160,7 @@ def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
 
 
 def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
-    """Build a model from a cell.
-
-    Parameters
-    ----------
-    line
-        What follows ``%%tf_model``.
-    make_source
-        Makes the cell's source, of one that runs eager_execution if it is called with
-        True; called once the line has been understood.
-    """
+    """Build a model from a cell; `make_source` makes the cell's source once the line is valid, eager for True."""
     parsed = parse(split(line).words, CELL)
     if parsed.help:
         return Sentence(CELL.help())
@@ -200,7 +179,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     return Sentence(added_text(admission.model.record(), admission.outcome, admission.former))
 
 
-# Words that other tools have, and what to type here.
+# Verbs of other tools, and what to type here instead.
 _WORDS_OF_OTHER_TOOLS = {
     "compare": "%tf_run OLD,NEW EXPR runs several models on the same inputs, and compares what they give",
     "run": "%tf_run NAME EXPR runs a model",
@@ -233,18 +212,18 @@ def _show(parsed: Parsed) -> View:
     if len(parsed.rest) != 1:
         msg = f"one name or path was expected: {COMMANDS['show'].usage}"
         raise UsageLineError(msg)
-    (what,) = parsed.rest
+    (name,) = parsed.rest
     models = the_models()
     if parsed.flag("python"):
-        return Code(models[what].python())
-    if what in models:
-        return ModelPage(models[what].record(), models[what].variables)
-    path = resolve(what, {}) if what.startswith(("'", '"')) or not what.isidentifier() else what
-    if what.isidentifier():
+        return Code(models[name].python())
+    if name in models:
+        return ModelPage(models[name].record(), models[name].variables)
+    path = resolve(name, {}) if name.startswith(("'", '"')) or not name.isidentifier() else name
+    if name.isidentifier():
         from pathlib import Path
 
-        if not Path(what).exists():
-            models[what]  # raises, and offers the nearest model
+        if not Path(name).exists():
+            models[name]  # raises, and suggests the nearest model
     return FilePage(models.inspect(path))
 
 
@@ -253,7 +232,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
         raise UsageLineError(msg)
     name, *source = parsed.rest
-    # Before the source: of two words too many the second would be what is missed.
+    # Before the source, so that a mistyped name is not blamed on the source.
     check_model_name(name)
     text = " ".join(source)
     models = the_models()
@@ -271,7 +250,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         warm=parsed.flag("warm"),
     )
     model = admission.model
-    # A live object runs as it is: there is nothing to find out.
+    # A live object has only one way to run: nothing to warm.
     warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
     return added_text(model.record(), admission.outcome, admission.former, warmed=warmed)
 
@@ -296,7 +275,7 @@ def _sync(parsed: Parsed) -> str:
 
 
 def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
-    """Do something with each model that a line names, once all of them are known to be there."""
+    """Do something with each model of a line, once all names are known."""
     if not parsed.rest:
         msg = f"a model's name was expected: {COMMANDS[verb].usage}"
         raise UsageLineError(msg)
@@ -316,7 +295,7 @@ def _drop(parsed: Parsed) -> str:
 
 
 def _names(parsed: Parsed) -> list[str]:
-    """Return the names on a line, each once: with blanks between them, or commas as in ``%tf_run``."""
+    """Return the names on a line, each once, separated by blanks or, as in ``%tf_run``, commas."""
     return list(dict.fromkeys(name for word in parsed.rest for name in word.split(",") if name))
 
 

@@ -31,17 +31,7 @@ def help_text() -> str:
 
 
 def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:
-    """Do what a ``%tf_panel`` line says, and return what is to be shown.
-
-    Parameters
-    ----------
-    line
-        What follows the magic's name.
-    shell
-        Whose kernel the sidebar is to show.
-    show
-        Displays a view at once.
-    """
+    """Run a ``%tf_panel`` line; return the panel, or None where the sidebar of the shell's kernel shows it."""
     parsed = parse(list(split(line).words), COMMAND)
     if parsed.help:
         return Sentence(COMMAND.help())

@@ -1,4 +1,4 @@
-"""``%tf_run`` and ``%%tf_run``: their options, and how a line of theirs is read."""
+"""The lines of ``%tf_run`` and ``%%tf_run``: their options, and how they are parsed."""
 
 from __future__ import annotations
 
@@ -57,23 +57,15 @@ def help_text() -> str:
 
 @dataclass
 class RunLine:
-    """A ``%tf_run`` line taken apart.
+    """A parsed ``%tf_run`` line.
 
     Attributes
     ----------
-    model
-        The model's name.
-    positional
-        The expression without a name, None where there is none.
-    named
-        Expressions by input name.
-    spread
-        The expressions after ``**``.
+    positional, named, spread
+        The expressions of inputs: the one without a name, those by name, those after ``**``.
     out
-        Pairs of a notebook name and what it is to get; None for the result, or
-        for the output at that position.
-    batch_size, repeat, timeout
-        The values of these options; None where they were not given.
+        Pairs of a notebook name and the output it gets; None for the result, or for the
+        output at that position.
     """
 
     model: str = ""
@@ -92,7 +84,7 @@ class RunLine:
 
     @property
     def models(self) -> list[str]:
-        """The models' names; several where they are to be compared."""
+        """The models' names; several are compared."""
         return self.model.split(",")
 
     @property
@@ -102,7 +94,7 @@ class RunLine:
 
 
 def read(line: str) -> RunLine:
-    """Take a ``%tf_run`` line apart.
+    """Parse a ``%tf_run`` line.
 
     Raises
     ------
@@ -125,13 +117,13 @@ def read(line: str) -> RunLine:
             msg = "--fetch names nothing: expected --fetch a,b"
             raise UsageLineError(msg)
     run.out = out_names(parsed.text("o"))
-    _read_how(run, parsed)
+    _read_modes(run, parsed)
     _read_inputs(run, rest)
     return run
 
 
-def _read_how(run: RunLine, parsed: Parsed) -> None:
-    """Read the options that say how to run, of which not all go together."""
+def _read_modes(run: RunLine, parsed: Parsed) -> None:
+    """Read the options that say how to run; not all of them go together."""
     size, repeat, timeout = (parsed.text(key) for key in ("batch-size", "repeat", "timeout"))
     run.batch_size = None if size is None else whole_number("--batch-size", size)
     run.repeat = None if repeat is None else whole_number("--repeat", repeat)
@@ -146,7 +138,7 @@ def _read_how(run: RunLine, parsed: Parsed) -> None:
         "--repeat": run.repeat is not None,
         "--trace": run.trace,
     }
-    for one, other in _APART:
+    for one, other in _EXCLUSIVE:
         if given[one] and given[other]:
             msg = f"{one} and {other} do not go together: run it once for each"
             raise UsageLineError(msg)
@@ -155,7 +147,7 @@ def _read_how(run: RunLine, parsed: Parsed) -> None:
         raise UsageLineError(msg)
 
 
-_APART = (
+_EXCLUSIVE = (
     ("several models", "--repeat"),
     ("several models", "--trace"),
     ("--batch-size", "--repeat"),
@@ -165,7 +157,7 @@ _APART = (
 
 
 def input_parts(words: Sequence[str]) -> list[tuple[str | None, list[str]]]:
-    """Return the inputs of a line: the name of each, ``**`` or None, and the pieces of its expression."""
+    """Return each input of a line: its name, ``**`` or None, and the words of its expression."""
     parts: list[tuple[str | None, list[str]]] = []
     for word in words:
         named = _INPUT.match(word)
@@ -230,7 +222,7 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
     Raises
     ------
     UsageLineError
-        For what cannot be a name in the notebook.
+        For something that cannot be a name in the notebook.
     """
     pairs: list[tuple[str, str | None]] = []
     for part in [] if text is None else text.split(","):
@@ -249,7 +241,7 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
 
 
 def read_cell_line(line: str) -> RunLine:
-    """Take a ``%%tf_run`` line apart.
+    """Parse a ``%%tf_run`` line.
 
     Raises
     ------

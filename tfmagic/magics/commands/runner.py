@@ -1,4 +1,4 @@
-"""What a ``%tf_run`` line or cell does: run, name the results, say what to display."""
+"""Runs ``%tf_run`` lines and cells: calls the models, binds the results, returns what to display."""
 
 from __future__ import annotations
 
@@ -22,43 +22,34 @@ if TYPE_CHECKING:
     from tfmagic.panel.views.view import View
 
     Given = tuple[Any, Mapping[str, Any]]
-    """The positional input, and the named ones."""
+    """The positional input, and the named inputs."""
     Push = Callable[[dict[str, Any]], None]
     Show = Callable[[View], None]
 
-_NOTHING = object()
+_NO_INPUT = object()
 
 
 def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> Any:
-    """Run models as a line says, and return what is to be displayed.
+    """Run models as a line says, and return what to display.
 
-    Parameters
-    ----------
-    run
-        The line.
-    names
-        The names that expressions see.
-    push
-        Binds names in the notebook.
-    show
-        Displays a view beside the result.
+    Expressions see `names`, `push` binds names in the notebook, and `show` displays a
+    view beside the result.
     """
     models = [the_models()[name] for name in run.models]
-    with _naming_models_that_go_on(models):
+    with _naming_running_models(models):
         return _run_models(run, models, names, push, show)
 
 
 def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
-    if run.out and not run.has_inputs and not _says_how(run):
-        sent = _from_room(models[0], run.out)
-        if sent is not None:
-            push(sent)
+    if run.out and not run.has_inputs and not _asks_for_a_run(run):
+        values = _from_room(models[0], run.out)
+        if values is not None:
+            push(values)
             return None
-    # Here, for it imports NumPy: loading the extension is to stay quick.
     from tfmagic.execution.signature.feeds import MISSING
 
     positional, named = _inputs(run, names)
-    given = (MISSING if positional is _NOTHING else positional, named)
+    given = (MISSING if positional is _NO_INPUT else positional, named)
     if len(models) > 1:
         return _compare(run, given, push, show)
     if run.repeat is not None:
@@ -67,28 +58,28 @@ def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any],
 
 
 @contextmanager
-def _naming_models_that_go_on(models: Sequence[Model]) -> Iterator[None]:
-    """Have a Ctrl-C say which models go on with what they were doing, and what to type then."""
+def _naming_running_models(models: Sequence[Model]) -> Iterator[None]:
+    """Have Ctrl-C name the models that still run, and what to type to wait for or cancel them."""
     try:
         yield
     except KeyboardInterrupt as error:
-        going = [model.name for model in models if model.state == "stopping"]
-        if going:
-            names = " ".join(going)
+        stopping = [model.name for model in models if model.state == "stopping"]
+        if stopping:
+            names = " ".join(stopping)
             before = f"{error}; " if str(error) else ""
-            are = "is" if len(going) == 1 else "are"
+            are = "is" if len(stopping) == 1 else "are"
             msg = (
-                f"{before}{' and '.join(going)} {are} stopping: %tf_model stop {names} waits for the present run, "
+                f"{before}{' and '.join(stopping)} {are} stopping: %tf_model stop {names} waits for the present run, "
                 f"%tf_model stop {names} --now cancels it"
             )
             error.args = (msg,)
         raise
 
 
-def _says_how(run: RunLine) -> bool:
-    """Return whether a line asks for a run in so many words, and not for a name of the room."""
-    how = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
-    return run.trace or len(run.models) > 1 or any(value is not None for value in how)
+def _asks_for_a_run(run: RunLine) -> bool:
+    """Return whether a line has options of a run, and so cannot only name something in the room."""
+    options = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
+    return run.trace or len(run.models) > 1 or any(value is not None for value in options)
 
 
 def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
@@ -104,7 +95,7 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
             trace=run.trace,
         )
     except (InterruptedRun, RunTimeoutError) as stopped:
-        _keep_part(run, stopped, push)
+        _keep_finished_rows(run, stopped, push)
         raise
     if run.trace and not run.silent and model.trace is not None:
         show(TraceTable(model.trace.record()))
@@ -131,7 +122,7 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
             timeout=run.timeout,
         )
     except (InterruptedRun, RunTimeoutError) as stopped:
-        _keep_part(run, stopped, push)
+        _keep_finished_rows(run, stopped, push)
         raise
     if run.out:
         push(_assigned("the comparison", comparison, run.out))
@@ -160,8 +151,8 @@ def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> A
     return None if run.silent else timing
 
 
-def _keep_part(run: RunLine, stopped: InterruptedRun | RunTimeoutError, push: Push) -> None:
-    """Put the rows that had been done where the line asked for them, and say where they are."""
+def _keep_finished_rows(run: RunLine, stopped: InterruptedRun | RunTimeoutError, push: Push) -> None:
+    """Bind the finished rows as the line asked, and say in the error where they are."""
     if stopped.partial is None:
         return
     where = "sys.last_value.partial (-o VAR gives them a name)"
@@ -170,7 +161,7 @@ def _keep_part(run: RunLine, stopped: InterruptedRun | RunTimeoutError, push: Pu
             push(_assigned("what had been done", stopped.partial, run.out))
             where = ", ".join(mine for mine, _ in run.out)
         except TfMagicError:
-            pass  # of another number than the names: they stay where they are, with the error
+            pass  # the names do not fit these outputs: the rows stay with the error
     stopped.args = (f"{stopped}: {stopped.rows} are in {where}",)
 
 
@@ -178,53 +169,53 @@ def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
-        # As a call of Python's takes it: a table has columns by name, too.
+        # As in a Python call, and also a table, which has columns by name.
         if not (isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))):
             msg = f"**{text} is a {type(value).__name__}, expected a mapping of inputs by name"
             raise UsageLineError(msg)
         for name in value.keys():  # noqa: SIM118 - iterating a table gives something else
-            one = value[name]
+            given = value[name]
             if name in named:
                 msg = f"input {name!r} is given twice"
                 raise UsageLineError(msg)
-            named[str(name)] = one
-    return (_NOTHING if run.positional is None else evaluate(run.positional, names)), named
+            named[str(name)] = given
+    return (_NO_INPUT if run.positional is None else evaluate(run.positional, names)), named
 
 
 def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
-    """Return names of the room to send out; None where the line asks for a run instead."""
+    """Return the names to send out of the room; None where the line means a run."""
     room = model.names
     wanted = {mine: theirs or mine for mine, theirs in out}
     signature = model.signature()
-    # A model that needs no input can be run, and its output's value is what is meant.
+    # A model that needs no input can be run: then its output's value is meant.
     runs = not signature.required and all(signature.output(theirs) is not None for theirs in wanted.values())
     if not runs and all(theirs in room for theirs in wanted.values()):
         return {mine: room[theirs] for mine, theirs in wanted.items()}
     if not signature.required:
         return None
-    lacking = next(theirs for theirs in wanted.values() if theirs not in room)
+    missing = next(theirs for theirs in wanted.values() if theirs not in room)
     msg = (
-        f"the room of {model.name} has no name {lacking!r}{did_you_mean(lacking, room)}; "
+        f"the room of {model.name} has no name {missing!r}{did_you_mean(missing, room)}; "
         f"to run {model.name}, give its inputs too"
     )
     raise UnknownNameError(msg)
 
 
 def _outputs(run: RunLine, model: Model) -> list[str] | None:
-    """Return what a run will give, None where that is known after it only."""
+    """Return the names that a run will give; None where only the run tells."""
     if run.fetch is not None:
         return run.fetch
     if run.timeout is not None and model.lifecycle.backend is None:
-        return None  # it would be loaded here, where nobody watches the deadline
+        return None  # asking would load it here, without the deadline
     signature = model.signature(run.signature)
-    # Of an inferred signature, those outputs are given for which the inputs suffice.
+    # An inferred signature gives the outputs for which the inputs suffice.
     return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
 def _check_out(
     out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None, what: str = "output"
 ) -> None:
-    """Refuse an ``-o`` that does not go with what is known to come, before anything runs."""
+    """Refuse an ``-o`` that does not fit the known outputs, before anything runs."""
     if known is not None:
         _assigned(who, dict.fromkeys(known), out, what)
 
@@ -253,9 +244,9 @@ def _assigned(
 
 
 def run_cell(run: RunLine, cell: Cell, names: Mapping[str, Any], push: Push) -> Any:
-    """Run a cell in a model's room, and return what is to be displayed."""
+    """Run a cell in a model's room, and return what to display."""
     model = the_models()[run.model]
-    with _naming_models_that_go_on([model]):
+    with _naming_running_models([model]):
         value = model.execute(cell, names)
     if not run.out:
         return None if run.silent else value

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tfmagic.magics.grammar.options import Parsed
 
-# How long to wait for what is still on its way into the log.
+# How long to wait for messages on their way into the log.
 _FLOOD_S = 5.0
 
 COMMANDS: dict[str, Command] = {
@@ -66,20 +66,7 @@ def help_text() -> str:
 
 
 def run_line(line: str, show: Callable[[View], None]) -> View | None:
-    """Do what a ``%tf_runtime`` line says.
-
-    Parameters
-    ----------
-    line
-        What follows the magic's name.
-    show
-        Displays a view at once, for verbs that do something.
-
-    Returns
-    -------
-    View or None
-        The result of a verb that only looks, or has something to use.
-    """
+    """Run a ``%tf_runtime`` line; return the view of a verb that looks or loads. `show` displays what others did."""
     words = list(split(line).words)
     if words[:1] in (["--help"], ["-h"]):
         return Sentence(help_text())
@@ -164,8 +151,8 @@ def _config(_: Parsed) -> View:
 def _load(parsed: Parsed) -> View:
     words = parsed.rest
     if len(words) != 1:
-        said = f"{' '.join(words[1:])!r} was not expected" if words else "which library?"
-        msg = f"{said}: %tf_runtime load PATH (a path with blanks in quotes)"
+        problem = f"{' '.join(words[1:])!r} was not expected" if words else "which library?"
+        msg = f"{problem}: %tf_runtime load PATH (a path with blanks in quotes)"
         raise UsageLineError(msg)
     from tfmagic.panel.views.libraries import OpLibraryLoaded
     from tfmagic.runtime.custom_ops.libraries import op_libraries

@@ -61,7 +61,7 @@ def option_names(typed: Typed, known: Iterable[str]) -> Candidates:
 
 def common(lists: Iterable[Iterable[str]]) -> list[str]:
     """Return what is in all of the lists, in the first one's order."""
-    first, *others = [list(one) for one in lists] or [[]]
+    first, *others = [list(words) for words in lists] or [[]]
     return [word for word in first if all(word in other for other in others)]
 
 
@@ -95,7 +95,9 @@ def _executor(typed: Typed, around: LineContext) -> Candidates:
 
 def _tensors(typed: Typed, around: LineContext) -> Candidates:
     given, fragment = _listed(typed)
-    outputs = common([end.name for end in one.outputs] for one in around.signatures(typed.values.get("--signature")))
+    outputs = common(
+        [end.name for end in signature.outputs] for signature in around.signatures(typed.values.get("--signature"))
+    )
     tensors = common(model.tensors() for model in around.models)
     return starting(fragment, outputs, "output", without=given) + starting(fragment, tensors, "tensor", without=given)
 
@@ -105,7 +107,7 @@ def _ends(typed: Typed, around: LineContext) -> Candidates:
     fragment = fragment.rpartition("=")[2]
     signatures = around.signatures(typed.values.get("--signature"))
     inputs = typed.option is not None and typed.option.key == "inputs"
-    ends = common([end.name for end in (one.inputs if inputs else one.outputs)] for one in signatures)
+    ends = common([end.name for end in (signature.inputs if inputs else signature.outputs)] for signature in signatures)
     tensors = common(model.tensors() for model in around.models)
     taken = [part.rpartition("=")[2] for part in given]
     return starting(fragment, ends, "input" if inputs else "output", without=taken) + starting(
@@ -126,7 +128,7 @@ def _out(typed: Typed, around: LineContext) -> Candidates:
     if around.runs:
         fetched = [name.strip() for name in typed.values.get("--fetch", "").split(",") if name.strip()]
         signatures = around.signatures(typed.values.get("--signature"))
-        outputs = fetched or common([end.name for end in one.outputs] for one in signatures)
+        outputs = fetched or common([end.name for end in signature.outputs] for signature in signatures)
     return starting(theirs, outputs, "output") + starting(theirs, room, "room")
 
 

@@ -47,7 +47,7 @@ def _line_context(line: MagicLine, read: Typed, names: PythonNames) -> LineConte
     return LineContext(
         names,
         line.leading,
-        models=[one for one in named if one is not None],
+        models=[model for model in named if model is not None],
         runs=not line.cell,
         sends=line.cell or not inputs,
     )
@@ -77,4 +77,6 @@ def _free_inputs(read: Typed, around: LineContext) -> list[str]:
     """Return the inputs that all of the line's models have and that are not given yet."""
     given = {name for name, _ in input_parts([*read.rest[1:], *read.later])}
     signatures = around.signatures(read.values.get("--signature"))
-    return [name for name in common([end.name for end in one.inputs] for one in signatures) if name not in given]
+    return [
+        name for name in common([end.name for end in signature.inputs] for signature in signatures) if name not in given
+    ]

@@ -1,10 +1,9 @@
-"""The shell as a cell in a room sees it: its magics work on the room's names.
+"""The shell that a cell in a room sees: its magics work on the room's names.
 
-``%time`` and ``%timeit`` run code over ``shell.user_ns``, with the caller's names
-beside it: in a room their comprehensions would not find its names, and ``%timeit``
-would leave all of them in the notebook. So ``get_ipython()`` gives a room this
-shell, whose ``user_ns`` is the room's. The notebook's own is left alone, for the
-functions that use it meanwhile and for other threads.
+``%time`` and ``%timeit`` run code over ``shell.user_ns``, beside the caller's names. In a
+room, comprehensions would not find the room's names, and ``%timeit`` would leave all of
+them in the notebook. So ``get_ipython()`` returns this shell in a room, with the room's
+names as ``user_ns``. The notebook's shell stays as it is for functions and other threads.
 """
 
 from __future__ import annotations
@@ -53,22 +52,22 @@ class RoomShell:
         return self._of_this_room(self._shell.find_cell_magic(magic_name))
 
     def _find_with_lazy_load(self, kind: str, magic_name: str) -> Any:
-        """Return a magic likewise: what IPython 9 itself asks for one."""
+        """Return a magic that works on this room's names; IPython 9 calls this."""
         return self._of_this_room(self._shell._find_with_lazy_load(kind, magic_name))  # noqa: SLF001 - its own
 
     def _of_this_room(self, magic: Any) -> Any:
         owner: Any = getattr(magic, "__self__", None)
-        # tfmagic's own know rooms, and lend them the notebook's names.
+        # tfmagic's own magics handle rooms themselves.
         if not isinstance(owner, Magics) or getattr(owner, "knows_rooms", False):
             return magic
-        # A copy: at the same time another thread may use the magic in another room.
+        # A copy: another thread may use the magic in another room meanwhile.
         mine = copy(owner)
         mine.shell = cast("Any", self)
         return MethodType(magic.__func__, mine)
 
 
 def names_for_a_room(shell: InteractiveShell) -> Mapping[str, Any]:
-    """Return the notebook's names as a room is lent them, with a ``get_ipython`` that knows the room."""
+    """Return the notebook's names for a room, with a ``get_ipython`` that returns the room's shell there."""
 
     def get_ipython() -> Any:
         names = sys._getframe(1).f_globals  # noqa: SLF001 - as IPython looks for its caller

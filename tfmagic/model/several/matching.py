@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import InputError, SourceError
-from tfmagic.execution.signature.conversion import dataset_as_batch
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.signature import shape_text
+from tfmagic.execution.signature.tables import dataset_as_batch
 from tfmagic.model.several.agreement import is_number
 
 if TYPE_CHECKING:

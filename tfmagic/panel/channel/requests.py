@@ -1,4 +1,4 @@
-"""What a page may ask of the kernel: a fixed list, each checked, none of it ever evaluated."""
+"""The requests that a page may send: a fixed list, each checked; nothing in them is ever evaluated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
-# More would be slow to send and to draw; the count of all is given beside them.
+# More would be slow to send and to draw; the reply also has the total.
 _OPERATIONS = 2000
 _LONGEST = 200
 _LONGEST_ERROR = 2000
@@ -50,44 +50,38 @@ class Reply(TypedDict):
 
 
 def answer(message: object) -> Reply:
-    """Do what a page asks, and return what came of it; whatever is wrong with the message is said in the reply.
-
-    Parameters
-    ----------
-    message
-        What came: ``{"id": "7", "request": "park", "model": "digits"}``.
-    """
+    """Answer a message such as ``{"id": "7", "request": "park", "model": "digits"}``; the reply says what is wrong."""
     identity = identity_of(message)
     if not isinstance(message, dict):
         return reply(identity, error="a request is an object with an id and a request")
     name = message.get("request")
     try:
         if not isinstance(name, str) or name not in REQUESTS:
-            asked = short_text(message, "request")
-            known = did_you_mean(asked, REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
-            return reply(identity, error=f"there is no request {asked!r}{known}")
-        result, said = REQUESTS[name](message)
+            unknown = short_text(message, "request")
+            hint = did_you_mean(unknown, REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
+            return reply(identity, error=f"there is no request {unknown!r}{hint}")
+        result, sentence = REQUESTS[name](message)
     except TfMagicError as error:
         return reply(identity, error=str(error)[:_LONGEST_ERROR])
     except Exception as error:
         logging.getLogger("tfmagic").exception("a request of the panel failed")
         return reply(identity, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
-    return reply(identity, result=result, said=said)
+    return reply(identity, result=result, said=sentence)
 
 
 def identity_of(message: object) -> str:
-    """Return the id that a message bears; empty where it has none that is text."""
+    """Return the id of a message; empty where it has none."""
     return short_text(message, "id")
 
 
 def short_text(message: object, field: str) -> str:
-    """Return the beginning of a field's text; empty where there is no such field, or no text in it."""
-    found = message.get(field) if isinstance(message, dict) else None
-    return found[:_LONGEST] if isinstance(found, str) else ""
+    """Return the beginning of a field's text; empty where it has none."""
+    text = message.get(field) if isinstance(message, dict) else None
+    return text[:_LONGEST] if isinstance(text, str) else ""
 
 
 def reply(identity: str, *, result: Any = None, said: str | None = None, error: str | None = None) -> Reply:
-    """Return an answer; with an error it says that it was not done."""
+    """Return a reply; one with an error says that nothing was done."""
     return {"schema": SCHEMA, "id": identity, "ok": error is None, "result": result, "said": said, "error": error}
 
 

@@ -1,4 +1,4 @@
-"""Bars, drawn as SVG that needs no library and reads on a light page as on a dark one."""
+"""Bar charts as SVG, without a library, readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Of middling lightness, so that each stands out from white and from black by 3:1 at least,
-# and of hues that are told apart also with red-green blindness.
+# A contrast of at least 3:1 to white and to black, in hues that red-green blindness does not confuse.
 _COLOURS = ("#3d85c6", "#d0762a", "#2a9266", "#a56bc9", "#b5862a", "#c9608a")
 _BAR, _GAP, _BLOCK = 14, 2, 10
 _WIDTH = 360
@@ -20,15 +19,7 @@ _SIDE = 8
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar.
-
-    Attributes
-    ----------
-    value
-        How far it reaches; None where there is nothing to draw.
-    label
-        What stands at its end.
-    """
+    """A bar, None for nothing to draw, and the label at its end."""
 
     value: float | None
     label: str
@@ -36,22 +27,10 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Groups of bars, one below the other.
+    """Named groups of bars, one below the other, on a scale from `least` to `most`.
 
-    Attributes
-    ----------
-    title
-        What is drawn; also what a screen reader says.
-    series
-        What the bars of each group stand for, in order.
-    groups
-        What each group is called, with its bars.
-    least, most
-        The values at the two ends.
-    first_colour
-        The number of the first series' colour.
-    track
-        Whether what a bar lacks to the end is shown behind it.
+    Each group has a bar for each of the series. `track` draws the full length behind
+    each bar.
     """
 
     title: str

@@ -51,7 +51,7 @@ class Table:
             f'<th scope="col" style="{_CELL.format(side=side, space="pre-wrap")}">{escape(cell)}</th>'
             for side, cell in zip(sides, self.headings, strict=True)
         )
-        # Between a figure and its unit no line ends.
+        # No line break between a figure and its unit.
         styles = [_CELL.format(side=side, space="pre" if side == "right" else "pre-wrap") for side in sides]
         body = "".join(
             "<tr>"

@@ -5,18 +5,16 @@ from __future__ import annotations
 from tfmagic.core.units import size_text
 
 UNKNOWN = "unknown"
-"""What stands for a figure that is not known; never a zero."""
+"""Shown for an unknown figure; never a zero."""
 
 
 def bytes_text(count: int | None) -> str:
     """Return a size in bytes as ``26.6 kB`` (powers of ten)."""
-    if count is None:
-        return UNKNOWN
-    return size_text(count)
+    return UNKNOWN if count is None else size_text(count)
 
 
 def peak_text(count: int | None, *, awaits_trace: bool) -> str:
-    """Return what a run takes at most; where that is not known, whether a traced run would tell."""
+    """Return the peak of a run; where it is unknown, whether a traced run would tell."""
     return f"{UNKNOWN} until a run with --trace" if awaits_trace else bytes_text(count)
 
 

@@ -1,4 +1,4 @@
-"""The process's memory over time, kept in the kernel, so that a view that comes late knows what was before."""
+"""The process's memory over time, kept in the kernel for views that are opened later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = 1
 
 # Ten minutes at one second, an hour at ten, a day at a minute.
 _SPANS = ((1.0, 600), (10.0, 360), (60.0, 1440))
-# Sooner than a second may be by a little, and still be the next one.
+# A point may come this much early, in seconds.
 _EARLY = 0.5
 _CHANGES = 5000
 
@@ -66,7 +66,7 @@ class HistoryRecord(TypedDict):
 
 
 class History:
-    """Points in three rings, each coarser and longer than the one before."""
+    """Points in three rings, each coarser and longer than the previous."""
 
     def __init__(self) -> None:
         self._rings = [deque[PointRecord](maxlen=length) for _, length in _SPANS]
@@ -100,7 +100,7 @@ class History:
         """Return everything as plain data."""
         points: list[PointRecord] = []
         for ring in self._rings:
-            # The finer one has it all from its first point on.
+            # The finer ring is complete from its first point on.
             begin_s = points[0]["time_s"] if points else float("inf")
             points = [point for point in list(ring) if point["time_s"] < begin_s] + points
         return {"schema": SCHEMA, "points": points, "changes": list(self._changes), "events": events().records()}

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from tfmagic.runtime.session.devices import DeviceRecord
 
 SCHEMA = 1
-"""Raised whenever a field goes or changes its meaning; a field more is no new version."""
+"""Raised when a field goes or changes its meaning; a new field is no new version."""
 
-# Between two readings at least, so that one thread's work does not show as another's; but no more than two looks.
+# The time between two readings: long enough to be exact, and at most two ticks.
 _CPU_AGE_S = 0.5
-_CPU_LOOKS = 2
+_CPU_TICKS = 2
 
 
 class KernelRecord(TypedDict):
@@ -164,7 +164,7 @@ class Snapshot(TypedDict):
 
 
 class _Meter:
-    """What is counted from one look to the next."""
+    """What the process has counted since the last snapshot."""
 
     def __init__(self) -> None:
         self.numbers: Iterator[int] = itertools.count(1)
@@ -178,7 +178,7 @@ class _Meter:
         now_s, cpu_s = time.monotonic(), time.process_time()
         if self._at_s is None:
             self._at_s, self._cpu_s = now_s, cpu_s
-        elif now_s - self._at_s >= min(_CPU_AGE_S, _CPU_LOOKS * sampler().interval_s):
+        elif now_s - self._at_s >= min(_CPU_AGE_S, _CPU_TICKS * sampler().interval_s):
             self._share = (cpu_s - self._cpu_s) / (now_s - self._at_s)
             self._at_s, self._cpu_s = now_s, cpu_s
         return self._share

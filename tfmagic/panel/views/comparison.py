@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from tfmagic.model.several.comparison import ComparedRecord, ComparisonRecord, OutputRecord
     from tfmagic.model.several.scores import ClassRecord, ScoresRecord
 
-_DASH = "–"  # noqa: RUF001 - for a figure that makes no sense, as tables have it
+_DASH = "–"  # noqa: RUF001 - a dash for a figure without a meaning
 
 
 class ComparisonTable(View):
-    """A row a model and output, what there is to note, and a chart of the classes."""
+    """A row for each model and output, notes, and a chart of the classes."""
 
     def __init__(self, record: ComparisonRecord) -> None:
         self.record = record
@@ -94,7 +94,7 @@ def _figure(agreement: AgreementRecord | None, column: str) -> str:
 
 
 def share_text(share: float) -> str:
-    """Return a share as ``98.4 %``; what is not all of them is never shown as 100 %."""
+    """Return a share as ``98.4 %``; only all of them are shown as 100 %."""
     percent = 100 * share
     for digits in (1, 2, 3):
         shown = f"{percent:.{digits}f}"
@@ -117,11 +117,11 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     """Return the chart of models that give scores of classes."""
     models = list(scores["classes"][0]["values"])
     if scores["rows"] == 1:
-        values = [value for one in scores["classes"] for value in one["values"].values() if value is not None]
+        values = [value for scored in scores["classes"] for value in scored["values"].values() if value is not None]
         return BarChart(
             f"{scores['output']}: scores by class" + _left_out(scores, "with lower scores"),
             models,
-            [(f"class {one['index']}", [_score(one, model) for model in models]) for one in scores["classes"]],
+            [(f"class {scored['index']}", [_score(scored, model) for model in models]) for scored in scores["classes"]],
             min([0.0, *values]),
             max([0.0, *values]),
         )
@@ -131,8 +131,8 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     return BarChart(
         title + _left_out(scores, "with fewer differences"),
         models,
-        [(_class_name(one), [_agreement(one, model) for model in models]) for one in scores["classes"]],
-        # The first model has no bars here, and keeps its colour for where it has some.
+        [(_class_name(scored), [_agreement(scored, model) for model in models]) for scored in scores["classes"]],
+        # The first model has no bars here; its colour stays free for charts where it has.
         first_colour=1,
         track=True,
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LibrariesPage(Page):
-    """The libraries as tables: the figures, what is there twice, the settings, the GPU, and every file."""
+    """The libraries as tables: figures, duplicates, settings, the GPU, and every file."""
 
     def __init__(self, record: LibrariesRecord) -> None:
         self.record = record
@@ -32,24 +32,24 @@ class LibrariesPage(Page):
         if record["occasions"]:
             rows = [
                 (
-                    one["occasion"],
-                    _clock(one["ended_s"]),
-                    _counters_text(one["before"]),
-                    _counters_text(one["after"]),
-                    str(len(one["brought"])),
-                    str(len(one["since"])),
+                    occasion["occasion"],
+                    _clock(occasion["ended_s"]),
+                    _counters_text(occasion["before"]),
+                    _counters_text(occasion["after"]),
+                    str(len(occasion["brought"])),
+                    str(len(occasion["since"])),
                 )
-                for one in record["occasions"]
+                for occasion in record["occasions"]
             ]
             headings = ("occasion", "at", "loads, unloads before", "and after", "libraries it brought", "came since")
             tables.append(Table(headings, rows))
         if record["duplicates"]:
-            twice = [(one["name"], one["why"], "\n".join(one["paths"])) for one in record["duplicates"]]
+            twice = [(file["name"], file["why"], "\n".join(file["paths"])) for file in record["duplicates"]]
             tables.append(Table(("there more than once", "what it means", "from"), twice))
         if record["op_libraries"]:
             ops = [
-                (one["path"], one["through"], "\n".join(op_text(op) for op in one["ops"]) or "none")
-                for one in record["op_libraries"]
+                (library["path"], library["through"], "\n".join(op_text(op) for op in library["ops"]) or "none")
+                for library in record["op_libraries"]
             ]
             tables.append(Table(("custom op library", "loaded by", "its operations"), ops))
         if record["settings"]:
@@ -67,7 +67,7 @@ class LibrariesPage(Page):
     def _figures(self) -> list[tuple[str, str]]:
         record = self.record
         libraries = record["libraries"]
-        of_tensorflow = [one for one in libraries if one["of_tensorflow"]]
+        of_tensorflow = [library for library in libraries if library["of_tensorflow"]]
         age = record["resident_age_s"]
         return [
             ("loaded", f"{len(libraries)}, {_sizes(libraries)}"),
@@ -93,13 +93,8 @@ class LibrariesPage(Page):
 class OpLibraryLoaded(View):
     """``%tf_runtime load``: what a library has registered.
 
-    Attributes
-    ----------
-    record : OpLibraryRecord
-        What is shown.
-    functions : module or None
-        The library's Python functions, as ``tf.load_op_library`` gives them; None where
-        the person's code loaded it and has them.
+    `functions` are its Python functions, as ``tf.load_op_library`` gives them; None where
+    the person's code loaded the library and has them.
     """
 
     def __init__(self, record: OpLibraryRecord, functions: Any, *, anew: bool) -> None:
@@ -130,7 +125,7 @@ def op_text(op: OpRecord) -> str:
 
 
 def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
-    """Return the lines that say whether TensorFlow uses a GPU, and if not, why."""
+    """Return the rows about whether TensorFlow uses a GPU, and if not, why."""
     rows = [("answer", gpu["answer"])]
     if gpu["cuda_version"] is not None:
         rows.append(("built for", f"CUDA {gpu['cuda_version']}, cuDNN {gpu['cudnn_version'] or UNKNOWN}"))
@@ -139,8 +134,11 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
         ("device files", ", ".join(gpu["device_files"]) or "none"),
     ]
     rows += [
-        (one["name"], (one["found"] + (", loaded" if one["loaded"] else "")) if one["found"] else "not found")
-        for one in gpu["needs"]
+        (
+            library["name"],
+            (library["found"] + (", loaded" if library["loaded"] else "")) if library["found"] else "not found",
+        )
+        for library in gpu["needs"]
     ]
     if gpu["needs"]:
         absent = f"\nand {gpu['absent_folders']} that are not there" if gpu["absent_folders"] else ""
@@ -148,34 +146,34 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
     return rows
 
 
-def _library(one: LibraryRecord) -> tuple[str, ...]:
-    package = " ".join(filter(None, (one["package"], one["package_version"])))
+def _library(library: LibraryRecord) -> tuple[str, ...]:
+    package = " ".join(filter(None, (library["package"], library["package_version"])))
     return (
-        one["name"],
-        "\n".join(filter(None, (one["version"], one["threads"]))),
+        library["name"],
+        "\n".join(filter(None, (library["version"], library["threads"]))),
         package,
-        bytes_text(one["size_bytes"]),
-        bytes_text(one["resident_bytes"]),
-        one["occasion"],
-        _clock(one["at_s"]),
-        one["path"],
+        bytes_text(library["size_bytes"]),
+        bytes_text(library["resident_bytes"]),
+        library["occasion"],
+        _clock(library["at_s"]),
+        library["path"],
     )
 
 
-def _setting(one: SettingRecord) -> tuple[str, ...]:
-    value = "not set" if one["value"] is None else one["value"]
-    if one["at_start"] is not None:
-        value += f"\n(changed too late: the loader has read {one['at_start']!r})"
-    return one["name"], value, one["decides"], "\n".join(one["libraries"])
+def _setting(setting: SettingRecord) -> tuple[str, ...]:
+    value = "not set" if setting["value"] is None else setting["value"]
+    if setting["at_start"] is not None:
+        value += f"\n(changed too late: the loader has read {setting['at_start']!r})"
+    return setting["name"], value, setting["decides"], "\n".join(setting["libraries"])
 
 
-def _by_size(one: LibraryRecord) -> tuple[bool, int]:
-    return one["of_tensorflow"], one["size_bytes"] or 0
+def _by_size(library: LibraryRecord) -> tuple[bool, int]:
+    return library["of_tensorflow"], library["size_bytes"] or 0
 
 
 def _sizes(libraries: Sequence[LibraryRecord]) -> str:
-    on_disk = [one["size_bytes"] for one in libraries]
-    resident = [one["resident_bytes"] for one in libraries]
+    on_disk = [library["size_bytes"] for library in libraries]
+    resident = [library["resident_bytes"] for library in libraries]
     return f"{bytes_text(_sum(on_disk))} on disk, {bytes_text(_sum(resident))} resident"
 
 

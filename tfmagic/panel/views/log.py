@@ -1,4 +1,4 @@
-"""``%tf_runtime log``: what TensorFlow wrote to stderr by itself."""
+"""``%tf_runtime log``: the messages that TensorFlow wrote to stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was done, in a sentence or a few."""
+"""Sentences that say what a command did."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def stopped_text(record: StopRecord) -> str:
-    """Return the line that says what came of stopping a model."""
+    """Return the line about stopping a model."""
     if record["mode"] == "eager":
         cancelled = "its call was cancelled; its weights are the object's own, as they stand"
     elif record["variables"]:
@@ -25,7 +25,7 @@ def stopped_text(record: StopRecord) -> str:
         cancelled = f"its run was cancelled, and its {kept} kept (a half-finished step may show)"
     else:
         cancelled = "its run was cancelled"
-    said = {
+    outcomes = {
         "idle": "there was nothing to stop",
         "ended": f"its run has ended, after {seconds_text(record['waited_s'])}",
         "cancelled": cancelled,
@@ -33,7 +33,7 @@ def stopped_text(record: StopRecord) -> str:
         "so they are those of its source again",
         "ending": "it was told to end, and its present operation goes on: it is stopping until that has ended",
     }
-    return f"{record['name']}: {said[record['outcome']]}"
+    return f"{record['name']}: {outcomes[record['outcome']]}"
 
 
 def synced_text(variables: int) -> str:
@@ -44,18 +44,9 @@ def synced_text(variables: int) -> str:
 def added_text(
     record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
 ) -> str:
-    """Return the lines that say what came of adding a model.
+    """Return the lines about a model that was ``added``, ``kept``, ``renewed`` or ``replaced``.
 
-    Parameters
-    ----------
-    record
-        The model.
-    outcome
-        ``added``, ``kept``, ``renewed`` or ``replaced``.
-    former
-        What became of the weights that a renewed model had before.
-    warmed
-        Whether it is warmed; None where that was not asked.
+    `former` says what became of the weights before; `warmed` is None without ``--warm``.
     """
     if outcome == "kept":
         done = {None: "", True: ", and warmed", False: f", not warmed (%tf_model show {record['name']} says why)"}
@@ -88,7 +79,7 @@ def _former_text(former: FormerRecord | None) -> str:
 
 
 def saved_text(name: str, record: SavedRecord) -> str:
-    """Return the sentence that says what was written of a model."""
+    """Return the line about saving a model."""
     count = record["variables"]
     weights = counted(count, "variable") if count else "no variables"
     if record["format"] == "frozen graph" and count:
@@ -100,7 +91,7 @@ def saved_text(name: str, record: SavedRecord) -> str:
 
 
 def parked_text(record: ParkRecord) -> str:
-    """Return the line that says what came of parking a model."""
+    """Return the lines about parking a model."""
     if record["outcome"] == "already":
         return f"{record['name']}: was parked already"
     size = bytes_text(record["written_bytes"])
@@ -110,7 +101,7 @@ def parked_text(record: ParkRecord) -> str:
 
 
 def woken_text(record: WakeRecord) -> str:
-    """Return the line that says what came of waking a model."""
+    """Return the line about waking a model."""
     if record["outcome"] == "already":
         return f"{record['name']}: was awake already"
     size, took = bytes_text(record["weights_bytes"]), seconds_text(record["took_s"])
@@ -119,13 +110,13 @@ def woken_text(record: WakeRecord) -> str:
 
 
 def reset_text(record: DropRecord) -> str:
-    """Return the lines that say what a reset did."""
+    """Return the lines about a reset."""
     stays = [] if record["models"] or record["stays"] is None else [f"  {record['stays']}"]
     return "\n".join([dropped_text(record), *stays, "the session is closed; the next run opens it again"])
 
 
 def dropped_text(record: DropRecord) -> str:
-    """Return the lines that say what a drop gave back, and who holds on; the training that went with it first."""
+    """Return the lines about a drop: lost training first, then the memory given back and what still holds some."""
     if not record["models"]:
         return "there was no model to drop"
     names = ", ".join(model["name"] for model in record["models"])

@@ -11,7 +11,6 @@ import ctypes
 import gc
 import os
 import sys
-from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -44,23 +43,30 @@ class Counters(NamedTuple):
     unloads: int
 
 
-class SharedObjects(ABC):
-    """One platform's list of the shared objects of this process."""
+class SharedObjects:
+    """The shared objects of this process; this class takes tens of milliseconds and works on every platform."""
 
-    call: ClassVar[str]
+    call = "psutil.Process.memory_maps"
     """The platform's call, for display."""
 
-    @abstractmethod
     def listed(self) -> list[SharedObject]:
-        """Return the loaded objects, the program itself included, in the loader's order."""
+        """Return the loaded objects, in the loader's order if it has one; here the mapped files with such a name."""
+        # Imported here, so that the extension loads quickly.
+        import psutil
+
+        try:
+            mapped = psutil.Process().memory_maps(grouped=True)
+        except (psutil.Error, AttributeError, NotImplementedError):
+            return []
+        return [SharedObject(file.path, None) for file in mapped if file.path.endswith(".so") or ".so." in file.path]
 
     def counters(self) -> Counters | None:
         """Return the loader's own counters; None where it has none."""
         return None
 
     def mark(self) -> object:
-        """Return a value that changes when something is loaded or unloaded, cheaper than `listed`."""
-        return self.counters()
+        """Return a value that changes when something is loaded or unloaded; on most platforms it is cheap."""
+        return tuple(self.listed())
 
 
 class _HeaderInfo(ctypes.Structure):
@@ -235,26 +241,6 @@ class WindowsSharedObjects(SharedObjects):
             capacity *= 2
 
 
-class MappedSharedObjects(SharedObjects):
-    """The mappings that psutil lists, for every other platform; tens of milliseconds a call."""
-
-    call = "psutil.Process.memory_maps"
-
-    def mark(self) -> object:
-        """Return the list: there is nothing cheaper."""
-        return tuple(self.listed())
-
-    def listed(self) -> list[SharedObject]:
-        """Return the mapped files that are named as shared objects are."""
-        import psutil
-
-        try:
-            mapped = psutil.Process().memory_maps(grouped=True)
-        except (psutil.Error, AttributeError, NotImplementedError):
-            return []
-        return [SharedObject(file.path, None) for file in mapped if file.path.endswith(".so") or ".so." in file.path]
-
-
 def _program() -> str:
     try:
         return os.readlink("/proc/self/exe").removesuffix(_DELETED)  # noqa: PTH115 - the file may be gone
@@ -286,9 +272,9 @@ def _of_this_platform() -> SharedObjects:
         "win32": WindowsSharedObjects,
     }
     try:
-        return classes.get(sys.platform, MappedSharedObjects)()
+        return classes.get(sys.platform, SharedObjects)()
     except (AttributeError, OSError):  # a C library without the call
-        return MappedSharedObjects()
+        return SharedObjects()
 
 
 BASELINE = "there before tfmagic"

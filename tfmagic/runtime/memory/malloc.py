@@ -9,8 +9,7 @@ import os
 import platform
 import sys
 import threading
-from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from tfmagic.core.process import once
 
@@ -28,29 +27,24 @@ _EVERYTHING = 2**31 - 1
 _CONSOLIDATING_BYTES = 1 << 17
 
 
-class Malloc(ABC):
-    """One platform's malloc.
+class Malloc:
+    """A malloc; this class stands for one without a known call to give memory back."""
 
-    Attributes
-    ----------
-    settings : tuple of str
-        The settings that tfmagic has made in it, written as in C.
-    """
-
-    name: ClassVar[str]
+    name = "other"
 
     def __init__(self) -> None:
+        # The settings that tfmagic has made in it, written as in C.
         self.settings: tuple[str, ...] = ()
         self._rss_after_trim: int | None = None
         self._returned_bytes = 0
         self._trimming = threading.Lock()
 
-    def keep_buffers(self) -> None:  # noqa: B027 - most have nothing to set
+    def keep_buffers(self) -> None:
         """Keep large buffers in the process between runs, so that no run has to map them again."""
 
-    @abstractmethod
     def free_bytes(self) -> int | None:
         """Return how much is free, trimmed pages included; None where malloc does not say."""
+        return None
 
     def held_free_bytes(self) -> int | None:
         """Return an estimate of how much is free and not given back; None where malloc does not say.
@@ -65,9 +59,9 @@ class Malloc(ABC):
         self._returned_bytes = min(self._returned_bytes, free_bytes)
         return free_bytes - self._returned_bytes
 
-    @abstractmethod
     def trim(self) -> bool:
         """Give every free page back to the system; return whether there was a call for it."""
+        return False
 
     def trim_over(self, threshold_bytes: int) -> bool:
         """Trim if more than the threshold is free and resident; return whether that was done.
@@ -199,28 +193,10 @@ class MacMalloc(Malloc):
         library.malloc_zone_pressure_relief.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
         library.malloc_zone_pressure_relief.restype = ctypes.c_size_t
 
-    def free_bytes(self) -> None:
-        """Return None: the zones do not say."""
-        return
-
     def trim(self) -> bool:
         """Call ``malloc_zone_pressure_relief`` for every zone."""
         self._library.malloc_zone_pressure_relief(None, 0)
         return True
-
-
-class OtherMalloc(Malloc):
-    """A malloc without a known call to give memory back."""
-
-    name = "other"
-
-    def free_bytes(self) -> None:
-        """Return None: it does not say."""
-        return
-
-    def trim(self) -> bool:
-        """Return False: there is no call for it."""
-        return False
 
 
 def _detect() -> Malloc:
@@ -232,7 +208,7 @@ def _detect() -> Malloc:
             return GlibcMalloc(library)
     except (OSError, TypeError, AttributeError):  # Windows has no library None
         pass
-    return OtherMalloc()
+    return Malloc()
 
 
 def _is_replaced(library: ctypes.CDLL) -> bool:

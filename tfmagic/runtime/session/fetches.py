@@ -107,6 +107,34 @@ def feeds_by_graph(feeds: Mapping[Any, Any], graphs: list[Any], default: Any) ->
     return by_graph
 
 
+def only_graph(fetches: Any) -> Any:
+    """Return the graph of a run in parts; `ForeignTensorError` if its fetches are of several graphs, or none."""
+    default = v1.get_default_graph()
+    graphs = distinct_graphs([graph_of(leaf, default) for leaf in leaves(fetches)])
+    if len(graphs) != 1:
+        msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
+        raise ForeignTensorError(msg)
+    return graphs[0]
+
+
+def callable_of(
+    run: Callable[..., Any], fetches: Any, feed_list: Sequence[Any] | None, *, accept_options: bool
+) -> Callable[..., Any]:
+    """Return a function of the values of `feed_list` that runs `fetches`, as ``Session.make_callable`` does."""
+    keys = list(feed_list or [])
+
+    def call(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
+        if len(values) != len(keys):
+            msg = f"this callable takes {len(keys)} values, one for each feed; {len(values)} came"
+            raise TypeError(msg)
+        if not accept_options and (options is not None or run_metadata is not None):
+            msg = "this callable takes no options: make it with accept_options=True"
+            raise TypeError(msg)
+        return run(fetches, dict(zip(keys, values, strict=True)), options, run_metadata)
+
+    return call
+
+
 def own_feeds(
     feeds: Mapping[Any, Any], graph: Any, kept: Callable[[tuple[str, ...]], tuple[int, ...]]
 ) -> Mapping[Any, Any]:

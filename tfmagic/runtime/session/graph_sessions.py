@@ -74,25 +74,29 @@ class GraphSessions:
             msg = f"the session was closed while the variables of {label_of(graph)} were read or written: try again"
             raise ModelStateError(msg) from error
 
-    def run(self, graph: Any, run: Run, use: Callable[[OpenGraph], Any]) -> Any:
+    def run(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
         record = hosted(graph)
-        while True:
-            record.check(run)
-            opened = record.ready or self.open(graph, run)
-            try:
-                if record.prepare is not None:
-                    record.prepare(opened.native)
-                return use(opened)
-            except Exception as error:
-                if not opened.closed:
-                    if isinstance(error, tf.errors.FailedPreconditionError):
-                        raise uninitialised(error, label_of(graph)) from error
-                    raise
-                record.check(run, error)
-                if not never_began(error):
-                    msg = f"the session was closed while {label_of(graph)} ran: run it again"
-                    raise ModelStateError(msg) from error
+        run = record.begin()
+        try:
+            while True:
+                record.check(run)
+                opened = record.ready or self.open(graph, run)
+                try:
+                    if record.prepare is not None:
+                        record.prepare(opened.native)
+                    return use(opened)
+                except Exception as error:
+                    if not opened.closed:
+                        if isinstance(error, tf.errors.FailedPreconditionError):
+                            raise uninitialised(error, label_of(graph)) from error
+                        raise
+                    record.check(run, error)
+                    if not never_began(error):
+                        msg = f"the session was closed while {label_of(graph)} ran: run it again"
+                        raise ModelStateError(msg) from error
+        finally:
+            record.runs.under_way.pop(run, None)
 
     def evict(self, graph: Any) -> None:
         """Close a graph's native session and forget its name."""

@@ -17,26 +17,27 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.session import hosted_graph as scope
 from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
+    callable_of,
     distinct_graphs,
     feeds_by_graph,
     fetch_names,
     graph_of,
     leaves,
+    only_graph,
     own_feeds,
     replace_leaves,
 )
 from tfmagic.runtime.session.graph_sessions import GraphSessions
-from tfmagic.runtime.session.hosted_graph import Fill, hosted, label_of
+from tfmagic.runtime.session.hosted_graph import Fill, closing_what_opens, hosted, label_of
 from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
-from tfmagic.runtime.session.tf1_api import callable_of, only_graph, partial_run
 from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
@@ -172,13 +173,12 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         metadata
             A ``RunMetadata`` for a full trace of the run and its partition graphs.
         """
-        record = hosted(graph)
+        record, cancel_scope = hosted(graph), current_scope()
 
         def use(opened: OpenGraph) -> list[np.ndarray]:
-            deadline = None
-            if run.scope is not None:
-                run.scope.check()
-                deadline = run.scope.native_deadline
+            if cancel_scope is not None:
+                cancel_scope.check()
+            deadline = None if cancel_scope is None else cancel_scope.native_deadline
             if metadata is None and deadline is None:
                 return opened.prepared(feeds, fetches)(values)
             record.history.note(fetches, prepared=True)
@@ -192,12 +192,8 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             # The options of a prepared call are fixed, so this run needs Session.run.
             return list(opened.native.run(list(fetches), fed, options, metadata))
 
-        run = record.begin()
-        try:
-            results: list[np.ndarray] = self._sessions.run(graph, run, use)
-            return results
-        finally:
-            record.runs.under_way.pop(run, None)
+        results: list[np.ndarray] = self._sessions.run(graph, use)
+        return results
 
     def settle(
         self,
@@ -207,13 +203,11 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         batches: Sequence[Sequence[np.ndarray]],
     ) -> None:
         """Find the fastest executor of a prepared call, by running it with each batch of values."""
-        record = hosted(graph)
-        with record.running() as run:
-            self._sessions.run(graph, run, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
+        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
         """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
-        workers().call(self._prepare, graph)
+        workers().call(self._sessions.run, graph, lambda _: None)
 
     def cancel(self, graph: Any) -> bool:
         """End the runs of `graph` that are under way, and keep its variables.
@@ -339,7 +333,10 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
 
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
         """Continue a run in parts, as TF1's."""
-        return partial_run(self._native_of_parts(fetches), handle, fetches, feed_dict)
+        native = self._native_of_parts(fetches)
+        # Each part could keep its feeds: nobody knows what the earlier parts have left to run.
+        feeds = own_feeds(feed_dict or {}, native.graph, lambda names: tuple(range(len(names))))
+        return native.partial_run(handle, fetches, feeds)
 
     def _native_of_parts(self, fetches: Any) -> Any:
         graph = only_graph(fetches)
@@ -353,7 +350,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     def __enter__(self) -> Self:
         """Make this the default session; see `tfmagic.open_session` for what leaving closes."""
         stack = ExitStack()
-        stack.enter_context(scope.closing_what_opens())
+        stack.enter_context(closing_what_opens())
         stack.enter_context(self.as_default())
         if not hasattr(self._entered, "stacks"):
             self._entered.stacks = []
@@ -380,21 +377,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
                 record.history.note_assignment()
             return results
 
-        run = record.begin()
-        try:
-            # The default graph and session are thread-local, and this may be a worker.
-            with graph.as_default(), self.as_default():
-                return self._sessions.run(graph, run, use)
-        finally:
-            record.runs.under_way.pop(run, None)
-
-    def _prepare(self, graph: Any) -> None:
-        record = hosted(graph)
-        run = record.begin()
-        try:
-            self._sessions.run(graph, run, lambda _: None)
-        finally:
-            record.runs.under_way.pop(run, None)
+        # The default graph and session are thread-local, and this may be a worker.
+        with graph.as_default(), self.as_default():
+            return self._sessions.run(graph, use)
 
 
 def _run_options(deadline: float | None) -> Any:
