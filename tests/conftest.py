@@ -33,9 +33,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     if config.getoption("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
-    class FewBrowsers(LoadFileScheduling):  # type: ignore[misc,no-any-unimported]  # it has no types
+    class FewBrowsers(LoadFileScheduling):
         browsers: ClassVar[dict[str, int]] = {}
 
         def _split_scope(self, nodeid: str) -> str:
