@@ -289,7 +289,7 @@ def trial(model: Model) -> None:
     if may_write(backend.graph, outputs):
         raise _would_change(model.name, advice)
     if (kind := stateful_operation(backend.graph, outputs)) is not None:
-        raise _is_stateful(model.name, kind, advice)
+        raise _would_differ(model.name, kind, advice)
     if loops_on_values(backend.graph, _fed(model.signature()), outputs):
         raise _could_loop(model.name, advice)
     request, patience = model.asked(zeros, {}), patience_of(None)
@@ -312,7 +312,7 @@ def _live(name: str, backend: EagerBackend, signature: Signature, zeros: dict[st
         if may_write(graph, names):
             raise _would_change(name, advice)
         if (kind := stateful_operation(graph, names, is_new_trace=True)) is not None:
-            raise _is_stateful(name, kind, advice)
+            raise _would_differ(name, kind, advice)
         if loops_on_values(graph, given, None):
             raise _could_loop(name, advice)
         with collected_graphs() as graphs, profiled() as executions:
@@ -345,7 +345,7 @@ def _would_change(name: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for a run changes its variables; {advice}")
 
 
-def _is_stateful(name: str, kind: str, advice: str) -> ModelStateError:
+def _would_differ(name: str, kind: str, advice: str) -> ModelStateError:
     return ModelStateError(f"{name} is not run on zeros, for its {kind} would change the next run; {advice}")
 
 
