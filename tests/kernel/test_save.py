@@ -81,8 +81,8 @@ def test_replace_is_asked_for_and_the_old_stays_until_then(kernel: Kernel) -> No
 def test_saved_over_its_own_source_run_all_keeps_it(kernel: Kernel) -> None:
     kernel.ok(SAVE_TO_DISK)
     kernel.ok("%tf_model add net scales/1")
-    kernel.ok("import tfmagic\nmode = tfmagic.models.net.backend_now()")
-    kernel.ok("mode.assign([(name, 2 * value) for name, value in list(mode.values())])")
+    kernel.ok("import tfmagic\nbackend = tfmagic.models.net.lifecycle.built_backend()")
+    kernel.ok("backend.assign([(name, 2 * value) for name, value in list(backend.values())])")
     kernel.ok("%tf_model save net scales/1 --replace")
     assert kernel.ok("%tf_model add net scales/1").text == "net: unchanged, kept"
     kernel.ok("tfmagic.session.close()")

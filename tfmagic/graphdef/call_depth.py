@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
-from tfmagic.graphdef.functions import functions_named
+from tfmagic.graphdef.functions import functions_named, takes_functions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -56,13 +56,11 @@ def check_calls_of(model: str, what: object, graph: Any, library: Any) -> None:
     """Check a live ``tf.Graph`` and its library of functions, as `check_calls` does."""
     if library.function:
         names = {function.signature.name for function in library.function}
-        takes_functions: dict[str, bool] = {}
+        may_call: dict[str, bool] = {}
         for op in graph.get_operations():
-            if op.type not in takes_functions:
-                takes_functions[op.type] = op.type in names or any(
-                    "func" in attribute.type for attribute in op.op_def.attr
-                )
-        nodes = (op.node_def for op in graph.get_operations() if takes_functions[op.type])
+            if op.type not in may_call:
+                may_call[op.type] = op.type in names or takes_functions(op)
+        nodes = (op.node_def for op in graph.get_operations() if may_call[op.type])
         check_calls(model, what, nodes, library)
 
 

@@ -38,6 +38,11 @@ def functions_in(attributes: Any) -> Iterator[Any]:
             yield from value.list.func
 
 
+def takes_functions(op: Any) -> bool:
+    """Return whether the attributes of a live ``tf.Operation`` can name functions."""
+    return any("func" in attribute.type for attribute in op.op_def.attr)
+
+
 def functions_named(node: Any) -> Iterator[str]:
     """Give the names of the functions that a node may call: its operation, and all that its attributes name."""
     yield node.op

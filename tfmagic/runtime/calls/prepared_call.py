@@ -45,7 +45,6 @@ class OpenedGraph(Protocol):
     """A graph with its native session."""
 
     native: NativeSession
-    closed: bool
     history: History
 
     @property

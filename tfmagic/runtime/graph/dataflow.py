@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from tfmagic.graphdef.functions import takes_functions
 from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS
 from tfmagic.runtime.graph.function_body import Operation, body_of, is_branch, operation_of
 from tfmagic.runtime.graph.operations import operations_behind
@@ -197,9 +198,8 @@ class Dataflow:
                     yield from ((operation, place) for place, given in enumerate(op.inputs) if given is output)
 
     def _operation(self, op: Any) -> Operation:
-        takes_functions = any("func" in attribute.type for attribute in op.op_def.attr)
         # The message of an operation is copied from C++: a constant's has its whole value.
-        if takes_functions or registered_operation(op.type) is None:
+        if takes_functions(op) or registered_operation(op.type) is None:
             return operation_of(op.node_def, self._functions())
         return Operation(op.name, op.type, len(op.inputs), ())
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.graphdef.functions import functions_called
+from tfmagic.graphdef.functions import functions_called, takes_functions
 from tfmagic.graphdef.op_types import HAS_SIDE_EFFECTS, STATEFUL_RANDOM, WRITES_TABLES, WRITES_VARIABLES
 from tfmagic.runtime.graph.operations import operations_behind
 
@@ -40,7 +40,7 @@ def _types(graph: Any, fetches: Iterable[str]) -> Iterator[str]:
     by_type = {op.type: op for op in operations}
     yield from filter(_is_tensorflows, by_type)
     # A type that TensorFlow does not have may be a function of the graph's library.
-    if all(_is_tensorflows(op.type) and not _takes_functions(op) for op in by_type.values()):
+    if all(_is_tensorflows(op.type) and not takes_functions(op) for op in by_type.values()):
         return
     definition = graph.as_graph_def()
     library = {function.signature.name: function for function in definition.library.function}
@@ -55,10 +55,6 @@ def _types(graph: Any, fetches: Iterable[str]) -> Iterator[str]:
         for name in set(called) - seen:
             seen.add(name)
             nodes.extend(library[name].node_def)
-
-
-def _takes_functions(op: Any) -> bool:
-    return any("func" in attribute.type for attribute in op.op_def.attr)
 
 
 def _is_tensorflows(kind: str) -> bool:
