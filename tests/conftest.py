@@ -33,7 +33,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     if config.getoption("dist") != "loadfile":
         return None
-    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
+    from xdist.scheduler import LoadFileScheduling
 
     class FewBrowsers(LoadFileScheduling):
         browsers: ClassVar[dict[str, int]] = {}
