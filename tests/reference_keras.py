@@ -53,7 +53,7 @@ def saved_answer(folder: Path, tracked: Any, concrete: Any, given: Mapping[str, 
 def assert_plain(answer: Iterable[Any], folder: Path, network: Any, given: Mapping[str, Any], within: float) -> None:
     """Compare an answer to a Keras model's own, to the last bit.
 
-    Its own is one of two: called eager_execution, or in a session of TensorFlow's, whose
+    Its own is one of two: called eagerly, or in a session of TensorFlow's, whose
     graph is optimised and run by other kernels. The two differ in the last bits,
     and both are near.
     """

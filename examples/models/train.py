@@ -1,7 +1,7 @@
 """Train the three small models that ship beside this script.
 
 They stand for what a data scientist finds in a project's folder: a frozen graph in the
-TensorFlow 1 format of 2019, and two checksums SavedModel versions of its successor, the
+TensorFlow 1 format of 2019, and two numbered SavedModel versions of its successor, the
 first written the TensorFlow 1 way, the second by TensorFlow 2. All three read 8 x 8
 images of handwritten digits (scikit-learn's bundled set, pixels scaled to 0..1) as
 ``pixels`` (float32, [None, 64]) and answer with ``probs`` (float32, [None, 10]).

@@ -68,7 +68,7 @@ MADE: dict[str, tuple[str, Callable[[Path, float], Path]]] = {
     "thawed": ("net.pb", wide),
     "text": ("net.pbtxt", text),
     "folder": ("saved", save_linear_v1),
-    "versions": ("checksums", versions),
+    "versions": ("numbered", versions),
     "checkpoint": ("ckpt", checkpoint),
 }
 ENDS: dict[str, Any] = {"inputs": "x", "outputs": "y"}
@@ -181,8 +181,8 @@ def test_a_damaged_keras_file_is_told_by_what_is_in_it(content: bytes, tmp_path:
 
 
 def test_a_newer_version_beside_it_is_no_change_of_what_was_read(tmp_path: Path) -> None:
-    model = models.add("net", versions(tmp_path / "checksums", 2.0))
-    save_linear_v1(tmp_path / "checksums" / "4", 7.0, 1.0)
+    model = models.add("net", versions(tmp_path / "numbered", 2.0))
+    save_linear_v1(tmp_path / "numbered" / "4", 7.0, 1.0)
     session.close()
     np.testing.assert_array_equal(model(X), 2 * X + 1)
 

@@ -1,4 +1,4 @@
-"""Cells that run eager_execution: their last expression is the model."""
+"""Cells that run eagerly: their last expression is the model."""
 
 from __future__ import annotations
 

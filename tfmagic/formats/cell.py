@@ -88,7 +88,7 @@ def _source_of(value: Any) -> Source | None:
 
 
 class EagerCellSource(CellSource):
-    """The code of a cell that runs eager_execution; its last expression is the model."""
+    """The code of a cell that runs eagerly; its last expression is the model."""
 
     mode = "eager"
 

@@ -169,7 +169,7 @@ class Models(Mapping[str, "Model"]):
         name
             A Python name that is no verb of ``%tf_model``.
         source
-            A path to a SavedModel (or a folder of checksums versions of one),
+            A path to a SavedModel (or a folder of numbered versions of one),
             a ``.keras`` or ``.h5`` file, a frozen graph (``.pb``, ``.pbtxt``) or a v1
             checkpoint with its ``.meta``; or a live Keras model, ``tf.Module``,
             ``tf.function``, ``ConcreteFunction``, ``tf.Graph`` or ``GraphDef``.

@@ -64,7 +64,7 @@ def test_every_kind_of_keras_model(tmp_path: Path, make: Callable[[], Any]) -> N
     answers = model.run(given)
     written = by_loader_1(folder, given)
     same(written, models.add("back", folder).run(given))
-    # Called as functions, and called eager_execution, TensorFlow takes other kernels, which differ in the last bits.
+    # Called as functions, and called eagerly, TensorFlow takes other kernels, which differ in the last bits.
     names, within = sorted(answers), COARSE.get(make.__name__, 1e-4)
     assert sorted(written) == names
     for others in (by_loader_2(folder, given), answers):

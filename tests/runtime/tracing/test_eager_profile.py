@@ -1,4 +1,4 @@
-"""What ran eager_execution, read from a profile."""
+"""What ran eagerly, read from a profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model needs of what runs it: a graph in the session, or a live object that is called eager_execution."""
+"""What a model needs of what runs it: a graph in the session, or a live object that is called eagerly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that is a live object, called eager_execution and sharing its weights with it."""
+"""A model that is a live object, called eagerly and sharing its weights with it."""
 
 from __future__ import annotations
 

@@ -44,13 +44,13 @@ def without_values(make: Callable[[], Any]) -> Any:
 
 
 def traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
-    """Return a model that was traced without values, None for one that works only eager_execution."""
+    """Return a model that was traced without values, None for one that works only eagerly."""
     try:
         skeleton = without_values(make)
         return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
-    except Exception:  # noqa: BLE001 - a layer may do what only works eager_execution, and fail in any way
+    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
         return None
 
 

@@ -38,7 +38,7 @@ def version_of(path: Path) -> tuple[Path, str]:
         return versions[-1], f"version {versions[-1].name}{more}"
     inside = sorted(entry.name for entry in path.iterdir())
     seen = ", ".join(inside[:5]) + (", …" if len(inside) > 5 else "") if inside else "nothing"
-    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a checksums folder (there is: {seen})"
+    msg = f"{path} is no SavedModel: there is no saved_model.pb in it, nor in a numbered folder (there is: {seen})"
     raise SourceError(msg)
 
 

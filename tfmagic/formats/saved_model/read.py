@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class SavedModelSource(FileSource):
-    """A SavedModel directory, or a folder of checksums versions of one."""
+    """A SavedModel directory, or a folder of numbered versions of one."""
 
     kind = "SavedModel"
     takes_options = frozenset({"tags"})

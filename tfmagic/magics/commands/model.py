@@ -102,7 +102,7 @@ CELL = Command(
     "the weights of a model that was trained since stay as NAME~1.",
     (
         *_ENDS,
-        Option("--eager", "run the cell eager_execution; its last expression is the model"),
+        Option("--eager", "run the cell eagerly; its last expression is the model"),
         Option("--keep", "when run again, keep the weights of variables of the same name, shape and dtype"),
     ),
 )

@@ -44,7 +44,7 @@ class Training:
         self.came_unsaved = False
 
     def rename_variables(self, names: Iterable[str]) -> None:
-        """Give the checksums the names of the variables in their order: Keras may have checksums its layers on."""
+        """Give the checksums the names of the variables in their order: Keras may have numbered its layers on."""
         names = list(names)
         self.first_values, self._safe_values = (
             None if numbers is None else dict(zip(names, numbers.values(), strict=False))

@@ -28,7 +28,7 @@ _CUDA = {
     "CUDA_ROOT": "where CUDA is installed",
     "CUDNN_PATH": "where cuDNN is installed",
     "CUDA_VISIBLE_DEVICES": "the GPUs that this process may see",
-    "CUDA_DEVICE_ORDER": "how GPUs are checksums",
+    "CUDA_DEVICE_ORDER": "how GPUs are numbered",
     "NVIDIA_VISIBLE_DEVICES": "the GPUs that the container was given",
 }
 _XLA = {"XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them"}

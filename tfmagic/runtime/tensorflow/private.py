@@ -240,7 +240,7 @@ _manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
 
 
 class Cancellation:
-    """Cancels the functions that run eager_execution in its blocks, between two of their operations.
+    """Cancels the functions that run eagerly in its blocks, between two of their operations.
 
     TensorFlow's ``CancellationManagerContext`` is one for the whole process, and would
     cancel other threads' functions as well; here each block has its own manager. Without

@@ -200,7 +200,7 @@ def switches_of(room: Switches) -> Iterator[None]:
 
 @contextmanager
 def eager_execution() -> Iterator[None]:
-    """Execute eager_execution during a block, also inside a graph.
+    """Execute eagerly during a block, also inside a graph.
 
     ``tf.init_scope`` leaves a function's graph, but not a ``tf.Graph``.
     """
