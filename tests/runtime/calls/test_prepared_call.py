@@ -153,6 +153,8 @@ def test_a_deadline_holds_also_where_nothing_stays_prepared() -> None:
     for index in range(3):
         with pytest.raises(RunTimeoutError):
             model.run({"x": X}, fetch=[f"stuck{index}:0"], timeout=0.2)
+        # On a busy machine the native run ends a moment after its deadline.
+        model.stop()
     assert by_deadline(model, 1)[0, 0] == 2
 
 
