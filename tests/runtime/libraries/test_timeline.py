@@ -35,7 +35,7 @@ TWO_MODELS = """
     added = []
     def look(name):
         libraries().look()
-        added.append([name, libraries().counters(), len(libraries().present())])
+        added.append([name, libraries().objects.counters(), len(libraries().present())])
     look("before")
     for name in ("first", "second", "third"):
         tfmagic.models.add(name, folder / "line.pb")

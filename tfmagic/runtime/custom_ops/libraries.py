@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.core.process import once
 from tfmagic.errors import OpLibraryError
-from tfmagic.runtime.libraries.elf import SHARED_OBJECT, NoElfError, read_elf
-from tfmagic.runtime.libraries.mapped_image import is_mapped
+from tfmagic.runtime.libraries.elf import SHARED_OBJECT, NoElfError, is_mapped, read_elf
 from tfmagic.runtime.libraries.shared_objects import CUSTOM_OP
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:
     from tfmagic.runtime.custom_ops.registrations import OpRecord, Registrations
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
-    from tfmagic.runtime.libraries.files import LoadedFile
+    from tfmagic.runtime.libraries.files import DuplicateRecord, LoadedFile
 
 
 class OpLibraryRecord(TypedDict):

@@ -8,20 +8,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.core.process import once
 from tfmagic.runtime.custom_ops.libraries import op_libraries
 from tfmagic.runtime.libraries.environment import settings
 from tfmagic.runtime.libraries.gpu import gpu_record
-from tfmagic.runtime.libraries.resident import resident_sizes
-from tfmagic.runtime.libraries.shared_objects import BASELINE
+from tfmagic.runtime.libraries.packages import owner_of
+from tfmagic.runtime.libraries.shared_objects import BASELINE, mapped_files
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
     from tfmagic.runtime.libraries.environment import SettingRecord
-    from tfmagic.runtime.libraries.files import LoadedFile
+    from tfmagic.runtime.libraries.files import DuplicateRecord, LoadedFile
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.packages import Distribution
     from tfmagic.runtime.libraries.shared_objects import Counters, FinishedPhase
@@ -136,6 +136,22 @@ class LibrariesRecord(TypedDict):
     op_libraries: list[OpLibraryRecord]
 
 
+class _ResidentSizes:
+    """Resident bytes of each mapped file at the last sample, whose time is ``at_s`` (seconds since the epoch).
+
+    The kernel walks every page table for a sample: tens of milliseconds in which the process can map nothing. So one
+    is taken on request only. ``at_s`` is None before the first, and where psutil cannot tell.
+    """
+
+    def __init__(self) -> None:
+        self.at_s: float | None = None
+        self.by_path: dict[str, int] = {}
+
+    def sample(self) -> None:
+        if files := mapped_files():
+            self.by_path, self.at_s = {file.path: file.rss for file in files}, time.time()
+
+
 def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
     """Return everything that is known of the process's libraries, or of another timeline, as plain data.
 
@@ -143,16 +159,18 @@ def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) 
     and the record tells its age.
     """
     timeline = timeline or libraries()
-    catalog, sizes = timeline.catalog, resident_sizes()
+    catalog, sizes = timeline.catalog, once("resident libraries", _ResidentSizes)
     if sample or sizes.at_s is None:
         sizes.sample()
     files = catalog.files(timeline.present())
     pools = _thread_pools()
-    records = [_record(file, catalog.owner(file.path), pools) for file in files]
+    records = [
+        _record(file, owner_of(file.path), pools.get(file.path, {}), sizes.by_path.get(file.path)) for file in files
+    ]
     paths = [file.path for file in files]
     return {
         "call": timeline.objects.call,
-        "counters": counters_record(timeline.counters()),
+        "counters": counters_record(timeline.objects.counters()),
         "counters_at_load": counters_record(timeline.at_load),
         "loaded_at_s": timeline.loaded_at_s,
         "since_load": [record["path"] for record in records if record["since_load"]],
@@ -173,8 +191,9 @@ def counters_record(counters: Counters | None) -> CountersRecord | None:
     return None if counters is None else {"loads": counters.loads, "unloads": counters.unloads}
 
 
-def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[str, Any]]) -> LibraryRecord:
-    pool = pools.get(file.path, {})
+def _record(
+    file: LoadedFile, owner: Distribution | None, pool: dict[str, Any], resident_bytes: int | None
+) -> LibraryRecord:
     suffix = _VERSION.search(file.path)
     try:
         size: int | None = os.stat(file.path).st_size  # noqa: PTH116 - once for each of hundreds of files
@@ -187,7 +206,7 @@ def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[
         "package": None if owner is None else owner.name,
         "package_version": None if owner is None else owner.version,
         "size_bytes": size,
-        "resident_bytes": resident_sizes().of(file.path),
+        "resident_bytes": resident_bytes,
         "occasion": file.phase,
         "at_s": file.loaded.at_s,
         "since_load": file.loaded.phase != BASELINE,

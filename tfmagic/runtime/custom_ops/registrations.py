@@ -20,7 +20,7 @@ from tfmagic.runtime.tensorflow.private import kernels_and_operations, registere
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
+    from tfmagic.runtime.libraries.files import DuplicateRecord
 
 _SCRIPT = Path(__file__).with_name("probe.py")
 _TIMEOUT_S = 120.0

@@ -81,12 +81,8 @@ class Libraries:
         self._under_way: list[str] = []
         self._summary: LibrariesSummary | None = None
 
-    def counters(self) -> Counters | None:
-        """Return the loader's counters, which takes microseconds; None where the platform has none."""
-        return self.objects.counters()
-
-    def look(self) -> bool:
-        """Update the list of loaded objects; return whether it has changed.
+    def look(self) -> None:
+        """Update the list of loaded objects.
 
         New objects belong to the phase of this thread, or else to the phase that another thread began last: a
         panel that looks once a second takes nothing from an import. Takes microseconds when the loader's counters
@@ -95,7 +91,7 @@ class Libraries:
         with self._lock:
             mark = self.objects.mark()
             if mark == self._mark:
-                return False
+                return
             self._mark = mark
             listed = self.objects.listed()
             now, phase = time.time(), _PHASE.get()
@@ -105,7 +101,6 @@ class Libraries:
             self._present = {one: before.get(one) or LoadedObject(one, now, phase) for one in listed}
             self.gone.extend(loaded for one, loaded in before.items() if one not in self._present)
             self._summary = None
-            return True
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -115,7 +110,7 @@ class Libraries:
         that another thread loads meanwhile count as well: the loader does not say who asked.
         """
         self.look()
-        began_s, before = time.time(), self.counters()
+        began_s, before = time.time(), self.objects.counters()
         token = _PHASE.set(name)
         with self._lock:
             self._under_way.append(name)
@@ -127,7 +122,7 @@ class Libraries:
             with self._lock:
                 self._under_way.remove(name)
                 self._finished.pop(name, None)
-                self._finished[name] = FinishedPhase(name, began_s, time.time(), before, self.counters())
+                self._finished[name] = FinishedPhase(name, began_s, time.time(), before, self.objects.counters())
                 while len(self._finished) > _KEPT:
                     del self._finished[next(iter(self._finished))]
 
@@ -156,7 +151,7 @@ class Libraries:
         summary = self._summary
         if summary is None:
             with self._lock:
-                present, counters = list(self._present.values()), self.counters()
+                present, counters = list(self._present.values()), self.objects.counters()
                 files = self.catalog.files(present)
                 summary = self._summary = {
                     "count": len(present),

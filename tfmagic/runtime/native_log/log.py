@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.errors import SettingError, did_you_mean
-from tfmagic.runtime.libraries.gpu_device_files import gpu_files
 from tfmagic.runtime.native_log.entries import LogEntries, LogRecord, LogSummary
 from tfmagic.runtime.native_log.parser import messages, starts_message
 from tfmagic.runtime.native_log.stderr_filter import write_stderr
@@ -183,6 +182,8 @@ def _is_about_no_gpu(message: Message) -> bool:
     TensorFlow calls that an error, at the first run of every process. The log keeps it as one, and
     `%tf_runtime libraries` explains it.
     """
+    from tfmagic.runtime.libraries.gpu import gpu_files
+
     return _NO_GPU in message.text and not gpu_files()
 
 
