@@ -137,7 +137,7 @@ def _log(parsed: Parsed) -> View:
     log.settle(_FLOOD_S)
     page = LogPage(log.record(errors=parsed.flag("errors")))
     if parsed.flag("clear"):
-        log.clear()
+        log.entries.clear()
     return page
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.errors import SettingError, did_you_mean
-from tfmagic.runtime.native_log.entries import LogEntries, LogRecord, LogSummary
+from tfmagic.runtime.native_log.entries import LogEntries, LogRecord
 from tfmagic.runtime.native_log.parser import messages, starts_message
 from tfmagic.runtime.native_log.stderr_filter import write_stderr
 
@@ -57,18 +57,14 @@ class NativeLogRecord(TypedDict):
 class NativeLog:
     """The process's log of native lines.
 
-    Attributes
-    ----------
-    models_at
-        Gives the names of the models that ran at a time, in seconds since 1970.
-    requested
-        The mode that was last chosen; None where none was.
+    ``models_at`` gives the names of the models that ran at a time, in seconds since 1970. ``requested`` is the mode
+    that was last chosen; None where none was.
     """
 
     def __init__(self) -> None:
         self.models_at: Callable[[float], Iterable[str]] = no_models
         self.requested: Mode | None = None
-        self._entries = LogEntries()
+        self.entries = LogEntries()
         self._capture: Capture | None = None
 
     @property
@@ -128,35 +124,17 @@ class NativeLog:
         """Return the log; with `errors`, only errors and memory that ran out."""
         return {
             "mode": self.mode,
-            "entries": self._entries.records(errors=errors),
-            "let_go": self._entries.dropped_count,
+            "entries": self.entries.records(errors=errors),
+            "let_go": self.entries.dropped_count,
         }
 
-    def summary(self) -> LogSummary:
-        """Return the log in figures, cheap enough for every second."""
-        return self._entries.summary()
-
-    def clear(self) -> None:
-        """Delete all entries."""
-        self._entries.clear()
-
     def ingest(self, written: bytes, came_s: float | None = None, whole: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as a capture calls it
-        """Keep TensorFlow's messages, and return what is to be shown.
+        """Keep the messages in stderr output that came at `came_s`, and return what is to be shown.
 
-        Parameters
-        ----------
-        written
-            Output on stderr.
-        came_s
-            When it came, in seconds since 1970; now if None.
-        whole
-            Whether it is exactly one write.
+        The time is in seconds since 1970, now if None; `whole` tells whether the output is exactly one write.
         """
-        return b"".join(
-            message.raw
-            for message in messages(written, whole=whole)
-            if self._is_shown(message, time.time() if came_s is None else came_s)
-        )
+        at_s = time.time() if came_s is None else came_s
+        return b"".join(part.raw for part in messages(written, whole=whole) if self._is_shown(part, at_s))
 
     def _is_shown(self, message: Message, came_s: float) -> bool:
         if message.severity is None or _is_of_a_child(message.thread):
@@ -165,15 +143,14 @@ class NativeLog:
         if message.written_s is not None and abs(message.written_s - came_s) < _TRANSIT_S:
             came_s = message.written_s
         # TensorFlow does not say which model a line is about.
-        self._entries.add(message, came_s, ", ".join(self.models_at(came_s)) or None)
+        self.entries.add(message, came_s, ", ".join(self.models_at(came_s)) or None)
         if self.mode == "off":
             return message.severity != "info" or message.matters
         return self.mode == "pass" or (message.matters and not _is_about_no_gpu(message))
 
     def write_past_capture(self, data: bytes) -> None:
         """Write to stderr what has been ingested already."""
-        write = write_stderr if self._capture is None else self._capture.write
-        write(data)
+        (write_stderr if self._capture is None else self._capture.write)(data)
 
 
 def _is_about_no_gpu(message: Message) -> bool:

@@ -25,14 +25,8 @@ def write_stderr(data: bytes) -> None:
 def stderr_filter(keep: Callable[[bytes], bytes], write: Callable[[bytes], None] = write_stderr) -> Iterator[None]:
     """Filter what is written to file descriptor 2 during the block, by native code as well.
 
-    What other threads write meanwhile also waits for the end of the block.
-
-    Parameters
-    ----------
-    keep
-        Returns the part of the output that is to be written.
-    write
-        Writes that part.
+    What other threads write meanwhile also waits for the end of the block. Then `write` gets the part of the output
+    that `keep` returns.
     """
     try:
         original = os.dup(_STDERR)

@@ -137,14 +137,9 @@ def callable_once(
 ) -> Callable[[list[Any]], list[Any]] | None:
     """Return a function for one run, which frees the prepared graph after it; None without the private names.
 
-    ``Session.run`` keeps the prepared graph for the life of the session.
-
-    Parameters
-    ----------
-    call_options
-        The ``CallableOptions`` of the run, without its run options.
-    run_options, run_metadata
-        Buffers of TensorFlow's C interface, as ``Session._do_run`` gets them; None for none.
+    ``Session.run`` keeps the prepared graph for the life of the session. `call_options` is the run's
+    ``CallableOptions``, without run options. The others are buffers of TensorFlow's C interface, as
+    ``Session._do_run`` gets them; None for none.
     """
     try:
         from tensorflow.python.client import pywrap_tf_session as interface
@@ -240,7 +235,7 @@ _manager: ContextVar[Any] = ContextVar("tfmagic_cancellation", default=None)
 
 
 class Cancellation:
-    """Cancels the functions that run eager_execution in its blocks, between two of their operations.
+    """Cancels the functions that run eagerly in its blocks, between two of their operations.
 
     TensorFlow's ``CancellationManagerContext`` is one for the whole process, and would
     cancel other threads' functions as well; here each block has its own manager. Without

@@ -71,7 +71,7 @@ def requested_devices(graph: Any) -> dict[str, str]:
 def requested_device(requests: Mapping[str, str], name: str) -> str | None:
     """Return the device that an operation of a run requested, or None if unknown.
 
-    `requests` comes from `requested_devices`. The name is that of the run, where control flow is checksums:
+    `requests` comes from `requested_devices`. The name is that of the run, where control flow is numbered:
     ``while/body/_1/matmul_0``.
     """
     if name in requests:
