@@ -41,7 +41,7 @@ BEGIN = """
         before = libraries().objects.counters()
         try:
             library, anew = ops.load(path)
-            told[name] = {"anew": anew, "record": library.record(), "functions": library.functions is not None}
+            told[name] = {"anew": anew, "record": library.record, "functions": library.functions is not None}
         except OpLibraryError as error:
             told[name] = {"refused": str(error)}
         told[name]["loads"] = libraries().objects.counters().loads - before.loads

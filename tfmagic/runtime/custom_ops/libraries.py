@@ -12,9 +12,8 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from tfmagic.core.process import once
 from tfmagic.errors import OpLibraryError
@@ -49,28 +48,18 @@ class OpLibraryRecord(TypedDict):
     kernels_for: list[str]
 
 
-@dataclass
-class OpLibrary:
+class OpLibrary(NamedTuple):
     """A loaded custom op library.
 
     `functions` is the module that ``tf.load_op_library`` returned; None if the user's code loaded the library.
     """
 
-    path: str
-    at_s: float
-    through: str
-    registrations: Registrations
+    record: OpLibraryRecord
     functions: Any = None
 
-    def record(self) -> OpLibraryRecord:
-        """Return it as plain data."""
-        return {
-            "path": self.path,
-            "at_s": self.at_s,
-            "through": self.through,
-            "ops": self.registrations.records(),
-            "kernels_for": self.registrations.kernels_for(),
-        }
+    def names(self) -> list[str]:
+        """Return the names of the operations that it registered."""
+        return [operation["name"] for operation in self.record["ops"]]
 
 
 class OpLibraries:
@@ -85,12 +74,8 @@ class OpLibraries:
     def load(self, path: str | os.PathLike[str]) -> tuple[OpLibrary, bool]:
         """Load a custom op library if it is not loaded yet; return it, and whether it was loaded now.
 
-        Raises
-        ------
-        OpLibraryError
-            When the path has no library for this machine, when it was built for another
-            TensorFlow, when it is a copy of a loaded library, or when it registers what
-            another library has registered. Then nothing of it is loaded.
+        `OpLibraryError`, and nothing of it is loaded, if the path has no library for this machine and TensorFlow, if
+        it is a copy of a loaded library, or if it registers what another library has registered.
         """
         from tfmagic.runtime.custom_ops.registrations import probe, refuse_collisions
         from tfmagic.runtime.startup.importing import require_tensorflow
@@ -111,13 +96,24 @@ class OpLibraries:
                 except (tf.errors.OpError, RuntimeError) as error:
                     msg = f"{file} cannot be loaded: {str(error).splitlines()[0]}"
                     raise OpLibraryError(msg) from error
-            library = OpLibrary(file, time.time(), "tfmagic", registrations, functions)
-            self._known[os.path.realpath(file)] = library
-            return library, True
+            return self._add(file, time.time(), "tfmagic", registrations, functions), True
+
+    def _add(
+        self, file: str, at_s: float, through: str, registrations: Registrations, functions: Any = None
+    ) -> OpLibrary:
+        record: OpLibraryRecord = {
+            "path": file,
+            "at_s": at_s,
+            "through": through,
+            "ops": registrations.records(),
+            "kernels_for": registrations.kernels_for(),
+        }
+        library = self._known[os.path.realpath(file)] = OpLibrary(record, functions)
+        return library
 
     def records(self) -> list[OpLibraryRecord]:
         """Return the libraries whose operations tfmagic knows."""
-        return [library.record() for library in list(self._known.values())]
+        return [library.record for library in list(self._known.values())]
 
     def duplicates(self) -> list[DuplicateRecord]:
         """Return kernels that are registered twice, which code that calls TensorFlow directly can cause."""
@@ -145,7 +141,7 @@ class OpLibraries:
         for loaded in _op_files():
             if is_mapped(real, loaded.loaded.shared_object.address):
                 known = self._known.get(loaded.path)
-                names = f" ({', '.join(known.registrations.names())})" if known else ""
+                names = f" ({', '.join(known.names())})" if known else ""
                 msg = (
                     f"{file} is a copy of {loaded.path}, which is loaded: its operations{names} are "
                     "there already, and loading the copy would break them until the kernel is restarted; use those"
@@ -160,17 +156,15 @@ class OpLibraries:
             msg = f"{file} is loaded already, and is no library of operations: it does not use TensorFlow"
             raise OpLibraryError(msg)
         registrations = probe(file, _tensorflow_libraries())
-        library = OpLibrary(file, loaded.loaded.at_s, "tf.load_op_library", registrations)
-        self._known[loaded.path] = library
-        return library
+        return self._add(file, loaded.loaded.at_s, "tf.load_op_library", registrations)
 
     def _owner_of(self, operation: str) -> str:
         """Return the path of the library that registered an operation, for messages."""
         from tfmagic.runtime.custom_ops.registrations import mentions
 
         for library in self._known.values():
-            if operation in library.registrations.names():
-                return library.path
+            if operation in library.names():
+                return library.record["path"]
         return next((file.path for file in _op_files() if mentions(file.path, operation)), "TensorFlow")
 
 

@@ -51,13 +51,9 @@ class Registrations:
     operations: Sequence[Any]
     kernels: Sequence[Any]
 
-    def names(self) -> list[str]:
-        """Return the names of its operations."""
-        return [operation.name for operation in self.operations]
-
     def kernels_for(self) -> list[str]:
         """Return the operations that it has kernels for but does not register."""
-        return sorted({kernel.op for kernel in self.kernels} - set(self.names()))
+        return sorted({kernel.op for kernel in self.kernels} - {operation.name for operation in self.operations})
 
     def records(self) -> list[OpRecord]:
         """Return its operations as plain data."""

@@ -11,10 +11,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
 
 MAGIC = b"\x7fELF"
 SHARED_OBJECT = 3
@@ -69,18 +66,22 @@ def _read(file: BinaryIO) -> Elf:
     if len(ident) < 16 or ident[:4] != MAGIC or ident[4] not in (1, 2) or ident[5] not in (1, 2):
         msg = f"{file.name} is no ELF file"
         raise NoElfError(msg)
-    wide, order = ident[4] == 2, "<" if ident[5] == 1 else ">"
-    kind, machine = struct.unpack(f"{order}HH", file.read(4))
-    header = _bytes(file, 0, 64 if wide else 52)
+    order = "<" if ident[5] == 1 else ">"
+    kind, number = struct.unpack(f"{order}HH", file.read(4))
+    machine = _MACHINES.get(number, f"machine {number}")
+    if ident[4] == 1:
+        # TensorFlow has no 32-bit build, so nobody needs more of such a file.
+        return Elf(f"{machine} (32-bit)", kind)
+    header = _bytes(file, 0, 64)
     # e_phoff, then e_phentsize and e_phnum.
-    (table,) = struct.unpack_from(f"{order}{'Q' if wide else 'I'}", header, 32 if wide else 28)
-    size, count = struct.unpack_from(f"{order}HH", header, 54 if wide else 42)
-    segments = list(_segments(_bytes(file, table, size * count), size, order, wide=wide)) if size else []
+    (table,) = struct.unpack_from(f"{order}Q", header, 32)
+    size, count = struct.unpack_from(f"{order}HH", header, 54)
+    segments = [_Segment(*entry) for entry in struct.iter_unpack(f"{order}IIQQQQQQ", _bytes(file, table, size * count))]
     dynamic: list[tuple[int, int]] = []
     for segment in segments:
         if segment.kind == _DYNAMIC:
             section = _bytes(file, segment.offset, segment.size)
-            dynamic = list(struct.iter_unpack(f"{order}{'QQ' if wide else 'II'}", section))
+            dynamic = list(struct.iter_unpack(f"{order}QQ", section))
     address = dict(dynamic).get(_STRTAB, -1)
     loaded = [part for part in segments if part.kind == _LOAD]
     holding = (part for part in loaded if part.address <= address < part.address + part.size)
@@ -88,7 +89,7 @@ def _read(file: BinaryIO) -> Elf:
     named = [(tag, _string(file, strings, at)) for tag, at in dynamic if tag in {_NEEDED, _RPATH, _RUNPATH}]
     notes = (_build_id(_bytes(file, part.offset, part.size), order) for part in segments if part.kind == _NOTE)
     return Elf(
-        machine=_MACHINES.get(machine, f"machine {machine}") + ("" if wide else " (32-bit)"),
+        machine=machine,
         kind=kind,
         needed=tuple(name for tag, name in named if tag == _NEEDED),
         runpath=tuple(folder for tag, path in named if tag != _NEEDED for folder in path.split(":") if folder),
@@ -111,16 +112,10 @@ class _Segment(NamedTuple):
     flags: int
     offset: int
     address: int
+    physical_address: int
     size: int
-
-
-def _segments(table: bytes, size: int, order: str, *, wide: bool) -> Iterator[_Segment]:
-    for at in range(0, len(table) - size + 1, size):
-        if wide:
-            kind, flags, offset, address, _, length = struct.unpack_from(f"{order}IIQQQQ", table, at)
-        else:
-            kind, offset, address, _, length, _, flags = struct.unpack_from(f"{order}IIIIIII", table, at)
-        yield _Segment(kind, flags, offset, address, length)
+    memory_size: int
+    alignment: int
 
 
 def _string(file: BinaryIO, table: int | None, at: int) -> str:

@@ -132,7 +132,7 @@ class MemoryPolicy:
         if self._read or not has_taken_memory():
             return
         self._read = True
-        from tfmagic.runtime.memory.flush_run import flush_run
+        from tfmagic.runtime.memory.fed_arrays import flush_run
 
         # TensorFlow does not read these variables for its devices, but for its first tensor.
         flush_run().initialise_allocators(config)
@@ -172,7 +172,7 @@ class MemoryPolicy:
         """Give all free memory back now."""
         if self.requested == "return":
             if self._read:
-                from tfmagic.runtime.memory.flush_run import flush_run
+                from tfmagic.runtime.memory.fed_arrays import flush_run
 
                 flush_run().release_fed_arrays()
             malloc().trim_now()

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ParkError
-from tfmagic.runtime.memory.aligned import aligned
+from tfmagic.runtime.memory.fed_arrays import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
