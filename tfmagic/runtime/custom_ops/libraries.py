@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -129,7 +130,7 @@ class OpLibraries:
     def _already_loaded(self, file: str) -> OpLibrary | None:
         """Return the loaded library of a file; `OpLibraryError` if the file has changed, or is a copy of another."""
         real = os.path.realpath(file)
-        for loaded in _loaded_files():
+        for loaded in libraries().files():
             if loaded.path == real or _is_same_file(loaded.path, real):
                 if is_mapped(real, loaded.loaded.shared_object.address) is False:
                     msg = (
@@ -173,17 +174,13 @@ def op_libraries() -> OpLibraries:
     return once("op libraries", OpLibraries)
 
 
-def _loaded_files() -> list[LoadedFile]:
-    return libraries().catalog.files(libraries().present())
-
-
 def _op_files() -> list[LoadedFile]:
-    return [file for file in _loaded_files() if file.uses_tensorflow and not file.of_tensorflow]
+    return [file for file in libraries().files() if file.uses_tensorflow and not file.of_tensorflow]
 
 
 def _tensorflow_libraries() -> list[str]:
     """Return TensorFlow's own libraries, first the one that the others need."""
-    paths = [file.path for file in _loaded_files() if file.of_tensorflow]
+    paths = [file.path for file in libraries().files() if file.of_tensorflow]
     return [
         path
         for name in ("libtensorflow_framework.", "libtensorflow_cc.")
@@ -193,10 +190,9 @@ def _tensorflow_libraries() -> list[str]:
 
 
 def _is_same_file(path: str, other: str) -> bool:
-    try:
+    with suppress(OSError):
         return Path(path).samefile(other)
-    except OSError:
-        return False
+    return False
 
 
 def _checked(path: str | os.PathLike[str]) -> str:

@@ -162,7 +162,7 @@ def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) 
     catalog, sizes = timeline.catalog, once("resident libraries", _ResidentSizes)
     if sample or sizes.at_s is None:
         sizes.sample()
-    files = catalog.files(timeline.present())
+    files = timeline.files()
     pools = _thread_pools()
     records = [
         _record(file, owner_of(file.path), pools.get(file.path, {}), sizes.by_path.get(file.path)) for file in files

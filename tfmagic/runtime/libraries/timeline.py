@@ -19,7 +19,7 @@ from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, FinishedPh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.runtime.libraries.files import FileCatalog
+    from tfmagic.runtime.libraries.files import FileCatalog, LoadedFile
     from tfmagic.runtime.libraries.shared_objects import Counters, SharedObjects
 
 # How many unloaded objects and finished phases are kept: more than anybody reads.
@@ -130,6 +130,10 @@ class Libraries:
         """Return the loaded objects, in the loader's order."""
         self.look()
         return list(self._present.values())
+
+    def files(self) -> list[LoadedFile]:
+        """Return the files of the loaded objects."""
+        return self.catalog.files(self.present())
 
     def finished(self) -> list[FinishedPhase]:
         """Return the finished phases, the latest last."""

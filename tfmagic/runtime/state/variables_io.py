@@ -32,6 +32,8 @@ SCOPE = f"{OURS}values"
 # Other operations with state, which start empty.
 _START_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
 _RESOURCE = "VarHandleOp"
+_ATTRIBUTE = "_tfmagic_values"
+_creation_lock = threading.Lock()
 
 # Bytes read or written in one run: many small variables together, but never a second copy of all large ones.
 _PORTION_BYTES = 16_000_000
@@ -178,8 +180,11 @@ def _needs_a_value(op: Any) -> bool:
 
 def values_of(graph: Any) -> Values:
     """Return the `Values` of a graph, created at the first call."""
-    values: Values = vars(graph).setdefault("_tfmagic_values", Values(graph))
-    return values
+    with _creation_lock:
+        if not hasattr(graph, _ATTRIBUTE):
+            setattr(graph, _ATTRIBUTE, Values(graph))
+        values: Values = getattr(graph, _ATTRIBUTE)
+        return values
 
 
 def checksum(value: np.ndarray) -> int:

@@ -7,7 +7,7 @@ without noticing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,7 @@ v1 = tf.compat.v1
 
 
 def session_interface() -> type:
-    """Return ``SessionInterface``, the class that ``Saver.save`` requires of a session.
-
-    It is a base of the public ``tf.compat.v1.Session``. Without it, ``object`` serves
-    everything but ``Saver``.
-    """
+    """Return the class that ``Saver.save`` requires of a session; without it, ``object`` serves everything else."""
     return next((base for base in v1.Session.__mro__ if base.__name__ == "SessionInterface"), object)
 
 
@@ -34,14 +30,12 @@ def devices_are_made() -> bool:
 
     Without the private name the answer is no, and nobody learns that a setting came too late.
     """
-    try:
+    with suppress(ImportError, AttributeError):
         from tensorflow.python.eager import context
 
         eager_context: Any = context.context_safe()
-        handle = None if eager_context is None else eager_context._context_handle  # noqa: SLF001
-    except (ImportError, AttributeError):
-        return False
-    return handle is not None
+        return eager_context is not None and eager_context._context_handle is not None  # noqa: SLF001
+    return False
 
 
 def eager_config() -> Any:
@@ -56,25 +50,23 @@ def eager_config() -> Any:
         config = context.context().config
         soft_placement = context.context()._soft_device_placement  # noqa: SLF001
     except (ImportError, AttributeError):
-        config = soft_placement = None
+        return v1.ConfigProto(
+            inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
+            intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
+            allow_soft_placement=tf.config.get_soft_device_placement(),
+        )
     derived = v1.ConfigProto()
-    if config is not None:
-        derived.CopyFrom(config)
-        # Unless somebody set it, the public property depends on the calling thread's mode:
-        # True when eager, False inside a graph. A process needs one answer.
-        derived.allow_soft_placement = True if soft_placement is None else soft_placement
-        return derived
-    derived.inter_op_parallelism_threads = tf.config.threading.get_inter_op_parallelism_threads()
-    derived.intra_op_parallelism_threads = tf.config.threading.get_intra_op_parallelism_threads()
-    derived.allow_soft_placement = tf.config.get_soft_device_placement()
+    derived.CopyFrom(config)
+    # Unless somebody set it, the public property depends on the calling thread's mode:
+    # True when eager, False inside a graph. A process needs one answer.
+    derived.allow_soft_placement = True if soft_placement is None else soft_placement
     return derived
 
 
 def variable_from(definition: Any) -> Any:
     """Return the Python variable of a ``VariableDef`` whose operations are in the default graph.
 
-    ``import_meta_graph`` does the same. The public ``Variable.from_proto`` makes a
-    reference variable of a resource, which cannot be trained.
+    The public ``Variable.from_proto`` makes a reference variable of a resource, which cannot be trained.
     """
     try:
         from tensorflow.python.framework import ops
@@ -166,11 +158,7 @@ def unfinalize(graph: Any) -> None:
 
 
 def xspace(data: bytes) -> Any:
-    """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
-
-    TensorFlow has no public way to read its file. Without the message's class the profile
-    is empty.
-    """
+    """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace``; an empty one without that class."""
     try:
         from tensorflow.tsl.profiler.protobuf import xplane_pb2
     except ImportError:
@@ -196,10 +184,7 @@ def traces_of(function: Any) -> list[Any]:
 
 
 def library_of(graph: Any) -> Any:
-    """Return the ``FunctionDefLibrary`` of a graph.
-
-    The fallback copies the whole graph with its constants.
-    """
+    """Return the ``FunctionDefLibrary`` of a graph; the fallback copies the whole graph with its constants."""
     definition = v1.GraphDef()
     try:
         graph._copy_functions_to_graph_def(definition, 0)  # noqa: SLF001
@@ -212,8 +197,7 @@ def library_of(graph: Any) -> Any:
 def collected_graphs() -> Iterator[list[Any]]:
     """Collect the partition graphs of functions that first run in the block; the list is filled at its end.
 
-    ``tf.summary.trace_on`` uses the same switch, which is one for the whole process. Without
-    the private names nothing is collected.
+    The switch is one for the whole process. Without the private names nothing is collected.
     """
     graphs: list[Any] = []
     try:
@@ -318,13 +302,12 @@ def delete_session(native: Any) -> None:
 
 def registered_gradients() -> dict[str, Any]:
     """Return TensorFlow's own registry of gradients; an empty one without the private name."""
-    try:
+    with suppress(ImportError, AttributeError):
         from tensorflow.python.framework import ops
 
         registry: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001
-    except (ImportError, AttributeError):
-        return {}
-    return registry
+        return registry
+    return {}
 
 
 def registered_kernels() -> list[Any]:
@@ -341,11 +324,11 @@ def registered_kernels() -> list[Any]:
 
 def registered_operation(name: str) -> Any:
     """Return the registered ``OpDef`` of an operation; None if it is not registered."""
-    try:
+    with suppress(ImportError):
         from tensorflow.python.framework import op_def_registry
-    except ImportError:
-        return None
-    return op_def_registry.get(name)
+
+        return op_def_registry.get(name)
+    return None
 
 
 def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tuple[list[Any], list[Any]]:
@@ -354,12 +337,9 @@ def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tu
 
     from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
 
-    old = Counter(kernel.SerializeToString() for kernel in kernel_def_pb2.KernelList.FromString(before).kernel)
-    new = []
-    for kernel in kernel_def_pb2.KernelList.FromString(after).kernel:
-        text = kernel.SerializeToString()
-        if old[text]:
-            old[text] -= 1
-        else:
-            new.append(kernel)
-    return new, list(op_def_pb2.OpList.FromString(operations).op)
+    old, new = (
+        Counter(kernel.SerializeToString() for kernel in kernel_def_pb2.KernelList.FromString(kernels).kernel)
+        for kernels in (before, after)
+    )
+    kernels = list(map(kernel_def_pb2.KernelDef.FromString, (new - old).elements()))
+    return kernels, list(op_def_pb2.OpList.FromString(operations).op)
