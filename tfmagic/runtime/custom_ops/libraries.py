@@ -50,10 +50,7 @@ class OpLibraryRecord(TypedDict):
 
 
 class OpLibrary(NamedTuple):
-    """A loaded custom op library.
-
-    `functions` is the module that ``tf.load_op_library`` returned; None if the user's code loaded the library.
-    """
+    """A loaded custom op library; `functions` is what ``tf.load_op_library`` returned to tfmagic."""
 
     record: OpLibraryRecord
     functions: Any = None

@@ -153,11 +153,7 @@ class _ResidentSizes:
 
 
 def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
-    """Return everything that is known of the process's libraries, or of another timeline, as plain data.
-
-    With `sample` resident sizes are sampled now (tens of milliseconds); otherwise they are those of the last sample,
-    and the record tells its age.
-    """
+    """Return what is known of a timeline's libraries; without `sample`, with the resident sizes of the last sample."""
     timeline = timeline or libraries()
     catalog, sizes = timeline.catalog, once("resident libraries", _ResidentSizes)
     if sample or sizes.at_s is None:

@@ -70,10 +70,7 @@ class Registrations:
 
 
 def probe(file: str, tensorflow: Sequence[str]) -> Registrations:
-    """Load a library in a separate process, and return what it registers; `OpLibraryError` if that fails.
-
-    `tensorflow` lists TensorFlow's libraries, first the one that the others need.
-    """
+    """Return what a library registers when a separate process loads it; `tensorflow` lists TensorFlow's, in order."""
     if len(tensorflow) < 2:
         msg = (
             f"{file} cannot be tried before it is loaded: TensorFlow's libraries are not known on this platform "

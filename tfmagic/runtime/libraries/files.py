@@ -101,11 +101,7 @@ class FileCatalog:
         return files
 
     def duplicates(self, files: Sequence[LoadedFile], *, named: bool = True) -> list[DuplicateRecord]:
-        """Return the files that are loaded more than once.
-
-        With `named` the sentences name packages, whose lists take a tenth of a second to read the first time;
-        otherwise folders.
-        """
+        """Return the files that are loaded more than once; only with `named` are packages looked up (0.1 s)."""
         return duplicates((file.header for file in files), owner_of if named else lambda _: None)
 
 

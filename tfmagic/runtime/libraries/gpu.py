@@ -91,11 +91,7 @@ class GpuRecord(TypedDict):
 
 
 def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> GpuRecord:
-    """Return everything about the GPU, looked up now.
-
-    `loaded` has the paths of the loaded libraries, `in_use` the GPUs that TensorFlow has made devices of (None if it
-    has not looked).
-    """
+    """Return everything about the GPU; `in_use` has the GPUs of TensorFlow's devices, None if it made none yet."""
     folder = tensorflow_folder()
     build = {} if folder is None else build_info(folder)
     folders = _searched(folder)
@@ -235,10 +231,7 @@ def _find(name: str, folders: Sequence[str], cache: dict[str, str]) -> str | Non
 
 
 def loader_cache(file: Path = _CACHE) -> dict[str, str]:
-    """Return the loader's cache of libraries, path by name; empty where there is none (musl, macOS).
-
-    The layout is that of glibc's ``dl-cache.h``. We read the file because ``ldconfig`` is often not on a user's path.
-    """
+    """Return the paths in glibc's ``ld.so.cache`` (``dl-cache.h``): ``ldconfig`` is often not on a user's path."""
     paths: dict[str, str] = {}
     try:
         data = file.read_bytes()

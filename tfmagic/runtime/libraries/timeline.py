@@ -1,8 +1,4 @@
-"""Which shared objects this process has, when each came, and in which phase.
-
-``libraries().summary()`` is cheap enough for every second. ``libraries_record()`` also
-looks up sizes in memory, packages, and what is missing for a GPU.
-"""
+"""Which shared objects this process has, when each came, and in which phase."""
 
 from __future__ import annotations
 

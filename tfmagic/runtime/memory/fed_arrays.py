@@ -38,10 +38,7 @@ class FlushRun:
         self._native: Any = None
 
     def initialise_allocators(self, config: Callable[[], Any]) -> None:
-        """Have TensorFlow allocate a tensor, so that it reads its memory settings from the environment.
-
-        `config` gives the ``ConfigProto`` of the process's session.
-        """
+        """Have TensorFlow, with the session's ``ConfigProto``, allocate a tensor and so read its memory settings."""
         if self._native is None:
             # Inside a room, TensorFlow's own class would give the room's session.
             self._native = NativeSession(graph=self._graph, config=config())

@@ -125,10 +125,7 @@ class MemoryPolicy:
             self._set[_GROWTH] = os.environ[_GROWTH] = str(grow).lower()
 
     def settle(self, config: Callable[[], Any]) -> None:
-        """Once TensorFlow has its memory, unset the variables, which child processes do not need.
-
-        `config` gives the ``ConfigProto`` of the process's session.
-        """
+        """Once TensorFlow has its memory, unset the variables, which child processes do not need."""
         if self._read or not has_taken_memory():
             return
         self._read = True
@@ -152,10 +149,7 @@ class MemoryPolicy:
 
     @property
     def stays(self) -> str | None:
-        """Which memory cannot be given back because TensorFlow took it before tfmagic was loaded; None for none.
-
-        One sentence, without a full stop.
-        """
+        """Which memory TensorFlow took before tfmagic was loaded and keeps, without a full stop; None for none."""
         if self.requested == "pool" or not self._late or self._malloc_before:
             return None
         return (

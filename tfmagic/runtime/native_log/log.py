@@ -129,10 +129,7 @@ class NativeLog:
         }
 
     def ingest(self, written: bytes, came_s: float | None = None, whole: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as a capture calls it
-        """Keep the messages in stderr output that came at `came_s`, and return what is to be shown.
-
-        The time is in seconds since 1970, now if None; `whole` tells whether the output is exactly one write.
-        """
+        """Keep the messages in output that came at `came_s` (None for now); return what is to be shown."""
         at_s = time.time() if came_s is None else came_s
         return b"".join(part.raw for part in messages(written, whole=whole) if self._is_shown(part, at_s))
 

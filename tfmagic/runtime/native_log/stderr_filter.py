@@ -23,11 +23,7 @@ def write_stderr(data: bytes) -> None:
 
 @contextmanager
 def stderr_filter(keep: Callable[[bytes], bytes], write: Callable[[bytes], None] = write_stderr) -> Iterator[None]:
-    """Filter what is written to file descriptor 2 during the block, by native code as well.
-
-    What other threads write meanwhile also waits for the end of the block. Then `write` gets the part of the output
-    that `keep` returns.
-    """
+    """Buffer what anybody writes to file descriptor 2 during the block, then `write` what `keep` returns of it."""
     try:
         original = os.dup(_STDERR)
     except OSError:  # a process without stderr

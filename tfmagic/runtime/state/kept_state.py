@@ -90,10 +90,7 @@ def _write(graph: Any, native: Any, arrays: Iterable[tuple[str, np.ndarray]]) ->
 
 
 def values_and_tables(graph: Any, native: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield everything that a native session holds: variables, and the columns of all tables.
-
-    Static tables are included: their source may be gone when they are needed again.
-    """
+    """Yield everything that a native session holds; also static tables, whose source may be gone later."""
     yield from _changeable(graph, native)
     yield from read_static_tables(graph, native)
 

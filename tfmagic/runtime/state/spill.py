@@ -1,8 +1,7 @@
 """The values of a parked graph on disk: written completely or not at all, and checked when they are read.
 
-The file has blocks of bytes, each at a multiple of 64, then a directory as JSON, then a
-tail with the directory's place and checksum. A file without that tail is incomplete and
-is not read.
+The file has the arrays' bytes, a directory as JSON, and a tail with the directory's place and checksum. Without that
+tail it is incomplete and is not read.
 """
 
 from __future__ import annotations

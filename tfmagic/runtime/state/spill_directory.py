@@ -43,10 +43,7 @@ class ParkDirectory:
         return self._chosen or default_folder()
 
     def choose(self, folder: str) -> None:
-        """Park in another folder from now on; `SettingError` if it cannot be written to.
-
-        Models that are already parked stay where they are.
-        """
+        """Park further models in another folder; `SettingError` if it cannot be written to."""
         chosen = Path(folder).expanduser() if folder else None
         if chosen is not None:
             try:

@@ -26,10 +26,7 @@ def session_interface() -> type:
 
 
 def devices_are_made() -> bool:
-    """Return whether TensorFlow has made its eager devices, and so has begun to take memory.
-
-    Without the private name the answer is no, and nobody learns that a setting came too late.
-    """
+    """Return whether TensorFlow has made its eager devices; without the private name, never."""
     with suppress(ImportError, AttributeError):
         from tensorflow.python.eager import context
 
@@ -39,11 +36,7 @@ def devices_are_made() -> bool:
 
 
 def eager_config() -> Any:
-    """Return the ``ConfigProto`` that ``tf.config`` describes, logical devices included.
-
-    ``tf.compat.v1.Session(config=None)`` uses ``context().config`` as well. The fallback
-    knows the thread counts and soft placement, but not logical devices.
-    """
+    """Return the ``ConfigProto`` that ``tf.config`` describes; the fallback knows no logical devices."""
     try:
         from tensorflow.python.eager import context
 
@@ -64,10 +57,7 @@ def eager_config() -> Any:
 
 
 def variable_from(definition: Any) -> Any:
-    """Return the Python variable of a ``VariableDef`` whose operations are in the default graph.
-
-    The public ``Variable.from_proto`` makes a reference variable of a resource, which cannot be trained.
-    """
+    """Return the Python variable of a ``VariableDef``; the fallback makes one of a resource untrainable."""
     try:
         from tensorflow.python.framework import ops
 
@@ -195,10 +185,7 @@ def library_of(graph: Any) -> Any:
 
 @contextmanager
 def collected_graphs() -> Iterator[list[Any]]:
-    """Collect the partition graphs of functions that first run in the block; the list is filled at its end.
-
-    The switch is one for the whole process. Without the private names nothing is collected.
-    """
+    """Collect the partition graphs of functions that first run in the block, for the whole process; else none."""
     graphs: list[Any] = []
     try:
         from tensorflow.python.eager import context

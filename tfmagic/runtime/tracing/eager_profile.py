@@ -27,10 +27,7 @@ _GPU = "/device:GPU:"
 
 @contextmanager
 def profiled() -> Iterator[list[Execution]]:
-    """Profile a block; the yielded list is filled when the block has ended.
-
-    `ModelStateError` while another profile is under way: a process can have one at a time.
-    """
+    """Profile a block into the yielded list; `ModelStateError` while the process's one profiler is at work."""
     executions: list[Execution] = []
     with tempfile.TemporaryDirectory(prefix="tfmagic-") as folder:
         try:

@@ -67,10 +67,7 @@ def executions_of(step_stats: Any) -> Iterator[Execution]:
 
 
 def peak_of(step_stats: Any) -> int | None:
-    """Return the most bytes that a run held from the allocators at one time; None where none has counted.
-
-    The peaks of several devices are added, though they may not have coincided.
-    """
+    """Return the most bytes that a run held at one time, added up over devices; None where none has counted."""
     total: int | None = None
     for stats in step_stats.dev_stats:
         allocations = sorted(
