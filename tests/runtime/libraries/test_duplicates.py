@@ -13,7 +13,8 @@ import pytest
 from custom_op_library import build_plain, compiler
 
 from tfmagic.runtime.custom_ops.libraries_report import libraries_record
-from tfmagic.runtime.libraries.files import FileHeader, duplicates, stem
+from tfmagic.runtime.libraries.elf import FileHeader
+from tfmagic.runtime.libraries.files import duplicates, stem
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:

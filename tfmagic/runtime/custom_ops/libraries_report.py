@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.core.process import once
 from tfmagic.runtime.custom_ops.libraries import op_libraries
 from tfmagic.runtime.libraries.environment import settings
+from tfmagic.runtime.libraries.files import duplicates
 from tfmagic.runtime.libraries.gpu import gpu_record
 from tfmagic.runtime.libraries.packages import owner_of
 from tfmagic.runtime.libraries.shared_objects import BASELINE, mapped_files
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from tfmagic.runtime.libraries.files import DuplicateRecord, LoadedFile
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.packages import Distribution
-    from tfmagic.runtime.libraries.shared_objects import Counters, FinishedPhase
-    from tfmagic.runtime.libraries.timeline import CountersRecord, Libraries
+    from tfmagic.runtime.libraries.shared_objects import CountersRecord, FinishedPhase
+    from tfmagic.runtime.libraries.timeline import Libraries
 
 _VERSION = re.compile(r"\.so\.(\d[\d.]*)$|\.(\d[\d.]*)\.dylib$")
 _TWO_INTEL_OPENMPS = "KMP_DUPLICATE_LIB_OK"
@@ -155,7 +156,7 @@ class _ResidentSizes:
 def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
     """Return what is known of a timeline's libraries; without `sample`, with the resident sizes of the last sample."""
     timeline = timeline or libraries()
-    catalog, sizes = timeline.catalog, once("resident libraries", _ResidentSizes)
+    sizes = once("resident libraries", _ResidentSizes)
     if sample or sizes.at_s is None:
         sizes.sample()
     files = timeline.files()
@@ -166,8 +167,8 @@ def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) 
     paths = [file.path for file in files]
     return {
         "call": timeline.objects.call,
-        "counters": counters_record(timeline.objects.counters()),
-        "counters_at_load": counters_record(timeline.at_load),
+        "counters": timeline.objects.counters(),
+        "counters_at_load": timeline.at_load,
         "loaded_at_s": timeline.loaded_at_s,
         "since_load": [record["path"] for record in records if record["since_load"]],
         "gone_since_load": [loaded.shared_object.path for loaded in list(timeline.gone)],
@@ -175,16 +176,11 @@ def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) 
         "resident_at_s": sizes.at_s,
         "resident_age_s": None if sizes.at_s is None else max(0.0, time.time() - sizes.at_s),
         "occasions": [_phase_record(phase, files) for phase in timeline.finished()],
-        "duplicates": catalog.duplicates(files) + op_libraries().duplicates(),
+        "duplicates": duplicates(file.loaded.header for file in files) + op_libraries().duplicates(),
         "settings": settings(paths),
         "gpu": gpu_record(paths, _gpus_in_use()),
         "op_libraries": op_libraries().records(),
     }
-
-
-def counters_record(counters: Counters | None) -> CountersRecord | None:
-    """Return the loader's counters as plain data."""
-    return None if counters is None else {"loads": counters.loads, "unloads": counters.unloads}
 
 
 def _record(
@@ -216,8 +212,8 @@ def _phase_record(phase: FinishedPhase, files: Sequence[LoadedFile]) -> Occasion
         "occasion": phase.name,
         "began_s": phase.began_s,
         "ended_s": phase.ended_s,
-        "before": counters_record(phase.before),
-        "after": counters_record(phase.after),
+        "before": phase.before,
+        "after": phase.after,
         "brought": [file.path for file in files if file.loaded.phase == phase.name],
         "since": [file.path for file in files if file.loaded.at_s > phase.ended_s],
     }

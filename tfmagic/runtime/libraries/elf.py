@@ -61,6 +61,24 @@ def read_elf(path: str) -> Elf:
             raise NoElfError(msg) from error
 
 
+class FileHeader(NamedTuple):
+    """A file by its real path, the linker's fingerprint of its contents, and the libraries that it needs."""
+
+    path: str
+    build_id: str | None = None
+    needed: tuple[str, ...] = ()
+
+
+def file_header(path: str) -> FileHeader:
+    """Return the header of a file, with its path alone where it is no ELF file, or gone."""
+    real = os.path.realpath(path)
+    try:
+        elf = read_elf(real)
+    except (OSError, NoElfError):
+        return FileHeader(real)
+    return FileHeader(real, elf.build_id, elf.needed)
+
+
 def _read(file: BinaryIO) -> Elf:
     ident = file.read(16)
     if len(ident) < 16 or ident[:4] != MAGIC or ident[4] not in (1, 2) or ident[5] not in (1, 2):

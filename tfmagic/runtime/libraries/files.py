@@ -7,15 +7,15 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from tfmagic.runtime.libraries.elf import NoElfError, read_elf
 from tfmagic.runtime.libraries.packages import owner_of
 from tfmagic.runtime.libraries.shared_objects import CUSTOM_OP, IMPORT, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from tfmagic.runtime.libraries.elf import FileHeader
     from tfmagic.runtime.libraries.packages import Distribution
     from tfmagic.runtime.libraries.shared_objects import LoadedObject
 
@@ -49,27 +49,18 @@ class DuplicateRecord(TypedDict):
     why: str
 
 
-class FileHeader(NamedTuple):
-    """A file by its real path, the linker's fingerprint of its contents, and the libraries that it needs."""
-
-    path: str
-    build_id: str | None = None
-    needed: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True)
 class LoadedFile:
     """A loaded object and its file on disk."""
 
     loaded: LoadedObject
-    header: FileHeader
     uses_tensorflow: bool
     of_tensorflow: bool
 
     @property
     def path(self) -> str:
         """The real path."""
-        return self.header.path
+        return self.loaded.header.path
 
     @property
     def phase(self) -> str:
@@ -79,39 +70,16 @@ class LoadedFile:
         return self.loaded.phase
 
 
-class FileCatalog:
-    """Reads the header of each loaded file once."""
-
-    def __init__(self) -> None:
-        self._headers: dict[tuple[str, float], FileHeader] = {}
-
-    def files(self, loaded_objects: Iterable[LoadedObject]) -> list[LoadedFile]:
-        """Return the files of the loaded objects, and forget all others."""
-        package_folders = getattr(sys.modules.get("tensorflow"), "__path__", ())
-        folders = tuple(os.path.realpath(str(folder)) + os.sep for folder in package_folders)
-        files, headers = [], {}
-        for loaded in loaded_objects:
-            # With the time when it came: another file may since have come to its path.
-            key = (loaded.shared_object.path, loaded.at_s)
-            header = headers[key] = self._headers.get(key) or _header(loaded.shared_object.path)
-            uses_tensorflow = any(name.startswith(_FRAMEWORK) for name in header.needed)
-            of_tensorflow = loaded.phase == IMPORT or header.path.startswith(folders)
-            files.append(LoadedFile(loaded, header, uses_tensorflow, of_tensorflow))
-        self._headers = headers
-        return files
-
-    def duplicates(self, files: Sequence[LoadedFile], *, named: bool = True) -> list[DuplicateRecord]:
-        """Return the files that are loaded more than once; only with `named` are packages looked up (0.1 s)."""
-        return duplicates((file.header for file in files), owner_of if named else lambda _: None)
-
-
-def _header(path: str) -> FileHeader:
-    real = os.path.realpath(path)
-    try:
-        elf = read_elf(real)
-    except (OSError, NoElfError):  # another platform's, or gone
-        return FileHeader(real)
-    return FileHeader(real, elf.build_id, elf.needed)
+def loaded_files(loaded_objects: Iterable[LoadedObject]) -> list[LoadedFile]:
+    """Return the files of loaded objects."""
+    package_folders = getattr(sys.modules.get("tensorflow"), "__path__", ())
+    folders = tuple(os.path.realpath(str(folder)) + os.sep for folder in package_folders)
+    files = []
+    for loaded in loaded_objects:
+        uses_tensorflow = any(name.startswith(_FRAMEWORK) for name in loaded.header.needed)
+        of_tensorflow = loaded.phase == IMPORT or loaded.header.path.startswith(folders)
+        files.append(LoadedFile(loaded, uses_tensorflow, of_tensorflow))
+    return files
 
 
 def stem(path: str) -> str | None:
@@ -126,7 +94,7 @@ def stem(path: str) -> str | None:
     return bare if bare.startswith(("lib", "vcomp")) else None
 
 
-def duplicates(loaded: Iterable[FileHeader], owner: OwnerOf) -> list[DuplicateRecord]:
+def duplicates(loaded: Iterable[FileHeader], owner: OwnerOf = owner_of) -> list[DuplicateRecord]:
     """Return what is loaded more than once; `owner` gives the package of a path, and is called for duplicates only."""
     by_path = {file.path: file for file in loaded}
     openmp = [path for path in by_path if _OPENMP.match(Path(path).name)]

@@ -14,14 +14,16 @@ import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tfmagic.runtime.libraries.elf import FileHeader
 
 _CODE_FILE = re.compile(r"\.(?:so(?:\..*)?|dll|pyd|exe)$", re.IGNORECASE)
 
@@ -33,8 +35,8 @@ class SharedObject(NamedTuple):
     address: int | None
 
 
-class Counters(NamedTuple):
-    """How many shared objects this process has loaded and unloaded since it began."""
+class CountersRecord(TypedDict):
+    """The loader's own counters: how often the process has loaded and unloaded anything."""
 
     loads: int
     unloads: int
@@ -50,7 +52,7 @@ class SharedObjects:
         """Return the loaded objects, in the loader's order if it has one; here the mapped files with such a name."""
         return [SharedObject(file.path, None) for file in mapped_files() if _CODE_FILE.search(file.path)]
 
-    def counters(self) -> Counters | None:
+    def counters(self) -> CountersRecord | None:
         """Return the loader's own counters; None where it has none."""
         return None
 
@@ -114,12 +116,12 @@ class LinuxSharedObjects(SharedObjects):
             if collects:
                 gc.enable()
 
-    def counters(self) -> Counters | None:
+    def counters(self) -> CountersRecord | None:
         """Return ``dlpi_adds`` and ``dlpi_subs``, which every record has."""
         info = _HeaderInfo()
         self._walk(partial(self._copy, ctypes.addressof(info)))
         # The program itself counts as loaded.
-        return Counters(info.adds, info.subs) if info.adds else None
+        return {"loads": info.adds, "unloads": info.subs} if info.adds else None
 
     def mark(self) -> object:
         """Return the counters; where the C library has none, the list itself."""
@@ -238,6 +240,13 @@ class LoadedObject:
     at_s: float
     phase: str
 
+    @cached_property
+    def header(self) -> FileHeader:
+        """The header of its file, read once: another file may later come to the path."""
+        from tfmagic.runtime.libraries.elf import file_header
+
+        return file_header(self.shared_object.path)
+
 
 @dataclass(frozen=True)
 class FinishedPhase:
@@ -246,5 +255,5 @@ class FinishedPhase:
     name: str
     began_s: float
     ended_s: float
-    before: Counters | None
-    after: Counters | None
+    before: CountersRecord | None
+    after: CountersRecord | None

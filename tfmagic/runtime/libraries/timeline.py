@@ -15,20 +15,13 @@ from tfmagic.runtime.libraries.shared_objects import BASELINE, OTHER, FinishedPh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tfmagic.runtime.libraries.files import FileCatalog, LoadedFile
-    from tfmagic.runtime.libraries.shared_objects import Counters, SharedObjects
+    from tfmagic.runtime.libraries.files import LoadedFile
+    from tfmagic.runtime.libraries.shared_objects import CountersRecord
 
 # How many unloaded objects and finished phases are kept: more than anybody reads.
 _KEPT = 1000
 
 _PHASE: ContextVar[str] = ContextVar("tfmagic_phase", default=OTHER)
-
-
-class CountersRecord(TypedDict):
-    """The loader's own counters: how often the process has loaded and unloaded anything."""
-
-    loads: int
-    unloads: int
 
 
 class LibrariesSummary(TypedDict):
@@ -64,10 +57,9 @@ class Libraries:
     TensorFlow's libraries stay loaded, and "since `%load_ext`" means: since this notebook began to load things.
     """
 
-    def __init__(self, objects: SharedObjects | None = None) -> None:
-        self.objects = objects or shared_objects()
-        self._catalog: FileCatalog | None = None
-        self.at_load: Counters | None = self.objects.counters()
+    def __init__(self) -> None:
+        self.objects = shared_objects()
+        self.at_load: CountersRecord | None = self.objects.counters()
         self.loaded_at_s = time.time()
         self.gone: deque[LoadedObject] = deque(maxlen=_KEPT)
         self._lock = threading.RLock()
@@ -129,37 +121,32 @@ class Libraries:
 
     def files(self) -> list[LoadedFile]:
         """Return the files of the loaded objects."""
-        return self.catalog.files(self.present())
+        from tfmagic.runtime.libraries.files import loaded_files
+
+        return loaded_files(self.present())
 
     def finished(self) -> list[FinishedPhase]:
         """Return the finished phases, the latest last."""
         with self._lock:
             return list(self._finished.values())
 
-    @property
-    def catalog(self) -> FileCatalog:
-        """What is known of each file: read once, kept."""
-        if self._catalog is None:
-            from tfmagic.runtime.libraries.files import FileCatalog
-
-            self._catalog = FileCatalog()
-        return self._catalog
-
     def summary(self) -> LibrariesSummary:
         """Return the current figures, which takes microseconds when nothing was loaded since the last call."""
         self.look()
         summary = self._summary
         if summary is None:
+            from tfmagic.runtime.libraries.files import duplicates
+
             with self._lock:
-                present, counters = list(self._present.values()), self.objects.counters()
-                files = self.catalog.files(present)
+                files, counters = self.files(), self.objects.counters()
                 summary = self._summary = {
-                    "count": len(present),
+                    "count": len(files),
                     "of_tensorflow": sum(file.of_tensorflow for file in files),
-                    "since_load": sum(loaded.phase != BASELINE for loaded in present),
-                    "loads": None if counters is None else counters.loads,
-                    "unloads": None if counters is None else counters.unloads,
-                    "duplicates": len(self.catalog.duplicates(files, named=False)),
+                    "since_load": sum(file.loaded.phase != BASELINE for file in files),
+                    "loads": None if counters is None else counters["loads"],
+                    "unloads": None if counters is None else counters["unloads"],
+                    # Without the packages' names, which take a tenth of a second to read.
+                    "duplicates": len(duplicates((file.loaded.header for file in files), lambda _: None)),
                 }
         return summary.copy()
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tfmagic.core.process import once
 from tfmagic.runtime.native_log import pump
 from tfmagic.runtime.native_log.pump import DETACH, FRAME, MARK, is_readable, read_frames
+from tfmagic.runtime.native_log.stderr_filter import write_stderr
 
 if sys.platform != "win32":
     import fcntl
@@ -84,13 +85,7 @@ class Capture:
 
     def write(self, data: bytes) -> None:
         """Write to where stderr went before the capture."""
-        while data:
-            try:
-                data = data[os.write(self._original, data) :]
-            except BlockingIOError:
-                select.select([], [self._original], [])
-            except OSError:  # nobody reads it any more
-                return
+        write_stderr(data, self._original)
 
     def settle(self, patience_s: float) -> None:
         """Wait, for `patience_s` at most, until everything written so far has been filtered."""

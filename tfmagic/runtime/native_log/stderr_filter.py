@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 _STDERR = 2
 
 
-def write_stderr(data: bytes) -> None:
-    """Write to file descriptor 2; where nobody reads it any more, do nothing."""
-    with suppress(OSError):
-        while data:
-            data = data[os.write(_STDERR, data) :]
+def write_stderr(data: bytes, descriptor: int = _STDERR) -> None:
+    """Write everything to where stderr goes; where nobody reads it any more, do nothing."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
+        except OSError:
+            return
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import struct
 import zlib
 from contextlib import suppress
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypedDict
 
 import numpy as np
@@ -82,9 +83,9 @@ class Spill:
             with self.path.open("rb", buffering=0) as file:
                 for entry in self._directory(file):
                     yield entry["name"], self._array(file, entry)
+        except ParkError:
+            raise
         except OSError as error:
-            if isinstance(error, ParkError):
-                raise
             msg = (
                 f"{self.path}, where the values of a parked model were, cannot be read ({error.strerror or error}): "
                 "put it back, or drop the model and add it again"
@@ -134,7 +135,9 @@ class Spill:
         if crc32 != entry["crc32"]:
             self._refuse(f"{entry['name']} is not what was written")
         if entry["lengths"] is not None:
-            return _text_array(buffer.tobytes(), entry["lengths"], entry["shape"])
+            text, ends = buffer.tobytes(), accumulate(entry["lengths"])
+            parts = [text[end - length : end] for length, end in zip(entry["lengths"], ends, strict=True)]
+            return np.array(parts, object).reshape(entry["shape"])
         array: np.ndarray = buffer.view(tf.as_dtype(entry["dtype"]).as_numpy_dtype).reshape(entry["shape"])
         return array
 
@@ -169,15 +172,6 @@ def _write_array(file: BinaryIO, name: str, value: Any) -> _Entry:
         "nbytes": len(data),
         "crc32": crc32,
     }
-
-
-def _text_array(data: bytes, lengths: list[int], shape: list[int]) -> np.ndarray:
-    array = np.empty(len(lengths), object)
-    at = 0
-    for index, length in enumerate(lengths):
-        array[index] = data[at : at + length]
-        at += length
-    return array.reshape(shape)
 
 
 def _remove(path: Path) -> None:
