@@ -199,16 +199,13 @@ def _detect() -> Malloc:
         library = ctypes.CDLL(None)
         if sys.platform == "darwin":
             return MacMalloc(library)
-        if platform.libc_ver()[0] == "glibc" and not _is_replaced(library):
+        # By LD_PRELOAD: jemalloc, tcmalloc or mimalloc.
+        replacing = ("mallctl", "MallocExtension_GetNumericProperty", "mi_malloc")
+        if platform.libc_ver()[0] == "glibc" and not any(hasattr(library, name) for name in replacing):
             return GlibcMalloc(library)
     except (OSError, TypeError, AttributeError):  # Windows has no library None
         pass
     return Malloc()
-
-
-def _is_replaced(library: ctypes.CDLL) -> bool:
-    """Return whether jemalloc, tcmalloc or mimalloc has replaced glibc's malloc (LD_PRELOAD)."""
-    return any(hasattr(library, name) for name in ("mallctl", "MallocExtension_GetNumericProperty", "mi_malloc"))
 
 
 def malloc() -> Malloc:

@@ -32,12 +32,6 @@ _TRANSIT_S = 60.0
 _NO_GPU = "failed call to cuInit"
 
 
-def no_models(time_s: float) -> tuple[str, ...]:
-    """Return no model names: nobody has said which models run."""
-    del time_s
-    return ()
-
-
 class NativeLogRecord(TypedDict):
     """The log as it stands.
 
@@ -57,12 +51,12 @@ class NativeLogRecord(TypedDict):
 class NativeLog:
     """The process's log of native lines.
 
-    ``models_at`` gives the names of the models that ran at a time, in seconds since 1970. ``requested`` is the mode
-    that was last chosen; None where none was.
+    ``models_at``, if set, gives the names of the models that ran at a time (in seconds since 1970); ``requested`` is
+    the mode that was last chosen, if any.
     """
 
     def __init__(self) -> None:
-        self.models_at: Callable[[float], Iterable[str]] = no_models
+        self.models_at: Callable[[float], Iterable[str]] | None = None
         self.requested: Mode | None = None
         self.entries = LogEntries()
         self._capture: Capture | None = None
@@ -140,7 +134,8 @@ class NativeLog:
         if message.written_s is not None and abs(message.written_s - came_s) < _TRANSIT_S:
             came_s = message.written_s
         # TensorFlow does not say which model a line is about.
-        self.entries.add(message, came_s, ", ".join(self.models_at(came_s)) or None)
+        models = () if self.models_at is None else self.models_at(came_s)
+        self.entries.add(message, came_s, ", ".join(models) or None)
         if self.mode == "off":
             return message.severity != "info" or message.matters
         return self.mode == "pass" or (message.matters and not _is_about_no_gpu(message))

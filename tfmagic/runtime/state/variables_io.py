@@ -19,7 +19,7 @@ from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 v1 = tf.compat.v1
 
@@ -56,7 +56,8 @@ class Values:
         """Yield name and value of each initialised variable, in portions; of all variables if `names` is None."""
         variables = self._variable_ops()
         wanted = [name for name in (variables if names is None else names) if name in variables]
-        for portion in self._portions(self._initialised(native, wanted)):
+        has_value = fetch_once(native, [self._add(_probe, name) for name in wanted]) if wanted else []
+        for portion in self._portions(name for name, has in zip(wanted, has_value, strict=True) if has):
             readers = [self._add(_reader, name) for name in portion]
             for name, value in zip(portion, fetch_once(native, readers), strict=True):
                 # A scalar text comes as bytes.
@@ -91,12 +92,6 @@ class Values:
                 container, shared = op.get_attr("container"), op.get_attr("shared_name")
                 by_storage.setdefault((container.decode(), shared.decode() or op.name), op)
         return {op.name: op for op in by_storage.values()}
-
-    def _initialised(self, native: Any, names: Sequence[str]) -> list[str]:
-        if not names:
-            return []
-        initialised = fetch_once(native, [self._add(_probe, name) for name in names])
-        return [name for name, has_value in zip(names, initialised, strict=True) if bool(has_value)]
 
     def _portions(self, names: Iterable[str]) -> Iterator[list[str]]:
         portion: list[str] = []

@@ -324,9 +324,12 @@ def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tu
 
     from tensorflow.core.framework import kernel_def_pb2, op_def_pb2
 
-    old, new = (
-        Counter(kernel.SerializeToString() for kernel in kernel_def_pb2.KernelList.FromString(kernels).kernel)
-        for kernels in (before, after)
-    )
-    kernels = list(map(kernel_def_pb2.KernelDef.FromString, (new - old).elements()))
-    return kernels, list(op_def_pb2.OpList.FromString(operations).op)
+    old = Counter(kernel.SerializeToString() for kernel in kernel_def_pb2.KernelList.FromString(before).kernel)
+    new = []
+    for kernel in kernel_def_pb2.KernelList.FromString(after).kernel:
+        text = kernel.SerializeToString()
+        if not old[text]:
+            new.append(kernel)
+        # Each registration before stands for one after.
+        old[text] -= bool(old[text])
+    return new, list(op_def_pb2.OpList.FromString(operations).op)
