@@ -21,6 +21,7 @@ from tfmagic.concurrency import deferral as interrupts
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
+from tfmagic.core.process import once
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.pasted_session import session_redirect
@@ -139,7 +140,7 @@ def left_over() -> list[str]:
         "a graph or session was left as the default one": not tf.executing_eagerly()
         or v1.get_default_session() is not None,
         "the command's context was left": current_scope() is not None or tf1_switches._room.get() is not None,
-        "a redirect was left": session_redirect()._rooms or tf1_switches._switch_patch()._inside,
+        "a redirect was left": session_redirect()._rooms or once("switches", tf1_switches._SwitchPatch)._inside,
         "a name is still being added": models._adding,
         "a worker was lost": not wait_until(lambda: len(workers()._idle) >= sum(map(is_alive, here)), 10),
     }

@@ -146,7 +146,7 @@ def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     folder = kernel.folder
     build_plain(folder, "other", 'extern "C" int of_an_older_one(); int one = of_an_older_one();')
     before = kernel.value(
-        "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+        "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().objects.counters()"
     )
     assert kernel.refused("%tf_runtime load") == "which library?: %tf_runtime load PATH (a path with blanks in quotes)"
     assert "'b.so' was not expected" in kernel.refused("%tf_runtime load a.so b.so")
@@ -157,7 +157,7 @@ def test_bad_lines_are_one_line_each(kernel: Kernel) -> None:
     assert "'now' was not expected" in kernel.refused("%tf_runtime libraries now")
     assert (
         kernel.value(
-            "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().counters()"
+            "__import__('tfmagic.runtime.libraries.timeline').runtime.libraries.timeline.libraries().objects.counters()"
         )
         == before
     )

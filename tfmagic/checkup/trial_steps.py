@@ -103,13 +103,15 @@ def _devices(notes: _Notes) -> None:
 
 def _libraries(notes: _Notes) -> None:
     from tfmagic.runtime.libraries.environment import settings
+    from tfmagic.runtime.libraries.files import duplicates
     from tfmagic.runtime.libraries.timeline import libraries
 
     loaded = libraries()
-    files = loaded.catalog.files(loaded.present())
+    files = loaded.files()
     through = {
         setting["name"]: setting["libraries"]
         for setting in settings(file.path for file in files)
         if setting["libraries"]
     }
-    notes.add(libraries=loaded.summary(), duplicates=loaded.catalog.duplicates(files), through=through)
+    found = duplicates(file.loaded.header for file in files)
+    notes.add(libraries=loaded.summary(), duplicates=found, through=through)

@@ -12,8 +12,7 @@ from tfmagic.magics.shell.display import hide_views, show_views
 from tfmagic.model.running.timing import Timing
 from tfmagic.model.several.comparison import Comparison
 from tfmagic.model.tracing.trace import Trace
-from tfmagic.runtime.tracing.run_profile import RunProfile
-from tfmagic.runtime.tracing.step_stats import Execution
+from tfmagic.runtime.tracing.step_stats import Execution, RunProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,7 @@ from tfmagic import models
 from tfmagic.errors import DestinationError, ModelStateError, PathTakenError
 from tfmagic.execution.backends import graph as graph_backend
 from tfmagic.model.tracing.trace import Trace
-from tfmagic.runtime.tracing.run_profile import RunProfile
-from tfmagic.runtime.tracing.step_stats import Execution
+from tfmagic.runtime.tracing.step_stats import Execution, RunProfile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -38,13 +38,13 @@ BEGIN = """
     told = {}
 
     def load(name, path):
-        before = libraries().counters()
+        before = libraries().objects.counters()
         try:
             library, anew = ops.load(path)
-            told[name] = {"anew": anew, "record": library.record(), "functions": library.functions is not None}
+            told[name] = {"anew": anew, "record": library.record, "functions": library.functions is not None}
         except OpLibraryError as error:
             told[name] = {"refused": str(error)}
-        told[name]["loads"] = libraries().counters().loads - before.loads
+        told[name]["loads"] = libraries().objects.counters()["loads"] - before["loads"]
 
     def twice():
         # A new graph makes a new kernel: one that is there already would go on working.

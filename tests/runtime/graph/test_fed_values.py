@@ -13,7 +13,7 @@ import tensorflow as tf
 import tfmagic
 from tfmagic import models, session
 from tfmagic.runtime.graph.fed_values import kept_feeds, loops_on_values
-from tfmagic.runtime.memory.aligned import aligned
+from tfmagic.runtime.memory.fed_arrays import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable

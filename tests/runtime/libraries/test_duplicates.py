@@ -13,15 +13,16 @@ import pytest
 from custom_op_library import build_plain, compiler
 
 from tfmagic.runtime.custom_ops.libraries_report import libraries_record
-from tfmagic.runtime.libraries.duplicates import Candidate, duplicates, stem
+from tfmagic.runtime.libraries.elf import FileHeader
+from tfmagic.runtime.libraries.files import duplicates, stem
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
+    from tfmagic.runtime.libraries.files import DuplicateRecord
 
 
 def told(*paths: str) -> list[DuplicateRecord]:
-    return duplicates([Candidate(path, None) for path in paths], {"/a/": "numpy", "/b/": "mkl"}.get)
+    return duplicates(map(FileHeader, paths), lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tfmagic.runtime.libraries.elf import NoElfError, read_elf
-from tfmagic.runtime.libraries.mapped_image import is_mapped
+from tfmagic.runtime.libraries.elf import NoElfError, is_mapped, read_elf
 from tfmagic.runtime.libraries.shared_objects import shared_objects
 
 pytestmark = pytest.mark.skipif(

@@ -35,7 +35,7 @@ TWO_MODELS = """
     added = []
     def look(name):
         libraries().look()
-        added.append([name, libraries().counters(), len(libraries().present())])
+        added.append([name, libraries().objects.counters(), len(libraries().present())])
     look("before")
     for name in ("first", "second", "third"):
         tfmagic.models.add(name, folder / "line.pb")
@@ -143,7 +143,7 @@ def test_what_comes_and_goes_is_told_with_its_occasion(tmp_path: Path) -> None:
     finished = mine.finished()[-1]
     assert finished.before is not None
     assert finished.after is not None
-    assert finished.after.loads - finished.before.loads == 1
+    assert finished.after["loads"] - finished.before["loads"] == 1
     (record,) = libraries_record(mine, sample=False)["occasions"]
     assert record["since"] == []
     assert mine.summary()["count"] == before["count"] + 2
@@ -211,7 +211,7 @@ def test_summary_looks_at_no_file_while_nothing_is_loaded(monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patched:
         patched.setattr(mine.objects, "listed", never)
-        patched.setattr(mine.catalog, "files", never)
+        patched.setattr(mine, "files", never)
         assert mine.summary() == first
     assert first["count"] == len({one.shared_object for one in mine.present()})
     assert first["duplicates"] == len(libraries_record(sample=False)["duplicates"])

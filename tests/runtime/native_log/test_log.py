@@ -79,8 +79,8 @@ def test_what_matters_is_kept_and_passes_unchanged() -> None:
 
 def test_that_there_is_no_gpu_where_there_is_none_is_in_the_log_alone() -> None:
     code = """
-        from tfmagic.runtime.native_log import log as module
-        module.gpu_files = lambda: {files}
+        from tfmagic.runtime.libraries import gpu
+        gpu.gpu_files = lambda: {files}
         log.choose("capture")
         write(line("E", "failed call to cuInit: UNKNOWN ERROR (303)"), b"end")
         log.stop()

@@ -15,7 +15,7 @@ import pytest
 from factories import printed
 
 from tfmagic.errors import ParkError
-from tfmagic.runtime.memory.aligned import aligned
+from tfmagic.runtime.memory.fed_arrays import aligned
 from tfmagic.runtime.state.spill import Spill
 
 if TYPE_CHECKING:

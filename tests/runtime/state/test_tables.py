@@ -29,12 +29,12 @@ NAMES = {"tf": tf, "v1": v1}
 FILL = "session.run(table.insert(tf.constant(['a', 'b']), tf.constant([1, 2], tf.int64)))"
 
 
-def checksums() -> Any:
+def add_table() -> Any:
     return add_cell("net", TABLE, NAMES, outputs="number")
 
 
 def test_stopping_now_keeps_the_entries_of_tables() -> None:
-    model = checksums().model
+    model = add_table().model
     run_cell(model, FILL, NAMES)
 
     def wait() -> None:
@@ -51,8 +51,8 @@ def test_stopping_now_keeps_the_entries_of_tables() -> None:
 
 
 def test_entries_of_tables_count_as_learnt_when_a_cell_is_run_again() -> None:
-    run_cell(checksums().model, FILL, NAMES)
-    assert checksums().former == {"name": "net~1", "carried": 0}
+    run_cell(add_table().model, FILL, NAMES)
+    assert add_table().former == {"name": "net~1", "carried": 0}
     assert models["net"](np.array(["a"], object)).tolist() == [-1]
     assert models["net~1"](np.array(["a", "b"], object)).tolist() == [1, 2]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature, TensorSpec
     from tfmagic.graphdef.guard import Guard
     from tfmagic.runtime.calls.prepared_call import PreparedCall
-    from tfmagic.runtime.tracing.run_profile import RunProfile
+    from tfmagic.runtime.tracing.step_stats import RunProfile
 
 
 class Backend(Protocol):

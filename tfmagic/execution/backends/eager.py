@@ -20,7 +20,7 @@ from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 from tfmagic.runtime.tracing.eager_profile import profiled
-from tfmagic.runtime.tracing.run_profile import RunProfile
+from tfmagic.runtime.tracing.step_stats import RunProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

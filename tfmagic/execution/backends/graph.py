@@ -26,8 +26,7 @@ from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of
 from tfmagic.runtime.state.variables_io import values_of
 from tfmagic.runtime.tensorflow.private import chrome_trace
-from tfmagic.runtime.tracing.run_profile import RunProfile
-from tfmagic.runtime.tracing.step_stats import executions_of, peak_of
+from tfmagic.runtime.tracing.step_stats import RunProfile, executions_of, peak_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from tfmagic.runtime.memory.aligned import aligned
+from tfmagic.runtime.memory.fed_arrays import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,7 +22,7 @@ from tfmagic.formats.keras.private import without_pending_variables
 from tfmagic.formats.keras.write import archivist
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
-from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.state.variables_io import Writer, values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     name_of = {id(own): new.op.name for own, new in zip(skeleton.variables, added, strict=True)}
 
     def fill(native: Any) -> None:
-        writer = values_of(graph).writer(native)
+        writer = Writer(values_of(graph), native)
         with reading(model, archive.path, "the weights"), eager_execution():
             _assign_each(archive, skeleton, lambda variable, value: writer.put(name_of[id(variable)], value))
             writer.flush()

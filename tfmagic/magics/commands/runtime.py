@@ -137,7 +137,7 @@ def _log(parsed: Parsed) -> View:
     log.settle(_FLOOD_S)
     page = LogPage(log.record(errors=parsed.flag("errors")))
     if parsed.flag("clear"):
-        log.clear()
+        log.entries.clear()
     return page
 
 
@@ -158,7 +158,7 @@ def _load(parsed: Parsed) -> View:
     from tfmagic.runtime.custom_ops.libraries import op_libraries
 
     library, anew = op_libraries().load(unquoted(words[0]))
-    return OpLibraryLoaded(library.record(), library.functions, anew=anew)
+    return OpLibraryLoaded(library.record, library.functions, anew=anew)
 
 
 def _reset(show: Callable[[View], None]) -> None:

@@ -63,10 +63,8 @@ def unload(shell: InteractiveShell) -> None:
     leave_cells_alone(shell)
     workers().dismiss()
     if (log := existing("native log")) is not None:
-        from tfmagic.runtime.native_log.log import no_models
-
         log.stop()
-        log.models_at = no_models
+        log.models_at = None
     finalize_as_usual()
 
 

@@ -16,7 +16,7 @@ from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.tensorflow.private import collected_graphs
 from tfmagic.runtime.tracing.eager_profile import profiled
 from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
-from tfmagic.runtime.tracing.run_profile import RunProfile
+from tfmagic.runtime.tracing.step_stats import RunProfile
 
 if TYPE_CHECKING:
     from tfmagic.execution.backends.run_graph import RunGraph

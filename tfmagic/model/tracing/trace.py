@@ -13,8 +13,7 @@ from tfmagic.model.tracing.chrome import chrome_events
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tfmagic.runtime.tracing.run_profile import RunProfile
-    from tfmagic.runtime.tracing.step_stats import Execution
+    from tfmagic.runtime.tracing.step_stats import Execution, RunProfile
 
 
 _SHOWN = 20

@@ -206,7 +206,7 @@ def snapshot() -> Snapshot:
         "session": _session(),
         "devices": devices(),
         "libraries": libraries().summary(),
-        "log": native_log().summary(),
+        "log": native_log().entries.summary(),
         "sampler": sampler().record(),
         "models": [model.records.row() for model in the_models().present()],
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tfmagic.runtime.custom_ops.registrations import OpRecord
     from tfmagic.runtime.libraries.environment import SettingRecord
     from tfmagic.runtime.libraries.gpu import GpuRecord
-    from tfmagic.runtime.libraries.timeline import CountersRecord
+    from tfmagic.runtime.libraries.shared_objects import CountersRecord
 
 
 class LibrariesPage(Page):

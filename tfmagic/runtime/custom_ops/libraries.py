@@ -12,21 +12,19 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from tfmagic.core.process import once
 from tfmagic.errors import OpLibraryError
-from tfmagic.runtime.libraries.elf import SHARED_OBJECT, NoElfError, read_elf
-from tfmagic.runtime.libraries.mapped_image import is_mapped
+from tfmagic.runtime.libraries.elf import SHARED_OBJECT, NoElfError, is_mapped, read_elf
 from tfmagic.runtime.libraries.shared_objects import CUSTOM_OP
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:
     from tfmagic.runtime.custom_ops.registrations import OpRecord, Registrations
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
-    from tfmagic.runtime.libraries.files import LoadedFile
+    from tfmagic.runtime.libraries.files import DuplicateRecord, LoadedFile
 
 
 class OpLibraryRecord(TypedDict):
@@ -51,28 +49,15 @@ class OpLibraryRecord(TypedDict):
     kernels_for: list[str]
 
 
-@dataclass
-class OpLibrary:
-    """A loaded custom op library.
+class OpLibrary(NamedTuple):
+    """A loaded custom op library; `functions` is what ``tf.load_op_library`` returned to tfmagic."""
 
-    `functions` is the module that ``tf.load_op_library`` returned; None if the user's code loaded the library.
-    """
-
-    path: str
-    at_s: float
-    through: str
-    registrations: Registrations
+    record: OpLibraryRecord
     functions: Any = None
 
-    def record(self) -> OpLibraryRecord:
-        """Return it as plain data."""
-        return {
-            "path": self.path,
-            "at_s": self.at_s,
-            "through": self.through,
-            "ops": self.registrations.records(),
-            "kernels_for": self.registrations.kernels_for(),
-        }
+    def names(self) -> list[str]:
+        """Return the names of the operations that it registered."""
+        return [operation["name"] for operation in self.record["ops"]]
 
 
 class OpLibraries:
@@ -87,12 +72,8 @@ class OpLibraries:
     def load(self, path: str | os.PathLike[str]) -> tuple[OpLibrary, bool]:
         """Load a custom op library if it is not loaded yet; return it, and whether it was loaded now.
 
-        Raises
-        ------
-        OpLibraryError
-            When the path has no library for this machine, when it was built for another
-            TensorFlow, when it is a copy of a loaded library, or when it registers what
-            another library has registered. Then nothing of it is loaded.
+        `OpLibraryError`, and nothing of it is loaded, if the path has no library for this machine and TensorFlow, if
+        it is a copy of a loaded library, or if it registers what another library has registered.
         """
         from tfmagic.runtime.custom_ops.registrations import probe, refuse_collisions
         from tfmagic.runtime.startup.importing import require_tensorflow
@@ -113,13 +94,24 @@ class OpLibraries:
                 except (tf.errors.OpError, RuntimeError) as error:
                     msg = f"{file} cannot be loaded: {str(error).splitlines()[0]}"
                     raise OpLibraryError(msg) from error
-            library = OpLibrary(file, time.time(), "tfmagic", registrations, functions)
-            self._known[os.path.realpath(file)] = library
-            return library, True
+            return self._add(file, time.time(), "tfmagic", registrations, functions), True
+
+    def _add(
+        self, file: str, at_s: float, through: str, registrations: Registrations, functions: Any = None
+    ) -> OpLibrary:
+        record: OpLibraryRecord = {
+            "path": file,
+            "at_s": at_s,
+            "through": through,
+            "ops": registrations.records(),
+            "kernels_for": registrations.kernels_for(),
+        }
+        library = self._known[os.path.realpath(file)] = OpLibrary(record, functions)
+        return library
 
     def records(self) -> list[OpLibraryRecord]:
         """Return the libraries whose operations tfmagic knows."""
-        return [library.record() for library in list(self._known.values())]
+        return [library.record for library in list(self._known.values())]
 
     def duplicates(self) -> list[DuplicateRecord]:
         """Return kernels that are registered twice, which code that calls TensorFlow directly can cause."""
@@ -135,7 +127,7 @@ class OpLibraries:
     def _already_loaded(self, file: str) -> OpLibrary | None:
         """Return the loaded library of a file; `OpLibraryError` if the file has changed, or is a copy of another."""
         real = os.path.realpath(file)
-        for loaded in _loaded_files():
+        for loaded in libraries().files():
             if loaded.path == real or _is_same_file(loaded.path, real):
                 if is_mapped(real, loaded.loaded.shared_object.address) is False:
                     msg = (
@@ -147,7 +139,7 @@ class OpLibraries:
         for loaded in _op_files():
             if is_mapped(real, loaded.loaded.shared_object.address):
                 known = self._known.get(loaded.path)
-                names = f" ({', '.join(known.registrations.names())})" if known else ""
+                names = f" ({', '.join(known.names())})" if known else ""
                 msg = (
                     f"{file} is a copy of {loaded.path}, which is loaded: its operations{names} are "
                     "there already, and loading the copy would break them until the kernel is restarted; use those"
@@ -162,17 +154,15 @@ class OpLibraries:
             msg = f"{file} is loaded already, and is no library of operations: it does not use TensorFlow"
             raise OpLibraryError(msg)
         registrations = probe(file, _tensorflow_libraries())
-        library = OpLibrary(file, loaded.loaded.at_s, "tf.load_op_library", registrations)
-        self._known[loaded.path] = library
-        return library
+        return self._add(file, loaded.loaded.at_s, "tf.load_op_library", registrations)
 
     def _owner_of(self, operation: str) -> str:
         """Return the path of the library that registered an operation, for messages."""
         from tfmagic.runtime.custom_ops.registrations import mentions
 
         for library in self._known.values():
-            if operation in library.registrations.names():
-                return library.path
+            if operation in library.names():
+                return library.record["path"]
         return next((file.path for file in _op_files() if mentions(file.path, operation)), "TensorFlow")
 
 
@@ -181,17 +171,13 @@ def op_libraries() -> OpLibraries:
     return once("op libraries", OpLibraries)
 
 
-def _loaded_files() -> list[LoadedFile]:
-    return libraries().catalog.files(libraries().present())
-
-
 def _op_files() -> list[LoadedFile]:
-    return [file for file in _loaded_files() if file.uses_tensorflow and not file.of_tensorflow]
+    return [file for file in libraries().files() if file.uses_tensorflow and not file.of_tensorflow]
 
 
 def _tensorflow_libraries() -> list[str]:
     """Return TensorFlow's own libraries, first the one that the others need."""
-    paths = [file.path for file in _loaded_files() if file.of_tensorflow]
+    paths = [file.path for file in libraries().files() if file.of_tensorflow]
     return [
         path
         for name in ("libtensorflow_framework.", "libtensorflow_cc.")
@@ -201,10 +187,9 @@ def _tensorflow_libraries() -> list[str]:
 
 
 def _is_same_file(path: str, other: str) -> bool:
-    try:
+    with suppress(OSError):
         return Path(path).samefile(other)
-    except OSError:
-        return False
+    return False
 
 
 def _checked(path: str | os.PathLike[str]) -> str:

@@ -8,24 +8,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tfmagic.core.process import once
 from tfmagic.runtime.custom_ops.libraries import op_libraries
 from tfmagic.runtime.libraries.environment import settings
+from tfmagic.runtime.libraries.files import duplicates
 from tfmagic.runtime.libraries.gpu import gpu_record
-from tfmagic.runtime.libraries.resident import resident_sizes
-from tfmagic.runtime.libraries.shared_objects import BASELINE
+from tfmagic.runtime.libraries.packages import owner_of
+from tfmagic.runtime.libraries.shared_objects import BASELINE, mapped_files
 from tfmagic.runtime.libraries.timeline import libraries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
     from tfmagic.runtime.libraries.environment import SettingRecord
-    from tfmagic.runtime.libraries.files import LoadedFile
+    from tfmagic.runtime.libraries.files import DuplicateRecord, LoadedFile
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.packages import Distribution
-    from tfmagic.runtime.libraries.shared_objects import Counters, FinishedPhase
-    from tfmagic.runtime.libraries.timeline import CountersRecord, Libraries
+    from tfmagic.runtime.libraries.shared_objects import CountersRecord, FinishedPhase
+    from tfmagic.runtime.libraries.timeline import Libraries
 
 _VERSION = re.compile(r"\.so\.(\d[\d.]*)$|\.(\d[\d.]*)\.dylib$")
 _TWO_INTEL_OPENMPS = "KMP_DUPLICATE_LIB_OK"
@@ -136,24 +137,38 @@ class LibrariesRecord(TypedDict):
     op_libraries: list[OpLibraryRecord]
 
 
-def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
-    """Return everything that is known of the process's libraries, or of another timeline, as plain data.
+class _ResidentSizes:
+    """Resident bytes of each mapped file at the last sample, whose time is ``at_s`` (seconds since the epoch).
 
-    With `sample` resident sizes are sampled now (tens of milliseconds); otherwise they are those of the last sample,
-    and the record tells its age.
+    The kernel walks every page table for a sample: tens of milliseconds in which the process can map nothing. So one
+    is taken on request only. ``at_s`` is None before the first, and where psutil cannot tell.
     """
+
+    def __init__(self) -> None:
+        self.at_s: float | None = None
+        self.by_path: dict[str, int] = {}
+
+    def sample(self) -> None:
+        if files := mapped_files():
+            self.by_path, self.at_s = {file.path: file.rss for file in files}, time.time()
+
+
+def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) -> LibrariesRecord:
+    """Return what is known of a timeline's libraries; without `sample`, with the resident sizes of the last sample."""
     timeline = timeline or libraries()
-    catalog, sizes = timeline.catalog, resident_sizes()
+    sizes = once("resident libraries", _ResidentSizes)
     if sample or sizes.at_s is None:
         sizes.sample()
-    files = catalog.files(timeline.present())
+    files = timeline.files()
     pools = _thread_pools()
-    records = [_record(file, catalog.owner(file.path), pools) for file in files]
+    records = [
+        _record(file, owner_of(file.path), pools.get(file.path, {}), sizes.by_path.get(file.path)) for file in files
+    ]
     paths = [file.path for file in files]
     return {
         "call": timeline.objects.call,
-        "counters": counters_record(timeline.counters()),
-        "counters_at_load": counters_record(timeline.at_load),
+        "counters": timeline.objects.counters(),
+        "counters_at_load": timeline.at_load,
         "loaded_at_s": timeline.loaded_at_s,
         "since_load": [record["path"] for record in records if record["since_load"]],
         "gone_since_load": [loaded.shared_object.path for loaded in list(timeline.gone)],
@@ -161,20 +176,16 @@ def libraries_record(timeline: Libraries | None = None, *, sample: bool = True) 
         "resident_at_s": sizes.at_s,
         "resident_age_s": None if sizes.at_s is None else max(0.0, time.time() - sizes.at_s),
         "occasions": [_phase_record(phase, files) for phase in timeline.finished()],
-        "duplicates": catalog.duplicates(files) + op_libraries().duplicates(),
+        "duplicates": duplicates(file.loaded.header for file in files) + op_libraries().duplicates(),
         "settings": settings(paths),
         "gpu": gpu_record(paths, _gpus_in_use()),
         "op_libraries": op_libraries().records(),
     }
 
 
-def counters_record(counters: Counters | None) -> CountersRecord | None:
-    """Return the loader's counters as plain data."""
-    return None if counters is None else {"loads": counters.loads, "unloads": counters.unloads}
-
-
-def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[str, Any]]) -> LibraryRecord:
-    pool = pools.get(file.path, {})
+def _record(
+    file: LoadedFile, owner: Distribution | None, pool: dict[str, Any], resident_bytes: int | None
+) -> LibraryRecord:
     suffix = _VERSION.search(file.path)
     try:
         size: int | None = os.stat(file.path).st_size  # noqa: PTH116 - once for each of hundreds of files
@@ -187,7 +198,7 @@ def _record(file: LoadedFile, owner: Distribution | None, pools: dict[str, dict[
         "package": None if owner is None else owner.name,
         "package_version": None if owner is None else owner.version,
         "size_bytes": size,
-        "resident_bytes": resident_sizes().of(file.path),
+        "resident_bytes": resident_bytes,
         "occasion": file.phase,
         "at_s": file.loaded.at_s,
         "since_load": file.loaded.phase != BASELINE,
@@ -201,8 +212,8 @@ def _phase_record(phase: FinishedPhase, files: Sequence[LoadedFile]) -> Occasion
         "occasion": phase.name,
         "began_s": phase.began_s,
         "ended_s": phase.ended_s,
-        "before": counters_record(phase.before),
-        "after": counters_record(phase.after),
+        "before": phase.before,
+        "after": phase.after,
         "brought": [file.path for file in files if file.loaded.phase == phase.name],
         "since": [file.path for file in files if file.loaded.at_s > phase.ended_s],
     }

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from base64 import b64decode
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -20,7 +21,7 @@ from tfmagic.runtime.tensorflow.private import kernels_and_operations, registere
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
+    from tfmagic.runtime.libraries.files import DuplicateRecord
 
 _SCRIPT = Path(__file__).with_name("probe.py")
 _TIMEOUT_S = 120.0
@@ -51,13 +52,9 @@ class Registrations:
     operations: Sequence[Any]
     kernels: Sequence[Any]
 
-    def names(self) -> list[str]:
-        """Return the names of its operations."""
-        return [operation.name for operation in self.operations]
-
     def kernels_for(self) -> list[str]:
         """Return the operations that it has kernels for but does not register."""
-        return sorted({kernel.op for kernel in self.kernels} - set(self.names()))
+        return sorted({kernel.op for kernel in self.kernels} - {operation.name for operation in self.operations})
 
     def records(self) -> list[OpRecord]:
         """Return its operations as plain data."""
@@ -73,11 +70,7 @@ class Registrations:
 
 
 def probe(file: str, tensorflow: Sequence[str]) -> Registrations:
-    """Load a library in a separate process, and return what it registers.
-
-    `OpLibraryError` if it cannot be loaded, or ends that process. `tensorflow` lists TensorFlow's libraries, first
-    the one that the others need.
-    """
+    """Return what a library registers when a separate process loads it; `tensorflow` lists TensorFlow's, in order."""
     if len(tensorflow) < 2:
         msg = (
             f"{file} cannot be tried before it is loaded: TensorFlow's libraries are not known on this platform "
@@ -101,7 +94,9 @@ def probe(file: str, tensorflow: Sequence[str]) -> Registrations:
             msg = f"{file} was not loaded: in a process of its own it had not come back after {_TIMEOUT_S:.0f} s"
             raise OpLibraryError(msg) from error
         if done.returncode < 0:
-            msg = f"{file} was not loaded: it ends the process that loads it ({_signal(-done.returncode)})"
+            names = {known.value: known.name for known in signal.Signals}
+            name = names.get(-done.returncode, f"signal {-done.returncode}")
+            msg = f"{file} was not loaded: it ends the process that loads it ({name})"
             raise OpLibraryError(msg)
         if done.returncode or not answer.is_file():
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no answer"]
@@ -152,10 +147,9 @@ def registered_twice(paths: Sequence[str]) -> list[DuplicateRecord]:
 
 def mentions(path: str, operation: str) -> bool:
     """Return whether a file contains an operation's name."""
-    try:
+    with suppress(OSError):
         return operation.encode() in Path(path).read_bytes()
-    except OSError:
-        return False
+    return False
 
 
 def _collide(kernel: Any, other: Any) -> bool:
@@ -196,13 +190,6 @@ def _load_error(file: str, error: str) -> str:
             "build it again with tf.sysconfig.get_compile_flags() and tf.sysconfig.get_link_flags()"
         )
     return f"{file} cannot be loaded: {line.removeprefix(f'{file}: ')}"
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _argument(argument: Any) -> str:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+import psutil
+
 from tfmagic.runtime.memory.policy import memory_policy
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _LOADER = {
     "DYLD_FALLBACK_LIBRARY_PATH": "folders searched last",
     "DYLD_INSERT_LIBRARIES": "libraries loaded before every other",
 }
-_CUDA = {
+_OTHERS = {
     "CUDA_HOME": "where CUDA is installed",
     "CUDA_PATH": "where CUDA is installed",
     "CUDA_ROOT": "where CUDA is installed",
@@ -30,15 +32,13 @@ _CUDA = {
     "CUDA_VISIBLE_DEVICES": "the GPUs that this process may see",
     "CUDA_DEVICE_ORDER": "how GPUs are numbered",
     "NVIDIA_VISIBLE_DEVICES": "the GPUs that the container was given",
-}
-_XLA = {"XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them"}
-_THREADS = {
+    "XLA_FLAGS": "XLA's switches, the folder of CUDA's tools among them",
     "OMP_NUM_THREADS": "threads of each OpenMP runtime",
     "MKL_NUM_THREADS": "threads of MKL",
     "OPENBLAS_NUM_THREADS": "threads of OpenBLAS",
     "KMP_DUPLICATE_LIB_OK": "two Intel OpenMP runtimes are allowed",
 }
-_MEANINGS = {**_LOADER, **_CUDA, **_XLA, **_THREADS}
+_MEANINGS = _LOADER | _OTHERS
 # Terraform's variables have the same prefix, and some hold passwords.
 _TENSORFLOW_SWITCH = re.compile(
     r"TF2?_(?!VAR_|TOKEN_|CLI_|LOG(_|$)|DATA_DIR$|WORKSPACE$|INPUT$|IN_AUTOMATION$|REGISTRY_|PLUGIN_CACHE|STATE_|"
@@ -102,11 +102,9 @@ def environment_at_start() -> dict[str, str] | None:
     if sys.platform != "linux":
         return None
     try:
-        raw = Path("/proc/self/environ").read_bytes()
-    except OSError:
+        return psutil.Process().environ()
+    except (psutil.Error, OSError):
         return None
-    pairs = (os.fsdecode(pair).partition("=") for pair in raw.split(b"\0") if pair)
-    return {name: value for name, _, value in pairs}
 
 
 def search_path() -> list[str]:
@@ -119,9 +117,10 @@ def search_path() -> list[str]:
 def _found_through(name: str, value: str, loaded: list[str]) -> list[str]:
     """Return the loaded files that lie where a variable points."""
     if name in {"LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"}:
-        named = {os.path.realpath(part) for part in re.split(r"[:\s]+", value) if part}
-        bare = {part for part in re.split(r"[:\s]+", value) if part and "/" not in part}
-        return [path for path in loaded if path in named or Path(path).name in bare]
+        parts = [part for part in re.split(r"[:\s]+", value) if part]
+        real = {os.path.realpath(part) for part in parts}
+        # A name without a folder is searched like any other library.
+        return [path for path in loaded if path in real or Path(path).name in parts]
     if name in {"LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"}:
         folders = {os.path.realpath(part) for part in re.split(r"[:;]", value) if part}
         return [path for path in loaded if str(Path(path).parent) in folders]

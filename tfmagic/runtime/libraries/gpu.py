@@ -11,12 +11,12 @@ import importlib.util
 import os
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.runtime.libraries.elf import NoElfError, read_elf
 from tfmagic.runtime.libraries.environment import search_path
-from tfmagic.runtime.libraries.gpu_device_files import gpu_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,15 +91,7 @@ class GpuRecord(TypedDict):
 
 
 def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> GpuRecord:
-    """Return everything about the GPU, looked up now.
-
-    Parameters
-    ----------
-    loaded
-        Paths of the loaded libraries.
-    in_use
-        The GPUs that TensorFlow has made devices of; None if it has not looked.
-    """
+    """Return everything about the GPU; `in_use` has the GPUs of TensorFlow's devices, None if it made none yet."""
     folder = tensorflow_folder()
     build = {} if folder is None else build_info(folder)
     folders = _searched(folder)
@@ -130,6 +122,12 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
     }
     record["answer"] = _answer(record, build, os.environ.get("CUDA_VISIBLE_DEVICES"))
     return record
+
+
+def gpu_files() -> list[str]:
+    """Return the device files of NVIDIA's driver, and of Windows in WSL2; none where there is no GPU to use."""
+    folder = Path("/dev")
+    return [*sorted(map(str, folder.glob("nvidia[0-9]*"))), *map(str, folder.glob("dxg"))]
 
 
 def _answer(record: GpuRecord, build: dict[str, Any], visible: str | None) -> str:
@@ -185,27 +183,21 @@ def _text(value: object) -> str | None:
 
 def tensorflow_folder() -> Path | None:
     """Return the folder of the TensorFlow that is imported or would be; None without one."""
-    module = sys.modules.get("tensorflow")
-    try:
-        places = (
-            module.__path__
-            if module is not None
-            else getattr(importlib.util.find_spec("tensorflow"), "submodule_search_locations", None)
-        )
+    with suppress(ImportError, AttributeError, ValueError, OSError):
+        module = sys.modules.get("tensorflow")
+        spec = importlib.util.find_spec("tensorflow") if module is None else None
+        places = module.__path__ if module is not None else getattr(spec, "submodule_search_locations", None)
         return next((Path(place) for place in places or () if (Path(place) / "python" / "platform").is_dir()), None)
-    except (ImportError, AttributeError, ValueError, OSError):
-        return None
+    return None
 
 
 def build_info(folder: Path) -> dict[str, Any]:
     """Return the result of ``tf.sysconfig.get_build_info()`` without importing TensorFlow."""
-    try:
+    with suppress(OSError, SyntaxError, ValueError):
         tree = ast.parse((folder / "python" / "platform" / "build_info.py").read_text(encoding="utf-8"))
         for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                return dict(ast.literal_eval(node.value.args[0])) if node.value.args else {}
-    except (OSError, SyntaxError, ValueError):
-        pass
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and node.value.args:
+                return dict(ast.literal_eval(node.value.args[0]))
     return {}
 
 
@@ -224,14 +216,10 @@ def _needed(build: dict[str, Any]) -> list[tuple[str, str | None]]:
 def _searched(folder: Path | None) -> list[str]:
     """Return the loader's folders for what TensorFlow opens: settings, then its own RUNPATH, then the system's."""
     folders = search_path()
-    for library in (
-        () if folder is None else (folder / "libtensorflow_framework.so.2", folder / "libtensorflow_cc.so.2")
-    ):
-        try:
-            runpath = read_elf(str(library)).runpath
-        except (OSError, NoElfError):
-            continue
-        folders += [os.path.normpath(path.replace("$ORIGIN", str(folder))) for path in runpath]
+    for library in () if folder is None else ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2"):
+        with suppress(OSError, NoElfError):
+            runpath = read_elf(f"{folder}/{library}").runpath
+            folders += [os.path.normpath(path.replace("$ORIGIN", str(folder))) for path in runpath]
     return list(dict.fromkeys([*folders, *_SYSTEM]))
 
 
@@ -243,22 +231,16 @@ def _find(name: str, folders: Sequence[str], cache: dict[str, str]) -> str | Non
 
 
 def loader_cache(file: Path = _CACHE) -> dict[str, str]:
-    """Return the loader's cache of libraries, path by name; empty where there is none (musl, macOS).
-
-    The layout is that of glibc's ``dl-cache.h``. We read the file because ``ldconfig`` is often not on a user's path.
-    """
+    """Return the paths in glibc's ``ld.so.cache`` (``dl-cache.h``): ``ldconfig`` is often not on a user's path."""
     paths: dict[str, str] = {}
     try:
         data = file.read_bytes()
-        at = data.index(_CACHE_MAGIC)
-        count = struct.unpack_from("=I", data, at + len(_CACHE_MAGIC))[0]
+        data = data[data.index(_CACHE_MAGIC) :]
+        (count,) = struct.unpack_from("=I", data, len(_CACHE_MAGIC))
         for number in range(count):
-            _, key, value = struct.unpack_from("=iII", data, at + 48 + 24 * number)
-            paths.setdefault(_string(data, at + key), _string(data, at + value))
+            _, *offsets = struct.unpack_from("=iII", data, 48 + 24 * number)
+            name, path = (os.fsdecode(data[at : data.index(b"\0", at)]) for at in offsets)
+            paths.setdefault(name, path)
     except (OSError, ValueError, struct.error):
         return {}
     return paths
-
-
-def _string(data: bytes, at: int) -> str:
-    return os.fsdecode(data[at : data.index(b"\0", at)])

@@ -6,11 +6,11 @@ import os
 import re
 import sys
 import sysconfig
+from contextlib import suppress
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
-
-from tfmagic.core.process import once
 
 _COMPILED = re.compile(r'^"?([^",\n]+\.(?:so|pyd|dll|dylib)(?:\.[^",\n]*)?)"?,', re.MULTILINE)
 
@@ -22,38 +22,24 @@ class Distribution(NamedTuple):
     version: str | None
 
 
-class Distributions:
-    """The package of each compiled file below ``sys.path``.
-
-    The file lists (``RECORD``) in a folder are read when its first file is asked for: some 50 ms for a hundred
-    packages, and again only when the folder has changed.
-    """
-
-    def __init__(self) -> None:
-        self._folders: dict[str, tuple[float, dict[str, Distribution]]] = {}
-
-    def owner(self, path: str) -> Distribution | None:
-        """Return the package of a file; Python for its own library, None if unknown."""
-        folder = max(
-            (entry for entry in sys.path if entry and path.startswith(entry.rstrip(os.sep) + os.sep)),
-            default=None,
-            key=len,
-        )
-        if folder is not None and (owner := self._files(os.path.realpath(folder)).get(path)) is not None:
-            return owner
-        return Distribution("Python", sys.version.split()[0]) if _is_python(path) else None
-
-    def _files(self, folder: str) -> dict[str, Distribution]:
-        try:
-            changed = os.stat(folder).st_mtime  # noqa: PTH116 - once a file
-        except OSError:
-            return {}
-        if folder not in self._folders or self._folders[folder][0] != changed:
-            self._folders[folder] = (changed, _read(folder))
-        return self._folders[folder][1]
+def owner_of(path: str) -> Distribution | None:
+    """Return the package of a compiled file below ``sys.path``; Python for its own library, None if unknown."""
+    folder = max(
+        (entry for entry in sys.path if entry and path.startswith(entry.rstrip(os.sep) + os.sep)),
+        default=None,
+        key=len,
+    )
+    if folder is not None:
+        real = os.path.realpath(folder)
+        with suppress(OSError):
+            if (owner := _owners(real, os.stat(real).st_mtime).get(path)) is not None:  # noqa: PTH116 - once a file
+                return owner
+    return Distribution("Python", sys.version.split()[0]) if _is_python(path) else None
 
 
-def _read(folder: str) -> dict[str, Distribution]:
+@lru_cache
+def _owners(folder: str, _changed_s: float) -> dict[str, Distribution]:
+    """Read the file lists (``RECORD``) of a folder: 50 ms for a hundred packages, and again once it changed."""
     claims: dict[str, list[Distribution]] = {}
     for entry in Path(folder).glob("*.dist-info"):
         # Not by metadata.files, which makes an object for each of a package's twenty thousand files.
@@ -83,8 +69,3 @@ def _is_python(path: str) -> bool:
     if library and folder:
         own.add(os.path.realpath(os.path.join(folder, library)))  # noqa: PTH118
     return path in own
-
-
-def distributions() -> Distributions:
-    """Return the process's `Distributions`."""
-    return once("distributions", Distributions)

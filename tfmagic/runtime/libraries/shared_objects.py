@@ -1,8 +1,8 @@
 """The shared objects of this process, as its loader lists them.
 
-One class a platform: ``dl_iterate_phdr`` on Linux, the calls of ``dyld`` on macOS,
-``K32EnumProcessModules`` on Windows, and elsewhere the mappings that psutil lists. Only
-Linux counts loads and unloads; elsewhere the counters are None.
+One class a platform: ``dl_iterate_phdr`` on Linux, the calls of ``dyld`` on macOS, and
+elsewhere the mappings that psutil lists. Only Linux counts loads and unloads; elsewhere
+the counters are None.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 from tfmagic.core.process import once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+    from tfmagic.runtime.libraries.elf import FileHeader
 
-_MAPS = "/proc/self/maps"
-_DELETED = " (deleted)"
-# Windows' longest path; MAX_PATH is no limit any more.
-_WINDOWS_PATH = 32768
+_CODE_FILE = re.compile(r"\.(?:so(?:\..*)?|dll|pyd|exe)$", re.IGNORECASE)
 
 
 class SharedObject(NamedTuple):
@@ -36,8 +35,8 @@ class SharedObject(NamedTuple):
     address: int | None
 
 
-class Counters(NamedTuple):
-    """How many shared objects this process has loaded and unloaded since it began."""
+class CountersRecord(TypedDict):
+    """The loader's own counters: how often the process has loaded and unloaded anything."""
 
     loads: int
     unloads: int
@@ -51,16 +50,9 @@ class SharedObjects:
 
     def listed(self) -> list[SharedObject]:
         """Return the loaded objects, in the loader's order if it has one; here the mapped files with such a name."""
-        # Imported here, so that the extension loads quickly.
-        import psutil
+        return [SharedObject(file.path, None) for file in mapped_files() if _CODE_FILE.search(file.path)]
 
-        try:
-            mapped = psutil.Process().memory_maps(grouped=True)
-        except (psutil.Error, AttributeError, NotImplementedError):
-            return []
-        return [SharedObject(file.path, None) for file in mapped if file.path.endswith(".so") or ".so." in file.path]
-
-    def counters(self) -> Counters | None:
+    def counters(self) -> CountersRecord | None:
         """Return the loader's own counters; None where it has none."""
         return None
 
@@ -124,12 +116,12 @@ class LinuxSharedObjects(SharedObjects):
             if collects:
                 gc.enable()
 
-    def counters(self) -> Counters | None:
+    def counters(self) -> CountersRecord | None:
         """Return ``dlpi_adds`` and ``dlpi_subs``, which every record has."""
         info = _HeaderInfo()
         self._walk(partial(self._copy, ctypes.addressof(info)))
         # The program itself counts as loaded.
-        return Counters(info.adds, info.subs) if info.adds else None
+        return {"loads": info.adds, "unloads": info.subs} if info.adds else None
 
     def mark(self) -> object:
         """Return the counters; where the C library has none, the list itself."""
@@ -149,7 +141,9 @@ class LinuxSharedObjects(SharedObjects):
                 continue
             else:
                 # Opened by a relative path, whose base may not be the current folder any more.
-                mapped = {start: file for start, file, _ in mappings()} if mapped is None else mapped
+                if mapped is None:
+                    parts = mapped_files(grouped=False)
+                    mapped = {int(part.addr.partition("-")[0], 16): part.path for part in parts}
                 path = mapped.get(address, os.path.abspath(name))  # noqa: PTH100 - links stay, as everywhere here
             if path:
                 objects.append(SharedObject(path, address))
@@ -198,66 +192,22 @@ class MacSharedObjects(SharedObjects):
         return [SharedObject(os.fsdecode(name), address) for name, address in names if name]
 
 
-class WindowsSharedObjects(SharedObjects):
-    """The modules that ``psapi.h`` lists, without counters."""
-
-    call = "K32EnumProcessModules"
-
-    def __init__(self) -> None:
-        # By getattr: the ctypes of other platforms has no such name.
-        self._kernel: Any = getattr(ctypes, "WinDLL")("kernel32")  # noqa: B009
-        handles = ctypes.POINTER(ctypes.c_void_p)
-        self._kernel.GetCurrentProcess.restype = ctypes.c_void_p
-        self._kernel.K32EnumProcessModules.argtypes = [
-            ctypes.c_void_p, handles, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32),
-        ]  # fmt: skip
-        self._kernel.GetModuleFileNameW.argtypes = [ctypes.c_void_p, ctypes.c_wchar_p, ctypes.c_uint32]
-
-    def mark(self) -> object:
-        """Return the address of each module."""
-        return tuple(self._handles())
-
-    def listed(self) -> list[SharedObject]:
-        """Return the process's modules."""
-        text = ctypes.create_unicode_buffer(_WINDOWS_PATH)
-        # A module may be unloaded in between.
-        return [
-            SharedObject(text.value, handle)
-            for handle in self._handles()
-            if self._kernel.GetModuleFileNameW(handle, text, _WINDOWS_PATH)
-        ]
-
-    def _handles(self) -> list[int]:
-        capacity = 1024
-        while True:
-            handles, needed = (ctypes.c_void_p * capacity)(), ctypes.c_uint32()
-            size = ctypes.sizeof(handles)
-            if not self._kernel.K32EnumProcessModules(
-                self._kernel.GetCurrentProcess(), handles, size, ctypes.byref(needed)
-            ):
-                return []
-            if needed.value <= size:
-                return [handle for handle in handles[: needed.value // ctypes.sizeof(ctypes.c_void_p)] if handle]
-            capacity *= 2
-
-
 def _program() -> str:
     try:
-        return os.readlink("/proc/self/exe").removesuffix(_DELETED)  # noqa: PTH115 - the file may be gone
+        return os.readlink("/proc/self/exe").removesuffix(" (deleted)")  # noqa: PTH115 - the file may be gone
     except OSError:
         return sys.executable
 
 
-def mappings() -> Iterator[tuple[int, str, int]]:
-    """Yield address, path and inode of each file in ``/proc/self/maps``; of a deleted file its former path."""
+def mapped_files(*, grouped: bool = True) -> list[Any]:
+    """Return the mapped files that psutil lists, each once if `grouped`; none where it cannot tell."""
+    # Imported here, so that the extension loads quickly.
+    import psutil
+
     try:
-        with open(_MAPS, encoding="utf-8", errors="surrogateescape") as lines:  # noqa: PTH123 - no file
-            for line in lines:
-                parts = line.rstrip("\n").split(None, 5)
-                if len(parts) == 6 and parts[5].startswith("/"):
-                    yield int(parts[0].partition("-")[0], 16), parts[5].removesuffix(_DELETED), int(parts[4])
-    except OSError:
-        return
+        return psutil.Process().memory_maps(grouped=grouped)
+    except (psutil.Error, AttributeError, NotImplementedError, OSError):
+        return []
 
 
 def shared_objects() -> SharedObjects:
@@ -266,11 +216,7 @@ def shared_objects() -> SharedObjects:
 
 
 def _of_this_platform() -> SharedObjects:
-    classes: dict[str, type[SharedObjects]] = {
-        "linux": LinuxSharedObjects,
-        "darwin": MacSharedObjects,
-        "win32": WindowsSharedObjects,
-    }
+    classes: dict[str, type[SharedObjects]] = {"linux": LinuxSharedObjects, "darwin": MacSharedObjects}
     try:
         return classes.get(sys.platform, SharedObjects)()
     except (AttributeError, OSError):  # a C library without the call
@@ -294,6 +240,13 @@ class LoadedObject:
     at_s: float
     phase: str
 
+    @cached_property
+    def header(self) -> FileHeader:
+        """The header of its file, read once: another file may later come to the path."""
+        from tfmagic.runtime.libraries.elf import file_header
+
+        return file_header(self.shared_object.path)
+
 
 @dataclass(frozen=True)
 class FinishedPhase:
@@ -302,5 +255,5 @@ class FinishedPhase:
     name: str
     began_s: float
     ended_s: float
-    before: Counters | None
-    after: Counters | None
+    before: CountersRecord | None
+    after: CountersRecord | None

@@ -25,31 +25,20 @@ class ContainerWarning:
         self._warned: set[str] = set()
 
     def before_run(self, name: str, needed_bytes: int | None) -> None:
-        """Check once a second at most, and never again where there is no limit.
-
-        Parameters
-        ----------
-        name
-            The model's.
-        needed_bytes
-            Memory that a run takes beside the weights; None where it is not known.
-        """
-        if not self._has_limit:
-            return
-        now = time.monotonic()
-        if now - self._checked_s >= _CHECK_EVERY_S:
-            self._checked_s = now
+        """Check once a second at most; `needed_bytes` is what a run takes beside the weights, None if not known."""
+        if self._has_limit and time.monotonic() - self._checked_s >= _CHECK_EVERY_S:
             self.check(name, needed_bytes or 0)
 
     def before_load(self, name: str, needed_bytes: int) -> None:
         """Check, but of many small models in a row not at each."""
         self._unchecked_bytes += needed_bytes
         if self._unchecked_bytes >= _SMALL_BYTES or time.monotonic() - self._checked_s >= _CHECK_EVERY_S:
-            self._checked_s, self._unchecked_bytes = time.monotonic(), 0
+            self._unchecked_bytes = 0
             self.check(name, needed_bytes)
 
     def check(self, name: str, needed_bytes: int) -> None:
         """Show a notice, once a model, if its need comes near the limit."""
+        self._checked_s = time.monotonic()
         limit, used = container_limit()
         if limit is None or used is None:
             self._has_limit = False

@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.process import once
 
@@ -32,7 +32,8 @@ class Malloc:
 
     name = "other"
 
-    def __init__(self) -> None:
+    def __init__(self, library: Any = None) -> None:
+        self._library = library
         # The settings that tfmagic has made in it, written as in C.
         self.settings: tuple[str, ...] = ()
         self._rss_after_trim: int | None = None
@@ -103,8 +104,7 @@ class GlibcMalloc(Malloc):
     name = "glibc"
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        super().__init__()
-        self._library = library
+        super().__init__(library)
         self._known_arenas = 0
         library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
         library.free.argtypes, library.free.restype = [ctypes.c_void_p], None
@@ -119,15 +119,14 @@ class GlibcMalloc(Malloc):
         Threads then share as many arenas as there are processors. Each arena can keep 64 MB at its end, which
         `trim` has to free separately, and glibc would make eight times as many arenas.
         """
-        settings = []
-        for name, number, value in (
+        options = (
             ("M_MMAP_THRESHOLD", _MMAP_THRESHOLD, _EVERYTHING),
             ("M_TRIM_THRESHOLD", _TRIM_THRESHOLD, _EVERYTHING),
             ("M_ARENA_MAX", _ARENA_MAX, os.cpu_count() or 1),
-        ):
-            if self._library.mallopt(number, value) == 1:
-                settings.append(f"mallopt({name}, {value})")
-        self.settings = tuple(settings)
+        )
+        self.settings = tuple(
+            f"mallopt({name}, {value})" for name, number, value in options if self._library.mallopt(number, value) == 1
+        )
 
     def free_bytes(self) -> int | None:
         """Return ``fordblks`` of ``mallinfo2``."""
@@ -187,15 +186,11 @@ class MacMalloc(Malloc):
 
     name = "macOS"
 
-    def __init__(self, library: ctypes.CDLL) -> None:
-        super().__init__()
-        self._library = library
-        library.malloc_zone_pressure_relief.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-        library.malloc_zone_pressure_relief.restype = ctypes.c_size_t
-
     def trim(self) -> bool:
         """Call ``malloc_zone_pressure_relief`` for every zone."""
-        self._library.malloc_zone_pressure_relief(None, 0)
+        relieve = self._library.malloc_zone_pressure_relief
+        relieve.argtypes, relieve.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_size_t
+        relieve(None, 0)
         return True
 
 
@@ -204,16 +199,13 @@ def _detect() -> Malloc:
         library = ctypes.CDLL(None)
         if sys.platform == "darwin":
             return MacMalloc(library)
-        if platform.libc_ver()[0] == "glibc" and not _is_replaced(library):
+        # By LD_PRELOAD: jemalloc, tcmalloc or mimalloc.
+        replacing = ("mallctl", "MallocExtension_GetNumericProperty", "mi_malloc")
+        if platform.libc_ver()[0] == "glibc" and not any(hasattr(library, name) for name in replacing):
             return GlibcMalloc(library)
     except (OSError, TypeError, AttributeError):  # Windows has no library None
         pass
     return Malloc()
-
-
-def _is_replaced(library: ctypes.CDLL) -> bool:
-    """Return whether jemalloc, tcmalloc or mimalloc has replaced glibc's malloc (LD_PRELOAD)."""
-    return any(hasattr(library, name) for name in ("mallctl", "MallocExtension_GetNumericProperty", "mi_malloc"))
 
 
 def malloc() -> Malloc:

@@ -70,7 +70,8 @@ class MemoryPolicy:
         self._applied = self._read = self._late = self._warned = False
         # Whether settings from outside made tensors come from malloc before tfmagic was loaded.
         self._malloc_before = False
-        self._grows = True
+        # Whether TensorFlow takes a GPU's memory as it needs it, unless set otherwise outside.
+        self.grows_on_gpus = True
         self._trimmed_at_s = float("-inf")
 
     def apply(self) -> None:
@@ -85,7 +86,7 @@ class MemoryPolicy:
                 if name in os.environ:
                     self._set_outside[name] = os.environ[name]
                 else:
-                    self._set[name] = os.environ[name] = str(self._grows).lower() if name == _GROWTH else value
+                    self._set[name] = os.environ[name] = str(self.grows_on_gpus).lower() if name == _GROWTH else value
         malloc().keep_buffers()
 
     def choose(self, policy: str) -> None:
@@ -109,48 +110,36 @@ class MemoryPolicy:
         else:
             self.apply()
 
-    @property
-    def grows_on_gpus(self) -> bool:
-        """Whether TensorFlow takes a GPU's memory as it needs it, unless set otherwise outside."""
-        return self._grows
-
     def grow_on_gpus(self, grow: bool) -> None:  # noqa: FBT001 - a setting's value
         """Take a GPU's memory as needed, or all at once; `SettingError` once TensorFlow has made its devices."""
-        if grow == self._grows:
+        if grow == self.grows_on_gpus:
             return
         if self._read or has_taken_memory():
             msg = (
-                f"gpu_memory_growth is {self._grows} for the life of this kernel: TensorFlow has made its devices "
-                f"already (in ipython_config.py: c.TfMagic.gpu_memory_growth = {grow})"
+                f"gpu_memory_growth is {self.grows_on_gpus} for the life of this kernel: TensorFlow has made its "
+                f"devices already (in ipython_config.py: c.TfMagic.gpu_memory_growth = {grow})"
             )
             raise SettingError(msg)
-        self._grows = grow
+        self.grows_on_gpus = grow
         if self._applied and _GROWTH not in self._set_outside:
             self._set[_GROWTH] = os.environ[_GROWTH] = str(grow).lower()
 
     def settle(self, config: Callable[[], Any]) -> None:
-        """Once TensorFlow has its memory, unset the variables, which child processes do not need.
-
-        `config` gives the ``ConfigProto`` of the process's session.
-        """
+        """Once TensorFlow has its memory, unset the variables, which child processes do not need."""
         if self._read or not has_taken_memory():
             return
         self._read = True
-        from tfmagic.runtime.memory.flush_run import flush_run
+        from tfmagic.runtime.memory.fed_arrays import flush_run
 
         # TensorFlow does not read these variables for its devices, but for its first tensor.
         flush_run().initialise_allocators(config)
         self._unset_variables()
 
     def trim(self, threshold_bytes: int | None = None, *, unless_within_s: float = 0.0) -> bool:
-        """Give free memory back if there is more than the threshold; return whether that was done.
+        """Give free memory back if there is more than the threshold (by default the setting's).
 
-        Parameters
-        ----------
-        threshold_bytes
-            The setting's by default.
-        unless_within_s
-            Do nothing if the last check was so short a time ago: a check takes longer the more is in the heap.
+        Return whether that was done. Do nothing if the last check was so short a time ago as `unless_within_s`: a
+        check takes longer the more is in the heap.
         """
         now = time.monotonic()
         if not self._applied or now - self._trimmed_at_s < unless_within_s:
@@ -160,10 +149,7 @@ class MemoryPolicy:
 
     @property
     def stays(self) -> str | None:
-        """Which memory cannot be given back because TensorFlow took it before tfmagic was loaded; None for none.
-
-        One sentence, without a full stop.
-        """
+        """Which memory TensorFlow took before tfmagic was loaded and keeps, without a full stop; None for none."""
         if self.requested == "pool" or not self._late or self._malloc_before:
             return None
         return (
@@ -180,7 +166,7 @@ class MemoryPolicy:
         """Give all free memory back now."""
         if self.requested == "return":
             if self._read:
-                from tfmagic.runtime.memory.flush_run import flush_run
+                from tfmagic.runtime.memory.fed_arrays import flush_run
 
                 flush_run().release_fed_arrays()
             malloc().trim_now()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from tfmagic.core.process import once
 from tfmagic.runtime.native_log import pump
-from tfmagic.runtime.native_log.pump import DETACH, FRAME, MARK, read_frames
+from tfmagic.runtime.native_log.pump import DETACH, FRAME, MARK, is_readable, read_frames
+from tfmagic.runtime.native_log.stderr_filter import write_stderr
 
 if sys.platform != "win32":
     import fcntl
@@ -36,13 +37,8 @@ _PUMP_END_S = 0.3
 class Capture:
     """Filters everything written to stderr, from its creation until `end`.
 
-    Parameters
-    ----------
-    ingest
-        Takes output, its arrival in seconds since 1970, and whether it is exactly one
-        write; returns what to show.
-    starts_message
-        Whether output starts a message that must be ingested as one, however long.
+    `ingest` takes output, its arrival in seconds since 1970, and whether it is exactly one write; it returns what to
+    show. `starts_message` tells whether output starts a message that must be ingested as one, however long.
     """
 
     def __init__(self, ingest: Callable[[bytes, float, bool], bytes], starts_message: Callable[[bytes], bool]) -> None:
@@ -89,13 +85,7 @@ class Capture:
 
     def write(self, data: bytes) -> None:
         """Write to where stderr went before the capture."""
-        while data:
-            try:
-                data = data[os.write(self._original, data) :]
-            except BlockingIOError:
-                select.select([], [self._original], [])
-            except OSError:  # nobody reads it any more
-                return
+        write_stderr(data, self._original)
 
     def settle(self, patience_s: float) -> None:
         """Wait, for `patience_s` at most, until everything written so far has been filtered."""
@@ -142,7 +132,7 @@ class Capture:
             self._take_frame(frame)
         if self._pump is None or not self._detached:
             # There is no pump, or somebody killed it: read until the capture ends, and then the rest.
-            while _ready(self._inlet, self._control) or _ready(self._inlet, milliseconds=0):
+            while _is_inlet_ready(self._inlet, self._control) or is_readable(self._inlet, 0):
                 for frame in read_frames(self._inlet):
                     self._take_frame(frame)
         self._flush_unfinished()
@@ -205,13 +195,12 @@ def _terminal(original: int) -> int:
     return original if kept == _STDERR else kept
 
 
-def _ready(inlet: int, control: int | None = None, *, milliseconds: int | None = None) -> bool:
+def _is_inlet_ready(inlet: int, control: int) -> bool:
     """Wait, and return whether there is something to read and the capture has not ended."""
     poll = select.poll()
-    poll.register(inlet, select.POLLIN)
-    if control is not None:
-        poll.register(control, select.POLLIN)
-    ready = dict(poll.poll(milliseconds))
+    for descriptor in (inlet, control):
+        poll.register(descriptor, select.POLLIN)
+    ready = dict(poll.poll())
     return control not in ready and bool(ready.get(inlet, 0) & select.POLLIN)
 
 

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.errors import SettingError, did_you_mean
-from tfmagic.runtime.libraries.gpu_device_files import gpu_files
-from tfmagic.runtime.native_log.entries import LogEntries, LogRecord, LogSummary
+from tfmagic.runtime.native_log.entries import LogEntries, LogRecord
 from tfmagic.runtime.native_log.parser import messages, starts_message
 from tfmagic.runtime.native_log.stderr_filter import write_stderr
 
@@ -31,12 +30,6 @@ _SETTLE_S = 0.2
 # A time in a message that differs more than this from its arrival is made up.
 _TRANSIT_S = 60.0
 _NO_GPU = "failed call to cuInit"
-
-
-def no_models(time_s: float) -> tuple[str, ...]:
-    """Return no model names: nobody has said which models run."""
-    del time_s
-    return ()
 
 
 class NativeLogRecord(TypedDict):
@@ -58,18 +51,14 @@ class NativeLogRecord(TypedDict):
 class NativeLog:
     """The process's log of native lines.
 
-    Attributes
-    ----------
-    models_at
-        Gives the names of the models that ran at a time, in seconds since 1970.
-    requested
-        The mode that was last chosen; None where none was.
+    ``models_at``, if set, gives the names of the models that ran at a time (in seconds since 1970); ``requested`` is
+    the mode that was last chosen, if any.
     """
 
     def __init__(self) -> None:
-        self.models_at: Callable[[float], Iterable[str]] = no_models
+        self.models_at: Callable[[float], Iterable[str]] | None = None
         self.requested: Mode | None = None
-        self._entries = LogEntries()
+        self.entries = LogEntries()
         self._capture: Capture | None = None
 
     @property
@@ -129,35 +118,14 @@ class NativeLog:
         """Return the log; with `errors`, only errors and memory that ran out."""
         return {
             "mode": self.mode,
-            "entries": self._entries.records(errors=errors),
-            "let_go": self._entries.dropped_count,
+            "entries": self.entries.records(errors=errors),
+            "let_go": self.entries.dropped_count,
         }
 
-    def summary(self) -> LogSummary:
-        """Return the log in figures, cheap enough for every second."""
-        return self._entries.summary()
-
-    def clear(self) -> None:
-        """Delete all entries."""
-        self._entries.clear()
-
     def ingest(self, written: bytes, came_s: float | None = None, whole: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as a capture calls it
-        """Keep TensorFlow's messages, and return what is to be shown.
-
-        Parameters
-        ----------
-        written
-            Output on stderr.
-        came_s
-            When it came, in seconds since 1970; now if None.
-        whole
-            Whether it is exactly one write.
-        """
-        return b"".join(
-            message.raw
-            for message in messages(written, whole=whole)
-            if self._is_shown(message, time.time() if came_s is None else came_s)
-        )
+        """Keep the messages in output that came at `came_s` (None for now); return what is to be shown."""
+        at_s = time.time() if came_s is None else came_s
+        return b"".join(part.raw for part in messages(written, whole=whole) if self._is_shown(part, at_s))
 
     def _is_shown(self, message: Message, came_s: float) -> bool:
         if message.severity is None or _is_of_a_child(message.thread):
@@ -166,15 +134,15 @@ class NativeLog:
         if message.written_s is not None and abs(message.written_s - came_s) < _TRANSIT_S:
             came_s = message.written_s
         # TensorFlow does not say which model a line is about.
-        self._entries.add(message, came_s, ", ".join(self.models_at(came_s)) or None)
+        models = () if self.models_at is None else self.models_at(came_s)
+        self.entries.add(message, came_s, ", ".join(models) or None)
         if self.mode == "off":
             return message.severity != "info" or message.matters
         return self.mode == "pass" or (message.matters and not _is_about_no_gpu(message))
 
     def write_past_capture(self, data: bytes) -> None:
         """Write to stderr what has been ingested already."""
-        write = write_stderr if self._capture is None else self._capture.write
-        write(data)
+        (write_stderr if self._capture is None else self._capture.write)(data)
 
 
 def _is_about_no_gpu(message: Message) -> bool:
@@ -183,6 +151,8 @@ def _is_about_no_gpu(message: Message) -> bool:
     TensorFlow calls that an error, at the first run of every process. The log keeps it as one, and
     `%tf_runtime libraries` explains it.
     """
+    from tfmagic.runtime.libraries.gpu import gpu_files
+
     return _NO_GPU in message.text and not gpu_files()
 
 

@@ -34,20 +34,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Message:
-    """A part of the output: a message of TensorFlow's, or other text, whose severity is None.
+    """A part of the output, ``raw``: a message of TensorFlow's, or other text, whose severity is None.
 
-    Attributes
-    ----------
-    raw
-        The bytes as they were written.
-    source
-        File and line; empty where the message names none.
-    text
-        The text without its header.
-    thread
-        The native thread that the message names.
-    written_s
-        The time that the message names, in seconds since 1970; None where it is missing or incomplete.
+    Source (file and line), native thread and time (in seconds since 1970) are those that the message names.
     """
 
     raw: bytes
@@ -66,11 +55,8 @@ class Message:
 def messages(written: bytes, *, whole: bool = False) -> list[Message]:
     """Split output into messages; their `raw` parts joined are the output again.
 
-    Parameters
-    ----------
-    whole
-        Whether the output is exactly one write. TensorFlow writes each message at once, so that is one message.
-        Otherwise a line without a header belongs to the message above only if it looks like a continuation.
+    TensorFlow writes each message at once, so exactly one write (`whole`) is one message. Otherwise a line without a
+    header belongs to the message above only if it looks like a continuation.
     """
     if whole and starts_message(written) and len(_ANY_HEADER.findall(written)) <= 1:
         return [_message(written)]

@@ -48,14 +48,15 @@ def read_frames(inlet: int) -> list[bytes]:
     """
     data = os.read(inlet, max(_PAGE, 65536))
     # A write that ends with a line counts as finished: better to show a line too many than one too few.
-    more = len(data) == _PAGE and not data.endswith(b"\n") and _waiting(inlet, _NEXT_PAGE_MS)
+    more = len(data) == _PAGE and not data.endswith(b"\n") and is_readable(inlet, _NEXT_PAGE_MS)
     came_s = time.time()
     pieces = [data[start : start + _PIECE] for start in range(0, len(data), _PIECE)]
     last = len(pieces) - 1
     return [FRAME.pack(came_s, more or number < last) + piece for number, piece in enumerate(pieces)]
 
 
-def _waiting(inlet: int, milliseconds: int) -> bool:
+def is_readable(inlet: int, milliseconds: int) -> bool:
+    """Return whether there is something to read, or there will be within a time."""
     poll = select.poll()
     poll.register(inlet, select.POLLIN)
     return any(event & select.POLLIN for _, event in poll.poll(milliseconds))
@@ -64,12 +65,8 @@ def _waiting(inlet: int, milliseconds: int) -> bool:
 def pump(descriptors: Sequence[int]) -> None:
     """Pass output on until nobody can write any more.
 
-    Parameters
-    ----------
-    descriptors
-        Six: the stderr pipe; the control pipe, which ends when the kernel detaches or
-        dies; the pipe to the kernel's reader, its write end first, then its read end;
-        where stderr went before; where it goes when the kernel has died.
+    The descriptors are the stderr pipe; the control pipe, which ends when the kernel detaches or dies; both ends of the
+    pipe to the kernel's reader; where stderr went before; where it goes when the kernel has died.
     """
     inlet, control, outlet, kernel_end, outside, terminal = descriptors
     backlog: deque[bytes] = deque()
@@ -78,7 +75,7 @@ def pump(descriptors: Sequence[int]) -> None:
     _serve(inlet, control, outlet, backlog, recent)
     if os.read(control, 1) == DETACH:
         os.close(kernel_end)
-        while _waiting(inlet, 0) and (frames := read_frames(inlet)):
+        while is_readable(inlet, 0) and (frames := read_frames(inlet)):
             backlog.extend(frames)
         os.set_blocking(outlet, True)
         with contextlib.suppress(OSError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,26 +15,20 @@ if TYPE_CHECKING:
 _STDERR = 2
 
 
-def write_stderr(data: bytes) -> None:
-    """Write to file descriptor 2; where nobody reads it any more, do nothing."""
-    with suppress(OSError):
-        while data:
-            data = data[os.write(_STDERR, data) :]
+def write_stderr(data: bytes, descriptor: int = _STDERR) -> None:
+    """Write everything to where stderr goes; where nobody reads it any more, do nothing."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            select.select([], [descriptor], [])
+        except OSError:
+            return
 
 
 @contextmanager
 def stderr_filter(keep: Callable[[bytes], bytes], write: Callable[[bytes], None] = write_stderr) -> Iterator[None]:
-    """Filter what is written to file descriptor 2 during the block, by native code as well.
-
-    What other threads write meanwhile also waits for the end of the block.
-
-    Parameters
-    ----------
-    keep
-        Returns the part of the output that is to be written.
-    write
-        Writes that part.
-    """
+    """Buffer what anybody writes to file descriptor 2 during the block, then `write` what `keep` returns of it."""
     try:
         original = os.dup(_STDERR)
     except OSError:  # a process without stderr

@@ -133,13 +133,7 @@ def filtered_startup_lines() -> Iterator[None]:
 
 
 def require_tensorflow() -> None:
-    """Import TensorFlow if it is not imported yet.
-
-    Raises
-    ------
-    MissingTensorFlowError
-        When TensorFlow is not installed, is older than 2.16, or cannot be imported; the message says what to type.
-    """
+    """Import TensorFlow if it is not imported yet; `MissingTensorFlowError` says what to type where that fails."""
     if _TENSORFLOW not in sys.modules and importlib.util.find_spec(_TENSORFLOW) is None:
         msg = (
             "tfmagic needs TensorFlow and none is installed here: "

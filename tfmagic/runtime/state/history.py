@@ -13,15 +13,9 @@ if TYPE_CHECKING:
 class History:
     """Tells, without reading values, whether a graph can hold other values than its source gave.
 
-    Attributes
-    ----------
-    changed : bool
-        Whether anything but prepared calls has run.
-    assigned : bool
-        Whether variables were assigned other than by runs whose fetches are known.
-    age : int
-        Grows before every run of something new. Whatever was derived from the values at an
-        earlier age must be derived again.
+    ``changed`` tells whether anything but prepared calls has run, ``assigned`` whether variables were assigned other
+    than by runs whose fetches are known. ``age`` grows before every run of something new: what was derived from the
+    values at an earlier age must be derived again.
     """
 
     def __init__(self) -> None:
@@ -31,15 +25,7 @@ class History:
         self._fetched: set[tuple[str, ...]] = set()
 
     def note(self, fetches: tuple[str, ...] | None, *, prepared: bool = False) -> None:
-        """Note a run before it begins.
-
-        Parameters
-        ----------
-        fetches
-            Names of tensors and operations; None if they are not known.
-        prepared
-            Whether it is a prepared call.
-        """
+        """Note a run, or prepared call, before it begins; `fetches` is None if the names are not known."""
         self.changed = self.changed or not prepared
         if fetches is None:
             self.age += 1
@@ -66,14 +52,9 @@ class History:
         return frozenset(self._fetched)
 
     def note_fill(self, fetched_before: Iterable[tuple[str, ...]], *, restored: bool) -> None:
-        """Note that the graph has been filled.
+        """Note that the graph has been filled with the values of its source, or `restored` with learnt ones.
 
-        Parameters
-        ----------
-        fetched_before
-            `fetched_so_far` from before the fill, whose own runs do not count.
-        restored
-            Whether the graph got learnt values back, not those of its source.
+        `fetched_before` is `fetched_so_far` from before the fill, whose own runs do not count.
         """
         self.changed = restored
         self._fetched.intersection_update(fetched_before if restored else ())

@@ -1,8 +1,7 @@
 """The values of a parked graph on disk: written completely or not at all, and checked when they are read.
 
-The file has blocks of bytes, each at a multiple of 64, then a directory as JSON, then a
-tail with the directory's place and checksum. A file without that tail is incomplete and
-is not read.
+The file has the arrays' bytes, a directory as JSON, and a tail with the directory's place and checksum. Without that
+tail it is incomplete and is not read.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import struct
 import zlib
 from contextlib import suppress
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypedDict
 
 import numpy as np
@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ParkError
-from tfmagic.runtime.memory.aligned import aligned
+from tfmagic.runtime.memory.fed_arrays import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,9 +83,9 @@ class Spill:
             with self.path.open("rb", buffering=0) as file:
                 for entry in self._directory(file):
                     yield entry["name"], self._array(file, entry)
+        except ParkError:
+            raise
         except OSError as error:
-            if isinstance(error, ParkError):
-                raise
             msg = (
                 f"{self.path}, where the values of a parked model were, cannot be read ({error.strerror or error}): "
                 "put it back, or drop the model and add it again"
@@ -135,7 +135,9 @@ class Spill:
         if crc32 != entry["crc32"]:
             self._refuse(f"{entry['name']} is not what was written")
         if entry["lengths"] is not None:
-            return _text_array(buffer.tobytes(), entry["lengths"], entry["shape"])
+            text, ends = buffer.tobytes(), accumulate(entry["lengths"])
+            parts = [text[end - length : end] for length, end in zip(entry["lengths"], ends, strict=True)]
+            return np.array(parts, object).reshape(entry["shape"])
         array: np.ndarray = buffer.view(tf.as_dtype(entry["dtype"]).as_numpy_dtype).reshape(entry["shape"])
         return array
 
@@ -170,15 +172,6 @@ def _write_array(file: BinaryIO, name: str, value: Any) -> _Entry:
         "nbytes": len(data),
         "crc32": crc32,
     }
-
-
-def _text_array(data: bytes, lengths: list[int], shape: list[int]) -> np.ndarray:
-    array = np.empty(len(lengths), object)
-    at = 0
-    for index, length in enumerate(lengths):
-        array[index] = data[at : at + length]
-        at += length
-    return array.reshape(shape)
 
 
 def _remove(path: Path) -> None:

@@ -43,10 +43,7 @@ class ParkDirectory:
         return self._chosen or default_folder()
 
     def choose(self, folder: str) -> None:
-        """Park in another folder from now on; `SettingError` if it cannot be written to.
-
-        Models that are already parked stay where they are.
-        """
+        """Park further models in another folder; `SettingError` if it cannot be written to."""
         chosen = Path(folder).expanduser() if folder else None
         if chosen is not None:
             try:
@@ -122,18 +119,15 @@ def remove_orphans(parent: Path) -> None:
 
 def _lock_file(lock: IO[Any]) -> bool:
     """Lock a file for the life of this process; return False if another process has locked it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        try:
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
     try:
-        fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -19,7 +19,7 @@ from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 v1 = tf.compat.v1
 
@@ -31,6 +31,7 @@ SCOPE = f"{OURS}values"
 
 # Other operations with state, which start empty.
 _START_EMPTY = ("Queue", "Stack", "Barrier", "Mutex", "Reader", "Iterator")
+_RESOURCE = "VarHandleOp"
 _ATTRIBUTE = "_tfmagic_values"
 _creation_lock = threading.Lock()
 
@@ -44,9 +45,8 @@ class Values:
     def __init__(self, graph: Any) -> None:
         self._graph = graph
         self._making = threading.RLock()
-        self._readers: dict[str, str] = {}
-        self._writers: dict[str, tuple[str, str]] = {}
-        self._probes: dict[str, str] = {}
+        # By the function that made it and the variable: the names of what was added to the graph.
+        self._added: dict[tuple[Callable[[Any], Any], str], Any] = {}
 
     def names(self) -> list[str]:
         """Return the variables' names, each once: the names of the operations that hold the values."""
@@ -56,8 +56,9 @@ class Values:
         """Yield name and value of each initialised variable, in portions; of all variables if `names` is None."""
         variables = self._variable_ops()
         wanted = [name for name in (variables if names is None else names) if name in variables]
-        for portion in self._portions(self._initialised(native, wanted)):
-            readers = [self._reader(name) for name in portion]
+        has_value = fetch_once(native, [self._add(_probe, name) for name in wanted]) if wanted else []
+        for portion in self._portions(name for name, has in zip(wanted, has_value, strict=True) if has):
+            readers = [self._add(_reader, name) for name in portion]
             for name, value in zip(portion, fetch_once(native, readers), strict=True):
                 # A scalar text comes as bytes.
                 yield name, np.array(value, object) if isinstance(value, bytes) else np.asarray(value)
@@ -68,26 +69,20 @@ class Values:
         The pairs are consumed one by one. A value may become the variable's own memory (TensorFlow aliases an
         aligned buffer), so nobody may write to it or use it again.
         """
-        writer = self.writer(native)
+        writer = Writer(self, native)
         for name, value in values:
             writer.put(name, value)
         writer.flush()
 
-    def writer(self, native: Any) -> Writer:
-        """Return a writer that takes values one by one and writes them in portions."""
-        return Writer(self, native)
-
     def use_assignment(self, name: str, fed: str, assign: str) -> None:
         """Assign a variable by an operation that the graph already has: feed a tensor, run the operation."""
-        self._writers[name] = (fed, assign)
+        self._added[_writer, name] = (fed, assign)
 
     def write_portion(self, native: Any, values: dict[str, np.ndarray]) -> None:
         """Give variables their values in one run."""
-        writers = [self._writer(name) for name in values]
+        writers = [self._add(_writer, name) for name in values]
         feeds = {fed: value for (fed, _), value in zip(writers, values.values(), strict=True)}
         run_once(native, [assign for _, assign in writers], feeds, in_this_thread=True)
-
-    # -- inside ----------------------------------------------------------------
 
     def _variable_ops(self) -> dict[str, Any]:
         """Return the operations that hold the values; the first, where one variable has several."""
@@ -97,12 +92,6 @@ class Values:
                 container, shared = op.get_attr("container"), op.get_attr("shared_name")
                 by_storage.setdefault((container.decode(), shared.decode() or op.name), op)
         return {op.name: op for op in by_storage.values()}
-
-    def _initialised(self, native: Any, names: Sequence[str]) -> list[str]:
-        if not names:
-            return []
-        initialised = fetch_once(native, [self._probe(name) for name in names])
-        return [name for name, has_value in zip(names, initialised, strict=True) if bool(has_value)]
 
     def _portions(self, names: Iterable[str]) -> Iterator[list[str]]:
         portion: list[str] = []
@@ -118,23 +107,14 @@ class Values:
         if portion:
             yield portion
 
-    def _reader(self, name: str) -> str:
-        return str(self._cached(self._readers, name, lambda op: _read(op).name))
-
-    def _probe(self, name: str) -> str:
-        return str(self._cached(self._probes, name, lambda op: _probe(op).name))
-
-    def _writer(self, name: str) -> tuple[str, str]:
-        writer: tuple[str, str] = self._cached(self._writers, name, _writer)
-        return writer
-
-    def _cached(self, cache: dict[str, Any], name: str, make: Any) -> Any:
+    def _add(self, make: Callable[[Any], Any], name: str) -> Any:
+        """Add operations for a variable to the graph, the first time, and return their names."""
         with self._making:
-            if name not in cache:
+            if (make, name) not in self._added:
                 op = self._graph.get_operation_by_name(name)
                 with adding_to(self._graph, beside=op), self._graph.name_scope(f"{SCOPE}/"):
-                    cache[name] = make(op)
-            return cache[name]
+                    self._added[make, name] = make(op)
+            return self._added[make, name]
 
 
 class Writer:
@@ -159,27 +139,23 @@ class Writer:
             self._values.write_portion(self._native, portion)
 
 
-def _is_resource(op: Any) -> bool:
-    return bool(op.type == "VarHandleOp")
-
-
-def _read(op: Any) -> Any:
-    if not _is_resource(op):
-        # A copy: later runs write to a reference's memory in place, whoever holds it.
-        return tf.raw_ops.DeepCopy(x=op.outputs[0])
-    return tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype"))
+def _reader(op: Any) -> Any:
+    if op.type == _RESOURCE:
+        return tf.raw_ops.ReadVariableOp(resource=op.outputs[0], dtype=op.get_attr("dtype")).name
+    # A copy: later runs write to a reference's memory in place, whoever holds it.
+    return tf.raw_ops.DeepCopy(x=op.outputs[0]).name
 
 
 def _probe(op: Any) -> Any:
-    if _is_resource(op):
-        return tf.raw_ops.VarIsInitializedOp(resource=op.outputs[0])
-    return tf.raw_ops.IsVariableInitialized(ref=op.outputs[0])
+    if op.type == _RESOURCE:
+        return tf.raw_ops.VarIsInitializedOp(resource=op.outputs[0]).name
+    return tf.raw_ops.IsVariableInitialized(ref=op.outputs[0]).name
 
 
 def _writer(op: Any) -> tuple[str, str]:
     """Return the names of the tensor to feed and the operation to run."""
     fed = v1.placeholder(op.get_attr("dtype"), None)
-    if _is_resource(op):
+    if op.type == _RESOURCE:
         return fed.name, tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=fed).name
     return fed.name, tf.raw_ops.Assign(ref=op.outputs[0], value=fed, validate_shape=False).op.name
 
@@ -199,14 +175,11 @@ def _needs_a_value(op: Any) -> bool:
 
 def values_of(graph: Any) -> Values:
     """Return the `Values` of a graph, created at the first call."""
-    values: Values | None = getattr(graph, _ATTRIBUTE, None)
-    if values is None:
-        with _creation_lock:
-            values = getattr(graph, _ATTRIBUTE, None)
-            if values is None:
-                values = Values(graph)
-                setattr(graph, _ATTRIBUTE, values)
-    return values
+    with _creation_lock:
+        if not hasattr(graph, _ATTRIBUTE):
+            setattr(graph, _ATTRIBUTE, Values(graph))
+        values: Values = getattr(graph, _ATTRIBUTE)
+        return values
 
 
 def checksum(value: np.ndarray) -> int:

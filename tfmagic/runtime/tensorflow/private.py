@@ -7,7 +7,7 @@ without noticing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -21,61 +21,43 @@ v1 = tf.compat.v1
 
 
 def session_interface() -> type:
-    """Return ``SessionInterface``, the class that ``Saver.save`` requires of a session.
-
-    It is a base of the public ``tf.compat.v1.Session``. Without it, ``object`` serves
-    everything but ``Saver``.
-    """
+    """Return the class that ``Saver.save`` requires of a session; without it, ``object`` serves everything else."""
     return next((base for base in v1.Session.__mro__ if base.__name__ == "SessionInterface"), object)
 
 
 def devices_are_made() -> bool:
-    """Return whether TensorFlow has made its eager devices, and so has begun to take memory.
-
-    Without the private name the answer is no, and nobody learns that a setting came too late.
-    """
-    try:
+    """Return whether TensorFlow has made its eager devices; without the private name, never."""
+    with suppress(ImportError, AttributeError):
         from tensorflow.python.eager import context
 
         eager_context: Any = context.context_safe()
-        handle = None if eager_context is None else eager_context._context_handle  # noqa: SLF001
-    except (ImportError, AttributeError):
-        return False
-    return handle is not None
+        return eager_context is not None and eager_context._context_handle is not None  # noqa: SLF001
+    return False
 
 
 def eager_config() -> Any:
-    """Return the ``ConfigProto`` that ``tf.config`` describes, logical devices included.
-
-    ``tf.compat.v1.Session(config=None)`` uses ``context().config`` as well. The fallback
-    knows the thread counts and soft placement, but not logical devices.
-    """
+    """Return the ``ConfigProto`` that ``tf.config`` describes; the fallback knows no logical devices."""
     try:
         from tensorflow.python.eager import context
 
         config = context.context().config
         soft_placement = context.context()._soft_device_placement  # noqa: SLF001
     except (ImportError, AttributeError):
-        config = soft_placement = None
+        return v1.ConfigProto(
+            inter_op_parallelism_threads=tf.config.threading.get_inter_op_parallelism_threads(),
+            intra_op_parallelism_threads=tf.config.threading.get_intra_op_parallelism_threads(),
+            allow_soft_placement=tf.config.get_soft_device_placement(),
+        )
     derived = v1.ConfigProto()
-    if config is not None:
-        derived.CopyFrom(config)
-        # Unless somebody set it, the public property depends on the calling thread's mode:
-        # True when eager, False inside a graph. A process needs one answer.
-        derived.allow_soft_placement = True if soft_placement is None else soft_placement
-        return derived
-    derived.inter_op_parallelism_threads = tf.config.threading.get_inter_op_parallelism_threads()
-    derived.intra_op_parallelism_threads = tf.config.threading.get_intra_op_parallelism_threads()
-    derived.allow_soft_placement = tf.config.get_soft_device_placement()
+    derived.CopyFrom(config)
+    # Unless somebody set it, the public property depends on the calling thread's mode:
+    # True when eager, False inside a graph. A process needs one answer.
+    derived.allow_soft_placement = True if soft_placement is None else soft_placement
     return derived
 
 
 def variable_from(definition: Any) -> Any:
-    """Return the Python variable of a ``VariableDef`` whose operations are in the default graph.
-
-    ``import_meta_graph`` does the same. The public ``Variable.from_proto`` makes a
-    reference variable of a resource, which cannot be trained.
-    """
+    """Return the Python variable of a ``VariableDef``; the fallback makes one of a resource untrainable."""
     try:
         from tensorflow.python.framework import ops
 
@@ -137,14 +119,9 @@ def callable_once(
 ) -> Callable[[list[Any]], list[Any]] | None:
     """Return a function for one run, which frees the prepared graph after it; None without the private names.
 
-    ``Session.run`` keeps the prepared graph for the life of the session.
-
-    Parameters
-    ----------
-    call_options
-        The ``CallableOptions`` of the run, without its run options.
-    run_options, run_metadata
-        Buffers of TensorFlow's C interface, as ``Session._do_run`` gets them; None for none.
+    ``Session.run`` keeps the prepared graph for the life of the session. `call_options` is the run's
+    ``CallableOptions``, without run options. The others are buffers of TensorFlow's C interface, as
+    ``Session._do_run`` gets them; None for none.
     """
     try:
         from tensorflow.python.client import pywrap_tf_session as interface
@@ -171,11 +148,7 @@ def unfinalize(graph: Any) -> None:
 
 
 def xspace(data: bytes) -> Any:
-    """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace`` message.
-
-    TensorFlow has no public way to read its file. Without the message's class the profile
-    is empty.
-    """
+    """Return a profile that ``tf.profiler.experimental`` wrote, as an ``XSpace``; an empty one without that class."""
     try:
         from tensorflow.tsl.profiler.protobuf import xplane_pb2
     except ImportError:
@@ -201,10 +174,7 @@ def traces_of(function: Any) -> list[Any]:
 
 
 def library_of(graph: Any) -> Any:
-    """Return the ``FunctionDefLibrary`` of a graph.
-
-    The fallback copies the whole graph with its constants.
-    """
+    """Return the ``FunctionDefLibrary`` of a graph; the fallback copies the whole graph with its constants."""
     definition = v1.GraphDef()
     try:
         graph._copy_functions_to_graph_def(definition, 0)  # noqa: SLF001
@@ -215,11 +185,7 @@ def library_of(graph: Any) -> Any:
 
 @contextmanager
 def collected_graphs() -> Iterator[list[Any]]:
-    """Collect the partition graphs of functions that first run in the block; the list is filled at its end.
-
-    ``tf.summary.trace_on`` uses the same switch, which is one for the whole process. Without
-    the private names nothing is collected.
-    """
+    """Collect the partition graphs of functions that first run in the block, for the whole process; else none."""
     graphs: list[Any] = []
     try:
         from tensorflow.python.eager import context
@@ -323,13 +289,12 @@ def delete_session(native: Any) -> None:
 
 def registered_gradients() -> dict[str, Any]:
     """Return TensorFlow's own registry of gradients; an empty one without the private name."""
-    try:
+    with suppress(ImportError, AttributeError):
         from tensorflow.python.framework import ops
 
         registry: dict[str, Any] = ops.gradient_registry._registry  # noqa: SLF001
-    except (ImportError, AttributeError):
-        return {}
-    return registry
+        return registry
+    return {}
 
 
 def registered_kernels() -> list[Any]:
@@ -346,11 +311,11 @@ def registered_kernels() -> list[Any]:
 
 def registered_operation(name: str) -> Any:
     """Return the registered ``OpDef`` of an operation; None if it is not registered."""
-    try:
+    with suppress(ImportError):
         from tensorflow.python.framework import op_def_registry
-    except ImportError:
-        return None
-    return op_def_registry.get(name)
+
+        return op_def_registry.get(name)
+    return None
 
 
 def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tuple[list[Any], list[Any]]:
@@ -363,8 +328,8 @@ def kernels_and_operations(before: bytes, after: bytes, operations: bytes) -> tu
     new = []
     for kernel in kernel_def_pb2.KernelList.FromString(after).kernel:
         text = kernel.SerializeToString()
-        if old[text]:
-            old[text] -= 1
-        else:
+        if not old[text]:
             new.append(kernel)
+        # Each registration before stands for one after.
+        old[text] -= bool(old[text])
     return new, list(op_def_pb2.OpList.FromString(operations).op)

@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def suppressed_warnings() -> Iterator[None]:
-    """Hide log lines of TensorFlow, Keras and absl that are no errors.
-
-    For calls whose warnings are about what tfmagic does on purpose, such as the use of an operation that a later
-    release removes.
-    """
+    """Hide log lines that are no errors, for calls whose warnings are about what tfmagic does on purpose."""
     with ExitStack() as stack:
         for logger in (tf.get_logger(), logging.getLogger("absl")):
             stack.callback(logger.removeFilter, _errors_only)

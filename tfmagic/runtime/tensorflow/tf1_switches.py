@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextvars
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -170,10 +170,6 @@ def _v2_enabled(stock: Callable[[], bool]) -> Callable[[], bool]:
     return enabled
 
 
-def _switch_patch() -> _SwitchPatch:
-    return once("switches", _SwitchPatch)
-
-
 def current() -> Switches:
     """Return the switches as they are for the caller."""
     eager = bool(context.default_execution_mode == context.EAGER_MODE)
@@ -192,17 +188,11 @@ def switches_of(room: Switches) -> Iterator[None]:
     """Run a block with a room's switches; `room` is empty at first, and receives what the block switches."""
     token = _room.set(room)
     try:
-        with _switch_patch().patched_flags():
+        with once("switches", _SwitchPatch).patched_flags():
             yield
     finally:
         _room.reset(token)
 
 
-@contextmanager
-def eager_execution() -> Iterator[None]:
-    """Execute eagerly during a block, also inside a graph.
-
-    ``tf.init_scope`` leaves a function's graph, but not a ``tf.Graph``.
-    """
-    with context.eager_mode():
-        yield
+eager_execution: Callable[[], AbstractContextManager[None]] = context.eager_mode
+"""Executes eagerly during a block, also inside a ``tf.Graph``, which ``tf.init_scope`` does not leave."""

@@ -27,10 +27,7 @@ _GPU = "/device:GPU:"
 
 @contextmanager
 def profiled() -> Iterator[list[Execution]]:
-    """Profile a block; the yielded list is filled when the block has ended.
-
-    `ModelStateError` while another profile is under way: a process can have one at a time.
-    """
+    """Profile a block into the yielded list; `ModelStateError` while the process's one profiler is at work."""
     executions: list[Execution] = []
     with tempfile.TemporaryDirectory(prefix="tfmagic-") as folder:
         try:
@@ -49,11 +46,13 @@ def profiled() -> Iterator[list[Execution]]:
 
 def executions_in(space: Any) -> Iterator[Execution]:
     """Yield the executions in a profile (an ``XSpace``) that began during the marked block."""
-    events = list(_events(space))
+    events = [_Event(plane, line, event) for plane in space.planes for line in plane.lines for event in line.events]
     mark = next((event for event in events if event.name == _MARK), None)
     if mark is None:
         return
-    device = _only_device()
+    devices = tf.config.list_logical_devices()
+    # Of host operations; not known if there are several possible ones.
+    device = short_device(devices[0].name) if len(devices) == 1 else None
     call: _Event | None = None
     for event in events:
         if not mark.start_ns <= event.start_ns <= mark.end_ns:
@@ -94,21 +93,8 @@ class _Event:
         self.time_s: float = event.duration_ps / 1e12
 
 
-def _events(space: Any) -> Iterator[_Event]:
-    for plane in space.planes:
-        for line in plane.lines:
-            for event in line.events:
-                yield _Event(plane, line, event)
-
-
 def _value(plane: Any, stat: Any) -> Any:
     which = stat.WhichOneof("value")
     if which == "ref_value":
         return plane.stat_metadata[stat.ref_value].name
     return getattr(stat, which) if which else None
-
-
-def _only_device() -> str | None:
-    """Return the device of host operations; None if there are several possible ones."""
-    devices = tf.config.list_logical_devices()
-    return short_device(devices[0].name) if len(devices) == 1 else None

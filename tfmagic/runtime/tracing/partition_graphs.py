@@ -69,11 +69,7 @@ def requested_devices(graph: Any) -> dict[str, str]:
 
 
 def requested_device(requests: Mapping[str, str], name: str) -> str | None:
-    """Return the device that an operation of a run requested, or None if unknown.
-
-    `requests` comes from `requested_devices`. The name is that of the run, where control flow is numbered:
-    ``while/body/_1/matmul_0``.
-    """
+    """Return the device that an operation requested, by its name in the run: ``while/body/_1/matmul_0``."""
     if name in requests:
         return requests[name]
     plain = _NUMBERED.sub(r"/\1/", name)
@@ -93,10 +89,7 @@ def _called_functions(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def was_moved(requested: str | None, device: str | None) -> bool:
-    """Return whether an operation is on another device than it requested; False if either is not known.
-
-    The request may have any of TensorFlow's forms and leave parts open; the device is like ``CPU:0``.
-    """
+    """Return whether an operation is on another device than its request, in any form, allows; False if unknown."""
     if not requested or not device:
         return False
     wanted = tf.DeviceSpec.from_string(requested)

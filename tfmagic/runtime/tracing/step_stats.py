@@ -1,4 +1,4 @@
-"""Executions of one run, read from the step statistics that TensorFlow recorded."""
+"""What TensorFlow recorded of one run: executions of operations, read from step statistics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 # "matmul = _MklMatMul(x, w)"; a note about allocated memory may precede it.
 _LABEL = re.compile(r"(?P<name>\S+) = (?P<type>\w+)\(")
@@ -23,20 +23,9 @@ _HANDLES = {tf.resource.as_datatype_enum, tf.variant.as_datatype_enum}
 class Execution:
     """One execution of an operation. None stands for what was not recorded.
 
-    Attributes
-    ----------
-    name, type
-        The operation's; of an eager operation, the type is the name too.
-    device
-        ``CPU:0``, or a GPU with its stream, ``GPU:0 stream:all``.
-    start_ns
-        On a clock that is only comparable within a run.
-    allocated_bytes
-        Memory that it took from the allocator.
-    output_bytes
-        The size of its outputs, which may have been allocated before.
-    lane
-        Executions of one lane follow or enclose one another.
+    An eager operation's name is its type too. The device is like ``CPU:0`` or ``GPU:0 stream:all``, and ``start_ns``
+    can only be compared within a run. ``allocated_bytes`` came from the allocator; outputs may have been allocated
+    before. Executions of one lane follow or enclose one another.
     """
 
     name: str
@@ -47,6 +36,22 @@ class Execution:
     allocated_bytes: int | None = None
     output_bytes: int | None = None
     lane: str = ""
+
+
+@dataclass(frozen=True)
+class RunProfile:
+    """What TensorFlow recorded of one run.
+
+    ``chrome`` gives the run as Chrome's JSON, where TensorFlow can draw it. ``peak_bytes`` is the most memory that the
+    run took at one time, beside the weights; None where unknown. ``partition_graphs`` are the graphs that the run was
+    cut into, one a device; none for a live object.
+    """
+
+    wall_s: float
+    executions: Sequence[Execution]
+    chrome: Callable[[], str | None] = lambda: None
+    peak_bytes: int | None = None
+    partition_graphs: Sequence[Any] = ()
 
 
 def executions_of(step_stats: Any) -> Iterator[Execution]:
@@ -62,10 +67,7 @@ def executions_of(step_stats: Any) -> Iterator[Execution]:
 
 
 def peak_of(step_stats: Any) -> int | None:
-    """Return the most bytes that a run held from the allocators at one time; None where none has counted.
-
-    The peaks of several devices are added, though they may not have coincided.
-    """
+    """Return the most bytes that a run held at one time, added up over devices; None where none has counted."""
     total: int | None = None
     for stats in step_stats.dev_stats:
         allocations = sorted(

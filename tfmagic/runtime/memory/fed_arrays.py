@@ -1,4 +1,4 @@
-"""A minimal run of TensorFlow, for its side effects: devices take memory, fed arrays are released."""
+"""Arrays that are fed to TensorFlow: memory that it needs not copy, and a minimal run that releases them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,19 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
+# Eigen asks this of a tensor's memory.
+_ALIGNMENT = 64
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Return aligned bytes: when they are fed, the tensor uses their memory without a copy."""
+    buffer = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -buffer.ctypes.data % _ALIGNMENT
+    return buffer[start : start + nbytes]
+
 
 class FlushRun:
-    """A graph of one operation, and its native session once there is one."""
+    """A run of one operation, for its side effects: devices take memory, fed arrays are released."""
 
     def __init__(self) -> None:
         self._graph = tf.Graph()
@@ -28,10 +38,7 @@ class FlushRun:
         self._native: Any = None
 
     def initialise_allocators(self, config: Callable[[], Any]) -> None:
-        """Have TensorFlow allocate a tensor, so that it reads its memory settings from the environment.
-
-        `config` gives the ``ConfigProto`` of the process's session.
-        """
+        """Have TensorFlow, with the session's ``ConfigProto``, allocate a tensor and so read its memory settings."""
         if self._native is None:
             # Inside a room, TensorFlow's own class would give the room's session.
             self._native = NativeSession(graph=self._graph, config=config())
