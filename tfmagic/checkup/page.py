@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.report import is_healthy, report
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, counted
-from tfmagic.panel.views.view import View
+from tfmagic.core.units import UNKNOWN, bytes_text, counted
+from tfmagic.panel.views.view import RecordView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,8 @@ _WIDTH = 110
 _LABEL = 18
 
 
-class Checkup(View):
+class Checkup(RecordView["Report"]):
     """What ``tfmagic doctor`` prints of a report, its `record`."""
-
-    def __init__(self, record: Report) -> None:
-        self.record = record
 
     def text(self) -> str:
         """Return the troubles and the facts."""

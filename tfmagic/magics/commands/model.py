@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.naming import NAMES_ARE, VERBS
+from tfmagic.core.units import counted
 from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.magics.grammar.line import split
-from tfmagic.magics.grammar.options import Command, Option, Parsed, parse
+from tfmagic.magics.grammar.options import Command, Option, Parsed, help_of, parse
 from tfmagic.magics.grammar.source import resolve
 from tfmagic.model.registry import check_model_name, the_models
 from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable
@@ -20,7 +21,6 @@ from tfmagic.panel.views.sentences import (
     parked_text,
     saved_text,
     stopped_text,
-    synced_text,
     woken_text,
 )
 from tfmagic.panel.views.view import Code, Sentence, View
@@ -108,9 +108,7 @@ CELL = Command(
 )
 
 
-def help_text() -> str:
-    """Return the help of every verb and of the cell magic."""
-    return "\n\n".join(command.help() for command in (*COMMANDS.values(), CELL))
+DOCUMENTED = (*COMMANDS.values(), CELL)
 
 
 def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) -> View | None:
@@ -120,7 +118,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     """
     words = list(split(line).words)
     if "--help" in words[:1] or words == ["-h"]:
-        return Sentence(help_text())
+        return Sentence(help_of(DOCUMENTED))
     verb = words.pop(0) if words else "list"
     if verb not in COMMANDS:
         return _show_named(verb, words)
@@ -128,7 +126,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
     if verb == "list":
-        _refuse_words(parsed, COMMANDS[verb])
+        parsed.refuse_words(COMMANDS[verb])
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
@@ -149,14 +147,19 @@ def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
         return _save(parsed, names)
     if verb == "drop":
         return _drop(parsed)
-    if verb == "sync":
-        return _sync(parsed)
-    do: dict[str, Callable[[Model], str]] = {
-        "stop": lambda model: stopped_text(model.stop(now=parsed.flag("now"))),
-        "park": lambda model: parked_text(model.park()),
-        "wake": lambda model: woken_text(model.wake()),
-    }
-    return _each(verb, parsed, do[verb])
+    if not parsed.rest:
+        msg = f"a model's name was expected: {COMMANDS[verb].usage}"
+        raise UsageLineError(msg)
+    named = [the_models()[name] for name in _names(parsed)]
+    return "\n".join(_OF_EACH_MODEL[verb](model, parsed) for model in named)
+
+
+_OF_EACH_MODEL: dict[str, Callable[[Model, Parsed], str]] = {
+    "stop": lambda model, parsed: stopped_text(model.stop(now=parsed.flag("now"))),
+    "sync": lambda model, _: f"{model.name}: took the present values of {counted(model.sync(), 'variable')}",
+    "park": lambda model, _: parked_text(model.park()),
+    "wake": lambda model, _: woken_text(model.wake()),
+}
 
 
 def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
@@ -265,24 +268,6 @@ def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
     return "" if model.saved is None else saved_text(name, model.saved.record())
 
 
-def _sync(parsed: Parsed) -> str:
-    if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS['sync'].usage}"
-        raise UsageLineError(msg)
-    models = the_models()
-    counts = {model.name: model.sync() for model in [models[name] for name in _names(parsed)]}
-    return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
-
-
-def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
-    """Do something with each model of a line, once all names are known."""
-    if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS[verb].usage}"
-        raise UsageLineError(msg)
-    named = [the_models()[name] for name in _names(parsed)]
-    return "\n".join(do(model) for model in named)
-
-
 def _drop(parsed: Parsed) -> str:
     everything = parsed.flag("all")
     if not everything and not parsed.rest:
@@ -313,9 +298,3 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
         executor=parsed.text("executor"),
         compile=parsed.flag("compile"),
     )
-
-
-def _refuse_words(parsed: Parsed, command: Command) -> None:
-    if parsed.rest:
-        msg = f"{' '.join(parsed.rest)!r} was not expected: {command.usage}"
-        raise UsageLineError(msg)

@@ -48,11 +48,7 @@ CELL = Command(
     "notebook's, and what is assigned stays there unless -o sends it out.",
     (_OUT,),
 )
-
-
-def help_text() -> str:
-    """Return the help of the magic."""
-    return f"{LINE.help()}\n\n{CELL.help()}"
+DOCUMENTED = (LINE, CELL)
 
 
 @dataclass

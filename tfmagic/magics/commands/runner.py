@@ -10,8 +10,7 @@ from tfmagic.errors import InterruptedRun, RunTimeoutError, TfMagicError, Unknow
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.model.registry import the_models
 from tfmagic.panel.views.comparison import ComparisonTable
-from tfmagic.panel.views.timing import TimingLine
-from tfmagic.panel.views.trace import TraceTable
+from tfmagic.panel.views.measurements import TimingLine, TraceTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tfmagic.errors import UsageLineError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Kind = Literal["", "device", "ends", "executor", "expression", "out", "path", "signature", "tags", "tensors"]
 """The kinds of an option's value."""
@@ -66,6 +66,11 @@ class Command:
         return "\n".join(lines)
 
 
+def help_of(commands: Iterable[Command]) -> str:
+    """Return the help of several commands."""
+    return "\n\n".join(command.help() for command in commands)
+
+
 @dataclass
 class Parsed:
     """A parsed line.
@@ -92,6 +97,12 @@ class Parsed:
     def flag(self, key: str) -> bool:
         """Return whether a flag was given."""
         return self.values.get(key) is True
+
+    def refuse_words(self, command: Command) -> None:
+        """Refuse words that belong to no option."""
+        if self.rest:
+            msg = f"{' '.join(self.rest)!r} was not expected: {command.usage}"
+            raise UsageLineError(msg)
 
 
 def parse(words: Sequence[str], command: Command) -> Parsed:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _VIEWS = {
     ("tfmagic.model.several.comparison", "Comparison"): ("comparison", "ComparisonTable"),
-    ("tfmagic.model.running.timing", "Timing"): ("timing", "TimingLine"),
-    ("tfmagic.model.tracing.trace", "Trace"): ("trace", "TraceTable"),
+    ("tfmagic.model.running.timing", "Timing"): ("measurements", "TimingLine"),
+    ("tfmagic.model.tracing.trace", "Trace"): ("measurements", "TraceTable"),
 }
 """The view in `tfmagic.panel.views` of each class. By name: none of them is imported before it is shown."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.running_cells import running_cells
 from tfmagic.panel.channel.request_handler import RequestHandler
-from tfmagic.panel.channel.requests import Reply, answer, identity_of, reply, short_text
+from tfmagic.panel.channel.requests import Reply, answer, reply, short_text
 from tfmagic.panel.channel.sendable import sendable
 from tfmagic.panel.snapshot.latest import latest_snapshot
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
@@ -98,7 +98,7 @@ class Subscribers:
 
     def receive(self, message: object, send_reply: Callable[[Reply], None]) -> None:
         """Answer a page's message, whatever it is: subscriptions at once, everything else from a thread."""
-        identity = identity_of(message)
+        identity = short_text(message, "id")
         if isinstance(message, dict) and message.get("request") == "watch":
             send_reply(reply(identity, error=self._watch(message)))
         elif isinstance(message, dict) and message.get("request") == "revealed":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from tfmagic.core.units import counted, seconds_text
 from tfmagic.panel.drawing.chart import Bar, BarChart
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import seconds_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import RecordView
 
 if TYPE_CHECKING:
     from tfmagic.model.several.agreement import AgreementRecord
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
 _DASH = "–"  # noqa: RUF001 - a dash for a figure without a meaning
 
 
-class ComparisonTable(View):
+class ComparisonTable(RecordView["ComparisonRecord"]):
     """A row for each model and output, notes, and a chart of the classes."""
-
-    def __init__(self, record: ComparisonRecord) -> None:
-        self.record = record
 
     def text(self) -> str:
         """Return the table and the notes."""
@@ -131,7 +128,13 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     return BarChart(
         title + _left_out(scores, "with fewer differences"),
         models,
-        [(_class_name(scored), [_agreement(scored, model) for model in models]) for scored in scores["classes"]],
+        [
+            (
+                f"class {scored['index']} ({counted(scored['rows'], 'row')})",
+                [_agreement(scored, model) for model in models],
+            )
+            for scored in scores["classes"]
+        ],
         # The first model has no bars here; its colour stays free for charts where it has.
         first_colour=1,
         track=True,
@@ -149,12 +152,6 @@ def _agreement(record: ClassRecord, model: str) -> Bar:
     return Bar(share, share_text(share) + where)
 
 
-def _class_name(record: ClassRecord) -> str:
-    return f"class {record['index']} ({record['rows']} {'row' if record['rows'] == 1 else 'rows'})"
-
-
 def _left_out(scores: ScoresRecord, why: str) -> str:
     left_out = scores["left_out"]
-    if not left_out:
-        return ""
-    return f" ({left_out} other {'class' if left_out == 1 else 'classes'} {why} not shown)"
+    return f" ({counted(left_out, 'other class', 'other classes')} {why} not shown)" if left_out else ""
