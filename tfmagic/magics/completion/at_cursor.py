@@ -6,10 +6,9 @@ from typing import Any
 
 from tfmagic.magics.completion.candidates import Candidates
 from tfmagic.magics.completion.cursor import MagicLine, place_of
-from tfmagic.magics.completion.model_line import model_line
 from tfmagic.magics.completion.python_names import PythonNames
 from tfmagic.magics.completion.run_line import run_line
-from tfmagic.magics.completion.runtime_line import runtime_line
+from tfmagic.magics.completion.verb_line import verb_line
 from tfmagic.magics.grammar.line import split_partial
 from tfmagic.model.glance import glance
 
@@ -24,19 +23,14 @@ def candidates_at(shell: Any, text: str, row: int, column: int) -> Candidates | 
         if room is None:
             return None
         return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
-    if _has_ended(place.before) or place.magic == "tf_panel":
+    # In a comment, or after the ; that ends a line.
+    partial = split_partial(place.before)
+    has_ended = partial.comment or (place.before.rstrip().endswith(";") and not partial.quote and not partial.closers)
+    if has_ended or place.magic == "tf_panel" or (place.cell and place.magic == "tf_runtime"):
         return Candidates()
-    if place.magic == "tf_runtime":
-        return Candidates() if place.cell else runtime_line(place)
     room = None if place.room is None else glance(place.room)
     names = PythonNames(shell, {} if room is None else {**room.bound, **room.names})
-    return model_line(place, names) if place.magic == "tf_model" else run_line(place, names)
-
-
-def _has_ended(before: str) -> bool:
-    """Return whether the cursor is in a comment, or after the ``;`` that ends a line."""
-    partial = split_partial(before)
-    return partial.comment or (before.rstrip().endswith(";") and not partial.quote and not partial.closers)
+    return run_line(place, names) if place.magic == "tf_run" else verb_line(place, names)
 
 
 def _is_automagic(shell: Any, name: str) -> bool:

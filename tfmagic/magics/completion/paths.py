@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 
-_MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+LIBRARIES = (".so", ".dylib", ".dll")
 # Files beside a saved_model.pb are parts of it.
 _GRAPH = "saved_model.pb"
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]{}#;'\"]|^-")
 
 
-def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = _MODELS) -> Candidates:
+def paths(typed: str, *, quoted: bool, suffixes: tuple[str, ...] = MODELS) -> Candidates:
     """Offer the folders, with a slash, and the files with these suffixes that begin as typed.
 
     `typed` has no opening quote. Where there is none (not `quoted`), a path that needs quotes gets them.
@@ -45,6 +46,6 @@ def _names(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
     """Return the files with these suffixes in a folder, and its folders with a slash."""
     with os.scandir(folder) as entries:
         listed = sorted((entry.name, entry.is_dir()) for entry in entries)
-    if suffixes is _MODELS and (_GRAPH, False) in listed:
+    if suffixes is MODELS and (_GRAPH, False) in listed:
         return [_GRAPH]
     return [f"{name}/" if is_folder else name for name, is_folder in listed if is_folder or name.endswith(suffixes)]

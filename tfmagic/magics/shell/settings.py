@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Float, Integer, TraitError, TraitType, Unicode, validate
 from traitlets.config import Configurable
 
 from tfmagic.core.notices import notices
@@ -16,8 +16,6 @@ from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.memory.policy import memory_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -65,59 +63,44 @@ class TfMagic(Configurable):
         help="Whether TensorFlow takes a GPU's memory as it needs it; else all at once. Before its first use.",
     ).tag(config=True)
 
-    @validate("memory_budget")
-    def _memory_budget(self, proposal: Any) -> Any:
+    @validate(*[name for name, setting in list(vars().items()) if isinstance(setting, TraitType)])
+    def _validate(self, proposal: Any) -> Any:
+        try:
+            _apply(proposal.trait.name, proposal.value)
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+        return proposal.value
+
+
+def _apply(name: str, value: Any) -> None:
+    """Put a setting in force; what it belongs to is imported only then."""
+    if name == "memory_budget":
         from tfmagic.model.memory.budget import budget
 
-        return _applied(budget().choose, proposal.value)
-
-    @validate("memory_policy")
-    def _memory_policy(self, proposal: Any) -> Any:
-        return _applied(memory_policy().choose, proposal.value)
-
-    @validate("trim_threshold")
-    def _trim_threshold(self, proposal: Any) -> Any:
+        budget().choose(value)
+    elif name == "memory_policy":
+        memory_policy().choose(value)
+    elif name == "trim_threshold":
         from tfmagic.model.memory.budget import size_of
 
-        def choose(text: str) -> None:
-            memory_policy().trim_threshold_bytes = size_of(text, text, "trim_threshold")
-
-        return _applied(choose, proposal.value)
-
-    @validate("park_directory")
-    def _park_directory(self, proposal: Any) -> Any:
+        memory_policy().trim_threshold_bytes = size_of(value, value, "trim_threshold")
+    elif name == "park_directory":
         from tfmagic.runtime.state.spill_directory import park_directory
 
-        return _applied(park_directory().choose, proposal.value)
-
-    @validate("panel_interval")
-    def _panel_interval(self, proposal: Any) -> Any:
-        return _applied(sampler().choose, proposal.value)
-
-    @validate("inter_op_threads", "intra_op_threads")
-    def _threads(self, proposal: Any) -> Any:
-        from tfmagic.runtime.startup.thread_pools import thread_counts
-
-        return _applied(lambda threads: thread_counts().choose(proposal.trait.name, threads), proposal.value)
-
-    @validate("gpu_memory_growth")
-    def _gpu_memory_growth(self, proposal: Any) -> Any:
-        return _applied(memory_policy().grow_on_gpus, proposal.value)
-
-    @validate("native_log")
-    def _native_log(self, proposal: Any) -> Any:
+        park_directory().choose(value)
+    elif name == "native_log":
         from tfmagic.runtime.native_log.log import native_log
 
         native_log().models_at = models_that_ran
-        return _applied(native_log().choose, proposal.value)
+        native_log().choose(value)
+    elif name == "panel_interval":
+        sampler().choose(value)
+    elif name == "gpu_memory_growth":
+        memory_policy().grow_on_gpus(value)
+    else:
+        from tfmagic.runtime.startup.thread_pools import thread_counts
 
-
-def _applied(choose: Callable[[Any], object], value: Any) -> Any:
-    try:
-        choose(value)
-    except SettingError as error:
-        raise TraitError(str(error)) from None
-    return value
+        thread_counts().choose(name, value)
 
 
 def add_settings(shell: InteractiveShell) -> None:
