@@ -76,10 +76,7 @@ class Report(TypedDict):
 
 
 def report(timeout_s: float = PATIENCE_S) -> Report:
-    """Make every section; a failure is noted in the report, and not raised.
-
-    `timeout_s` is how long TensorFlow may take to be imported and to run one operation.
-    """
+    """Make every section, TensorFlow's within `timeout_s`; a failure is noted in the report, and not raised."""
     failed: list[FailureRecord] = []
 
     def section(name: str, place: str, *arguments: object) -> Any:

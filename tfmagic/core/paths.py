@@ -25,13 +25,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def local_path(text: str) -> Path:
-    """Return the path that `text` names on this machine.
-
-    Raises
-    ------
-    SourceError
-        For ``gs://``, ``hf://`` and the like.
-    """
+    """Return the path that `text` names on this machine; SourceError for ``gs://``, ``hf://`` and the like."""
     if is_remote(text):
         msg = f"{text} is not on this machine: download it first, and give the path of the copy"
         raise SourceError(msg)
@@ -65,13 +59,7 @@ def is_remote(text: str) -> bool:
 
 
 def existing_path(path: Path) -> Path:
-    """Return `path` if something is there.
-
-    Raises
-    ------
-    MissingPathError
-        Where nothing is; the message names the part of the path that exists.
-    """
+    """Return `path` if something is there; the error for a missing one names the part of it that exists."""
     try:
         if path.exists():
             return path
@@ -102,10 +90,9 @@ def _existing_part(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FileStamp:
-    """Tells whether a file has changed.
+    """Tells whether a file, named from the folder that was stamped, has changed.
 
-    `name` is relative to the folder that was stamped. `content` is a checksum or the like:
-    another file of the same size can have been given the same time.
+    `content` is a checksum or the like: another file of the same size can have the same time.
     """
 
     path: Path = field(compare=False)

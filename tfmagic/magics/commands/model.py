@@ -15,14 +15,7 @@ from tfmagic.magics.grammar.options import Command, Option, Parsed, help_of, par
 from tfmagic.magics.grammar.source import resolve
 from tfmagic.model.registry import check_model_name, the_models
 from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable
-from tfmagic.panel.views.sentences import (
-    added_text,
-    dropped_text,
-    parked_text,
-    saved_text,
-    stopped_text,
-    woken_text,
-)
+from tfmagic.panel.views.sentences import added_text, dropped_text, parked_text, saved_text, stopped_text, woken_text
 from tfmagic.panel.views.view import Code, Sentence, View
 from tfmagic.runtime.startup.importing import require_tensorflow
 
@@ -76,18 +69,14 @@ COMMANDS: dict[str, Command] = {
         (Option("--replace", "put it in the place of what is there"),),
     ),
     "sync": Command(
-        "%tf_model sync NAME...",
-        "Take the present weights of live objects into models that were added with --copy.",
+        "%tf_model sync NAME...", "Take the present weights of live objects into models that were added with --copy."
     ),
     "park": Command(
         "%tf_model park NAME...",
         "Have models take no tensor memory until they are next run. What their source does not give again goes to "
         "disk, optimizer slots included.",
     ),
-    "wake": Command(
-        "%tf_model wake NAME...",
-        "Give parked models their memory back now; running one does so, too.",
-    ),
+    "wake": Command("%tf_model wake NAME...", "Give parked models their memory back now; running one does so, too."),
     "drop": Command(
         "%tf_model drop NAME...",
         "Drop models: their calls end, and their memory goes back to the system.",

@@ -31,8 +31,7 @@ _NO_INPUT = object()
 def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> Any:
     """Run models as a line says, and return what to display.
 
-    Expressions see `names`, `push` binds names in the notebook, and `show` displays a
-    view beside the result.
+    Expressions see `names`, `push` binds names in the notebook, `show` displays a view beside the result.
     """
     models = [the_models()[name] for name in run.models]
     with _naming_running_models(models):
@@ -113,12 +112,7 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
         _check_out(run.out, "the comparison", run.models, "model")
     try:
         comparison = compared(
-            run.models,
-            *given,
-            fetch=run.fetch,
-            signature=run.signature,
-            batch_size=run.batch_size,
-            timeout=run.timeout,
+            run.models, *given, fetch=run.fetch, signature=run.signature, batch_size=run.batch_size, timeout=run.timeout
         )
     except (InterruptedRun, RunTimeoutError) as stopped:
         _keep_finished_rows(run, stopped, push)
@@ -135,12 +129,7 @@ def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> A
     from tfmagic.model.running.timing import timed
 
     timing = timed(
-        model.caller,
-        *given,
-        repeat=run.repeat or 1,
-        fetch=run.fetch,
-        signature=run.signature,
-        timeout=run.timeout,
+        model.caller, *given, repeat=run.repeat or 1, fetch=run.fetch, signature=run.signature, timeout=run.timeout
     )
     if run.out:
         push({run.out[0][0]: timing})

@@ -26,18 +26,10 @@ _AUTOMAGIC = re.compile(rf"\s*{_MAGIC}(?!\s*[=,])")
 
 @dataclass(frozen=True)
 class MagicLine:
-    """A line of one of tfmagic's magics that the cursor is in.
+    """A line of one of tfmagic's magics, or the first of a cell magic, that the cursor is in.
 
-    Attributes
-    ----------
-    cell
-        Whether it is the first line of a cell magic.
-    before, after
-        What follows the magic's name, before and after the cursor.
-    leading
-        The code of the cell before this line.
-    room
-        The model in whose cell the line stands; None in an ordinary cell.
+    `before` and `after` the cursor stands what follows the magic's name; `leading` is the code
+    of the cell above. `room` is the model in whose cell the line stands.
     """
 
     magic: str

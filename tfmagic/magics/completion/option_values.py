@@ -26,14 +26,8 @@ if TYPE_CHECKING:
 class LineContext:
     """What is typed, and what the values of the line's options refer to.
 
-    Attributes
-    ----------
-    leading
-        The code before the line.
-    models, source
-        The models and the path that the line names.
-    runs, sends
-        Whether ``-o`` sends out outputs of a run, names of the room.
+    `leading` is the code before the line; `models` and `source` are named on it. `runs` and
+    `sends` say whether ``-o`` sends out outputs of a run, and names of the room.
     """
 
     typed: Typed

@@ -21,18 +21,9 @@ _DASHED = re.compile(r"--?[\w-]*")
 class Typed:
     """The words of a line around the cursor.
 
-    Attributes
-    ----------
-    rest, later
-        The words before and after the cursor that belong to no option.
-    word
-        What has been typed of the word at the cursor; of ``--option=value`` the value.
-    partial
-        The line up to the cursor: its open quotes and brackets.
-    option
-        The option whose value is being typed, if any.
-    values
-        All options on the line, with their values.
+    `rest` and `later` belong to no option, and stand before and after the cursor. `word` is
+    what has been typed at the cursor, of ``--option=value`` the value, and `option` is the one
+    whose value it is. `values` are all options on the line.
     """
 
     rest: tuple[str, ...]

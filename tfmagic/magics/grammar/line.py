@@ -23,15 +23,7 @@ class Line:
 
 
 def split(line: str) -> Line:
-    """Split a line at the blanks outside brackets and quotes.
-
-    A comment and a trailing ``;`` are dropped.
-
-    Raises
-    ------
-    UsageLineError
-        For a bracket or quote that is not closed.
-    """
+    """Split a line at the blanks outside brackets and quotes, without its comment and trailing ``;``."""
     words = _words(line)
     silent = bool(words) and words[-1].endswith(";")
     if silent:
@@ -45,18 +37,9 @@ def split(line: str) -> Line:
 class PartialLine:
     """A line up to the cursor, which may be in the middle of anything.
 
-    Attributes
-    ----------
-    words
-        The complete words.
-    word
-        The word that is being typed; empty after a blank.
-    closers
-        What would close the open brackets, the innermost last.
-    quote, quoted
-        The open quote, and what has been typed since; empty where none is open.
-    comment
-        Whether the line ends in a comment.
+    `word` is the one that is being typed after the complete `words`, and empty after a blank.
+    `closers` would close the open brackets, the innermost last; `quoted` is what has been
+    typed since the open `quote`.
     """
 
     words: tuple[str, ...] = ()

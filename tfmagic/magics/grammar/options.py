@@ -21,17 +21,7 @@ _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
 
 @dataclass(frozen=True)
 class Option:
-    """One option.
-
-    Attributes
-    ----------
-    name
-        With its dashes.
-    value
-        The name of its value in the help; empty for a flag.
-    kind
-        The kind of its value, for Tab; empty where Tab offers nothing.
-    """
+    """One option: its name with dashes, what the help calls its value (empty for a flag), and the value's kind for Tab."""
 
     name: str
     help: str
@@ -73,17 +63,7 @@ def help_of(commands: Iterable[Command]) -> str:
 
 @dataclass
 class Parsed:
-    """A parsed line.
-
-    Attributes
-    ----------
-    rest
-        The words that belong to no option.
-    values
-        The options by name without dashes; True for a flag.
-    help
-        Whether ``--help`` was among the words, or ``-h`` the only one.
-    """
+    """A parsed line: the words that belong to no option, and the options by name without dashes, True for a flag."""
 
     rest: list[str] = field(default_factory=list)
     values: dict[str, str | bool] = field(default_factory=dict)
@@ -106,13 +86,7 @@ class Parsed:
 
 
 def parse(words: Sequence[str], command: Command) -> Parsed:
-    """Separate the options of a line, wherever they stand, from its other words.
-
-    Raises
-    ------
-    UsageLineError
-        For an option that is unknown, given twice, or lacks its value.
-    """
+    """Separate the options of a line, wherever they stand, from its other words."""
     known = {option.name: option for option in command.options}
     parsed = Parsed()
     waiting = list(words)

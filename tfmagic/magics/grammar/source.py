@@ -25,13 +25,6 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     In quotes it is a path, in brackets an expression. Otherwise a name bound in
     the notebook is that object, else an existing path is that path, else it is
     an expression.
-
-    Raises
-    ------
-    UsageLineError
-        When it could be a path or an object; the message says how to write each.
-    MissingPathError
-        When it can only be a path, and nothing is there.
     """
     path = unquoted(text)
     if path != text:

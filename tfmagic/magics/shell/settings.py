@@ -34,12 +34,10 @@ class TfMagic(Configurable):
         "it does by itself. Before TensorFlow's first use.",
     ).tag(config=True)
     trim_threshold = Unicode(
-        "256MB",
-        help="From how much free memory on it is given back after a cell; the notebook's own arrays included.",
+        "256MB", help="From how much free memory on it is given back after a cell; the notebook's own arrays included."
     ).tag(config=True)
     park_directory = Unicode(
-        "",
-        help="Where the weights of parked models wait; empty for a private folder of the user's cache.",
+        "", help="Where the weights of parked models wait; empty for a private folder of the user's cache."
     ).tag(config=True)
     native_log = Unicode(
         "capture",

@@ -29,19 +29,9 @@ class Subscribers:
     """The pages at the other end of one channel.
 
     While any of them is visible, they are sent what has changed at each tick of the sampler.
-
-    Parameters
-    ----------
-    send
-        Puts a message on the channel, from any thread.
-    heard_while_busy
-        Whether the pages' messages arrive while a cell runs. Where they may not, the
-        silence of a page does not end its subscription.
-
-    Attributes
-    ----------
-    revealed : threading.Event
-        Set when a page has brought its sidebar to the front.
+    `send` puts a message on the channel, from any thread. Unless `heard_while_busy`, pages
+    cannot be heard while a cell runs: then their silence does not end a subscription.
+    `revealed` is set when a page has brought its sidebar to the front.
     """
 
     def __init__(self, send: Callable[[dict[str, Any]], None], *, heard_while_busy: bool) -> None:

@@ -27,10 +27,7 @@ class LatestSnapshot:
         history().note(self.snapshot)
 
     def watch(self, show: Callable[[Snapshot], None], interval_s: Callable[[], float | None]) -> Callable[[], None]:
-        """Have `show` called with every snapshot from now on; return what ends that.
-
-        `interval_s` gives the interval that the watcher wants; None leaves it to the sampler.
-        """
+        """Have `show` called with every snapshot from now on, as `Sampler.watch` has it; return what ends that."""
 
         def show_latest() -> None:
             if self.snapshot is not None:

@@ -60,17 +60,10 @@ class Watcher:
 
 
 class Sampler:
-    """Calls functions once an interval, in a thread of its own.
+    """Calls functions once an interval, in a thread of its own: `always` at every tick, watchers while there are any.
 
     It takes the GIL for less than a millisecond and holds no lock while it calls. An
     error in one call does not affect the others.
-
-    Attributes
-    ----------
-    watched_s : float
-        The interval for watchers that want no other.
-    always : list of callable
-        Called at every tick, also while nobody watches.
     """
 
     def __init__(self) -> None:
@@ -88,13 +81,7 @@ class Sampler:
         return min((watcher.interval_s() or self.watched_s for watcher in self._watchers), default=ASLEEP_S)
 
     def choose(self, interval_s: float) -> None:
-        """Set the interval for watchers that want no other.
-
-        Raises
-        ------
-        SettingError
-            When it is not a number of seconds from 0.1 to 60.
-        """
+        """Set the interval for watchers that want no other, from 0.1 to 60 seconds."""
         if not is_interval(interval_s):
             shortest, longest = INTERVALS_S
             msg = f"panel_interval is a number of seconds from {shortest:g} to {longest:g}, got {interval_s:g}"
