@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tfmagic.checkup.machine import MachineRecord
     from tfmagic.checkup.report import Report
     from tfmagic.checkup.trial import TrialRecord
-    from tfmagic.checkup.troubles.trouble import Trouble
     from tfmagic.checkup.versions import InstalledRecord
 
 _WIDTH = 110
@@ -39,7 +38,9 @@ class Checkup(RecordView["Report"]):
             return
         yield f"tfmagic doctor: {counted(len(record['troubles']), 'trouble')}."
         for number, trouble in enumerate(record["troubles"], 1):
-            yield from ("", *_trouble(number, trouble))
+            yield from ("", *_wrapped(f"{number}. {trouble['what']}", "   "))
+            # A command is never broken: it is there to be copied.
+            yield from (f"     {line}" for line in trouble["remedy"])
         for failed in record["failed"]:
             yield from ("", *_wrapped(f"The section {failed['section']} could not be made: {failed['error']}"))
 
@@ -54,7 +55,7 @@ class Checkup(RecordView["Report"]):
             *(("kernel", _kernel(kernel)) for kernel in record["kernels"] or ()),
             ("schemas", ", ".join(f"{name} {value}" for name, value in (record["schemas"] or {}).items()) or UNKNOWN),
         ]:
-            yield from _row(label, _from_home(value))
+            yield from _wrapped(f"{label:{_LABEL}}{_from_home(value)}", " " * _LABEL)
         for line in record["trial"]["stderr"] if record["trial"] else ():
             yield f"    | {_from_home(line)}"
 
@@ -75,12 +76,6 @@ def doctor(timeout_s: float | None = None) -> Checkup:
         Shows itself as text; ``record`` is plain data.
     """
     return Checkup(report() if timeout_s is None else report(timeout_s))
-
-
-def _trouble(number: int, trouble: Trouble) -> Iterator[str]:
-    yield from _wrapped(f"{number}. {trouble['what']}", "   ")
-    # A command is never broken: it is there to be copied.
-    yield from (f"     {line}" for line in trouble["remedy"])
 
 
 def _versions(installed: InstalledRecord) -> Iterator[tuple[str, str]]:
@@ -163,10 +158,6 @@ def _kernel(kernel: KernelSpecRecord) -> str:
     )
     installed = kernel["error"] or (f"tfmagic {kernel['tfmagic']}" if kernel["tfmagic"] else "no tfmagic")
     return f"{kernel['name']}: {here}, {installed}"
-
-
-def _row(label: str, value: str) -> list[str]:
-    return _wrapped(f"{label:{_LABEL}}{value}", " " * _LABEL)
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     Push = Callable[[dict[str, Any]], None]
     Show = Callable[[View], None]
 
-_NO_INPUT = object()
-
 
 def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> Any:
     """Run models as a line says, and return what to display.
@@ -44,10 +42,7 @@ def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any],
         if values is not None:
             push(values)
             return None
-    from tfmagic.execution.signature.feeds import MISSING
-
-    positional, named = _inputs(run, names)
-    given = (MISSING if positional is _NO_INPUT else positional, named)
+    given = _inputs(run, names)
     if len(models) > 1:
         return _compare(run, given, push, show)
     if run.repeat is not None:
@@ -153,7 +148,9 @@ def _keep_finished_rows(run: RunLine, stopped: InterruptedRun | RunTimeoutError,
     stopped.args = (f"{stopped}: {stopped.rows} are in {where}",)
 
 
-def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _inputs(run: RunLine, names: Mapping[str, Any]) -> Given:
+    from tfmagic.execution.signature.feeds import MISSING
+
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
@@ -167,7 +164,7 @@ def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
                 msg = f"input {name!r} is given twice"
                 raise UsageLineError(msg)
             named[str(name)] = given
-    return (_NO_INPUT if run.positional is None else evaluate(run.positional, names)), named
+    return (MISSING if run.positional is None else evaluate(run.positional, names)), named
 
 
 def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from tfmagic.magics.commands import model, runtime
 from tfmagic.magics.completion.candidates import Candidates, starting
 from tfmagic.magics.completion.option_values import LineContext, option_names, option_value
-from tfmagic.magics.completion.paths import LIBRARIES, MODELS, paths
-from tfmagic.magics.completion.source_paths import sources
+from tfmagic.magics.completion.paths import LIBRARIES, MODELS, paths, sources
 from tfmagic.magics.completion.typed_words import Typed, typed
 from tfmagic.magics.grammar.line import split_partial
 from tfmagic.magics.grammar.options import unquoted

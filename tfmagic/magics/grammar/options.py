@@ -21,7 +21,7 @@ _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its name with dashes, what the help calls its value (empty for a flag), and the value's kind for Tab."""
+    """An option: its name with dashes, the name of its value (empty for a flag), and the value's kind for Tab."""
 
     name: str
     help: str

@@ -11,7 +11,7 @@ from tfmagic.core.running_cells import running_cells
 from tfmagic.panel.channel.request_handler import RequestHandler
 from tfmagic.panel.channel.requests import Reply, answer, reply, short_text
 from tfmagic.panel.channel.sendable import sendable
-from tfmagic.panel.snapshot.latest import latest_snapshot
+from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class Subscribers:
         self._sent_rows = rows
         self._send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
 
+    def _push_latest(self) -> None:
+        if (latest := history().latest) is not None:
+            self.push(latest)
+
     def subscribe(self, page: str, interval_s: float | None = None) -> None:
         """Send a page snapshots for as long as it says that it is visible; the next one is complete.
 
@@ -72,7 +76,7 @@ class Subscribers:
         self._wanted_s[page] = interval_s
         self._sent_rows = {}
         if self._unwatch is None:
-            self._unwatch = latest_snapshot().watch(self.push, self._interval_s)
+            self._unwatch = sampler().watch(self._push_latest, self._interval_s)
         elif interval_s != wanted_before_s:
             # The next snapshot states the interval: not only once the old interval is over.
             sampler().wake()
