@@ -80,6 +80,8 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
             return None
 
     trial = section("trial", "tfmagic.checkup.trial.trial_record", timeout_s)
+    devices = None if trial is None else trial["devices"]
+    gpus = None if devices is None else [device for device in devices if device.startswith("GPU:")]
     result: Report = {
         "schema": SCHEMA,
         "time_s": time.time(),
@@ -87,7 +89,7 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
         "requirements": section("requirements", "tfmagic.checkup.versions.unmet_requirements"),
         "machine": section("machine", "tfmagic.checkup.machine.machine_record"),
         "trial": trial,
-        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), _gpus_in_use(trial)),
+        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), gpus),
         "jupyter": section("jupyter", "tfmagic.checkup.jupyter.jupyter_record"),
         "kernels": section("kernels", "tfmagic.checkup.kernels.kernel_specs"),
         "schemas": section("schemas", "tfmagic.checkup.report.schemas"),
@@ -111,9 +113,3 @@ def schemas() -> SchemasRecord:
 def is_healthy(record: Report) -> bool:
     """Return whether every section could be made, and none shows a trouble."""
     return not record["troubles"] and not record["failed"]
-
-
-def _gpus_in_use(trial: TrialRecord | None) -> list[str] | None:
-    if trial is None or trial["devices"] is None:
-        return None
-    return [device for device in trial["devices"] if device.startswith("GPU:")]

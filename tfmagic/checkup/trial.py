@@ -80,13 +80,18 @@ def trial_record(timeout_s: float) -> TrialRecord:
 
 def _ended(answers: Path, stderr: Any, timeout_s: float) -> dict[str, Any]:
     command = [sys.executable, "-X", "faulthandler", "-c", _CODE, str(answers), *sys.path]
+    # The environment as the person has set it, without what tfmagic has set in this process.
+    own = memory_policy().record()["variables"]
+    environment = {
+        name: value for name, value in os.environ.items() if not (name in SETTINGS and own.get(name) == value)
+    }
     # A process group of its own: its children end with it.
     child = subprocess.Popen(  # noqa: S603 - this Python, our own code
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        env=_environment(),
+        env=environment,
         start_new_session=True,
     )
     try:
@@ -108,9 +113,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         else:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment as the person has set it, without what tfmagic has set in this process."""
-    own = memory_policy().record()["variables"]
-    return {name: value for name, value in os.environ.items() if not (name in SETTINGS and own.get(name) == value)}

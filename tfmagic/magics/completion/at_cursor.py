@@ -15,14 +15,16 @@ from tfmagic.model.glance import glance
 
 def candidates_at(shell: Any, text: str, row: int, column: int) -> Candidates | None:
     """Return what Tab offers at row and column (from 0) of a cell; None outside of tfmagic's lines and cells."""
-    place = place_of(text, row, column, lambda name: _is_automagic(shell, name))
+
+    def is_automagic(name: str) -> bool:
+        return bool(shell.automagic) and name not in shell.user_ns and shell.find_line_magic(name) is not None
+
+    place = place_of(text, row, column, is_automagic)
     if place is None:
         return None
     if not isinstance(place, MagicLine):
         room = glance(place.model)
-        if room is None:
-            return None
-        return PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
+        return None if room is None else PythonNames(shell, {**room.bound, **room.names}).cell(place.code)
     # In a comment, or after the ; that ends a line.
     partial = split_partial(place.before)
     has_ended = partial.comment or (place.before.rstrip().endswith(";") and not partial.quote and not partial.closers)
@@ -31,7 +33,3 @@ def candidates_at(shell: Any, text: str, row: int, column: int) -> Candidates | 
     room = None if place.room is None else glance(place.room)
     names = PythonNames(shell, {} if room is None else {**room.bound, **room.names})
     return run_line(place, names) if place.magic == "tf_run" else verb_line(place, names)
-
-
-def _is_automagic(shell: Any, name: str) -> bool:
-    return bool(shell.automagic) and name not in shell.user_ns and shell.find_line_magic(name) is not None

@@ -70,7 +70,7 @@ class TfMagic(Configurable):
         return proposal.value
 
 
-def _apply(name: str, value: Any) -> None:
+def _apply(name: Any, value: Any) -> None:
     """Put a setting in force; what it belongs to is imported only then."""
     if name == "memory_budget":
         from tfmagic.model.memory.budget import budget

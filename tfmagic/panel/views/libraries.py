@@ -80,7 +80,11 @@ class LibrariesPage(Page["LibrariesRecord"]):
         ]
 
     def _files(self) -> Table:
-        return Table.of(sorted(self.record["libraries"], key=_by_size, reverse=True), _FILES)
+        # TensorFlow's own first, and the largest of them.
+        libraries = sorted(
+            self.record["libraries"], key=lambda file: (file["of_tensorflow"], file["size_bytes"] or 0), reverse=True
+        )
+        return Table.of(libraries, _FILES)
 
     def _figures(self) -> list[tuple[str, str]]:
         record = self.record
@@ -163,10 +167,6 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
         absent = f"\nand {gpu['absent_folders']} that are not there" if gpu["absent_folders"] else ""
         rows.append(("searched", "\n".join([*gpu["searched"], "the loader's cache (ldconfig -p)"]) + absent))
     return rows
-
-
-def _by_size(library: LibraryRecord) -> tuple[bool, int]:
-    return library["of_tensorflow"], library["size_bytes"] or 0
 
 
 def _sizes(libraries: Sequence[LibraryRecord]) -> str:

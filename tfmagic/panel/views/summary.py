@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from tfmagic.panel.drawing.table import Columns
     from tfmagic.panel.snapshot.snapshot import Snapshot
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
-    from tfmagic.runtime.native_log.entries import LogSummary
     from tfmagic.runtime.session.devices import DeviceRecord
 
 
@@ -28,6 +27,7 @@ def _where(row: ModelRow) -> str:
     return f"{where} ({row['moved']} not where asked for)" if row["moved"] else where
 
 
+_NO_DEVICES = "TensorFlow has not made its devices yet: they are there after the first run"
 _DEVICES: Columns[DeviceRecord] = {
     "device": lambda device: device["name"],
     "part of": lambda device: device["physical"] or UNKNOWN,
@@ -64,6 +64,13 @@ class Summary(Page["Snapshot"]):
         limit = process["limit_bytes"]
         if limit is not None:
             parts.append(f"{bytes_text(process['limit_used_bytes'])} of the container's {bytes_text(limit)} used")
+        log = ", ".join(
+            [
+                counted(record["log"]["entries"], "message"),
+                counted(record["log"]["warnings"], "warning"),
+                counted(record["log"]["errors"], "error"),
+            ]
+        )
         sessions = record["session"]["native_sessions"]
         cores, cost = process["cpu_share"], sampler["share"]
         in_use = "cores in use: unknown yet" if cores is None else f"{cores:.2f} cores in use"
@@ -77,7 +84,7 @@ class Summary(Page["Snapshot"]):
             *policy_rows(record["policy"]),
             ("memory_budget", limits_text(record["budget"]["limits"]) or "none"),
             ("libraries", _libraries(record["libraries"])),
-            ("log", _log(record["log"])),
+            ("log", f"{log} (%tf_runtime log)"),
             ("session", f"{counted(sessions, 'native session')}, one a graph"),
             ("sampler", f"every {sampler['interval_s']:g} s, {its_cost}"),
         ]
@@ -110,11 +117,3 @@ def _libraries(summary: LibrariesSummary) -> str:
     if summary["loads"] is not None:
         parts.append(f"{summary['loads']} ever loaded and {summary['unloads']} unloaded")
     return ", ".join(parts)
-
-
-def _log(summary: LogSummary) -> str:
-    counts = f"{counted(summary['warnings'], 'warning')}, {counted(summary['errors'], 'error')}"
-    return f"{counted(summary['entries'], 'message')}, {counts} (%tf_runtime log)"
-
-
-_NO_DEVICES = "TensorFlow has not made its devices yet: they are there after the first run"
