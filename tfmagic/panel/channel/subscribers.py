@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.workers import workers
 from tfmagic.core.running_cells import running_cells
-from tfmagic.panel.channel.request_handler import RequestHandler
 from tfmagic.panel.channel.requests import Reply, answer, reply, short_text
 from tfmagic.panel.channel.sendable import sendable
 from tfmagic.panel.snapshot.memory_history import history
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # A visible page says so every ten seconds.
 _LEASE_S = 30.0
 _PAGES = 100
+# How many requests may be under way at a time; more are refused.
+_REQUESTS = 8
 
 
 class Subscribers:
@@ -42,7 +45,7 @@ class Subscribers:
         self._seen_s: dict[str, float] = {}
         self._wanted_s: dict[str, float | None] = {}
         self._sent_rows: dict[str, ModelRow] = {}
-        self._handler = RequestHandler()
+        self._free_places = threading.BoundedSemaphore(_REQUESTS)
 
     def push(self, record: Snapshot) -> None:
         """Send a snapshot, with only those models that have changed since the last one."""
@@ -98,8 +101,23 @@ class Subscribers:
         elif isinstance(message, dict) and message.get("request") == "revealed":
             self.revealed.set()
             send_reply(reply(identity))
-        elif not self._handler.submit(partial(_answer, message, send_reply)):
+        elif self._free_places.acquire(blocking=False):
+            # Workers are used again. ipykernel gives each thread that sends over iopub a socket, and closes it only
+            # some seconds after the thread has ended: with a thread a request, the process would run out of files.
+            workers().submit(partial(self._answer, message, send_reply))
+        else:
             send_reply(reply(identity, error="too many requests at once: wait for one to be answered"))
+
+    def _answer(self, message: object, send_reply: Callable[[Reply], None]) -> None:
+        try:
+            send_reply(answer(message))
+            # The next snapshot shows what was done: now, and not at the next tick.
+            sampler().wake()
+        except BaseException:
+            # Nobody waits for the worker.
+            logging.getLogger("tfmagic").exception("a request of the panel could not be answered")
+        finally:
+            self._free_places.release()
 
     def _watch(self, message: dict[str, Any]) -> str | None:
         """Subscribe or unsubscribe a page; return what is wrong with its message."""
@@ -124,9 +142,3 @@ class Subscribers:
     def _forget(self, page: str) -> None:
         self._seen_s.pop(page, None)
         self._wanted_s.pop(page, None)
-
-
-def _answer(message: object, send_reply: Callable[[Reply], None]) -> None:
-    send_reply(answer(message))
-    # The next snapshot shows what was done: now, and not at the next tick.
-    sampler().wake()
