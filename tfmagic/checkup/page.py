@@ -84,51 +84,39 @@ def _versions(installed: InstalledRecord) -> Iterator[tuple[str, str]]:
     yield "system", installed["system"]
     flavours = [f"{flavour['name']} {flavour['version']}" for flavour in installed["tensorflow"]]
     yield "TensorFlow", ", ".join(flavours) or "not installed"
-    yield (
-        "packages",
-        ", ".join(f"{name} {version or '(not installed)'}" for name, version in installed["packages"].items()),
-    )
+    packages = [f"{name} {version or '(not installed)'}" for name, version in installed["packages"].items()]
+    yield "packages", ", ".join(packages)
 
 
 def _machine(machine: MachineRecord) -> Iterator[tuple[str, str]]:
     avx = {True: ", AVX", False: ", no AVX", None: ""}[machine["avx"]]
-    yield (
-        "processor",
-        f"{machine['processor'] or UNKNOWN}, {machine['architecture']}, {counted(machine['cores'] or 0, 'core')}{avx}",
-    )
+    cores = counted(machine["cores"] or 0, "core")
+    yield "processor", f"{machine['processor'] or UNKNOWN}, {machine['architecture']}, {cores}{avx}"
     limit = (
         "no container's limit"
         if machine["limit_bytes"] is None
         else f"{bytes_text(machine['limit_used_bytes'])} of the container's {bytes_text(machine['limit_bytes'])} used"
     )
-    yield (
-        "memory",
-        f"{bytes_text(machine['memory_bytes'])}, {bytes_text(machine['available_bytes'])} can be had, {limit}",
-    )
+    available = bytes_text(machine["available_bytes"])
+    yield "memory", f"{bytes_text(machine['memory_bytes'])}, {available} can be had, {limit}"
     park = machine["park"]
     yield "park directory", f"{park['folder']}, {park['error'] or bytes_text(park['free_bytes']) + ' free'}"
     yield "variables", ", ".join(f"{name}={value}" for name, value in machine["variables"].items()) or "none"
 
 
 def _trial(trial: TrialRecord) -> Iterator[tuple[str, str]]:
-    yield (
-        "import",
-        (
-            f"TensorFlow {trial['version']} in {trial['import_s']:.1f} s, {bytes_text(trial['rss_bytes'])} resident, "
-            f"{trial['origin']}"
-            if trial["version"] is not None and trial["import_s"] is not None
-            else trial["error"] or trial["exit_signal"] or UNKNOWN
-        ),
-    )
+    done = trial["error"] or trial["exit_signal"] or UNKNOWN
+    if trial["version"] is not None and trial["import_s"] is not None:
+        took = f"{trial['import_s']:.1f} s, {bytes_text(trial['rss_bytes'])} resident"
+        done = f"TensorFlow {trial['version']} in {took}, {trial['origin']}"
+    yield "import", done
     yield "Keras", UNKNOWN if trial["keras"] is None else f"{trial['keras']} on {trial['keras_backend']}"
     described = trial["descriptions"] or {}
     yield "devices", ", ".join(f"{name} ({what or UNKNOWN})" for name, what in described.items()) or UNKNOWN
     policy, libraries = trial["policy"], trial["libraries"]
     yield "memory policy", UNKNOWN if policy is None else f"{policy['in_force']}: {policy['why']}"
-    yield (
-        "libraries",
-        (UNKNOWN if libraries is None else f"{libraries['count']}, {libraries['of_tensorflow']} of them TensorFlow's"),
-    )
+    of_tensorflow = "" if libraries is None else f"{libraries['of_tensorflow']} of them TensorFlow's"
+    yield "libraries", UNKNOWN if libraries is None else f"{libraries['count']}, {of_tensorflow}"
     for double in trial["duplicates"] or ():
         yield "more than once", f"{double['name']}: {', '.join(double['paths'])}"
 

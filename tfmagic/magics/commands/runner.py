@@ -13,7 +13,7 @@ from tfmagic.panel.views.comparison import ComparisonTable
 from tfmagic.panel.views.measurements import TimingLine, TraceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.magics.commands.run import RunLine
@@ -37,7 +37,9 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
 
 
 def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
-    if run.out and not run.has_inputs and not _asks_for_a_run(run):
+    options = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
+    only_names = not run.trace and len(models) == 1 and all(option is None for option in options)
+    if run.out and only_names and not run.has_inputs:
         values = _from_room(models[0], run.out)
         if values is not None:
             push(values)
@@ -69,15 +71,10 @@ def _naming_running_models(models: Sequence[Model]) -> Iterator[None]:
         raise
 
 
-def _asks_for_a_run(run: RunLine) -> bool:
-    """Return whether a line has options of a run, and so cannot only name something in the room."""
-    options = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
-    return run.trace or len(run.models) > 1 or any(value is not None for value in options)
-
-
 def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
-    if run.out:
-        _check_out(run.out, model.name, _outputs(run, model))
+    if run.out and (outputs := _outputs(run, model)) is not None:
+        # Refuse an -o that does not fit before anything runs.
+        _assigned(model.name, dict.fromkeys(outputs), run.out)
     try:
         result: Mapping[str, Any] = model.run_stoppable(
             *given,
@@ -94,8 +91,7 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
         show(TraceTable(model.trace.record()))
     if run.out:
         push(_assigned(model.name, result, run.out))
-        return None
-    if run.silent:
+    if run.out or run.silent:
         return None
     return next(iter(result.values())) if len(result) == 1 else result
 
@@ -104,7 +100,7 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
     from tfmagic.model.several.compare import compared
 
     if run.out:
-        _check_out(run.out, "the comparison", run.models, "model")
+        _assigned("the comparison", dict.fromkeys(run.models), run.out, "model")
     try:
         comparison = compared(
             run.models, *given, fetch=run.fetch, signature=run.signature, batch_size=run.batch_size, timeout=run.timeout
@@ -197,28 +193,19 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
-def _check_out(
-    out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None, what: str = "output"
-) -> None:
-    """Refuse an ``-o`` that does not fit the known outputs, before anything runs."""
-    if known is not None:
-        _assigned(who, dict.fromkeys(known), out, what)
-
-
 def _assigned(
     who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]], what: str = "output"
 ) -> dict[str, Any]:
     positions = [mine for mine, theirs in out if theirs is None]
-    values: dict[str, Any] = {}
     if len(positions) == 1 and len(out) == 1:
-        values[positions[0]] = next(iter(result.values())) if len(result) == 1 else result
-        return values
+        return {positions[0]: next(iter(result.values())) if len(result) == 1 else result}
     if positions and len(positions) != len(result):
         msg = (
             f"-o names {len(positions)} {what}s by position and {who} gives {len(result)} "
             f"({', '.join(result)}): name as many, or say mine=theirs"
         )
         raise UsageLineError(msg)
+    values: dict[str, Any] = {}
     by_position = dict(zip(positions, result.values(), strict=True)) if positions else {}
     for mine, theirs in out:
         if theirs is not None and theirs not in result:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.panel.channel.sendable import sendable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,6 +63,8 @@ class Channel:
 
     async def __call__(self, stream: Any, ident: Any, parent: Mapping[str, Any]) -> None:
         """Receive a request, in the control thread."""
+        from tfmagic.panel.channel.requests import sendable
+
         loop = asyncio.get_running_loop()
 
         def send(record: Reply) -> None:

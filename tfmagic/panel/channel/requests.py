@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tfmagic.model.tracing.placement import PlacementRecord
+
+T = TypeVar("T")
 
 SCHEMA = 1
 
@@ -81,6 +84,21 @@ def short_text(message: object, field: str) -> str:
 def reply(identity: str, *, result: Any = None, said: str | None = None, error: str | None = None) -> Reply:
     """Return a reply; one with an error says that nothing was done."""
     return {"schema": SCHEMA, "id": identity, "ok": error is None, "result": result, "said": said, "error": error}
+
+
+def sendable(record: T) -> T:
+    """Return a record whose text is all UTF-8: a lone surrogate, as in the name of a file, becomes ``?``.
+
+    Python makes surrogates of bytes that it cannot decode, and ``json`` accepts them,
+    but the message that holds one is lost on its way.
+    """
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        cleaned: T = json.loads(text.encode(errors="replace"))
+        return cleaned
+    return record
 
 
 def _placement(name: str) -> PlacementRecord:

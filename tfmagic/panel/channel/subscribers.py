@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.running_cells import running_cells
-from tfmagic.panel.channel.requests import Reply, answer, reply, short_text
-from tfmagic.panel.channel.sendable import sendable
+from tfmagic.panel.channel.requests import Reply, answer, reply, sendable, short_text
 from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
 

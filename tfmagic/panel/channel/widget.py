@@ -9,7 +9,7 @@ import anywidget
 import traitlets
 
 from tfmagic.core.process import once
-from tfmagic.panel.channel.sendable import sendable
+from tfmagic.panel.channel.requests import sendable
 from tfmagic.panel.channel.subscribers import Subscribers
 from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.snapshot import snapshot
