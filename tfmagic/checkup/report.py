@@ -30,14 +30,6 @@ _TROUBLES = (
 )
 
 
-class SchemasRecord(TypedDict):
-    """The versions of the records that a kernel and a page exchange."""
-
-    snapshot: int
-    history: int
-    requests: int
-
-
 class FailureRecord(TypedDict):
     """A section that could not be made, and the first line of the error."""
 
@@ -62,7 +54,7 @@ class Report(TypedDict):
     gpu: GpuRecord | None
     jupyter: JupyterRecord | None
     kernels: list[KernelSpecRecord] | None
-    schemas: SchemasRecord | None
+    schemas: dict[str, int] | None
     failed: list[FailureRecord]
     troubles: list[Trouble]
 
@@ -101,7 +93,7 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
     return result
 
 
-def schemas() -> SchemasRecord:
+def schemas() -> dict[str, int]:
     """Return the versions of the records that this tfmagic sends."""
     from tfmagic.panel.channel import requests
     from tfmagic.panel.snapshot import memory_history as history

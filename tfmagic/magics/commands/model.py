@@ -136,9 +136,7 @@ def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
         return _save(parsed, names)
     if verb == "drop":
         return _drop(parsed)
-    if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS[verb].usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a model's name was", COMMANDS[verb])
     named = [the_models()[name] for name in _names(parsed)]
     return "\n".join(_OF_EACH_MODEL[verb](model, parsed) for model in named)
 
@@ -220,9 +218,7 @@ def _show(parsed: Parsed) -> View:
 
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    if len(parsed.rest) < 2:
-        msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a name and a source were", COMMANDS["add"], 2)
     name, *source = parsed.rest
     # Before the source, so that a mistyped name is not blamed on the source.
     check_model_name(name)
@@ -248,9 +244,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    if len(parsed.rest) < 2:
-        msg = f"a model's name and a path were expected: {COMMANDS['save'].usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a model's name and a path were", COMMANDS["save"], 2)
     name, *path = parsed.rest
     model = the_models()[name]
     model.save(destination(" ".join(path), names), replace=parsed.flag("replace"))

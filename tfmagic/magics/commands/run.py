@@ -91,9 +91,7 @@ def read(line: str) -> RunLine:
     run = RunLine(silent=words.silent, help=parsed.help, signature=parsed.text("signature"))
     if run.help:
         return run
-    if not parsed.rest:
-        msg = f"a model's name was expected: {LINE.usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a model's name was", LINE)
     run.model, *rest = parsed.rest
     fetch = parsed.text("fetch")
     if fetch is not None:

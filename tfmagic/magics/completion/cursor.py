@@ -49,7 +49,7 @@ class RoomCode:
 
 
 def place_of(text: str, row: int, column: int, automagic: Callable[[str], bool]) -> MagicLine | RoomCode | None:
-    """Return what the cursor, at row and column (from 0) of a cell, is in; None for anything not tfmagic's.
+    """Return what the cursor is in, at row and column from 0; None for anything not tfmagic's.
 
     `automagic` tells whether a magic can be called by a name without its ``%``.
     """

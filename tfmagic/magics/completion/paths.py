@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 from tfmagic.magics.grammar.expression import parsed
+from tfmagic.magics.grammar.source import path_exists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,12 +91,5 @@ def could_be_a_model(value: Any) -> bool:
     kind = type(value)
     # Exactly these types: a subclass may run any code.
     if kind in {str, type(Path())}:
-        return _exists(str(value))
+        return 0 < len(str(value)) <= _LONGEST_PATH and path_exists(str(value))
     return any(base.__name__ in _CLASSES and base.__module__.partition(".")[0] in _PACKAGES for base in kind.__mro__)
-
-
-def _exists(path: str) -> bool:
-    try:
-        return 0 < len(path) <= _LONGEST_PATH and Path(path).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
-        return False

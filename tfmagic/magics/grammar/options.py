@@ -78,6 +78,12 @@ class Parsed:
         """Return whether a flag was given."""
         return self.values.get(key) is True
 
+    def expect(self, what: str, command: Command, least: int = 1) -> None:
+        """Refuse a line with fewer words than these that belong to no option."""
+        if len(self.rest) < least:
+            msg = f"{what} expected: {command.usage}"
+            raise UsageLineError(msg)
+
     def refuse_words(self, command: Command) -> None:
         """Refuse words that belong to no option."""
         if self.rest:

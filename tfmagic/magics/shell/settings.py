@@ -10,6 +10,7 @@ from traitlets.config import Configurable
 
 from tfmagic.core.notices import notices
 from tfmagic.core.process import existing, once
+from tfmagic.core.units import size_text
 from tfmagic.errors import SettingError
 from tfmagic.magics.shell.cells import models_that_ran
 from tfmagic.panel.snapshot.sampler import sampler
@@ -104,8 +105,7 @@ def _apply(name: Any, value: Any) -> None:
 def add_settings(shell: InteractiveShell) -> None:
     """Have ``%config TfMagic`` set what the process uses, and show what it has.
 
-    What ``ipython_config.py`` says is applied. Where a value cannot be, one line says
-    why, and the setting stays as it was.
+    The settings of ``ipython_config.py`` are applied; for one that cannot be, a line says why.
     """
     settings = TfMagic()
     present = _present(shell)
@@ -134,8 +134,6 @@ def _present(shell: InteractiveShell) -> dict[str, Any]:
         "panel_interval": sampler().watched_s,
     }
     if policy.trim_threshold_bytes != type(policy)().trim_threshold_bytes:
-        from tfmagic.core.units import size_text
-
         present["trim_threshold"] = size_text(policy.trim_threshold_bytes).replace(" ", "")
     if (budget := existing("budget")) is not None:
         present["memory_budget"] = budget.text

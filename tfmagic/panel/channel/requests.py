@@ -87,10 +87,9 @@ def reply(identity: str, *, result: Any = None, said: str | None = None, error: 
 
 
 def sendable(record: T) -> T:
-    """Return a record whose text is all UTF-8: a lone surrogate, as in the name of a file, becomes ``?``.
+    """Return a record whose text is all UTF-8: a lone surrogate, as Python makes of undecodable bytes, becomes ``?``.
 
-    Python makes surrogates of bytes that it cannot decode, and ``json`` accepts them,
-    but the message that holds one is lost on its way.
+    ``json`` accepts surrogates, but a message that holds one is lost on its way.
     """
     text = json.dumps(record, ensure_ascii=False)
     try:

@@ -66,8 +66,7 @@ class Subscribers:
     def subscribe(self, page: str, interval_s: float | None = None) -> None:
         """Send a page snapshots for as long as it says that it is visible; the next one is complete.
 
-        `interval_s` is how often the page wants one; None leaves that to the sampler.
-        Of several pages the shortest interval counts.
+        `interval_s` is how often it wants one, None as the sampler has it. The shortest of all pages counts.
         """
         # Pages that closed without a message make room, the one that has been silent longest first.
         self._seen_s.pop(page, None)

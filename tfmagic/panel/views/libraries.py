@@ -115,8 +115,7 @@ class LibrariesPage(Page["LibrariesRecord"]):
 class OpLibraryLoaded(RecordView["OpLibraryRecord"]):
     """``%tf_runtime load``: what a library has registered.
 
-    `functions` are its Python functions, as ``tf.load_op_library`` gives them; None where
-    the person's code loaded the library and has them.
+    `functions` are as ``tf.load_op_library`` gives them; None where the person's code loaded it.
     """
 
     def __init__(self, record: OpLibraryRecord, functions: Any, *, anew: bool) -> None:
