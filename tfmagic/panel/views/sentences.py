@@ -55,11 +55,9 @@ def added_text(
     signature = record["signature"]
     if signature is None:
         return f"{head}{notes}, {record['state']} until it is first run"
-    if record["variables"] == 0:
-        weights = f"{bytes_text(record['constants_bytes'])} of constants"
-    else:
-        count = record["variables"] or 0
-        weights = f"{counted(count, 'variable')}, {bytes_text(record['weights_bytes'])}"
+    weights = f"{bytes_text(record['constants_bytes'])} of constants"
+    if record["variables"]:
+        weights = f"{counted(record['variables'], 'variable')}, {bytes_text(record['weights_bytes'])}"
     ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
     return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
 
