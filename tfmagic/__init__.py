@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
 
 _LAZY = {
-    "Panel": ("tfmagic.panel.channel.open_panel", "panel"),
-    "TfMagicError": ("tfmagic.errors", "TfMagicError"),
-    "doctor": ("tfmagic.checkup.page", "doctor"),
-    "snapshot": ("tfmagic.panel.snapshot.snapshot", "snapshot"),
+    "Panel": "tfmagic.panel.channel.open_panel:panel",
+    "TfMagicError": "tfmagic.errors:TfMagicError",
+    "doctor": "tfmagic.checkup.page:doctor",
+    "snapshot": "tfmagic.panel.snapshot.snapshot:snapshot",
 }
 _WITH_TENSORFLOW = {
-    "KernelSession": ("tfmagic.runtime.session.kernel_session", "KernelSession"),
-    "compare": ("tfmagic.model.several.compare", "compare"),
-    "open_session": ("tfmagic.runtime.session.open_session", "open_session"),
-    "run_all": ("tfmagic.model.several.run_all", "run_all"),
-    "session": ("tfmagic.runtime.session.kernel_session", "KernelSession"),
+    "KernelSession": "tfmagic.runtime.session.kernel_session:KernelSession",
+    "compare": "tfmagic.model.several.compare:compare",
+    "open_session": "tfmagic.runtime.session.open_session:open_session",
+    "run_all": "tfmagic.model.several.run_all:run_all",
+    "session": "tfmagic.runtime.session.kernel_session:KernelSession",
 }
 
 
@@ -76,9 +76,9 @@ def __getattr__(name: str) -> Any:
         from tfmagic.runtime.startup.importing import require_tensorflow
 
         require_tensorflow()
-    from importlib import import_module
+    from pkgutil import resolve_name
 
-    value = getattr(import_module(place[0]), place[1])
+    value = resolve_name(place)
     return value() if name == "session" else value
 
 

@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line, and return the exit status."""
-    arguments = _parser().parse_args(words)
-    status: int = arguments.run(arguments)
-    return status
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tfmagic", description="One TensorFlow for all models of a kernel.")
     parser.add_argument("--version", action="version", version=f"tfmagic {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -35,8 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--timeout", type=_seconds, metavar="S", help="how long importing TensorFlow may take, in seconds"
     )
-    doctor.set_defaults(run=_doctor)
-    return parser
+    return _doctor(parser.parse_args(words))
 
 
 def _seconds(text: str) -> float:

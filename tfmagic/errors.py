@@ -113,13 +113,13 @@ class PathTakenError(SaveError, FileExistsError):
     """A path at which there is something already."""
 
 
-class RunTimeoutError(TfMagicError, TimeoutError):
-    """A run that had not ended at its deadline.
+class _UnfinishedRun:
+    """A run that had not ended.
 
     Attributes
     ----------
     partial : Mapping or None
-        Of a run in batches, the outputs of those that had ended.
+        Of a run in batches, the outputs of those that had ended; None where none had.
     rows : str
         Which rows these are: ``rows 0 to 4095 of 10000``.
     """
@@ -128,19 +128,12 @@ class RunTimeoutError(TfMagicError, TimeoutError):
     rows: str = ""
 
 
-class InterruptedRun(KeyboardInterrupt):
-    """Ctrl-C in the middle of a run in batches, which keeps what had been done by then.
+class RunTimeoutError(_UnfinishedRun, TfMagicError, TimeoutError):
+    """A run that had not ended at its deadline."""
 
-    Attributes
-    ----------
-    partial : Mapping or None
-        The outputs of the batches that had ended; None where none had.
-    rows : str
-        Which rows these are: ``rows 0 to 4095 of 10000``.
-    """
 
-    partial: Mapping[str, Any] | None = None
-    rows: str = ""
+class InterruptedRun(_UnfinishedRun, KeyboardInterrupt):
+    """Ctrl-C in the middle of a run in batches, which keeps what had been done by then."""
 
 
 class UsageLineError(TfMagicError, ValueError):

@@ -12,8 +12,8 @@ from trained_cells import EAGER, LINEAR, NAMES, X
 from tfmagic import models
 from tfmagic.model.memory_record import memory_record
 from tfmagic.panel.snapshot.snapshot import snapshot
-from tfmagic.panel.views.memory import MemoryPage
 from tfmagic.panel.views.model_pages import ModelPage
+from tfmagic.panel.views.runtime_pages import MemoryPage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

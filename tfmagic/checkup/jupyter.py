@@ -25,20 +25,11 @@ class LabExtensionRecord(TypedDict):
 class JupyterRecord(TypedDict):
     """Jupyter in this environment.
 
-    Attributes
-    ----------
-    lab
-        Whether JupyterLab is installed.
-    searched
-        The folders that JupyterLab searches for extensions, in order.
-    lab_extension, widget_manager
-        tfmagic's extension, and the one that draws widgets; None where it was not found.
-    server_extension
-        Whether the server's settings load tfmagic's part; None where they do not name it.
-    server_level
-        The option of Jupyter's own command for the settings that name it: ``--user``, ``--sys-prefix`` or ``--system``.
-    lab_elsewhere
-        The ``jupyter-lab`` on the path, where another Python runs it.
+    `searched` are the folders in which JupyterLab looks for extensions, in order: for tfmagic's
+    own, and for the one that draws widgets. `server_extension` is whether the server's settings
+    load tfmagic's part, None where they do not name it, and `server_level` the option of
+    Jupyter's own command for these settings: ``--user``, ``--sys-prefix`` or ``--system``.
+    `lab_elsewhere` is the ``jupyter-lab`` on the path where another Python runs it.
     """
 
     lab: bool
@@ -52,6 +43,8 @@ class JupyterRecord(TypedDict):
 
 def jupyter_record() -> JupyterRecord:
     """Return what is installed and enabled; nothing of JupyterLab is started."""
+    command = shutil.which("jupyter-lab")
+    is_ours = command is not None and Path(command).parent.resolve() == Path(sys.executable).parent.resolve()
     record: JupyterRecord = {
         "lab": importlib.util.find_spec("jupyterlab") is not None,
         "searched": [],
@@ -59,7 +52,7 @@ def jupyter_record() -> JupyterRecord:
         "widget_manager": None,
         "server_extension": None,
         "server_level": None,
-        "lab_elsewhere": foreign_jupyter_lab(),
+        "lab_elsewhere": None if is_ours else command,
     }
     if not record["lab"]:
         return record
@@ -101,11 +94,3 @@ def _extension(extension: dict[str, Any] | None, disabled: list[str]) -> LabExte
     # A whole extension, or one of its plugins.
     parts = sorted(part for part in disabled if part == name or part.startswith(f"{name}:"))
     return {"name": name, "version": str(extension["version"]), "folder": str(extension["ext_path"]), "disabled": parts}
-
-
-def foreign_jupyter_lab() -> str | None:
-    """Return the ``jupyter-lab`` on the path, where it belongs to another environment."""
-    command = shutil.which("jupyter-lab")
-    if command is None or Path(command).parent.resolve() == Path(sys.executable).parent.resolve():
-        return None
-    return command

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, TypedDict
+
+from tfmagic.version import __version__
 
 _PATIENCE_S = 30.0
 _MOST = 12
@@ -74,7 +77,9 @@ def _record(name: str, folder: str, spec: dict[str, Any]) -> KernelSpecRecord:
     }
     if path is None:
         return record
-    result: KernelSpecRecord = record | (_versions_here() if record["is_this_python"] else _versions_at(path))
+    here = {"python": platform.python_version(), "tfmagic": __version__}
+    versions: Any = here if record["is_this_python"] else _versions_at(path)
+    result: KernelSpecRecord = record | versions
     return result
 
 
@@ -82,14 +87,6 @@ def _is_this(path: str) -> bool:
     # By the folder: the Pythons of all environments may be links to the same file.
     here, there = Path(sys.executable), Path(path)
     return there.parent.resolve() == here.parent.resolve() and there.resolve() == here.resolve()
-
-
-def _versions_here() -> Any:
-    import platform
-
-    from tfmagic.version import __version__
-
-    return {"python": platform.python_version(), "tfmagic": __version__}
 
 
 def _versions_at(path: str) -> Any:

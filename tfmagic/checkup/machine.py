@@ -30,16 +30,9 @@ class ParkFolderRecord(TypedDict):
 class MachineRecord(TypedDict):
     """The machine. None stands for what is not known.
 
-    Attributes
-    ----------
-    avx
-        Whether the processor has AVX, which TensorFlow's packages for x86-64 need.
-    available_bytes
-        What can still be allocated, within the container's limit.
-    limit_bytes, limit_used_bytes
-        The container's.
-    variables
-        The environment variables that TensorFlow, Keras and the loader read; none that may hold a secret.
+    `avx` is what TensorFlow's packages for x86-64 need; the limit is the container's, and
+    `available_bytes` within it. `variables` are those of the environment that TensorFlow,
+    Keras and the loader read; none that may hold a secret.
     """
 
     processor: str | None

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfmagic.checkup.report import is_healthy, report
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, counted
-from tfmagic.panel.views.view import View
+from tfmagic.core.units import UNKNOWN, bytes_text, counted
+from tfmagic.panel.views.view import RecordView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,18 +18,14 @@ if TYPE_CHECKING:
     from tfmagic.checkup.machine import MachineRecord
     from tfmagic.checkup.report import Report
     from tfmagic.checkup.trial import TrialRecord
-    from tfmagic.checkup.troubles.trouble import Trouble
     from tfmagic.checkup.versions import InstalledRecord
 
 _WIDTH = 110
 _LABEL = 18
 
 
-class Checkup(View):
+class Checkup(RecordView["Report"]):
     """What ``tfmagic doctor`` prints of a report, its `record`."""
-
-    def __init__(self, record: Report) -> None:
-        self.record = record
 
     def text(self) -> str:
         """Return the troubles and the facts."""
@@ -42,7 +38,9 @@ class Checkup(View):
             return
         yield f"tfmagic doctor: {counted(len(record['troubles']), 'trouble')}."
         for number, trouble in enumerate(record["troubles"], 1):
-            yield from ("", *_trouble(number, trouble))
+            yield from ("", *_wrapped(f"{number}. {trouble['what']}", "   "))
+            # A command is never broken: it is there to be copied.
+            yield from (f"     {line}" for line in trouble["remedy"])
         for failed in record["failed"]:
             yield from ("", *_wrapped(f"The section {failed['section']} could not be made: {failed['error']}"))
 
@@ -57,7 +55,7 @@ class Checkup(View):
             *(("kernel", _kernel(kernel)) for kernel in record["kernels"] or ()),
             ("schemas", ", ".join(f"{name} {value}" for name, value in (record["schemas"] or {}).items()) or UNKNOWN),
         ]:
-            yield from _row(label, _from_home(value))
+            yield from _wrapped(f"{label:{_LABEL}}{_from_home(value)}", " " * _LABEL)
         for line in record["trial"]["stderr"] if record["trial"] else ():
             yield f"    | {_from_home(line)}"
 
@@ -80,63 +78,45 @@ def doctor(timeout_s: float | None = None) -> Checkup:
     return Checkup(report() if timeout_s is None else report(timeout_s))
 
 
-def _trouble(number: int, trouble: Trouble) -> Iterator[str]:
-    yield from _wrapped(f"{number}. {trouble['what']}", "   ")
-    # A command is never broken: it is there to be copied.
-    yield from (f"     {line}" for line in trouble["remedy"])
-
-
 def _versions(installed: InstalledRecord) -> Iterator[tuple[str, str]]:
     yield "tfmagic", installed["tfmagic"]
     yield "Python", f"{installed['python']}, {installed['executable']}"
     yield "system", installed["system"]
     flavours = [f"{flavour['name']} {flavour['version']}" for flavour in installed["tensorflow"]]
     yield "TensorFlow", ", ".join(flavours) or "not installed"
-    yield (
-        "packages",
-        ", ".join(f"{name} {version or '(not installed)'}" for name, version in installed["packages"].items()),
-    )
+    packages = [f"{name} {version or '(not installed)'}" for name, version in installed["packages"].items()]
+    yield "packages", ", ".join(packages)
 
 
 def _machine(machine: MachineRecord) -> Iterator[tuple[str, str]]:
     avx = {True: ", AVX", False: ", no AVX", None: ""}[machine["avx"]]
-    yield (
-        "processor",
-        f"{machine['processor'] or UNKNOWN}, {machine['architecture']}, {counted(machine['cores'] or 0, 'core')}{avx}",
-    )
+    cores = counted(machine["cores"] or 0, "core")
+    yield "processor", f"{machine['processor'] or UNKNOWN}, {machine['architecture']}, {cores}{avx}"
     limit = (
         "no container's limit"
         if machine["limit_bytes"] is None
         else f"{bytes_text(machine['limit_used_bytes'])} of the container's {bytes_text(machine['limit_bytes'])} used"
     )
-    yield (
-        "memory",
-        f"{bytes_text(machine['memory_bytes'])}, {bytes_text(machine['available_bytes'])} can be had, {limit}",
-    )
+    available = bytes_text(machine["available_bytes"])
+    yield "memory", f"{bytes_text(machine['memory_bytes'])}, {available} can be had, {limit}"
     park = machine["park"]
     yield "park directory", f"{park['folder']}, {park['error'] or bytes_text(park['free_bytes']) + ' free'}"
     yield "variables", ", ".join(f"{name}={value}" for name, value in machine["variables"].items()) or "none"
 
 
 def _trial(trial: TrialRecord) -> Iterator[tuple[str, str]]:
-    yield (
-        "import",
-        (
-            f"TensorFlow {trial['version']} in {trial['import_s']:.1f} s, {bytes_text(trial['rss_bytes'])} resident, "
-            f"{trial['origin']}"
-            if trial["version"] is not None and trial["import_s"] is not None
-            else trial["error"] or trial["exit_signal"] or UNKNOWN
-        ),
-    )
+    done = trial["error"] or trial["exit_signal"] or UNKNOWN
+    if trial["version"] is not None and trial["import_s"] is not None:
+        took = f"{trial['import_s']:.1f} s, {bytes_text(trial['rss_bytes'])} resident"
+        done = f"TensorFlow {trial['version']} in {took}, {trial['origin']}"
+    yield "import", done
     yield "Keras", UNKNOWN if trial["keras"] is None else f"{trial['keras']} on {trial['keras_backend']}"
     described = trial["descriptions"] or {}
     yield "devices", ", ".join(f"{name} ({what or UNKNOWN})" for name, what in described.items()) or UNKNOWN
     policy, libraries = trial["policy"], trial["libraries"]
     yield "memory policy", UNKNOWN if policy is None else f"{policy['in_force']}: {policy['why']}"
-    yield (
-        "libraries",
-        (UNKNOWN if libraries is None else f"{libraries['count']}, {libraries['of_tensorflow']} of them TensorFlow's"),
-    )
+    of_tensorflow = "" if libraries is None else f"{libraries['of_tensorflow']} of them TensorFlow's"
+    yield "libraries", UNKNOWN if libraries is None else f"{libraries['count']}, {of_tensorflow}"
     for double in trial["duplicates"] or ():
         yield "more than once", f"{double['name']}: {', '.join(double['paths'])}"
 
@@ -166,10 +146,6 @@ def _kernel(kernel: KernelSpecRecord) -> str:
     )
     installed = kernel["error"] or (f"tfmagic {kernel['tfmagic']}" if kernel["tfmagic"] else "no tfmagic")
     return f"{kernel['name']}: {here}, {installed}"
-
-
-def _row(label: str, value: str) -> list[str]:
-    return _wrapped(f"{label:{_LABEL}}{value}", " " * _LABEL)
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

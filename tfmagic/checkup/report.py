@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, TypedDict
+
+from tfmagic.errors import first_line
 
 if TYPE_CHECKING:
     from tfmagic.checkup.jupyter import JupyterRecord
     from tfmagic.checkup.kernels import KernelSpecRecord
     from tfmagic.checkup.machine import MachineRecord
-    from tfmagic.checkup.requirements import UnmetRecord
     from tfmagic.checkup.trial import TrialRecord
     from tfmagic.checkup.troubles.trouble import Trouble
-    from tfmagic.checkup.versions import InstalledRecord
+    from tfmagic.checkup.versions import InstalledRecord, UnmetRecord
     from tfmagic.runtime.libraries.gpu import GpuRecord
 
 SCHEMA = 1
@@ -29,14 +30,6 @@ _TROUBLES = (
 )
 
 
-class SchemasRecord(TypedDict):
-    """The versions of the records that a kernel and a page exchange."""
-
-    snapshot: int
-    history: int
-    requests: int
-
-
 class FailureRecord(TypedDict):
     """A section that could not be made, and the first line of the error."""
 
@@ -47,18 +40,9 @@ class FailureRecord(TypedDict):
 class Report(TypedDict):
     """Everything about this environment. A section that failed is None, and `failed` says why.
 
-    Attributes
-    ----------
-    time_s
-        Seconds since the epoch.
-    requirements
-        Unmet requirements; None also where they cannot be checked.
-    trial
-        How importing TensorFlow went in a process of its own.
-    kernels
-        The Python kernels that Jupyter offers; None also without Jupyter.
-    schemas
-        The versions of tfmagic's own records.
+    `requirements` are those unmet, None also where they cannot be checked; `trial` is how
+    importing TensorFlow went in a process of its own; `kernels` are the Python kernels that
+    Jupyter offers, None also without Jupyter; `schemas` are the versions of tfmagic's records.
     """
 
     schema: int
@@ -70,36 +54,34 @@ class Report(TypedDict):
     gpu: GpuRecord | None
     jupyter: JupyterRecord | None
     kernels: list[KernelSpecRecord] | None
-    schemas: SchemasRecord | None
+    schemas: dict[str, int] | None
     failed: list[FailureRecord]
     troubles: list[Trouble]
 
 
 def report(timeout_s: float = PATIENCE_S) -> Report:
-    """Make every section; a failure is noted in the report, and not raised.
-
-    `timeout_s` is how long TensorFlow may take to be imported and to run one operation.
-    """
+    """Make every section, TensorFlow's within `timeout_s`; a failure is noted in the report, and not raised."""
     failed: list[FailureRecord] = []
 
     def section(name: str, place: str, *arguments: object) -> Any:
         # Imported here: a section may itself need what is broken.
-        module, _, function = place.rpartition(".")
         try:
-            return getattr(import_module(module), function)(*arguments)
+            return resolve_name(place)(*arguments)
         except Exception as error:  # noqa: BLE001 - what is wrong here is the question
-            failed.append({"section": name, "error": _line(error)})
+            failed.append({"section": name, "error": first_line(error)})
             return None
 
     trial = section("trial", "tfmagic.checkup.trial.trial_record", timeout_s)
+    devices = None if trial is None else trial["devices"]
+    gpus = None if devices is None else [device for device in devices if device.startswith("GPU:")]
     result: Report = {
         "schema": SCHEMA,
         "time_s": time.time(),
         "versions": section("versions", "tfmagic.checkup.versions.versions_record"),
-        "requirements": section("requirements", "tfmagic.checkup.requirements.unmet_requirements"),
+        "requirements": section("requirements", "tfmagic.checkup.versions.unmet_requirements"),
         "machine": section("machine", "tfmagic.checkup.machine.machine_record"),
         "trial": trial,
-        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), _gpus_in_use(trial)),
+        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), gpus),
         "jupyter": section("jupyter", "tfmagic.checkup.jupyter.jupyter_record"),
         "kernels": section("kernels", "tfmagic.checkup.kernels.kernel_specs"),
         "schemas": section("schemas", "tfmagic.checkup.report.schemas"),
@@ -111,7 +93,7 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
     return result
 
 
-def schemas() -> SchemasRecord:
+def schemas() -> dict[str, int]:
     """Return the versions of the records that this tfmagic sends."""
     from tfmagic.panel.channel import requests
     from tfmagic.panel.snapshot import memory_history as history
@@ -123,14 +105,3 @@ def schemas() -> SchemasRecord:
 def is_healthy(record: Report) -> bool:
     """Return whether every section could be made, and none shows a trouble."""
     return not record["troubles"] and not record["failed"]
-
-
-def _gpus_in_use(trial: TrialRecord | None) -> list[str] | None:
-    if trial is None or trial["devices"] is None:
-        return None
-    return [device for device in trial["devices"] if device.startswith("GPU:")]
-
-
-def _line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -28,28 +28,14 @@ main(sys.argv[1])
 class TrialRecord(TypedDict):
     """How the trial went. What follows a failed step is None: not known.
 
-    Attributes
-    ----------
-    origin
-        The file that ``import tensorflow`` finds.
-    is_tensorflow
-        Whether that is TensorFlow, and not a file of the same name.
-    keras_backend
-        Where Keras cannot be imported, the backend that its settings name.
-    import_s, rss_bytes
-        The import's duration, and the resident memory after it.
-    devices, descriptions
-        The names of the logical devices after a first operation, and what they are.
-    policy, libraries, duplicates
-        As in `PolicyRecord`, `LibrariesSummary` and `DuplicateRecord`.
-    through
-        By environment variable, the loaded libraries that were found through it.
-    failed_step
-        ``start``, ``import``, ``keras``, ``devices`` or ``libraries``.
-    error
-        The last line of the exception.
-    stderr
-        The last lines written there, where a step failed.
+    `origin` is the file that ``import tensorflow`` finds, and `is_tensorflow` whether that is
+    TensorFlow, not another of the same name. Where Keras cannot be imported, `keras_backend`
+    is what its settings name. `rss_bytes` is after the import. `devices` are those after a
+    first operation. `policy`, `libraries` and `duplicates` are as in `PolicyRecord`,
+    `LibrariesSummary` and `DuplicateRecord`; `through` has by environment variable the loaded
+    libraries that were found through it. `failed_step` is ``start``, ``import``, ``keras``,
+    ``devices`` or ``libraries``; then `error` is the last line of the exception, and `stderr`
+    the last lines written there.
     """
 
     origin: str | None
@@ -94,13 +80,18 @@ def trial_record(timeout_s: float) -> TrialRecord:
 
 def _ended(answers: Path, stderr: Any, timeout_s: float) -> dict[str, Any]:
     command = [sys.executable, "-X", "faulthandler", "-c", _CODE, str(answers), *sys.path]
+    # The environment as the person has set it, without what tfmagic has set in this process.
+    own = memory_policy().record()["variables"]
+    environment = {
+        name: value for name, value in os.environ.items() if not (name in SETTINGS and own.get(name) == value)
+    }
     # A process group of its own: its children end with it.
     child = subprocess.Popen(  # noqa: S603 - this Python, our own code
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        env=_environment(),
+        env=environment,
         start_new_session=True,
     )
     try:
@@ -109,7 +100,10 @@ def _ended(answers: Path, stderr: Any, timeout_s: float) -> dict[str, Any]:
         return {"timed_out_s": timeout_s}
     finally:
         _end(child)
-    return {"exit_signal": _signal_name(-status)} if status < 0 else {}
+    if status >= 0:
+        return {}
+    names = {number.value: number.name for number in signal.Signals}
+    return {"exit_signal": names.get(-status, f"signal {-status}")}
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -119,16 +113,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         else:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment as the person has set it, without what tfmagic has set in this process."""
-    own = memory_policy().record()["variables"]
-    return {name: value for name, value in os.environ.items() if not (name in SETTINGS and own.get(name) == value)}

@@ -1,4 +1,4 @@
-"""The installed packages that tfmagic works with, and those that bring a TensorFlow."""
+"""The installed packages that tfmagic works with, those that bring a TensorFlow, and what their requirements lack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import platform
 import re
 import sys
 from importlib import metadata
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PACKAGES = (
     "tfmagic",
@@ -31,6 +34,8 @@ _TENSORFLOWS = re.compile(
     r"tensorflow(-(cpu|gpu|intel|macos|rocm|aarch64|cpu-aws))?|tf-nightly(-cpu|-gpu)?|intel-tensorflow"
 )
 _ITS_FILE = "tensorflow/__init__.py,"
+# Besides TensorFlow, the packages whose requirements are checked.
+_CHECKED = ("tfmagic", "keras", "ipywidgets", "anywidget", "jupyterlab")
 
 
 class FlavourRecord(TypedDict):
@@ -54,6 +59,15 @@ class InstalledRecord(TypedDict):
     system: str
     tensorflow: list[FlavourRecord]
     packages: dict[str, str | None]
+
+
+class UnmetRecord(TypedDict):
+    """A requirement, such as ``numpy>=1.26``, of a package and its version; `found` is None where it is missing."""
+
+    package: str
+    version: str
+    asks_for: str
+    found: str | None
 
 
 def versions_record() -> InstalledRecord:
@@ -89,3 +103,36 @@ def _flavour(package: metadata.Distribution) -> FlavourRecord:
 def normal(name: str | None) -> str:
     """Return a package's name as PyPI compares it: lower case and hyphens; empty for damaged metadata."""
     return re.sub(r"[-_.]+", "-", name or "").lower()
+
+
+def unmet_requirements() -> list[UnmetRecord] | None:
+    """Return the unmet requirements; None without ``packaging``, which parses them."""
+    try:
+        import packaging.requirements  # noqa: F401 - is it installed?
+    except ImportError:
+        return None
+    flavours = [flavour["name"] for flavour in versions_record()["tensorflow"]]
+    return [unmet for name in (*flavours, *_CHECKED) for unmet in _unmet(name)]
+
+
+def _unmet(name: str) -> Iterator[UnmetRecord]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    asking = next(iter(metadata.distributions(name=name)), None)
+    if asking is None:
+        return
+    for text in asking.requires or ():
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        found = next((package.version for package in metadata.distributions(name=wanted.name)), None)
+        if found is None or not wanted.specifier.contains(found, prereleases=True):
+            yield {
+                "package": name,
+                "version": asking.version,
+                "asks_for": f"{normal(wanted.name)}{wanted.specifier}",
+                "found": found,
+            }

@@ -13,13 +13,7 @@ _LONGEST_S = 1e9
 
 
 def whole_number(what: str, value: Any) -> int:
-    """Return a whole number from 1 on, given as a number, also NumPy's, or as text; `what` names it in the error.
-
-    Raises
-    ------
-    InputError
-        For anything else.
-    """
+    """Return a whole number from 1 on, given as a number, also NumPy's, or as text; `what` names it in the error."""
     try:
         count = int(value) if isinstance(value, str) else operator.index(value)
     except (TypeError, ValueError):
@@ -31,13 +25,7 @@ def whole_number(what: str, value: Any) -> int:
 
 
 def seconds(what: str, value: Any) -> float:
-    """Return a duration in seconds above 0, given as a number, also NumPy's, or as text; `what` names it in the error.
-
-    Raises
-    ------
-    InputError
-        For anything else.
-    """
+    """Return a duration in seconds above 0, given as a number, also NumPy's, or as text, for the argument `what`."""
     try:
         duration = 0.0 if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):

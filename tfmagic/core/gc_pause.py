@@ -34,8 +34,7 @@ _all = _Pause()
 def without_full_collections() -> Iterator[None]:
     """Limit automatic collections to young objects until the last such block in any thread ends.
 
-    ``gc.collect()`` and ``gc.disable()`` still work, and a threshold that somebody sets
-    inside the block stays.
+    ``gc.collect()``, ``gc.disable()`` and a threshold set inside the block keep their effect.
     """
     with _all.lock:
         if _all.blocks == 0:

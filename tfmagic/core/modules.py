@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 def imported(name: str) -> ModuleType | None:
     """Return a module whose import has ended; None before that.
 
-    A module that another thread imports is in ``sys.modules`` already, and importing from
-    it waits for that thread: seconds, for TensorFlow.
+    One that is being imported is in ``sys.modules`` already, and using it waits for seconds.
     """
     return None if is_coming(name) else sys.modules.get(name)
 

@@ -12,18 +12,7 @@ from tfmagic.errors import ImpossibleNameError, NameTakenError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-VERBS = (
-    "add",
-    "list",
-    "show",
-    "park",
-    "wake",
-    "drop",
-    "stop",
-    "save",
-    "sync",
-    "move",
-)
+VERBS = ("add", "list", "show", "park", "wake", "drop", "stop", "save", "sync", "move")
 """The words that follow ``%tf_model``; ``%tf_model NAME`` means ``show NAME``."""
 
 NAMES_ARE = "a name is made of letters, digits and _, and begins with a letter"
@@ -36,13 +25,6 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
     """Refuse a name that cannot be typed wherever a model's name can.
 
     `taken_by_python` are attributes of the registry, which ``models.NAME`` would find instead.
-
-    Raises
-    ------
-    ImpossibleNameError
-        When it is not a Python identifier, or a keyword.
-    NameTakenError
-        When it is a verb, or an attribute of ``models``.
     """
     if not isinstance(name, str):
         msg = f"a model's name is a string, not a {type(name).__name__}"

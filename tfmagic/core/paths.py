@@ -25,13 +25,7 @@ _CHUNK_BYTES = 1 << 20
 
 
 def local_path(text: str) -> Path:
-    """Return the path that `text` names on this machine.
-
-    Raises
-    ------
-    SourceError
-        For ``gs://``, ``hf://`` and the like.
-    """
+    """Return the path that `text` names on this machine; SourceError for ``gs://``, ``hf://`` and the like."""
     if is_remote(text):
         msg = f"{text} is not on this machine: download it first, and give the path of the copy"
         raise SourceError(msg)
@@ -43,10 +37,9 @@ def local_path(text: str) -> Path:
 
 
 def absolute_path(path: Path) -> Path:
-    """Return a path without ``..`` that means the same after a change of directory.
+    """Return a path without ``..`` that means the same after a change of directory; later links stay as they are.
 
-    What precedes a ``..`` may be a link: the operating system goes up from its target,
-    TensorFlow would remove the name. Links after the last ``..`` stay as they are.
+    The operating system goes up from a link's target; TensorFlow would only remove its name.
     """
     absolute = path.absolute()
     if ".." not in absolute.parts:
@@ -65,28 +58,23 @@ def is_remote(text: str) -> bool:
 
 
 def existing_path(path: Path) -> Path:
-    """Return `path` if something is there.
-
-    Raises
-    ------
-    MissingPathError
-        Where nothing is; the message names the part of the path that exists.
-    """
+    """Return `path` if something is there; the error for a missing one names the part of it that exists."""
     try:
         if path.exists():
             return path
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise MissingPathError(msg) from None
-    msg = f"there is nothing at {path}{similar_name(path) or _existing_part(path.absolute())}"
+    hint, absolute = similar_name(path), path.absolute()
+    parent = next((parent for parent in absolute.parents if parent.exists()), None)
+    if not hint and parent is not None:
+        hint = f" ({parent} is there, {absolute.relative_to(parent)} in it is not)"
+    msg = f"there is nothing at {path}{hint}"
     raise MissingPathError(msg)
 
 
 def similar_name(path: Path) -> str:
-    """Return `` (did you mean 'x'?)`` for the most similar name beside a missing path.
-
-    Where no name is similar, a small folder that was named is listed.
-    """
+    """Return `` (did you mean 'x'?)`` for the nearest name beside a missing path, else what is in a small folder."""
     try:
         names = [entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")]
     except OSError:
@@ -95,17 +83,11 @@ def similar_name(path: Path) -> str:
     return did_you_mean(path.name, names) if lists_folder else nearest_word(path.name, names)
 
 
-def _existing_part(path: Path) -> str:
-    parent = next((parent for parent in path.parents if parent.exists()), None)
-    return "" if parent is None else f" ({parent} is there, {path.relative_to(parent)} in it is not)"
-
-
 @dataclass(frozen=True)
 class FileStamp:
-    """Tells whether a file has changed.
+    """Tells whether a file, named from the folder that was stamped, has changed.
 
-    `name` is relative to the folder that was stamped. `content` is a checksum or the like:
-    another file of the same size can have been given the same time.
+    `content` is a checksum or the like: another file of the same size can have the same time.
     """
 
     path: Path = field(compare=False)

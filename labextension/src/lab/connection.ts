@@ -4,7 +4,7 @@ import { LiveStore } from '../core/live';
 import { isRecord } from '../core/shape';
 import { Loading } from './loading';
 
-/** The names that the kernel's side uses, tfmagic/panel/channel/channel.py and handshake.py. */
+/** The names that the kernel's side uses, tfmagic/panel/channel/channel.py. */
 const REQUEST = 'tfmagic_request';
 const PUSH = 'tfmagic_push';
 const SIGN = 'tfmagic';

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import string
 from typing import Any
@@ -12,7 +14,7 @@ from factories import scale_graph, v1, variable_graph
 from page_schema import check
 
 from tfmagic import models
-from tfmagic.panel.channel.requests import REQUESTS, answer
+from tfmagic.panel.channel.requests import REQUESTS, answer, sendable
 
 
 def ask(request: str, **fields: Any) -> Any:
@@ -120,3 +122,16 @@ def test_ten_thousand_malformed_messages_change_nothing() -> None:
         assert isinstance(reply["ok"], bool)
     assert list(models) == ["net"]
     assert (models.net(np.ones(2, np.float32)) == 2).all()
+
+
+def test_what_is_no_character_becomes_a_question_mark() -> None:
+    path = os.fsdecode(b"/models/caf\xe9")
+    record = {"models": [{"source": path, "last_error": "bad \ud800 text", "calls": 2}]}
+    found = sendable(record)
+    assert found == {"models": [{"source": "/models/caf?", "last_error": "bad ? text", "calls": 2}]}
+    assert json.dumps(found, ensure_ascii=False).encode()
+
+
+def test_text_in_any_script_is_as_it_was() -> None:
+    record = {"names": ["é", "名", "\u202eabc", "a\x00b", '"\\ud800"']}
+    assert sendable(record) is record

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -72,3 +74,51 @@ def test_no_more_than_a_hundred_pages_are_remembered(pages: Subscribers) -> None
         assert is_awake()
         tell(pages, f"page {number}", looking=False)
     assert not is_awake()
+
+
+def ask(pages: Subscribers) -> Future[Any]:
+    """Send a request; its answer comes later."""
+    reply: Future[Any] = Future()
+    pages.receive({"id": "1", "request": "history"}, reply.set_result)
+    return reply
+
+
+def test_more_than_eight_requests_at_once_are_refused_until_one_is_answered(
+    pages: Subscribers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(subscribers, "answer", lambda _: {"error": None if done.wait(60) else "late"})
+    replies = [ask(pages) for _ in range(9)]
+    assert "too many requests" in replies.pop().result(60)["error"]
+    done.set()
+    assert [reply.result(60)["error"] for reply in replies] == [None] * 8
+    wait_for_an_answer(pages)
+
+
+def test_requests_that_fail_or_exit_do_not_take_a_place_for_ever(
+    pages: Subscribers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = threading.Semaphore(0)
+
+    def leave(_: object) -> NoReturn:
+        calls.release()
+        raise SystemExit
+
+    monkeypatch.setattr(subscribers, "answer", leave)
+    for _ in range(8):
+        ask(pages)
+    assert all(calls.acquire(timeout=60) for _ in range(8))
+    monkeypatch.undo()
+    wait_for_an_answer(pages)
+
+
+def wait_for_an_answer(pages: Subscribers) -> None:
+    # A worker that has given its answer holds its place for a moment more.
+    while "too many requests" in (ask(pages).result(60)["error"] or ""):
+        pass
+
+
+def test_threads_are_used_again(pages: Subscribers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribers, "answer", lambda _: {"error": None, "thread": threading.get_ident()})
+    threads = {ask(pages).result(60).get("thread") for _ in range(100)} - {None}
+    assert len(threads) <= 8

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tfmagic.checkup.jupyter import JupyterRecord
-    from tfmagic.checkup.kernels import KernelSpecRecord
     from tfmagic.checkup.report import Report
 
 _AGAIN = "install --force-reinstall --no-deps tfmagic"
@@ -38,11 +37,8 @@ def _lab_extension(jupyter: JupyterRecord, report: Report) -> Iterator[Trouble]:
         return
     if ours["disabled"]:
         what = f"JupyterLab's settings disable {', '.join(ours['disabled'])}: no sidebar, no commands."
-        yield trouble(
-            "lab-extension-disabled",
-            what,
-            *(f"{python()} -m jupyterlab.labextensions enable {shlex.quote(part)}" for part in ours["disabled"]),
-        )
+        enable = f"{python()} -m jupyterlab.labextensions enable"
+        yield trouble("lab-extension-disabled", what, *(f"{enable} {shlex.quote(part)}" for part in ours["disabled"]))
     if versions is not None and ours["version"] != versions["tfmagic"]:
         what = (
             f"JupyterLab has tfmagic {ours['version']} (in {ours['folder']}) and this Python has "
@@ -58,11 +54,9 @@ def _server_part(jupyter: JupyterRecord) -> Iterator[Trouble]:
         command = (
             f"{python()} -m jupyter_server.extension.serverextension enable {jupyter['server_level']} {SERVER_PART}"
         )
-        setting, remedy = (
-            ("is told not to load", command)
-            if jupyter["server_extension"] is False
-            else ("is not told to load", pip(_AGAIN))
-        )
+        setting, remedy = "is not told to load", pip(_AGAIN)
+        if jupyter["server_extension"] is False:
+            setting, remedy = "is told not to load", command
         yield trouble(
             "server-extension-off",
             f"Jupyter's server {setting} {SERVER_PART}: while a panel is open, the notebook looks idle though a cell "
@@ -113,14 +107,17 @@ def _kernels(report: Report) -> Iterator[Trouble]:
                 "which is not there: it cannot start. Its environment was moved or removed."
             )
             yield trouble("kernel-gone", what, f"jupyter kernelspec remove {shlex.quote(kernel['name'])}")
-        elif (
-            kernel["name"] == "python3"
-            and not kernel["is_this_python"]
-            and kernel["error"] is None
-            and kernel["tfmagic"] is None
-        ):
-            yield _elsewhere(kernel)
-        elif kernel["tfmagic"] is not None and kernel["tfmagic"] != versions["tfmagic"]:
+        elif kernel["tfmagic"] is None:
+            if kernel["name"] == "python3" and not kernel["is_this_python"] and kernel["error"] is None:
+                what = (
+                    f"The kernel “{kernel['shown_as']}” ({kernel['folder']}), which notebooks take by default, runs "
+                    f"{kernel['interpreter']}, where tfmagic is not installed: %load_ext tfmagic fails there. "
+                    "Install it there, or let this Python be a kernel and choose it in the notebook."
+                )
+                there = f"{shlex.quote(kernel['interpreter'])} -m pip install 'tfmagic[lab]'"
+                here = f"{python()} -m ipykernel install --user --name tfmagic --display-name 'Python (tfmagic)'"
+                yield trouble("kernel-elsewhere", what, there, here)
+        elif kernel["tfmagic"] != versions["tfmagic"]:
             what = (
                 f"The kernel “{kernel['shown_as']}” has tfmagic {kernel['tfmagic']}, and this Python has "
                 f"{versions['tfmagic']}: the page and that kernel may not understand each other."
@@ -128,20 +125,6 @@ def _kernels(report: Report) -> Iterator[Trouble]:
             yield trouble(
                 "kernel-version", what, f"{shlex.quote(kernel['interpreter'])} -m pip install --upgrade tfmagic"
             )
-
-
-def _elsewhere(kernel: KernelSpecRecord) -> Trouble:
-    what = (
-        f"The kernel “{kernel['shown_as']}” ({kernel['folder']}), which notebooks take by default, runs "
-        f"{kernel['interpreter']}, where tfmagic is not installed: %load_ext tfmagic fails there. "
-        "Install it there, or let this Python be a kernel and choose it in the notebook."
-    )
-    return trouble(
-        "kernel-elsewhere",
-        what,
-        f"{shlex.quote(kernel['interpreter'])} -m pip install 'tfmagic[lab]'",
-        f"{python()} -m ipykernel install --user --name tfmagic --display-name 'Python (tfmagic)'",
-    )
 
 
 def _two_versions(report: Report) -> Iterator[Trouble]:

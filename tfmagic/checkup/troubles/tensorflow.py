@@ -60,45 +60,42 @@ def troubles(report: Report) -> list[Trouble]:
     if trial is None:
         return found
     # Only the first of these: the others are its consequences.
-    return [*(_missing(trial) or _imposter(trial) or _crashed(trial, report) or _old(trial) or _failed(trial)), *found]
+    first = _missing(trial) or _imposter(trial) or _crashed(trial, report) or _old(trial) or _failed(trial)
+    return [*([first] if first else []), *found]
 
 
-def _missing(trial: TrialRecord) -> list[Trouble]:
+def _missing(trial: TrialRecord) -> Trouble | None:
     if trial["origin"] is not None or trial["failed_step"] is not None or trial["timed_out_s"] is not None:
-        return []
-    return [
-        trouble(
-            "tensorflow-missing",
-            f"No TensorFlow is installed for this Python ({sys.executable}). "
-            "tfmagic leaves it to you which one: for processors alone, or for NVIDIA's GPUs.",
-            pip("install 'tfmagic[cpu]'"),
-            pip("install 'tfmagic[gpu]'"),
-        )
-    ]
+        return None
+    return trouble(
+        "tensorflow-missing",
+        f"No TensorFlow is installed for this Python ({sys.executable}). "
+        "tfmagic leaves it to you which one: for processors alone, or for NVIDIA's GPUs.",
+        pip("install 'tfmagic[cpu]'"),
+        pip("install 'tfmagic[gpu]'"),
+    )
 
 
-def _imposter(trial: TrialRecord) -> list[Trouble]:
+def _imposter(trial: TrialRecord) -> Trouble | None:
     if trial["origin"] is None or trial["is_tensorflow"] is not False:
-        return []
+        return None
     found = Path(trial["origin"])
     yours = found.parent if found.name == "__init__.py" else found
-    return [
-        trouble(
-            "tensorflow-shadowed",
-            f"`import tensorflow` finds {trial['origin']}, which is not TensorFlow: a file or folder of that name "
-            "comes before it on Python's path. Give it another name.",
-            f"mv {shlex.quote(str(yours))} {shlex.quote(str(yours.with_stem('my_' + yours.stem)))}",
-        )
-    ]
+    return trouble(
+        "tensorflow-shadowed",
+        f"`import tensorflow` finds {trial['origin']}, which is not TensorFlow: a file or folder of that name "
+        "comes before it on Python's path. Give it another name.",
+        f"mv {shlex.quote(str(yours))} {shlex.quote(str(yours.with_stem('my_' + yours.stem)))}",
+    )
 
 
-def _crashed(trial: TrialRecord, report: Report) -> list[Trouble]:
+def _crashed(trial: TrialRecord, report: Report) -> Trouble | None:
     if trial["timed_out_s"] is not None:
         what = (
             f"TensorFlow was still being imported after {trial['timed_out_s']:g} s: a disk or network folder that is "
             "very slow, or a library that waits for something. `--timeout` gives it longer."
         )
-        return [trouble("tensorflow-hangs", what, "tfmagic doctor --timeout 600")]
+        return trouble("tensorflow-hangs", what, "tfmagic doctor --timeout 600")
     machine, number = report["machine"], trial["exit_signal"]
     no_avx = machine is not None and machine["avx"] is False
     if number == "SIGILL" or (no_avx and trial["version"] is None):
@@ -108,15 +105,15 @@ def _crashed(trial: TrialRecord, report: Report) -> list[Trouble]:
             ": importing it ends the process (“Illegal instruction”; in a notebook: “the kernel died”). Only a build "
             "without those instructions (conda-forge has one, or your own) or another machine helps."
         )
-        return [trouble("illegal-instruction", what, "conda install -c conda-forge tensorflow-cpu")]
+        return trouble("illegal-instruction", what, "conda install -c conda-forge tensorflow-cpu")
     if number == "SIGKILL":
         what = (
             "The process that imported TensorFlow was killed, most likely because memory ran out: "
             "the import alone takes some 500 MB."
         )
-        return [trouble("killed", what, "free -m")]
+        return trouble("killed", what, "free -m")
     if number is None:
-        return []
+        return None
     variables = {} if machine is None else machine["variables"]
     loader = [name for name in variables if name.startswith(("LD_", "DYLD_"))]
     why = (
@@ -125,30 +122,30 @@ def _crashed(trial: TrialRecord, report: Report) -> list[Trouble]:
         else "libraries that do not fit together are the usual cause: install it again, best into a new environment"
     )
     remedy = f"unset {' '.join(loader)}" if loader else pip(_REINSTALL)
-    return [trouble("tensorflow-crashes", f"Importing TensorFlow ends the process with {number}; {why}.", remedy)]
+    return trouble("tensorflow-crashes", f"Importing TensorFlow ends the process with {number}; {why}.", remedy)
 
 
-def _failed(trial: TrialRecord) -> list[Trouble]:
+def _failed(trial: TrialRecord) -> Trouble | None:
     step, error = trial["failed_step"], trial["error"] or "it ended without a word"
     if step is None or (step == "keras" and trial["keras_backend"] != "tensorflow"):
-        return []
+        return None
     if step == START:
-        return [trouble("python-broken", f"tfmagic's own modules cannot be imported: {error}.", pip("check"))]
+        return trouble("python-broken", f"tfmagic's own modules cannot be imported: {error}.", pip("check"))
     if step != "import":
         what = f"TensorFlow {trial['version']} is imported, and the next step, {step}, fails: {error}."
-        return [trouble(f"{step}-fails", what, pip(_REINSTALL))]
+        return trouble(f"{step}-fails", what, pip(_REINSTALL))
     cause, words = next(((cause, words) for sign, cause, words in _CAUSES if sign.search(error)), ("", _REINSTALL))
     what = f"TensorFlow is installed and cannot be imported: {error}." + (f" Likely: {cause}." if cause else "")
-    return [trouble("tensorflow-import-fails", what, *([pip(words)] if words else []))]
+    return trouble("tensorflow-import-fails", what, *([pip(words)] if words else []))
 
 
-def _old(trial: TrialRecord) -> list[Trouble]:
+def _old(trial: TrialRecord) -> Trouble | None:
     version = trial["version"]
     if version is None or tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= OLDEST:
-        return []
+        return None
     oldest = ".".join(map(str, OLDEST))
     what = f"This TensorFlow is {version}, and tfmagic needs {oldest} or newer, whose Keras is Keras 3."
-    return [trouble("tensorflow-too-old", what, pip(f"install --upgrade 'tensorflow>={oldest}'"))]
+    return trouble("tensorflow-too-old", what, pip(f"install --upgrade 'tensorflow>={oldest}'"))
 
 
 def _several(report: Report) -> Iterator[Trouble]:

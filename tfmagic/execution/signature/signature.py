@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from tfmagic.errors import SourceError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT = "serving_default"
 """The name that TensorFlow gives to a model's one signature."""
@@ -106,7 +106,7 @@ class Signature:
         }
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Sequence[int | None] | None) -> str:
     """Return ``(?, 64)``, or ``any shape`` for a free rank."""
     if shape is None:
         return "any shape"

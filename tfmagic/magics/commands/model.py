@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.naming import NAMES_ARE, VERBS
+from tfmagic.core.units import counted
 from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.magics.grammar.line import split
-from tfmagic.magics.grammar.options import Command, Option, Parsed, parse
+from tfmagic.magics.grammar.options import Command, Option, Parsed, help_of, parse
 from tfmagic.magics.grammar.source import resolve
 from tfmagic.model.registry import check_model_name, the_models
 from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable
-from tfmagic.panel.views.sentences import (
-    added_text,
-    dropped_text,
-    parked_text,
-    saved_text,
-    stopped_text,
-    synced_text,
-    woken_text,
-)
+from tfmagic.panel.views.sentences import added_text, dropped_text, parked_text, saved_text, stopped_text, woken_text
 from tfmagic.panel.views.view import Code, Sentence, View
 from tfmagic.runtime.startup.importing import require_tensorflow
 
@@ -76,18 +69,14 @@ COMMANDS: dict[str, Command] = {
         (Option("--replace", "put it in the place of what is there"),),
     ),
     "sync": Command(
-        "%tf_model sync NAME...",
-        "Take the present weights of live objects into models that were added with --copy.",
+        "%tf_model sync NAME...", "Take the present weights of live objects into models that were added with --copy."
     ),
     "park": Command(
         "%tf_model park NAME...",
         "Have models take no tensor memory until they are next run. What their source does not give again goes to "
         "disk, optimizer slots included.",
     ),
-    "wake": Command(
-        "%tf_model wake NAME...",
-        "Give parked models their memory back now; running one does so, too.",
-    ),
+    "wake": Command("%tf_model wake NAME...", "Give parked models their memory back now; running one does so, too."),
     "drop": Command(
         "%tf_model drop NAME...",
         "Drop models: their calls end, and their memory goes back to the system.",
@@ -108,9 +97,7 @@ CELL = Command(
 )
 
 
-def help_text() -> str:
-    """Return the help of every verb and of the cell magic."""
-    return "\n\n".join(command.help() for command in (*COMMANDS.values(), CELL))
+DOCUMENTED = (*COMMANDS.values(), CELL)
 
 
 def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) -> View | None:
@@ -120,7 +107,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     """
     words = list(split(line).words)
     if "--help" in words[:1] or words == ["-h"]:
-        return Sentence(help_text())
+        return Sentence(help_of(DOCUMENTED))
     verb = words.pop(0) if words else "list"
     if verb not in COMMANDS:
         return _show_named(verb, words)
@@ -128,7 +115,7 @@ def run_line(line: str, names: Mapping[str, Any], show: Callable[[View], None]) 
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
     if verb == "list":
-        _refuse_words(parsed, COMMANDS[verb])
+        parsed.refuse_words(COMMANDS[verb])
         return ModelTable(the_models().records())
     if verb == "show":
         return _show(parsed)
@@ -149,14 +136,17 @@ def _run_verb(verb: str, parsed: Parsed, names: Mapping[str, Any]) -> str:
         return _save(parsed, names)
     if verb == "drop":
         return _drop(parsed)
-    if verb == "sync":
-        return _sync(parsed)
-    do: dict[str, Callable[[Model], str]] = {
-        "stop": lambda model: stopped_text(model.stop(now=parsed.flag("now"))),
-        "park": lambda model: parked_text(model.park()),
-        "wake": lambda model: woken_text(model.wake()),
-    }
-    return _each(verb, parsed, do[verb])
+    parsed.expect("a model's name was", COMMANDS[verb])
+    named = [the_models()[name] for name in _names(parsed)]
+    return "\n".join(_OF_EACH_MODEL[verb](model, parsed) for model in named)
+
+
+_OF_EACH_MODEL: dict[str, Callable[[Model, Parsed], str]] = {
+    "stop": lambda model, parsed: stopped_text(model.stop(now=parsed.flag("now"))),
+    "sync": lambda model, _: f"{model.name}: took the present values of {counted(model.sync(), 'variable')}",
+    "park": lambda model, _: parked_text(model.park()),
+    "wake": lambda model, _: woken_text(model.wake()),
+}
 
 
 def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
@@ -228,9 +218,7 @@ def _show(parsed: Parsed) -> View:
 
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    if len(parsed.rest) < 2:
-        msg = f"a name and a source were expected: {COMMANDS['add'].usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a name and a source were", COMMANDS["add"], 2)
     name, *source = parsed.rest
     # Before the source, so that a mistyped name is not blamed on the source.
     check_model_name(name)
@@ -256,31 +244,11 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:
-    if len(parsed.rest) < 2:
-        msg = f"a model's name and a path were expected: {COMMANDS['save'].usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a model's name and a path were", COMMANDS["save"], 2)
     name, *path = parsed.rest
     model = the_models()[name]
     model.save(destination(" ".join(path), names), replace=parsed.flag("replace"))
     return "" if model.saved is None else saved_text(name, model.saved.record())
-
-
-def _sync(parsed: Parsed) -> str:
-    if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS['sync'].usage}"
-        raise UsageLineError(msg)
-    models = the_models()
-    counts = {model.name: model.sync() for model in [models[name] for name in _names(parsed)]}
-    return "\n".join(f"{name}: took the present values of {synced_text(count)}" for name, count in counts.items())
-
-
-def _each(verb: str, parsed: Parsed, do: Callable[[Model], str]) -> str:
-    """Do something with each model of a line, once all names are known."""
-    if not parsed.rest:
-        msg = f"a model's name was expected: {COMMANDS[verb].usage}"
-        raise UsageLineError(msg)
-    named = [the_models()[name] for name in _names(parsed)]
-    return "\n".join(do(model) for model in named)
 
 
 def _drop(parsed: Parsed) -> str:
@@ -313,9 +281,3 @@ def _options(parsed: Parsed, objects: Any = None) -> Options:
         executor=parsed.text("executor"),
         compile=parsed.flag("compile"),
     )
-
-
-def _refuse_words(parsed: Parsed, command: Command) -> None:
-    if parsed.rest:
-        msg = f"{' '.join(parsed.rest)!r} was not expected: {command.usage}"
-        raise UsageLineError(msg)

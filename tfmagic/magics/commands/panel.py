@@ -19,15 +19,11 @@ COMMAND = Command(
     "and wherever widgets are not shown, it is the same as text.",
     (Option("--sidebar", "the same in JupyterLab's sidebar, which follows the active notebook"),),
 )
+DOCUMENTED = (COMMAND,)
 _NO_SIDEBAR = (
     "no page with tfmagic's sidebar has answered (JupyterLab has it, with pip install 'tfmagic[lab]' where it runs): "
     "the panel is here"
 )
-
-
-def help_text() -> str:
-    """Return the help of the magic."""
-    return COMMAND.help()
 
 
 def run_line(line: str, shell: Any, show: Callable[[View], None]) -> Any:

@@ -48,24 +48,15 @@ CELL = Command(
     "notebook's, and what is assigned stays there unless -o sends it out.",
     (_OUT,),
 )
-
-
-def help_text() -> str:
-    """Return the help of the magic."""
-    return f"{LINE.help()}\n\n{CELL.help()}"
+DOCUMENTED = (LINE, CELL)
 
 
 @dataclass
 class RunLine:
-    """A parsed ``%tf_run`` line.
+    """A parsed ``%tf_run`` line: its inputs are expressions.
 
-    Attributes
-    ----------
-    positional, named, spread
-        The expressions of inputs: the one without a name, those by name, those after ``**``.
-    out
-        Pairs of a notebook name and the output it gets; None for the result, or for the
-        output at that position.
+    `spread` has those after ``**``; `out` pairs of a notebook name and the output it gets,
+    None for the result or for the output at that position.
     """
 
     model: str = ""
@@ -94,21 +85,13 @@ class RunLine:
 
 
 def read(line: str) -> RunLine:
-    """Parse a ``%tf_run`` line.
-
-    Raises
-    ------
-    UsageLineError
-        For a line that does not follow the grammar.
-    """
+    """Parse a ``%tf_run`` line."""
     words = split(line)
     parsed = parse(words.words, LINE)
     run = RunLine(silent=words.silent, help=parsed.help, signature=parsed.text("signature"))
     if run.help:
         return run
-    if not parsed.rest:
-        msg = f"a model's name was expected: {LINE.usage}"
-        raise UsageLineError(msg)
+    parsed.expect("a model's name was", LINE)
     run.model, *rest = parsed.rest
     fetch = parsed.text("fetch")
     if fetch is not None:
@@ -217,13 +200,7 @@ def _check_expression(run: RunLine, name: str | None, text: str) -> None:
 
 
 def out_names(text: str | None) -> list[tuple[str, str | None]]:
-    """Return the pairs of an ``-o`` value.
-
-    Raises
-    ------
-    UsageLineError
-        For something that cannot be a name in the notebook.
-    """
+    """Return the pairs of an ``-o`` value."""
     pairs: list[tuple[str, str | None]] = []
     for part in [] if text is None else text.split(","):
         mine, equals, theirs = (piece.strip() for piece in part.partition("="))
@@ -241,13 +218,7 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
 
 
 def read_cell_line(line: str) -> RunLine:
-    """Parse a ``%%tf_run`` line.
-
-    Raises
-    ------
-    UsageLineError
-        For a line that does not follow the grammar.
-    """
+    """Parse a ``%%tf_run`` line."""
     words = split(line)
     parsed = parse(words.words, CELL)
     run = RunLine(silent=words.silent, help=parsed.help, out=out_names(parsed.text("o")))

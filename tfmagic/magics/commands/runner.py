@@ -10,11 +10,10 @@ from tfmagic.errors import InterruptedRun, RunTimeoutError, TfMagicError, Unknow
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.model.registry import the_models
 from tfmagic.panel.views.comparison import ComparisonTable
-from tfmagic.panel.views.timing import TimingLine
-from tfmagic.panel.views.trace import TraceTable
+from tfmagic.panel.views.measurements import TimingLine, TraceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.magics.commands.run import RunLine
@@ -26,14 +25,11 @@ if TYPE_CHECKING:
     Push = Callable[[dict[str, Any]], None]
     Show = Callable[[View], None]
 
-_NO_INPUT = object()
-
 
 def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> Any:
     """Run models as a line says, and return what to display.
 
-    Expressions see `names`, `push` binds names in the notebook, and `show` displays a
-    view beside the result.
+    Expressions see `names`, `push` binds names in the notebook, `show` displays a view beside the result.
     """
     models = [the_models()[name] for name in run.models]
     with _naming_running_models(models):
@@ -41,15 +37,14 @@ def run_line(run: RunLine, names: Mapping[str, Any], push: Push, show: Show) -> 
 
 
 def _run_models(run: RunLine, models: Sequence[Model], names: Mapping[str, Any], push: Push, show: Show) -> Any:
-    if run.out and not run.has_inputs and not _asks_for_a_run(run):
+    options = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
+    only_names = not run.trace and len(models) == 1 and all(option is None for option in options)
+    if run.out and only_names and not run.has_inputs:
         values = _from_room(models[0], run.out)
         if values is not None:
             push(values)
             return None
-    from tfmagic.execution.signature.feeds import MISSING
-
-    positional, named = _inputs(run, names)
-    given = (MISSING if positional is _NO_INPUT else positional, named)
+    given = _inputs(run, names)
     if len(models) > 1:
         return _compare(run, given, push, show)
     if run.repeat is not None:
@@ -76,15 +71,10 @@ def _naming_running_models(models: Sequence[Model]) -> Iterator[None]:
         raise
 
 
-def _asks_for_a_run(run: RunLine) -> bool:
-    """Return whether a line has options of a run, and so cannot only name something in the room."""
-    options = (run.fetch, run.signature, run.batch_size, run.repeat, run.timeout)
-    return run.trace or len(run.models) > 1 or any(value is not None for value in options)
-
-
 def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
-    if run.out:
-        _check_out(run.out, model.name, _outputs(run, model))
+    if run.out and (outputs := _outputs(run, model)) is not None:
+        # Refuse an -o that does not fit before anything runs.
+        _assigned(model.name, dict.fromkeys(outputs), run.out)
     try:
         result: Mapping[str, Any] = model.run_stoppable(
             *given,
@@ -101,8 +91,7 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
         show(TraceTable(model.trace.record()))
     if run.out:
         push(_assigned(model.name, result, run.out))
-        return None
-    if run.silent:
+    if run.out or run.silent:
         return None
     return next(iter(result.values())) if len(result) == 1 else result
 
@@ -111,15 +100,10 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
     from tfmagic.model.several.compare import compared
 
     if run.out:
-        _check_out(run.out, "the comparison", run.models, "model")
+        _assigned("the comparison", dict.fromkeys(run.models), run.out, "model")
     try:
         comparison = compared(
-            run.models,
-            *given,
-            fetch=run.fetch,
-            signature=run.signature,
-            batch_size=run.batch_size,
-            timeout=run.timeout,
+            run.models, *given, fetch=run.fetch, signature=run.signature, batch_size=run.batch_size, timeout=run.timeout
         )
     except (InterruptedRun, RunTimeoutError) as stopped:
         _keep_finished_rows(run, stopped, push)
@@ -136,12 +120,7 @@ def _time(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> A
     from tfmagic.model.running.timing import timed
 
     timing = timed(
-        model.caller,
-        *given,
-        repeat=run.repeat or 1,
-        fetch=run.fetch,
-        signature=run.signature,
-        timeout=run.timeout,
+        model.caller, *given, repeat=run.repeat or 1, fetch=run.fetch, signature=run.signature, timeout=run.timeout
     )
     if run.out:
         push({run.out[0][0]: timing})
@@ -165,7 +144,9 @@ def _keep_finished_rows(run: RunLine, stopped: InterruptedRun | RunTimeoutError,
     stopped.args = (f"{stopped}: {stopped.rows} are in {where}",)
 
 
-def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _inputs(run: RunLine, names: Mapping[str, Any]) -> Given:
+    from tfmagic.execution.signature.feeds import MISSING
+
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
@@ -179,7 +160,7 @@ def _inputs(run: RunLine, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]
                 msg = f"input {name!r} is given twice"
                 raise UsageLineError(msg)
             named[str(name)] = given
-    return (_NO_INPUT if run.positional is None else evaluate(run.positional, names)), named
+    return (MISSING if run.positional is None else evaluate(run.positional, names)), named
 
 
 def _from_room(model: Model, out: Sequence[tuple[str, str | None]]) -> dict[str, Any] | None:
@@ -212,28 +193,19 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
-def _check_out(
-    out: Sequence[tuple[str, str | None]], who: str, known: Iterable[str] | None, what: str = "output"
-) -> None:
-    """Refuse an ``-o`` that does not fit the known outputs, before anything runs."""
-    if known is not None:
-        _assigned(who, dict.fromkeys(known), out, what)
-
-
 def _assigned(
     who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]], what: str = "output"
 ) -> dict[str, Any]:
     positions = [mine for mine, theirs in out if theirs is None]
-    values: dict[str, Any] = {}
     if len(positions) == 1 and len(out) == 1:
-        values[positions[0]] = next(iter(result.values())) if len(result) == 1 else result
-        return values
+        return {positions[0]: next(iter(result.values())) if len(result) == 1 else result}
     if positions and len(positions) != len(result):
         msg = (
             f"-o names {len(positions)} {what}s by position and {who} gives {len(result)} "
             f"({', '.join(result)}): name as many, or say mine=theirs"
         )
         raise UsageLineError(msg)
+    values: dict[str, Any] = {}
     by_position = dict(zip(positions, result.values(), strict=True)) if positions else {}
     for mine, theirs in out:
         if theirs is not None and theirs not in result:

@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING
 
 from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.magics.grammar.line import split
-from tfmagic.magics.grammar.options import Command, Option, parse, unquoted
+from tfmagic.magics.grammar.options import Command, Option, help_of, parse, unquoted
+from tfmagic.model.memory_record import memory_record
 from tfmagic.model.registry import the_models
+from tfmagic.panel.snapshot.snapshot import snapshot
+from tfmagic.panel.views.libraries import LibrariesPage, OpLibraryLoaded
 from tfmagic.panel.views.model_pages import NO_MODELS
+from tfmagic.panel.views.placement import PlacementPage
+from tfmagic.panel.views.runtime_pages import ConfigurationPage, LogPage, MemoryPage
+from tfmagic.panel.views.sentences import reset_text
+from tfmagic.panel.views.summary import DevicePage, Summary
 from tfmagic.panel.views.view import Sentence, View
+from tfmagic.runtime.custom_ops.libraries import op_libraries
+from tfmagic.runtime.custom_ops.libraries_report import libraries_record
+from tfmagic.runtime.native_log.log import native_log
+from tfmagic.runtime.session.config_record import configuration
+from tfmagic.runtime.session.devices import devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,16 +72,14 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def help_text() -> str:
-    """Return the help of every verb."""
-    return "\n\n".join(command.help() for command in COMMANDS.values())
+DOCUMENTED = tuple(COMMANDS.values())
 
 
 def run_line(line: str, show: Callable[[View], None]) -> View | None:
     """Run a ``%tf_runtime`` line; return the view of a verb that looks or loads. `show` displays what others did."""
     words = list(split(line).words)
     if words[:1] in (["--help"], ["-h"]):
-        return Sentence(help_text())
+        return Sentence(help_of(DOCUMENTED))
     verb = words.pop(0) if words else "summary"
     if verb not in COMMANDS:
         verbs = f": it has {', '.join(COMMANDS)}, and %tf_runtime --help says what they do"
@@ -78,61 +88,26 @@ def run_line(line: str, show: Callable[[View], None]) -> View | None:
     parsed = parse(words, COMMANDS[verb])
     if parsed.help:
         return Sentence(COMMANDS[verb].help())
-    if parsed.rest and verb not in _TAKE_WORDS:
-        msg = f"{' '.join(parsed.rest)!r} was not expected: {COMMANDS[verb].usage}"
-        raise UsageLineError(msg)
+    if verb not in {"load", "placement"}:
+        parsed.refuse_words(COMMANDS[verb])
     if verb == "reset":
         _reset(show)
         return None
     return _VERBS[verb](parsed)
 
 
-def _summary(_: Parsed) -> View:
-    from tfmagic.panel.snapshot.snapshot import snapshot
-    from tfmagic.panel.views.summary import Summary
-
-    return Summary(snapshot())
-
-
-def _libraries(_: Parsed) -> View:
-    from tfmagic.panel.views.libraries import LibrariesPage
-    from tfmagic.runtime.custom_ops.libraries_report import libraries_record
-
-    return LibrariesPage(libraries_record())
-
-
-def _devices(_: Parsed) -> View:
-    from tfmagic.panel.views.summary import DevicePage
-    from tfmagic.runtime.session.devices import devices
-
-    return DevicePage(devices())
-
-
-def _memory(_: Parsed) -> View:
-    from tfmagic.model.memory_record import memory_record
-    from tfmagic.panel.views.memory import MemoryPage
-
-    return MemoryPage(memory_record())
-
-
 def _placement(parsed: Parsed) -> View:
     models = the_models()
-    asked = [models[name] for name in parsed.rest] or models.present()
-    if not asked:
+    named = [models[name] for name in parsed.rest] or models.present()
+    if not named:
         return Sentence(NO_MODELS)
     from tfmagic.model.running.placement_probe import placement
-    from tfmagic.panel.views.placement import PlacementPage, PlacementPages
 
-    everything, anew = parsed.flag("all"), parsed.flag("anew")
-    return PlacementPages(
-        [PlacementPage(placement(model.caller, again=anew), everything=everything) for model in asked]
-    )
+    anew = parsed.flag("anew")
+    return PlacementPage([placement(model.caller, again=anew) for model in named], everything=parsed.flag("all"))
 
 
 def _log(parsed: Parsed) -> View:
-    from tfmagic.panel.views.log import LogPage
-    from tfmagic.runtime.native_log.log import native_log
-
     log = native_log()
     log.settle(_FLOOD_S)
     page = LogPage(log.record(errors=parsed.flag("errors")))
@@ -141,24 +116,26 @@ def _log(parsed: Parsed) -> View:
     return page
 
 
-def _config(_: Parsed) -> View:
-    from tfmagic.panel.views.configuration import ConfigurationPage
-    from tfmagic.runtime.session.config_record import configuration
-
-    return ConfigurationPage(configuration())
-
-
 def _load(parsed: Parsed) -> View:
     words = parsed.rest
     if len(words) != 1:
         problem = f"{' '.join(words[1:])!r} was not expected" if words else "which library?"
         msg = f"{problem}: %tf_runtime load PATH (a path with blanks in quotes)"
         raise UsageLineError(msg)
-    from tfmagic.panel.views.libraries import OpLibraryLoaded
-    from tfmagic.runtime.custom_ops.libraries import op_libraries
-
     library, anew = op_libraries().load(unquoted(words[0]))
     return OpLibraryLoaded(library.record, library.functions, anew=anew)
+
+
+_VERBS: dict[str, Callable[[Parsed], View]] = {
+    "summary": lambda _: Summary(snapshot()),
+    "libraries": lambda _: LibrariesPage(libraries_record()),
+    "devices": lambda _: DevicePage(devices()),
+    "memory": lambda _: MemoryPage(memory_record()),
+    "config": lambda _: ConfigurationPage(configuration()),
+    "placement": _placement,
+    "log": _log,
+    "load": _load,
+}
 
 
 def _reset(show: Callable[[View], None]) -> None:
@@ -166,7 +143,6 @@ def _reset(show: Callable[[View], None]) -> None:
         show(Sentence("there was nothing to reset: TensorFlow is not imported yet"))
         return
     from tfmagic.model.reset import reset
-    from tfmagic.panel.views.sentences import reset_text
 
     try:
         show(Sentence(reset_text(reset(the_models()))))
@@ -174,16 +150,3 @@ def _reset(show: Callable[[View], None]) -> None:
         if error.record["models"]:
             show(Sentence(reset_text(error.record)))
         raise
-
-
-_VERBS: dict[str, Callable[[Parsed], View]] = {
-    "summary": _summary,
-    "libraries": _libraries,
-    "devices": _devices,
-    "memory": _memory,
-    "placement": _placement,
-    "log": _log,
-    "config": _config,
-    "load": _load,
-}
-_TAKE_WORDS = {"load", "placement"}

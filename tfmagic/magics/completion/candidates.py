@@ -42,10 +42,7 @@ class Candidates:
 def starting(
     fragment: str, words: Iterable[str], kind: str, *, without: Container[str] = (), suffix: str = ""
 ) -> Candidates:
-    """Offer the words that begin with `fragment`; where none does, those that do in another case.
-
-    Words in `without` are left out. `suffix` follows each word, such as the ``=`` of an input.
-    """
+    """Offer the words that begin with `fragment`, else those that do in another case; `suffix` follows each of them."""
     allowed = [word for word in dict.fromkeys(words) if word not in without]
     matching = [word for word in allowed if word.startswith(fragment)]
     if not matching:

@@ -26,18 +26,10 @@ _AUTOMAGIC = re.compile(rf"\s*{_MAGIC}(?!\s*[=,])")
 
 @dataclass(frozen=True)
 class MagicLine:
-    """A line of one of tfmagic's magics that the cursor is in.
+    """A line of one of tfmagic's magics, or the first of a cell magic, that the cursor is in.
 
-    Attributes
-    ----------
-    cell
-        Whether it is the first line of a cell magic.
-    before, after
-        What follows the magic's name, before and after the cursor.
-    leading
-        The code of the cell before this line.
-    room
-        The model in whose cell the line stands; None in an ordinary cell.
+    `before` and `after` the cursor stands what follows the magic's name; `leading` is the code
+    of the cell above. `room` is the model in whose cell the line stands.
     """
 
     magic: str
@@ -57,7 +49,7 @@ class RoomCode:
 
 
 def place_of(text: str, row: int, column: int, automagic: Callable[[str], bool]) -> MagicLine | RoomCode | None:
-    """Return what the cursor, at row and column (from 0) of a cell, is in; None for anything not tfmagic's.
+    """Return what the cursor is in, at row and column from 0; None for anything not tfmagic's.
 
     `automagic` tells whether a magic can be called by a name without its ``%``.
     """

@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 
     from tfmagic.magics.grammar.line import PartialLine
 
-# The person's settings of Tab hold in tfmagic's lines too.
-_SETTINGS = (
-    "greedy",
-    "evaluation",
-    "use_jedi",
-    "jedi_compute_type_timeout",
-    "auto_close_dict_keys",
-    "policy_overrides",
-    "auto_import_method",
-    "backslash_combining_completions",
-    "omit__names",
-    "limit_to__all__",
-    "suppress_competing_matchers",
-    "dict_keys_only",
-)
 _NOT_IN_EXPRESSIONS = (
     "IPCompleter.magic_matcher",
     "IPCompleter.magic_config_matcher",
@@ -119,8 +104,9 @@ class PythonNames:
         original = self._shell.Completer
         code = code.lstrip("\n")
         completer = _QuietCompleter(shell=self._shell, namespace=names, global_namespace={})
-        for name in _SETTINGS:
-            if completer.has_trait(name) and original.has_trait(name):
+        # The person's settings of Tab hold in tfmagic's lines too; the old "greedy" first, as it changes others.
+        for name in sorted(completer.trait_names(config=True), key=lambda name: name != "greedy"):
+            if original.has_trait(name):
                 setattr(completer, name, getattr(original, name))
         completer.disable_matchers = [*original.disable_matchers, *disabled]
         if whole:

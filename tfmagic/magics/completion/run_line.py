@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from tfmagic.magics.commands.run import CELL, LINE, input_parts
 from tfmagic.magics.completion.candidates import Candidates, starting
-from tfmagic.magics.completion.option_values import LineContext, common, option_names, option_value
-from tfmagic.magics.completion.typed_words import Typed, typed
+from tfmagic.magics.completion.option_values import LineContext, option_names, option_value
+from tfmagic.magics.completion.typed_words import typed
 from tfmagic.magics.grammar.expression import parsed
 from tfmagic.model.glance import glance
 from tfmagic.model.registry import the_models
@@ -25,35 +25,23 @@ def run_line(line: MagicLine, names: PythonNames) -> Candidates:
     command = CELL if line.cell else LINE
     read = typed(line.before, line.after, command)
     if read.dashed:
-        return option_names(read, [option.name for option in command.options])
-    around = _line_context(line, read, names)
-    if read.option is not None:
-        return option_value(read, around)
-    if not read.rest:
-        return _models(line, read)
-    return Candidates() if line.cell else _inputs(read, around)
-
-
-def _models(line: MagicLine, read: Typed) -> Candidates:
-    *given, fragment = [read.word] if line.cell else read.word.split(",")
-    return starting(fragment, the_models(), "model", without=given)
-
-
-def _line_context(line: MagicLine, read: Typed, names: PythonNames) -> LineContext:
+        return option_names(read, command)
+    if read.option is None and not read.rest:
+        *given, fragment = [read.word] if line.cell else read.word.split(",")
+        return starting(fragment, the_models(), "model", without=given)
     # An option may come before the model: then that stands after the cursor.
     words = (*read.rest, *read.later)
     named = [glance(name) for name in words[0].split(",")] if words else []
-    inputs = len(words) > 1
-    return LineContext(
-        names,
-        line.leading,
-        models=[model for model in named if model is not None],
-        runs=not line.cell,
-        sends=line.cell or not inputs,
-    )
+    models = [model for model in named if model is not None]
+    sends = line.cell or len(words) < 2
+    context = LineContext(read, names, line.leading, models, runs=not line.cell, sends=sends)
+    if read.option is not None:
+        return option_value(context)
+    return Candidates() if line.cell else _inputs(context)
 
 
-def _inputs(read: Typed, around: LineContext) -> Candidates:
+def _inputs(line: LineContext) -> Candidates:
+    read, here = line.typed, line.typed.partial
     parts = input_parts([*read.rest[1:], read.word])
     name, pieces = parts[-1]
     # The piece at the cursor: what follows x= or **, or the word itself.
@@ -62,21 +50,12 @@ def _inputs(read: Typed, around: LineContext) -> Candidates:
     current = "".join(own[1]) if starts else read.word
     earlier = [] if starts else pieces[:-1]
     complete = parsed(" ".join(earlier)) is not None
-    here = read.partial
     open_ended = here.closers or here.quote
     candidates = Candidates(read.word)
     begins = not starts and not open_ended and _NAME.fullmatch(read.word) is not None
     if begins and (complete or (name is None and not earlier)):
-        candidates += starting(read.word, _free_inputs(read, around), "input", suffix="=")
+        given = {name for name, _ in input_parts([*read.rest[1:], *read.later]) if name}
+        candidates += starting(read.word, line.inputs(), "input", without=given, suffix="=")
     if complete and not open_ended:
         return candidates
-    return candidates + around.names.expression(" ".join([*earlier, current]), around.leading, here)
-
-
-def _free_inputs(read: Typed, around: LineContext) -> list[str]:
-    """Return the inputs that all of the line's models have and that are not given yet."""
-    given = {name for name, _ in input_parts([*read.rest[1:], *read.later])}
-    signatures = around.signatures(read.values.get("--signature"))
-    return [
-        name for name in common([end.name for end in signature.inputs] for signature in signatures) if name not in given
-    ]
+    return candidates + line.names.expression(" ".join([*earlier, current]), line.leading, here)

@@ -21,18 +21,9 @@ _DASHED = re.compile(r"--?[\w-]*")
 class Typed:
     """The words of a line around the cursor.
 
-    Attributes
-    ----------
-    rest, later
-        The words before and after the cursor that belong to no option.
-    word
-        What has been typed of the word at the cursor; of ``--option=value`` the value.
-    partial
-        The line up to the cursor: its open quotes and brackets.
-    option
-        The option whose value is being typed, if any.
-    values
-        All options on the line, with their values.
+    `rest` and `later` belong to no option, and stand before and after the cursor. `word` is
+    what has been typed at the cursor, of ``--option=value`` the value, and `option` is the one
+    whose value it is. `values` are all options on the line.
     """
 
     rest: tuple[str, ...]
@@ -58,7 +49,8 @@ def typed(before: str, after: str, command: Command, *, skip: int = 0) -> Typed:
     here = split_partial(before)
     whole = split_partial(before + after)
     words = [*whole.words, whole.word] if whole.word else list(whole.words)
-    further = words[len(here.words) + (1 if here.word else _starts_a_word(after)) :]
+    within_a_word = bool(here.word or after[:1].strip().strip("#"))
+    further = words[len(here.words) + int(within_a_word) :]
     known = {option.name: option for option in command.options}
     rest, values, waiting = _walk(here.words[skip:], known)
     later, more, _ = _walk(further, known)
@@ -68,10 +60,6 @@ def typed(before: str, after: str, command: Command, *, skip: int = 0) -> Typed:
         waiting, word = known[name], glued
     given = {**values, **more} if waiting is None else {**values, **more, waiting.name: ""}
     return Typed(tuple(rest), word, here, waiting, given, tuple(later))
-
-
-def _starts_a_word(after: str) -> int:
-    return int(bool(after) and not after[0].isspace() and after[0] != "#")
 
 
 def _walk(words: Sequence[str], known: Mapping[str, Option]) -> tuple[list[str], dict[str, str], Option | None]:

@@ -20,11 +20,6 @@ def destination(text: str, names: Mapping[str, Any]) -> str:
     In quotes it is that path, in brackets an expression. A name that is bound to text or
     a path, an f-string, and a composed path (``folder / "net"``) are expressions without
     brackets too. Everything else is the path itself.
-
-    Raises
-    ------
-    UsageLineError
-        For an expression in brackets that gives no path, and for blanks outside of quotes.
     """
     path = unquoted(text)
     if path != text:

@@ -26,12 +26,7 @@ def parsed(text: str) -> ast.expr | None:
 def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     """Return the value of an expression that sees `names` and the built-in ones.
 
-    Raises
-    ------
-    UsageLineError
-        When it is no expression, or raises itself, as an unknown name does.
-    Exception
-        Whatever a function that it calls raises, with a note that names the expression.
+    An error inside a function that it calls is raised as it is, with a note that names the expression.
     """
     try:
         code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)

@@ -23,16 +23,15 @@ class Line:
 
 
 def split(line: str) -> Line:
-    """Split a line at the blanks outside brackets and quotes.
-
-    A comment and a trailing ``;`` are dropped.
-
-    Raises
-    ------
-    UsageLineError
-        For a bracket or quote that is not closed.
-    """
-    words = _words(line)
+    """Split a line at the blanks outside brackets and quotes, without its comment and trailing ``;``."""
+    read = split_partial(line)
+    if read.quote:
+        msg = f"{read.quote} is missing: a quote in {line.strip()!r} is not closed"
+        raise UsageLineError(msg)
+    if read.closers:
+        msg = f"{read.closers[-1]!r} is missing: a bracket in {line.strip()!r} is not closed"
+        raise UsageLineError(msg)
+    words = [*read.words, *([read.word] if read.word else [])]
     silent = bool(words) and words[-1].endswith(";")
     if silent:
         last = words.pop().rstrip(";")
@@ -45,18 +44,9 @@ def split(line: str) -> Line:
 class PartialLine:
     """A line up to the cursor, which may be in the middle of anything.
 
-    Attributes
-    ----------
-    words
-        The complete words.
-    word
-        The word that is being typed; empty after a blank.
-    closers
-        What would close the open brackets, the innermost last.
-    quote, quoted
-        The open quote, and what has been typed since; empty where none is open.
-    comment
-        Whether the line ends in a comment.
+    `word` is the one that is being typed after the complete `words`, and empty after a blank.
+    `closers` would close the open brackets, the innermost last; `quoted` is what has been
+    typed since the open `quote`.
     """
 
     words: tuple[str, ...] = ()
@@ -88,28 +78,13 @@ def split_partial(line: str) -> PartialLine:
             words.extend([word] if word else [])
             word = ""
         else:
-            _follow_brackets(character, closers)
+            if character in _OPENING:
+                closers.append(_OPENING[character])
+            elif closers and character == closers[-1]:
+                closers.pop()
             word += line[at:end]
         at = end
     return PartialLine(tuple(words), word, tuple(closers))
-
-
-def _words(line: str) -> list[str]:
-    read = split_partial(line)
-    if read.quote:
-        msg = f"{read.quote} is missing: a quote in {line.strip()!r} is not closed"
-        raise UsageLineError(msg)
-    if read.closers:
-        msg = f"{read.closers[-1]!r} is missing: a bracket in {line.strip()!r} is not closed"
-        raise UsageLineError(msg)
-    return [*read.words, *([read.word] if read.word else [])]
-
-
-def _follow_brackets(character: str, closers: list[str]) -> None:
-    if character in _OPENING:
-        closers.append(_OPENING[character])
-    elif closers and character == closers[-1]:
-        closers.pop()
 
 
 def _end_of_quote(line: str, start: int, quote: str) -> int | None:

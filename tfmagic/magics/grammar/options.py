@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tfmagic.errors import UsageLineError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Kind = Literal["", "device", "ends", "executor", "expression", "out", "path", "signature", "tags", "tensors"]
 """The kinds of an option's value."""
@@ -21,17 +21,7 @@ _LOOKS_LIKE_AN_OPTION = re.compile(r"^--?[A-Za-z]")
 
 @dataclass(frozen=True)
 class Option:
-    """One option.
-
-    Attributes
-    ----------
-    name
-        With its dashes.
-    value
-        The name of its value in the help; empty for a flag.
-    kind
-        The kind of its value, for Tab; empty where Tab offers nothing.
-    """
+    """An option: its name with dashes, the name of its value (empty for a flag), and the value's kind for Tab."""
 
     name: str
     help: str
@@ -66,19 +56,14 @@ class Command:
         return "\n".join(lines)
 
 
+def help_of(commands: Iterable[Command]) -> str:
+    """Return the help of several commands."""
+    return "\n\n".join(command.help() for command in commands)
+
+
 @dataclass
 class Parsed:
-    """A parsed line.
-
-    Attributes
-    ----------
-    rest
-        The words that belong to no option.
-    values
-        The options by name without dashes; True for a flag.
-    help
-        Whether ``--help`` was among the words, or ``-h`` the only one.
-    """
+    """A parsed line: the words that belong to no option, and the options by name without dashes, True for a flag."""
 
     rest: list[str] = field(default_factory=list)
     values: dict[str, str | bool] = field(default_factory=dict)
@@ -93,15 +78,21 @@ class Parsed:
         """Return whether a flag was given."""
         return self.values.get(key) is True
 
+    def expect(self, what: str, command: Command, least: int = 1) -> None:
+        """Refuse a line with fewer words than these that belong to no option."""
+        if len(self.rest) < least:
+            msg = f"{what} expected: {command.usage}"
+            raise UsageLineError(msg)
+
+    def refuse_words(self, command: Command) -> None:
+        """Refuse words that belong to no option."""
+        if self.rest:
+            msg = f"{' '.join(self.rest)!r} was not expected: {command.usage}"
+            raise UsageLineError(msg)
+
 
 def parse(words: Sequence[str], command: Command) -> Parsed:
-    """Separate the options of a line, wherever they stand, from its other words.
-
-    Raises
-    ------
-    UsageLineError
-        For an option that is unknown, given twice, or lacks its value.
-    """
+    """Separate the options of a line, wherever they stand, from its other words."""
     known = {option.name: option for option in command.options}
     parsed = Parsed()
     waiting = list(words)

@@ -25,13 +25,6 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     In quotes it is a path, in brackets an expression. Otherwise a name bound in
     the notebook is that object, else an existing path is that path, else it is
     an expression.
-
-    Raises
-    ------
-    UsageLineError
-        When it could be a path or an object; the message says how to write each.
-    MissingPathError
-        When it can only be a path, and nothing is there.
     """
     path = unquoted(text)
     if path != text:
@@ -41,7 +34,7 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
         return evaluate(text, names)
     # A literal such as 2024 is no model: a folder of that name is meant.
     bound = tree is not None and names_are_bound(tree, names) and not isinstance(tree, ast.Constant)
-    exists = "://" not in text and _exists(text)
+    exists = "://" not in text and path_exists(text)
     if bound and exists and not isinstance(tree, ast.Name) and not _has_a_value(tree, text, names):
         return text
     if bound and exists:
@@ -72,7 +65,8 @@ def _has_a_value(tree: ast.expr | None, text: str, names: Mapping[str, Any]) -> 
     return True
 
 
-def _exists(text: str) -> bool:
+def path_exists(text: str) -> bool:
+    """Return whether a path, or a checkpoint with this prefix, is there."""
     try:
         path = Path(text).expanduser()
         # A checkpoint is several files, named by their common prefix.

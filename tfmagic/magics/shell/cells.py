@@ -57,9 +57,9 @@ def between_cells() -> None:
 
 def update_snapshot() -> None:
     """Make a snapshot for the panels that watch, and for the history."""
-    from tfmagic.panel.snapshot.latest import latest_snapshot
+    from tfmagic.panel.snapshot.memory_history import history
 
-    latest_snapshot().update()
+    history().look()
 
 
 _HOOKS = {"pre_run_cell": before_cell, "post_run_cell": after_cell}

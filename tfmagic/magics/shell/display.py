@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
     from tfmagic.panel.views.view import View
 
 _VIEWS = {
-    ("tfmagic.model.several.comparison", "Comparison"): ("comparison", "ComparisonTable"),
-    ("tfmagic.model.running.timing", "Timing"): ("timing", "TimingLine"),
-    ("tfmagic.model.tracing.trace", "Trace"): ("trace", "TraceTable"),
+    ("tfmagic.model.several.comparison", "Comparison"): "tfmagic.panel.views.comparison:ComparisonTable",
+    ("tfmagic.model.running.timing", "Timing"): "tfmagic.panel.views.measurements:TimingLine",
+    ("tfmagic.model.tracing.trace", "Trace"): "tfmagic.panel.views.measurements:TraceTable",
 }
-"""The view in `tfmagic.panel.views` of each class. By name: none of them is imported before it is shown."""
+"""The view of each class. By name: none of them is imported before it is shown."""
 
 
 def show_views(shell: InteractiveShell) -> None:
     """Have `shell` display comparisons, timings and traces as their views."""
-    for (module, name), view in _VIEWS.items():
-        _formatter(shell, "text/html").for_type_by_name(module, name, _html(*view))
-        _formatter(shell, "text/plain").for_type_by_name(module, name, _text(*view))
+    for module, name in _VIEWS:
+        _formatter(shell, "text/html").for_type_by_name(module, name, lambda shown: _view(shown).html())
+        _formatter(shell, "text/plain").for_type_by_name(module, name, _print)
 
 
 def hide_views(shell: InteractiveShell) -> None:
@@ -39,21 +37,15 @@ def _formatter(shell: InteractiveShell, kind: str) -> Any:
     return formatters.formatters[kind]
 
 
-def _view(module: str, name: str, shown: Any) -> View:
-    view: View = getattr(import_module(f"tfmagic.panel.views.{module}"), name)(shown.record())
+def _view(shown: Any) -> View:
+    kind = type(shown)
+    view: View = resolve_name(_VIEWS[kind.__module__, kind.__name__])(shown.record())
     return view
 
 
-def _html(module: str, name: str) -> Callable[[Any], str]:
-    return lambda shown: _view(module, name, shown).html()
-
-
-def _text(module: str, name: str) -> Callable[[Any, Any, bool], None]:
-    def draw(shown: Any, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - as IPython calls it
-        del cycle
-        for number, line in enumerate(_view(module, name, shown).text().splitlines()):
-            if number:
-                printer.break_()
-            printer.text(line)
-
-    return draw
+def _print(shown: Any, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - as IPython calls it
+    del cycle
+    for number, line in enumerate(_view(shown).text().splitlines()):
+        if number:
+            printer.break_()
+        printer.text(line)

@@ -67,7 +67,10 @@ def _documented_by(command: str) -> Callable[[F], F]:
 
     def documented(magic: F) -> F:
         def getdoc() -> str:
-            return f"{magic.__doc__}\n\n{import_module(f'tfmagic.magics.commands.{command}').help_text()}\n"
+            from tfmagic.magics.grammar.options import help_of
+
+            documented = import_module(f"tfmagic.magics.commands.{command}").DOCUMENTED
+            return f"{magic.__doc__}\n\n{help_of(documented)}\n"
 
         magic.getdoc = getdoc  # type: ignore[attr-defined]  # IPython asks for it before the docstring
         return magic

@@ -7,10 +7,11 @@ is first used.
 
 from __future__ import annotations
 
+import atexit
+import gc
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.workers import workers
-from tfmagic.core.exit import exit_at_once, finalize_as_usual
 from tfmagic.core.notices import notices
 from tfmagic.core.process import existing
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
@@ -43,7 +44,9 @@ def load(shell: InteractiveShell) -> None:
     add_matcher(shell)
     show_views(shell)
     workers().interactive = True
-    exit_at_once()
+    # Python collects garbage once more before it ends. With TensorFlow that visits two million objects: a second or
+    # two by which a restart of the kernel is late, for memory that nobody needs any more.
+    atexit.register(gc.freeze)
     if (stays := memory_policy().new_warning()) is not None:
         _print_line(f"tfmagic: {stays}")
 
@@ -65,7 +68,7 @@ def unload(shell: InteractiveShell) -> None:
     if (log := existing("native log")) is not None:
         log.stop()
         log.models_at = None
-    finalize_as_usual()
+    atexit.unregister(gc.freeze)
 
 
 def _remove_magics(shell: InteractiveShell) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Float, Integer, TraitError, Unicode, validate
+from traitlets import Bool, Float, Integer, TraitError, TraitType, Unicode, validate
 from traitlets.config import Configurable
 
 from tfmagic.core.notices import notices
 from tfmagic.core.process import existing, once
+from tfmagic.core.units import size_text
 from tfmagic.errors import SettingError
 from tfmagic.magics.shell.cells import models_that_ran
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.memory.policy import memory_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -36,12 +35,10 @@ class TfMagic(Configurable):
         "it does by itself. Before TensorFlow's first use.",
     ).tag(config=True)
     trim_threshold = Unicode(
-        "256MB",
-        help="From how much free memory on it is given back after a cell; the notebook's own arrays included.",
+        "256MB", help="From how much free memory on it is given back after a cell; the notebook's own arrays included."
     ).tag(config=True)
     park_directory = Unicode(
-        "",
-        help="Where the weights of parked models wait; empty for a private folder of the user's cache.",
+        "", help="Where the weights of parked models wait; empty for a private folder of the user's cache."
     ).tag(config=True)
     native_log = Unicode(
         "capture",
@@ -65,66 +62,50 @@ class TfMagic(Configurable):
         help="Whether TensorFlow takes a GPU's memory as it needs it; else all at once. Before its first use.",
     ).tag(config=True)
 
-    @validate("memory_budget")
-    def _memory_budget(self, proposal: Any) -> Any:
+    @validate(*[name for name, setting in list(vars().items()) if isinstance(setting, TraitType)])
+    def _validate(self, proposal: Any) -> Any:
+        try:
+            _apply(proposal.trait.name, proposal.value)
+        except SettingError as error:
+            raise TraitError(str(error)) from None
+        return proposal.value
+
+
+def _apply(name: Any, value: Any) -> None:
+    """Put a setting in force; what it belongs to is imported only then."""
+    if name == "memory_budget":
         from tfmagic.model.memory.budget import budget
 
-        return _applied(budget().choose, proposal.value)
-
-    @validate("memory_policy")
-    def _memory_policy(self, proposal: Any) -> Any:
-        return _applied(memory_policy().choose, proposal.value)
-
-    @validate("trim_threshold")
-    def _trim_threshold(self, proposal: Any) -> Any:
+        budget().choose(value)
+    elif name == "memory_policy":
+        memory_policy().choose(value)
+    elif name == "trim_threshold":
         from tfmagic.model.memory.budget import size_of
 
-        def choose(text: str) -> None:
-            memory_policy().trim_threshold_bytes = size_of(text, text, "trim_threshold")
-
-        return _applied(choose, proposal.value)
-
-    @validate("park_directory")
-    def _park_directory(self, proposal: Any) -> Any:
+        memory_policy().trim_threshold_bytes = size_of(value, value, "trim_threshold")
+    elif name == "park_directory":
         from tfmagic.runtime.state.spill_directory import park_directory
 
-        return _applied(park_directory().choose, proposal.value)
-
-    @validate("panel_interval")
-    def _panel_interval(self, proposal: Any) -> Any:
-        return _applied(sampler().choose, proposal.value)
-
-    @validate("inter_op_threads", "intra_op_threads")
-    def _threads(self, proposal: Any) -> Any:
-        from tfmagic.runtime.startup.thread_pools import thread_counts
-
-        return _applied(lambda threads: thread_counts().choose(proposal.trait.name, threads), proposal.value)
-
-    @validate("gpu_memory_growth")
-    def _gpu_memory_growth(self, proposal: Any) -> Any:
-        return _applied(memory_policy().grow_on_gpus, proposal.value)
-
-    @validate("native_log")
-    def _native_log(self, proposal: Any) -> Any:
+        park_directory().choose(value)
+    elif name == "native_log":
         from tfmagic.runtime.native_log.log import native_log
 
         native_log().models_at = models_that_ran
-        return _applied(native_log().choose, proposal.value)
+        native_log().choose(value)
+    elif name == "panel_interval":
+        sampler().choose(value)
+    elif name == "gpu_memory_growth":
+        memory_policy().grow_on_gpus(value)
+    else:
+        from tfmagic.runtime.startup.thread_pools import thread_counts
 
-
-def _applied(choose: Callable[[Any], object], value: Any) -> Any:
-    try:
-        choose(value)
-    except SettingError as error:
-        raise TraitError(str(error)) from None
-    return value
+        thread_counts().choose(name, value)
 
 
 def add_settings(shell: InteractiveShell) -> None:
     """Have ``%config TfMagic`` set what the process uses, and show what it has.
 
-    What ``ipython_config.py`` says is applied. Where a value cannot be, one line says
-    why, and the setting stays as it was.
+    The settings of ``ipython_config.py`` are applied; for one that cannot be, a line says why.
     """
     settings = TfMagic()
     present = _present(shell)
@@ -153,8 +134,6 @@ def _present(shell: InteractiveShell) -> dict[str, Any]:
         "panel_interval": sampler().watched_s,
     }
     if policy.trim_threshold_bytes != type(policy)().trim_threshold_bytes:
-        from tfmagic.core.units import size_text
-
         present["trim_threshold"] = size_text(policy.trim_threshold_bytes).replace(" ", "")
     if (budget := existing("budget")) is not None:
         present["memory_budget"] = budget.text

@@ -11,9 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.panel.channel.handshake import offer_handshake, withdraw_handshake
-from tfmagic.panel.channel.sendable import sendable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,8 +26,28 @@ REPLY = "tfmagic_reply"
 PUSH = "tfmagic_push"
 """The type of messages without a request: tfmagic was loaded or unloaded, its sidebar is to open, snapshots."""
 
+HANDSHAKE = "tfmagic"
+"""The comm target by which a front end knows that tfmagic is in a kernel."""
+
 # A page answers in a few hundredths of a second, or later where it has much to draw.
 _PATIENCE_S = 2.0
+
+
+class Handshake:
+    """A comm that carries no messages; that it is listed is the message.
+
+    Every ipykernel lists its open comms on request, over the control channel too, so also
+    while a cell runs. A question that only tfmagic understands would put an error into the
+    log of each kernel without tfmagic.
+    """
+
+    comm_id = target_name = HANDSHAKE
+
+    def handle_msg(self, message: Any) -> None:
+        """Ignore a message."""
+
+    def handle_close(self, message: Any) -> None:
+        """Ignore that a front end closes it."""
 
 
 class Channel:
@@ -46,6 +63,8 @@ class Channel:
 
     async def __call__(self, stream: Any, ident: Any, parent: Mapping[str, Any]) -> None:
         """Receive a request, in the control thread."""
+        from tfmagic.panel.channel.requests import sendable
+
         loop = asyncio.get_running_loop()
 
         def send(record: Reply) -> None:
@@ -95,7 +114,8 @@ def open_channel(shell: Any) -> None:
     handlers = _handlers(shell)
     if handlers is not None:
         handlers[REQUEST] = channel = Channel(shell.kernel)
-        offer_handshake(shell.kernel)
+        if (comms := getattr(shell.kernel, "comm_manager", None)) is not None:
+            comms.register_comm(Handshake())
         channel.announce("loaded")
 
 
@@ -109,7 +129,9 @@ def close_channel(shell: Any) -> None:
     """Close the channel, also one of this module as it was before a reload."""
     channel = (_handlers(shell) or {}).pop(REQUEST, None)
     if channel is not None:
-        withdraw_handshake(shell.kernel)
+        comms = getattr(shell.kernel, "comm_manager", None)
+        if comms is not None and HANDSHAKE in comms.comms:
+            comms.unregister_comm(comms.comms[HANDSHAKE])
         channel.close()
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from tfmagic.errors import TfMagicError, did_you_mean
 from tfmagic.model.registry import the_models
@@ -14,7 +15,11 @@ from tfmagic.runtime.custom_ops.libraries_report import libraries_record
 from tfmagic.runtime.native_log.log import native_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from tfmagic.model.tracing.placement import PlacementRecord
+
+T = TypeVar("T")
 
 SCHEMA = 1
 
@@ -51,7 +56,7 @@ class Reply(TypedDict):
 
 def answer(message: object) -> Reply:
     """Answer a message such as ``{"id": "7", "request": "park", "model": "digits"}``; the reply says what is wrong."""
-    identity = identity_of(message)
+    identity = short_text(message, "id")
     if not isinstance(message, dict):
         return reply(identity, error="a request is an object with an id and a request")
     name = message.get("request")
@@ -60,18 +65,14 @@ def answer(message: object) -> Reply:
             unknown = short_text(message, "request")
             hint = did_you_mean(unknown, REQUESTS) or f"; there are: {', '.join(REQUESTS)}"
             return reply(identity, error=f"there is no request {unknown!r}{hint}")
-        result, sentence = REQUESTS[name](message)
+        model = message.get("model")
+        result, sentence = REQUESTS[name](model if isinstance(model, str) else "")
     except TfMagicError as error:
         return reply(identity, error=str(error)[:_LONGEST_ERROR])
     except Exception as error:
         logging.getLogger("tfmagic").exception("a request of the panel failed")
         return reply(identity, error=f"{type(error).__name__}: {error}"[:_LONGEST_ERROR])
     return reply(identity, result=result, said=sentence)
-
-
-def identity_of(message: object) -> str:
-    """Return the id of a message; empty where it has none."""
-    return short_text(message, "id")
 
 
 def short_text(message: object, field: str) -> str:
@@ -85,70 +86,45 @@ def reply(identity: str, *, result: Any = None, said: str | None = None, error: 
     return {"schema": SCHEMA, "id": identity, "ok": error is None, "result": result, "said": said, "error": error}
 
 
-Answer = tuple[Any, str | None]
+def sendable(record: T) -> T:
+    """Return a record whose text is all UTF-8: a lone surrogate, as Python makes of undecodable bytes, becomes ``?``.
+
+    ``json`` accepts surrogates, but a message that holds one is lost on its way.
+    """
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        cleaned: T = json.loads(text.encode(errors="replace"))
+        return cleaned
+    return record
 
 
-def _snapshot(_: Mapping[str, Any]) -> Answer:
-    return snapshot(), None
-
-
-def _history(_: Mapping[str, Any]) -> Answer:
-    return history().record(), None
-
-
-def _libraries(_: Mapping[str, Any]) -> Answer:
-    return libraries_record(), None
-
-
-def _log(_: Mapping[str, Any]) -> Answer:
-    return native_log().record(), None
-
-
-def _show(message: Mapping[str, Any]) -> Answer:
-    return the_models()[_model(message)].record(), None
-
-
-def _placement(message: Mapping[str, Any]) -> Answer:
+def _placement(name: str) -> PlacementRecord:
     from tfmagic.model.running.placement_probe import placement
 
-    return placement(the_models()[_model(message)].caller, most=_OPERATIONS), None
+    return placement(the_models()[name].caller, most=_OPERATIONS)
 
 
-def _trace(message: Mapping[str, Any]) -> Answer:
-    from tfmagic.model.running.placement_probe import placement, probe
+def _trace(name: str) -> tuple[PlacementRecord, str]:
+    from tfmagic.model.running.placement_probe import probe
 
-    model = the_models()[_model(message)]
+    model = the_models()[name]
     woken = "was woken, " if model.state == "parked" else "was "
     probe(model.caller)
-    return placement(model.caller, most=_OPERATIONS), f"{model.name} {woken}run once on zeros and traced"
+    return _placement(name), f"{name} {woken}run once on zeros and traced"
 
 
-def _park(message: Mapping[str, Any]) -> Answer:
-    return None, parked_text(the_models()[_model(message)].park())
-
-
-def _wake(message: Mapping[str, Any]) -> Answer:
-    return None, woken_text(the_models()[_model(message)].wake())
-
-
-def _drop(message: Mapping[str, Any]) -> Answer:
-    return None, dropped_text(the_models().drop(_model(message)))
-
-
-def _model(message: Mapping[str, Any]) -> str:
-    name = message.get("model")
-    return name if isinstance(name, str) else ""
-
-
-REQUESTS: dict[str, Callable[[Mapping[str, Any]], Answer]] = {
-    "snapshot": _snapshot,
-    "history": _history,
-    "libraries": _libraries,
-    "log": _log,
-    "show": _show,
-    "placement": _placement,
+# From the name of a model, empty where none was given, to a record, and a sentence on what was done.
+REQUESTS: dict[str, Callable[[str], tuple[Any, str | None]]] = {
+    "snapshot": lambda _: (snapshot(), None),
+    "history": lambda _: (history().record(), None),
+    "libraries": lambda _: (libraries_record(), None),
+    "log": lambda _: (native_log().record(), None),
+    "show": lambda name: (the_models()[name].record(), None),
+    "placement": lambda name: (_placement(name), None),
     "trace": _trace,
-    "park": _park,
-    "wake": _wake,
-    "drop": _drop,
+    "park": lambda name: (None, parked_text(the_models()[name].park())),
+    "wake": lambda name: (None, woken_text(the_models()[name].wake())),
+    "drop": lambda name: (None, dropped_text(the_models().drop(name))),
 }

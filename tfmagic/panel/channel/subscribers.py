@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.concurrency.workers import workers
 from tfmagic.core.running_cells import running_cells
-from tfmagic.panel.channel.request_handler import RequestHandler
-from tfmagic.panel.channel.requests import Reply, answer, identity_of, reply, short_text
-from tfmagic.panel.channel.sendable import sendable
-from tfmagic.panel.snapshot.latest import latest_snapshot
+from tfmagic.panel.channel.requests import Reply, answer, reply, sendable, short_text
+from tfmagic.panel.snapshot.memory_history import history
 from tfmagic.panel.snapshot.sampler import INTERVALS_S, is_interval, sampler
 
 if TYPE_CHECKING:
@@ -23,25 +23,17 @@ if TYPE_CHECKING:
 # A visible page says so every ten seconds.
 _LEASE_S = 30.0
 _PAGES = 100
+# How many requests may be under way at a time; more are refused.
+_REQUESTS = 8
 
 
 class Subscribers:
     """The pages at the other end of one channel.
 
     While any of them is visible, they are sent what has changed at each tick of the sampler.
-
-    Parameters
-    ----------
-    send
-        Puts a message on the channel, from any thread.
-    heard_while_busy
-        Whether the pages' messages arrive while a cell runs. Where they may not, the
-        silence of a page does not end its subscription.
-
-    Attributes
-    ----------
-    revealed : threading.Event
-        Set when a page has brought its sidebar to the front.
+    `send` puts a message on the channel, from any thread. Unless `heard_while_busy`, pages
+    cannot be heard while a cell runs: then their silence does not end a subscription.
+    `revealed` is set when a page has brought its sidebar to the front.
     """
 
     def __init__(self, send: Callable[[dict[str, Any]], None], *, heard_while_busy: bool) -> None:
@@ -52,7 +44,7 @@ class Subscribers:
         self._seen_s: dict[str, float] = {}
         self._wanted_s: dict[str, float | None] = {}
         self._sent_rows: dict[str, ModelRow] = {}
-        self._handler = RequestHandler()
+        self._free_places = threading.BoundedSemaphore(_REQUESTS)
 
     def push(self, record: Snapshot) -> None:
         """Send a snapshot, with only those models that have changed since the last one."""
@@ -67,11 +59,14 @@ class Subscribers:
         self._sent_rows = rows
         self._send(sendable({"kind": "snapshot", "names": list(rows), "snapshot": {**record, "models": changed}}))
 
+    def _push_latest(self) -> None:
+        if (latest := history().latest) is not None:
+            self.push(latest)
+
     def subscribe(self, page: str, interval_s: float | None = None) -> None:
         """Send a page snapshots for as long as it says that it is visible; the next one is complete.
 
-        `interval_s` is how often the page wants one; None leaves that to the sampler.
-        Of several pages the shortest interval counts.
+        `interval_s` is how often it wants one, None as the sampler has it. The shortest of all pages counts.
         """
         # Pages that closed without a message make room, the one that has been silent longest first.
         self._seen_s.pop(page, None)
@@ -82,7 +77,7 @@ class Subscribers:
         self._wanted_s[page] = interval_s
         self._sent_rows = {}
         if self._unwatch is None:
-            self._unwatch = latest_snapshot().watch(self.push, self._interval_s)
+            self._unwatch = sampler().watch(self._push_latest, self._interval_s)
         elif interval_s != wanted_before_s:
             # The next snapshot states the interval: not only once the old interval is over.
             sampler().wake()
@@ -98,14 +93,29 @@ class Subscribers:
 
     def receive(self, message: object, send_reply: Callable[[Reply], None]) -> None:
         """Answer a page's message, whatever it is: subscriptions at once, everything else from a thread."""
-        identity = identity_of(message)
+        identity = short_text(message, "id")
         if isinstance(message, dict) and message.get("request") == "watch":
             send_reply(reply(identity, error=self._watch(message)))
         elif isinstance(message, dict) and message.get("request") == "revealed":
             self.revealed.set()
             send_reply(reply(identity))
-        elif not self._handler.submit(partial(_answer, message, send_reply)):
+        elif self._free_places.acquire(blocking=False):
+            # Workers are used again. ipykernel gives each thread that sends over iopub a socket, and closes it only
+            # some seconds after the thread has ended: with a thread a request, the process would run out of files.
+            workers().submit(partial(self._answer, message, send_reply))
+        else:
             send_reply(reply(identity, error="too many requests at once: wait for one to be answered"))
+
+    def _answer(self, message: object, send_reply: Callable[[Reply], None]) -> None:
+        try:
+            send_reply(answer(message))
+            # The next snapshot shows what was done: now, and not at the next tick.
+            sampler().wake()
+        except BaseException:
+            # Nobody waits for the worker.
+            logging.getLogger("tfmagic").exception("a request of the panel could not be answered")
+        finally:
+            self._free_places.release()
 
     def _watch(self, message: dict[str, Any]) -> str | None:
         """Subscribe or unsubscribe a page; return what is wrong with its message."""
@@ -130,9 +140,3 @@ class Subscribers:
     def _forget(self, page: str) -> None:
         self._seen_s.pop(page, None)
         self._wanted_s.pop(page, None)
-
-
-def _answer(message: object, send_reply: Callable[[Reply], None]) -> None:
-    send_reply(answer(message))
-    # The next snapshot shows what was done: now, and not at the next tick.
-    sampler().wake()

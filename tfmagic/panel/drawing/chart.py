@@ -27,11 +27,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Named groups of bars, one below the other, on a scale from `least` to `most`.
-
-    Each group has a bar for each of the series. `track` draws the full length behind
-    each bar.
-    """
+    """Groups of bars, one a series, below each other on a scale; `track` draws the full length behind each bar."""
 
     title: str
     series: Sequence[str]

@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+R = TypeVar("R")
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    Columns = Mapping[str, Callable[[R], str]]
+    """The columns of a table of records: what stands under each heading."""
 
 _CELL = "text-align:{side};padding:2px 12px 2px 0;vertical-align:top;white-space:{space}"
 _FIGURE = re.compile(r"(|unknown|[–-]|-?\d[\d.,e+-]*%?( (B|kB|MB|GB|s|ms|µs|%))?)")  # noqa: RUF001 - a dash for no figure
@@ -23,15 +28,23 @@ class Table:
     rows: Sequence[Sequence[str]]
     caption: str = ""
 
+    @classmethod
+    def of(cls, records: Iterable[R], columns: Columns[R], caption: str = "", *, rest: Sequence[str] = ()) -> Table:
+        """Return a table with a row for each record; `rest` begins a last row, about those that are left out."""
+        rows = [[cell(record) for cell in columns.values()] for record in records]
+        if rest:
+            rows.append([*rest, *[""] * (len(columns) - len(rest))])
+        return cls(list(columns), rows, caption)
+
     def _figures(self) -> set[int]:
         """Return the columns of figures, which are read from their right ends."""
         columns = range(len(self.headings)) if self.rows else ()
-        return {column for column in columns if all(_is_figure(row[column]) for row in self.rows)}
+        return {column for column in columns if all(_FIGURE.fullmatch(row[column]) for row in self.rows)}
 
     def text(self) -> str:
         """Return the table with aligned columns, under its caption where it has one."""
         lines = [list(self.headings), *(list(row) for row in self.rows)]
-        cells = [[_one_line(cell) for cell in line] for line in lines]
+        cells = [[" ".join(cell.split("\n")) for cell in line] for line in lines]
         widths = [max(len(line[column]) for line in cells) for column in range(len(self.headings))]
         right = self._figures()
         drawn = [
@@ -61,11 +74,3 @@ class Table:
         )
         caption = f'<caption style="{_CAPTION}">{escape(self.caption)}</caption>' if self.caption else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _is_figure(cell: str) -> bool:
-    return _FIGURE.fullmatch(cell) is not None
-
-
-def _one_line(cell: str) -> str:
-    return " ".join(cell.split("\n"))

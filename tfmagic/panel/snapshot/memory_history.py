@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.events import events
 from tfmagic.core.process import once
+from tfmagic.panel.snapshot.snapshot import snapshot
 
 if TYPE_CHECKING:
     from tfmagic.core.events import EventRecord
@@ -66,17 +67,23 @@ class HistoryRecord(TypedDict):
 
 
 class History:
-    """Points in three rings, each coarser and longer than the previous."""
+    """Points in three rings, each coarser and longer than the previous; `latest` is None before the first look."""
 
     def __init__(self) -> None:
+        self.latest: Snapshot | None = None
         self._rings = [deque[PointRecord](maxlen=length) for _, length in _SPANS]
         self._changes: deque[ChangeRecord] = deque(maxlen=_CHANGES)
         self._held: dict[str, int] = {}
 
-    def note(self, snapshot: Snapshot) -> None:
+    def look(self) -> None:
+        """Make a snapshot for the panels that watch, and note what it shows."""
+        self.latest = snapshot()
+        self.note(self.latest)
+
+    def note(self, record: Snapshot) -> None:
         """Add what a snapshot shows."""
-        now_s = snapshot["time_s"]
-        held = {row["name"]: row["held_bytes"] for row in snapshot["models"]}
+        now_s = record["time_s"]
+        held = {row["name"]: row["held_bytes"] for row in record["models"]}
         if held != self._held:
             for name in {**self._held, **held}:
                 if self._held.get(name, 0) != held.get(name, 0):
@@ -84,12 +91,10 @@ class History:
             self._held = held
         point: PointRecord = {
             "time_s": now_s,
-            "rss_bytes": snapshot["process"]["rss_bytes"],
+            "rss_bytes": record["process"]["rss_bytes"],
             "models_bytes": sum(held.values()),
             "devices": {
-                device["name"]: device["used_bytes"]
-                for device in snapshot["devices"]
-                if device["used_bytes"] is not None
+                device["name"]: device["used_bytes"] for device in record["devices"] if device["used_bytes"] is not None
             },
         }
         for (interval_s, _), ring in zip(_SPANS, self._rings, strict=True):

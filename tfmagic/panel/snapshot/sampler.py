@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.core.process import once
@@ -51,32 +50,17 @@ class SamplerRecord(TypedDict):
     share: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class Watcher:
-    """A function to call at each tick, and the interval that it wants."""
-
-    call: Callable[[], None]
-    interval_s: Callable[[], float | None]
-
-
 class Sampler:
-    """Calls functions once an interval, in a thread of its own.
+    """Calls functions once an interval, in a thread of its own: `always` at every tick, watchers while there are any.
 
     It takes the GIL for less than a millisecond and holds no lock while it calls. An
     error in one call does not affect the others.
-
-    Attributes
-    ----------
-    watched_s : float
-        The interval for watchers that want no other.
-    always : list of callable
-        Called at every tick, also while nobody watches.
     """
 
     def __init__(self) -> None:
         self.watched_s = 1.0
         self.always: list[Callable[[], None]] = []
-        self._watchers: list[Watcher] = []
+        self._watchers: list[tuple[Callable[[], None], Callable[[], float | None]]] = []
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -85,16 +69,10 @@ class Sampler:
     @property
     def interval_s(self) -> float:
         """The time from one tick to the next: the shortest that a watcher wants."""
-        return min((watcher.interval_s() or self.watched_s for watcher in self._watchers), default=ASLEEP_S)
+        return min((wanted_s() or self.watched_s for _, wanted_s in self._watchers), default=ASLEEP_S)
 
     def choose(self, interval_s: float) -> None:
-        """Set the interval for watchers that want no other.
-
-        Raises
-        ------
-        SettingError
-            When it is not a number of seconds from 0.1 to 60.
-        """
+        """Set the interval for watchers that want no other, from 0.1 to 60 seconds."""
         if not is_interval(interval_s):
             shortest, longest = INTERVALS_S
             msg = f"panel_interval is a number of seconds from {shortest:g} to {longest:g}, got {interval_s:g}"
@@ -127,7 +105,7 @@ class Sampler:
 
         `interval_s` gives the interval that the watcher wants; None leaves it to `watched_s`.
         """
-        watcher = Watcher(call, interval_s)
+        watcher = (call, interval_s)
         self._watchers = [*self._watchers, watcher]
         self._wake.set()
 
@@ -166,7 +144,7 @@ class Sampler:
                 wake.wait(max(left_s, self.interval_s / 2))
 
     def _tick(self) -> None:
-        for call in (*self.always, *(watcher.call for watcher in self._watchers)):
+        for call in (*self.always, *(call for call, _ in self._watchers)):
             try:
                 call()
             except Exception:

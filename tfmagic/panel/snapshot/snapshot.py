@@ -23,9 +23,10 @@ from tfmagic.model.registry import the_models
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.memory.process_memory import process_memory
+from tfmagic.runtime.memory.process_memory import ProcessMemoryRecord, process_memory
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.devices import devices
+from tfmagic.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from tfmagic.panel.snapshot.sampler import SamplerRecord
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.memory.policy import PolicyRecord
-    from tfmagic.runtime.memory.process_memory import ProcessMemoryRecord
     from tfmagic.runtime.native_log.entries import LogSummary
     from tfmagic.runtime.session.devices import DeviceRecord
 
@@ -80,7 +80,7 @@ class VersionsRecord(TypedDict):
     importing: bool
 
 
-class ProcessRecord(TypedDict):
+class ProcessRecord(ProcessMemoryRecord):
     """What the process uses. None stands for what is not known.
 
     Attributes
@@ -93,13 +93,6 @@ class ProcessRecord(TypedDict):
         Processor seconds a second since the last look: 1.0 is one core.
     """
 
-    rss_bytes: int
-    private_bytes: int | None
-    shared_bytes: int | None
-    limit_bytes: int | None
-    limit_used_bytes: int | None
-    available_bytes: int
-    free_in_malloc_bytes: int | None
     threads: int
     cpu_share: float | None
 
@@ -196,8 +189,14 @@ def snapshot() -> Snapshot:
         "seq": next(meter.numbers),
         "time_s": time.time(),
         "kernel": {"pid": os.getpid(), "started_s": meter.started_s, "cell_since_s": running_cells().since_s},
-        "versions": _versions(),
-        "process": _process(process_memory(), meter),
+        "versions": {
+            "tfmagic": __version__,
+            "python": platform.python_version(),
+            "tensorflow": _version("tensorflow"),
+            "keras": _version("keras"),
+            "importing": is_coming("tensorflow"),
+        },
+        "process": {**process_memory(), "threads": meter.process.num_threads(), "cpu_share": meter.cpu_share()},
         "policy": memory_policy().record(),
         "budget": {
             "text": the_budget.text,
@@ -209,30 +208,6 @@ def snapshot() -> Snapshot:
         "log": native_log().entries.summary(),
         "sampler": sampler().record(),
         "models": [model.records.row() for model in the_models().present()],
-    }
-
-
-def _process(memory: ProcessMemoryRecord, meter: _Meter) -> ProcessRecord:
-    return {**memory, "threads": meter.process.num_threads(), "cpu_share": meter.cpu_share()}
-
-
-def _versions() -> VersionsRecord:
-    return once("versions", _own_versions) | {
-        "tensorflow": _version("tensorflow"),
-        "keras": _version("keras"),
-        "importing": is_coming("tensorflow"),
-    }
-
-
-def _own_versions() -> VersionsRecord:
-    from tfmagic.version import __version__
-
-    return {
-        "tfmagic": __version__,
-        "python": platform.python_version(),
-        "tensorflow": None,
-        "keras": None,
-        "importing": False,
     }
 
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from tfmagic.core.units import counted, seconds_text
 from tfmagic.panel.drawing.chart import Bar, BarChart
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import seconds_text
-from tfmagic.panel.views.view import View
+from tfmagic.panel.views.view import RecordView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tfmagic.model.several.agreement import AgreementRecord
-    from tfmagic.model.several.comparison import ComparedRecord, ComparisonRecord, OutputRecord
+    from tfmagic.model.several.comparison import ComparedRecord, ComparisonRecord
     from tfmagic.model.several.scores import ClassRecord, ScoresRecord
 
-_DASH = "–"  # noqa: RUF001 - a dash for a figure without a meaning
+_FIGURES: dict[str, Callable[[AgreementRecord], float | None]] = {
+    "largest difference": lambda agreement: agreement["largest"],
+    "mean difference": lambda agreement: agreement["mean"],
+    "same argmax": lambda agreement: agreement["same_argmax"],
+    "equal values": lambda agreement: agreement["equal"],
+}
+_SHARES = {"same argmax", "equal values"}
 
 
-class ComparisonTable(View):
+class ComparisonTable(RecordView["ComparisonRecord"]):
     """A row for each model and output, notes, and a chart of the classes."""
-
-    def __init__(self, record: ComparisonRecord) -> None:
-        self.record = record
 
     def text(self) -> str:
         """Return the table and the notes."""
@@ -38,17 +43,18 @@ class ComparisonTable(View):
     def _table(self) -> Table:
         records = self.record["models"]
         several = len(records[0]["outputs"]) > 1
+        agreements = [output["agreement"] for record in records for output in record["outputs"]]
         wanted = [
-            column
-            for column in _COLUMNS
-            if any(_shows(output, column) for record in records for output in record["outputs"])
+            heading
+            for heading, figure in _FIGURES.items()
+            if any(agreement is not None and figure(agreement) is not None for agreement in agreements)
         ]
-        headings = ["model", "latency", *(["output"] if several else []), *(_COLUMNS[column] for column in wanted)]
+        headings = ["model", "latency", *(["output"] if several else []), *wanted]
         rows = []
         for record in records:
             for number, output in enumerate(record["outputs"]):
                 head = (record["model"], seconds_text(record["latency_s"])) if number == 0 else ("", "")
-                figures = [_figure(output["agreement"], column) for column in wanted]
+                figures = [_figure(output["agreement"], heading) for heading in wanted]
                 rows.append((*head, *((output["name"],) if several else ()), *figures))
         first = records[0]["model"]
         caption = f"compared with {first}; the models ran at the same time, latency is that of this run"
@@ -73,24 +79,11 @@ class ComparisonTable(View):
         return notes
 
 
-_COLUMNS = {
-    "largest": "largest difference",
-    "mean": "mean difference",
-    "same_argmax": "same argmax",
-    "equal": "equal values",
-}
-
-
-def _shows(output: OutputRecord, column: str) -> bool:
-    agreement = output["agreement"]
-    return agreement is not None and agreement[column] is not None  # type: ignore[literal-required]  # of _COLUMNS
-
-
-def _figure(agreement: AgreementRecord | None, column: str) -> str:
-    value = None if agreement is None else agreement[column]  # type: ignore[literal-required]  # of _COLUMNS
+def _figure(agreement: AgreementRecord | None, heading: str) -> str:
+    value = None if agreement is None else _FIGURES[heading](agreement)
     if value is None:
-        return _DASH
-    return share_text(value) if column in {"same_argmax", "equal"} else f"{value:.3g}"
+        return "–"  # noqa: RUF001 - a dash for a figure without a meaning
+    return share_text(value) if heading in _SHARES else f"{value:.3g}"
 
 
 def share_text(share: float) -> str:
@@ -131,7 +124,13 @@ def chart_of(scores: ScoresRecord) -> BarChart:
     return BarChart(
         title + _left_out(scores, "with fewer differences"),
         models,
-        [(_class_name(scored), [_agreement(scored, model) for model in models]) for scored in scores["classes"]],
+        [
+            (
+                f"class {scored['index']} ({counted(scored['rows'], 'row')})",
+                [_agreement(scored, model) for model in models],
+            )
+            for scored in scores["classes"]
+        ],
         # The first model has no bars here; its colour stays free for charts where it has.
         first_colour=1,
         track=True,
@@ -149,12 +148,6 @@ def _agreement(record: ClassRecord, model: str) -> Bar:
     return Bar(share, share_text(share) + where)
 
 
-def _class_name(record: ClassRecord) -> str:
-    return f"class {record['index']} ({record['rows']} {'row' if record['rows'] == 1 else 'rows'})"
-
-
 def _left_out(scores: ScoresRecord, why: str) -> str:
     left_out = scores["left_out"]
-    if not left_out:
-        return ""
-    return f" ({left_out} other {'class' if left_out == 1 else 'classes'} {why} not shown)"
+    return f" ({counted(left_out, 'other class', 'other classes')} {why} not shown)" if left_out else ""

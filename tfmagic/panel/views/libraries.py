@@ -2,67 +2,89 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.core.units import UNKNOWN, bytes_text, counted
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text
-from tfmagic.panel.views.view import Page, View
+from tfmagic.panel.views.runtime_pages import clock_text
+from tfmagic.panel.views.view import Page, RecordView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tfmagic.panel.drawing.table import Columns
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
-    from tfmagic.runtime.custom_ops.libraries_report import LibrariesRecord, LibraryRecord
+    from tfmagic.runtime.custom_ops.libraries_report import LibrariesRecord, LibraryRecord, OccasionRecord
     from tfmagic.runtime.custom_ops.registrations import OpRecord
+    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
     from tfmagic.runtime.libraries.environment import SettingRecord
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.shared_objects import CountersRecord
 
 
-class LibrariesPage(Page):
-    """The libraries as tables: figures, duplicates, settings, the GPU, and every file."""
+def _value(setting: SettingRecord) -> str:
+    value = "not set" if setting["value"] is None else setting["value"]
+    if setting["at_start"] is not None:
+        value += f"\n(changed too late: the loader has read {setting['at_start']!r})"
+    return value
 
-    def __init__(self, record: LibrariesRecord) -> None:
-        self.record = record
+
+_OCCASIONS: Columns[OccasionRecord] = {
+    "occasion": lambda occasion: occasion["occasion"],
+    "at": lambda occasion: clock_text(occasion["ended_s"]),
+    "loads, unloads before": lambda occasion: _counters_text(occasion["before"]),
+    "and after": lambda occasion: _counters_text(occasion["after"]),
+    "libraries it brought": lambda occasion: str(len(occasion["brought"])),
+    "came since": lambda occasion: str(len(occasion["since"])),
+}
+_DUPLICATES: Columns[DuplicateRecord] = {
+    "there more than once": lambda file: file["name"],
+    "what it means": lambda file: file["why"],
+    "from": lambda file: "\n".join(file["paths"]),
+}
+_OP_LIBRARIES: Columns[OpLibraryRecord] = {
+    "custom op library": lambda library: library["path"],
+    "loaded by": lambda library: library["through"],
+    "its operations": lambda library: "\n".join(op_text(op) for op in library["ops"]) or "none",
+}
+_SETTINGS: Columns[SettingRecord] = {
+    "setting": lambda setting: setting["name"],
+    "value": _value,
+    "decides": lambda setting: setting["decides"],
+    "found by it": lambda setting: "\n".join(setting["libraries"]),
+}
+_FILES: Columns[LibraryRecord] = {
+    "library": lambda library: library["name"],
+    "version": lambda library: "\n".join(filter(None, (library["version"], library["threads"]))),
+    "package": lambda library: " ".join(filter(None, (library["package"], library["package_version"]))),
+    "on disk": lambda library: bytes_text(library["size_bytes"]),
+    "resident": lambda library: bytes_text(library["resident_bytes"]),
+    "came with": lambda library: library["occasion"],
+    "at": lambda library: clock_text(library["at_s"]),
+    "path": lambda library: library["path"],
+}
+
+
+class LibrariesPage(Page["LibrariesRecord"]):
+    """The libraries as tables: figures, duplicates, settings, the GPU, and every file."""
 
     def _tables(self) -> list[Table]:
         record = self.record
-        tables = [Table(("libraries", ""), self._figures())]
-        if record["occasions"]:
-            rows = [
-                (
-                    occasion["occasion"],
-                    _clock(occasion["ended_s"]),
-                    _counters_text(occasion["before"]),
-                    _counters_text(occasion["after"]),
-                    str(len(occasion["brought"])),
-                    str(len(occasion["since"])),
-                )
-                for occasion in record["occasions"]
-            ]
-            headings = ("occasion", "at", "loads, unloads before", "and after", "libraries it brought", "came since")
-            tables.append(Table(headings, rows))
-        if record["duplicates"]:
-            twice = [(file["name"], file["why"], "\n".join(file["paths"])) for file in record["duplicates"]]
-            tables.append(Table(("there more than once", "what it means", "from"), twice))
-        if record["op_libraries"]:
-            ops = [
-                (library["path"], library["through"], "\n".join(op_text(op) for op in library["ops"]) or "none")
-                for library in record["op_libraries"]
-            ]
-            tables.append(Table(("custom op library", "loaded by", "its operations"), ops))
-        if record["settings"]:
-            tables.append(
-                Table(("setting", "value", "decides", "found by it"), list(map(_setting, record["settings"])))
-            )
-        tables.append(Table(("GPU", ""), gpu_rows(record["gpu"])))
-        return tables
+        return [
+            Table(("libraries", ""), self._figures()),
+            *([Table.of(record["occasions"], _OCCASIONS)] if record["occasions"] else []),
+            *([Table.of(record["duplicates"], _DUPLICATES)] if record["duplicates"] else []),
+            *([Table.of(record["op_libraries"], _OP_LIBRARIES)] if record["op_libraries"] else []),
+            *([Table.of(record["settings"], _SETTINGS)] if record["settings"] else []),
+            Table(("GPU", ""), gpu_rows(record["gpu"])),
+        ]
 
     def _files(self) -> Table:
-        libraries = sorted(self.record["libraries"], key=_by_size, reverse=True)
-        headings = ("library", "version", "package", "on disk", "resident", "came with", "at", "path")
-        return Table(headings, list(map(_library, libraries)))
+        # TensorFlow's own first, and the largest of them.
+        libraries = sorted(
+            self.record["libraries"], key=lambda file: (file["of_tensorflow"], file["size_bytes"] or 0), reverse=True
+        )
+        return Table.of(libraries, _FILES)
 
     def _figures(self) -> list[tuple[str, str]]:
         record = self.record
@@ -90,15 +112,14 @@ class LibrariesPage(Page):
         return "".join(table.html() for table in self._tables()) + folded
 
 
-class OpLibraryLoaded(View):
+class OpLibraryLoaded(RecordView["OpLibraryRecord"]):
     """``%tf_runtime load``: what a library has registered.
 
-    `functions` are its Python functions, as ``tf.load_op_library`` gives them; None where
-    the person's code loaded the library and has them.
+    `functions` are as ``tf.load_op_library`` gives them; None where the person's code loaded it.
     """
 
     def __init__(self, record: OpLibraryRecord, functions: Any, *, anew: bool) -> None:
-        self.record = record
+        super().__init__(record)
         self.functions = functions
         self.anew = anew
 
@@ -109,8 +130,9 @@ class OpLibraryLoaded(View):
             head = f"{record['path']} is loaded"
         else:
             by = "" if record["through"] == "tfmagic" else f" by {record['through']}"
-            head = f"{record['path']} was loaded already{by}, at {_clock(record['at_s'])}"
-        lines = [f"{head}: {_count(len(record['ops']), 'operation')}", *(f"  {op_text(op)}" for op in record["ops"])]
+            head = f"{record['path']} was loaded already{by}, at {clock_text(record['at_s'])}"
+        operations = counted(len(record["ops"]), "operation") if record["ops"] else "no operations"
+        lines = [f"{head}: {operations}", *(f"  {op_text(op)}" for op in record["ops"])]
         if record["kernels_for"]:
             lines.append(f"  kernels for {', '.join(record['kernels_for'])}")
         return "\n".join(lines)
@@ -146,31 +168,6 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
     return rows
 
 
-def _library(library: LibraryRecord) -> tuple[str, ...]:
-    package = " ".join(filter(None, (library["package"], library["package_version"])))
-    return (
-        library["name"],
-        "\n".join(filter(None, (library["version"], library["threads"]))),
-        package,
-        bytes_text(library["size_bytes"]),
-        bytes_text(library["resident_bytes"]),
-        library["occasion"],
-        _clock(library["at_s"]),
-        library["path"],
-    )
-
-
-def _setting(setting: SettingRecord) -> tuple[str, ...]:
-    value = "not set" if setting["value"] is None else setting["value"]
-    if setting["at_start"] is not None:
-        value += f"\n(changed too late: the loader has read {setting['at_start']!r})"
-    return setting["name"], value, setting["decides"], "\n".join(setting["libraries"])
-
-
-def _by_size(library: LibraryRecord) -> tuple[bool, int]:
-    return library["of_tensorflow"], library["size_bytes"] or 0
-
-
 def _sizes(libraries: Sequence[LibraryRecord]) -> str:
     on_disk = [library["size_bytes"] for library in libraries]
     resident = [library["resident_bytes"] for library in libraries]
@@ -184,11 +181,3 @@ def _sum(sizes: Sequence[int | None]) -> int | None:
 
 def _counters_text(counters: CountersRecord | None) -> str:
     return "not counted by this platform" if counters is None else f"{counters['loads']}, {counters['unloads']}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number or 'no'} {what}s"
-
-
-def _clock(at_s: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(at_s))

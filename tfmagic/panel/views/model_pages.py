@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfmagic.core.units import UNKNOWN, bytes_text, seconds_text
+from tfmagic.execution.signature.signature import shape_text
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, peak_text, seconds_text
+from tfmagic.panel.views.runtime_pages import peak_text
 from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.execution.signature.signature import SignatureRecord, TensorRecord
     from tfmagic.formats.common.inspection import FileRecord
     from tfmagic.model.record import ModelRecord, ModelRow
-
+    from tfmagic.panel.drawing.table import Columns
 
 _SHOWN = 12
 _WAYS = {
@@ -25,51 +27,53 @@ _WAYS = {
     "unfused": "folded and unfused",
     "lite": "by TensorFlow Lite",
 }
-
+_MODELS: Columns[ModelRow] = {
+    "name": lambda row: row["name"],
+    "kind": lambda row: row["kind"],
+    "mode": lambda row: row["mode"],
+    "state": lambda row: row["state"],
+    "takes": lambda row: ends_text(row["signature"], "inputs"),
+    "gives": lambda row: ends_text(row["signature"], "outputs"),
+    "variables": lambda row: bytes_text(row["weights_bytes"]),
+    "constants": lambda row: bytes_text(row["constants_bytes"]),
+    "calls": lambda row: str(row["calls"]),
+    "last call": lambda row: seconds_text(row["last_latency_s"]),
+}
+_VARIABLES: Columns[VariableRecord] = {
+    "variable": lambda variable: variable["name"],
+    "dtype": lambda variable: variable["dtype"],
+    "shape": lambda variable: shape_text(variable["shape"]),
+    "size": lambda variable: bytes_text(variable["size_bytes"]),
+    "device": lambda variable: variable["device"] or "no request",
+}
 
 NO_MODELS = "no models yet: %tf_model add NAME SOURCE adds one"
 
 
-class ModelTable(Page):
+class ModelTable(Page["Sequence[ModelRow]"]):
     """``%tf_model list``: one row a model."""
 
-    def __init__(self, records: Sequence[ModelRow]) -> None:
-        self.records = list(records)
-
-    def parts(self) -> Iterable[Table | str]:
+    def parts(self) -> list[Table | str]:
         """Return the table, or how to begin where there are no models."""
-        headings = ("name", "kind", "mode", "state", "takes", "gives", "variables", "constants", "calls", "last call")
-        rows = [
-            (
-                record["name"],
-                record["kind"],
-                record["mode"],
-                record["state"],
-                ends_text(record["signature"], "inputs"),
-                ends_text(record["signature"], "outputs"),
-                bytes_text(record["weights_bytes"]),
-                bytes_text(record["constants_bytes"]),
-                str(record["calls"]),
-                seconds_text(record["last_latency_s"]),
-            )
-            for record in self.records
-        ]
-        return [Table(headings, rows) if rows else NO_MODELS]
+        return [Table.of(self.record, _MODELS) if self.record else NO_MODELS]
 
 
-class ModelPage(Page):
+class ModelPage(Page["ModelRecord"]):
     """``%tf_model show NAME``: everything about one model."""
 
     def __init__(self, record: ModelRecord, variables: Sequence[VariableRecord] = ()) -> None:
-        self.record = record
-        self.variables = list(variables)
+        super().__init__(record)
+        self.variables = variables
 
-    def parts(self) -> Iterable[Table]:
-        """Return the facts, the signatures and the variables."""
+    def parts(self) -> Iterator[Table]:
+        """Yield the facts, the signatures and the largest variables."""
         yield self._facts()
         yield signature_table(self.record["signatures"], self.record["default_signature"])
         if self.variables:
-            yield variable_table(self.variables)
+            others = self.variables[_SHOWN:]
+            size = bytes_text(sum(variable["size_bytes"] or 0 for variable in others))
+            rest = (f"and {len(others)} more", "", "", size) if others else ()
+            yield Table.of(self.variables[:_SHOWN], _VARIABLES, rest=rest)
 
     def _facts(self) -> Table:
         record = self.record
@@ -107,19 +111,11 @@ def _prepared_rows(record: ModelRecord) -> list[tuple[str, str]]:
     return rows
 
 
-class FilePage(Page):
+class FilePage(Page["FileRecord"]):
     """``%tf_model show PATH``: what is in a file that was not loaded."""
 
-    def __init__(self, record: FileRecord) -> None:
-        self.record = record
-
-    def parts(self) -> Iterable[Table]:
-        """Return the facts and the signatures."""
-        yield self._facts()
-        if self.record["signatures"]:
-            yield signature_table(self.record["signatures"], None)
-
-    def _facts(self) -> Table:
+    def parts(self) -> Iterator[Table]:
+        """Yield the facts and the signatures."""
         record = self.record
         fits = {True: "yes", False: "no", None: UNKNOWN}[record["fits"]]
         variables = UNKNOWN if record["variables"] is None else str(record["variables"] or "none")
@@ -133,7 +129,9 @@ class FilePage(Page):
         if record["tags"]:
             rows.append(("tags", " | ".join(",".join(tags) or "(none)" for tags in record["tags"])))
         rows.extend(("note", note) for note in record["notes"])
-        return Table((record["path"], ""), rows)
+        yield Table((record["path"], ""), rows)
+        if record["signatures"]:
+            yield signature_table(record["signatures"], None)
 
 
 def signature_table(signatures: Sequence[SignatureRecord], default: str | None) -> Table:
@@ -147,33 +145,6 @@ def signature_table(signatures: Sequence[SignatureRecord], default: str | None) 
         for signature in signatures
     ]
     return Table(("signature", "takes", "gives"), rows)
-
-
-def variable_table(variables: Sequence[VariableRecord]) -> Table:
-    """Return a table of the largest variables, and a line for the others."""
-    rows = [
-        (
-            variable["name"],
-            variable["dtype"],
-            shape_text(variable["shape"]),
-            bytes_text(variable["size_bytes"]),
-            variable["device"] or "no request",
-        )
-        for variable in variables[:_SHOWN]
-    ]
-    others = variables[_SHOWN:]
-    if others:
-        rest = sum(variable["size_bytes"] or 0 for variable in others)
-        rows.append((f"and {len(others)} more", "", "", bytes_text(rest), ""))
-    return Table(("variable", "dtype", "shape", "size", "device"), rows)
-
-
-def shape_text(shape: Sequence[int | None] | None) -> str:
-    """Return a shape as ``(?, 64)``."""
-    if shape is None:
-        return "any shape"
-    sizes = ["?" if size is None else str(size) for size in shape]
-    return f"({sizes[0]},)" if len(sizes) == 1 else f"({', '.join(sizes)})"
 
 
 def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", ") -> str:

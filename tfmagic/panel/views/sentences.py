@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.drawing.units import bytes_text, counted, seconds_text
+from tfmagic.core.units import bytes_text, counted, seconds_text
 from tfmagic.panel.views.model_pages import ends_text
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ def stopped_text(record: StopRecord) -> str:
     return f"{record['name']}: {outcomes[record['outcome']]}"
 
 
-def synced_text(variables: int) -> str:
-    """Return how many variables took the values of a live object."""
-    return counted(variables, "variable")
-
-
 def added_text(
     record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
 ) -> str:
@@ -60,11 +55,9 @@ def added_text(
     signature = record["signature"]
     if signature is None:
         return f"{head}{notes}, {record['state']} until it is first run"
-    if record["variables"] == 0:
-        weights = f"{bytes_text(record['constants_bytes'])} of constants"
-    else:
-        noun = "variable" if record["variables"] == 1 else "variables"
-        weights = f"{record['variables']} {noun}, {bytes_text(record['weights_bytes'])}"
+    weights = f"{bytes_text(record['constants_bytes'])} of constants"
+    if record["variables"]:
+        weights = f"{counted(record['variables'], 'variable')}, {bytes_text(record['weights_bytes'])}"
     ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
     return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
 
@@ -72,7 +65,7 @@ def added_text(
 def _former_text(former: FormerRecord | None) -> str:
     lines = []
     if former is not None and former["carried"]:
-        lines.append(f"{synced_text(former['carried'])} kept the former values (--keep)")
+        lines.append(f"{counted(former['carried'], 'variable')} kept the former values (--keep)")
     if former is not None and former["name"] is not None:
         lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
     return "".join(f"\n  {line}" for line in lines)

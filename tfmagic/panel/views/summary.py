@@ -4,27 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tfmagic.core.units import UNKNOWN, bytes_text, counted, seconds_text
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.drawing.units import UNKNOWN, bytes_text, counted, seconds_text
-from tfmagic.panel.views.memory import policy_rows, reported_text
 from tfmagic.panel.views.model_pages import ends_text
+from tfmagic.panel.views.runtime_pages import limits_text, policy_rows, reported_text
 from tfmagic.panel.views.view import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tfmagic.model.record import ModelRow
+    from tfmagic.panel.drawing.table import Columns
     from tfmagic.panel.snapshot.snapshot import Snapshot
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
-    from tfmagic.runtime.native_log.entries import LogSummary
     from tfmagic.runtime.session.devices import DeviceRecord
 
 
-class Summary(Page):
-    """A snapshot as three tables: the runtime, its devices, its models."""
+def _where(row: ModelRow) -> str:
+    if row["devices"] is None:
+        return UNKNOWN
+    where = ", ".join(device["device"] for device in row["devices"])
+    return f"{where} ({row['moved']} not where asked for)" if row["moved"] else where
 
-    def __init__(self, record: Snapshot) -> None:
-        self.record = record
+
+_NO_DEVICES = "TensorFlow has not made its devices yet: they are there after the first run"
+_DEVICES: Columns[DeviceRecord] = {
+    "device": lambda device: device["name"],
+    "part of": lambda device: device["physical"] or UNKNOWN,
+    "what it is": lambda device: device["description"] or UNKNOWN,
+    "limit": lambda device: "none" if device["kind"] == "CPU" else bytes_text(device["memory_limit_bytes"]),
+    "used": lambda device: reported_text(device["used_bytes"]),
+    "peak": lambda device: reported_text(device["peak_bytes"]),
+}
+_MODELS: Columns[ModelRow] = {
+    "model": lambda row: row["name"],
+    "kind": lambda row: row["kind"],
+    "state": lambda row: row["state"],
+    "takes": lambda row: ends_text(row["signature"], "inputs"),
+    "gives": lambda row: ends_text(row["signature"], "outputs"),
+    "size": lambda row: bytes_text(row["size_bytes"]),
+    "calls": lambda row: str(row["calls"]),
+    "last call": lambda row: seconds_text(row["last_latency_s"]),
+    "median": lambda row: seconds_text(row["median_latency_s"]),
+    "runs on": _where,
+    "last error": lambda row: row["last_error"] or "",
+}
+
+
+class Summary(Page["Snapshot"]):
+    """A snapshot as three tables: the runtime, its devices, its models."""
 
     def _runtime(self) -> Table:
         record = self.record
@@ -36,26 +64,29 @@ class Summary(Page):
         limit = process["limit_bytes"]
         if limit is not None:
             parts.append(f"{bytes_text(process['limit_used_bytes'])} of the container's {bytes_text(limit)} used")
-        budgets = [
-            f"{bytes_text(size)} on {device.lower()}" if device else bytes_text(size)
-            for device, size in record["budget"]["limits"].items()
-        ]
+        log = ", ".join(
+            [
+                counted(record["log"]["entries"], "message"),
+                counted(record["log"]["warnings"], "warning"),
+                counted(record["log"]["errors"], "error"),
+            ]
+        )
         sessions = record["session"]["native_sessions"]
+        cores, cost = process["cpu_share"], sampler["share"]
+        in_use = "cores in use: unknown yet" if cores is None else f"{cores:.2f} cores in use"
+        its_cost = "its cost is not known yet" if cost is None else f"{cost:.2%} of a core"
         rows = [
             ("TensorFlow", versions["tensorflow"] or "not imported yet"),
             ("Keras", versions["keras"] or "not imported yet"),
             ("Python, tfmagic", f"{versions['python']}, {versions['tfmagic']}"),
-            (
-                "process",
-                f"{record['kernel']['pid']}, {counted(process['threads'], 'thread')}, {_share(process['cpu_share'])}",
-            ),
+            ("process", f"{record['kernel']['pid']}, {counted(process['threads'], 'thread')}, {in_use}"),
             ("memory", f"{bytes_text(process['rss_bytes'])} resident ({', '.join(parts)})"),
             *policy_rows(record["policy"]),
-            ("memory_budget", ", ".join(budgets) or "none"),
+            ("memory_budget", limits_text(record["budget"]["limits"]) or "none"),
             ("libraries", _libraries(record["libraries"])),
-            ("log", _log(record["log"])),
+            ("log", f"{log} (%tf_runtime log)"),
             ("session", f"{counted(sessions, 'native session')}, one a graph"),
-            ("sampler", f"every {sampler['interval_s']:g} s, {_cost(sampler['share'])}"),
+            ("sampler", f"every {sampler['interval_s']:g} s, {its_cost}"),
         ]
         return Table(("runtime", ""), rows)
 
@@ -63,77 +94,17 @@ class Summary(Page):
         """Return the tables, those that have any rows."""
         return [
             self._runtime(),
-            *([device_table(self.record["devices"])] if self.record["devices"] else []),
-            *([_models(self.record["models"])] if self.record["models"] else []),
+            *([Table.of(self.record["devices"], _DEVICES)] if self.record["devices"] else []),
+            *([Table.of(self.record["models"], _MODELS)] if self.record["models"] else []),
         ]
 
 
-class DevicePage(Page):
+class DevicePage(Page["Sequence[DeviceRecord]"]):
     """``%tf_runtime devices``."""
-
-    def __init__(self, records: Sequence[DeviceRecord]) -> None:
-        self.records = list(records)
 
     def parts(self) -> list[Table | str]:
         """Return the table, or why there is none."""
-        return [device_table(self.records) if self.records else _NO_DEVICES]
-
-
-def device_table(records: Sequence[DeviceRecord]) -> Table:
-    """Return a table of devices."""
-    rows = [
-        (
-            device["name"],
-            device["physical"] or UNKNOWN,
-            device["description"] or UNKNOWN,
-            "none" if device["kind"] == "CPU" else bytes_text(device["memory_limit_bytes"]),
-            reported_text(device["used_bytes"]),
-            reported_text(device["peak_bytes"]),
-        )
-        for device in records
-    ]
-    return Table(("device", "part of", "what it is", "limit", "used", "peak"), rows)
-
-
-def _models(rows: Sequence[ModelRow]) -> Table:
-    return Table(
-        (
-            "model",
-            "kind",
-            "state",
-            "takes",
-            "gives",
-            "size",
-            "calls",
-            "last call",
-            "median",
-            "runs on",
-            "last error",
-        ),
-        [
-            (
-                row["name"],
-                row["kind"],
-                row["state"],
-                ends_text(row["signature"], "inputs"),
-                ends_text(row["signature"], "outputs"),
-                bytes_text(row["size_bytes"]),
-                str(row["calls"]),
-                seconds_text(row["last_latency_s"]),
-                seconds_text(row["median_latency_s"]),
-                _where(row),
-                row["last_error"] or "",
-            )
-            for row in rows
-        ],
-    )
-
-
-def _where(row: ModelRow) -> str:
-    if row["devices"] is None:
-        return UNKNOWN
-    where = ", ".join(device["device"] for device in row["devices"])
-    return f"{where} ({row['moved']} not where asked for)" if row["moved"] else where
+        return [Table.of(self.record, _DEVICES) if self.record else _NO_DEVICES]
 
 
 def _libraries(summary: LibrariesSummary) -> str:
@@ -146,19 +117,3 @@ def _libraries(summary: LibrariesSummary) -> str:
     if summary["loads"] is not None:
         parts.append(f"{summary['loads']} ever loaded and {summary['unloads']} unloaded")
     return ", ".join(parts)
-
-
-def _log(summary: LogSummary) -> str:
-    counts = f"{counted(summary['warnings'], 'warning')}, {counted(summary['errors'], 'error')}"
-    return f"{counted(summary['entries'], 'message')}, {counts} (%tf_runtime log)"
-
-
-def _share(share: float | None) -> str:
-    return "cores in use: unknown yet" if share is None else f"{share:.2f} cores in use"
-
-
-def _cost(share: float | None) -> str:
-    return "its cost is not known yet" if share is None else f"{share:.2%} of a core"
-
-
-_NO_DEVICES = "TensorFlow has not made its devices yet: they are there after the first run"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tfmagic.panel.drawing.table import Table
+
+R = TypeVar("R")
 
 
 class View(ABC):
@@ -34,8 +36,17 @@ class View(ABC):
         return self.html()
 
 
-class Page(View):
-    """Tables and sentences, one below the other."""
+class RecordView(View, Generic[R]):
+    """A view of a record."""
+
+    def __init__(self, record: R) -> None:
+        self.record = record
+
+
+class Page(RecordView[R]):
+    """A record as tables and sentences, one below the other."""
+
+    gap: ClassVar[str] = "\n\n"
 
     @abstractmethod
     def parts(self) -> Iterable[Table | str]:
@@ -43,22 +54,19 @@ class Page(View):
 
     def text(self) -> str:
         """Return the parts with an empty line between them."""
-        return "\n\n".join(part if isinstance(part, str) else part.text() for part in self.parts())
+        return self.gap.join(part if isinstance(part, str) else part.text() for part in self.parts())
 
     def html(self) -> str:
         """Return each table as one, each sentence as a paragraph."""
         return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else part.html() for part in self.parts())
 
 
-class Sentence(View):
+class Sentence(RecordView[str]):
     """A line, or a few, that say what was done."""
-
-    def __init__(self, sentence: str) -> None:
-        self.sentence = sentence
 
     def text(self) -> str:
         """Return the sentence."""
-        return self.sentence
+        return self.record
 
 
 class Code(View, str):

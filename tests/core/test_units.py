@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tfmagic.panel.drawing.units import bytes_text, counted, peak_text, seconds_text
+from tfmagic.core.units import bytes_text, counted, seconds_text
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,19 @@ def test_bytes(count: int | None, text: str) -> None:
     ("seconds", "text"),
     [
         (None, "\N{EN DASH}"),
-        (0.00000012345, "0.12 µs"),
+        (0.00000012345, "0.123 µs"),
         (0.000001, "1 µs"),
         (0.0000123, "12.3 µs"),
         (0.0009994, "999 µs"),
         (0.001, "1 ms"),
         (0.0012, "1.2 ms"),
+        (0.0009996, "1 ms"),
         (0.9994, "999 ms"),
+        (0.9999, "1 s"),
         (1.0, "1 s"),
         (2.5, "2.5 s"),
+        (999.9, "1000 s"),
+        (1234.5, "1234 s"),
     ],
 )
 def test_seconds(seconds: float | None, text: str) -> None:
@@ -63,12 +67,6 @@ def test_seconds(seconds: float | None, text: str) -> None:
 )
 def test_a_count_has_its_word(count: int, words: list[str], text: str) -> None:
     assert counted(count, *words) == text
-
-
-def test_a_peak_that_only_a_traced_run_tells_says_so() -> None:
-    assert peak_text(None, awaits_trace=True) == "unknown until a run with --trace"
-    assert peak_text(None, awaits_trace=False) == "unknown"
-    assert peak_text(1500, awaits_trace=False) == "1.5 kB"
 
 
 def test_what_is_unknown_is_never_a_zero() -> None:

@@ -1,10 +1,10 @@
-"""The log as text and HTML: what is in it is text."""
+"""The log as text and HTML: what is in it is text; the peak of a run."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.views.log import LogPage
+from tfmagic.panel.views.runtime_pages import LogPage, peak_text
 
 if TYPE_CHECKING:
     from tfmagic.runtime.native_log.entries import LogRecord
@@ -58,3 +58,9 @@ def test_a_log_that_is_off_or_has_lost_something_says_so() -> None:
         "7 older messages made room for newer ones and are not here",
     ]
     assert "7 older messages" in page.html()
+
+
+def test_a_peak_that_only_a_traced_run_tells_says_so() -> None:
+    assert peak_text(None, awaits_trace=True) == "unknown until a run with --trace"
+    assert peak_text(None, awaits_trace=False) == "unknown"
+    assert peak_text(1500, awaits_trace=False) == "1.5 kB"
