@@ -45,12 +45,7 @@ class VariableFreezer:
     """
 
     def __init__(
-        self,
-        label: str,
-        definition: Any,
-        *,
-        only: Container[str] | None = None,
-        suffix: str = "of_constants",
+        self, label: str, definition: Any, *, only: Container[str] | None = None, suffix: str = "of_constants"
     ) -> None:
         self._label = label
         self._definition = definition
@@ -126,11 +121,7 @@ class _Body:
     """The operations of a graph; or of a function, with its arguments and the edges that it returns."""
 
     def __init__(
-        self,
-        freezer: VariableFreezer,
-        nodes: Any,
-        arguments: Mapping[str, _Handle | None],
-        returns: Any = None,
+        self, freezer: VariableFreezer, nodes: Any, arguments: Mapping[str, _Handle | None], returns: Any = None
     ) -> None:
         self._freezer = freezer
         self._container = nodes

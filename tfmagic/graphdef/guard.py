@@ -32,10 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
-_NEVER = {
-    **dict.fromkeys(RUNS_PYTHON, "runs Python code"),
-    **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel"),
-}
+_NEVER = {**dict.fromkeys(RUNS_PYTHON, "runs Python code"), **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel")}
 # Where a value comes from: a file of the model's own, or anywhere. A constant text is "const:TEXT".
 _ASSET = "asset"
 _OTHER = "other"

@@ -20,10 +20,7 @@ v1 = tf.compat.v1
 # The functions of TensorFlow in whose frames the two graphs can be found.
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
 _REFUSES = "Graph is finalized"
-_MIXED = re.compile(
-    r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"',
-    re.DOTALL,
-)
+_MIXED = re.compile(r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"', re.DOTALL)
 _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-_COLLECTIONS = (
-    v1.GraphKeys.GLOBAL_VARIABLES,
-    v1.GraphKeys.LOCAL_VARIABLES,
-    v1.GraphKeys.METRIC_VARIABLES,
-)
+_COLLECTIONS = (v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.METRIC_VARIABLES)
 
 
 class VariableRecord(TypedDict):

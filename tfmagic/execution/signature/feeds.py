@@ -53,12 +53,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
     return bound
 
 
-def _spread(
-    model: str,
-    signature: Signature,
-    value: Any,
-    named: Mapping[str, Any],
-) -> Mapping[str, Any]:
+def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:
     unnamed = [spec for spec in signature.inputs if spec.name not in named]
     value = dataset_as_batch(model, value, unnamed)
     names = [spec.name for spec in signature.inputs]

@@ -94,10 +94,7 @@ class CheckpointSource(FileSource):
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
-            graph = new_graph(
-                options.device,
-                lambda: import_meta_graph(meta, clear_devices=options.device is not None),
-            )
+            graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
         restore = self._restore_of(model, meta, graph)
         room = Room(model, graph, options.device)

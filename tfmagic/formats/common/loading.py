@@ -53,10 +53,7 @@ def _reason(error: Exception) -> str:
 
 
 def _custom_operation(message: str) -> str | None:
-    for before, after in (
-        ("Op type not registered '", "'"),
-        ("No op named ", " in defined operations"),
-    ):
+    for before, after in (("Op type not registered '", "'"), ("No op named ", " in defined operations")):
         start = message.find(before)
         if start >= 0:
             rest = message[start + len(before) :]

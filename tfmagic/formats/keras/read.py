@@ -101,11 +101,7 @@ class KerasFileSource(FileSource):
             return file_record(self.path, self.kind, notes=[str(error).split("\n", maxsplit=1)[0]])
         sizes = [bytes_of(variable.shape, variable.dtype) or 0 for variable in skeleton.variables]
         return file_record(
-            self.path,
-            self.kind,
-            signatures=[eager.signatures[DEFAULT]],
-            variables=len(sizes),
-            weights_bytes=sum(sizes),
+            self.path, self.kind, signatures=[eager.signatures[DEFAULT]], variables=len(sizes), weights_bytes=sum(sizes)
         )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:

@@ -48,11 +48,7 @@ def without_idle_passes(config: Any, graph: Any) -> Any:
     options = copy.graph_options.rewrite_options
     if not calls_no_function(graph):
         return copy
-    idle = {
-        "disable_tfg_optimizer": True,
-        "function_optimization": options.OFF,
-        "implementation_selector": options.OFF,
-    }
+    idle = {"disable_tfg_optimizer": True, "function_optimization": options.OFF, "implementation_selector": options.OFF}
     if needs_one_iteration(graph):
         idle |= {"meta_optimizer_iterations": options.ONE, "memory_optimization": options.NO_MEM_OPT}
     for field, value in idle.items():
