@@ -67,11 +67,8 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    variables: dict[int, Any] = {}
-    for collection in _COLLECTIONS:
-        for variable in graph.get_collection(collection):
-            variables[id(variable)] = variable
-    return list(variables.values())
+    variables = (variable for collection in _COLLECTIONS for variable in graph.get_collection(collection))
+    return list({id(variable): variable for variable in variables}.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:
@@ -140,8 +137,11 @@ class Initialiser:
         self.failed.clear()
 
     def skip(self, present: Iterable[Any]) -> None:
-        """Count these as initialised: their source has given them values."""
-        self._note(present)
+        """Count variables or tables as initialised."""
+        for variable in present:
+            self._seen.add(id(variable))
+            # Kept, so that no other object gets the same id.
+            self._kept.append(variable)
 
     def __call__(self, native: Any) -> None:
         """Initialise new variables and tables in `native`."""
@@ -160,14 +160,8 @@ class Initialiser:
                 self._initialise(native, new)
                 for op in tables:
                     run_once(native, [op.name], {})
-            self._note([*new, *tables])
+            self.skip([*new, *tables])
         self._version = self._graph.version
-
-    def _note(self, objects: Iterable[Any]) -> None:
-        for new in objects:
-            self._seen.add(id(new))
-            # Kept, so that no other object gets the same id.
-            self._kept.append(new)
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:

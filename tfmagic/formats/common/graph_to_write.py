@@ -8,6 +8,7 @@ from tfmagic.errors import SaveError
 from tfmagic.graphdef.functions import reachable_functions
 from tfmagic.graphdef.op_types import RUNS_PYTHON
 from tfmagic.graphdef.prune import merge_duplicate_variables, reached
+from tfmagic.graphdef.walk import remove_nodes
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) 
         raise SaveError(msg)
     definition = backend.graph.as_graph_def()
     tensors = tensors_of(signatures)
-    _drop_ours(definition, tensors)
+    own_nodes = [node.name for node in definition.node if not node.name.startswith(OURS)]
+    kept = reached(definition, [*own_nodes, *tensors])
+    remove_nodes(definition.node, lambda node: node.name not in kept)
     merge_duplicate_variables(definition)
     for node in definition.node:
         if device is not None and node.device == device:
@@ -41,16 +44,6 @@ def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) 
 def tensors_of(signatures: Iterable[Signature]) -> list[str]:
     """Return the names of the tensors that signatures take and give."""
     return [str(spec.tensor) for signature in signatures for spec in (*signature.inputs, *signature.outputs)]
-
-
-def _drop_ours(definition: Any, tensors: list[str]) -> None:
-    """Remove the nodes that tfmagic has added, except those that others depend on."""
-    own_nodes = [node.name for node in definition.node if not node.name.startswith(OURS)]
-    kept = reached(definition, [*own_nodes, *tensors])
-    # From the end, as removing a node moves those behind it.
-    for index in range(len(definition.node) - 1, -1, -1):
-        if definition.node[index].name not in kept:
-            del definition.node[index]
 
 
 def _refuse_python(label: str, definition: Any, tensors: Iterable[str]) -> None:

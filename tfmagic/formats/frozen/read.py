@@ -31,6 +31,7 @@ from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
@@ -139,7 +140,7 @@ def read_graph(model: str, path: Path) -> SlimGraph:
 
 
 def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
-    handles = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
+    handles = [op for op in graph.get_operations() if op.type in VARIABLES]
     count = sum(1 for op in handles if op.name not in thawed.constant_of)
     return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []
 

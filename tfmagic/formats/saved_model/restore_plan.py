@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from tfmagic.graphdef.op_types import PARTITIONED_CALLS, VARIABLES
-from tfmagic.graphdef.walk import output_index, producer
+from tfmagic.graphdef.walk import data_inputs, output_index, producer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -205,9 +205,8 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         if name not in objects.concrete_functions:
             continue
         bound = objects.concrete_functions[name].bound_inputs
-        edges = [edge for edge in node.input if not edge.startswith("^")]
         # Captured values come after a function's arguments.
-        for edge, at in zip(reversed(edges), reversed(bound), strict=False):
+        for edge, at in zip(reversed(data_inputs(node)), reversed(bound), strict=False):
             variable = producer(edge)
             if variable in wanted and at in keys:
                 plan[variable] = CheckpointEntry(keys[at], nodes[variable].attr["dtype"].type)

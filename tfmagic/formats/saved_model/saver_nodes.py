@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore, add_strings
+from tfmagic.graphdef.walk import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ class SaverNodes:
         self._definition = definition
         self._nodes = {node.name: node for node in definition.node}
         self._checkpoint = checkpoint
-        self.scope = _free_scope(self._nodes)
+        self.scope = free_name("save", {name.split("/")[0] for name in self._nodes})
         self.readers = {name: self._reader(index, name) for index, name in enumerate(variables)}
         saved = [name for name in variables if name in checkpoint.dtypes]
         self.assignments = {name: f"{self.scope}/assign_{index}" for index, name in enumerate(saved)}
@@ -98,12 +99,3 @@ class SaverNodes:
         node = self._definition.node.add(name=f"{self.scope}/{name}", op=op)
         node.input.extend(inputs)
         return node
-
-
-def _free_scope(nodes: dict[str, Any]) -> str:
-    """Return ``save``, or with a number where the graph has a ``Saver`` already."""
-    scopes = {name.split("/")[0] for name in nodes}
-    number = 0
-    while (scope := f"save_{number}" if number else "save") in scopes:
-        number += 1
-    return scope

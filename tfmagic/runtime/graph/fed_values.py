@@ -14,7 +14,7 @@ from tfmagic.runtime.tensorflow.private import registered_operation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.runtime.graph.function_body import Operation
+    from tfmagic.runtime.graph.dataflow import Operation
 
 # An einsum that changes nothing returns its input.
 _ALLOCATES = (ALLOCATES_OUTPUT - {"Einsum"}) | TELLS_SHAPE | LIKE

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from factories import control_flow
 
-from tfmagic.runtime.graph.side_effects import may_write
+from tfmagic.runtime.graph.operations import may_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ def test_only_what_is_fetched_counts(graph: Any) -> None:
 
 
 def test_an_operation_that_tensorflow_does_not_have_counts_as_writing() -> None:
-    from tfmagic.runtime.graph.side_effects import _writes
+    from tfmagic.runtime.graph.operations import _writes
 
     assert _writes("MyOwnOp")
     assert not _writes("MatMul")
