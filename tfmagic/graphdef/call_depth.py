@@ -45,8 +45,9 @@ def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) ->
         )
         raise SourceError(msg)
     if count > MOST_CALLS:
+        times = f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}"
         msg = (
-            f"{model}: the functions of {what} call one another {_approximate(count)} times in all, which TensorFlow "
+            f"{model}: the functions of {what} call one another {times} times in all, which TensorFlow "
             f"would follow one by one: expected at most {MOST_CALLS:,}; write the model again with fewer calls"
         )
         raise SourceError(msg)
@@ -114,7 +115,3 @@ def _recursion(model: str, what: object, names: list[str]) -> SourceError:
         f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
         "write the model again with a loop (tf.while_loop) in its place"
     )
-
-
-def _approximate(number: int) -> str:
-    return f"{number:,}" if number < 10**15 else f"10^{len(str(number)) - 1}"

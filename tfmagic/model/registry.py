@@ -224,7 +224,7 @@ class Models(Mapping[str, "Model"]):
         """
         check_model_name(name)
         require_tensorflow()
-        from tfmagic.formats.resolve import source_of
+        from tfmagic.formats.kinds import source_of
 
         options = Options.checked(
             signature=signature,
@@ -393,7 +393,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.formats.resolve import inspect_path
+        from tfmagic.formats.kinds import inspect_path
 
         return inspect_path(path)
 

@@ -111,8 +111,17 @@ class CheckpointSource(FileSource):
         return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that restores it."""
-        return _code(name, self.path, signature, options.device)
+        """Return code that imports its graph, restores its variables and runs it."""
+        cleared = "" if options.device is None else ", clear_devices=True"
+        meta = self.path.with_name(f"{self.path.name}.meta")
+        imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
+        inner = [
+            *on_device(options.device, imported),
+            "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
+            f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
+            f"_{name}_saver.restore(_{name}_session, {quoted(self.path)})",
+        ]
+        return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])
 
     def _restore_of(self, model: str, meta: Any, graph: Any) -> _Restore:
         plan = restore_plan(meta)
@@ -182,10 +191,7 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return the prefix of a checkpoint's files for one of them, the prefix, or a folder that names the latest.
-
-    Or None.
-    """
+    """Return the prefix of a checkpoint's files: `path` is that, one of them, or a folder that names the latest."""
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
     if _PART.search(path.name):
@@ -232,17 +238,3 @@ def read_meta_graph(model: str, path: Path) -> Any:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)
     return meta
-
-
-def _code(name: str, prefix: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a checkpoint's graph, restores its variables and runs it."""
-    cleared = "" if device is None else ", clear_devices=True"
-    meta = prefix.with_name(f"{prefix.name}.meta")
-    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
-    inner = [
-        *on_device(device, imported),
-        "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
-        f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
-        f"_{name}_saver.restore(_{name}_session, {quoted(prefix)})",
-    ]
-    return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
+_UNREGISTERED = re.compile(r"Op type not registered '([^']*)'|No op named '?([^' ]*)'? in defined operations")
+
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
@@ -32,10 +35,11 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.
         reason = _reason(error)
-        custom = _custom_operation(str(error))
-        if custom is not None:
+        custom = _UNREGISTERED.search(str(error))
+        # A flipped bit in an operation's name is damage: it looks like a custom operation with impossible letters.
+        if custom is not None and (custom[1] or custom[2]).isidentifier():
             msg = (
-                f"{model}: {path} needs the custom operation {custom!r}, which is not loaded: "
+                f"{model}: {path} needs the custom operation {custom[1] or custom[2]!r}, which is not loaded: "
                 "load its library first, with tf.load_op_library('….so')"
             )
         else:
@@ -50,18 +54,6 @@ def _reason(error: Exception) -> str:
     if nodes and nodes[-1] + 1 < len(lines):
         return lines[nodes[-1] + 1]
     return lines[0] if lines else type(error).__name__
-
-
-def _custom_operation(message: str) -> str | None:
-    for before, after in (("Op type not registered '", "'"), ("No op named ", " in defined operations")):
-        start = message.find(before)
-        if start >= 0:
-            rest = message[start + len(before) :]
-            name = rest.split(after)[0].strip("'\" ")
-            # A flipped bit in an operation's name is damage: it looks like a custom operation
-            # with impossible letters.
-            return name if name.isidentifier() else None
-    return None
 
 
 def _shortened(text: str, longest: int = 200) -> str:

@@ -62,22 +62,16 @@ class Source(ABC):
 
     @abstractmethod
     def build(self, model: str, options: Options) -> Built:
-        """Make the model of this name with the options of ``add``.
-
-        Raises
-        ------
-        SourceError
-            When that cannot be done; nothing is left behind.
-        """
+        """Make the model of this name with the options of ``add``; after a `SourceError` nothing is left behind."""
 
     @property
     def identity(self) -> str:
         """What has to be equal for a taken name to mean the same source, changed or not."""
-        return self.text
+        return self.text if self.path is None else str(self.path.resolve())
 
     def resolved_path(self) -> Path | None:
         """Return the file or folder that is read, without links; None for what is in no file."""
-        return None
+        return None if self.path is None else self.path.resolve()
 
     def python(self, name: str, signature: Signature, options: Options) -> str | None:
         """Return plain TensorFlow code for the model as it is in its file; None for what is in no file.
@@ -123,12 +117,3 @@ class FileSource(Source):
     def signature_in_file(self, signature: Signature) -> Signature:
         """Return a signature that was saved to this file as the file has it."""
         return signature
-
-    @property
-    def identity(self) -> str:
-        """The file itself, however its path was written."""
-        return str(self.path.resolve())
-
-    def resolved_path(self) -> Path | None:
-        """Return the path, without links."""
-        return self.path.resolve()

@@ -25,8 +25,8 @@ from tfmagic.formats.common.loading import (
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource
-from tfmagic.formats.frozen.message import GraphMessage, GraphText
 from tfmagic.formats.frozen.pb_file import GraphFile
+from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
@@ -73,8 +73,21 @@ class FrozenSource(FileSource):
         )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that imports it."""
-        return _code(name, self.path, signature, options.device)
+        """Return code that imports it and runs it."""
+        definition = f"_{name}_definition"
+        text = self.path.suffix == ".pbtxt"
+        mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
+        cleared = [f"for node in {definition}.node:", '    node.device = ""'] if options.device is not None else []
+        inner = on_device(options.device, [f'tf.import_graph_def({definition}, name="")'])
+        load = [
+            f"{definition} = tf.compat.v1.GraphDef()",
+            f"with open({quoted(self.path)}, {quoted(mode)}) as file:",
+            f"    {read or f'{definition}.ParseFromString(file.read())'}",
+            *cleared,
+            f"with _{name}_graph.as_default():",
+            *(f"    {line}" for line in inner),
+        ]
+        return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])
 
 
 class GraphDefSource(LiveSource):
@@ -143,21 +156,3 @@ def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
     handles = [op for op in graph.get_operations() if op.type in VARIABLES]
     count = sum(1 for op in handles if op.name not in thawed.constant_of)
     return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []
-
-
-def _code(name: str, file: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a frozen graph and runs it."""
-    definition = f"_{name}_definition"
-    text = file.suffix == ".pbtxt"
-    mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
-    cleared = [f"for node in {definition}.node:", '    node.device = ""'] if device is not None else []
-    inner = on_device(device, [f'tf.import_graph_def({definition}, name="")'])
-    load = [
-        f"{definition} = tf.compat.v1.GraphDef()",
-        f"with open({quoted(file)}, {quoted(mode)}) as file:",
-        f"    {read or f'{definition}.ParseFromString(file.read())'}",
-        *cleared,
-        f"with _{name}_graph.as_default():",
-        *(f"    {line}" for line in inner),
-    ]
-    return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])

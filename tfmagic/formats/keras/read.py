@@ -21,7 +21,7 @@ from tfmagic.formats.common.inspection import file_record
 from tfmagic.formats.common.loading import reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import KerasArchive, archive_at
-from tfmagic.formats.keras.code import keras_code
+from tfmagic.formats.keras.code import keras_code, structure_of
 from tfmagic.formats.keras.live_model import KerasSource, check_backend
 from tfmagic.formats.keras.objects import (
     naming_what_is_missing,
@@ -31,7 +31,6 @@ from tfmagic.formats.keras.objects import (
     refuse_code,
     refuse_imports,
 )
-from tfmagic.formats.keras.structure import structure_of
 from tfmagic.formats.keras.trace_file import traced_if_possible, without_values
 from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
@@ -109,7 +108,10 @@ class KerasFileSource(FileSource):
         archive = archive_at(existing_path(self.path))
         config = archive.config()
         objects = objects_for(config, options.objects)
-        live = self._described(archive, config, objects, options)
+        if archive.has_assets:
+            live = _loaded_by_keras(archive, objects, options)
+        else:
+            live = without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
         eager = KerasSource(live, self.text).connect(Room(name), Options())
         own = with_known_shapes(eager, eager.signatures[DEFAULT])
         return keras_code(
@@ -121,12 +123,6 @@ class KerasFileSource(FileSource):
             unsafe=options.unsafe,
             device=options.device,
         )
-
-    def _described(self, archive: KerasArchive, config: Any, objects: dict[str, Any], options: Options) -> Any:
-        """Return the model, without values where possible."""
-        if not archive.has_assets:
-            return without_values(lambda: archive.skeleton(deepcopy(config), objects, safe=not options.unsafe))
-        return _loaded_by_keras(archive, objects, options)
 
     def _through_an_object(self, model: str, archive: KerasArchive, objects: dict[str, Any], options: Options) -> Built:
         """Load the file with Keras, and copy the object into a graph."""

@@ -12,7 +12,7 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
 from tfmagic.formats.common.inspection import checkpoint_size, file_record
 from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
-from tfmagic.formats.common.plain_code import CodeTensor, call_code, dtype_of, on_device, quoted, session_code, values
+from tfmagic.formats.common.plain_code import CodeTensor, call_code, on_device, quoted, session_code, values
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.saved_model.graph import SavedGraph
 from tfmagic.formats.saved_model.meta_graph import (
@@ -86,9 +86,28 @@ class SavedModelSource(FileSource):
         folder = version_of(existing_path(self.path))[0]
         meta = chosen_meta_graph(name, folder, options.tags)
         own = signatures_of(meta)[0][signature.name]
-        names = [spec.name for spec in own.inputs], [spec.name for spec in own.outputs]
-        tags = sorted(meta.meta_info_def.tags)
-        return _code(name, folder, tags, signature, own=names, device=options.device)
+        tags, device = sorted(meta.meta_info_def.tags), options.device
+        if any(spec.optional for spec in signature.inputs):
+            # A signature of TensorFlow 2 needs every input; a session uses the defaults of a graph.
+            return _by_session(name, folder, tags, signature, device)
+        inputs = [CodeTensor(spec, own_spec.name) for spec, own_spec in zip(signature.inputs, own.inputs, strict=True)]
+        outputs = [
+            CodeTensor(spec, f"[{quoted(own_spec.name)}]")
+            for spec, own_spec in zip(signature.outputs, own.outputs, strict=True)
+        ]
+        given = values(name, inputs)
+        arguments = {
+            tensor.expression: f"tf.constant({given[tensor.spec.name]}, tf.{tensor.spec.dtype})" for tensor in inputs
+        }
+        if all(argument.isidentifier() for argument in arguments):
+            passed = ", ".join(f"{argument}={value}" for argument, value in arguments.items())
+        else:
+            passed = f"**{{{', '.join(f'{quoted(argument)}: {value}' for argument, value in arguments.items())}}}"
+        load = [
+            *on_device(device, [f"_{name}_model = tf.saved_model.load({quoted(folder)}, tags={_listed(tags)})"]),
+            f"_{name}_signature = _{name}_model.signatures[{quoted(signature.name)}]",
+        ]
+        return call_code(name, load, inputs, outputs, f"_{name}_signature({passed})", device=device)
 
     def build(self, model: str, options: Options) -> Built:
         """Load the graph and restore its variables."""
@@ -127,38 +146,6 @@ def _with_defaults(graph: Any, signature: Signature) -> Signature:
         for spec in signature.inputs
     )
     return replace(signature, inputs=inputs)
-
-
-def _code(
-    name: str,
-    folder: Path,
-    tags: Sequence[str],
-    signature: Signature,
-    *,
-    own: tuple[Sequence[str], Sequence[str]],
-    device: str | None,
-) -> str:
-    """Return code that loads a SavedModel; `own` has the signature's names for its inputs and its outputs."""
-    if any(spec.optional for spec in signature.inputs):
-        # A signature of TensorFlow 2 needs every input; a session uses the defaults of a graph.
-        return _by_session(name, folder, tags, signature, device)
-    inputs = [CodeTensor(spec, own_name) for spec, own_name in zip(signature.inputs, own[0], strict=True)]
-    outputs = [
-        CodeTensor(spec, f"[{quoted(own_name)}]") for spec, own_name in zip(signature.outputs, own[1], strict=True)
-    ]
-    given = values(name, inputs)
-    arguments = {
-        tensor.expression: f"tf.constant({given[tensor.spec.name]}, {dtype_of(tensor.spec)})" for tensor in inputs
-    }
-    if all(argument.isidentifier() for argument in arguments):
-        passed = ", ".join(f"{argument}={value}" for argument, value in arguments.items())
-    else:
-        passed = f"**{{{', '.join(f'{quoted(argument)}: {value}' for argument, value in arguments.items())}}}"
-    load = [
-        *on_device(device, [f"_{name}_model = tf.saved_model.load({quoted(folder)}, tags={_listed(tags)})"]),
-        f"_{name}_signature = _{name}_model.signatures[{quoted(signature.name)}]",
-    ]
-    return call_code(name, load, inputs, outputs, f"_{name}_signature({passed})", device=device)
 
 
 def _by_session(name: str, folder: Path, tags: Sequence[str], signature: Signature, device: str | None) -> str:
