@@ -1,9 +1,8 @@
 """How deep a graph's functions call one another, checked before TensorFlow imports the graph.
 
-TensorFlow follows every call while it imports a graph, and again in the first run.
-It has no limit: a function that calls itself, or calls nested too deep, overflow its
-stack and end the process. Measured with TensorFlow 2.21: it imports chains of 3,000 calls
-and dies of 3,060 in a thread with the usual stack of 8 MB. Threads have 2 MB where the
+TensorFlow follows every call while it imports a graph, and again in the first run. It has no limit: a function that
+calls itself, or calls nested too deep, overflow its stack and end the process. Measured with TensorFlow 2.21: it
+imports chains of 3,000 calls and dies of 3,060 in a thread with the usual stack of 8 MB. Threads have 2 MB where the
 stack is unlimited: there it imports 600 and dies of 618.
 """
 

@@ -1,10 +1,9 @@
 """A check that a graph from a file runs no Python and touches no files.
 
-A TensorFlow graph is a program: it can call Python functions that happen to be
-registered in this process, and read and write any file. A model needs neither,
-except to read the assets that came with it. The guard looks through everything
-that the fetches reach, before any of it runs. Every SavedModel also contains
-operations that save and restore it; no signature reaches them.
+A TensorFlow graph is a program: it can call Python functions that happen to be registered in this process, and read and
+write any file. A model needs neither, except to read the assets that came with it. The guard looks through everything
+that the fetches reach, before any of it runs. Every SavedModel also contains operations that save and restore it; no
+signature reaches them.
 """
 
 from __future__ import annotations

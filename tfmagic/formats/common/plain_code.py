@@ -31,7 +31,7 @@ def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTens
     gives = ", ".join(tensor.spec.name for tensor in outputs)
     lines = [
         f"def {name}({_parameters(name, inputs)}):",
-        f'    """Take {", ".join(taken) or "nothing"}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
+        f'    """Take {takes}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
         *(f"    {line}" for line in body),
     ]
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """Every private name of Keras that the sources use, each with a public fallback.
 
-``tests/`` has a test for each that fails when it goes, so that the slower way never
-becomes the usual one unnoticed.
+``tests/`` has a test for each that fails when it goes, so that the slower way never becomes the usual one unnoticed.
 """
 
 from __future__ import annotations
