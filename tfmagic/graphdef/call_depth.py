@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
-from tfmagic.graphdef.functions import functions_named, takes_functions
+from tfmagic.graphdef.walk import functions_named, takes_functions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable

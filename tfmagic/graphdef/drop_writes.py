@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import call_arguments, call_target_names
 from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES, WRITES_VARIABLES
-from tfmagic.graphdef.walk import ancestors, data_inputs, descendants, is_control, output_index, producer, remove_nodes
+from tfmagic.graphdef.walk import (
+    ancestors,
+    call_arguments,
+    call_target_names,
+    data_inputs,
+    descendants,
+    is_control,
+    output_index,
+    producer,
+    remove_nodes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import CALLS, call_arguments, call_target_names, call_targets
 from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES
-from tfmagic.graphdef.walk import data_inputs, free_name, output_index
+from tfmagic.graphdef.walk import (
+    CALLS,
+    call_arguments,
+    call_target_names,
+    call_targets,
+    data_inputs,
+    free_name,
+    output_index,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UnsafeSourceError
-from tfmagic.graphdef.functions import CALLS, functions_in
 from tfmagic.graphdef.op_types import (
     CACHES,
     ENDS_THE_PROCESS,
@@ -24,7 +23,7 @@ from tfmagic.graphdef.op_types import (
     SAME_ELEMENTS,
     TOUCHES_FILES,
 )
-from tfmagic.graphdef.walk import data_inputs, producer
+from tfmagic.graphdef.walk import CALLS, data_inputs, functions_in, producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.graphdef.functions import reachable_functions
 from tfmagic.graphdef.op_types import VARIABLES
-from tfmagic.graphdef.walk import ancestors, producer, redirect_inputs, remove_nodes
+from tfmagic.graphdef.walk import ancestors, producer, reachable_functions, redirect_inputs, remove_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

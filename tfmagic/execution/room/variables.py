@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.graphdef.op_types import VARIABLES
-from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.operations import constants_of
+from tfmagic.runtime.graph.operations import adding_to, constants_of
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 

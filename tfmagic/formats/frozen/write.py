@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
 from tfmagic.formats.common.loading import fill_and_initialise
-from tfmagic.formats.common.written import Writer, Written, counted
+from tfmagic.formats.common.written import LARGEST_BYTES, Writer, Written, check_size, counted, definition_to_write
 from tfmagic.formats.frozen.read import read_graph
 from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
 from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in

@@ -5,30 +5,48 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import tensorflow as tf
+
 from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
+from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
 from tfmagic.formats.common.inspection import checkpoint_size, file_record
-from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
+from tfmagic.formats.common.loading import (
+    bind_signature_names,
+    check_constants,
+    detached_functions,
+    filling_all,
+    graph_of,
+    new_graph,
+    reading,
+)
 from tfmagic.formats.common.plain_code import CodeTensor, call_code, on_device, quoted, session_code, values
 from tfmagic.formats.common.source import Built, FileSource
-from tfmagic.formats.saved_model.graph import SavedGraph
+from tfmagic.formats.common.written import tensors_of
 from tfmagic.formats.saved_model.meta_graph import (
     FILES,
     SERVE,
+    assets_of,
     check_links,
     chosen_meta_graph,
     graph_file,
+    initialisers_of,
     read_saved_model,
     signatures_of,
     version_of,
 )
+from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
+from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
+from tfmagic.graphdef.prune import pruned, reached, variable_nodes
+from tfmagic.runtime.tensorflow.private import run_once, variable_from
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tfmagic.execution.signature.options import Options
@@ -157,3 +175,111 @@ def _by_session(name: str, folder: Path, tags: Sequence[str], signature: Signatu
 
 def _listed(texts: Sequence[str]) -> str:
     return f"[{', '.join(quoted(text) for text in texts)}]"
+
+
+v1 = tf.compat.v1
+
+WHOLE = "loaded whole, as it is unknown how it restores its variables"
+
+
+class SavedGraph:
+    """A SavedModel's graph, imported, and what gives its variables and tables their values.
+
+    ``library`` has the ``FunctionDef`` messages that it calls, ``assets`` the path of each asset by the tensor that is
+    fed.
+    """
+
+    def __init__(
+        self, model: str, folder: Path, meta: Any, signatures: Iterable[Signature], device: str | None
+    ) -> None:
+        self._model = model
+        self._folder = folder
+        self._prefix = folder / "variables" / "variables"
+        self.notes: list[str] = []
+        self._at_once = False
+        self._unused = 0
+        tensors = tensors_of(signatures)
+        with reading(model, graph_file(folder), "the graph"):
+            self.assets = assets_of(meta, folder / "assets")
+            check_constants(meta.graph_def)
+            self._initialisers = initialisers_of(meta)
+            plan = restore_plan(meta)
+            if plan is None:
+                self.notes.append(WHOLE)
+                self._import_whole(meta, device)
+            else:
+                part, collections = pruned(meta, [*tensors, *self._initialisers, *self.assets])
+                present = variable_nodes(part)
+                if self._has_values():
+                    plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
+                used = {plan[name].key for name in present if name in plan}
+                self._unused = len({entry.key for entry in plan.values()} - used)
+                add_restore(part, plan, present, readers=most_readers())
+                # Initialisers that read no restored variable run together with the restore.
+                self._at_once = not plan.keys() & reached(part, self._initialisers)
+                self._restore, self._filename = DONE, f"{PREFIX}:0"
+                self._import_part(part, collections, meta.meta_info_def.stripped_op_list, device)
+            for tensor in tensors:
+                self.graph.get_tensor_by_name(tensor)
+        self._check_variables_are_there()
+
+    def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
+        check_calls(self._model, graph_file(self._folder), part.node, part.library)
+        self.library: Sequence[Any] = detached_functions(part.library.function)
+        self.graph = graph_of(part, device, op_list if len(op_list.op) else None)
+        variables: dict[str, Any] = {}
+        with self.graph.as_default():
+            for collection, definitions in collections.items():
+                for definition in definitions:
+                    name = definition.variable_name
+                    if name not in variables:
+                        variables[name] = variable_from(definition)
+                    self.graph.add_to_collection(collection, variables[name])
+
+    def _import_whole(self, meta: Any, device: str | None) -> None:
+        check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
+        self.library = detached_functions(meta.graph_def.library.function)
+        self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
+        self.graph = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
+
+    def _has_values(self) -> bool:
+        return any(self._prefix.parent.glob("variables*"))
+
+    def _check_variables_are_there(self) -> None:
+        if self._has_values():
+            return
+        # Every export has a restore operation, also one without variables.
+        self._restore = ""
+        handles = [op for op in self.graph.get_operations() if op.type in VARIABLES]
+        if handles:
+            msg = f"{self._model}: {self._folder} has {len(handles)} variables and no file variables/variables.index"
+            raise SourceError(msg)
+
+    @property
+    def startup(self) -> Startup:
+        """How its tables are filled."""
+        return Startup(tuple(self._initialisers), self.assets, self._unused)
+
+    def check(self, guard: Guard, fetches: Iterable[str]) -> None:
+        """Have guards inspect what loading and these fetches run."""
+        with reading(self._model, graph_file(self._folder), "the graph"):
+            guard.check(fetches)
+            Guard(self._model, self.graph, self.library, self.assets, fed=True).check(self._initialisers)
+            if self._restore not in {"", DONE}:
+                loader = Guard(self._model, self.graph, self.library, [self._filename], fed=True, restores=True)
+                loader.check([self._restore])
+
+    def fill(self, native: Any) -> None:
+        """Restore the variables and initialise the tables in a native session."""
+        restore = [self._restore] if self._restore else []
+        feeds = {self._filename: str(self._prefix)} if self._restore else {}
+        initialise = list(self._initialisers)
+        if self._at_once:
+            restore, initialise = [*restore, *initialise], []
+            feeds |= self.assets
+        if restore:
+            with reading(self._model, self._prefix.parent, "the variables"):
+                run_once(native, restore, feeds)
+        if initialise:
+            with reading(self._model, self._folder, "the assets and tables"):
+                run_once(native, initialise, self.assets)

@@ -18,9 +18,8 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tfmagic.core.naming import unique
 from tfmagic.errors import SaveError
 from tfmagic.execution.room.variables import table_initialisers_of
-from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
 from tfmagic.formats.common.loading import fill_and_initialise, reading
-from tfmagic.formats.common.written import Writer, Written, counted
+from tfmagic.formats.common.written import Writer, Written, check_size, counted, definition_to_write, tensors_of
 from tfmagic.formats.saved_model.meta_graph import SERVE
 from tfmagic.formats.saved_model.saver import SaverNodes, write_checkpoint
 from tfmagic.graphdef.prune import reached, variable_nodes

@@ -9,9 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tfmagic.graphdef.functions import functions_called, takes_functions
 from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS
-from tfmagic.graphdef.walk import data_inputs, is_control, output_index, producer
+from tfmagic.graphdef.walk import data_inputs, functions_called, is_control, output_index, producer, takes_functions
 from tfmagic.runtime.graph.operations import operations_behind
 from tfmagic.runtime.tensorflow.private import registered_operation
 

@@ -1,13 +1,16 @@
-"""The operations of a ``tf.Graph`` that a run needs: the size of their constants, and their side effects."""
+"""The operations of a ``tf.Graph``: those that a run needs, their constants and side effects, and adding some."""
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.graphdef.functions import functions_called, takes_functions
 from tfmagic.graphdef.op_types import HAS_SIDE_EFFECTS, STATEFUL_RANDOM, WRITES_TABLES, WRITES_VARIABLES
+from tfmagic.graphdef.walk import functions_called, takes_functions
+from tfmagic.runtime.tensorflow.private import unfinalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,3 +90,43 @@ def _is_tensorflows(kind: str) -> bool:
 
 def _writes(kind: str) -> bool:
     return not _is_tensorflows(kind) or bool(WRITES_VARIABLES.match(kind) or WRITES_TABLES.match(kind))
+
+
+_ATTRIBUTE = "_tfmagic_additions"
+_lock = threading.Lock()
+
+
+@contextmanager
+def adding_to(graph: Any, *, beside: Any = None) -> Iterator[None]:
+    """Make a graph the default, and unfinalize it, while the block runs.
+
+    The person's open name scopes, devices and control dependencies do not apply to the new
+    operations. These are placed on the device of the operation `beside`, if it is given.
+    """
+    with (
+        _unfinalized(graph),
+        graph.as_default(),
+        graph.control_dependencies(None),
+        graph.name_scope(None),
+        graph.colocate_with(beside, ignore_existing=True),
+    ):
+        yield
+
+
+@contextmanager
+def _unfinalized(graph: Any) -> Iterator[None]:
+    """Unfinalize a graph until the last of several threads has left the block."""
+    with _lock:
+        count, was_finalized = getattr(graph, _ATTRIBUTE, (0, False))
+        if graph.finalized:
+            was_finalized = True
+            unfinalize(graph)
+        setattr(graph, _ATTRIBUTE, (count + 1, was_finalized))
+    try:
+        yield
+    finally:
+        with _lock:
+            count, was_finalized = getattr(graph, _ATTRIBUTE)
+            setattr(graph, _ATTRIBUTE, (count - 1, was_finalized and count > 1))
+            if was_finalized and count == 1:
+                graph.finalize()
