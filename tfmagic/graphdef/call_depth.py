@@ -85,7 +85,14 @@ def _measure(
             depths[name] = 1 + max((depths[callee] for callee in callees), default=0)
             sizes[name] = 1 + sum(sizes[callee] * times for callee, times in callees.items())
         elif called in path:
-            raise _recursion(model, what, [*list(path)[list(path).index(called) :], called])
+            names = [*list(path)[list(path).index(called) :], called]
+            shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
+            way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
+            msg = (
+                f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
+                "write the model again with a loop (tf.while_loop) in its place"
+            )
+            raise SourceError(msg)
         elif called not in depths:
             calls[called] = _calls(functions[called].node_def, functions, gradients)
             path[called] = iter(calls[called])
@@ -105,12 +112,3 @@ def _calls(nodes: Iterable[Any], functions: Container[str], gradients: dict[str,
             if node.op == "SymbolicGradient" and gradients.get(name) in functions:
                 calls[gradients[name]] += 1
     return calls
-
-
-def _recursion(model: str, what: object, names: list[str]) -> SourceError:
-    shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
-    way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
-    return SourceError(
-        f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
-        "write the model again with a loop (tf.while_loop) in its place"
-    )

@@ -98,7 +98,11 @@ class _Body:
             # A call can be needed: the writes are taken out of its function.
             is_needed = name in self._needed and not functions.called(self._nodes[name])
             if is_needed or writes & self.reads:
-                raise self._refusal(self._nodes[name])
+                msg = (
+                    f"{functions.label} writes to a variable when it runs ({name}, {self._nodes[name].op}) that its "
+                    "outputs depend on, and a .pb has constants alone: save it as a folder instead"
+                )
+                raise SaveError(msg)
 
     def cut(self) -> set[str]:
         """Delete the control dependencies on writes, and return the operations that are still needed."""
@@ -143,9 +147,3 @@ class _Body:
             else:
                 return None
         return None
-
-    def _refusal(self, node: Any) -> SaveError:
-        return SaveError(
-            f"{self._functions.label} writes to a variable when it runs ({node.name}, {node.op}) that its outputs "
-            "depend on, and a .pb has constants alone: save it as a folder instead"
-        )

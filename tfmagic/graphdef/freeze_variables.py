@@ -54,7 +54,7 @@ class VariableFreezer:
     def __init__(
         self, label: str, definition: Any, *, only: Container[str] | None = None, suffix: str = "of_constants"
     ) -> None:
-        self._label = label
+        self.label = label
         self._definition = definition
         self._only = only
         self._suffix = suffix
@@ -115,13 +115,6 @@ class VariableFreezer:
     def _body_of(self, function: Any, arguments: Sequence[_Handle | None]) -> _Body:
         names = [argument.name for argument in function.signature.input_arg]
         return _Body(self, function.node_def, dict(zip(names, arguments, strict=True)), function.ret)
-
-    def refusal(self, node: Any) -> SaveError:
-        """Return the error for an operation that needs a variable itself."""
-        return SaveError(
-            f"{self._label} cannot be frozen: its operation {node.name!r} ({node.op}) needs a variable, and a .pb has "
-            "constants alone: save it as a folder instead"
-        )
 
 
 class _Body:
@@ -207,7 +200,11 @@ class _Body:
         elif first is not None and node.op == "ResourceGather":
             self._convert_gather(node, first)
         else:
-            raise self._freezer.refusal(node)
+            msg = (
+                f"{self._freezer.label} cannot be frozen: its operation {node.name!r} ({node.op}) needs a variable, "
+                "and a .pb has constants alone: save it as a folder instead"
+            )
+            raise SaveError(msg)
 
     def _convert_gather(self, node: Any, handle: _Handle) -> None:
         axis = node.attr["batch_dims"].i

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
 
 from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.graphdef.walk import ancestors, producer, reachable_functions, redirect_inputs, remove_nodes
@@ -51,8 +52,6 @@ def reached(graph_def: Any, roots: Iterable[str]) -> set[str]:
 
 
 def _variables(meta: Any, kept: set[str]) -> dict[str, list[Any]]:
-    from tensorflow.core.framework import variable_pb2
-
     variables: dict[str, list[Any]] = {}
     for collection in _OF_VARIABLES:
         if collection in meta.collection_def:

@@ -64,9 +64,7 @@ class Room:
         else:
             return value
         finally:
-            self.namespace.claim_new()
-            self.namespace.take_back(keep_for_functions=True)
-            self.namespace.unbind()
+            self.namespace.end_run()
 
     def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """Return the names that a cell has beside the room's own: ``session``, ``graph``, and `more`."""
@@ -122,18 +120,13 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
         )
         better = ForeignTensorError(msg)
     if better is None:
-        _add_hint(error)
+        # TensorFlow 2 has elsewhere what TF1 code looks for.
+        if isinstance(error, AttributeError) and error.obj is tf and hasattr(v1, str(error.name)):
+            error.add_note(
+                f"TensorFlow 2 has it as tf.compat.v1.{error.name}: begin with import tensorflow.compat.v1 as tf"
+            )
         return error
     return better.with_traceback(error.__traceback__)
-
-
-def _add_hint(error: BaseException) -> None:
-    """Add a note where TensorFlow 2 has elsewhere what TF1 code looks for."""
-    if not isinstance(error, AttributeError) or error.obj is not tf:
-        return
-    missing = str(error.name)
-    if hasattr(v1, missing):
-        error.add_note(f"TensorFlow 2 has it as tf.compat.v1.{missing}: begin with import tensorflow.compat.v1 as tf")
 
 
 def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:

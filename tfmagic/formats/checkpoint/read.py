@@ -106,7 +106,7 @@ class CheckpointSource(FileSource):
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, detached_functions(meta.graph_def.library.function))
+                restore.check(detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
         return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
@@ -143,9 +143,9 @@ class _Restore:
         self.operation = "" if saver is None else str(saver.restore_op_name)
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
-    def check(self, model: str, functions: Sequence[Any]) -> None:
+    def check(self, functions: Sequence[Any]) -> None:
         """Have a guard inspect what the file's own restore operation does."""
-        Guard(model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
+        Guard(self._model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
         """Give the variables their values in a native session."""

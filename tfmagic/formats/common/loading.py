@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-_UNREGISTERED = re.compile(r"Op type not registered '([^']*)'|No op named '?([^' ]*)'? in defined operations")
+_UNREGISTERED = re.compile(r"(?:Op type not registered '|No op named '?)([^' ]*)")
 
 
 @contextmanager
@@ -34,16 +34,17 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
     except Exception as error:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.
-        reason = _reason(error)
         custom = _UNREGISTERED.search(str(error))
         # A flipped bit in an operation's name is damage: it looks like a custom operation with impossible letters.
-        if custom is not None and (custom[1] or custom[2]).isidentifier():
+        if custom is not None and custom[1].isidentifier():
             msg = (
-                f"{model}: {path} needs the custom operation {custom[1] or custom[2]!r}, which is not loaded: "
+                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: "
                 "load its library first, with tf.load_op_library('….so')"
             )
         else:
-            msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({_shortened(reason)})"
+            reason = "".join(character if character.isprintable() else "?" for character in _reason(error))
+            reason = reason if len(reason) <= 200 else reason[:199] + "…"
+            msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({reason})"
         raise SourceError(msg) from error
 
 
@@ -54,11 +55,6 @@ def _reason(error: Exception) -> str:
     if nodes and nodes[-1] + 1 < len(lines):
         return lines[nodes[-1] + 1]
     return lines[0] if lines else type(error).__name__
-
-
-def _shortened(text: str, longest: int = 200) -> str:
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable if len(printable) <= longest else printable[: longest - 1] + "…"
 
 
 def check_constants(graph_def: Any) -> None:

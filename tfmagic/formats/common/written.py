@@ -134,28 +134,22 @@ def definition_to_write(backend: GraphBackend, signatures: Iterable[Signature]) 
         if device is not None and node.device == device:
             # A device of this machine means nothing on the next one.
             node.device = ""
-    _refuse_python(label, definition, tensors)
+    kept = reached(definition, tensors)
+    nodes = [node for node in definition.node if node.name in kept]
+    called = (function.node_def for function in reachable_functions(nodes, definition.library))
+    python = next((node for body in (nodes, *called) for node in body if node.op in RUNS_PYTHON), None)
+    if python is not None:
+        msg = (
+            f"{label} cannot be saved: its operation {python.name!r} ({python.op}) calls a Python function of "
+            "this notebook, which no file holds"
+        )
+        raise SaveError(msg)
     return definition
 
 
 def tensors_of(signatures: Iterable[Signature]) -> list[str]:
     """Return the names of the tensors that signatures take and give."""
     return [str(spec.tensor) for signature in signatures for spec in (*signature.inputs, *signature.outputs)]
-
-
-def _refuse_python(label: str, definition: Any, tensors: Iterable[str]) -> None:
-    """Refuse a graph that calls Python functions of this process, which no file holds."""
-    kept = reached(definition, tensors)
-    nodes = [node for node in definition.node if node.name in kept]
-    bodies = (function.node_def for function in reachable_functions(nodes, definition.library))
-    for some in (nodes, *bodies):
-        for node in some:
-            if node.op in RUNS_PYTHON:
-                msg = (
-                    f"{label} cannot be saved: its operation {node.name!r} ({node.op}) calls a Python function of "
-                    "this notebook, which no file holds"
-                )
-                raise SaveError(msg)
 
 
 def check_size(label: str, message: Any) -> None:

@@ -159,8 +159,8 @@ def op_name(name: str) -> str:
 def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: str) -> Signature:
     concrete = traced.concrete
     inner, captured = concrete.graph, concrete.captured_inputs
-    placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
-    internal = concrete.inputs[len(placeholders) :]
+    count = len(concrete.inputs) - len(captured)
+    placeholders, internal = concrete.inputs[:count], concrete.inputs[count:]
     input_map = {inner_tensor.name: variables.of(value) for inner_tensor, value in zip(internal, captured, strict=True)}
     # Their names in the graph are not known: a variable may have the name.
     wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
@@ -170,11 +170,8 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
         input_map=input_map,
         return_elements=[tensor.name for tensor in wanted],
     )
-    fed, outputs = (
-        elements[: len(placeholders)],
-        elements[len(placeholders) : len(placeholders) + len(concrete.outputs)],
-    )
-    effects = elements[len(placeholders) + len(outputs) :]
+    fed, outputs = elements[:count], elements[count : count + len(concrete.outputs)]
+    effects = elements[count + len(outputs) :]
     if effects:
         # Side effects, such as counting calls, happen at each run.
         with graph.control_dependencies(effects):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
-    from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
@@ -167,19 +167,14 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
 
 def _signature_def(graph: Any, signature: Signature) -> Any:
     definition = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
-    for spec in signature.inputs:
-        _describe_tensor(definition.inputs[spec.name], graph, spec)
-    for spec in signature.outputs:
-        _describe_tensor(definition.outputs[spec.name], graph, spec)
+    for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
+        for spec in specs:
+            tensor = graph.get_tensor_by_name(spec.tensor)
+            shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
+            infos[spec.name].name = tensor.name
+            infos[spec.name].dtype = tensor.dtype.base_dtype.as_datatype_enum
+            infos[spec.name].tensor_shape.CopyFrom(shape.as_proto())
     return definition
-
-
-def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
-    tensor = graph.get_tensor_by_name(spec.tensor)
-    shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
-    info.name = tensor.name
-    info.dtype = tensor.dtype.base_dtype.as_datatype_enum
-    info.tensor_shape.CopyFrom(shape.as_proto())
 
 
 def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
