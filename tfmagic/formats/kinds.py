@@ -82,10 +82,7 @@ def _loaded(name: str) -> Any:
 
 
 def source_of(source: Any, text: str | None = None) -> Source:
-    """Return the source for a path or a live object; `text` is what the person typed for it.
-
-    Nothing at the path is a `MissingPathError`; what is no model is a `SourceError`.
-    """
+    """Return the source for a path or a live object; `text` is what the person typed for it."""
     if isinstance(source, (str, os.PathLike)):
         return _source_of_path(source, text)
     return source_of_object(source, text or f"an object of {type(source).__name__}")

@@ -27,11 +27,7 @@ _SHOWN = 4
 
 
 def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) -> None:
-    """Raise a `SourceError` where the function calls that these nodes reach would crash TensorFlow, or never end.
-
-    A function must not call itself, and calls must not be nested too deep nor be too many.
-    `what` is the file or object, for messages.
-    """
+    """Raise a `SourceError` where functions that nodes call are recursive, nested too deep or called too often."""
     if not library.function:
         return
     functions = {function.signature.name: function for function in library.function}
@@ -67,10 +63,8 @@ def check_calls_of(model: str, what: object, graph: Any, library: Any) -> None:
 def _measure(
     model: str, what: object, roots: Counter[str], functions: dict[str, Any], gradients: dict[str, str]
 ) -> tuple[int, int]:
-    """Return how deep calls are nested, and how many there are when each is followed.
-
-    Every function is looked at once. Nothing recurses: Python's stack ends before TensorFlow's.
-    """
+    """Return how deep calls are nested, and how many there are when each is followed."""
+    # Nothing recurses: Python's stack ends before TensorFlow's.
     depths: dict[str, int] = {}
     sizes: dict[str, int] = {}
     calls = {"": roots}

@@ -34,10 +34,7 @@ _Touched = tuple[set[Any], set[Any]]
 
 
 def drop_writes(label: str, definition: Any, outputs: Iterable[str]) -> set[str]:
-    """Take the writes to variables out of a graph and its functions, and return the names of these variables.
-
-    A `SaveError` is raised where the values of `outputs` depend on a variable that is written to.
-    """
+    """Take writes to variables out of a graph, and return the variables; a `SaveError` where `outputs` need a write."""
     graph = _Body(_Functions(label, definition), definition.node, outputs, {})
     if graph.writes:
         graph.cut()

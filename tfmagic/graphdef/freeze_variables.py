@@ -63,10 +63,7 @@ class VariableFreezer:
         self._outputs: dict[tuple[str, _Handles], list[_Handle | None]] = {}
 
     def convert(self) -> None:
-        """Have every operation take values, from placeholders where the variables were.
-
-        A `SaveError` is raised where an operation needs the variable itself.
-        """
+        """Have every operation take values, from placeholders; a `SaveError` where it needs the variable itself."""
         _Body(self, self._definition.node, {}).convert()
         for node in self._definition.node:
             if node.op in VARIABLES and self.freezes(node.name):

@@ -100,11 +100,9 @@ class Guard:
             name = str(op.inputs[0].op.name)
 
     def _holds_an_asset(self, handle: Any) -> bool:
-        """Return whether nothing but the path of an asset is ever written to a variable.
-
-        A v2 SavedModel keeps each path in a variable. The initialiser is a placeholder,
-        which has no value but the one that is fed.
-        """
+        """Return whether nothing but the path of an asset is ever written to a variable."""
+        # A v2 SavedModel keeps each path in a variable. The initialiser is a placeholder, which has only the value that
+        # is fed.
         if handle.type != "VarHandleOp":
             return False
         written = False

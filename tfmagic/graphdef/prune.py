@@ -18,10 +18,7 @@ _OF_VARIABLES = ("variables", "trainable_variables", "local_variables", "model_v
 
 
 def pruned(meta: Any, roots: Iterable[str]) -> tuple[Any, dict[str, list[Any]]]:
-    """Return a new ``GraphDef`` of what these nodes or tensors depend on, and the variables in it.
-
-    They are ``VariableDef`` messages by collection. Their initialisers are in the graph, too.
-    """
+    """Return a ``GraphDef`` of what these nodes or tensors depend on, and its ``VariableDef`` s by collection."""
     source = meta.graph_def
     nodes = {node.name: node for node in source.node}
     kept = ancestors(nodes, roots)
@@ -70,10 +67,8 @@ def _copy_without_absent_colocations(copy: Any, node: Any, kept: set[str]) -> No
 
 
 def merge_duplicate_variables(definition: Any) -> None:
-    """Replace several nodes that are one variable by the first of them.
-
-    A session knows a variable by its name; TensorFlow 2's loader would make a variable of each node.
-    """
+    """Replace several nodes that are one variable by the first of them."""
+    # A session knows a variable by its name; TensorFlow 2's loader would make a variable of each node.
     first: dict[tuple[bytes, bytes], str] = {}
     duplicates: dict[str, str] = {}
     for node in definition.node:

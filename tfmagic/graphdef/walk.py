@@ -42,10 +42,7 @@ def bodies(definition: Any) -> list[Any]:
 
 
 def ancestors(nodes: Mapping[str, Any], roots: Iterable[str], *, controls: bool = True) -> set[str]:
-    """Return the names of the nodes behind these tensors or nodes, themselves included.
-
-    A function's arguments are no nodes, and are left out.
-    """
+    """Return the names of the nodes (not arguments) behind these tensors or nodes, themselves included."""
     reached: set[str] = set()
     waiting = [producer(root) for root in roots]
     while waiting:

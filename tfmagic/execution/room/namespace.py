@@ -60,10 +60,7 @@ class Namespace(dict[str, Any]):
             super().__setitem__(name, value)
 
     def _take_back(self, *, keep_for_functions: bool = False) -> None:
-        """Remove the notebook's names, so that the room keeps none of its data alive.
-
-        With `keep_for_functions` those stay that a function of the room refers to: it may be called from elsewhere.
-        """
+        """Remove the notebook's names, except those that the room's functions refer to if `keep_for_functions`."""
         kept: dict[str, Any] = {}
         for name, value in self._lent.items():
             if name in self.own:

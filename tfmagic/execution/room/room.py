@@ -43,11 +43,7 @@ class Room:
 
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
-        """Run a cell, and return the value of its last expression or None.
-
-        The notebook's names are behind the room's own, and `bound` is there for the time of the run. A cell that used
-        another model's tensor raises a `ForeignTensorError` that names both models; any other error is the cell's own.
-        """
+        """Run a cell, and return its last expression's value or None; `bound` has names for the time of the run."""
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:
@@ -104,10 +100,7 @@ _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 
 def explained(error: BaseException, known: list[Any], here: Any) -> BaseException:
-    """Return the error to raise for one that a room's cell raised: one that names the models, else the same error.
-
-    `known` are the graphs that have names, `here` is the room's own graph, None in eager mode.
-    """
+    """Return an error that names the models of the `known` graphs and of the room's own (`here`), else the same one."""
     better: TfMagicError | None = None
     if isinstance(error, RuntimeError):
         better = _finalized(error, here)

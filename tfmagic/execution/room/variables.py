@@ -33,10 +33,7 @@ class VariableRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Weights:
-    """The size of variables, the largest first, and constants.
-
-    ``variables_bytes`` is None where a shape is not fixed.
-    """
+    """The size of variables, the largest first, and constants; None where a variable's shape is not fixed."""
 
     variables: int
     variables_bytes: int | None
@@ -83,10 +80,8 @@ def bytes_of(shape: Any, dtype: Any) -> int | None:
 
 
 def weights_of(graph: Any) -> Weights:
-    """Return the size of a graph's variables and constants; text has no fixed size and counts for nothing.
-
-    Handles are counted, not collections: a graph from a file may have variables in no collection.
-    """
+    """Return the size of a graph's variables and constants; text has no fixed size and counts for nothing."""
+    # Handles are counted, not collections: a graph from a file may have variables in no collection.
     records = [
         variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
         for op in graph.get_operations()

@@ -124,10 +124,7 @@ def _fits(shape: Sequence[int | None], given: Sequence[int]) -> bool:
 
 
 def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
-    """Return the outputs of a call that names none, each with the backend's name for it.
-
-    Of an inferred signature these are the outputs for which the given inputs suffice.
-    """
+    """Return the outputs for which the given inputs suffice, each with the backend's name for it."""
     outputs = signature.outputs
     if signature.needs:
         lacks = [signature.needs.get(spec.name, frozenset()) - set(given) for spec in outputs]
@@ -148,10 +145,7 @@ def require(model: str, signature: Signature, needed: Iterable[str], given: Coll
 
 
 def zeros_for(model: str, signature: Signature, advice: str, rows: int = 1) -> dict[str, Any]:
-    """Return zeros for each input that a call needs: `rows` of them on a free first axis, size 1 on other free axes.
-
-    An unknown dtype or shape is a `SourceError`, which ends with the advice.
-    """
+    """Return zeros for each required input: `rows` on a free first axis, size 1 on other free axes."""
     import tensorflow as tf
 
     zeros: dict[str, Any] = {}

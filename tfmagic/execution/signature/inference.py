@@ -199,10 +199,7 @@ def _downstream(input_tensors: Iterable[Any]) -> set[str]:
 
 
 def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
-    """Return which of the tensors `fed` these values depend on, and the placeholders that have to be fed besides.
-
-    What is behind a tensor of `fed` is not followed; placeholders with a default need not be fed.
-    """
+    """Return the tensors of `fed` that these outputs depend on, and the placeholders that have to be fed besides."""
     needed: set[str] = set()
     seen: set[str] = set()
     waiting = list(output_tensors)

@@ -28,11 +28,8 @@ class FedVariable:
 
 
 def add_fed_variables(graph: Any, variables: Sequence[FedVariable]) -> list[Any]:
-    """Add variables to the default graph in one import, and return ``tf.Variable`` objects in the same order.
-
-    The initialiser of each takes its value from a placeholder: running all initialisers by hand is an error, and does
-    not overwrite what was loaded.
-    """
+    """Add variables to the default graph in one import, and return ``tf.Variable`` objects in the same order."""
+    # The initialiser of each takes a placeholder's value: running it by hand is an error, and overwrites nothing.
     definition = v1.GraphDef()
     definition.versions.CopyFrom(graph.graph_def_versions)
     described = [_add(definition, variable) for variable in variables]

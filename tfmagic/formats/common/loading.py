@@ -58,10 +58,8 @@ def _reason(error: Exception) -> str:
 
 
 def check_constants(graph_def: Any) -> None:
-    """Refuse a constant whose tensor has another dtype than its node says, with a `ValueError`.
-
-    TensorFlow does not check this, and ends the process when it infers shapes.
-    """
+    """Raise a `ValueError` for a constant whose tensor has another dtype than its node says."""
+    # TensorFlow does not check this, and ends the process when it infers shapes.
     for nodes in bodies(graph_def):
         for node in nodes:
             if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:

@@ -74,10 +74,7 @@ class Source(ABC):
         return None if self.path is None else self.path.resolve()
 
     def python(self, name: str, signature: Signature, options: Options) -> str | None:
-        """Return plain TensorFlow code for the model as it is in its file; None for what is in no file.
-
-        ``name`` is what the code's function is called; ``signature`` has the names of the model's inputs and outputs.
-        """
+        """Return TensorFlow code for the model in its file, as a function called `name`; None without a file."""
         del name, signature, options
         return None
 

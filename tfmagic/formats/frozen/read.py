@@ -122,10 +122,7 @@ class GraphDefSource(LiveSource):
 
 
 def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
-    """Return a model of a frozen graph. Large constants become variables unless ``options.frozen``.
-
-    The slim graph's definition is changed, and released. ``path`` is for messages.
-    """
+    """Return a model of a frozen graph, whose definition is changed and released; `path` is for messages."""
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)

@@ -29,10 +29,7 @@ LEFT_BYTES = 4_000_000
 
 
 class ThawedConstants:
-    """Makes variables of a slim graph's large constants, and fills them.
-
-    The graph's definition is changed. ``constant_of`` has the index of the constant that each variable was.
-    """
+    """Makes variables of a slim graph's large constants (``constant_of`` has the index of each), and fills them."""
 
     def __init__(self, slim: SlimGraph, *, keep_frozen: bool) -> None:
         self._slim = slim

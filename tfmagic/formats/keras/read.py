@@ -226,10 +226,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
 
 
 def _with_effects(outputs: dict[str, Any], values: Iterable[tuple[Any, Any, Any]]) -> dict[str, Any]:
-    """Return outputs that first run a call's side effects.
-
-    `values` has each variable, and its value before and after.
-    """
+    """Return outputs that first run a call's side effects: `values` has each variable's value before and after."""
     effects = []
     for variable, before, after in values:
         if after is not before:

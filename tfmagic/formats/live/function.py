@@ -102,10 +102,8 @@ def signature_and_call(
 
 
 def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first ones by position, as Keras needs.
-
-    `given` lacks arguments that keep their default; those after such an argument go by keyword.
-    """
+    """Call a function with arguments by name; those before the first that keeps its default go by position."""
+    # As Keras needs.
     positional = []
     for name, parameter in parameters.items():
         if name not in given or parameter.kind == parameter.KEYWORD_ONLY:

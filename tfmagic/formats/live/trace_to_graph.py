@@ -47,10 +47,8 @@ class _Traced:
 
 
 def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
-    """Return the graph backend of a live object, the object's variables by their graph names, and notes.
-
-    Signatures that cannot be traced are left out, except `default`; without a default all of them must be.
-    """
+    """Return a live object's graph backend, its variables by their graph names, and notes on signatures left out."""
+    # Without a default, all signatures must be traced.
     label, device = eager.room.label, eager.room.device
 
     def present() -> Iterator[tuple[str, np.ndarray]]:

@@ -183,11 +183,7 @@ WHOLE = "loaded whole, as it is unknown how it restores its variables"
 
 
 class SavedGraph:
-    """A SavedModel's graph, imported, and what gives its variables and tables their values.
-
-    ``library`` has the ``FunctionDef`` messages that it calls, ``assets`` the path of each asset by the tensor that is
-    fed.
-    """
+    """A SavedModel's imported graph with its functions, its assets by tensor, and what restores its values."""
 
     def __init__(
         self, model: str, folder: Path, meta: Any, signatures: Iterable[Signature], device: str | None

@@ -133,10 +133,7 @@ def most_readers() -> int:
 
 
 def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
-    """Add nodes to a ``GraphDef`` that restore these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
-
-    Up to `readers` operations read in parallel, each one value after the other.
-    """
+    """Add nodes that restore these variables with several readers: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
     by_name = {node.name: node for node in graph_def.node}
     wanted = [by_name[name] for name in variables if name in plan]
     prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")

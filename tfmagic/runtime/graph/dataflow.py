@@ -85,10 +85,7 @@ class _Search:
 
 
 class Dataflow:
-    """The ways that values can take in a ``tf.Graph``, in runs with these fetches; without any, in all operations.
-
-    A search looks at each input of each operation twice at most: its time grows with the size of the graph.
-    """
+    """The ways that values can take in a ``tf.Graph``, in runs with these fetches; without any, in all operations."""
 
     def __init__(self, graph: Any, fetches: Iterable[str] | None) -> None:
         self._graph = graph

@@ -31,10 +31,7 @@ def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
 
 
 def constants_of(operations: Iterable[Any]) -> int:
-    """Return the size in bytes of the constants among operations: a frozen graph has its weights there.
-
-    It is told from dtype and shape. Text counts for nothing: it has no fixed size.
-    """
+    """Return the size in bytes of the constants among operations; text counts for nothing, as it has no fixed size."""
     tensors = (op.outputs[0] for op in operations if op.type == "Const")
     return sum(
         (tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in tensors if tensor.dtype != tf.string
@@ -42,19 +39,13 @@ def constants_of(operations: Iterable[Any]) -> int:
 
 
 def may_write(graph: Any, fetches: Iterable[str]) -> bool:
-    """Return whether a run that fetches these tensors or operations may write to variables or tables.
-
-    An operation that TensorFlow itself does not have could do anything: it counts as writing.
-    """
+    """Return whether a run that fetches these tensors or operations may write to variables or tables."""
     return any(_writes(kind) for kind in _types(graph, fetches))
 
 
 def stateful_operation(graph: Any, fetches: Iterable[str], *, is_new_trace: bool = False) -> str | None:
-    """Return the type of an operation, other than a write, that makes one run differ from the next; None without.
-
-    It takes from a queue, an iterator or a random generator, or prints. A graph that was traced
-    for this run alone has new random generators.
-    """
+    """Return the type of an operation, other than a write, that makes one run differ from the next; None without."""
+    # A graph that was traced for this run alone has new random generators.
     for kind in _types(graph, fetches):
         if HAS_SIDE_EFFECTS.match(kind) or (not is_new_trace and STATEFUL_RANDOM.match(kind)):
             return kind
@@ -89,6 +80,7 @@ def _is_tensorflows(kind: str) -> bool:
 
 
 def _writes(kind: str) -> bool:
+    # An operation that TensorFlow itself does not have could do anything.
     return not _is_tensorflows(kind) or bool(WRITES_VARIABLES.match(kind) or WRITES_TABLES.match(kind))
 
 
@@ -98,11 +90,7 @@ _lock = threading.Lock()
 
 @contextmanager
 def adding_to(graph: Any, *, beside: Any = None) -> Iterator[None]:
-    """Make a graph the default, and unfinalize it, while the block runs.
-
-    The person's open name scopes, devices and control dependencies do not apply to the new
-    operations. These are placed on the device of the operation `beside`, if it is given.
-    """
+    """Make a graph the default without the person's open scopes, and unfinalize it; `beside` gives the device."""
     with (
         _unfinalized(graph),
         graph.as_default(),
