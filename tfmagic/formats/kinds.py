@@ -104,17 +104,13 @@ def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSour
         if kind.takes(path):
             return kind.source_class()(path, text or shown)
     existing_path(path)
-    *expected, last = [_expected(kind) for kind in FILES]
+    named = [(kind.source_class(), ", ".join(kind.suffixes)) for kind in FILES]
+    *expected, last = [source.expected or f"a {source.kind} ({endings})" for source, endings in named]
     msg = (
         f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
         f"got a {path.suffix or 'file without a suffix'}"
     )
     raise SourceError(msg)
-
-
-def _expected(kind: FileKind) -> str:
-    source = kind.source_class()
-    return source.expected or f"a {source.kind} ({', '.join(kind.suffixes)})"
 
 
 def source_of_object(live: Any, text: str) -> Source:

@@ -103,7 +103,13 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
     """Return an error that names the models of the `known` graphs and of the room's own (`here`), else the same one."""
     better: TfMagicError | None = None
     if isinstance(error, RuntimeError):
-        better = _finalized(error, here)
+        # By its text: some tracebacks lack TensorFlow's frames.
+        if here is not None and here.finalized and _REFUSES in str(error):
+            msg = (
+                f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
+                "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
+            )
+            better = ModelStateError(msg)
     elif isinstance(error, ValueError):
         better = _evaluated_elsewhere(error, here) or _mixed(error, known, here)
     elif isinstance(error, AssertionError) and "reset_default_graph" in str(error):
@@ -120,18 +126,6 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
             )
         return error
     return better.with_traceback(error.__traceback__)
-
-
-def _finalized(error: RuntimeError, here: Any) -> ModelStateError | None:
-    """Return the error for a room's finalized graph, to which nothing can be added."""
-    # By its text: some tracebacks lack TensorFlow's frames.
-    if here is None or not here.finalized or _REFUSES not in str(error):
-        return None
-    msg = (
-        f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
-        "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
-    )
-    return ModelStateError(msg)
 
 
 def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:

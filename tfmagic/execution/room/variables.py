@@ -144,18 +144,14 @@ class Initialiser:
             return
         # One thread at a time: a variable that another has just initialised may be trained by now.
         with self._initialising:
-            self._look(native)
-
-    def _look(self, native: Any) -> None:
-        new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
-        tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
-        if new or tables:
+            new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
+            tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
                     run_once(native, [op.name], {})
             self.skip([*new, *tables])
-        self._version = self._graph.version
+            self._version = self._graph.version
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:

@@ -60,6 +60,9 @@ class Options:
         compile: bool = False,  # noqa: A002 - as the magic's --compile
     ) -> Options:
         """Return the options, each in its one form."""
+        if executor is not None and executor not in EXECUTORS:
+            msg = f"{executor!r} is no executor: expected {' or '.join(EXECUTORS)}, or none for what is the quickest"
+            raise SourceError(msg)
         return cls(
             signature=signature,
             tags=None if tags is None else tuple(_listed(tags)),
@@ -70,16 +73,9 @@ class Options:
             copy=copy,
             objects=None if objects is None else named_objects(objects),
             frozen=frozen,
-            executor=None if executor is None else _executor(executor),
+            executor=cast("Executor | None", executor),
             compile=compile,
         )
-
-
-def _executor(executor: str) -> Executor:
-    if executor not in EXECUTORS:
-        msg = f"{executor!r} is no executor: expected {' or '.join(EXECUTORS)}, or none for what is the quickest"
-        raise SourceError(msg)
-    return cast("Executor", executor)
 
 
 def named_objects(objects: Any) -> dict[str, Any]:

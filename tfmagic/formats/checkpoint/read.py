@@ -96,7 +96,15 @@ class CheckpointSource(FileSource):
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
-        restore = self._restore_of(model, meta, graph)
+        plan = restore_plan(meta)
+        if plan is None:
+            restore = _Restore(model, self.path, graph, {}, meta.saver_def)
+        else:
+            held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
+            # A graph that was exported without a Saver has its variables under their own names.
+            keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
+            _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
+            restore = _Restore(model, self.path, graph, keys, None)
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
@@ -122,16 +130,6 @@ class CheckpointSource(FileSource):
             f"_{name}_saver.restore(_{name}_session, {quoted(self.path)})",
         ]
         return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])
-
-    def _restore_of(self, model: str, meta: Any, graph: Any) -> _Restore:
-        plan = restore_plan(meta)
-        if plan is None:
-            return _Restore(model, self.path, graph, {}, meta.saver_def)
-        held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
-        # A graph that was exported without a Saver has its variables under their own names.
-        keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
-        _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
-        return _Restore(model, self.path, graph, keys, None)
 
 
 class _Restore:

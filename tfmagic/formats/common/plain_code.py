@@ -28,9 +28,14 @@ def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTens
     """Return the code of a function of this name; `body` uses `values` for the inputs."""
     described = [f"{tensor.spec}{' (may be left out)' if tensor.spec.optional else ''}" for tensor in inputs]
     takes = ", ".join(described) or "nothing"
+    # By key, where not every input's name is a name in Python.
+    parameters = "inputs"
+    if _can_be_parameters(name, inputs):
+        by_default = sorted((tensor.spec for tensor in inputs), key=lambda spec: spec.optional)
+        parameters = ", ".join(f"{spec.name}=None" if spec.optional else spec.name for spec in by_default)
     gives = ", ".join(tensor.spec.name for tensor in outputs)
     lines = [
-        f"def {name}({_parameters(name, inputs)}):",
+        f"def {name}({parameters}):",
         f'    """Take {takes}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
         *(f"    {line}" for line in body),
     ]
@@ -91,14 +96,6 @@ def call_code(
 
 def _module(imports: Sequence[str], load: Iterable[str], function_code: str) -> str:
     return "\n".join([*imports, "", *load, "", "", function_code, ""])
-
-
-def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
-    if not _can_be_parameters(name, inputs):
-        # By key: not every input's name is a name in Python.
-        return "inputs"
-    required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
-    return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])
 
 
 def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:

@@ -137,7 +137,9 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
-    return Built(backend, _unfrozen_note(graph, thawed))
+    count = sum(1 for op in graph.get_operations() if op.type in VARIABLES and op.name not in thawed.constant_of)
+    unfrozen = f"{count} variables of this graph are not frozen, and the file has no values for them"
+    return Built(backend, [unfrozen] if count else [])
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
@@ -147,9 +149,3 @@ def read_graph(model: str, path: Path) -> SlimGraph:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
         raise SourceError(msg)
     return slim
-
-
-def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
-    handles = [op for op in graph.get_operations() if op.type in VARIABLES]
-    count = sum(1 for op in handles if op.name not in thawed.constant_of)
-    return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []

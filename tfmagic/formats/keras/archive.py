@@ -120,7 +120,12 @@ class _InPlace:
         del mode
         member = self._archive.getinfo(name)
         if member.compress_type == zipfile.ZIP_STORED:
-            return io.BufferedReader(_Window(self._file, _start_of(self._file, member), member.file_size), 1 << 20)
+            # Its bytes begin behind a header with a name and an extra field of variable length.
+            self._file.seek(member.header_offset)
+            header = self._file.read(_LOCAL_HEADER)
+            lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+            start = member.header_offset + _LOCAL_HEADER + lengths
+            return io.BufferedReader(_Window(self._file, start, member.file_size), 1 << 20)
         # Compressed by somebody: unpacked to disk, as h5py needs random access.
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
         with self._archive.open(member) as packed:
@@ -128,14 +133,6 @@ class _InPlace:
                 unpacked.write(block)
         unpacked.seek(0)
         return unpacked
-
-
-def _start_of(file: IO[bytes], member: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin: behind a header with a name and an extra field of variable length."""
-    file.seek(member.header_offset)
-    header = file.read(_LOCAL_HEADER)
-    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-    return member.header_offset + _LOCAL_HEADER + lengths
 
 
 class _Window(io.RawIOBase):
@@ -153,9 +150,6 @@ class _Window(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
         return self._at
 
     def readinto(self, buffer: Any) -> int:

@@ -83,12 +83,12 @@ def with_names(
     return renamed(model, signature, options.inputs, None), call_and_rename
 
 
-def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like; `own` is the object's name for it."""
+def spec_of(name: str, spec: Any) -> TensorSpec:
+    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like."""
     dtype = getattr(spec.dtype, "name", spec.dtype)
     shape = spec.shape
     if hasattr(shape, "rank"):
         sizes = None if shape.rank is None else tuple(shape.as_list())
     else:
         sizes = tuple(shape)
-    return TensorSpec(name, str(dtype), sizes, own or name)
+    return TensorSpec(name, str(dtype), sizes, name)
