@@ -28,7 +28,7 @@ from tfmagic.formats.common.inspection import file_record
 from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
 from tfmagic.formats.common.source import Built, FileSource
 from tfmagic.formats.keras.archive import archive_at
-from tfmagic.formats.keras.code import keras_code, structure_of
+from tfmagic.formats.keras.code import keras_code
 from tfmagic.formats.keras.live_model import KerasSource, check_backend
 from tfmagic.formats.keras.objects import (
     naming_what_is_missing,
@@ -131,7 +131,8 @@ class KerasFileSource(FileSource):
             name,
             self.path,
             signature,
-            structure_of(live, own),
+            live,
+            own,
             objects=own_names(config),
             unsafe=options.unsafe,
             device=options.device,
