@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tfmagic.formats.common.inspection import FileRecord
-    from tfmagic.formats.common.source import FileSource, Source
+    from tfmagic.formats.common.source import FileRecord, FileSource, Source
     from tfmagic.formats.common.written import ModelToWrite, Writer
     from tfmagic.formats.live.base import LiveSource
 

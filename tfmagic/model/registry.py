@@ -33,8 +33,7 @@ from tfmagic.runtime.startup.importing import require_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.formats.common.inspection import FileRecord
-    from tfmagic.formats.common.source import Source
+    from tfmagic.formats.common.source import FileRecord, Source
     from tfmagic.model.drop import DropRecord
     from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model

@@ -14,7 +14,6 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
-from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -25,7 +24,7 @@ from tfmagic.formats.common.loading import (
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
-from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfmagic.execution.signature.options import Options
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
 
 v1 = tf.compat.v1
 

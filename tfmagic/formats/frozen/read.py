@@ -14,7 +14,6 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.inspection import file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -24,7 +23,7 @@ from tfmagic.formats.common.loading import (
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
-from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -36,7 +35,7 @@ from tfmagic.graphdef.op_types import VARIABLES
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.formats.frozen.slim_graph import SlimGraph
 
 v1 = tf.compat.v1

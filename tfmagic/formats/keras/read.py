@@ -24,9 +24,8 @@ from tfmagic.execution.room.variables import bytes_of
 from tfmagic.execution.signature.options import Options
 from tfmagic.execution.signature.signature import DEFAULT, Signature
 from tfmagic.formats.common.fed_variables import FedVariable, add_fed_variables
-from tfmagic.formats.common.inspection import file_record
 from tfmagic.formats.common.loading import bind_signature_names, filling_all, reading
-from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.common.source import Built, FileSource, file_record
 from tfmagic.formats.keras.archive import archive_at
 from tfmagic.formats.keras.code import keras_code
 from tfmagic.formats.keras.live_model import KerasSource, check_backend
@@ -49,7 +48,7 @@ from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.formats.keras.archive import KerasArchive
 
 

@@ -13,7 +13,6 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
-from tfmagic.formats.common.inspection import checkpoint_size, file_record
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -24,7 +23,7 @@ from tfmagic.formats.common.loading import (
     reading,
 )
 from tfmagic.formats.common.plain_code import CodeTensor, call_code, on_device, quoted, session_code, values
-from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record
 from tfmagic.formats.common.written import tensors_of
 from tfmagic.formats.saved_model.meta_graph import (
     FILES,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
 
 
 class SavedModelSource(FileSource):
