@@ -44,12 +44,7 @@ _Handles = tuple[_Handle | None, ...]
 
 
 class VariableFreezer:
-    """Turns the variables of a graph into constants: first all operations that use them, then the values.
-
-    It changes the graph, whose only resources are variables, and whose functions have none
-    that are not handed to them. `only` names the variables to freeze, None is all. `suffix`
-    ends the names of the functions that take values in place of variables.
-    """
+    """Turns a graph's variables, or `only` these, into constants: first the operations that use them, then values."""
 
     def __init__(
         self, label: str, definition: Any, *, only: Container[str] | None = None, suffix: str = "of_constants"

@@ -103,11 +103,7 @@ def missing_inputs_error(model: str, names: Iterable[str], signature: Signature)
 
 
 def checked_array(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as the array that `spec` describes.
-
-    A dtype that another of the same kind, or a wider one, can hold is converted (float64 to float32, integers to
-    float). A fraction is never cut to an integer, and a number never becomes text.
-    """
+    """Return `value` as the array that `spec` describes: no fraction is cut, and no number becomes text."""
     array = array_of(model, spec, value)
     if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:
         array = array.reshape(-1, 1)  # models of tabular data often take each column as (rows, 1)

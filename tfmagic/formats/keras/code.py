@@ -29,10 +29,7 @@ def keras_code(
     unsafe: bool,
     device: str | None,
 ) -> str:
-    """Return code that loads a Keras file and calls the model.
-
-    `live` is the model, perhaps without values, and `own` its own signature; `objects` names what Keras does not have.
-    """
+    """Return code that loads a Keras file and calls `live`, its model; `objects` names what Keras does not have."""
     inputs = [CodeTensor(spec, spec.name) for spec in signature.inputs]
     given = values(name, inputs)
     tensors = [f"tf.constant({given[spec.name]}, tf.{spec.dtype})" for spec in signature.inputs]

@@ -64,11 +64,7 @@ def variables_behind(live: Any) -> list[Any]:
 def signature_and_call(
     name: str, function: Any, described_by: Any = None
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return a function's signature, and how to call it with inputs by name.
-
-    Dtypes and shapes are known for a ``ConcreteFunction``, and for a ``tf.function`` with an ``input_signature``.
-    `described_by` has the same arguments, where the function itself does not tell them.
-    """
+    """Return a function's signature, and how to call it by name; `described_by` tells arguments that it does not."""
     described = function if described_by is None else described_by
     type_of = getattr(described, "function_type", None)
     parameters = dict((type_of or inspect.signature(described)).parameters)

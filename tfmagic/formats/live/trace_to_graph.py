@@ -189,14 +189,11 @@ def signature_in_graph(signature: Signature, inputs: Mapping[str, Any], outputs:
 
 
 class _CopiedVariables:
-    """New variables in the default graph, one for each live variable that a traced function has captured.
-
-    ``live`` has the live variable of each by its name in the graph. `named` are the object's variables by name;
-    `traced` has the functions by the prefix that their operations get in the graph.
-    """
+    """New variables in the default graph for the live ones that traced functions captured, in ``live`` by name."""
 
     def __init__(self, label: str, graph: Any, named: dict[str, Any], traced: Mapping[str, _Traced]) -> None:
         self._label = label
+        # `traced` has the functions by the prefix that their operations get in the graph.
         known = {
             id(variable.handle): (name, variable) for name, variable in named.items() if hasattr(variable, "handle")
         }

@@ -73,11 +73,7 @@ def _write(prefix: Path, values: dict[str, Any]) -> str:
 
 
 class SaverNodes:
-    """Adds to a ``GraphDef`` the nodes that save and restore what a checkpoint has.
-
-    ``saver_def`` describes them for TensorFlow, None where nothing is saved; ``readers`` and ``assignments`` have the
-    operation that reads, and the one that restores, each variable.
-    """
+    """Adds the nodes that save and restore a checkpoint; ``saver_def`` is None where nothing is saved."""
 
     def __init__(
         self, definition: Any, variables: Sequence[str], tables: Sequence[Table], checkpoint: Checkpoint
