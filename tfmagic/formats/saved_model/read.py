@@ -106,7 +106,10 @@ class SavedModelSource(FileSource):
         tags, device = sorted(meta.meta_info_def.tags), options.device
         if any(spec.optional for spec in signature.inputs):
             # A signature of TensorFlow 2 needs every input; a session uses the defaults of a graph.
-            return _by_session(name, folder, tags, signature, device)
+            cleared = "" if device is None else ", clear_devices=True"
+            call = f"tf.compat.v1.saved_model.load(_{name}_session, {_listed(tags)}, {quoted(folder)}{cleared})"
+            lines = [f"    {line}" for line in on_device(device, [call])]
+            return session_code(name, signature, [f"with _{name}_graph.as_default():", *lines])
         inputs = [CodeTensor(spec, own_spec.name) for spec, own_spec in zip(signature.inputs, own.inputs, strict=True)]
         outputs = [
             CodeTensor(spec, f"[{quoted(own_spec.name)}]")
@@ -163,13 +166,6 @@ def _with_defaults(graph: Any, signature: Signature) -> Signature:
         for spec in signature.inputs
     )
     return replace(signature, inputs=inputs)
-
-
-def _by_session(name: str, folder: Path, tags: Sequence[str], signature: Signature, device: str | None) -> str:
-    load = f"tf.compat.v1.saved_model.load(_{name}_session, {_listed(tags)}, {quoted(folder)}"
-    clear = "" if device is None else ", clear_devices=True"
-    inner = on_device(device, [f"{load}{clear})"])
-    return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])
 
 
 def _listed(texts: Sequence[str]) -> str:
