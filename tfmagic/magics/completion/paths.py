@@ -6,9 +6,10 @@ import os
 import re
 from pathlib import Path
 
+from tfmagic.formats.kinds import suffixes as model_suffixes
 from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 
-_MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+_MODELS = model_suffixes()
 # Files beside a saved_model.pb are parts of it.
 _GRAPH = "saved_model.pb"
 _NEEDS_QUOTES = re.compile(r"[\s()\[\]{}#;'\"]|^-")
