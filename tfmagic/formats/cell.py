@@ -12,8 +12,8 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.formats.common.loading import fill_and_initialise
 from tfmagic.formats.common.source import Built, Source
+from tfmagic.formats.kinds import source_of_object
 from tfmagic.formats.live.base import SharedSource
-from tfmagic.formats.resolve import source_of_object
 from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:

@@ -1,19 +1,25 @@
-"""Every kind of source, in the order in which they are asked. A new kind is one file, and one line here.
+"""Every kind of source, in the order in which they are asked, and the source for a path or an object.
+
+A new kind is one file, and one line here.
 
 This module imports neither the kinds nor TensorFlow: Tab and ``%load_ext`` read the suffixes only.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from tfmagic.core.paths import absolute_path, existing_path, local_path
+from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tfmagic.formats.common.source import FileSource
+    from tfmagic.formats.common.source import FileRecord, FileSource, Source
     from tfmagic.formats.common.written import ModelToWrite, Writer
     from tfmagic.formats.live.base import LiveSource
 
@@ -64,11 +70,6 @@ OBJECTS = (
 """Live objects. The first kind that takes an object shares or copies it."""
 
 
-def object_kinds() -> list[type[LiveSource]]:
-    """Return the classes that take live objects."""
-    return [_loaded(kind) for kind in OBJECTS]
-
-
 def suffixes() -> tuple[str, ...]:
     """Return how the names of files end that hold a model."""
     return tuple(suffix for kind in FILES for suffix in kind.suffixes)
@@ -77,3 +78,53 @@ def suffixes() -> tuple[str, ...]:
 def _loaded(name: str) -> Any:
     module, _, attribute = name.partition(":")
     return getattr(import_module(f"tfmagic.formats.{module}"), attribute)
+
+
+def source_of(source: Any, text: str | None = None) -> Source:
+    """Return the source for a path or a live object; `text` is what the person typed for it."""
+    if isinstance(source, (str, os.PathLike)):
+        return _source_of_path(source, text)
+    return source_of_object(source, text or f"an object of {type(source).__name__}")
+
+
+def inspect_path(path: Any) -> FileRecord:
+    """Return what a file or folder holds, without loading it."""
+    if isinstance(path, (str, os.PathLike)):
+        return _source_of_path(path, None).inspect()
+    msg = f"{path!r} is no path: %tf_model show takes a model's name or a path"
+    raise SourceError(msg)
+
+
+def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSource:
+    shown = str(os.fspath(typed))
+    # Absolute, so that the model can be read again after a change of directory.
+    path: Path = absolute_path(local_path(shown))
+    for kind in FILES:
+        if kind.takes(path):
+            return kind.source_class()(path, text or shown)
+    existing_path(path)
+    named = [(kind.source_class(), ", ".join(kind.suffixes)) for kind in FILES]
+    *expected, last = [source.expected or f"a {source.kind} ({endings})" for source, endings in named]
+    msg = (
+        f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
+        f"got a {path.suffix or 'file without a suffix'}"
+    )
+    raise SourceError(msg)
+
+
+def source_of_object(live: Any, text: str) -> Source:
+    """Return the source for a live object."""
+    kinds: list[type[LiveSource]] = [_loaded(kind) for kind in OBJECTS]
+    for kind in kinds:
+        if kind.takes(live):
+            return kind(live, text)
+    description = (
+        f"the class {live.__name__}, not an instance of it"
+        if isinstance(live, type)
+        else f"of type {type(live).__name__}"
+    )
+    msg = (
+        f"{text} is no model, it is {description}: expected a path, a Keras model, a tf.Module, a tf.function, "
+        "a ConcreteFunction, a tf.Graph or a GraphDef"
+    )
+    raise SourceError(msg)

@@ -1,9 +1,8 @@
 """How deep a graph's functions call one another, checked before TensorFlow imports the graph.
 
-TensorFlow follows every call while it imports a graph, and again in the first run.
-It has no limit: a function that calls itself, or calls nested too deep, overflow its
-stack and end the process. Measured with TensorFlow 2.21: it imports chains of 3,000 calls
-and dies of 3,060 in a thread with the usual stack of 8 MB. Threads have 2 MB where the
+TensorFlow follows every call while it imports a graph, and again in the first run. It has no limit: a function that
+calls itself, or calls nested too deep, overflow its stack and end the process. Measured with TensorFlow 2.21: it
+imports chains of 3,000 calls and dies of 3,060 in a thread with the usual stack of 8 MB. Threads have 2 MB where the
 stack is unlimited: there it imports 600 and dies of 618.
 """
 
@@ -13,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import SourceError
-from tfmagic.graphdef.functions import functions_named, takes_functions
+from tfmagic.graphdef.walk import functions_named, takes_functions
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -28,11 +27,7 @@ _SHOWN = 4
 
 
 def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) -> None:
-    """Raise a `SourceError` where the function calls that these nodes reach would crash TensorFlow, or never end.
-
-    A function must not call itself, and calls must not be nested too deep nor be too many.
-    `what` is the file or object, for messages.
-    """
+    """Raise a `SourceError` where functions that nodes call are recursive, nested too deep or called too often."""
     if not library.function:
         return
     functions = {function.signature.name: function for function in library.function}
@@ -45,8 +40,9 @@ def check_calls(model: str, what: object, nodes: Iterable[Any], library: Any) ->
         )
         raise SourceError(msg)
     if count > MOST_CALLS:
+        times = f"{count:,}" if count < 10**15 else f"10^{len(str(count)) - 1}"
         msg = (
-            f"{model}: the functions of {what} call one another {_approximate(count)} times in all, which TensorFlow "
+            f"{model}: the functions of {what} call one another {times} times in all, which TensorFlow "
             f"would follow one by one: expected at most {MOST_CALLS:,}; write the model again with fewer calls"
         )
         raise SourceError(msg)
@@ -67,10 +63,8 @@ def check_calls_of(model: str, what: object, graph: Any, library: Any) -> None:
 def _measure(
     model: str, what: object, roots: Counter[str], functions: dict[str, Any], gradients: dict[str, str]
 ) -> tuple[int, int]:
-    """Return how deep calls are nested, and how many there are when each is followed.
-
-    Every function is looked at once. Nothing recurses: Python's stack ends before TensorFlow's.
-    """
+    """Return how deep calls are nested, and how many there are when each is followed."""
+    # Nothing recurses: Python's stack ends before TensorFlow's.
     depths: dict[str, int] = {}
     sizes: dict[str, int] = {}
     calls = {"": roots}
@@ -85,7 +79,14 @@ def _measure(
             depths[name] = 1 + max((depths[callee] for callee in callees), default=0)
             sizes[name] = 1 + sum(sizes[callee] * times for callee, times in callees.items())
         elif called in path:
-            raise _recursion(model, what, [*list(path)[list(path).index(called) :], called])
+            names = [*list(path)[list(path).index(called) :], called]
+            shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
+            way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
+            msg = (
+                f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
+                "write the model again with a loop (tf.while_loop) in its place"
+            )
+            raise SourceError(msg)
         elif called not in depths:
             calls[called] = _calls(functions[called].node_def, functions, gradients)
             path[called] = iter(calls[called])
@@ -105,16 +106,3 @@ def _calls(nodes: Iterable[Any], functions: Container[str], gradients: dict[str,
             if node.op == "SymbolicGradient" and gradients.get(name) in functions:
                 calls[gradients[name]] += 1
     return calls
-
-
-def _recursion(model: str, what: object, names: list[str]) -> SourceError:
-    shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
-    way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
-    return SourceError(
-        f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
-        "write the model again with a loop (tf.while_loop) in its place"
-    )
-
-
-def _approximate(number: int) -> str:
-    return f"{number:,}" if number < 10**15 else f"10^{len(str(number)) - 1}"

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import call_arguments, call_target_names
 from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES, WRITES_VARIABLES
 from tfmagic.graphdef.walk import (
     ancestors,
+    call_arguments,
+    call_target_names,
     data_inputs,
     descendants,
     is_control,
@@ -33,10 +34,7 @@ _Touched = tuple[set[Any], set[Any]]
 
 
 def drop_writes(label: str, definition: Any, outputs: Iterable[str]) -> set[str]:
-    """Take the writes to variables out of a graph and its functions, and return the names of these variables.
-
-    A `SaveError` is raised where the values of `outputs` depend on a variable that is written to.
-    """
+    """Take writes to variables out of a graph, and return the variables; a `SaveError` where `outputs` need a write."""
     graph = _Body(_Functions(label, definition), definition.node, outputs, {})
     if graph.writes:
         graph.cut()
@@ -97,7 +95,11 @@ class _Body:
             # A call can be needed: the writes are taken out of its function.
             is_needed = name in self._needed and not functions.called(self._nodes[name])
             if is_needed or writes & self.reads:
-                raise self._refusal(self._nodes[name])
+                msg = (
+                    f"{functions.label} writes to a variable when it runs ({name}, {self._nodes[name].op}) that its "
+                    "outputs depend on, and a .pb has constants alone: save it as a folder instead"
+                )
+                raise SaveError(msg)
 
     def cut(self) -> set[str]:
         """Delete the control dependencies on writes, and return the operations that are still needed."""
@@ -142,9 +144,3 @@ class _Body:
             else:
                 return None
         return None
-
-    def _refusal(self, node: Any) -> SaveError:
-        return SaveError(
-            f"{self._functions.label} writes to a variable when it runs ({node.name}, {node.op}) that its outputs "
-            "depend on, and a .pb has constants alone: save it as a folder instead"
-        )

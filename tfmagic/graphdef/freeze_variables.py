@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SaveError
-from tfmagic.graphdef.functions import CALLS, call_arguments, call_target_names, call_targets
 from tfmagic.graphdef.op_types import FORWARDS, LOOPS, VARIABLES
-from tfmagic.graphdef.walk import data_inputs, free_name, output_index
+from tfmagic.graphdef.walk import (
+    CALLS,
+    call_arguments,
+    call_target_names,
+    call_targets,
+    data_inputs,
+    free_name,
+    output_index,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping, Sequence
@@ -37,22 +44,12 @@ _Handles = tuple[_Handle | None, ...]
 
 
 class VariableFreezer:
-    """Turns the variables of a graph into constants: first all operations that use them, then the values.
-
-    It changes the graph, whose only resources are variables, and whose functions have none
-    that are not handed to them. `only` names the variables to freeze, None is all. `suffix`
-    ends the names of the functions that take values in place of variables.
-    """
+    """Turns a graph's variables, or `only` these, into constants: first the operations that use them, then values."""
 
     def __init__(
-        self,
-        label: str,
-        definition: Any,
-        *,
-        only: Container[str] | None = None,
-        suffix: str = "of_constants",
+        self, label: str, definition: Any, *, only: Container[str] | None = None, suffix: str = "of_constants"
     ) -> None:
-        self._label = label
+        self.label = label
         self._definition = definition
         self._only = only
         self._suffix = suffix
@@ -61,10 +58,7 @@ class VariableFreezer:
         self._outputs: dict[tuple[str, _Handles], list[_Handle | None]] = {}
 
     def convert(self) -> None:
-        """Have every operation take values, from placeholders where the variables were.
-
-        A `SaveError` is raised where an operation needs the variable itself.
-        """
+        """Have every operation take values, from placeholders; a `SaveError` where it needs the variable itself."""
         _Body(self, self._definition.node, {}).convert()
         for node in self._definition.node:
             if node.op in VARIABLES and self.freezes(node.name):
@@ -114,23 +108,12 @@ class VariableFreezer:
         names = [argument.name for argument in function.signature.input_arg]
         return _Body(self, function.node_def, dict(zip(names, arguments, strict=True)), function.ret)
 
-    def refusal(self, node: Any) -> SaveError:
-        """Return the error for an operation that needs a variable itself."""
-        return SaveError(
-            f"{self._label} cannot be frozen: its operation {node.name!r} ({node.op}) needs a variable, and a .pb has "
-            "constants alone: save it as a folder instead"
-        )
-
 
 class _Body:
     """The operations of a graph; or of a function, with its arguments and the edges that it returns."""
 
     def __init__(
-        self,
-        freezer: VariableFreezer,
-        nodes: Any,
-        arguments: Mapping[str, _Handle | None],
-        returns: Any = None,
+        self, freezer: VariableFreezer, nodes: Any, arguments: Mapping[str, _Handle | None], returns: Any = None
     ) -> None:
         self._freezer = freezer
         self._container = nodes
@@ -209,7 +192,11 @@ class _Body:
         elif first is not None and node.op == "ResourceGather":
             self._convert_gather(node, first)
         else:
-            raise self._freezer.refusal(node)
+            msg = (
+                f"{self._freezer.label} cannot be frozen: its operation {node.name!r} ({node.op}) needs a variable, "
+                "and a .pb has constants alone: save it as a folder instead"
+            )
+            raise SaveError(msg)
 
     def _convert_gather(self, node: Any, handle: _Handle) -> None:
         axis = node.attr["batch_dims"].i

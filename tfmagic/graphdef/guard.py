@@ -1,19 +1,16 @@
 """A check that a graph from a file runs no Python and touches no files.
 
-A TensorFlow graph is a program: it can call Python functions that happen to be
-registered in this process, and read and write any file. A model needs neither,
-except to read the assets that came with it. The guard looks through everything
-that the fetches reach, before any of it runs. Every SavedModel also contains
-operations that save and restore it; no signature reaches them.
+A TensorFlow graph is a program: it can call Python functions that happen to be registered in this process, and read and
+write any file. A model needs neither, except to read the assets that came with it. The guard looks through everything
+that the fetches reach, before any of it runs. Every SavedModel also contains operations that save and restore it; no
+signature reaches them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UnsafeSourceError
-from tfmagic.graphdef.functions import CALLS, functions_in
 from tfmagic.graphdef.op_types import (
     CACHES,
     ENDS_THE_PROCESS,
@@ -26,46 +23,24 @@ from tfmagic.graphdef.op_types import (
     SAME_ELEMENTS,
     TOUCHES_FILES,
 )
-from tfmagic.graphdef.walk import data_inputs, producer
+from tfmagic.graphdef.walk import CALLS, data_inputs, functions_in, producer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _HANDLES = frozenset({"VarHandleOp", "_VarHandlesOp", "_XlaAotOnlyVarHandleOp"})
-_NEVER = {
-    **dict.fromkeys(RUNS_PYTHON, "runs Python code"),
-    **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel"),
-}
+_NEVER = {**dict.fromkeys(RUNS_PYTHON, "runs Python code"), **dict.fromkeys(ENDS_THE_PROCESS, "ends the kernel")}
 # Where a value comes from: a file of the model's own, or anywhere. A constant text is "const:TEXT".
 _ASSET = "asset"
 _OTHER = "other"
 
 
-@dataclass(frozen=True)
-class _Node:
-    """An operation of a graph or of a function's body."""
-
-    name: str
-    op: str
-    attributes: Any
-    inputs: tuple[str, ...]
-
-
 class Guard:
     """Checks what fetches reach, before their first run.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    graph, library
-        The imported ``tf.Graph``, and the ``FunctionDef`` s that it calls.
-    assets
-        Names of the tensors that are fed the paths of the model's own files when it is loaded.
-    fed
-        Whether the checked runs feed them, too. Otherwise the file decides which path stands there.
-    restores
-        Whether these may be read as checkpoints, too.
+    `library` has the ``FunctionDef`` s that the graph calls. `assets` names the tensors that are fed the paths of the
+    model's own files when it is loaded; `fed` is whether the checked runs feed them, too: otherwise the file decides
+    which path stands there. With `restores` these may be read as checkpoints, too.
     """
 
     def __init__(
@@ -98,7 +73,9 @@ class Guard:
                 if op.name in self._passed:
                     continue
                 self._passed.add(op.name)
-                self._check(_graph_node(op), self._label_in_graph)
+                # A constant's message has its value, which may be large, and a constant calls nothing.
+                if op.type != "Const":
+                    self._check(op.node_def, self._label_in_graph)
                 while self._called:
                     self._walk_function(*self._called.pop())
                 waiting.extend(tensor.op for tensor in op.inputs)
@@ -123,11 +100,9 @@ class Guard:
             name = str(op.inputs[0].op.name)
 
     def _holds_an_asset(self, handle: Any) -> bool:
-        """Return whether nothing but the path of an asset is ever written to a variable.
-
-        A v2 SavedModel keeps each path in a variable. The initialiser is a placeholder,
-        which has no value but the one that is fed.
-        """
+        """Return whether nothing but the path of an asset is ever written to a variable."""
+        # A v2 SavedModel keeps each path in a variable. The initialiser is a placeholder, which has only the value that
+        # is fed.
         if handle.type != "VarHandleOp":
             return False
         written = False
@@ -144,30 +119,28 @@ class Guard:
         mine = _shared_names(handle.node_def)
         return written and sum(1 for node in nodes if mine & _shared_names(node)) == 1
 
-    def _check(self, node: _Node, label: Callable[[str], str]) -> None:
-        op = node.op
+    def _check(self, node: Any, label: Callable[[str], str]) -> None:
+        op, inputs = node.op, [producer(edge) for edge in data_inputs(node)]
         if op in _NEVER:
             self._refuse(node, _NEVER[op])
         if op in TOUCHES_FILES and op not in self._reads:
             self._refuse(node, "touches files")
         if op in self._reads:
             for index in self._reads[op]:
-                if index >= len(node.inputs) or label(node.inputs[index]) != _ASSET:
+                if index >= len(inputs) or label(inputs[index]) != _ASSET:
                     self._refuse(node, "reads files other than the model's own assets")
-        if op in CACHES and (len(node.inputs) <= CACHES[op] or label(node.inputs[CACHES[op]]) != "const:"):
+        if op in CACHES and (len(inputs) <= CACHES[op] or label(inputs[CACHES[op]]) != "const:"):
             self._refuse(node, "writes a cache file")
-        if op in NAMES_A_FILE and _names_something(node.attributes, NAMES_A_FILE[op]):
+        if op in NAMES_A_FILE and (node.attr[NAMES_A_FILE[op]].s or node.attr[NAMES_A_FILE[op]].list.s):
             self._refuse(node, "touches files")
-        if op == "PrintV2" and node.attributes["output_stream"].s.startswith(b"file://"):
+        if op == "PrintV2" and node.attr["output_stream"].s.startswith(b"file://"):
             self._refuse(node, "writes a file")
-        if op in PROTO_OPS and node.attributes["descriptor_source"].s not in (b"", b"local://"):
+        if op in PROTO_OPS and node.attr["descriptor_source"].s not in (b"", b"local://"):
             self._refuse(node, "touches files")
-        self._check_calls(node, label)
+        self._check_calls(node, inputs, label)
 
-    def _check_calls(self, node: _Node, label: Callable[[str], str]) -> None:
-        if node.attributes is None:
-            return
-        called = [function.name for function in functions_in(node.attributes)]
+    def _check_calls(self, node: Any, inputs: Sequence[str], label: Callable[[str], str]) -> None:
+        called = [function.name for function in functions_in(node.attr)]
         first: int | None = None
         if node.op in self._functions:
             called.append(node.op)
@@ -175,7 +148,7 @@ class Guard:
         elif node.op in CALLS and node.op not in LOOPS:
             first = CALLS[node.op].inputs_before
         # Others may call with values from anywhere: a loop with those of its last round, a dataset with its elements.
-        labels = [label(name) for name in node.inputs[first:]] if called and first is not None else ()
+        labels = [label(name) for name in inputs[first:]] if called and first is not None else ()
         # They are checked later: functions can be nested deeper than Python's stack.
         self._called.extend((function, labels) for function in called)
 
@@ -193,9 +166,9 @@ class Guard:
         self._walked.add(key)
         label = _labels_in_body(function, dict(zip(arguments, given, strict=True)))
         for node in function.node_def:
-            self._check(_Node(node.name, node.op, node.attr, _data_inputs(node)), label)
+            self._check(node, label)
 
-    def _refuse(self, node: _Node, what: str) -> None:
+    def _refuse(self, node: Any, what: str) -> None:
         msg = (
             f"{self._model}: operation {node.name!r} ({node.op}) {what} when this model runs; "
             "add it with --unsafe (unsafe=True) if you trust where the file comes from"
@@ -214,23 +187,13 @@ def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[
                 return _OTHER
             if node.op == "Const":
                 return _const_label(node)
-            inputs = _data_inputs(node)
+            inputs = data_inputs(node)
             if node.op not in SAME_ELEMENTS or not inputs:
                 return _OTHER
-            name = inputs[0]
+            name = producer(inputs[0])
         return by_argument[name]
 
     return label
-
-
-def _graph_node(op: Any) -> _Node:
-    # A Const's attributes hold its value, which may be large, and call nothing.
-    attributes = None if op.type == "Const" else op.node_def.attr
-    return _Node(op.name, op.type, attributes, tuple(tensor.op.name for tensor in op.inputs))
-
-
-def _data_inputs(node: Any) -> tuple[str, ...]:
-    return tuple(map(producer, data_inputs(node)))
 
 
 def _const_label(node: Any) -> str:
@@ -243,8 +206,3 @@ def _const_label(node: Any) -> str:
 def _shared_names(node: Any) -> set[str]:
     names = [name.decode("utf-8", "replace") for name in node.attr["shared_names"].list.s]
     return {*names, node.attr["shared_name"].s.decode("utf-8", "replace") or node.name}
-
-
-def _names_something(attributes: Any, name: str) -> bool:
-    value = attributes[name]
-    return bool(value.s or value.list.s)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
+from tensorflow.core.framework import variable_pb2
 
-from tfmagic.graphdef.functions import reachable_functions
 from tfmagic.graphdef.op_types import VARIABLES
-from tfmagic.graphdef.walk import ancestors, producer, redirect_inputs, remove_nodes
+from tfmagic.graphdef.walk import ancestors, producer, reachable_functions, redirect_inputs, remove_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +18,7 @@ _OF_VARIABLES = ("variables", "trainable_variables", "local_variables", "model_v
 
 
 def pruned(meta: Any, roots: Iterable[str]) -> tuple[Any, dict[str, list[Any]]]:
-    """Return a new ``GraphDef`` of what these nodes or tensors depend on, and the variables in it.
-
-    They are ``VariableDef`` messages by collection. Their initialisers are in the graph, too.
-    """
+    """Return a ``GraphDef`` of what these nodes or tensors depend on, and its ``VariableDef`` s by collection."""
     source = meta.graph_def
     nodes = {node.name: node for node in source.node}
     kept = ancestors(nodes, roots)
@@ -52,8 +49,6 @@ def reached(graph_def: Any, roots: Iterable[str]) -> set[str]:
 
 
 def _variables(meta: Any, kept: set[str]) -> dict[str, list[Any]]:
-    from tensorflow.core.framework import variable_pb2
-
     variables: dict[str, list[Any]] = {}
     for collection in _OF_VARIABLES:
         if collection in meta.collection_def:
@@ -72,10 +67,8 @@ def _copy_without_absent_colocations(copy: Any, node: Any, kept: set[str]) -> No
 
 
 def merge_duplicate_variables(definition: Any) -> None:
-    """Replace several nodes that are one variable by the first of them.
-
-    A session knows a variable by its name; TensorFlow 2's loader would make a variable of each node.
-    """
+    """Replace several nodes that are one variable by the first of them."""
+    # A session knows a variable by its name; TensorFlow 2's loader would make a variable of each node.
     first: dict[tuple[bytes, bytes], str] = {}
     duplicates: dict[str, str] = {}
     for node in definition.node:

@@ -7,7 +7,7 @@ elsewhere, and a person who changes the array would change the model's weights.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.graphdef.op_types import ALIASES_AN_OPERAND, ALIASES_INPUT, ALLOCATES_OUTPUT, PARTITIONED_CALLS
 from tfmagic.graphdef.walk import ancestors, data_inputs, output_index, producer
@@ -26,19 +26,6 @@ def shared_results(graph: Any, feeds: Sequence[str], fetches: Sequence[str]) -> 
     body = _GraphBody(graph, frozenset(feeds))
     tensors = [graph.get_tensor_by_name(name) for name in fetches]
     return tuple(index for index, tensor in enumerate(tensors) if not _owns_memory(body, tensor, _DEPTH))
-
-
-class _Body(Protocol):
-    """The operations of a graph or of a function; a value is a tensor in one and an edge in the other."""
-
-    def operation(self, value: Any) -> tuple[str, list[Any], int] | None:
-        """Return the type, the inputs, and which output `value` is; None for a value from outside."""
-
-    def depends_on_feeds(self, value: Any) -> bool:
-        """Return whether the caller's feeds can change it."""
-
-    def callee(self, value: Any) -> tuple[_Body, Any] | None:
-        """Return the function that a call runs, and which of its values is this result."""
 
 
 def _owns_memory(body: _Body, value: Any, depth: int) -> bool:
@@ -69,10 +56,12 @@ class _GraphBody:
         self._fed = fed
 
     def operation(self, value: Any) -> tuple[str, list[Any], int] | None:
+        """Return the type, the inputs, and which output `value` is; None for a value from outside."""
         # A tensor in the middle of the graph can be fed: its operation does not run then.
         return None if value.name in self._fed else (value.op.type, list(value.op.inputs), value.value_index)
 
     def depends_on_feeds(self, value: Any) -> bool:
+        """Return whether the caller's feeds can change a value."""
         waiting, seen = [value], set()
         while waiting:
             tensor = waiting.pop()
@@ -85,6 +74,7 @@ class _GraphBody:
         return False
 
     def callee(self, value: Any) -> tuple[_Body, Any] | None:
+        """Return the function that a call runs, and which of its values is this result."""
         library = {function.signature.name: function for function in self._graph.as_graph_def().library.function}
         fed = [self.depends_on_feeds(tensor) for tensor in value.op.inputs]
         return _function_body(library, value.op.get_attr("f").name, fed, value.value_index)
@@ -115,6 +105,9 @@ class _FunctionBody:
         node = self._nodes[producer(value)]
         fed = [self.depends_on_feeds(edge) for edge in data_inputs(node)]
         return _function_body(self._library, node.attr["f"].func.name, fed, output_index(value))
+
+
+_Body = _GraphBody | _FunctionBody
 
 
 def _function_body(library: Mapping[str, Any], name: str, fed: Sequence[bool], index: int) -> tuple[_Body, Any] | None:

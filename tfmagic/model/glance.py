@@ -14,7 +14,7 @@ from tfmagic.model.registry import the_models
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.model.model import Model
 
 # Reading the signatures of a larger graph would keep a person waiting.

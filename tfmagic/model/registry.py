@@ -33,8 +33,7 @@ from tfmagic.runtime.startup.importing import require_tensorflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tfmagic.formats.common.inspection import FileRecord
-    from tfmagic.formats.common.source import Source
+    from tfmagic.formats.common.source import FileRecord, Source
     from tfmagic.model.drop import DropRecord
     from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
@@ -224,7 +223,7 @@ class Models(Mapping[str, "Model"]):
         """
         check_model_name(name)
         require_tensorflow()
-        from tfmagic.formats.resolve import source_of
+        from tfmagic.formats.kinds import source_of
 
         options = Options.checked(
             signature=signature,
@@ -393,7 +392,7 @@ class Models(Mapping[str, "Model"]):
             When it is missing, damaged, or no model.
         """
         require_tensorflow()
-        from tfmagic.formats.resolve import inspect_path
+        from tfmagic.formats.kinds import inspect_path
 
         return inspect_path(path)
 

@@ -13,7 +13,7 @@ from factories import frozen_linear, run_cell, save_linear_v1
 
 from tfmagic import models, session
 from tfmagic.execution.signature.options import Options
-from tfmagic.formats.resolve import source_of
+from tfmagic.formats.kinds import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,9 +19,7 @@ def run(namespace: Namespace, code: str, notebook: dict[str, Any] | None = None)
     try:
         return Cell(code, f"<{code}>").run(namespace, nullcontext)
     finally:
-        namespace.claim_new()
-        namespace.take_back(keep_for_functions=True)
-        namespace.unbind()
+        namespace.end_run()
 
 
 def own(namespace: Namespace) -> dict[str, Any]:

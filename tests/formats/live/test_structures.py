@@ -13,7 +13,7 @@ from tfmagic import models
 from tfmagic.core.naming import unique
 from tfmagic.errors import InputError
 from tfmagic.execution.signature.options import Options, full_device
-from tfmagic.formats.resolve import source_of
+from tfmagic.formats.kinds import source_of
 
 A = np.array([[1, 2], [3, 4]], np.float32)
 B = np.array([[5, 6, 7], [8, 9, 0]], np.float32)

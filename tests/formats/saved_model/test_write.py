@@ -12,7 +12,7 @@ from reference_tensorflow import by_loader_1, by_loader_2, record_of, same
 
 from tfmagic import models, session
 from tfmagic.errors import SaveError
-from tfmagic.formats.saved_model import checkpoint_writer as checkpoint
+from tfmagic.formats.saved_model import saver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -270,7 +270,7 @@ def test_what_was_put_into_a_table_is_saved(tmp_path: Path) -> None:
 
 
 def test_weights_go_into_several_files_that_are_one_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "_SHARD_BYTES", 100)
+    monkeypatch.setattr(saver, "_SHARD_BYTES", 100)
     model = trained("net", resource=True)
     folder = model.save(tmp_path / "net")
     assert len(list((folder / "variables").glob("variables.data-*"))) > 2

@@ -12,7 +12,7 @@ from tfmagic.panel.views.view import Sentence, View
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import SignatureRecord, TensorRecord
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.model.record import ModelRecord
 
 HOSTILE = "<img src=x onerror=1>"

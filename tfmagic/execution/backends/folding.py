@@ -20,9 +20,8 @@ from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS, PLACEHOLD
 from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
 from tfmagic.graphdef.walk import bodies, producer, remove_nodes
 from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, MOST_CONSTANTS_BYTES
-from tfmagic.runtime.graph.additions import adding_to
 from tfmagic.runtime.graph.native_session import NativeSession
-from tfmagic.runtime.graph.operations import constants_of
+from tfmagic.runtime.graph.operations import adding_to, constants_of
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.state.variables_io import OURS, checksums, values_of
 from tfmagic.runtime.tensorflow.private import native_callable, registered_operation

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.runtime.graph.fed_values import loops_on_values
-from tfmagic.runtime.graph.side_effects import may_write, stateful_operation
+from tfmagic.runtime.graph.operations import may_write, stateful_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.graphdef.functions import functions_in
 from tfmagic.graphdef.op_types import REFERENCE_VARIABLES
 from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
-from tfmagic.graphdef.walk import bodies, producer, remove_nodes
-from tfmagic.runtime.graph.additions import adding_to
+from tfmagic.graphdef.walk import bodies, functions_in, producer, remove_nodes
+from tfmagic.runtime.graph.operations import adding_to
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:

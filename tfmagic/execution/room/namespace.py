@@ -48,7 +48,7 @@ class Namespace(dict[str, Any]):
 
     def lend(self, notebook: Mapping[str, Any]) -> None:
         """Put the notebook's present names behind the room's own."""
-        self.take_back()
+        self._take_back()
         for name in list(notebook):
             if name in self.own or name in self._bound or (name.startswith("__") and name.endswith("__")):
                 continue
@@ -59,11 +59,8 @@ class Namespace(dict[str, Any]):
             self._lent[name] = value
             super().__setitem__(name, value)
 
-    def take_back(self, *, keep_for_functions: bool = False) -> None:
-        """Remove the notebook's names, so that the room keeps none of its data alive.
-
-        With `keep_for_functions` those stay that a function of the room refers to: it may be called from elsewhere.
-        """
+    def _take_back(self, *, keep_for_functions: bool = False) -> None:
+        """Remove the notebook's names, except those that the room's functions refer to if `keep_for_functions`."""
         kept: dict[str, Any] = {}
         for name, value in self._lent.items():
             if name in self.own:
@@ -85,16 +82,14 @@ class Namespace(dict[str, Any]):
                     self._called.update(constant.co_names)
                 self.note_functions(constant)
 
-    def claim_new(self) -> None:
-        """Count names as the room's own that appeared without being assigned here."""
+    def end_run(self) -> None:
+        """Count names that appeared without being assigned here as the room's own, and remove all others."""
         for name in self:
             if name not in self._lent and name not in self._bound and not name.startswith("__"):
                 self.own.add(name)
         # The cell may have put another object under a bound name.
         self.own -= {name for name in self._bound if name not in self}
-
-    def unbind(self) -> None:
-        """Remove the bound names that the cell left as they were."""
+        self._take_back(keep_for_functions=True)
         for name in self._bound - self.own:
             super().pop(name, None)
         self._bound.clear()

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import TfMagicError
-from tfmagic.execution.room.graph_errors import explained
+from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError
 from tfmagic.execution.room.namespace import Names, Namespace
 from tfmagic.execution.room.variables import Initialiser
-from tfmagic.runtime.session.hosted_graph import hosted
+from tfmagic.runtime.session.hosted_graph import hosted, label_of
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.session.pasted_session import session_redirect
 from tfmagic.runtime.tensorflow.tf1_switches import Switches, eager_execution, switches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from types import TracebackType
 
     from tfmagic.execution.room.cell import Cell
 
@@ -42,11 +43,7 @@ class Room:
 
     @defer_interrupts
     def run(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
-        """Run a cell, and return the value of its last expression or None.
-
-        The notebook's names are behind the room's own, and `bound` is there for the time of the run. A cell that used
-        another model's tensor raises a `ForeignTensorError` that names both models; any other error is the cell's own.
-        """
+        """Run a cell, and return its last expression's value or None; `bound` has names for the time of the run."""
         self.namespace.bind(self.bound(bound))
         self.namespace.lend(notebook)
         try:
@@ -63,9 +60,7 @@ class Room:
         else:
             return value
         finally:
-            self.namespace.claim_new()
-            self.namespace.take_back(keep_for_functions=True)
-            self.namespace.unbind()
+            self.namespace.end_run()
 
     def bound(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """Return the names that a cell has beside the room's own: ``session``, ``graph``, and `more`."""
@@ -93,3 +88,74 @@ class Room:
         # Not while an interrupted run goes on: the next run does it first.
         if self.graph is not None and hosted(self.graph).runs.stopping_since is None:
             KernelSession().prepare(self.graph)
+
+
+v1 = tf.compat.v1
+
+# The functions of TensorFlow in whose frames the two graphs can be found.
+_EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
+_REFUSES = "Graph is finalized"
+_MIXED = re.compile(r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"', re.DOTALL)
+_ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
+
+
+def explained(error: BaseException, known: list[Any], here: Any) -> BaseException:
+    """Return an error that names the models of the `known` graphs and of the room's own (`here`), else the same one."""
+    better: TfMagicError | None = None
+    if isinstance(error, RuntimeError):
+        # By its text: some tracebacks lack TensorFlow's frames.
+        if here is not None and here.finalized and _REFUSES in str(error):
+            msg = (
+                f"the graph of {label_of(here)} is finalized (graph.finalize() and MonitoredTrainingSession do that), "
+                "so a cell cannot add operations to it: add them in the cell that builds the graph, and run that again"
+            )
+            better = ModelStateError(msg)
+    elif isinstance(error, ValueError):
+        better = _evaluated_elsewhere(error, here) or _mixed(error, known, here)
+    elif isinstance(error, AssertionError) and "reset_default_graph" in str(error):
+        msg = (
+            "a room has a graph of its own, which reset_default_graph cannot clear: take that line "
+            "out (a %%tf_model cell begins with an empty graph each time it runs)"
+        )
+        better = ForeignTensorError(msg)
+    if better is None:
+        # TensorFlow 2 has elsewhere what TF1 code looks for.
+        if isinstance(error, AttributeError) and error.obj is tf and hasattr(v1, str(error.name)):
+            error.add_note(
+                f"TensorFlow 2 has it as tf.compat.v1.{error.name}: begin with import tensorflow.compat.v1 as tf"
+            )
+        return error
+    return better.with_traceback(error.__traceback__)
+
+
+def _evaluated_elsewhere(error: ValueError, here: Any) -> ForeignTensorError | None:
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name in _EVALUATORS:
+            subject = frame.f_locals.get("tensors", frame.f_locals.get("operation"))
+            graph = frame.f_locals.get("graph")
+            if graph is not None and graph is not here:
+                name = getattr(subject, "name", subject)
+                msg = (
+                    f"{name!r} is a tensor of {label_of(graph)}, and this cell runs in {label_of(here)}: "
+                    "session.run(…) runs tensors of any graph, and %%tf_run of the other model evaluates it there"
+                )
+                return ForeignTensorError(msg)
+        trace = trace.tb_next
+    return None
+
+
+def _mixed(error: ValueError, known: list[Any], here: Any) -> ForeignTensorError | None:
+    tensors = _MIXED.search(str(error))
+    if tensors is None:
+        return None
+    named = {hex(id(graph)): label_of(graph) for graph in [*known, here] if isinstance(graph, tf.Graph)}
+    labels = [named.get(address, "a graph that is no model") for address in _ADDRESS.findall(str(error))]
+    if len(labels) < 2:
+        return None
+    msg = (
+        f"{tensors['theirs']!r} is a tensor of {labels[0]} and {tensors['ours']!r} of {labels[1]}: one operation "
+        "takes tensors of one graph; run the one and feed its value to the other"
+    )
+    return ForeignTensorError(msg)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import tensorflow as tf
 
 from tfmagic.graphdef.op_types import VARIABLES
-from tfmagic.runtime.graph.additions import adding_to
-from tfmagic.runtime.graph.operations import constants_of
+from tfmagic.runtime.graph.operations import adding_to, constants_of
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
@@ -19,11 +18,7 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-_COLLECTIONS = (
-    v1.GraphKeys.GLOBAL_VARIABLES,
-    v1.GraphKeys.LOCAL_VARIABLES,
-    v1.GraphKeys.METRIC_VARIABLES,
-)
+_COLLECTIONS = (v1.GraphKeys.GLOBAL_VARIABLES, v1.GraphKeys.LOCAL_VARIABLES, v1.GraphKeys.METRIC_VARIABLES)
 
 
 class VariableRecord(TypedDict):
@@ -38,10 +33,7 @@ class VariableRecord(TypedDict):
 
 @dataclass(frozen=True)
 class Weights:
-    """The size of variables, the largest first, and constants.
-
-    ``variables_bytes`` is None where a shape is not fixed.
-    """
+    """The size of variables, the largest first, and constants; None where a variable's shape is not fixed."""
 
     variables: int
     variables_bytes: int | None
@@ -71,11 +63,8 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    variables: dict[int, Any] = {}
-    for collection in _COLLECTIONS:
-        for variable in graph.get_collection(collection):
-            variables[id(variable)] = variable
-    return list(variables.values())
+    variables = (variable for collection in _COLLECTIONS for variable in graph.get_collection(collection))
+    return list({id(variable): variable for variable in variables}.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:
@@ -91,10 +80,8 @@ def bytes_of(shape: Any, dtype: Any) -> int | None:
 
 
 def weights_of(graph: Any) -> Weights:
-    """Return the size of a graph's variables and constants; text has no fixed size and counts for nothing.
-
-    Handles are counted, not collections: a graph from a file may have variables in no collection.
-    """
+    """Return the size of a graph's variables and constants; text has no fixed size and counts for nothing."""
+    # Handles are counted, not collections: a graph from a file may have variables in no collection.
     records = [
         variable_record(op.name, op.get_attr("dtype"), op.get_attr("shape"), op.device)
         for op in graph.get_operations()
@@ -144,8 +131,11 @@ class Initialiser:
         self.failed.clear()
 
     def skip(self, present: Iterable[Any]) -> None:
-        """Count these as initialised: their source has given them values."""
-        self._note(present)
+        """Count variables or tables as initialised."""
+        for variable in present:
+            self._seen.add(id(variable))
+            # Kept, so that no other object gets the same id.
+            self._kept.append(variable)
 
     def __call__(self, native: Any) -> None:
         """Initialise new variables and tables in `native`."""
@@ -154,24 +144,14 @@ class Initialiser:
             return
         # One thread at a time: a variable that another has just initialised may be trained by now.
         with self._initialising:
-            self._look(native)
-
-    def _look(self, native: Any) -> None:
-        new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
-        tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
-        if new or tables:
+            new = [variable for variable in variables_of(self._graph) if id(variable) not in self._seen]
+            tables = [op for op in table_initialisers_of(self._graph) if id(op) not in self._seen]
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
                     run_once(native, [op.name], {})
-            self._note([*new, *tables])
-        self._version = self._graph.version
-
-    def _note(self, objects: Iterable[Any]) -> None:
-        for new in objects:
-            self._seen.add(id(new))
-            # Kept, so that no other object gets the same id.
-            self._kept.append(new)
+            self.skip([*new, *tables])
+            self._version = self._graph.version
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:

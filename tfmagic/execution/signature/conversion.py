@@ -19,11 +19,7 @@ _SMALL_INTEGERS = {"int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": 
 
 
 def array_of(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as an array of the spec's dtype; a dtype that would lose something is refused.
-
-    Without a known dtype, mappings, lists of arrays, and ragged and sparse tensors keep their structure for the live
-    object.
-    """
+    """Return `value` as an array of the spec's dtype, without a loss; without a dtype, structures are kept."""
     if type(value) is np.ndarray and value.dtype.name == spec.dtype and value.dtype.isnative:
         return value
     if spec.dtype is None and _is_structure(value):

@@ -1,4 +1,4 @@
-"""From a call's values to the arrays that a signature takes, with checks.
+"""From a call's values to the arrays that a signature takes, and which outputs they suffice for.
 
 A native call says little about a wrong input, and misses some. So each input is checked first, for name, dtype, rank
 and size, and the message names the model, the input, what was expected and what came.
@@ -10,13 +10,15 @@ import keyword
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.errors import InputError, did_you_mean
+import numpy as np
+
+from tfmagic.errors import InputError, SourceError, did_you_mean
 from tfmagic.execution.signature.conversion import array_of
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.execution.signature.tables import columns_of, dataset_as_batch, input_names_among, is_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
@@ -53,12 +55,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
     return bound
 
 
-def _spread(
-    model: str,
-    signature: Signature,
-    value: Any,
-    named: Mapping[str, Any],
-) -> Mapping[str, Any]:
+def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:
     unnamed = [spec for spec in signature.inputs if spec.name not in named]
     value = dataset_as_batch(model, value, unnamed)
     names = [spec.name for spec in signature.inputs]
@@ -106,32 +103,53 @@ def missing_inputs_error(model: str, names: Iterable[str], signature: Signature)
 
 
 def checked_array(model: str, spec: TensorSpec, value: Any) -> Any:
-    """Return `value` as the array that `spec` describes.
-
-    A dtype that another of the same kind, or a wider one, can hold is converted (float64 to float32, integers to
-    float). A fraction is never cut to an integer, and a number never becomes text.
-    """
+    """Return `value` as the array that `spec` describes: no fraction is cut, and no number becomes text."""
     array = array_of(model, spec, value)
     if is_column(value) and spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in {None, 1}:
         array = array.reshape(-1, 1)  # models of tabular data often take each column as (rows, 1)
-    if spec.shape is not None:
-        _check_shape(model, spec, array)
-    return array
-
-
-def _check_shape(model: str, spec: TensorSpec, array: Any) -> None:
-    shape = spec.shape or ()
-    fits = len(shape) == array.ndim and all(
-        size is None or size == given for size, given in zip(shape, array.shape, strict=True)
-    )
-    if fits:
-        return
+    if spec.shape is None or _fits(spec.shape, array.shape):
+        return array
     msg = f"{model}: input {spec.name!r} takes {spec.dtype} {shape_text(spec.shape)}, got {shape_text(array.shape)}"
-    one_of_a_batch = (
-        array.ndim + 1 == len(shape)
-        and shape[0] in (None, 1)
-        and all(size in (None, given) for size, given in zip(shape[1:], array.shape, strict=True))
-    )
-    if one_of_a_batch:
+    if spec.shape and spec.shape[0] in {None, 1} and _fits(spec.shape[1:], array.shape):
         msg += ": a batch of one is np.expand_dims(…, 0)"
     raise InputError(msg)
+
+
+def _fits(shape: Sequence[int | None], given: Sequence[int]) -> bool:
+    return len(shape) == len(given) and all(size in {None, own} for size, own in zip(shape, given, strict=True))
+
+
+def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
+    """Return the outputs for which the given inputs suffice, each with the backend's name for it."""
+    outputs = signature.outputs
+    if signature.needs:
+        lacks = [signature.needs.get(spec.name, frozenset()) - set(given) for spec in outputs]
+        outputs = tuple(spec for spec, lacking in zip(outputs, lacks, strict=True) if not lacking)
+        if not outputs:
+            fewest: frozenset[str] = min(lacks, key=len)
+            raise missing_inputs_error(model, fewest, signature)
+    else:
+        require(model, signature, (spec.name for spec in signature.required), given)
+    return [(spec.name, spec.tensor or spec.name) for spec in outputs]
+
+
+def require(model: str, signature: Signature, needed: Iterable[str], given: Collection[str]) -> None:
+    """Refuse a call that lacks an input."""
+    lacking = [name for name in needed if name not in given]
+    if lacking:
+        raise missing_inputs_error(model, lacking, signature)
+
+
+def zeros_for(model: str, signature: Signature, advice: str, rows: int = 1) -> dict[str, Any]:
+    """Return zeros for each required input: `rows` on a free first axis, size 1 on other free axes."""
+    import tensorflow as tf
+
+    zeros: dict[str, Any] = {}
+    for spec in signature.required:
+        if spec.dtype is None or spec.shape is None:
+            msg = f"{model} cannot be run on zeros: the shape of its input {spec.name!r} is not known; {advice}"
+            raise SourceError(msg)
+        shape = tuple((1 if axis else rows) if size is None else size for axis, size in enumerate(spec.shape))
+        dtype = tf.as_dtype(spec.dtype).as_numpy_dtype
+        zeros[spec.name] = np.full(shape, "", object) if spec.dtype == "string" else np.zeros(shape, dtype)
+    return zeros

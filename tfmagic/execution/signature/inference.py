@@ -19,39 +19,17 @@ if TYPE_CHECKING:
 
 # For TensorBoard: they consume outputs, and are none.
 _SUMMARIES = {
-    "AudioSummaryV2",
-    "HistogramSummary",
-    "ImageSummary",
-    "MergeSummary",
-    "ScalarSummary",
-    "TensorSummary",
-    "TensorSummaryV2",
+    *("AudioSummaryV2", "HistogramSummary", "ImageSummary", "MergeSummary", "ScalarSummary"),
+    *("TensorSummary", "TensorSummaryV2"),
 }
 
 # Operations that nothing consumes and that are no output: variables, and what makes, reads, saves and counts them.
-_NO_OUTPUT = (
-    PLACEHOLDERS
-    | VARIABLES
-    | _SUMMARIES
-    | {
-        "Assign",
-        "AssignAdd",
-        "AssignAddVariableOp",
-        "AssignSub",
-        "AssignSubVariableOp",
-        "AssignVariableOp",
-        "Assert",
-        "Const",
-        "IsVariableInitialized",
-        "MergeV2Checkpoints",
-        "NoOp",
-        "ReadVariableOp",
-        "RestoreV2",
-        "SaveV2",
-        "ShardedFilename",
-        "VarIsInitializedOp",
-    }
-)
+_NO_OUTPUT = {
+    *(*PLACEHOLDERS, *VARIABLES, *_SUMMARIES, "Assert", "Const", "NoOp"),
+    *("Assign", "AssignAdd", "AssignAddVariableOp", "AssignSub", "AssignSubVariableOp", "AssignVariableOp"),
+    *("IsVariableInitialized", "MergeV2Checkpoints", "ReadVariableOp", "RestoreV2", "SaveV2", "ShardedFilename"),
+    "VarIsInitializedOp",
+}
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 
@@ -97,7 +75,11 @@ def infer(
             "name one with --outputs NAME=op:0"
         )
         raise SourceError(msg)
-    inputs_of_output = {name: _behind(tensor, input_tensors) for name, tensor in output_tensors.items()}
+    by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
+    inputs_of_output = {
+        name: frozenset(by_tensor[fed] for fed in fed_behind([tensor], by_tensor.keys()) if fed in by_tensor)
+        for name, tensor in output_tensors.items()
+    }
     if inputs is None:
         used = frozenset().union(*inputs_of_output.values())
         input_tensors = {name: tensor for name, tensor in input_tensors.items() if name in used}
@@ -176,8 +158,9 @@ def _terminal(
         for op in graph.get_operations()
         if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
         for tensor in op.outputs
+        if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"}
         # Nor a reference, which is what an optimiser's step gives.
-        if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"} and not _is_reference(tensor)
+        if tensor.dtype == tensor.dtype.base_dtype
         # Unused results of an operation (the indices of a top-k) are no outputs where others are used.
         if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
     ]
@@ -203,10 +186,6 @@ def _savers(graph: Any) -> set[str]:
     return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
 
 
-def _is_reference(tensor: Any) -> bool:
-    return bool(tensor.dtype != tensor.dtype.base_dtype)
-
-
 def _downstream(input_tensors: Iterable[Any]) -> set[str]:
     """Return the names of all operations that depend on these tensors."""
     reached: set[str] = set()
@@ -220,10 +199,7 @@ def _downstream(input_tensors: Iterable[Any]) -> set[str]:
 
 
 def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
-    """Return which of the tensors `fed` these values depend on, and the placeholders that have to be fed besides.
-
-    What is behind a tensor of `fed` is not followed; placeholders with a default need not be fed.
-    """
+    """Return the tensors of `fed` that these outputs depend on, and the placeholders that have to be fed besides."""
     needed: set[str] = set()
     seen: set[str] = set()
     waiting = list(output_tensors)
@@ -244,10 +220,3 @@ def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
                 waiting.extend(op.inputs)
                 controls.extend(op.control_inputs)
     return needed
-
-
-def _behind(output: Any, input_tensors: Mapping[str, Any]) -> frozenset[str]:
-    """Return which of the inputs an output depends on."""
-    by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
-    fed = fed_behind([output], by_tensor.keys())
-    return frozenset(by_tensor[name] for name in fed if name in by_tensor)

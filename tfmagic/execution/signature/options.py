@@ -60,6 +60,9 @@ class Options:
         compile: bool = False,  # noqa: A002 - as the magic's --compile
     ) -> Options:
         """Return the options, each in its one form."""
+        if executor is not None and executor not in EXECUTORS:
+            msg = f"{executor!r} is no executor: expected {' or '.join(EXECUTORS)}, or none for what is the quickest"
+            raise SourceError(msg)
         return cls(
             signature=signature,
             tags=None if tags is None else tuple(_listed(tags)),
@@ -70,16 +73,9 @@ class Options:
             copy=copy,
             objects=None if objects is None else named_objects(objects),
             frozen=frozen,
-            executor=None if executor is None else _executor(executor),
+            executor=cast("Executor | None", executor),
             compile=compile,
         )
-
-
-def _executor(executor: str) -> Executor:
-    if executor not in EXECUTORS:
-        msg = f"{executor!r} is no executor: expected {' or '.join(EXECUTORS)}, or none for what is the quickest"
-        raise SourceError(msg)
-    return cast("Executor", executor)
 
 
 def named_objects(objects: Any) -> dict[str, Any]:
@@ -98,29 +94,27 @@ def named_objects(objects: Any) -> dict[str, Any]:
 def full_device(device: str) -> str:
     """Return TensorFlow's full form of ``cpu``, ``gpu`` or ``gpu:1``."""
     short = _SHORT_DEVICE.match(device)
-    full = device if _FULL_DEVICE.match(device) else None
     if short is not None:
         full = f"/device:{short['kind'].upper()}:{short['index'] or 0}"
-    if full is not None:
-        _check_kind(device, full)
-        return full
-    msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form, /device:GPU:1"
-    raise SourceError(msg)
-
-
-def _check_kind(device: str, full: str) -> None:
-    """Refuse an unknown kind of device. A GPU that is not here is allowed: its operations are placed elsewhere."""
-    named = re.search(r"device:([a-z_]+)", full, re.IGNORECASE)
-    if named is None:
-        return
-    import tensorflow as tf
-
-    # Not the logical ones: listing those starts every device.
-    here = sorted({"CPU", *(str(physical.device_type) for physical in tf.config.list_physical_devices())})
-    if named[1].upper() not in {*here, "GPU"}:
-        listed = ", ".join(kind.lower() for kind in here)
-        msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form (this machine has: {listed})"
+    elif _FULL_DEVICE.match(device):
+        full = device
+    else:
+        msg = f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form, /device:GPU:1"
         raise SourceError(msg)
+    kind = re.search(r"device:([a-z_]+)", full, re.IGNORECASE)
+    if kind is not None:
+        import tensorflow as tf
+
+        # Not the logical ones: listing those starts every device.
+        here = sorted({"CPU", *(str(physical.device_type) for physical in tf.config.list_physical_devices())})
+        # A GPU that is not here is allowed: its operations are placed elsewhere.
+        if kind[1].upper() not in {*here, "GPU"}:
+            listed = ", ".join(name.lower() for name in here)
+            msg = (
+                f"{device!r} is no device: expected cpu, gpu, gpu:1, or TensorFlow's form (this machine has: {listed})"
+            )
+            raise SourceError(msg)
+    return full
 
 
 def missing_device(device: str | None) -> list[str]:

@@ -14,7 +14,6 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
-from tfmagic.formats.common.inspection import checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -25,7 +24,7 @@ from tfmagic.formats.common.loading import (
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
-from tfmagic.formats.common.source import Built, FileSource
+from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfmagic.execution.signature.options import Options
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
 
 v1 = tf.compat.v1
 
@@ -94,12 +93,17 @@ class CheckpointSource(FileSource):
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
-            graph = new_graph(
-                options.device,
-                lambda: import_meta_graph(meta, clear_devices=options.device is not None),
-            )
+            graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
-        restore = self._restore_of(model, meta, graph)
+        plan = restore_plan(meta)
+        if plan is None:
+            restore = _Restore(model, self.path, graph, {}, meta.saver_def)
+        else:
+            held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
+            # A graph that was exported without a Saver has its variables under their own names.
+            keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
+            _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
+            restore = _Restore(model, self.path, graph, keys, None)
         room = Room(model, graph, options.device)
         guard = None
         if not options.unsafe:
@@ -109,23 +113,22 @@ class CheckpointSource(FileSource):
             begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
             guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
             if restore.operation:
-                restore.check(model, detached_functions(meta.graph_def.library.function))
+                restore.check(detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
         return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that restores it."""
-        return _code(name, self.path, signature, options.device)
-
-    def _restore_of(self, model: str, meta: Any, graph: Any) -> _Restore:
-        plan = restore_plan(meta)
-        if plan is None:
-            return _Restore(model, self.path, graph, {}, meta.saver_def)
-        held = {op.name: op for op in graph.get_operations() if op.type in VARIABLES}
-        # A graph that was exported without a Saver has its variables under their own names.
-        keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
-        _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
-        return _Restore(model, self.path, graph, keys, None)
+        """Return code that imports its graph, restores its variables and runs it."""
+        cleared = "" if options.device is None else ", clear_devices=True"
+        meta = self.path.with_name(f"{self.path.name}.meta")
+        imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
+        inner = [
+            *on_device(options.device, imported),
+            "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
+            f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
+            f"_{name}_saver.restore(_{name}_session, {quoted(self.path)})",
+        ]
+        return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])
 
 
 class _Restore:
@@ -137,9 +140,9 @@ class _Restore:
         self.operation = "" if saver is None else str(saver.restore_op_name)
         self._filename = "" if saver is None else str(saver.filename_tensor_name)
 
-    def check(self, model: str, functions: Sequence[Any]) -> None:
+    def check(self, functions: Sequence[Any]) -> None:
         """Have a guard inspect what the file's own restore operation does."""
-        Guard(model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
+        Guard(self._model, self._graph, functions, [self._filename], fed=True, restores=True).check([self.operation])
 
     def __call__(self, native: Any) -> None:
         """Give the variables their values in a native session."""
@@ -185,10 +188,7 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 
 def checkpoint_at(path: Path) -> Path | None:
-    """Return the prefix of a checkpoint's files for one of them, the prefix, or a folder that names the latest.
-
-    Or None.
-    """
+    """Return the prefix of a checkpoint's files: `path` is that, one of them, or a folder that names the latest."""
     if path.is_dir():
         return None if any((path / name).exists() for name in FILES) else _latest(path)
     if _PART.search(path.name):
@@ -235,17 +235,3 @@ def read_meta_graph(model: str, path: Path) -> Any:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)
     return meta
-
-
-def _code(name: str, prefix: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a checkpoint's graph, restores its variables and runs it."""
-    cleared = "" if device is None else ", clear_devices=True"
-    meta = prefix.with_name(f"{prefix.name}.meta")
-    imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
-    inner = [
-        *on_device(device, imported),
-        "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
-        f"_{name}_session.run([tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()])",
-        f"_{name}_saver.restore(_{name}_session, {quoted(prefix)})",
-    ]
-    return session_code(name, signature, [f"with _{name}_graph.as_default():", *(f"    {line}" for line in inner)])

@@ -59,11 +59,9 @@ class Destination:
             wanted = "folder" if self._folder else "file"
             msg = f"{self.shown} is {kind}, and a {wanted} is to be written: choose another path"
             raise PathTakenError(msg)
-        if self._folder:
-            self._check_folder()
-
-    def _check_folder(self) -> None:
-        """Refuse to replace a folder with anything in it but a SavedModel."""
+        if not self._folder:
+            return
+        # A folder is replaced only where there is nothing in it but a SavedModel.
         inside = {entry.name for entry in self.path.iterdir()} - _STRAY
         others = sorted(inside - _OF_A_SAVED_MODEL)
         if inside and "saved_model.pb" not in inside and "saved_model.pbtxt" not in inside:
@@ -108,10 +106,14 @@ class Destination:
         if self.path.exists():
             # Its permissions stay.
             shutil.copymode(self.path, beside)
-        if self._folder and self.path.exists():
-            self._exchange(beside, aside)
-        else:
+        try:
+            if self._folder and self.path.exists():
+                self.path.replace(aside)
             beside.replace(self.path)
+        except BaseException:
+            if aside.exists() and not self.path.exists():
+                aside.replace(self.path)
+            raise
         # Here, before a deferred Ctrl-C comes.
         self._tidy(beside, aside)
 
@@ -120,15 +122,6 @@ class Destination:
         _remove(beside)
         if self.path.exists():
             _remove(aside)
-
-    def _exchange(self, beside: Path, aside: Path) -> None:
-        try:
-            self.path.replace(aside)
-            beside.replace(self.path)
-        except BaseException:
-            if aside.exists() and not self.path.exists():
-                aside.replace(self.path)
-            raise
 
 
 def on_this_machine(path: str) -> None:

@@ -28,59 +28,38 @@ class FedVariable:
 
 
 def add_fed_variables(graph: Any, variables: Sequence[FedVariable]) -> list[Any]:
-    """Add variables to the default graph in one import, and return ``tf.Variable`` objects in the same order.
-
-    The initialiser of each takes its value from a placeholder: running all initialisers by hand is an error, and does
-    not overwrite what was loaded.
-    """
+    """Add variables to the default graph in one import, and return ``tf.Variable`` objects in the same order."""
+    # The initialiser of each takes a placeholder's value: running it by hand is an error, and overwrites nothing.
     definition = v1.GraphDef()
     definition.versions.CopyFrom(graph.graph_def_versions)
-    for variable in variables:
-        _add(definition, variable)
+    described = [_add(definition, variable) for variable in variables]
     tf.import_graph_def(definition, name="")
-    added = [variable_from(_definition(variable)) for variable in variables]
-    for variable, handle in zip(variables, added, strict=True):
+    added = [variable_from(description) for description in described]
+    for variable, description, handle in zip(variables, described, added, strict=True):
         graph.add_to_collection(v1.GraphKeys.GLOBAL_VARIABLES, handle)
         if variable.trainable:
             graph.add_to_collection(v1.GraphKeys.TRAINABLE_VARIABLES, handle)
-        values_of(graph).use_assignment(variable.name, f"{_fed(variable)}:0", _assign(variable))
+        values_of(graph).use_assignment(variable.name, description.initial_value_name, description.initializer_name)
     return added
 
 
-def _fed(variable: FedVariable) -> str:
-    return f"{OURS}initial/{variable.name}"
-
-
-def _assign(variable: FedVariable) -> str:
-    return f"{variable.name}/Assign"
-
-
-def _read(variable: FedVariable) -> str:
-    return f"{variable.name}/Read/ReadVariableOp"
-
-
-def _add(definition: Any, variable: FedVariable) -> None:
-    dtype = tf.as_dtype(variable.dtype).as_datatype_enum
-    shape = tf.TensorShape(variable.shape).as_proto()
-    handle = definition.node.add(name=variable.name, op="VarHandleOp")
-    handle.attr["dtype"].type = dtype
-    handle.attr["shape"].shape.CopyFrom(shape)
-    handle.attr["shared_name"].s = variable.name.encode()
-    fed = definition.node.add(name=_fed(variable), op="Placeholder")
-    fed.attr["dtype"].type = dtype
-    fed.attr["shape"].shape.CopyFrom(shape)
-    assign = definition.node.add(name=_assign(variable), op="AssignVariableOp", input=[variable.name, fed.name])
-    assign.attr["dtype"].type = dtype
-    read = definition.node.add(name=_read(variable), op="ReadVariableOp", input=[variable.name])
-    read.attr["dtype"].type = dtype
-
-
-def _definition(variable: FedVariable) -> Any:
+def _add(definition: Any, variable: FedVariable) -> Any:
+    """Add the nodes of a variable to a ``GraphDef``, and return its ``VariableDef``."""
+    name = variable.name
+    handle = definition.node.add(name=name, op="VarHandleOp")
+    handle.attr["shared_name"].s = name.encode()
+    fed = definition.node.add(name=f"{OURS}initial/{name}", op="Placeholder")
+    for node in (handle, fed):
+        node.attr["shape"].shape.CopyFrom(tf.TensorShape(variable.shape).as_proto())
+    assign = definition.node.add(name=f"{name}/Assign", op="AssignVariableOp", input=[name, fed.name])
+    read = definition.node.add(name=f"{name}/Read/ReadVariableOp", op="ReadVariableOp", input=[name])
+    for node in (handle, fed, assign, read):
+        node.attr["dtype"].type = tf.as_dtype(variable.dtype).as_datatype_enum
     return variable_pb2.VariableDef(
-        variable_name=f"{variable.name}:0",
-        initial_value_name=f"{_fed(variable)}:0",
-        initializer_name=_assign(variable),
-        snapshot_name=f"{_read(variable)}:0",
+        variable_name=f"{name}:0",
+        initial_value_name=f"{fed.name}:0",
+        initializer_name=assign.name,
+        snapshot_name=f"{read.name}:0",
         is_resource=True,
         trainable=variable.trainable,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
+_UNREGISTERED = re.compile(r"(?:Op type not registered '|No op named '?)([^' ]*)")
+
 
 @contextmanager
 def reading(model: str, path: Path, part: str) -> Iterator[None]:
@@ -31,15 +34,17 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
     except Exception as error:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.
-        reason = _reason(error)
-        custom = _custom_operation(str(error))
-        if custom is not None:
+        custom = _UNREGISTERED.search(str(error))
+        # A flipped bit in an operation's name is damage: it looks like a custom operation with impossible letters.
+        if custom is not None and custom[1].isidentifier():
             msg = (
-                f"{model}: {path} needs the custom operation {custom!r}, which is not loaded: "
+                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: "
                 "load its library first, with tf.load_op_library('….so')"
             )
         else:
-            msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({_shortened(reason)})"
+            reason = "".join(character if character.isprintable() else "?" for character in _reason(error))
+            reason = reason if len(reason) <= 200 else reason[:199] + "…"
+            msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({reason})"
         raise SourceError(msg) from error
 
 
@@ -52,31 +57,9 @@ def _reason(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _custom_operation(message: str) -> str | None:
-    for before, after in (
-        ("Op type not registered '", "'"),
-        ("No op named ", " in defined operations"),
-    ):
-        start = message.find(before)
-        if start >= 0:
-            rest = message[start + len(before) :]
-            name = rest.split(after)[0].strip("'\" ")
-            # A flipped bit in an operation's name is damage: it looks like a custom operation
-            # with impossible letters.
-            return name if name.isidentifier() else None
-    return None
-
-
-def _shortened(text: str, longest: int = 200) -> str:
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable if len(printable) <= longest else printable[: longest - 1] + "…"
-
-
 def check_constants(graph_def: Any) -> None:
-    """Refuse a constant whose tensor has another dtype than its node says, with a `ValueError`.
-
-    TensorFlow does not check this, and ends the process when it infers shapes.
-    """
+    """Raise a `ValueError` for a constant whose tensor has another dtype than its node says."""
+    # TensorFlow does not check this, and ends the process when it infers shapes.
     for nodes in bodies(graph_def):
         for node in nodes:
             if node.op == "Const" and node.attr["value"].tensor.dtype != node.attr["dtype"].type:

@@ -7,8 +7,6 @@ import keyword
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tfmagic.execution.signature.signature import shape_text
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -28,10 +26,16 @@ class CodeTensor:
 
 def function(name: str, inputs: Sequence[CodeTensor], outputs: Sequence[CodeTensor], body: Iterable[str]) -> str:
     """Return the code of a function of this name; `body` uses `values` for the inputs."""
-    takes = ", ".join(_described(tensor.spec) for tensor in inputs) or "nothing"
+    described = [f"{tensor.spec}{' (may be left out)' if tensor.spec.optional else ''}" for tensor in inputs]
+    takes = ", ".join(described) or "nothing"
+    # By key, where not every input's name is a name in Python.
+    parameters = "inputs"
+    if _can_be_parameters(name, inputs):
+        by_default = sorted((tensor.spec for tensor in inputs), key=lambda spec: spec.optional)
+        parameters = ", ".join(f"{spec.name}=None" if spec.optional else spec.name for spec in by_default)
     gives = ", ".join(tensor.spec.name for tensor in outputs)
     lines = [
-        f"def {name}({_parameters(name, inputs)}):",
+        f"def {name}({parameters}):",
         f'    """Take {takes}; return arrays by output name: {gives}."""'.replace("\\", "\\\\"),
         *(f"    {line}" for line in body),
     ]
@@ -94,33 +98,15 @@ def _module(imports: Sequence[str], load: Iterable[str], function_code: str) -> 
     return "\n".join([*imports, "", *load, "", "", function_code, ""])
 
 
-def _parameters(name: str, inputs: Sequence[CodeTensor]) -> str:
-    if not _can_be_parameters(name, inputs):
-        # By key: not every input's name is a name in Python.
-        return "inputs"
-    required = [tensor.spec.name for tensor in inputs if not tensor.spec.optional]
-    return ", ".join([*required, *(f"{tensor.spec.name}=None" for tensor in inputs if tensor.spec.optional)])
-
-
 def _can_be_parameters(name: str, inputs: Sequence[CodeTensor]) -> bool:
     names = [tensor.spec.name for tensor in inputs]
     valid = all(each.isidentifier() and not keyword.iskeyword(each) and not each.startswith("_") for each in names)
     return valid and not {name, *_USED} & set(names)
 
 
-def _described(spec: TensorSpec) -> str:
-    dtype = "" if spec.dtype is None else f" {spec.dtype} {shape_text(spec.shape)}"
-    return f"{spec.name}{dtype}{' (may be left out)' if spec.optional else ''}"
-
-
 def quoted(text: object) -> str:
     """Return a text as code, in the quotes that most formatters leave alone."""
     return json.dumps(str(text), ensure_ascii=False)
-
-
-def dtype_of(spec: TensorSpec) -> str:
-    """Return a dtype as code: ``tf.float32``."""
-    return f"tf.{spec.dtype}"
 
 
 def on_device(device: str | None, lines: Iterable[str]) -> list[str]:

@@ -1,22 +1,93 @@
-"""What every kind of source has in common."""
+"""What every kind of source has in common, and what is known of a file before it is loaded."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
+import tensorflow as tf
+
+from tfmagic.core.paths import disk_bytes
 from tfmagic.errors import SourceError
-from tfmagic.formats.common.inspection import file_record
+from tfmagic.runtime.memory.process_memory import available_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.signature.options import Options
-    from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.execution.signature.signature import Signature, SignatureRecord
+
+
+class FileRecord(TypedDict):
+    """A file that could become a model. None stands for what is not known without loading it.
+
+    ``weights_bytes`` comes from shapes and dtypes, ``disk_bytes`` counts all files, and ``available_bytes`` is the
+    memory that is left, a container's limit counted; ``fits`` compares the weights with that.
+    """
+
+    path: str
+    kind: str
+    tags: list[list[str]]
+    signatures: list[SignatureRecord]
+    variables: int | None
+    weights_bytes: int | None
+    disk_bytes: int
+    available_bytes: int | None
+    fits: bool | None
+    notes: list[str]
+
+
+def file_record(
+    path: Path,
+    kind: str,
+    *,
+    tags: Sequence[list[str]] = (),
+    signatures: Iterable[Signature] = (),
+    variables: int | None = None,
+    weights_bytes: int | None = None,
+    notes: Iterable[str] = (),
+    size_bytes: int | None = None,
+) -> FileRecord:
+    """Return the record of a file; ``size_bytes`` is for one that consists of several files."""
+    available = available_bytes()
+    return {
+        "path": str(path),
+        "kind": kind,
+        "disk_bytes": disk_bytes(path) if size_bytes is None else size_bytes,
+        "available_bytes": available,
+        "fits": None if available is None or weights_bytes is None else weights_bytes <= available,
+        "tags": list(tags),
+        "signatures": [signature.record() for signature in signatures],
+        "variables": variables,
+        "weights_bytes": weights_bytes,
+        "notes": list(notes),
+    }
+
+
+def checkpoint_size(prefix: Path) -> tuple[int, int]:
+    """Return the number of a checkpoint's tensors and their bytes; only its index is read."""
+    if not prefix.with_name(f"{prefix.name}.index").is_file():
+        return 0, 0
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        msg = f"{prefix}.index cannot be read, it may be damaged ({str(error).splitlines()[0]})"
+        raise SourceError(msg) from error
+    # Text has no fixed size: the object graph of a v2 checkpoint is text.
+    weights = {name: shape for name, shape in shapes.items() if dtypes[name] != tf.string}
+    return len(weights), sum(math.prod(shape) * dtypes[name].size for name, shape in weights.items())
+
+
+def placeholder_note(definition: Any) -> list[str]:
+    """Return a note that lists a graph's placeholders, if it has any."""
+    inputs = [node.name for node in definition.node if node.op.startswith("Placeholder")]
+    return [f"placeholders: {', '.join(inputs)}"] if inputs else []
 
 
 @dataclass
@@ -62,28 +133,19 @@ class Source(ABC):
 
     @abstractmethod
     def build(self, model: str, options: Options) -> Built:
-        """Make the model of this name with the options of ``add``.
-
-        Raises
-        ------
-        SourceError
-            When that cannot be done; nothing is left behind.
-        """
+        """Make the model of this name with the options of ``add``; after a `SourceError` nothing is left behind."""
 
     @property
     def identity(self) -> str:
         """What has to be equal for a taken name to mean the same source, changed or not."""
-        return self.text
+        return self.text if self.path is None else str(self.path.resolve())
 
     def resolved_path(self) -> Path | None:
         """Return the file or folder that is read, without links; None for what is in no file."""
-        return None
+        return None if self.path is None else self.path.resolve()
 
     def python(self, name: str, signature: Signature, options: Options) -> str | None:
-        """Return plain TensorFlow code for the model as it is in its file; None for what is in no file.
-
-        ``name`` is what the code's function is called; ``signature`` has the names of the model's inputs and outputs.
-        """
+        """Return TensorFlow code for the model in its file, as a function called `name`; None without a file."""
         del name, signature, options
         return None
 
@@ -123,12 +185,3 @@ class FileSource(Source):
     def signature_in_file(self, signature: Signature) -> Signature:
         """Return a signature that was saved to this file as the file has it."""
         return signature
-
-    @property
-    def identity(self) -> str:
-        """The file itself, however its path was written."""
-        return str(self.path.resolve())
-
-    def resolved_path(self) -> Path | None:
-        """Return the path, without links."""
-        return self.path.resolve()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +11,17 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 
 from tfmagic.core.paths import existing_path
-from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
-from tfmagic.formats.frozen.slim_graph import LARGE_BYTES, SlimGraph, bytes_in, empty_array, is_large_size, is_whole
+from tfmagic.formats.frozen.slim_graph import (
+    LARGE_BYTES,
+    SlimGraph,
+    bytes_in,
+    empty_array,
+    file_state,
+    is_large_size,
+    is_whole,
+    open_unchanged,
+)
 from tfmagic.graphdef.wire_format import BYTES, Field, MalformedError, content, fields, written
 
 if TYPE_CHECKING:
@@ -196,31 +202,3 @@ def _value(file: BinaryIO, byte_range: _ByteRange) -> np.ndarray:
         msg = "the file ends in a field"
         raise MalformedError(msg)
     return value
-
-
-def file_state(file: BinaryIO) -> tuple[int, int]:
-    """Return the size in bytes and the modification time (ns) of an open file."""
-    status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def open_unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
-    """Open a file whose `file_state` must be the same as before, at the end of the block too."""
-    changed = SourceError(f"{model}: {path} has changed since it was loaded: add it again")
-    try:
-        with path.open("rb") as file:
-            if file_state(file) != state:
-                raise changed
-            try:
-                yield file
-            except MalformedError:
-                raise changed from None
-            if file_state(file) != state:
-                raise changed
-    except FileNotFoundError as error:
-        msg = f"{model}: {path} is gone since it was loaded: put it back, or add the model from elsewhere"
-        raise SourceError(msg) from error
-    except OSError as error:
-        msg = f"{model}: {path} cannot be read any more: {error.strerror or error}"
-        raise SourceError(msg) from error

@@ -14,7 +14,6 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.inspection import file_record, placeholder_note
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -24,18 +23,19 @@ from tfmagic.formats.common.loading import (
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
-from tfmagic.formats.common.source import Built, FileSource
-from tfmagic.formats.frozen.message import GraphMessage, GraphText
+from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
 from tfmagic.formats.frozen.pb_file import GraphFile
+from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
+from tfmagic.graphdef.op_types import VARIABLES
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.formats.frozen.slim_graph import SlimGraph
 
 v1 = tf.compat.v1
@@ -72,8 +72,21 @@ class FrozenSource(FileSource):
         )
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
-        """Return code that imports it."""
-        return _code(name, self.path, signature, options.device)
+        """Return code that imports it and runs it."""
+        definition = f"_{name}_definition"
+        text = self.path.suffix == ".pbtxt"
+        mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
+        cleared = [f"for node in {definition}.node:", '    node.device = ""'] if options.device is not None else []
+        inner = on_device(options.device, [f'tf.import_graph_def({definition}, name="")'])
+        load = [
+            f"{definition} = tf.compat.v1.GraphDef()",
+            f"with open({quoted(self.path)}, {quoted(mode)}) as file:",
+            f"    {read or f'{definition}.ParseFromString(file.read())'}",
+            *cleared,
+            f"with _{name}_graph.as_default():",
+            *(f"    {line}" for line in inner),
+        ]
+        return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])
 
 
 class GraphDefSource(LiveSource):
@@ -108,10 +121,7 @@ class GraphDefSource(LiveSource):
 
 
 def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built:
-    """Return a model of a frozen graph. Large constants become variables unless ``options.frozen``.
-
-    The slim graph's definition is changed, and released. ``path`` is for messages.
-    """
+    """Return a model of a frozen graph, whose definition is changed and released; `path` is for messages."""
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
@@ -126,7 +136,9 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
-    return Built(backend, _unfrozen_note(graph, thawed))
+    count = sum(1 for op in graph.get_operations() if op.type in VARIABLES and op.name not in thawed.constant_of)
+    unfrozen = f"{count} variables of this graph are not frozen, and the file has no values for them"
+    return Built(backend, [unfrozen] if count else [])
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
@@ -136,27 +148,3 @@ def read_graph(model: str, path: Path) -> SlimGraph:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
         raise SourceError(msg)
     return slim
-
-
-def _unfrozen_note(graph: Any, thawed: ThawedConstants) -> list[str]:
-    handles = [op for op in graph.get_operations() if op.type in {"VarHandleOp", "VariableV2", "Variable"}]
-    count = sum(1 for op in handles if op.name not in thawed.constant_of)
-    return [f"{count} variables of this graph are not frozen, and the file has no values for them"] if count else []
-
-
-def _code(name: str, file: Path, signature: Signature, device: str | None) -> str:
-    """Return code that imports a frozen graph and runs it."""
-    definition = f"_{name}_definition"
-    text = file.suffix == ".pbtxt"
-    mode, read = ("r", f"text_format.Parse(file.read(), {definition})") if text else ("rb", "")
-    cleared = [f"for node in {definition}.node:", '    node.device = ""'] if device is not None else []
-    inner = on_device(device, [f'tf.import_graph_def({definition}, name="")'])
-    load = [
-        f"{definition} = tf.compat.v1.GraphDef()",
-        f"with open({quoted(file)}, {quoted(mode)}) as file:",
-        f"    {read or f'{definition}.ParseFromString(file.read())'}",
-        *cleared,
-        f"with _{name}_graph.as_default():",
-        *(f"    {line}" for line in inner),
-    ]
-    return session_code(name, signature, load, imports=["from google.protobuf import text_format"] if text else [])

@@ -76,7 +76,9 @@ class SignatureRenaming:
         for name in nodes:
             if name in wanted and name not in input_names:
                 new_names[name] = free_name(name, {*nodes, *wanted, *new_names.values()})
-        _rename(definition, new_names)
+        for node in definition.node:
+            node.name = new_names.get(node.name, node.name)
+        redirect_inputs(definition.node, new_names)
         types = {spec.name: spec.dtype for spec in self._signature.outputs}
         for name, tensor in outputs.items():
             op, _, index = tensor.partition(":")
@@ -106,12 +108,6 @@ def _rewire(definition: Any, places: dict[str, str]) -> None:
         for index, edge in enumerate(node.input):
             if not is_control(edge) and _full(edge) in places:
                 node.input[index] = _edge(places[_full(edge)])
-
-
-def _rename(definition: Any, new: dict[str, str]) -> None:
-    for node in definition.node:
-        node.name = new.get(node.name, node.name)
-    redirect_inputs(definition.node, new)
 
 
 def _full(tensor: str) -> str:

@@ -1,19 +1,32 @@
-"""A ``GraphDef`` without the values of its large constants, which are read one at a time."""
+"""A ``GraphDef`` without the values of its large constants, which are read one at a time.
+
+They come from an object or a ``.pbtxt`` file here, and from a ``.pb`` file in `pb_file`.
+"""
 
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
 
+from tfmagic.core.paths import existing_path
+from tfmagic.errors import SourceError
+from tfmagic.formats.common.loading import reading
+from tfmagic.graphdef.wire_format import MalformedError
 from tfmagic.runtime.memory.fed_arrays import aligned
+from tfmagic.runtime.state.variables_io import checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
 
 v1 = tf.compat.v1
 
@@ -143,3 +156,108 @@ def empty_array(dtype: int, shape: Iterable[int]) -> np.ndarray:
     kind = np.dtype(tf.as_dtype(dtype).as_numpy_dtype)
     empty: np.ndarray = aligned(math.prod(sizes) * kind.itemsize).view(kind).reshape(sizes)
     return empty
+
+
+class GraphMessage(SlimGraph):
+    """A ``GraphDef`` object, which is not changed."""
+
+    def __init__(self, model: str, message: Any) -> None:
+        super().__init__()
+        self._model = model
+        self._nodes = _slimmed(message, self)
+        self._checksums: dict[int, int] = {}
+
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        for index in indices:
+            value = tf.make_ndarray(self._nodes[index].attr["value"].tensor)
+            number = checksum(value)
+            if self._checksums.setdefault(index, number) != number:
+                name = self._nodes[index].name
+                msg = f"{self._model}: constant {name!r} of this GraphDef has changed since it was loaded: add it again"
+                raise SourceError(msg)
+            yield index, value
+
+
+class GraphText(SlimGraph):
+    """A graph as text, in a ``.pbtxt`` file."""
+
+    def __init__(self, model: str, path: Path) -> None:
+        super().__init__()
+        self._model, self._path = model, path
+        # Text takes long to parse: the result is kept until the first values have been read.
+        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
+            self._state = file_state(file)
+            message = text_format.Parse(file.read().decode(), v1.GraphDef())
+        self._nodes: dict[int, Any] | None = _slimmed(message, self)
+
+    def release_parsed(self) -> None:
+        """Release the parsed text."""
+        self._nodes = None
+
+    def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        if not indices:
+            return
+        nodes = self._nodes
+        if nodes is None:
+            with (
+                open_unchanged(self._model, self._path, self._state) as file,
+                reading(self._model, self._path, "the graph"),
+            ):
+                nodes = dict(enumerate(text_format.Parse(file.read().decode(), v1.GraphDef()).node))
+        for index in indices:
+            yield index, tf.make_ndarray(nodes[index].attr["value"].tensor)
+
+
+def _slimmed(message: Any, slim: SlimGraph) -> dict[int, Any]:
+    """Fill a slim graph's definition, and return the nodes whose values are not in it, by index."""
+    nodes: dict[int, Any] = {}
+    for index, node in enumerate(message.node):
+        slim_node = slim.definition.node.add()
+        if not is_large(node):
+            slim_node.CopyFrom(node)
+            continue
+        slim_node.name, slim_node.op, slim_node.device = node.name, node.op, node.device
+        slim_node.input.extend(node.input)
+        for name in node.attr:
+            if name != "value":
+                slim_node.attr[name].CopyFrom(node.attr[name])
+        tensor = node.attr["value"].tensor
+        without_values(tensor, slim_node.attr["value"].tensor)
+        slim.removed_bytes[index] = bytes_in(tensor) or 0
+        nodes[index] = node
+    for descriptor, value in message.ListFields():
+        if descriptor.name == "node":
+            continue
+        if descriptor.message_type is None:
+            setattr(slim.definition, descriptor.name, value)
+        else:
+            getattr(slim.definition, descriptor.name).CopyFrom(value)
+    return nodes
+
+
+def file_state(file: BinaryIO) -> tuple[int, int]:
+    """Return the size in bytes and the modification time (ns) of an open file."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def open_unchanged(model: str, path: Path, state: tuple[int, int]) -> Iterator[BinaryIO]:
+    """Open a file whose `file_state` must be the same as before, at the end of the block too."""
+    changed = SourceError(f"{model}: {path} has changed since it was loaded: add it again")
+    try:
+        with path.open("rb") as file:
+            if file_state(file) != state:
+                raise changed
+            try:
+                yield file
+            except MalformedError:
+                raise changed from None
+            if file_state(file) != state:
+                raise changed
+    except FileNotFoundError as error:
+        msg = f"{model}: {path} is gone since it was loaded: put it back, or add the model from elsewhere"
+        raise SourceError(msg) from error
+    except OSError as error:
+        msg = f"{model}: {path} cannot be read any more: {error.strerror or error}"
+        raise SourceError(msg) from error

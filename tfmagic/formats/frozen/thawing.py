@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.formats.frozen.slim_graph import bytes_in
-from tfmagic.graphdef.walk import remove_nodes
+from tfmagic.graphdef.walk import bodies, free_name, producer, remove_nodes
 from tfmagic.runtime.state.variables_io import values_of
 
 if TYPE_CHECKING:
@@ -29,10 +29,7 @@ LEFT_BYTES = 4_000_000
 
 
 class ThawedConstants:
-    """Makes variables of a slim graph's large constants, and fills them.
-
-    The graph's definition is changed. ``constant_of`` has the index of the constant that each variable was.
-    """
+    """Makes variables of a slim graph's large constants (``constant_of`` has the index of each), and fills them."""
 
     def __init__(self, slim: SlimGraph, *, keep_frozen: bool) -> None:
         self._slim = slim
@@ -79,8 +76,7 @@ def _may_thaw(node: Any) -> bool:
 def _names(definition: Any) -> set[str]:
     """Return all names and shared names of nodes, functions included: no new variable may have one of them."""
     names = set()
-    bodies = (function.node_def for function in definition.library.function)
-    for nodes in (definition.node, *bodies):
+    for nodes in bodies(definition):
         for node in nodes:
             names.add(node.name)
             if "shared_name" in node.attr:
@@ -93,11 +89,7 @@ def _names(definition: Any) -> set[str]:
 def _thaw(definition: Any, index: int, names: set[str]) -> str:
     """Turn a constant into the reading of a new variable, and return the variable's name."""
     node = definition.node[index]
-    name = f"{node.name}/{THAWED}"
-    suffix = 0
-    while name in names:
-        suffix += 1
-        name = f"{node.name}/{THAWED}_{suffix}"
+    name = free_name(f"{node.name}/{THAWED}", names)
     names.add(name)
     handle = definition.node.add(name=name, op="VarHandleOp", device=node.device)
     handle.attr["dtype"].type = node.attr["dtype"].type
@@ -113,7 +105,7 @@ def _thaw(definition: Any, index: int, names: set[str]) -> str:
 def thawed_in(definition: Any) -> dict[str, str]:
     """Return the name of the constant that each thawed variable was, by the variable's name."""
     nodes = {node.name: node for node in definition.node}
-    names = Counter(edge.lstrip("^").split(":")[0] for node in definition.node for edge in node.input)
+    names = Counter(producer(edge) for node in definition.node for edge in node.input)
     thawed_constants = {}
     for name, node in nodes.items():
         constant, _, last = name.rpartition("/")

@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from tfmagic.errors import SaveError, SourceError
 from tfmagic.execution.room.variables import bytes_of
-from tfmagic.formats.common.graph_to_write import LARGEST_BYTES, check_size, definition_to_write
 from tfmagic.formats.common.loading import fill_and_initialise
-from tfmagic.formats.common.written import Writer, Written, counted
+from tfmagic.formats.common.written import LARGEST_BYTES, Writer, Written, check_size, counted, definition_to_write
 from tfmagic.formats.frozen.read import read_graph
 from tfmagic.formats.frozen.rename_tensors import SignatureRenaming
 from tfmagic.formats.frozen.thawing import merge_thawed, thawed_in
@@ -26,7 +25,7 @@ from tfmagic.graphdef.walk import bodies
 from tfmagic.runtime.state.variables_io import checksum, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -77,7 +76,12 @@ class FrozenFile(Writer):
         keep_only(definition, self._ends.outputs)
         _refuse_state(self._label, definition)
         names = variable_nodes(definition)
-        _check_weight(self._backend, names)
+        nodes = [self._backend.graph.get_operation_by_name(name) for name in names]
+        size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
+        if size > LARGEST_BYTES:
+            weights = f"{self._label} has {size / 1e9:.1f} GB of weights"
+            msg = f"{weights}, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
+            raise SaveError(msg)
         constants = VariableFreezer(self._label, definition)
         thawed = thawed_in(definition)
         constants.convert()
@@ -163,17 +167,6 @@ def _as_named(signature: Signature) -> Signature:
         tuple(replace(spec, tensor=f"{spec.name}:0") for spec in side) for side in (signature.inputs, signature.outputs)
     )
     return replace(signature, inputs=inputs, outputs=outputs)
-
-
-def _check_weight(backend: GraphBackend, names: Sequence[str]) -> None:
-    """Refuse more weights than a graph can hold, before any is read."""
-    nodes = [backend.graph.get_operation_by_name(name) for name in names]
-    size = sum(bytes_of(op.get_attr("shape"), op.get_attr("dtype")) or 0 for op in nodes)
-    if size > LARGEST_BYTES:
-        msg = (
-            f"{backend.room.label} has {size / 1e9:.1f} GB of weights, and a .pb cannot hold more than 2 GB: {_INSTEAD}"
-        )
-        raise SaveError(msg)
 
 
 def _refuse_state(label: str, definition: Any) -> None:

@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
-from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import h5py
@@ -21,39 +21,14 @@ if TYPE_CHECKING:
 _LOCAL_HEADER = 30
 
 
-class KerasArchive(ABC):
-    """A Keras model's file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @abstractmethod
-    def config(self) -> Any:
-        """Return the model's configuration, as it is in the file's JSON."""
-
-    @abstractmethod
-    def version(self) -> str:
-        """Return the version of Keras that wrote the file; empty where it does not say."""
-
-    @abstractmethod
-    def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
-        """Return the model of a configuration; the weights that it makes belong to the caller's scope."""
-
-    @abstractmethod
-    def load_into(self, model: Any) -> None:
-        """Assign each variable of `model` its value, one after the other."""
-
-    @property
-    def has_assets(self) -> bool:
-        """Whether layers have files of their own in it, such as vocabularies."""
-        return False
-
-
-class ZippedArchive(KerasArchive):
+@dataclass(frozen=True)
+class ZippedArchive:
     """A ``.keras`` file: a zip file with a configuration and an HDF5 file of weights."""
 
+    path: Path
+
     def config(self) -> Any:
-        """Return ``config.json``, without what a compiled model was trained with."""
+        """Return the model's configuration (``config.json``) without what a compiled model was trained with."""
         with zipfile.ZipFile(self.path) as archive:
             names = set(archive.namelist())
             if "config.json" not in names or WEIGHTS not in names:
@@ -64,32 +39,36 @@ class ZippedArchive(KerasArchive):
         return config
 
     def version(self) -> str:
-        """Return what ``metadata.json`` says."""
+        """Return the version of Keras that wrote the file, as ``metadata.json`` says; empty where it does not."""
         with zipfile.ZipFile(self.path) as archive:
             known = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
         return str(known.get("keras_version", ""))
 
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
-        """Return the model, uncompiled."""
+        """Return the uncompiled model of a configuration; the weights that it makes belong to the caller's scope."""
         import keras
 
         with sharing_objects():
             return keras.saving.deserialize_keras_object(config, custom_objects=dict(objects), safe_mode=safe)
 
     def load_into(self, model: Any) -> None:
-        """Read each weight where it is in the zip file."""
+        """Assign each variable its value, read where it is in the zip file."""
         with self.path.open("rb") as file, zipfile.ZipFile(file) as archive:
             load_weights(model, self.path, _InPlace(file, archive))
 
     @property
     def has_assets(self) -> bool:
-        """Whether there is an ``assets`` folder in it."""
+        """Whether layers have files of their own in it, such as vocabularies."""
         with zipfile.ZipFile(self.path) as archive:
             return any(name.startswith("assets/") and not name.endswith("/") for name in archive.namelist())
 
 
-class HdfArchive(KerasArchive):
+@dataclass(frozen=True)
+class HdfArchive:
     """An ``.h5`` file of a whole model, as Keras 2 and ``model.save("x.h5")`` write it."""
+
+    path: Path
+    has_assets = False
 
     def config(self) -> Any:
         """Return the ``model_config`` attribute."""
@@ -109,7 +88,7 @@ class HdfArchive(KerasArchive):
             return str(file.attrs.get("keras_version", ""))
 
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
-        """Return the model, uncompiled."""
+        """Return the uncompiled model of a configuration; the weights that it makes belong to the caller's scope."""
         import keras
 
         model = model_from_legacy_config(config, objects, safe=safe)
@@ -120,6 +99,9 @@ class HdfArchive(KerasArchive):
     def load_into(self, model: Any) -> None:
         """Have Keras read the weights, a layer at a time."""
         model.load_weights(str(self.path))
+
+
+KerasArchive = ZippedArchive | HdfArchive
 
 
 def archive_at(path: Path) -> KerasArchive:
@@ -138,7 +120,12 @@ class _InPlace:
         del mode
         member = self._archive.getinfo(name)
         if member.compress_type == zipfile.ZIP_STORED:
-            return io.BufferedReader(_Window(self._file, _start_of(self._file, member), member.file_size), 1 << 20)
+            # Its bytes begin behind a header with a name and an extra field of variable length.
+            self._file.seek(member.header_offset)
+            header = self._file.read(_LOCAL_HEADER)
+            lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+            start = member.header_offset + _LOCAL_HEADER + lengths
+            return io.BufferedReader(_Window(self._file, start, member.file_size), 1 << 20)
         # Compressed by somebody: unpacked to disk, as h5py needs random access.
         unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - its reader closes it
         with self._archive.open(member) as packed:
@@ -146,14 +133,6 @@ class _InPlace:
                 unpacked.write(block)
         unpacked.seek(0)
         return unpacked
-
-
-def _start_of(file: IO[bytes], member: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin: behind a header with a name and an extra field of variable length."""
-    file.seek(member.header_offset)
-    header = file.read(_LOCAL_HEADER)
-    lengths = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-    return member.header_offset + _LOCAL_HEADER + lengths
 
 
 class _Window(io.RawIOBase):
@@ -171,9 +150,6 @@ class _Window(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def tell(self) -> int:
         return self._at
 
     def readinto(self, buffer: Any) -> int:

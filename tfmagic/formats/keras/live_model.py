@@ -87,26 +87,42 @@ def check_backend(model: str) -> None:
 
 def inputs_of(live: Any) -> list[Any]:
     """Return the symbolic inputs of a model; none for a subclassed model or one that was never built."""
+    return _symbolic(live, "inputs")
+
+
+def _symbolic(live: Any, side: str) -> list[Any]:
     try:
-        return list(live.inputs or ())
+        return list(getattr(live, side) or ())
     except (AttributeError, ValueError):
         return []
 
 
+def struct_of(live: Any, side: str) -> Any:
+    """Return the structure of a model's symbolic ``inputs`` or ``outputs``: a single tensor stands alone."""
+    struct: Any = getattr(live, f"_{side}_struct", None)
+    tensors = getattr(live, side) if struct is None else []
+    return struct if struct is not None else tensors[0] if len(tensors) == 1 else tensors
+
+
+def _named(live: Any, side: str, names: list[str], tensors: list[Any]) -> list[tuple[str, Any]]:
+    """Return the tensors of a side with their names; those in a mapping are named by their keys."""
+    struct: Any = getattr(live, f"_{side}_struct", None)
+    if isinstance(struct, dict):
+        names, tensors = [joined(path) for path, _ in leaves(struct)], [tensor for _, tensor in leaves(struct)]
+    return list(zip(unique(names), tensors, strict=True))
+
+
 def _call_of(live: Any, names: list[str]) -> Callable[[dict[str, Any]], Any]:
     """Return a function that calls the model with inputs by their own names."""
-    inputs = inputs_of(live)
-    struct: Any = getattr(live, "_inputs_struct", None)
     parameters = inspect.signature(live.call).parameters
     inference: dict[str, bool] = {}
     if "training" in parameters or isinstance(live, sys.modules["keras"].Model):
         inference["training"] = False
-    if not inputs:
+    if not inputs_of(live):
         if len(names) == 1 and names[0] not in parameters:
             return lambda given: live(given[names[0]], **inference)
         return lambda given: call_by_name(live, parameters, given, **inference)
-    if struct is None:
-        struct = inputs[0] if len(inputs) == 1 else inputs
+    struct = struct_of(live, "inputs")
 
     def call(given: dict[str, Any]) -> Any:
         # Keras takes None for an optional input that was not given.
@@ -119,15 +135,9 @@ def _signature(live: Any) -> Signature:
     inputs = inputs_of(live)
     if not inputs:
         return Signature(DEFAULT, tuple(_arguments(live)), ())
-    struct = getattr(live, "_inputs_struct", None)
-    if isinstance(struct, dict):
-        inputs = [tensor for _, tensor in leaves(struct)]
-        names = [joined(path) for path, _ in leaves(struct)]
-    else:
-        names = [tensor.name for tensor in inputs]
     input_specs = [
         replace(spec_of(name, tensor), optional=_is_optional(tensor))
-        for name, tensor in zip(unique(names), inputs, strict=True)
+        for name, tensor in _named(live, "inputs", [tensor.name for tensor in inputs], inputs)
     ]
     output_specs = _outputs(live)
     if not any(getattr(layer, "stateful", False) for layer in live.layers):
@@ -142,20 +152,15 @@ def _of_any_rows(spec: TensorSpec) -> TensorSpec:
 
 
 def _outputs(live: Any) -> list[TensorSpec]:
-    try:
-        outputs = list(live.outputs or ())
-    except (AttributeError, ValueError):
+    outputs = _symbolic(live, "outputs")
+    if not outputs:
         return []
     names = list(getattr(live, "output_names", ()))
     if not names and len(outputs) == 1 and getattr(live, "layers", None):
         names = [live.layers[-1].name]  # as a functional model would call it
     if len(names) != len(outputs):
         names = [f"output_{index}" for index in range(len(outputs))]
-    struct = getattr(live, "_outputs_struct", None)
-    if isinstance(struct, dict):
-        outputs = [tensor for _, tensor in leaves(struct)]
-        names = [joined(path) for path, _ in leaves(struct)]
-    return [spec_of(name, tensor) for name, tensor in zip(unique(names), outputs, strict=True)]
+    return [spec_of(name, tensor) for name, tensor in _named(live, "outputs", names, outputs)]
 
 
 def leaves(struct: Any, path: tuple[Any, ...] = (), *, by_key: bool = True) -> list[tuple[tuple[Any, ...], Any]]:

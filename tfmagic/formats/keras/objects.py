@@ -10,7 +10,7 @@ from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.formats.keras.private import imports_what_is_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _KERAS_PACKAGES = {"keras", "tf_keras", "keras_hub", "keras_cv", "keras_nlp", "builtins"}
@@ -22,9 +22,8 @@ _CODE = "__lambda__"
 
 def objects_for(config: Any, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what a configuration needs by name and registered name: of ``--objects``, or of the notebook if None."""
-    custom = list(_custom(config))
-    known = _in_the_notebook(custom) if given is None else dict(given)
-    return {**known, **{registered: known[name] for name, registered in custom if name in known}}
+    known = notebook_objects(config) if given is None else dict(given)
+    return {**known, **{registered: known[name] for name, registered in _custom(config) if name in known}}
 
 
 @contextmanager
@@ -80,12 +79,8 @@ def _not_found(model: str, path: Path, missing: str, given: Mapping[str, Any] | 
 
 def notebook_objects(config: Any) -> dict[str, Any]:
     """Return those of a configuration's own classes and functions that ``__main__`` has, by name."""
-    return _in_the_notebook(_custom(config))
-
-
-def _in_the_notebook(custom: Iterable[tuple[str, str]]) -> dict[str, Any]:
     names: Mapping[str, Any] = vars(sys.modules.get("__main__", object))
-    return {name: names[name] for name, _ in custom if callable(names.get(name))}
+    return {name: names[name] for name, _ in _custom(config) if callable(names.get(name))}
 
 
 def own_names(config: Any) -> list[str]:

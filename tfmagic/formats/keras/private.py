@@ -1,7 +1,6 @@
 """Every private name of Keras that the sources use, each with a public fallback.
 
-``tests/`` has a test for each that fails when it goes, so that the slower way never
-becomes the usual one unnoticed.
+``tests/`` has a test for each that fails when it goes, so that the slower way never becomes the usual one unnoticed.
 """
 
 from __future__ import annotations
@@ -17,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def sharing_objects() -> AbstractContextManager[Any]:
-    """Return a context in which a configuration's shared layers are made once, as in ``keras.models.load_model``.
-
-    Without it a layer that stands in two places would become two. Where Keras has it no more, the `ImportError` makes
-    the caller read the file with ``keras.models.load_model``.
-    """
+    """Return a context in which a configuration's shared layers are made once; `ImportError` where Keras has none."""
     from keras.src.saving.serialization_lib import ObjectSharingScope
 
     scope: AbstractContextManager[Any] = ObjectSharingScope()
@@ -68,10 +63,8 @@ def imports_what_is_named() -> bool:
 
 
 def load_weights(model: Any, path: Path, archive: Any) -> None:
-    """Have each layer of a model take its weights from a ``.keras`` file; ``archive.open`` opens the weights in place.
-
-    Keras's own way through the zip file reads from its beginning for each weight, or copies all into memory first.
-    """
+    """Have each layer of a model take its weights from a ``.keras`` file, which ``archive.open`` opens in place."""
+    # Keras's own way through the zip file reads from its beginning for each weight, or copies all into memory first.
     failed: dict[int, tuple[Any, Exception]] = {}
     try:
         from keras.src.saving.saving_lib import H5IOStore, _load_state
@@ -90,11 +83,8 @@ def load_weights(model: Any, path: Path, archive: Any) -> None:
 
 
 def _arguments_of(load_state: Callable[..., None], failed: dict[int, tuple[Any, Exception]]) -> dict[str, Any]:
-    """Return the arguments of Keras's ``_load_state`` after the model, the stores and the path.
-
-    Keras 3.0 to 3.2 say trackables, later ones saveables; up to 3.12 none may be left out. Other arguments are an
-    `ImportError`. `failed` collects each object that could not be loaded, with the error.
-    """
+    """Return the last arguments of Keras's ``_load_state``; `failed` collects what could not be loaded."""
+    # Keras 3.0 to 3.2 say trackables, later ones saveables; up to 3.12 none may be left out.
     names = list(inspect.signature(load_state).parameters)
     for kind in ("saveables", "trackables"):
         arguments = {f"visited_{kind}": set[int](), f"failed_{kind}": set[int](), "error_msgs": failed}

@@ -79,10 +79,7 @@ def _no_keras_model(backend: EagerBackend, kind: str) -> SaveError:
 
 
 def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
-    """Return what writes the ``.keras`` file of a graph's weights, and names the variables that are in it.
-
-    `make` makes the Keras model; `places` has the index of each graph variable in that model's list.
-    """
+    """Return what writes a graph's weights as ``.keras``; `places` has their indices in the model that `make` makes."""
 
     def write(path: Path) -> list[str]:
         with eager_execution():
@@ -104,10 +101,8 @@ def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any
 
 
 def clone(live: Any) -> Any:
-    """Return a Keras model like `live` that shares nothing.
-
-    ``keras.models.clone_model`` leaves subclassed ones unbuilt.
-    """
+    """Return a Keras model like `live` that shares nothing."""
+    # ``keras.models.clone_model`` leaves subclassed ones unbuilt.
     import keras
 
     config = keras.saving.serialize_keras_object(live)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import tensorflow as tf
+
 from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.backends.eager import named_outputs
 from tfmagic.execution.room.room import Room
@@ -83,12 +85,9 @@ def with_names(
     return renamed(model, signature, options.inputs, None), call_and_rename
 
 
-def spec_of(name: str, spec: Any, own: str | None = None) -> TensorSpec:
-    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like; `own` is the object's name for it."""
-    dtype = getattr(spec.dtype, "name", spec.dtype)
-    shape = spec.shape
-    if hasattr(shape, "rank"):
-        sizes = None if shape.rank is None else tuple(shape.as_list())
-    else:
-        sizes = tuple(shape)
-    return TensorSpec(name, str(dtype), sizes, own or name)
+def spec_of(name: str, spec: Any) -> TensorSpec:
+    """Return the spec of a ``tf.TensorSpec``, a Keras tensor or the like."""
+    # Keras's shapes are tuples.
+    shape = tf.TensorShape(spec.shape)
+    sizes = None if shape.rank is None else tuple(shape.as_list())
+    return TensorSpec(name, str(getattr(spec.dtype, "name", spec.dtype)), sizes, name)

@@ -64,11 +64,7 @@ def variables_behind(live: Any) -> list[Any]:
 def signature_and_call(
     name: str, function: Any, described_by: Any = None
 ) -> tuple[Signature, Callable[[dict[str, Any]], Any]]:
-    """Return a function's signature, and how to call it with inputs by name.
-
-    Dtypes and shapes are known for a ``ConcreteFunction``, and for a ``tf.function`` with an ``input_signature``.
-    `described_by` has the same arguments, where the function itself does not tell them.
-    """
+    """Return a function's signature, and how to call it by name; `described_by` tells arguments that it does not."""
     described = function if described_by is None else described_by
     type_of = getattr(described, "function_type", None)
     parameters = dict((type_of or inspect.signature(described)).parameters)
@@ -102,10 +98,8 @@ def signature_and_call(
 
 
 def call_by_name(function: Any, parameters: Mapping[str, Any], given: Mapping[str, Any], **more: Any) -> Any:
-    """Call a function with arguments by name, the first ones by position, as Keras needs.
-
-    `given` lacks arguments that keep their default; those after such an argument go by keyword.
-    """
+    """Call a function with arguments by name; those before the first that keeps its default go by position."""
+    # As Keras needs.
     positional = []
     for name, parameter in parameters.items():
         if name not in given or parameter.kind == parameter.KEYWORD_ONLY:

@@ -47,10 +47,8 @@ class _Traced:
 
 
 def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[GraphBackend, dict[str, Any], list[str]]:
-    """Return the graph backend of a live object, the object's variables by their graph names, and notes.
-
-    Signatures that cannot be traced are left out, except `default`; without a default all of them must be.
-    """
+    """Return a live object's graph backend, its variables by their graph names, and notes on signatures left out."""
+    # Without a default, all signatures must be traced.
     label, device = eager.room.label, eager.room.device
 
     def present() -> Iterator[tuple[str, np.ndarray]]:
@@ -159,8 +157,8 @@ def op_name(name: str) -> str:
 def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: str) -> Signature:
     concrete = traced.concrete
     inner, captured = concrete.graph, concrete.captured_inputs
-    placeholders = concrete.inputs[: len(concrete.inputs) - len(captured)]
-    internal = concrete.inputs[len(placeholders) :]
+    count = len(concrete.inputs) - len(captured)
+    placeholders, internal = concrete.inputs[:count], concrete.inputs[count:]
     input_map = {inner_tensor.name: variables.of(value) for inner_tensor, value in zip(internal, captured, strict=True)}
     # Their names in the graph are not known: a variable may have the name.
     wanted = [*placeholders, *concrete.outputs, *inner.control_outputs]
@@ -170,11 +168,8 @@ def _imported(graph: Any, traced: _Traced, variables: _CopiedVariables, prefix: 
         input_map=input_map,
         return_elements=[tensor.name for tensor in wanted],
     )
-    fed, outputs = (
-        elements[: len(placeholders)],
-        elements[len(placeholders) : len(placeholders) + len(concrete.outputs)],
-    )
-    effects = elements[len(placeholders) + len(outputs) :]
+    fed, outputs = elements[:count], elements[count : count + len(concrete.outputs)]
+    effects = elements[count + len(outputs) :]
     if effects:
         # Side effects, such as counting calls, happen at each run.
         with graph.control_dependencies(effects):
@@ -194,14 +189,11 @@ def signature_in_graph(signature: Signature, inputs: Mapping[str, Any], outputs:
 
 
 class _CopiedVariables:
-    """New variables in the default graph, one for each live variable that a traced function has captured.
-
-    ``live`` has the live variable of each by its name in the graph. `named` are the object's variables by name;
-    `traced` has the functions by the prefix that their operations get in the graph.
-    """
+    """New variables in the default graph for the live ones that traced functions captured, in ``live`` by name."""
 
     def __init__(self, label: str, graph: Any, named: dict[str, Any], traced: Mapping[str, _Traced]) -> None:
         self._label = label
+        # `traced` has the functions by the prefix that their operations get in the graph.
         known = {
             id(variable.handle): (name, variable) for name, variable in named.items() if hasattr(variable, "handle")
         }

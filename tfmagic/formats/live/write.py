@@ -19,7 +19,7 @@ from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -94,7 +94,14 @@ class LiveFolder(Writer):
             outputs = outputs_of_call(self._backend, signature, given)
             return {names.get(name, name): value for name, value in outputs.items()}
 
-        concrete = _concrete_function(label, signature.name, run, specs)
+        try:
+            with eager_execution(), suppressed_warnings():
+                concrete = concrete_function(run, specs)
+        except Exception as error:
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            reason = lines[-1][:200] if lines else type(error).__name__
+            msg = f"{label} cannot be saved: its signature {signature.name!r} cannot be made a graph ({reason})"
+            raise SaveError(msg) from error
         if not all(isinstance(output, tf.Tensor) for output in concrete.structured_outputs.values()):
             msg = f"{label}: signature {signature.name!r} gives sparse or ragged tensors, which no signature can"
             raise SaveError(msg)
@@ -111,17 +118,6 @@ def _spec(label: str, spec: TensorSpec) -> tf.TensorSpec:
         )
         raise SaveError(msg)
     return tf.TensorSpec(spec.shape, spec.dtype, name=spec.name)
-
-
-def _concrete_function(label: str, signature: str, run: Callable[..., Any], specs: list[tf.TensorSpec]) -> Any:
-    with eager_execution(), suppressed_warnings():
-        try:
-            return concrete_function(run, specs)
-        except Exception as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            reason = lines[-1][:200] if lines else type(error).__name__
-            msg = f"{label} cannot be saved: its signature {signature!r} cannot be made a graph ({reason})"
-            raise SaveError(msg) from error
 
 
 def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:

@@ -147,10 +147,8 @@ def _asset_path(folder: Path, name: str) -> Path:
 
 
 def check_links(model: str, folder: Path) -> None:
-    """Refuse a SavedModel with a link among its assets that leads out of its folder, which may be a link itself.
-
-    All files count: some operations also read others that lie beside the one they were given.
-    """
+    """Refuse a SavedModel with a link among its assets that leads out of its folder, which may be a link itself."""
+    # All files count: some operations also read others that lie beside the one they were given.
     # Not Path.resolve, which raises for links in a circle.
     inside = Path(os.path.realpath(folder))
     waiting = [folder / "assets"]

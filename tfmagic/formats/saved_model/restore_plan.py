@@ -18,7 +18,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 from tfmagic.graphdef.op_types import PARTITIONED_CALLS, VARIABLES
-from tfmagic.graphdef.walk import output_index, producer
+from tfmagic.graphdef.walk import data_inputs, output_index, producer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -133,10 +133,7 @@ def most_readers() -> int:
 
 
 def add_restore(graph_def: Any, plan: Plan, variables: Iterable[str], scope: str = SCOPE, *, readers: int = 1) -> None:
-    """Add nodes to a ``GraphDef`` that restore these variables: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run.
-
-    Up to `readers` operations read in parallel, each one value after the other.
-    """
+    """Add nodes that restore these variables with several readers: ``SCOPE/prefix`` is fed, ``SCOPE/done`` is run."""
     by_name = {node.name: node for node in graph_def.node}
     wanted = [by_name[name] for name in variables if name in plan]
     prefix = graph_def.node.add(name=f"{scope}/prefix", op="Placeholder")
@@ -205,9 +202,8 @@ def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
         if name not in objects.concrete_functions:
             continue
         bound = objects.concrete_functions[name].bound_inputs
-        edges = [edge for edge in node.input if not edge.startswith("^")]
         # Captured values come after a function's arguments.
-        for edge, at in zip(reversed(edges), reversed(bound), strict=False):
+        for edge, at in zip(reversed(data_inputs(node)), reversed(bound), strict=False):
             variable = producer(edge)
             if variable in wanted and at in keys:
                 plan[variable] = CheckpointEntry(keys[at], nodes[variable].attr["dtype"].type)

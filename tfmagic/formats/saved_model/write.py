@@ -5,21 +5,23 @@ TensorFlow's own writers need variable objects, which a graph from a file has no
 
 from __future__ import annotations
 
+import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from tfmagic.core.naming import unique
+from tfmagic.errors import SaveError
 from tfmagic.execution.room.variables import table_initialisers_of
-from tfmagic.formats.common.graph_to_write import check_size, definition_to_write, tensors_of
 from tfmagic.formats.common.loading import fill_and_initialise, reading
-from tfmagic.formats.common.written import Writer, Written, counted
-from tfmagic.formats.saved_model.assets import assets_of, copy_assets, holding_paths
-from tfmagic.formats.saved_model.checkpoint_writer import write_checkpoint
+from tfmagic.formats.common.written import Writer, Written, check_size, counted, definition_to_write, tensors_of
 from tfmagic.formats.saved_model.meta_graph import SERVE
-from tfmagic.formats.saved_model.saver_nodes import SaverNodes
+from tfmagic.formats.saved_model.saver import SaverNodes, write_checkpoint
 from tfmagic.graphdef.prune import reached, variable_nodes
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.state.tables import read_tables, tables_of, write_table
@@ -29,13 +31,12 @@ from tfmagic.runtime.tensorflow.python_log import suppressed_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     import numpy as np
 
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.room import Room
-    from tfmagic.execution.signature.signature import Signature, TensorSpec
+    from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.written import ModelToWrite
 
 v1 = tf.compat.v1
@@ -57,15 +58,15 @@ class GraphFolder(Writer):
         self._label = backend.room.label
         self._definition = definition_to_write(backend, backend.signatures.values())
         check_size(self._label, self._definition)
-        self._assets = assets_of(self._label, backend)
+        self._assets = _assets_of(self._label, backend)
         self._begin = _initialisers(backend, self._definition)
         self._names: dict[str, str] = {}
 
     def __call__(self, folder: Path) -> Written:
         """Write the SavedModel into an empty folder."""
         backend, definition = self._backend, self._definition
-        self._names = copy_assets(folder, self._assets)
-        paths = holding_paths(backend.graph, self._assets)
+        self._names = _copy_assets(folder, self._assets)
+        paths = _holding_paths(backend.graph, self._assets)
         tables = tables_of(backend.graph)
         wanted = [name for name in values_of(backend.graph).names() if name not in paths]
 
@@ -166,19 +167,14 @@ def _describe_variables(meta: Any, saver: SaverNodes, paths: Mapping[str, str]) 
 
 def _signature_def(graph: Any, signature: Signature) -> Any:
     definition = meta_graph_pb2.SignatureDef(method_name=v1.saved_model.signature_constants.PREDICT_METHOD_NAME)
-    for spec in signature.inputs:
-        _describe_tensor(definition.inputs[spec.name], graph, spec)
-    for spec in signature.outputs:
-        _describe_tensor(definition.outputs[spec.name], graph, spec)
+    for infos, specs in ((definition.inputs, signature.inputs), (definition.outputs, signature.outputs)):
+        for spec in specs:
+            tensor = graph.get_tensor_by_name(spec.tensor)
+            shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
+            infos[spec.name].name = tensor.name
+            infos[spec.name].dtype = tensor.dtype.base_dtype.as_datatype_enum
+            infos[spec.name].tensor_shape.CopyFrom(shape.as_proto())
     return definition
-
-
-def _describe_tensor(info: Any, graph: Any, spec: TensorSpec) -> None:
-    tensor = graph.get_tensor_by_name(spec.tensor)
-    shape = tensor.shape if spec.shape is None else tf.TensorShape(spec.shape)
-    info.name = tensor.name
-    info.dtype = tensor.dtype.base_dtype.as_datatype_enum
-    info.tensor_shape.CopyFrom(shape.as_proto())
 
 
 def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
@@ -187,3 +183,35 @@ def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
         yield f"without {counted(len(uninitialised))} that no value was given to yet: {listed}"
     if backend.startup.unused:
         yield f"without {counted(backend.startup.unused)} of its own file that nothing of it uses"
+
+
+def _assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
+    """Return the files that fill tables, of the model's source and of cells, by the tensor that holds the path."""
+    files = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
+    for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
+        path = tf.get_static_value(tensor)
+        if path is not None and tensor.name not in files:
+            files[tensor.name] = Path(os.fsdecode(path.item()))
+    gone = next((path for path in files.values() if not path.is_file()), None)
+    if gone is not None:
+        msg = f"{label} cannot be saved: the file {gone}, from which one of its tables is filled, is not there any more"
+        raise SaveError(msg)
+    return files
+
+
+def _holding_paths(graph: Any, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Return the variables that hold an asset's path on this machine, with the operation that sets each."""
+    path_tensors = [graph.get_tensor_by_name(tensor) for tensor in assets]
+    consumers = [consumer for path in path_tensors for consumer in path.consumers()]
+    return {op.inputs[0].op.name: op.name for op in consumers if op.type == "AssignVariableOp"}
+
+
+def _copy_assets(folder: Path, assets: Mapping[str, Path]) -> dict[str, str]:
+    """Copy the files into the SavedModel's folder, and return the name of each by its tensor."""
+    files = list(dict.fromkeys(assets.values()))
+    names = dict(zip(files, unique(path.name for path in files), strict=True))
+    if names:
+        (folder / "assets").mkdir()
+    for path, name in names.items():
+        shutil.copyfile(path, folder / "assets" / name)
+    return {tensor: names[path] for tensor, path in assets.items()}

@@ -225,7 +225,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     text = " ".join(source)
     models = the_models()
     require_tensorflow()
-    from tfmagic.formats.resolve import source_of
+    from tfmagic.formats.kinds import source_of
 
     objects = parsed.text("objects")
     options = _options(parsed, None if objects is None else evaluate(objects, names))

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.formats.kinds import suffixes as model_suffixes
 from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
 from tfmagic.magics.grammar.expression import parsed
 from tfmagic.magics.grammar.source import path_exists
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tfmagic.magics.completion.python_names import PythonNames
     from tfmagic.magics.completion.typed_words import Typed
 
-MODELS = (".pb", ".pbtxt", ".keras", ".h5", ".hdf5", ".meta")
+MODELS = model_suffixes()
 LIBRARIES = (".so", ".dylib", ".dll")
 # Files beside a saved_model.pb are parts of it.
 _GRAPH = "saved_model.pb"

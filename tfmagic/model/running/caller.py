@@ -12,8 +12,7 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import InputError
 from tfmagic.execution.backends.fast_path import FastCall, fast_call
 from tfmagic.execution.backends.request import Request
-from tfmagic.execution.signature.feeds import bind
-from tfmagic.execution.signature.outputs import outputs_given, require
+from tfmagic.execution.signature.feeds import bind, outputs_given, require
 from tfmagic.execution.signature.result import Result
 from tfmagic.model.running.statistics import Statistics
 from tfmagic.model.tracing.placement import placement_of_graph

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError, SourceError, TfMagicError
 from tfmagic.execution.backends.eager import UntraceableError
-from tfmagic.execution.signature.zeros import zeros_for
+from tfmagic.execution.signature.feeds import zeros_for
 from tfmagic.model.running.deadline import wait_for_call
 from tfmagic.model.tracing.placement import Placement, unknown
 from tfmagic.model.tracing.trace import Trace

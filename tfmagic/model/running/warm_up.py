@@ -14,7 +14,7 @@ from tfmagic.concurrency.workers import workers
 from tfmagic.errors import RunTimeoutError, SourceError, first_line
 from tfmagic.execution.backends.eager import UntraceableError
 from tfmagic.execution.backends.xla import not_compiled
-from tfmagic.execution.signature.zeros import zeros_for
+from tfmagic.execution.signature.feeds import zeros_for
 from tfmagic.model.running.deadline import wait_for_call
 
 if TYPE_CHECKING:

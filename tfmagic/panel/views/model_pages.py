@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.execution.signature.signature import SignatureRecord, TensorRecord
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.model.record import ModelRecord, ModelRow
     from tfmagic.panel.drawing.table import Columns
 

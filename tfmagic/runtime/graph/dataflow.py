@@ -9,19 +9,39 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from tfmagic.graphdef.functions import takes_functions
 from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS
-from tfmagic.runtime.graph.function_body import Operation, body_of, is_branch, operation_of
+from tfmagic.graphdef.walk import data_inputs, functions_called, is_control, output_index, producer, takes_functions
 from tfmagic.runtime.graph.operations import operations_behind
 from tfmagic.runtime.tensorflow.private import registered_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from tfmagic.runtime.graph.function_body import Body
+    from collections.abc import Iterable, Iterator, Mapping
 
 VALUE, SHAPE = 1, 2
 """How a tensor depends on the fed value: its elements alone, or its shape as well. 0 is not at all."""
+
+
+class Operation(NamedTuple):
+    """An operation of a graph or function: how many inputs it has, and which functions it calls."""
+
+    name: str
+    kind: str
+    inputs: int
+    functions: tuple[str, ...]
+
+
+@dataclass
+class _Body:
+    """The operations of a function.
+
+    Consumers of each operation or argument are given with the input's position and the output's number, returned
+    values with the output's number and the place among the results. TF1 conditions are given with what they run.
+    """
+
+    arguments: list[str]
+    consumers: dict[str, list[tuple[Operation, int, int]]]
+    returned: dict[str, list[tuple[int, int]]]
+    conditional: dict[str, list[str]]
 
 
 class Analysis(Protocol):
@@ -65,17 +85,13 @@ class _Search:
 
 
 class Dataflow:
-    """The ways that values can take in a ``tf.Graph``, in runs with these fetches; without any, in all operations.
-
-    A search looks at each input of each operation twice at most: its time grows with
-    the size of the graph.
-    """
+    """The ways that values can take in a ``tf.Graph``, in runs with these fetches; without any, in all operations."""
 
     def __init__(self, graph: Any, fetches: Iterable[str] | None) -> None:
         self._graph = graph
         self._running = None if fetches is None else operations_behind(graph, fetches)
         self._library: dict[str, Any] | None = None
-        self._bodies: dict[str, Body] = {}
+        self._bodies: dict[str, _Body] = {}
         self._control_consumers: defaultdict[str, list[str]] | None = None
 
     def holds(self, analysis: Analysis, feed: str) -> bool:
@@ -169,7 +185,7 @@ class Dataflow:
         if tensor.body:
             return self._body(tensor.body).conditional.get(tensor.name, [])
         op = self._graph.get_operation_by_name(tensor.name)
-        if not is_branch(op.type, op.inputs[0].op.type if op.inputs else None):
+        if not _is_branch(op.type, op.inputs[0].op.type if op.inputs else None):
             return []
         if self._control_consumers is None:
             self._control_consumers = defaultdict(list)
@@ -200,10 +216,60 @@ class Dataflow:
     def _operation(self, op: Any) -> Operation:
         # The message of an operation is copied from C++: a constant's has its whole value.
         if takes_functions(op) or registered_operation(op.type) is None:
-            return operation_of(op.node_def, self._functions())
+            return _operation_of(op.node_def, self._functions())
         return Operation(op.name, op.type, len(op.inputs), ())
 
-    def _body(self, name: str) -> Body:
+    def _body(self, name: str) -> _Body:
         if name not in self._bodies:
-            self._bodies[name] = body_of(self._functions()[name], self._functions())
+            self._bodies[name] = _body_of(self._functions()[name], self._functions())
         return self._bodies[name]
+
+
+def _operation_of(node: Any, library: Mapping[str, Any]) -> Operation:
+    """Return the operation of a ``NodeDef``, which may call functions of the library."""
+    functions = tuple(functions_called(node, library))
+    if node.op in LOOPS and len(functions) > 1:
+        # The condition first.
+        functions = node.attr["cond"].func.name, node.attr["body"].func.name
+    return Operation(node.name, node.op, len(data_inputs(node)), functions)
+
+
+def _is_branch(kind: str, input_kind: str | None) -> bool:
+    """Return whether the operations that wait for this one are those of a TF1 condition's branch."""
+    return kind == "Switch" or (kind == "Identity" and input_kind == "Switch")
+
+
+def _body_of(function: Any, library: Mapping[str, Any]) -> _Body:
+    """Return the operations of a ``FunctionDef``."""
+    kinds = {node.name: node.op for node in function.node_def}
+    consumers: defaultdict[str, list[tuple[Operation, int, int]]] = defaultdict(list)
+    returned: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+
+    def source(edge: str) -> tuple[str, int]:
+        name, index = producer(edge), output_index(edge)
+        if kinds.get(name) in library:
+            # A function called as an operation: its outputs have the function's names.
+            results = [result.name for result in library[kinds[name]].signature.output_arg]
+            output = edge.split(":")[1]
+            index = results.index(output) if output in results else index
+        return name, index
+
+    for node in function.node_def:
+        operation = _operation_of(node, library)
+        for position, edge in enumerate(data_inputs(node)):
+            name, index = source(edge)
+            consumers[name].append((operation, position, index))
+    for place, result in enumerate(function.signature.output_arg):
+        name, index = source(function.ret[result.name])
+        returned[name].append((index, place))
+    conditional: defaultdict[str, list[str]] = defaultdict(list)
+    branches = {
+        node.name
+        for node in function.node_def
+        if _is_branch(node.op, kinds.get(producer(node.input[0])) if node.input else None)
+    }
+    for node in function.node_def:
+        for edge in node.input:
+            if is_control(edge) and producer(edge) in branches:
+                conditional[producer(edge)].append(node.name)
+    return _Body([argument.name for argument in function.signature.input_arg], consumers, returned, conditional)

@@ -14,7 +14,7 @@ from tfmagic.runtime.tensorflow.private import registered_operation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tfmagic.runtime.graph.function_body import Operation
+    from tfmagic.runtime.graph.dataflow import Operation
 
 # An einsum that changes nothing returns its input.
 _ALLOCATES = (ALLOCATES_OUTPUT - {"Einsum"}) | TELLS_SHAPE | LIKE
@@ -40,12 +40,9 @@ _LIMITS_OF_FOR = 3
 
 
 def kept_feeds(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) -> tuple[int, ...]:
-    """Return the places in `feeds` of the arrays that could become the memory of something that outlasts the run.
-
-    TensorFlow uses an aligned array without a copy, other than text. A variable to which it is
-    assigned then shares it with the caller, and changes when the caller changes the array.
-    Without `fetches` everything in the graph may run.
-    """
+    """Return the places of feeds whose arrays could become the memory of something that outlasts the run."""
+    # TensorFlow uses an aligned array without a copy, other than text: a variable to which it is assigned then changes
+    # when the caller changes the array.
     flow = Dataflow(graph, fetches)
     places = (index for index, name in enumerate(feeds) if graph.as_graph_element(name).dtype != tf.string)
     return tuple(index for index in places if flow.holds(_Keeps(), feeds[index]))

@@ -1,15 +1,13 @@
 """Passes of TensorFlow's graph optimizer, Grappler, that a small graph from a file does not need.
 
-Some passes work on function calls only. The pass that TensorFlow calls TFG imports the
-graph into MLIR to infer shapes, which the passes after it infer again, and to move into
-functions what only one branch needs; then it exports a graph. That is a fifth of the
-optimizer's time, and so of most of the time until the first result.
+Some passes work on function calls only. The pass that TensorFlow calls TFG imports the graph into MLIR to infer shapes,
+which the passes after it infer again, and to move into functions what only one branch needs; then it exports a graph.
+That is a fifth of the optimizer's time, and so of most of the time until the first result.
 
-Grappler runs over a graph twice, whatever the first time has changed
-(``kDefaultNumberOfIterations`` in its meta_optimizer.cc). In a small graph the second
-time is a fifth of the time to open it. It finds nothing more, but for a scale behind a
-convolution whose bias was zeros, and the two operations of a swish. The memory pass
-moves only operations that ask for it.
+Grappler runs over a graph twice, whatever the first time has changed (``kDefaultNumberOfIterations`` in its
+meta_optimizer.cc). In a small graph the second time is a fifth of the time to open it. It finds nothing more, but for a
+scale behind a convolution whose bias was zeros, and the two operations of a swish. The memory pass moves only
+operations that ask for it.
 """
 
 from __future__ import annotations
@@ -48,11 +46,7 @@ def without_idle_passes(config: Any, graph: Any) -> Any:
     options = copy.graph_options.rewrite_options
     if not calls_no_function(graph):
         return copy
-    idle = {
-        "disable_tfg_optimizer": True,
-        "function_optimization": options.OFF,
-        "implementation_selector": options.OFF,
-    }
+    idle = {"disable_tfg_optimizer": True, "function_optimization": options.OFF, "implementation_selector": options.OFF}
     if needs_one_iteration(graph):
         idle |= {"meta_optimizer_iterations": options.ONE, "memory_optimization": options.NO_MEM_OPT}
     for field, value in idle.items():

@@ -32,13 +32,12 @@ _Set = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 class NativeSession(tf.compat.v1.Session):
     """A ``tf.compat.v1.Session`` whose ``close`` does not wait for its runs, and which bounds its caches.
 
-    TensorFlow's ``close`` cancels the runs and waits for their end while it holds Python's
-    lock: an operation that cannot be cancelled blocks the whole kernel, and a Python
-    operation (``py_func``) blocks it forever. Here ``close`` cancels and returns. The
-    session's memory is freed at once if nothing runs, else at the end of the last run.
+    TensorFlow's ``close`` cancels the runs and waits for their end while it holds Python's lock: an operation that
+    cannot be cancelled blocks the whole kernel, and a Python operation (``py_func``) blocks it forever. Here ``close``
+    cancels and returns. The session's memory is freed at once if nothing runs, else at the end of the last run.
 
-    TensorFlow's ``run`` prepares each set of feeds and fetches once, and keeps it with a copy of
-    every constant until the session is closed. Here the most recent sets stay.
+    TensorFlow's ``run`` prepares each set of feeds and fetches once, and keeps it with a copy of every constant until
+    the session is closed. Here the most recent sets stay.
     """
 
     def __init__(self, graph: Any = None, config: Any = None) -> None:

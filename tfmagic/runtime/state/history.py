@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.runtime.graph.side_effects import may_write
+from tfmagic.runtime.graph.operations import may_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.runtime.graph.additions import adding_to
+from tfmagic.runtime.graph.operations import adding_to
 from tfmagic.runtime.state.variables_io import OURS
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfmagic.graphdef.op_types import VARIABLES
-from tfmagic.runtime.graph.additions import adding_to
+from tfmagic.runtime.graph.operations import adding_to
 from tfmagic.runtime.tensorflow.private import fetch_once, run_once
 
 if TYPE_CHECKING:

@@ -1,28 +1,79 @@
-"""The nodes by which TensorFlow's own loaders restore a graph, and its ``Saver`` saves it again."""
+"""A checkpoint of a graph's variables, and the nodes by which TensorFlow's own loaders and ``Saver`` use it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.formats.saved_model.restore_plan import CheckpointEntry, add_restore, add_strings
+from tfmagic.graphdef.walk import free_name
+from tfmagic.runtime.state.variables_io import checksum
+from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-    from tfmagic.formats.saved_model.checkpoint_writer import Checkpoint
+    import numpy as np
+
     from tfmagic.runtime.state.tables import Table
 
 v1 = tf.compat.v1
 
+# The size of a checkpoint's file, and so the memory beside the variables, unless one of them is larger.
+_SHARD_BYTES = 64_000_000
+
+
+@dataclass
+class Checkpoint:
+    """What was written: the enum of each value's dtype, and its checksum, by key."""
+
+    dtypes: dict[str, int] = field(default_factory=dict)
+    checksums: dict[str, int] = field(default_factory=dict)
+
+
+def write_checkpoint(prefix: Path, values: Iterable[tuple[str, np.ndarray]]) -> Checkpoint:
+    """Write a checkpoint of values by key, consumed one by one; without any value no folder is made."""
+    written = Checkpoint()
+    shards: list[str] = []
+    waiting: dict[str, Any] = {}
+    size = 0
+    # In a separate folder, which the merge removes.
+    parts = prefix.with_name(f"{prefix.name}_parts")
+    with eager_execution(), tf.device("CPU:0"):
+        for key, value in values:
+            tensor = tf.constant(value)
+            written.dtypes[key] = tensor.dtype.as_datatype_enum
+            written.checksums[key] = checksum(value)
+            waiting[key] = tensor
+            size += value.nbytes
+            if size >= _SHARD_BYTES:
+                shards.append(_write(parts / str(len(shards)), waiting))
+                waiting, size = {}, 0
+        if waiting:
+            shards.append(_write(parts / str(len(shards)), waiting))
+        if shards:
+            tf.raw_ops.MergeV2Checkpoints(
+                checkpoint_prefixes=shards, destination_prefix=str(prefix), delete_old_dirs=True
+            )
+    return written
+
+
+def _write(prefix: Path, values: dict[str, Any]) -> str:
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
+    return str(prefix)
+
 
 class SaverNodes:
-    """Adds to a ``GraphDef`` the nodes that save and restore what a checkpoint has.
-
-    ``saver_def`` describes them for TensorFlow, None where nothing is saved; ``readers`` and ``assignments`` have the
-    operation that reads, and the one that restores, each variable.
-    """
+    """Adds the nodes that save and restore a checkpoint; ``saver_def`` is None where nothing is saved."""
 
     def __init__(
         self, definition: Any, variables: Sequence[str], tables: Sequence[Table], checkpoint: Checkpoint
@@ -30,7 +81,7 @@ class SaverNodes:
         self._definition = definition
         self._nodes = {node.name: node for node in definition.node}
         self._checkpoint = checkpoint
-        self.scope = _free_scope(self._nodes)
+        self.scope = free_name("save", {name.split("/")[0] for name in self._nodes})
         self.readers = {name: self._reader(index, name) for index, name in enumerate(variables)}
         saved = [name for name in variables if name in checkpoint.dtypes]
         self.assignments = {name: f"{self.scope}/assign_{index}" for index, name in enumerate(saved)}
@@ -98,12 +149,3 @@ class SaverNodes:
         node = self._definition.node.add(name=f"{self.scope}/{name}", op=op)
         node.input.extend(inputs)
         return node
-
-
-def _free_scope(nodes: dict[str, Any]) -> str:
-    """Return ``save``, or with a number where the graph has a ``Saver`` already."""
-    scopes = {name.split("/")[0] for name in nodes}
-    number = 0
-    while (scope := f"save_{number}" if number else "save") in scopes:
-        number += 1
-    return scope
