@@ -82,7 +82,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
                     # It derives tensors from its loaded weights: here from the graph's variables.
                     layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
-            result = eager.invoke(DEFAULT, given)
+            result = eager.call_object(DEFAULT, given)
         outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
         after = [scope.get_current_value(own) for own in skeleton.variables]
         outputs = _with_effects(outputs, zip(added, before, after, strict=True))
@@ -98,7 +98,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.archivist = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
+    backend.keras_writer = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
     return Built(backend)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.tables_startup import Startup
+from tfmagic.execution.backends.backend import Startup
 from tfmagic.formats.common.graph_to_write import tensors_of
 from tfmagic.formats.common.loading import check_constants, detached_functions, graph_of, new_graph, reading
 from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of

@@ -77,7 +77,7 @@ class GraphSessions:
     def run(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
         record = hosted(graph)
-        run = record.begin()
+        run = record.runs.begin(record.evictions)
         try:
             while True:
                 record.check(run)

@@ -114,19 +114,6 @@ class HostedGraph:
         self.arriving: Callable[[], AbstractContextManager[None]] | None = None
         self._cancelling = threading.Lock()
 
-    def begin(self) -> Run:
-        """Count a native run as under way; the caller takes it out of ``runs.under_way`` again."""
-        return self.runs.begin(self.evictions)
-
-    @contextmanager
-    def running(self) -> Iterator[Run]:
-        """Count the block as a run under way, which is refused while an interrupted one goes on."""
-        run = self.begin()
-        try:
-            yield run
-        finally:
-            self.runs.under_way.pop(run, None)
-
     def open(self, graph: Any, config: Callable[[], Any], run: Run) -> OpenGraph:
         """Return the native session of `graph`, opened and filled if it is not.
 
@@ -276,7 +263,7 @@ class HostedGraph:
 
     def _end(self, opened: OpenGraph | None) -> None:
         # Marked first: what closing makes of a run depends on it.
-        self.runs.cancel(list(self.runs.under_way))
+        self.runs.cancel_all()
         if opened is not None:
             opened.close()
 
