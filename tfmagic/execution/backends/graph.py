@@ -18,9 +18,9 @@ from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.room.variables import weights_of
 from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.session.hosted_graph import GraphState, hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
-from tfmagic.runtime.session.open_graph import Preparation
 from tfmagic.runtime.state.kept_state import OnDisk, values_and_tables
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.tables import read_tables, tables_of

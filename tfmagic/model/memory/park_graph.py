@@ -53,7 +53,7 @@ class ParkGraph:
         self._backend.executor = options.executor
         self._backend.compiled = XlaCompiler(self._backend.graph, self._backend.room.label) if options.compile else None
         record = hosted(self._backend.graph)
-        record.arriving = self._arriving
+        record.memory_context = self._arriving
         if record.opened is not None:
             # Its cell has opened it; it may have grown since.
             with self._arriving():

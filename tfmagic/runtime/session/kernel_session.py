@@ -22,6 +22,7 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
+from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
@@ -37,7 +38,6 @@ from tfmagic.runtime.session.fetches import (
 )
 from tfmagic.runtime.session.graph_sessions import GraphSessions
 from tfmagic.runtime.session.hosted_graph import Fill, closing_what_opens, hosted, label_of
-from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
 from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy as np
+
+    from tfmagic.runtime.session.open_graph import OpenGraph
 
 v1 = tf.compat.v1
 
