@@ -176,6 +176,10 @@ class Backend(ABC):
     def profiled_call(self, signature: Signature, feeds: Feeds, fetches: Fetches) -> tuple[dict[str, Any], RunProfile]:
         """Run the model as `call` does, and return also where the time went."""
 
+    def compiled_fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the tensors to fetch in place of `fetches`: others where XLA compiles the calls."""
+        return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
+
     @abstractmethod
     def settle(self, batches: Sequence[Feeds], fetches: Fetches) -> None:
         """Find the quickest way to make calls like these, where calls are prepared."""

@@ -309,7 +309,7 @@ class GraphBackend(Backend):
         to_run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
         values: Sequence[Any] = ()
         if to_run:
-            present = self._compiled_fetches(feed_names, to_run)
+            present = self.compiled_fetches(feed_names, to_run)
             values = KernelSession().call(self.graph, feed_names, present, list(fed.values()), metadata=metadata)
             if self.compiled is not None:
                 self.compiled.note(feed_names, fed.values())
@@ -335,10 +335,7 @@ class GraphBackend(Backend):
         to_run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in feed_names)
         if to_run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, feed_names, self._compiled_fetches(feed_names, to_run), arrays)
-
-    def _compiled_fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
-        return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
+            KernelSession().settle(self.graph, feed_names, self.compiled_fetches(feed_names, to_run), arrays)
 
     @contextmanager
     def run_graph(self, signature: Signature, zeros: object) -> Iterator[RunGraph]:

@@ -1,4 +1,4 @@
-"""The graph that a run would execute, and what that run would change."""
+"""The graph that a run would execute, and which of its states the run would change."""
 
 from __future__ import annotations
 
@@ -14,18 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunGraph:
-    """What one run would execute.
+    """A graph with the names of the tensors that one run feeds and fetches; without `outputs` all of it runs.
 
-    Attributes
-    ----------
-    graph
-        The graph.
-    feeds
-        Names of the tensors that are fed.
-    outputs
-        Names of the tensors that are fetched; None where all of the graph runs.
-    call
-        Runs a live object's traced function; None where the model itself runs the graph.
+    `call` runs a live object's traced function; it is None where the model itself runs the graph.
     """
 
     graph: Any
@@ -40,10 +31,7 @@ class RunGraph:
     def advances(self, *, new_function: bool = False) -> str | None:
         """Return the operation whose state the run would advance, such as a random generator's.
 
-        Parameters
-        ----------
-        new_function
-            Whether a function runs that was traced for this run alone, with generators that nobody else has.
+        A `new_function` was traced for this run alone, and shares its generators with no other.
         """
         return stateful_operation(self.graph, self._names(), is_new_trace=new_function)
 
