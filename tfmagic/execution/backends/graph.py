@@ -140,25 +140,11 @@ class GraphBackend(Backend):
         return hosted(self.graph).kept
 
     def park(self, place: Callable[[], Path], *, source_unchanged: bool) -> int | None:
-        """Free the memory of the variables until the graph is next run.
+        """Free the memory of the variables until the graph is next run, and return the bytes written.
 
-        Parameters
-        ----------
-        place
-            Gives a path for a file.
-        source_unchanged
-            Whether the source would give the values that the graph began with.
-
-        Returns
-        -------
-        int or None
-            The size of the file in bytes; 0 where no file was needed, None where
-            nothing was done, since a run is under way.
-
-        Raises
-        ------
-        ParkError
-            When the file cannot be written; the graph is as it was.
+        None means that nothing was done, since a run is under way. `place` gives a path for a file,
+        which is not needed if the unchanged source would give the same values again. A `ParkError`
+        for a file that cannot be written leaves the graph as it was.
         """
         if self.is_kept and not self.parked:
             # In memory, since it could not be opened again when it was stopped.

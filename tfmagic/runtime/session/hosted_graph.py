@@ -281,12 +281,6 @@ class HostedGraph:
         return self.opened if self.state is GraphState.OPEN else None
 
     @property
-    def native(self) -> NativeSession | None:
-        """The native session; None while none is open."""
-        opened = self.opened
-        return None if opened is None else opened.native
-
-    @property
     def name(self) -> str:
         """What to call the graph in a message."""
         return f"model {self.label!r}" if self.label else "a graph that is no model"
@@ -326,8 +320,7 @@ def hosted(graph: Any) -> HostedGraph:
 
 def label_of(graph: Any) -> str:
     """Return what to call `graph` in a message."""
-    record = getattr(graph, _ATTRIBUTE, None)
-    return record.name if record is not None else "a graph that is no model"
+    return hosted(graph).name
 
 
 def never_began(error: Exception) -> bool:
