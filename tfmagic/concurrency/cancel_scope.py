@@ -22,13 +22,7 @@ class CancelScope:
 
     A context variable carries the scope into the workers and event loops of a command. A scope
     made inside another is cancelled with it, and has its deadline, unless `timeout_s` ends earlier.
-
-    Parameters
-    ----------
-    timeout_s
-        Seconds from now to the deadline.
-    limits_native_runs
-        Whether a native run ends at the deadline too. Such a run cannot be a prepared call.
+    With `limits_native_runs` a native run ends at the deadline too: it cannot be a prepared call.
 
     Attributes
     ----------

@@ -33,14 +33,8 @@ _POLL_S = 0.005
 class Run:
     """One run under way, in its caller's cancel scope.
 
-    Attributes
-    ----------
-    evictions
-        How often its graph had been evicted when it began.
-    stopped
-        Whether ``stop --now`` has ended it.
-    end
-        Ends it between two of its operations, from another thread; None where nothing can.
+    `evictions` is how often its graph had been evicted when it began, and `stopped` whether
+    ``stop --now`` has ended it. `end` ends it between two operations, from another thread.
     """
 
     __slots__ = ("end", "evictions", "scope", "stopped")
@@ -55,11 +49,8 @@ class Run:
 class Runs:
     """The runs that are under way, counted so that an interrupt between two statements loses none.
 
-    Attributes
-    ----------
-    under_way : dict
-        The runs, as keys. Remove a run with ``pop``, in a ``finally``: an interrupt
-        cannot come in the middle of a call of a built-in method.
+    Remove a run from `under_way` with ``pop``, in a ``finally``: an interrupt cannot come
+    in the middle of a call of a built-in method.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -73,12 +64,7 @@ class Runs:
     def begin(self, evictions: int = 0) -> Run:
         """Count a run as under way; the caller removes it.
 
-        Raises
-        ------
-        ModelStateError
-            While an interrupted run has not ended.
-        KeyboardInterrupt
-            When the command of this run was cancelled.
+        A `ModelStateError` is raised while an interrupted run has not ended.
         """
         run = Run(evictions)
         if run.scope is not None:

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from tfmagic.runtime.graph.fed_values import loops_on_values
+from tfmagic.runtime.graph.side_effects import may_write, stateful_operation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
 
     from tfmagic.concurrency.runs import Runs
     from tfmagic.execution.backends.copied_values import CopiedValues
-    from tfmagic.execution.backends.run_graph import RunGraph
     from tfmagic.execution.backends.xla import XlaCompiler
     from tfmagic.execution.room.room import Room
     from tfmagic.execution.room.variables import Weights
@@ -34,19 +36,44 @@ if TYPE_CHECKING:
 class Startup:
     """How the tables of a graph that was read from a file are filled.
 
-    Attributes
-    ----------
-    initialisers
-        Names of the operations or tensors to run.
-    assets
-        Paths of the model's own files, by the tensor that is fed with each.
-    unused
-        How many variables of the file were not loaded, since nothing in the graph uses them.
+    `initialisers` are operations or tensors to run; `assets` has paths of the model's own files, by the
+    tensor that is fed with each. `unused` counts variables of the file that nothing in the graph uses.
     """
 
     initialisers: tuple[str, ...] = ()
     assets: Mapping[str, str] = field(default_factory=dict)
     unused: int = 0
+
+
+@dataclass(frozen=True)
+class RunGraph:
+    """A graph with the names of the tensors that one run feeds and fetches; without `outputs` all of it runs.
+
+    `call` runs a live object's traced function; it is None where the model itself runs the graph.
+    """
+
+    graph: Any
+    feeds: Sequence[str]
+    outputs: Sequence[str] | None = None
+    call: Callable[[], Any] | None = None
+
+    def writes(self) -> bool:
+        """Return whether the run would change a variable."""
+        return may_write(self.graph, self._names())
+
+    def advances(self, *, new_function: bool = False) -> str | None:
+        """Return the operation whose state the run would advance, such as a random generator's.
+
+        A `new_function` was traced for this run alone, and shares its generators with no other.
+        """
+        return stateful_operation(self.graph, self._names(), is_new_trace=new_function)
+
+    def loops_on_values(self) -> bool:
+        """Return whether the run has a loop whose length depends on the values that are fed."""
+        return loops_on_values(self.graph, list(self.feeds), self.outputs)
+
+    def _names(self) -> list[str]:
+        return [op.name for op in self.graph.get_operations()] if self.outputs is None else list(self.outputs)
 
 
 class Backend(ABC):

@@ -14,8 +14,7 @@ from tfmagic.concurrency.deferral import InterruptTarget, defer_interrupts, inte
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean, first_line
-from tfmagic.execution.backends.backend import Backend
-from tfmagic.execution.backends.run_graph import RunGraph
+from tfmagic.execution.backends.backend import Backend, RunGraph
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
@@ -39,20 +38,10 @@ class UntraceableError(SourceError):
 
 
 class EagerBackend(Backend):
-    """How a live object runs.
+    """How a live object runs. The object is kept, and never emptied.
 
-    Parameters
-    ----------
-    room
-        The model's room, which has no graph.
-    live
-        The object; it is kept, and never emptied.
-    signatures
-        By name.
-    calls
-        For each signature, a function of tensors by the object's own input names.
-    variables
-        Returns the object's present variables.
+    `calls` has, for each signature, a function of tensors by the object's own input names;
+    `variables` returns the object's present variables.
 
     Attributes
     ----------
@@ -61,8 +50,7 @@ class EagerBackend(Backend):
     keras_writer_of_copy : callable or None
         For a Keras model, takes a copy in a graph and its variables, and gives the copy's `Backend.keras_writer`.
     last_inputs : dict
-        By signature, dtype and shape of each input of the last call, under the object's
-        own input names, where the signature does not tell them.
+        By signature, dtype and shape of each input of the last call, where the signature does not tell them.
     """
 
     mode = "eager"
@@ -107,22 +95,21 @@ class EagerBackend(Backend):
 
     def weights(self) -> Weights:
         """Return the sizes of the object's variables."""
-        variables = self._present_variables()
+        variables = self._readable_variables()
         if variables is None:
             return Weights(0, None, 0)
-        names = unique(_name_of(variable) for variable in variables)
         return weighed(
             variable_record(name, variable.dtype, variable.shape, _device_of(variable))
-            for name, variable in zip(names, variables, strict=True)
+            for name, variable in variables.items()
         )
 
     def memory(self) -> list[Any]:
         """Return the object and its variables."""
-        return [self.live, *(self._present_variables() or ())]
+        return [self.live, *(self._readable_variables() or {}).values()]
 
-    def _present_variables(self) -> list[Any] | None:
+    def _readable_variables(self) -> dict[str, Any] | None:
         try:
-            return list(self._variables())
+            return self.named_variables()
         except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
             return None
 

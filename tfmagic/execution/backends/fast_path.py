@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 class FastCall:
     """Calls that give the same inputs by name, and fetch the same outputs, as an earlier request.
 
-    Attributes
-    ----------
-    backend : weakref.ref
-        The backend of that request, which may be gone.
-    feeds, fetches
-        The tensors.
-    names
-        The names of the results.
+    `backend` refers weakly to that request's backend, which may be gone.
     """
 
     __slots__ = ("_input_names", "_inputs", "_takes_one", "backend", "feeds", "fetches", "names")

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import InputError, SourceError, nearest_word
-from tfmagic.execution.backends.backend import Backend
+from tfmagic.execution.backends.backend import Backend, RunGraph
 from tfmagic.execution.backends.folding import Folding
-from tfmagic.execution.backends.run_graph import RunGraph
 from tfmagic.execution.room.variables import weights_of
 from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
 from tfmagic.graphdef.op_types import PLACEHOLDERS
@@ -48,21 +47,9 @@ if TYPE_CHECKING:
 class GraphBackend(Backend):
     """How a graph model runs.
 
-    Parameters
-    ----------
-    room
-        The model's room, with its graph.
-    signatures
-        By name.
-    fill
-        Assigns values to the variables of a newly opened native session.
-    guard
-        Checks the fetches of a graph that came from a file; None for one that the person built.
-
-    Attributes
-    ----------
-    executor : str or None
-        Whose thread runs the operations; None for the quickest.
+    `fill` assigns values to the variables of a newly opened native session. `guard` checks the
+    fetches of a graph that came from a file. `executor` is whose thread runs the operations;
+    None for the quickest.
     """
 
     mode = "graph"

@@ -64,14 +64,8 @@ class Folding(Protocol):
 class Preparation:
     """How calls of a graph are prepared.
 
-    Attributes
-    ----------
-    folding
-        Turns variables into constants; None where they have to stay variables.
-    executor
-        The person's choice of the thread; None for the quickest.
-    grows
-        Whether operations may be added once the graph is open.
+    `folding` is None where variables have to stay variables, and `executor` None for the quickest
+    thread. `grows` is whether operations may be added once the graph is open.
     """
 
     folding: Folding | None = None
@@ -101,12 +95,8 @@ class PreparedCall:
     (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side).
     Both give the same bits. Later calls of about that size run in the quicker way.
     Ways with folded variables may differ by rounding. Only `settle` tries these,
-    and only while nothing has written to a variable.
-
-    Attributes
-    ----------
-    used : int
-        A number that grows with each use of any prepared call: the smallest is the least recently used.
+    and only while nothing has written to a variable. `used` grows with each use of any
+    prepared call: the smallest is the least recently used.
     """
 
     def __init__(self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str]) -> None:

@@ -73,26 +73,18 @@ class GraphState(Enum):
 
 
 class HostedGraph:
-    """The session's record of one graph.
+    """The session's record of one graph, with its name in messages, its runs and their history.
 
     Attributes
     ----------
-    label : str or None
-        The graph's name in messages; None if it has none.
     fill : callable or None
         Assigns values to the variables of each native session that is opened.
     prepare : callable or None
         Called with the native session before each run, to initialise variables that were added since.
     evictions : int
         How often the graph was evicted: a run that began before must not open it again.
-    runs : Runs
-        The native runs that are under way.
     memory_context : callable or None
         Gives a context in which a native session is opened: it may have to make memory for the session.
-    history : History
-        What was run since its values were those of its source.
-    preparation : Preparation
-        How its calls are prepared.
     """
 
     def __init__(self) -> None:
@@ -324,11 +316,8 @@ def label_of(graph: Any) -> str:
 
 
 def never_began(error: Exception) -> bool:
-    """Return whether a run on a closed session failed before it began.
-
-    The texts are those of ``Session.run`` and of direct_session.cc. Where Python has let go
-    of the native session, it finds None in its place.
-    """
+    """Return whether a run on a closed session failed before it began."""
+    # Those of Session.run and of direct_session.cc. A session that Python has freed is None.
     texts = ("Attempted to use a closed Session", "Session has been closed")
     return isinstance(error, (AttributeError, TypeError)) or any(text in str(error) for text in texts)
 

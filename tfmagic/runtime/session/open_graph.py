@@ -27,14 +27,7 @@ _MOST_REMEMBERED = 256
 class OpenGraph:
     """A graph's native session while it is open, with the calls prepared on it.
 
-    Attributes
-    ----------
-    closed : bool
-        Whether it has been closed since.
-    history : History
-        The graph's; it notes what prepared calls fetch.
-    preparation : callable
-        Returns how calls are prepared at present.
+    `preparation` returns how calls are prepared at present.
     """
 
     def __init__(self, native: NativeSession, history: History, preparation: Callable[[], Preparation]) -> None:
