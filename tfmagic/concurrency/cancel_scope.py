@@ -50,7 +50,7 @@ class CancelScope:
                     self.native_deadline = deadline
         self._cancelled_at: float | None = None
         self._reason: Callable[[], BaseException] = KeyboardInterrupt
-        # Of the whole command, in its root: each with the scope that it belongs to.
+        # Only the root has them: those of the whole command, each with its scope.
         self._callbacks: list[tuple[CancelScope, Callable[[], None]]] = []
         self._lock = threading.Lock()
 

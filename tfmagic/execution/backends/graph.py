@@ -59,7 +59,8 @@ class GraphBackend(Backend):
     def __init__(
         self, room: Room, signatures: Mapping[str, Signature], fill: Callable[[Any], None], guard: Guard | None = None
     ) -> None:
-        super().__init__(room, signatures, hosted(room.graph).runs)
+        self._hosted = hosted(room.graph)
+        super().__init__(room, signatures, self._hosted.runs)
         self.guard = guard
         self._fill = fill
         self._weights_at: tuple[int, Weights] | None = None
@@ -84,7 +85,7 @@ class GraphBackend(Backend):
 
     def open(self) -> None:
         """Open the native session and fill it, so that the first call need not."""
-        record = hosted(self.graph)
+        record = self._hosted
         if record.label is not None and record.fill is not self._fill:
             # A live graph that is added again belongs to the old model until this one is open.
             self._host_as_before = partial(
@@ -102,29 +103,29 @@ class GraphBackend(Backend):
     @property
     def prepared(self) -> list[PreparedCall]:
         """The calls that were prepared since the graph was opened."""
-        opened = hosted(self.graph).opened
+        opened = self._hosted.opened
         return [] if opened is None else opened.calls
 
     @property
     def calls_bytes(self) -> int:
         """The size of the constants that its calls hold: prepared ones, and sets of fetches that were run."""
-        opened = hosted(self.graph).opened
+        opened = self._hosted.opened
         return 0 if opened is None else opened.native.kept_bytes + sum(call.held_bytes for call in opened.calls)
 
     @property
     def parked(self) -> bool:
         """Whether its variables take no memory until the next run."""
-        return hosted(self.graph).state is GraphState.PARKED
+        return self._hosted.state is GraphState.PARKED
 
     @property
     def is_spilled(self) -> bool:
         """Whether it is parked in a file, so that its source is not needed for its weights."""
-        return hosted(self.graph).spill is not None
+        return self._hosted.spill is not None
 
     @property
     def is_kept(self) -> bool:
         """Whether its variables are kept while it has no native session: in a file, or in memory."""
-        return hosted(self.graph).kept
+        return self._hosted.kept
 
     def park(self, place: Callable[[], Path], *, source_unchanged: bool) -> int | None:
         """Free the memory of the variables until the graph is next run, and return the bytes written.
@@ -141,7 +142,7 @@ class GraphBackend(Backend):
 
         def keep(opened: OpenGraph) -> KeptState:
             nonlocal written_bytes, spill
-            is_changed = hosted(self.graph).history.changed or tables_of(self.graph) or self.was_written_to()
+            is_changed = self._hosted.history.changed or tables_of(self.graph) or self.was_written_to()
             if source_unchanged and not is_changed:
                 return OnDisk(None)
             spill = Spill(place())
@@ -149,7 +150,7 @@ class GraphBackend(Backend):
             return OnDisk(spill)
 
         try:
-            return written_bytes if hosted(self.graph).park(keep) else None
+            return written_bytes if self._hosted.park(keep) else None
         except BaseException:
             # An interrupt came after the file was written, and before the graph was parked.
             if spill is not None and not self.parked:
@@ -162,13 +163,12 @@ class GraphBackend(Backend):
 
     def was_written_to(self) -> bool:
         """Return whether anything was run that can have changed a variable since the graph was filled."""
-        return hosted(self.graph).history.may_have_written(self.graph)
+        return self._hosted.history.may_have_written(self.graph)
 
     @property
     def may_be_trained(self) -> bool:
         """Whether it may hold other values than its source gave, judging by the operations that were run."""
-        record = hosted(self.graph)
-        return (record.opened is not None or record.kept) and self.was_written_to()
+        return (self._hosted.opened is not None or self._hosted.kept) and self.was_written_to()
 
     def _host(self) -> None:
         KernelSession().host(
@@ -187,7 +187,7 @@ class GraphBackend(Backend):
 
     def trained_values(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the values of variables, and the columns of tables that are not empty. A parked graph stays parked."""
-        tables, spill = tables_of(self.graph), hosted(self.graph).spill
+        tables, spill = tables_of(self.graph), self._hosted.spill
         columns = {column for table in tables for column in (table.keys, table.entries)}
         values: Iterator[tuple[str, np.ndarray]]
         if spill is None:
@@ -200,10 +200,9 @@ class GraphBackend(Backend):
 
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
         """Assign values to variables, one by one. The arrays must not be used afterwards."""
-        record = hosted(self.graph)
         with KernelSession().native(self.graph) as native:
             # After the graph is open, since opening resets the history.
-            record.history.note_assignment()
+            self._hosted.history.note_assignment()
             values_of(self.graph).write(native, values)
 
     def fill_from(self, fill: Callable[[Any], None]) -> None:
@@ -321,7 +320,7 @@ class GraphBackend(Backend):
         """Free the variables and let go of the graph; a run under way is cancelled."""
         try:
             # Unless another model uses the same live graph by now.
-            if hosted(self.graph).fill is self._fill:
+            if self._hosted.fill is self._fill:
                 if self._host_as_before is None:
                     KernelSession().evict(self.graph)
                 else:

@@ -200,7 +200,7 @@ class PreparedCall:
 
     @defer_interrupts
     def _measure(self, size: int, values: Sequence[np.ndarray], ways: Iterable[str]) -> list[Any]:
-        """Make a call in the way whose turn it is, and choose a way once all had their turns."""
+        """Make a call in the next way to measure, and choose the quickest once all are measured."""
         if not self._measuring.acquire(blocking=False):
             # Another thread's call is being measured.
             return interruptible(self._usual, *values)

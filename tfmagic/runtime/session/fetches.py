@@ -150,7 +150,7 @@ def _has_memory(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """Return a fed value with memory of its own. A list of numbers needs no copy: TensorFlow makes an array of it."""
+    """Return a copy of a fed value. A list of numbers needs none: TensorFlow makes an array of it."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple):

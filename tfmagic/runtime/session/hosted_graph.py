@@ -14,8 +14,6 @@ from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
-
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import Run, Runs
 from tfmagic.errors import ModelStateError
@@ -27,13 +25,8 @@ from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tfmagic.runtime.state.kept_state import KeptState
     from tfmagic.runtime.state.spill import Spill
-
-
-v1 = tf.compat.v1
 
 _ATTRIBUTE = "_tfmagic_hosted"
 _creating = threading.Lock()
@@ -250,7 +243,7 @@ class HostedGraph:
         try:
             opened = self.opened
             if opened is None:
-                # Never opened, or closed with the whole session: it comes back from its source.
+                # Never opened, or closed with the whole session: the source fills it again.
                 self._kept = self._kept or OnDisk(None)
                 self.state = self._closed_state()
                 return True

@@ -52,13 +52,13 @@ class OpenGraph:
             with self._preparing:
                 call = self._prepared.get(key)
                 if call is None:
-                    self._make_room()
+                    self._drop_least_recent()
                     call = self._prepared[key] = PreparedCall(self, feeds, fetches)
         call.used = next(_uses)
         return call
 
-    def _make_room(self) -> None:
-        """Drop the least recently used prepared calls; one that runs now is freed when its run ends."""
+    def _drop_least_recent(self) -> None:
+        """Drop the least recently used prepared calls; a call under way is freed at its end."""
         by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
         while not may_keep_another([call.held_bytes for _, call in by_use]):
             key, _ = by_use.pop(0)
