@@ -49,8 +49,8 @@ class Folding:
     def __init__(self, graph: Any, label: str) -> None:
         self._graph = graph
         self._label = label
-        # By feeds and fetches: checksums of the folded values, and what to fetch in place of the fetches.
-        self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
+        # By feeds and fetches: checksums of the folded values, and the tensors to fetch instead.
+        self._copies: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
 
     def fold(
         self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
@@ -62,14 +62,16 @@ class Folding:
         names = variable_nodes(definition)
         call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor)
         if not names:
-            return self._lite(call)
+            return self._by_lite(call)
         sizes = self._sizes(names)
-        room = MOST_BYTES - sum(prepared.folded_bytes for prepared in opened.calls)
-        is_whole = len(sizes) == len(names) and sum(sizes.values()) <= room
+        free_bytes = MOST_BYTES - sum(prepared.folded_bytes for prepared in opened.calls)
+        all_fit = len(sizes) == len(names) and sum(sizes.values()) <= free_bytes
         if not sizes:
             return {}
         try:
-            return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, room))}
+            if all_fit:
+                return self._fold_all(call, sizes)
+            return {FOLDED: self._fold_some(call, _smallest(sizes, free_bytes))}
         except (SaveError, ValueError, RuntimeError, tf.errors.OpError):
             # An operation needs the variable, and not its value.
             return {}
@@ -94,7 +96,7 @@ class Folding:
         sizes = {op.name: bytes_of(op.get_attr("shape"), op.get_attr("dtype")) for op in ops}
         return {name: size for name, size in sizes.items() if size is not None}
 
-    def _whole(self, call: _Call, sizes: dict[str, int]) -> dict[str, FoldedCall]:
+    def _fold_all(self, call: _Call, sizes: dict[str, int]) -> dict[str, FoldedCall]:
         freezer = VariableFreezer(self._label, call.definition)
         freezer.convert()
         freezer.insert(values_of(self._graph).read(call.opened.native, sizes))
@@ -106,9 +108,9 @@ class Folding:
             config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         native = NativeSession(graph=graph, config=config)
         folded = FoldedCall(call.prepared(native, call.fetches), sum(sizes.values()), native.close)
-        return {FOLDED: folded} | self._lite(call)
+        return {FOLDED: folded} | self._by_lite(call)
 
-    def _lite(self, call: _Call) -> dict[str, FoldedCall]:
+    def _by_lite(self, call: _Call) -> dict[str, FoldedCall]:
         # LiteRT runs on the CPU, in the caller's thread, and cannot be stopped.
         may_use = call.executor == CALLER and call.opened.preparation().executor is None
         if not may_use or tf.config.list_physical_devices("GPU"):
@@ -117,13 +119,13 @@ class Folding:
         lite = lite_call(call.definition, call.feeds, call.fetches, usual)
         return {} if lite is None else {LITE: FoldedCall(lite.call, lite.weights_bytes, lite.close)}
 
-    def _part(self, call: _Call, sizes: dict[str, int]) -> FoldedCall:
+    def _fold_some(self, call: _Call, sizes: dict[str, int]) -> FoldedCall:
         values = list(values_of(self._graph).read(call.opened.native, sizes))
         present, key = checksums(values), (call.feeds, call.fetches)
         # Operations cannot leave a graph: those that an earlier opening added are used again.
-        if key not in self._parts or self._parts[key][0] != present:
-            self._parts[key] = present, self._copy(call, values)
-        prepared = call.prepared(call.opened.native, self._parts[key][1])
+        if key not in self._copies or self._copies[key][0] != present:
+            self._copies[key] = present, self._copy(call, values)
+        prepared = call.prepared(call.opened.native, self._copies[key][1])
         # Nothing to close: the copied operations stay in the graph.
         return FoldedCall(prepared, sum(sizes.values()), close=lambda: None)
 
