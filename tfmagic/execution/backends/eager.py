@@ -186,7 +186,7 @@ class EagerBackend(Backend):
                 for name, value in inputs.items()
                 if hasattr(value, "shape")
             }
-        arrays = {name: _array(value) for name, value in outputs.items()}
+        arrays = {name: value.numpy() if hasattr(value, "numpy") else value for name, value in outputs.items()}
         if not fetches:
             return arrays
         unknown = next((own for _, own in fetches if own not in arrays), None)
@@ -296,7 +296,3 @@ def _device_of(variable: Any) -> str:
 def _tensor(value: Any) -> Any:
     # Sparse and ragged tensors go to the object as they are.
     return value if tf.is_tensor(value) else tf.constant(value)
-
-
-def _array(value: Any) -> Any:
-    return value.numpy() if hasattr(value, "numpy") else value
