@@ -131,7 +131,7 @@ def test_of_two_that_want_each_others_turn_one_has_an_error_and_the_other_goes_o
     came = [other.ended() for other in others]
     (refused,) = [one for one in came if isinstance(one, ModelStateError)]
     assert came.count("had it") == 1
-    assert "would wait for each other for good" in str(refused)
+    assert "would wait for each other forever" in str(refused)
     assert "\n" not in str(refused)
 
 

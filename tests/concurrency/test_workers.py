@@ -157,7 +157,7 @@ def test_a_cancelled_native_run_raises_in_its_caller() -> None:
 
     thread = threading.Thread(target=work)
     thread.start()
-    while hosted(graph).native is None:
+    while hosted(graph).opened is None:
         time.sleep(0.01)
     time.sleep(0.2)
     session.evict(graph)

@@ -230,7 +230,7 @@ def test_two_cells_that_want_each_others_models_do_not_wait_for_good(kernel: Ker
     replies = [first.result(), second.result()]
     assert sorted(reply.status for reply in replies) == ["error", "ok"]
     (refused,) = [reply for reply in replies if reply.status == "error"]
-    assert "would wait for each other for good" in refused.usage_error
+    assert "would wait for each other forever" in refused.usage_error
     assert kernel.ok("%%tf_run line\n1").text == "1"
     assert kernel.ok("%%tf_run pair\n1").text == "1"
 

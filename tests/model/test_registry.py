@@ -23,7 +23,6 @@ from tfmagic.errors import (
     SourceError,
     UnknownNameError,
 )
-from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,8 +156,7 @@ def test_warm_runs_it_and_counts_no_call(tmp_path: Path) -> None:
 def test_drop_closes_the_native_session_and_lets_the_graph_go(tmp_path: Path) -> None:
     model = models.add("net", save_linear_v1(tmp_path / "net"))
     model(X)
-    native = hosted(model.graph).native
-    assert native is not None
+    native = session.open(model.graph)
     gone = weakref.ref(model.graph)
     (record,) = models.drop("net")["models"]
     assert (record["name"], record["calls"], record["state"]) == ("net", 1, "ready")

@@ -187,7 +187,7 @@ def test_empty_tables_and_those_of_its_source_are_nothing_that_it_has_learnt(*, 
     model = add_cell("net", TABLES, NAMES, inputs="x", outputs="y").model
     # Which writes, so that the values are looked at.
     run_cell(model, "session.run(w.assign(1.0 * w))", NAMES)
-    assert model.lifecycle.backend.may_have_learnt
+    assert model.lifecycle.backend.may_be_trained
     if parked:
         model.park()
     assert named() == []

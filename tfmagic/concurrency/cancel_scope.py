@@ -18,17 +18,11 @@ _current: contextvars.ContextVar[CancelScope | None] = contextvars.ContextVar("t
 
 
 class CancelScope:
-    """A command that a person typed, or a part of it that other threads may run.
+    """A command that a person typed, or a part of the command that other threads may run.
 
-    A context variable carries the scope: the workers and event loops of a command are in
-    it too. A scope made inside another is a part of it, with its deadline and its end.
-
-    Parameters
-    ----------
-    timeout_s
-        Seconds from now to the deadline; None for no deadline but the enclosing scope's.
-    limits_native_runs
-        Whether a native run ends at the deadline too. Such a run cannot be a prepared call.
+    A context variable carries the scope into the workers and event loops of a command. A scope
+    made inside another is cancelled with it, and has its deadline, unless `timeout_s` ends earlier.
+    With `limits_native_runs` a native run ends at the deadline too: it cannot be a prepared call.
 
     Attributes
     ----------
@@ -37,9 +31,7 @@ class CancelScope:
     sets_deadline : bool
         Whether it has a timeout besides that of an enclosing scope.
     timeout_s, deadline : float or None
-        The timeout that ends first, and its ``time.monotonic``.
-    native_deadline : float or None
-        The same for native runs.
+        The timeout that ends first, and its ``time.monotonic``; `native_deadline` is that of native runs.
     """
 
     def __init__(self, timeout_s: float | None = None, *, limits_native_runs: bool = True) -> None:
@@ -58,11 +50,9 @@ class CancelScope:
                     self.native_deadline = deadline
         self._cancelled_at: float | None = None
         self._reason: Callable[[], BaseException] = KeyboardInterrupt
-        # Of the whole command, in its root: each with the scope that it belongs to.
+        # Only the root has them: those of the whole command, each with its scope.
         self._callbacks: list[tuple[CancelScope, Callable[[], None]]] = []
         self._lock = threading.Lock()
-
-    # -- the deadline ----------------------------------------------------------
 
     @property
     def left_s(self) -> float | None:
@@ -74,8 +64,6 @@ class CancelScope:
         """Whether the deadline has passed."""
         return self.deadline is not None and time.monotonic() >= self.deadline
 
-    # -- cancellation ----------------------------------------------------------
-
     @property
     def cancelled_at(self) -> float | None:
         """``time.monotonic`` of the cancellation; None while somebody waits."""
@@ -85,18 +73,12 @@ class CancelScope:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether the scope or an enclosing one was cancelled."""
         return self.cancelled_at is not None
 
     @defer_interrupts
     def cancel(self, reason: Callable[[], BaseException] = KeyboardInterrupt) -> None:
-        """Note that nobody waits any more, and call back what is under way.
-
-        Parameters
-        ----------
-        reason
-            Makes the exception that `check` raises from now on.
-        """
+        """Call the callbacks; from now on, `check` raises what `reason` makes."""
         with self.root._lock:  # noqa: SLF001 - of its own kind
             if self._cancelled_at is None:
                 self._reason, self._cancelled_at = reason, time.monotonic()
@@ -105,21 +87,13 @@ class CancelScope:
             callback()
 
     def reason(self) -> BaseException:
-        """Return the exception that ends what is cancelled."""
+        """Return the exception for work that was cancelled."""
         if self._cancelled_at is None and self._parent is not None:
             return self._parent.reason()
         return self._reason()
 
     def check(self) -> None:
-        """Raise if nobody waits any more.
-
-        Raises
-        ------
-        BaseException
-            The reason of the cancellation: ``KeyboardInterrupt`` where a person did not wait.
-        TimeoutError
-            After the deadline.
-        """
+        """Raise the reason of a cancellation, or a ``TimeoutError`` after the deadline."""
         if self.cancelled:
             raise self.reason()
         if self.expired:
@@ -143,19 +117,17 @@ class CancelScope:
     def _is_in(self, other: CancelScope) -> bool:
         return self is other or (self._parent is not None and self._parent._is_in(other))  # noqa: SLF001 - of its own kind
 
-    # -- being in it -----------------------------------------------------------
-
     def __enter__(self) -> Self:
-        """Make it the current scope, in one thread at a time."""
+        """Make this the current scope, in one thread at a time."""
         self._token = _current.set(self)
         return self
 
     def __exit__(self, *raised: object) -> None:
-        """Leave it."""
+        """Make the enclosing scope the current one."""
         _current.reset(self._token)
 
     def context(self) -> contextvars.Context:
-        """Return a copy of the present context, for another thread, with this as its current scope."""
+        """Return a copy of the present context, with this as its scope, for another thread."""
         context = contextvars.copy_context()
         context.run(_current.set, self)
         return context
@@ -167,7 +139,7 @@ def current_scope() -> CancelScope | None:
 
 
 def scope_here() -> AbstractContextManager[CancelScope]:
-    """Return a context with a current scope: a new one where there is none yet."""
+    """Return a context with the current scope, or with a new scope if there is none."""
     scope = _current.get()
     return CancelScope() if scope is None else nullcontext(scope)
 

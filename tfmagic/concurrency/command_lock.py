@@ -19,7 +19,7 @@ _WAKE_S = 0.1
 
 
 class _Queues:
-    """The commands that wait for each lock, over all models: cycles are found here."""
+    """The locks that each command waits for, over all models, to detect deadlocks."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -27,16 +27,10 @@ class _Queues:
 
 
 class CommandLock:
-    """The lock of one model.
+    """The lock of one model, which a command holds while it changes the model.
 
-    A command holds it for as long as it changes the model; another that wants it
-    waits. It is held by all threads, workers and event loops of the command: a
-    ``%tf_run`` line inside a cell of the same model does not wait for that cell.
-
-    Parameters
-    ----------
-    name
-        The model's name, for messages.
+    All threads, workers and event loops of the command share it: a ``%tf_run``
+    line inside a cell of the same model does not wait for that cell.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,25 +43,10 @@ class CommandLock:
 
     @contextmanager
     def hold(self, *, timeout_s: float | None = None, call: bool = False) -> Iterator[bool]:
-        """Hold the lock while the block runs.
+        """Hold the lock while the block runs; yield whether it was free within `timeout_s`, None for no limit.
 
-        Parameters
-        ----------
-        timeout_s
-            How long to wait for it; None for as long as it takes.
-        call
-            Whether it is held for one call, which does not change the model: another
-            command may have it as soon as nobody waits for that call.
-
-        Yields
-        ------
-        bool
-            Whether it was free in time.
-
-        Raises
-        ------
-        ModelStateError
-            When the holder waits for a lock that this command holds.
+        With `call` it is held for one call that does not change the model: another command
+        may have it as soon as that call is cancelled. A `ModelStateError` prevents deadlocks.
         """
         with scope_here() as scope:
             is_held = self._acquire(scope, timeout_s, call=call)
@@ -89,10 +68,10 @@ class CommandLock:
             queues.waiting.setdefault(command, []).append(self)
             try:
                 while not self._is_free() or self._tickets[0] is not ticket:
-                    self._refuse_a_cycle(command)
+                    self._check_deadlock(command)
                     if deadline is not None and time.monotonic() >= deadline:
                         return False
-                    interruptible(self._wait)
+                    interruptible(queues.changed.wait, _WAKE_S)
                 self._holder, self._call, self._depth = command, scope if call else None, 1
                 return True
             finally:
@@ -102,12 +81,9 @@ class CommandLock:
                     del queues.waiting[command]
                 queues.changed.notify_all()
 
-    def _wait(self) -> None:
-        self._queues.changed.wait(_WAKE_S)
-
     def _release(self, command: CancelScope) -> None:
         with self._queues.changed:
-            # Another may hold it by now, see `call`.
+            # Another command may hold it by now, if this was for a call.
             if self._holder is command:
                 self._depth -= 1
                 if self._depth == 0:
@@ -117,7 +93,7 @@ class CommandLock:
     def _is_free(self) -> bool:
         return self._holder is None or (self._call is not None and self._call.cancelled)
 
-    def _refuse_a_cycle(self, command: CancelScope) -> None:
+    def _check_deadlock(self, command: CancelScope) -> None:
         visited: list[CommandLock] = []
         pending = [self]
         while pending:
@@ -128,7 +104,7 @@ class CommandLock:
             if lock._holder is command:  # noqa: SLF001 - of its own kind
                 msg = (
                     f"model {self._name!r} is in use by a command that waits for model {lock._name!r}, "  # noqa: SLF001 - of its own kind
-                    "which this command uses: the two would wait for each other for good, so run one after the other"
+                    "which this command uses: they would wait for each other forever, so run one after the other"
                 )
                 raise ModelStateError(msg)
             if lock._holder is not None:  # noqa: SLF001 - of its own kind

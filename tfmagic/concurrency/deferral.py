@@ -1,10 +1,9 @@
-"""Ctrl-C where it leaves nothing half done.
+"""Defer Ctrl-C while it would leave something half done.
 
 Python raises ``KeyboardInterrupt`` between any two bytecodes of the main thread, also
-between two statements that belong together: a run that was counted and never counted
-off would leave its model ``running``. So the interrupt is deferred while tfmagic does
-its own work, and comes where a person waits: for their own code, for a native run, for
-a source that is being read.
+between two statements that belong together: a run that was counted, and never removed,
+would leave its model ``running``. So the interrupt is deferred while tfmagic does its own
+work. It is raised where a person waits: in their own code, in a native run, while a source is read.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ _FUNCTIONS = "polymorphic_function.py"
 
 
 class _InterruptMask:
-    """Whether one thread takes interrupts at present.
+    """Whether interrupts are enabled in one thread at present.
 
-    The order of the statements in these methods counts. Python looks for an interrupt
+    The order of the statements in these methods matters. Python looks for an interrupt
     when a function begins and after each call, and nowhere in between.
     """
 
@@ -53,7 +52,7 @@ class _InterruptMask:
                 self._previous_handler = cast("Callable[[int, FrameType | None], Any]", handler)
                 signal.signal(signal.SIGINT, self.handle)
             self.enabled = False
-            self.raise_what_was_sent()
+            self.raise_sent()
         except BaseException:
             # The interrupt came before anything had begun.
             self.enabled = True
@@ -62,10 +61,10 @@ class _InterruptMask:
             raise
         return changes
 
-    def raise_what_was_sent(self) -> None:
-        """Raise here, and nowhere later, what another thread has sent while interrupts were enabled."""
+    def raise_sent(self) -> None:
+        """Raise here, and nowhere later, an interrupt that another thread sent while interrupts were enabled."""
         if not self._is_main:
-            # A thread that sends holds the lock; after it the interpreter looks for what was sent.
+            # The sending thread holds the lock; once it is free, the interpreter raises what was sent.
             with self.lock:
                 pass
 
@@ -82,14 +81,14 @@ class _InterruptMask:
             self.interrupt(None)
 
     def handle(self, _number: int, frame: FrameType | None) -> None:
-        """Handle the signal."""
+        """Handle SIGINT."""
         if not self.enabled:
             self.pending = True
             return
         self.interrupt(frame)
 
     def interrupt(self, frame: FrameType | None) -> None:
-        """Do what the signal does without a mask."""
+        """Do what SIGINT does without a mask."""
         self.pending = False
         self.raised = True
         if self._previous_handler is None:
@@ -125,12 +124,9 @@ def defer_interrupts(function: F) -> F:
 
 
 def interruptible(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-    """Make a call that an interrupt may end anywhere; one that was deferred is raised first.
+    """Make a call that an interrupt may end anywhere; a deferred interrupt is raised first.
 
-    Raises
-    ------
-    KeyboardInterrupt
-        Also where TensorFlow's native code has turned it into another error.
+    ``KeyboardInterrupt`` is raised also where TensorFlow's native code has turned it into another error.
     """
     mask = _mask()
     if mask.enabled:
@@ -147,14 +143,14 @@ def interruptible(call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T
         raise
     finally:
         mask.enabled = False
-        mask.raise_what_was_sent()
+        mask.raise_sent()
 
 
 def _was_an_interrupt(error: BaseException | None) -> bool:
-    """Return whether native code has made this error of an interrupt in Python code that it called.
+    """Return whether native code has made this error from an interrupt in Python code that it called.
 
-    The C API says ``bad argument to internal function``, pybind11, where it was about
-    to raise an error of its own, ``REPLACED BY KeyboardInterrupt``.
+    The C API says ``bad argument to internal function``. Pybind11 says ``REPLACED BY
+    KeyboardInterrupt`` where it was about to raise another error.
     """
     while error is not None:
         if isinstance(error, SystemError) or "REPLACED BY KeyboardInterrupt" in str(error):
@@ -163,10 +159,10 @@ def _was_an_interrupt(error: BaseException | None) -> bool:
     return False
 
 
-def _is_in_a_function(thread: int) -> bool:
+def _is_in_tf_function(thread: int) -> bool:
     """Return whether a thread is inside a call of a ``tf.function``.
 
-    TensorFlow takes a lock there and releases it without a ``finally``: after an
+    TensorFlow acquires a lock there and releases it without a ``finally``: after an
     exception in between, every later call of that function would wait forever.
     """
     collects = gc.isenabled()
@@ -187,8 +183,8 @@ def _is_in_a_function(thread: int) -> bool:
 class InterruptTarget:
     """A block of one thread that other threads can end with a ``KeyboardInterrupt``, once.
 
-    It is raised at the thread's next bytecode, or when a native call returns. It is never
-    raised after the block, nor in a function inside it that defers interrupts.
+    The thread raises it at its next bytecode, or when a native call returns; never after
+    the block, and never in a function inside the block that defers interrupts.
     """
 
     def __init__(self) -> None:
@@ -202,7 +198,7 @@ class InterruptTarget:
         with self._mask.lock:
             if not self._is_running or self._sent or self._thread == threading.get_ident():
                 return
-            if self._mask.enabled and _is_in_a_function(self._thread):
+            if self._mask.enabled and _is_in_tf_function(self._thread):
                 # The cancellation of the function ends it.
                 return
             self._sent = True
@@ -217,7 +213,7 @@ class InterruptTarget:
                 self._mask.pending = True
 
     def run(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Make a call as the block, in the thread that made this."""
+        """Make a call as the block, in the thread that created the target."""
         try:
             return call(*args, **options)
         finally:

@@ -25,7 +25,7 @@ def entry_point(function: F) -> F:
 
 
 def hide_own_frames(function: F) -> F:
-    """Only trim the traceback: for a function too quick to pay for deferral, which defers inside."""
+    """Only trim the traceback, for a quick function that defers Ctrl-C where it needs to."""
 
     @wraps(function)
     def called(*args: Any, **options: Any) -> Any:
@@ -33,22 +33,22 @@ def hide_own_frames(function: F) -> F:
             return function(*args, **options)
         except BaseException as error:
             trim_traceback(error)
-            # This adds no frame to a traceback, where `raise error` would add one.
+            # A bare raise adds no frame to the traceback.
             raise
 
     return cast("F", called)
 
 
 def is_own_error(error: BaseException) -> bool:
-    """Return whether an error is a `TfMagicError`, also one of before a reload."""
+    """Return whether an error is a `TfMagicError`, also one from before a reload."""
     return _has_base(error, TfMagicError.__module__, TfMagicError.__name__)
 
 
 def trim_traceback(error: BaseException) -> None:
-    """Take the package's own frames out of a traceback, and those of libraries that it called.
+    """Remove the package's own frames from a traceback, and those of libraries that it called.
 
-    An error of another kind that came up in the package or in such a library may be a bug:
-    its frames stay. What a person's graph raises in a native run, and Ctrl-C, are none.
+    All frames of an unexpected error in the package or such a library stay, since it may be a bug.
+    Errors of a person's graph in a native run, and Ctrl-C, are expected.
     """
     steps = list(_steps(error.__traceback__))
     kept: list[TracebackType] = []
@@ -71,7 +71,7 @@ def _has_base(error: BaseException, module: str, name: str) -> bool:
 
 
 def _trim_causes(error: BaseException) -> None:
-    """Take the package's own frames out of what led to an error."""
+    """Remove the package's own frames from the tracebacks of an error's causes."""
     seen = {id(error)}
     while (cause := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         if id(cause) in seen:

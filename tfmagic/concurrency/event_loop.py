@@ -1,7 +1,7 @@
-"""Top-level ``await`` in a room's cell: a loop of its own, in a thread of its own.
+"""Top-level ``await`` in a room's cell: it runs on a new event loop, in another thread.
 
 The notebook's loop is running while a cell runs, in the same thread, and cannot
-be entered again. So the cell's coroutine gets a fresh loop in another thread.
+be entered a second time.
 """
 
 from __future__ import annotations
@@ -28,13 +28,7 @@ class ForeignLoopError(TfMagicError, RuntimeError):
 
 
 class _CoroutineJob:
-    """A coroutine on an event loop of its own, in a worker.
-
-    Parameters
-    ----------
-    start, inside
-        As for `run_on_own_loop`.
-    """
+    """A coroutine on a new event loop, in a worker."""
 
     def __init__(
         self,
@@ -49,13 +43,13 @@ class _CoroutineJob:
         self.job = workers().submit(self._run, self._scope)
 
     def stop(self) -> None:
-        """End it wherever it is: at an ``await``, in Python code, or when a native call returns."""
+        """End the coroutine: at an ``await``, in Python code, or when a native call returns."""
         self._scope.cancel()
         if self._task is not None:
             with contextlib.suppress(RuntimeError):  # the loop has just closed
                 self._loop.call_soon_threadsafe(self._task.cancel)
         if not self.job.done.wait(_WAKE_S) and self._target is not None:
-            # The loop is not asked while Python code runs in it.
+            # Python code is running in the loop, which cannot handle the cancellation meanwhile.
             self._target.interrupt()
             self.job.done.wait(_WAKE_S)
 
@@ -79,44 +73,33 @@ class _CoroutineJob:
         return self._loop.run_until_complete(self._task)
 
 
-def run_on_own_loop(
+def run_on_new_loop(
     start: Callable[[], Coroutine[Any, Any, Any]],
     inside: Callable[[], AbstractContextManager[Any]],
 ) -> Any:
-    """Run a coroutine to its end on a new event loop, and return its value.
+    """Run the coroutine that `start` makes to its end on a new event loop, and return its value.
 
-    Parameters
-    ----------
-    start
-        Makes the coroutine.
-    inside
-        Gives the context to run it in: TensorFlow's graph and session stacks are
-        thread-local, so it is entered in the loop's thread.
-
-    Raises
-    ------
-    ForeignLoopError
-        When the coroutine awaits something of the notebook's loop.
-    KeyboardInterrupt
-        At once; the coroutine is cancelled.
+    `inside` gives the context to run it in. It is entered in the loop's thread, since TensorFlow's
+    graph and session stacks are thread-local. ``KeyboardInterrupt`` is raised at once, and cancels
+    the coroutine. A `ForeignLoopError` is raised when it awaits an object of the notebook's loop.
     """
-    work = _CoroutineJob(start, inside)
+    coroutine = _CoroutineJob(start, inside)
     try:
-        if not interruptible(work.job.wait):
-            work.stop()
+        if not interruptible(coroutine.job.wait):
+            coroutine.stop()
     except KeyboardInterrupt:
-        work.stop()
+        coroutine.stop()
         raise
     try:
-        return work.job.result()
+        return coroutine.job.result()
     except RuntimeError as error:
         if not any(text in str(error) for text in _FOREIGN):
             raise
         msg = (
-            "a room's cell awaits on an event loop of its own, and this object belongs to the "
-            "notebook's: await it in an ordinary cell, and use its result here"
+            "a room's cell awaits on a new event loop, and this object belongs to the notebook's: "
+            "await it in an ordinary cell, and use its result here"
         )
         raise ForeignLoopError(msg).with_traceback(error.__traceback__) from None
     finally:
         # An error's traceback refers to this frame, which refers to the error.
-        del work
+        del coroutine

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.errors import ModelStateError, StoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Protocol
 
     from tfmagic.concurrency.cancel_scope import CancelScope
 
     class Runner(Protocol):
-        """What runs: a graph's record in the session, or a live object."""
+        """A graph's record in the session, or a live object."""
 
         @property
         def name(self) -> str:
@@ -30,19 +31,10 @@ _POLL_S = 0.005
 
 
 class Run:
-    """One run under way.
+    """One run under way, in its caller's cancel scope.
 
-    Attributes
-    ----------
-    scope
-        The scope in which it runs; None where a program called.
-    evictions
-        How often its graph had been evicted when it began.
-    stopped
-        Whether ``stop --now`` has ended it.
-    end
-        Ends it between two of its operations, from another thread; None where that
-        takes more.
+    `evictions` is how often its graph had been evicted when it began, and `stopped` whether
+    ``stop --now`` has ended it. `end` ends it between two operations, from another thread.
     """
 
     __slots__ = ("end", "evictions", "scope", "stopped")
@@ -53,25 +45,12 @@ class Run:
         self.stopped = False
         self.end: Callable[[], None] | None = None
 
-    @property
-    def cancelled_at(self) -> float | None:
-        """``time.monotonic`` of when its caller stopped waiting; None while it waits."""
-        return None if self.scope is None else self.scope.cancelled_at
-
 
 class Runs:
     """The runs that are under way, counted so that an interrupt between two statements loses none.
 
-    Parameters
-    ----------
-    runner
-        What runs.
-
-    Attributes
-    ----------
-    under_way : dict
-        Them, as keys. A run is taken out with ``pop``, in a ``finally``: one call of
-        a built-in method is not interrupted in the middle.
+    Remove a run from `under_way` with ``pop``, in a ``finally``: an interrupt cannot come
+    in the middle of a call of a built-in method.
     """
 
     def __init__(self, runner: Runner) -> None:
@@ -83,19 +62,9 @@ class Runs:
         return len(self.under_way)
 
     def begin(self, evictions: int = 0) -> Run:
-        """Count a run as under way; the caller takes it out again.
+        """Count a run as under way; the caller removes it.
 
-        Parameters
-        ----------
-        evictions
-            See `Run`.
-
-        Raises
-        ------
-        ModelStateError
-            While a run that was interrupted has not ended.
-        KeyboardInterrupt
-            When nobody waits for this one any more.
+        A `ModelStateError` is raised while an interrupted run has not ended.
         """
         run = Run(evictions)
         if run.scope is not None:
@@ -107,18 +76,27 @@ class Runs:
                 f"and has not ended yet; {self._runner.advice}"
             )
             raise ModelStateError(msg)
-        # The last thing here: nothing can come between it and the caller's try.
+        # Last: nothing can come between this and the caller's `try`.
         self.under_way[run] = None
         return run
+
+    @contextmanager
+    def counted(self) -> Iterator[Run]:
+        """Count the block as a run; the errors are those of `begin`."""
+        run = self.begin()
+        try:
+            yield run
+        finally:
+            self.under_way.pop(run, None)
 
     @property
     def stopping_since(self) -> float | None:
         """``time.monotonic`` of the first interrupt after which a run went on; None where none does."""
-        cancelled = [run.cancelled_at for run in list(self.under_way)]
+        cancelled = [None if run.scope is None else run.scope.cancelled_at for run in list(self.under_way)]
         return min((at for at in cancelled if at is not None), default=None)
 
     def others(self) -> list[Run]:
-        """Return the runs under way that are not of the command that asks."""
+        """Return the runs under way that do not belong to the present command."""
         scope = current_scope()
         command = None if scope is None else scope.root
         return [
@@ -126,42 +104,28 @@ class Runs:
         ]
 
     def ended(self, runs: Iterable[Run]) -> bool:
-        """Return whether none of these is under way any more."""
+        """Return whether all these runs have ended."""
         return not any(run in self.under_way for run in runs)
 
-    def cancel(self, runs: Iterable[Run]) -> None:
-        """Have runs end with an error that says so, and count them as under way no more."""
-        for run in runs:
+    def cancel_all(self) -> None:
+        """End all runs with a `StoppedError`, and stop counting them."""
+        for run in list(self.under_way):
             run.stopped = True
             self.under_way.pop(run, None)
 
     def require(self, run: Run, cause: BaseException | None = None) -> None:
-        """Refuse to go on with a run that was cancelled.
-
-        Raises
-        ------
-        StoppedError
-            Saying so.
-        """
+        """Raise a `StoppedError` if a run was cancelled."""
         if run.stopped:
             raise StoppedError(stopped_text(self._runner.name)) from cause
 
 
 def stopped_text(name: str) -> str:
-    """Return what is said to who waits for a run that ``stop --now`` has ended."""
+    """Return the message for callers whose run ``stop --now`` has ended."""
     return f"{name} was stopped while this ran (stop --now): run it again"
 
 
 def wait_until(done: Callable[[], bool], seconds: float | None = None) -> bool:
-    """Wait for something that another thread does, and return whether it came in time.
-
-    Parameters
-    ----------
-    done
-        Whether it has come.
-    seconds
-        How long to wait; None for as long as it takes.
-    """
+    """Wait until another thread makes `done` true; return whether it did within so many seconds."""
     deadline = None if seconds is None else time.monotonic() + seconds
     while not done():
         if deadline is not None and time.monotonic() >= deadline:

@@ -1,10 +1,9 @@
-"""Daemon threads in which native calls run, so that Ctrl-C comes back at once.
+"""Daemon threads in which native calls run, so that Ctrl-C returns at once.
 
-A signal reaches Python only between bytecodes of the main thread: while that
-thread is inside a native run, Stop waits (tensorflow#11303). Here the main thread
-waits for a worker instead, which a signal does interrupt. Workers are daemons: a
-``ThreadPoolExecutor`` would hold up the exit of the process until a stuck native
-call ends.
+A signal reaches Python only between bytecodes of the main thread: while that thread is
+inside a native run, Stop waits (tensorflow#11303). Here the main thread waits for a worker
+instead, and a signal does interrupt that. Workers are daemons: a ``ThreadPoolExecutor``
+would delay the exit of the process until a stuck native call ends.
 """
 
 from __future__ import annotations
@@ -26,24 +25,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE_S = 0.1
-"""How long past its deadline a caller stays: a run that ends by itself between two operations is in time."""
+"""How long a caller waits past its deadline for a native run that ends between two operations."""
 
 # Event.wait without a timeout cannot be interrupted on Windows; with one it can.
 _WAKE_S = 0.1
 
 
 class Job(Generic[T]):
-    """A call that a worker makes.
-
-    Attributes
-    ----------
-    scope : CancelScope
-        The scope in which the call runs.
-    done : threading.Event
-        Set when the call has ended.
-    error : BaseException or None
-        What the call raised.
-    """
+    """A call that a worker makes in a scope; `done` is set at its end, and `error` is what it raised."""
 
     def __init__(self, call: Callable[[], T], scope: CancelScope) -> None:
         self.scope = scope
@@ -71,23 +60,15 @@ class Job(Generic[T]):
                 return False
 
     def result(self) -> T:
-        """Return what the call gave.
-
-        Raises
-        ------
-        TimeoutError
-            When it has not ended.
-        BaseException
-            What it raised.
-        """
+        """Return the value of the call, or raise its error; a ``TimeoutError`` if it has not ended."""
         if not self.done.is_set():
             raise self.late()
         if self.error is not None:
             try:
                 raise self.error
             finally:
-                # The traceback refers to this frame: without this a cycle would
-                # keep the error's locals, tensors included, until the next gc.
+                # The traceback refers to this frame: the cycle would keep the
+                # error's locals, tensors included, until the next gc.
                 del self
         return self._results[0]
 
@@ -97,13 +78,7 @@ class Job(Generic[T]):
 
 
 class Workers:
-    """The process's idle workers, and whether calls go through them at all.
-
-    Attributes
-    ----------
-    interactive : bool
-        Whether a person types the calls of the main thread, and may want to stop them.
-    """
+    """The process's workers; with `interactive`, a person types the calls of the main thread and may stop them."""
 
     def __init__(self) -> None:
         self.interactive = False
@@ -111,19 +86,11 @@ class Workers:
         self._lock = threading.Lock()
 
     def call(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        """Make a call, in a worker if somebody may stop waiting for it.
+        """Make a call, in a worker if its caller may stop waiting.
 
-        A person may, in the main thread of a kernel that has loaded the extension: a
-        signal interrupts no other thread. So may a caller whose scope has a timeout.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            At once, the native call still running in its worker.
-        TimeoutError
-            At the deadline, likewise.
-        BaseException
-            What the call raised.
+        Callers in the main thread of a kernel that has loaded the extension may, since Ctrl-C
+        interrupts that thread. So may a caller whose scope has a timeout. ``KeyboardInterrupt``
+        comes at once and ``TimeoutError`` at the deadline; the native call goes on in its worker.
         """
         scope = current_scope()
         if (scope is not None and scope.sets_deadline) or (
@@ -142,24 +109,16 @@ class Workers:
             del job
 
     def side_by_side(self, calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
-        """Make calls at the same time, each in a worker, and wait until all have ended.
+        """Make calls at the same time, each in a worker; return the value or error of each once all have ended.
 
-        Returns
-        -------
-        list
-            What each call gave or raised, in their order; a ``TimeoutError`` for one
-            that has not ended by the deadline.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            At once, the native calls still running in their workers.
+        A call that has not ended by the deadline gives a ``TimeoutError``. ``KeyboardInterrupt``
+        comes at once; the native calls go on in their workers.
         """
         return [_outcome(job) for job in self._wait_for_all(calls)]
 
     @defer_interrupts
     def submit(self, call: Callable[[], T], scope: CancelScope | None = None) -> Job[T]:
-        """Begin `call` in a worker, in a scope or else in a new part of the current one."""
+        """Begin `call` in a worker, in the given scope or a new one."""
         job = Job(call, scope or CancelScope())
         self._idle_worker().put(job)
         return job
@@ -186,7 +145,7 @@ class Workers:
                     job.done.wait(max(0.0, end - time.monotonic()))
         except KeyboardInterrupt as error:
             scope.cancel()
-            # How this waits is nobody's concern, and slow to show.
+            # The frames of this wait tell a person nothing, and are slow to show.
             raise error.with_traceback(None) from None
         return jobs
 
@@ -201,16 +160,16 @@ class Workers:
     def _serve(self, queue: SimpleQueue[Job[Any] | None]) -> None:
         while (job := queue.get()) is not None:
             job.run()
-            # Idle again before the waiting thread wakes, so that its next call
-            # takes this worker and starts no second one.
+            # Idle before the waiting thread wakes, so that its next call
+            # uses this worker and starts no second one.
             with self._lock:
-                stay = self.interactive
-                if stay:
+                stays = self.interactive
+                if stays:
                     self._idle.append(queue)
             job.done.set()
             # An idle worker must not keep the last call's tensors alive.
             del job
-            if not stay:
+            if not stays:
                 return
 
 

@@ -64,7 +64,7 @@ class CellSource(Source):
         except BaseException:
             session.evict(graph)
             raise
-        backend = GraphBackend(room, {signature.name: signature}, fill, None)
+        backend = GraphBackend(room, {signature.name: signature}, fill)
         waiting = room.initialiser.failed if room.initialiser is not None else {}
         notes = [f"variable {name!r} is not initialised yet ({why})" for name, why in waiting.items()]
         return Built(backend, notes)

@@ -26,7 +26,7 @@ def python_of(model: SourcedModel) -> str:
     """Return plain TensorFlow code for a model; where no file has its weights, a `SaveError` says what to type."""
     backend = model.built_backend()
     signature = model.signature()
-    with backend.reserved():
+    with backend.runs.counted():
         changed = _changed_since_read(model, backend, signature)
         if changed is None:
             code = model.source.python(_function_name(model), signature, model.options)

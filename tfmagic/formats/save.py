@@ -32,7 +32,7 @@ def save(model: SourcedModel, path: str | Path, *, replace: bool) -> LastSave:
     kind = _kind_to_write(given_path)
     destination = Destination(given_path, folder=not kind.save_suffix, replace=replace)
     backend = model.built_backend()
-    with backend.reserved():
+    with backend.runs.counted():
         writer = kind.writer_class()(ModelToWrite(backend, model.default_signature, model.source.kind, model.options))
         with destination.written() as beside:
             try:

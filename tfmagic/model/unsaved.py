@@ -25,9 +25,9 @@ def is_unsaved(model: Model) -> bool:
     if backend is None:
         # In their order: Keras may give the variables other names when the cell makes them again.
         return spill is not None and training.differs_from_saved(lambda: variables_in(spill), by_name=False)
-    if not backend.may_have_learnt:
+    if not backend.may_be_trained:
         return False
     if model.mode == "graph" and model.state in {"running", "stopping"}:
         # Values that cannot be read count as trained.
         return True
-    return training.differs_from_saved(backend.learnt, by_name=True)
+    return training.differs_from_saved(backend.trained_values, by_name=True)

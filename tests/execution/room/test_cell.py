@@ -104,7 +104,7 @@ def test_an_object_of_another_loop_gives_a_clear_error() -> None:
 
     loop = asyncio.new_event_loop()
     notebook = {"tf": tf, "future": loop.create_future()}
-    with pytest.raises(TfMagicError, match="a room's cell awaits on an event loop of its own"):
+    with pytest.raises(TfMagicError, match="a room's cell awaits on a new event loop"):
         run_cell(linear(), "await future", notebook)
     loop.close()
 

@@ -268,7 +268,7 @@ def test_an_unwritable_folder_is_said_in_one_line() -> None:
 
 def test_a_dropped_model_and_one_that_is_stopping_are_not_saved(model: Any, tmp_path: Path) -> None:
     backend = model.lifecycle.built_backend()
-    with CancelScope() as scope, backend.reserved():
+    with CancelScope() as scope, backend.runs.counted():
         scope.cancel()
         with ThreadPoolExecutor() as other, pytest.raises(ModelStateError, match="still stopping"):
             other.submit(model.save, tmp_path / "net").result()

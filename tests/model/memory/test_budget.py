@@ -62,7 +62,7 @@ def parked() -> list[str]:
 
 def held(name: str) -> Any:
     """Return a context in which a model runs."""
-    return hosted(models[name].graph).running()
+    return hosted(models[name].graph).runs.counted()
 
 
 # -- what is a budget --------------------------------------------------------------
@@ -396,7 +396,7 @@ def test_each_device_has_a_part_of_its_own() -> None:
                     w = tf.compat.v1.get_variable(f"w{number}", initializer=tf.ones([1_000_000]))
             tf.multiply(x, w[0], name="y")
         models.add("both", graph)
-    with hosted(models.c.graph).running():
+    with hosted(models.c.graph).runs.counted():
         try:
             both()
         except MemoryBudgetError as error:

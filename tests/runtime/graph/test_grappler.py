@@ -12,9 +12,8 @@ import tensorflow as tf
 from factories import add_cell, frozen_linear, save_v2
 from keras_networks import DRAWN, rows, trained
 
-from tfmagic import models
+from tfmagic import models, session
 from tfmagic.runtime.graph.grappler import calls_no_function, needs_one_iteration, without_idle_passes
-from tfmagic.runtime.session.hosted_graph import hosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,8 +27,7 @@ WEIGHTS = np.linspace(0.1, 1, 9, dtype=np.float32).reshape(3, 3)
 
 def rounds(model: Any) -> int:
     """Return what a model's native session was told; 0 is TensorFlow's own choice, which is two."""
-    native = hosted(model.graph).native
-    assert native is not None
+    native = session.open(model.graph)
     return int(native._config.graph_options.rewrite_options.meta_optimizer_iterations)
 
 
@@ -101,8 +99,7 @@ def test_who_has_chosen_is_left_alone() -> None:
 def test_what_finds_nothing_in_a_small_graph_is_off(tmp_path: Path) -> None:
     model = models.add("net", frozen_linear(tmp_path / "net.pb"))
     model(np.ones((1, 2), np.float32))
-    native = hosted(model.graph).native
-    assert native is not None
+    native = session.open(model.graph)
     told = native._config.graph_options.rewrite_options
     assert told.disable_tfg_optimizer
     assert (told.function_optimization, told.implementation_selector) == (told.OFF, told.OFF)

@@ -23,8 +23,7 @@ def test_close_frees_every_graph_and_the_next_run_opens_again() -> None:
     _, x, y = scale_graph(2.0)
     graph, w = variable_graph(1.0)
     session.run([y, w.initializer], {x: X})
-    native = hosted(graph).native
-    assert native is not None
+    native = session.open(graph)
     session.close()
     assert session.open_graphs() == []
     with pytest.raises(RuntimeError, match="closed"):
@@ -71,7 +70,7 @@ def test_a_fill_that_fails_leaves_the_graph_closed() -> None:
     for _ in range(2):
         with pytest.raises(LookupError, match="no values"):
             session.run(w)
-    assert hosted(graph).native is None
+    assert hosted(graph).opened is None
     session.evict(graph)
 
 
@@ -79,7 +78,7 @@ def test_an_anonymous_graph_is_collected_with_its_native_session() -> None:
     graph, x, y = scale_graph(2.0)
     session.run(y, {x: X})
     session.call(graph, (x.name,), (y.name,), [X])
-    graph_gone, native_gone = weakref.ref(graph), weakref.ref(hosted(graph).native)
+    graph_gone, native_gone = weakref.ref(graph), weakref.ref(session.open(graph))
     del graph, x, y
     gc.collect()
     assert graph_gone() is None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tfmagic.runtime.session.uninitialised import variable_named_in
+from tfmagic.errors import UninitialisedVariableError
+from tfmagic.runtime.session.uninitialised import uninitialised
 
 
 @pytest.mark.parametrize(
@@ -14,9 +15,15 @@ from tfmagic.runtime.session.uninitialised import variable_named_in
         ("Attempting to use uninitialized value layer/w\n\t [[{{node layer/w/read}}]]", "layer/w"),
         ("Resource localhost/w/N10tensorflow3VarE does not exist.", "w"),
         ("Error while reading resource variable w from Container: localhost.", "w"),
-        ("Table not initialized.", None),
-        ("", None),
     ],
 )
-def test_the_variable_is_read_out_of_each_of_the_texts(message: str, name: str | None) -> None:
-    assert variable_named_in(message) == name
+def test_the_error_names_the_variable_of_each_of_the_texts(message: str, name: str) -> None:
+    error = uninitialised(RuntimeError(message), "model 'net'")
+    assert isinstance(error, UninitialisedVariableError)
+    assert str(error).startswith(f"variable {name!r} of model 'net' was never initialised")
+
+
+@pytest.mark.parametrize("message", ["Table not initialized.", ""])
+def test_another_error_stays_as_it_is(message: str) -> None:
+    error = RuntimeError(message)
+    assert uninitialised(error, "model 'net'") is error

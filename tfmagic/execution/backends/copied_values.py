@@ -1,4 +1,4 @@
-"""What a copy has taken from its live object, and whether that object has changed since."""
+"""The values and settings that a copy was made from, and whether its live object has changed since."""
 
 from __future__ import annotations
 
@@ -14,18 +14,10 @@ if TYPE_CHECKING:
 
 
 class CopiedValues:
-    """The values and settings of a live object, with a number kept for each that was taken. No array is kept.
+    """Checksums of a live object's values and settings when they were copied. No array is kept.
 
-    It is made before the object is made a graph.
-
-    Parameters
-    ----------
-    live
-        The object.
-    named_variables
-        Gives its variables by name.
-    present
-        Gives its present values.
+    It is created before the object is traced. `named_variables` gives the object's variables
+    by name, and `present` its present values.
     """
 
     def __init__(
@@ -35,33 +27,33 @@ class CopiedValues:
         present: Callable[[], Iterable[tuple[str, np.ndarray]]],
     ) -> None:
         self._live, self._named_variables, self._present = live, named_variables, present
-        self._seen: tuple[object, dict[str, int]] | None = None
+        self._copied: tuple[list[bool], dict[str, int]] | None = None
         self._variables: list[Any] = []
         self._settings = settings_of(live)
-        self._uncounted: set[tuple[int, str]] = set()
+        self._ignored: set[tuple[int, str]] = set()
 
     def note_graph(self) -> None:
-        """Note that the object is a graph now, with the settings that it has."""
+        """Note that the object has been traced, with its present settings."""
         before, self._settings = self._settings, settings_of(self._live)
-        # What a call changes, such as a number that counts them, says nothing of the next answers.
-        self._uncounted = {one for one, number in before.items() if self._settings.get(one) != number}
-        self._uncounted.update(one for one, number in self._settings.items() if number is None)
+        # Settings that a call changes, such as a counter of calls, do not decide later results.
+        self._ignored = {key for key, number in before.items() if self._settings.get(key) != number}
+        self._ignored.update(key for key, number in self._settings.items() if number is None)
         self._variables = _identities(self._named_variables())
 
     def values(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Give the object's present values, and keep a number for each."""
-        # Until all were given nothing is known.
-        self._seen = None
-        trainable, numbers = _trainable(self._named_variables()), dict[str, int]()
+        """Yield the object's present values, and keep a checksum of each."""
+        # Unknown until all values are copied.
+        self._copied = None
+        trainable, sums = _trainable(self._named_variables()), dict[str, int]()
         for name, value in self._present():
-            # First: whoever takes the array may change it.
-            numbers[name] = checksum(value)
+            # Before the yield: the caller may change the array.
+            sums[name] = checksum(value)
             yield name, value
-        self._seen = trainable, numbers
+        self._copied = trainable, sums
 
     def has_changed(self) -> bool:
-        """Return whether the object has other variables, values or settings than those that were taken."""
-        return self.needs_a_new_graph() or self._seen != (
+        """Return whether the object has other variables, values or settings than those that were copied."""
+        return self.needs_a_new_graph() or self._copied != (
             _trainable(self._named_variables()),
             checksums(self._present()),
         )
@@ -69,13 +61,13 @@ class CopiedValues:
     def needs_a_new_graph(self) -> bool:
         """Return whether the object has other variables or settings, so that its values alone are not enough."""
         settings = settings_of(self._live)
-        uncounted = self._uncounted.union(one for one, number in settings.items() if number is None)
-        changed = {one for one in settings.keys() | self._settings if settings.get(one) != self._settings.get(one)}
-        return bool(changed - uncounted) or _identities(self._named_variables()) != self._variables
+        ignored = self._ignored.union(key for key, number in settings.items() if number is None)
+        changed = {key for key in settings.keys() | self._settings if settings.get(key) != self._settings.get(key)}
+        return bool(changed - ignored) or _identities(self._named_variables()) != self._variables
 
 
 def _identities(variables: Mapping[str, Any]) -> list[Any]:
-    """Return what tells a variable from one that took its place with the same value."""
+    """Return what distinguishes a variable from a new one with the same name and value."""
     return [(name, id(variable), str(variable.shape)) for name, variable in variables.items()]
 
 

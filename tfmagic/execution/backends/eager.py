@@ -1,4 +1,4 @@
-"""A model that is a live object, called eagerly and sharing its weights with it."""
+"""A model that is a live object: it is called eagerly, and shares its weights with the object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 import weakref
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -14,8 +14,7 @@ from tfmagic.concurrency.deferral import InterruptTarget, defer_interrupts, inte
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean, first_line
-from tfmagic.execution.backends.run_graph import RunGraph
-from tfmagic.execution.backends.tables_startup import Startup
+from tfmagic.execution.backends.backend import Backend, RunGraph
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
@@ -29,50 +28,37 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfmagic.concurrency.runs import Run
-    from tfmagic.execution.backends.backend import Backend
-    from tfmagic.execution.backends.copied_values import CopiedValues
-    from tfmagic.execution.backends.xla import XlaCompiler
+    from tfmagic.execution.backends.backend import Feeds, Fetches
     from tfmagic.execution.room.room import Room
-    from tfmagic.execution.signature.signature import Signature, TensorSpec
-    from tfmagic.graphdef.guard import Guard
-    from tfmagic.runtime.calls.prepared_call import PreparedCall
+    from tfmagic.execution.signature.signature import Signature
 
 
 class UntraceableError(SourceError):
     """A live object that cannot be traced as a function."""
 
 
-class EagerBackend:
-    """How a live object runs.
+class EagerBackend(Backend):
+    """How a live object runs. The object is kept, and never emptied.
 
-    Parameters
-    ----------
-    room
-        The model's room, which has no graph.
-    live
-        The object; it is kept, and never emptied.
-    signatures
-        By name.
-    calls
-        For each signature, a function of tensors by the object's own input names.
-    variables
-        Gives the object's variables as they are at the time.
+    `calls` has, for each signature, a function of tensors by the object's own input names;
+    `variables` returns the object's present variables.
 
     Attributes
     ----------
-    whole : object or None
+    saveable : object or None
         What ``tf.saved_model.save`` can write as it is; None where the variables have to be gathered.
-    archivist_of : callable or None
-        For a Keras model, takes a copy in a graph and its variables, and gives the copy's `GraphBackend.archivist`.
-    seen : dict
-        By signature dtype and shape of what the last call gave, under the object's
-        own input names, where the signature does not tell them.
+    keras_writer_of_copy : callable or None
+        For a Keras model, takes a copy in a graph and its variables, and gives the copy's `Backend.keras_writer`.
+    last_inputs : dict
+        By signature, dtype and shape of each input of the last call, where the signature does not tell them.
     """
 
-    mode: Literal["eager"] = "eager"
+    mode = "eager"
     # Nobody knows whether the person's object may be called by two threads at once.
     concurrent = False
-    graph = None
+    needs_no_file = True
+    saveable: Any = None
+    keras_writer_of_copy: Callable[[Any, Mapping[str, Any]], Callable[[Path], list[str]]] | None = None
 
     def __init__(
         self,
@@ -82,24 +68,12 @@ class EagerBackend:
         calls: Mapping[str, Callable[[dict[str, Any]], Any]],
         variables: Callable[[], Sequence[Any]],
     ) -> None:
-        self.room = room
-        self.live: Any = live
-        self.guard: Guard | None = None
-        self.live_values: Callable[[], Iterable[tuple[str, np.ndarray]]] | None = None
-        self.remake: Callable[[], Backend] | None = None
-        self.copied_values: CopiedValues | None = None
-        self.archivist: Callable[[Path], Iterable[str]] | None = None
-        self.compiled: XlaCompiler | None = None
-        self.startup = Startup()
-        self.needs_no_file = True
-        self.whole: Any = None
-        self.archivist_of: Callable[[Any, Mapping[str, Any]], Callable[[Path], list[str]]] | None = None
-        self.signatures = dict(signatures)
+        super().__init__(room, signatures, Runs(self))
+        self.live = live
         self._calls = dict(calls)
         self._variables = variables
         self._optimizer_at_build: weakref.ref[Any] | None = None
-        self.runs = Runs(self)
-        self.seen: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
+        self.last_inputs: dict[str, dict[str, tuple[str, tuple[int | None, ...] | None]]] = {}
 
     @property
     def name(self) -> str:
@@ -111,16 +85,6 @@ class EagerBackend:
         """What to type while a call that was interrupted has not ended."""
         return f"%tf_model stop {self.room.label} waits for it"
 
-    @property
-    def running(self) -> bool:
-        """Whether a call is under way."""
-        return len(self.runs) > 0
-
-    @property
-    def stopping(self) -> bool:
-        """Whether a call that was interrupted is still under way."""
-        return self.runs.stopping_since is not None
-
     def cancel(self) -> bool:
         """Have the calls under way end at their next operation; the object's weights are as they stand."""
         for run in list(self.runs.under_way):
@@ -130,23 +94,22 @@ class EagerBackend:
         return True
 
     def weights(self) -> Weights:
-        """Return what the object's variables weigh."""
-        variables = self._present_variables()
+        """Return the sizes of the object's variables."""
+        variables = self._readable_variables()
         if variables is None:
             return Weights(0, None, 0)
-        names = unique(_name_of(variable) for variable in variables)
         return weighed(
             variable_record(name, variable.dtype, variable.shape, _device_of(variable))
-            for name, variable in zip(names, variables, strict=True)
+            for name, variable in variables.items()
         )
 
     def memory(self) -> list[Any]:
-        """Return the objects with which the model's memory goes."""
-        return [self.live, *(self._present_variables() or ())]
+        """Return the object and its variables."""
+        return [self.live, *(self._readable_variables() or {}).values()]
 
-    def _present_variables(self) -> list[Any] | None:
+    def _readable_variables(self) -> dict[str, Any] | None:
         try:
-            return list(self._variables())
+            return self.named_variables()
         except Exception:  # noqa: BLE001 - the person's object, or one whose variables are gone: no list or drop may fail for it
             return None
 
@@ -164,40 +127,20 @@ class EagerBackend:
     def open(self) -> None:
         """Do nothing: the object is there."""
 
-    @property
-    def prepared(self) -> list[PreparedCall]:
-        """No prepared calls: TensorFlow looks at each."""
-        return []
-
-    @property
-    def calls_bytes(self) -> int:
-        """Nothing, as no calls are prepared."""
-        return 0
-
-    @property
-    def parked(self) -> bool:
-        """False: an object is never emptied."""
-        return False
-
     def values(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Give name and present value of each of the object's variables; all if `names` is None."""
+        """Yield name and present value of each of the object's variables; all if `names` is None."""
         for name, variable in self.named_variables().items():
             if names is None or name in names:
                 with eager_execution():
                     value = variable.numpy()
                 yield name, value
 
-    def learnt(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Give what training changes: the values of the object's variables."""
+    def trained_values(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield the values of all variables."""
         return self.values()
 
-    @property
-    def may_have_learnt(self) -> bool:
-        """True: of an object nobody knows."""
-        return True
-
     def assign(self, values: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Give the object's variables their values."""
+        """Assign values to the object's variables."""
         named = self.named_variables()
         for name, value in values:
             with eager_execution():
@@ -210,13 +153,7 @@ class EagerBackend:
         return dict(zip(names, variables, strict=True))
 
     def fetch(self, signature: Signature, name: str) -> str:
-        """Return what the object calls an output.
-
-        Raises
-        ------
-        SourceError
-            When the signature knows its outputs and this is none of them.
-        """
+        """Return the object's own name of an output; a `SourceError` if the signature has outputs, but not this one."""
         output = signature.output(name)
         if output is not None:
             return output.tensor or name
@@ -226,53 +163,30 @@ class EagerBackend:
             raise SourceError(msg)
         return name
 
-    def extended(self, signature: Signature, names: Iterable[str]) -> Signature:
-        """Return the signature as it is: an object takes nothing else."""
+    def with_optional_inputs(self, signature: Signature, names: Iterable[str]) -> Signature:
+        """Return the signature unchanged: an object has no other inputs."""
         del names
         return signature
 
-    def needs(self, signature: Signature, outputs: Sequence[str]) -> frozenset[str]:
+    def required_inputs(self, signature: Signature, tensors: Sequence[str]) -> frozenset[str]:
         """Return the inputs without which the object cannot be called, whatever is fetched."""
-        del outputs
+        del tensors
         return frozenset(spec.name for spec in signature.required)
 
     @defer_interrupts
-    def call(
-        self,
-        signature: Signature,
-        feeds: Sequence[tuple[TensorSpec, Any]],
-        fetches: Sequence[tuple[str, str]],
-    ) -> dict[str, Any]:
-        """Call the object.
-
-        Parameters
-        ----------
-        signature
-            Which of its signatures.
-        feeds
-            Inputs with their checked arrays, or structures of arrays.
-        fetches
-            Names for the results, with the object's own output names; empty for
-            all outputs under the names that the result itself has.
-
-        Returns
-        -------
-        dict
-            Arrays by name.
-        """
-        run = self.runs.begin()
-        try:
-            with eager_execution(), self.placed():
-                given = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
-                result = self._ended_by(run, partial(self.invoke, signature.name, given))
-                outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
-        finally:
-            self.runs.under_way.pop(run, None)
+    def call(self, signature: Signature, feeds: Feeds, fetches: Fetches) -> dict[str, Any]:
+        """Call the object; without `fetches` all outputs are returned, under the names that the result itself has."""
+        with self.runs.counted() as run, eager_execution(), self.placed():
+            inputs = {spec.tensor or spec.name: tf.nest.map_structure(_tensor, fed) for spec, fed in feeds}
+            result = self._cancellable(run, partial(self.call_object, signature.name, inputs))
+            outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
         if any(spec.dtype is None for spec, _ in feeds):
-            self.seen[signature.name] = {
-                name: (value.dtype.name, tuple(value.shape)) for name, value in given.items() if hasattr(value, "shape")
+            self.last_inputs[signature.name] = {
+                name: (value.dtype.name, tuple(value.shape))
+                for name, value in inputs.items()
+                if hasattr(value, "shape")
             }
-        arrays = {name: _array(value) for name, value in outputs.items()}
+        arrays = {name: value.numpy() if hasattr(value, "numpy") else value for name, value in outputs.items()}
         if not fetches:
             return arrays
         unknown = next((own for _, own in fetches if own not in arrays), None)
@@ -281,13 +195,8 @@ class EagerBackend:
             raise SourceError(msg)
         return {name: arrays[own] for name, own in fetches}
 
-    def profiled_call(
-        self,
-        signature: Signature,
-        feeds: Sequence[tuple[TensorSpec, Any]],
-        fetches: Sequence[tuple[str, str]],
-    ) -> tuple[dict[str, Any], RunProfile]:
-        """Call the object as `call` does, while TensorFlow's profiler looks on."""
+    def profiled_call(self, signature: Signature, feeds: Feeds, fetches: Fetches) -> tuple[dict[str, Any], RunProfile]:
+        """Call the object as `call` does, under TensorFlow's profiler."""
         with profiled() as executions:
             began = time.perf_counter()
             outputs = self.call(signature, feeds, fetches)
@@ -295,35 +204,32 @@ class EagerBackend:
         return outputs, RunProfile(wall_s, executions)
 
     def settle(self, batches: object, fetches: object) -> None:
-        """Do nothing: TensorFlow looks at each call of an object."""
+        """Do nothing: no calls of an object are prepared."""
 
     @contextmanager
     def run_graph(self, signature: Signature, zeros: Callable[[], Mapping[str, Any]]) -> Iterator[RunGraph]:
         """Yield the graph of the object traced as a new function; the object itself is not called.
 
-        Raises
-        ------
-        UntraceableError
-            When the object cannot be traced.
+        An `UntraceableError` if the object cannot be traced.
         """
-        given = {spec.tensor or spec.name: tf.constant(zeros()[spec.name]) for spec in signature.required}
-        with eager_execution(), self.reserved(), self.placed():
-            function = tf.function(lambda tensors: self.invoke(signature.name, tensors), autograph=False)
+        inputs = {spec.tensor or spec.name: tf.constant(zeros()[spec.name]) for spec in signature.required}
+        with eager_execution(), self.runs.counted(), self.placed():
+            function = tf.function(lambda tensors: self.call_object(signature.name, tensors), autograph=False)
             try:
-                traced = function.get_concrete_function(given)
+                traced = function.get_concrete_function(inputs)
             except Exception as error:
                 raise UntraceableError(first_line(error)) from error
             # Without the variables that the function captures.
             own = len(traced.inputs) - len(traced.captured_inputs)
             feeds = [tensor.name for tensor in traced.inputs[:own]]
-            yield RunGraph(traced.graph, feeds, call=partial(function, given))
+            yield RunGraph(traced.graph, feeds, call=partial(function, inputs))
 
-    def invoke(self, signature: str, given: dict[str, Any]) -> Any:
-        """Call the object itself with tensors by its own input names, and return what it gives."""
-        return self._calls[signature](given)
+    def call_object(self, signature: str, inputs: dict[str, Any]) -> Any:
+        """Call the object with tensors by its own input names, and return its result unchanged."""
+        return self._calls[signature](inputs)
 
-    def _ended_by(self, run: Run, call: Callable[[], Any]) -> Any:
-        """Call the object so that an interrupt, or ``stop --now``, ends the call soon, whatever it is doing."""
+    def _cancellable(self, run: Run, call: Callable[[], Any]) -> Any:
+        """Make a call that an interrupt or ``stop --now`` ends soon, also in the middle of an operation."""
         target, cancellation = InterruptTarget(), Cancellation()
 
         def end() -> None:
@@ -338,43 +244,27 @@ class EagerBackend:
         except BaseException as error:
             self.runs.require(run, error)
             if run.scope is not None and run.scope.cancelled:
-                # Nobody waits: what TensorFlow says of it is no error of the object's.
+                # Nobody waits: TensorFlow's error is that of the cancellation, not of the object.
                 raise run.scope.reason() from error
             raise
 
     def close(self) -> None:
-        """Let go of the object, and end its calls; whoever else holds it keeps it as it is."""
+        """Let go of the object, and end its calls; others who refer to the object keep it."""
         self.cancel()
         self.live = None
         self._calls.clear()
         self._variables = tuple
-        self.room.namespace.clear()
-        self.room.namespace.own.clear()
+        super().close()
 
     def placed(self) -> Any:
-        """Return the context in which it runs on the device that was asked for."""
+        """Return a context for the device that was asked for."""
         return nullcontext() if self.room.device is None else tf.device(self.room.device)
-
-    @contextmanager
-    def reserved(self) -> Iterator[None]:
-        """Count as running for as long as the block lasts; an error while a call that was interrupted goes on."""
-        run = self.runs.begin()
-        try:
-            yield
-        finally:
-            self.runs.under_way.pop(run, None)
 
 
 def named_outputs(result: Any, names: Sequence[str | None]) -> dict[str, Any]:
-    """Return the outputs of a call by name, whatever structure it gave.
+    """Return the outputs of a call by name, for a tensor, a mapping or a sequence, also nested ones.
 
-    Parameters
-    ----------
-    result
-        A tensor, a mapping, or a sequence of tensors, nested as one likes.
-    names
-        The names that the signature knows, in order; used for a sequence or a
-        single tensor where their number fits.
+    `names` are those of the signature, in order. A sequence or a single tensor gets them if their number fits.
     """
     if isinstance(result, dict):
         flat: dict[str, Any] = {}
@@ -406,7 +296,3 @@ def _device_of(variable: Any) -> str:
 def _tensor(value: Any) -> Any:
     # Sparse and ragged tensors go to the object as they are.
     return value if tf.is_tensor(value) else tf.constant(value)
-
-
-def _array(value: Any) -> Any:
-    return value.numpy() if hasattr(value, "numpy") else value

@@ -1,7 +1,6 @@
-"""Calls of a graph model whose inputs are what its signature takes: looked at in a microsecond, and run.
+"""Calls of a graph model that repeat an earlier call with other arrays: checked in a microsecond, and run.
 
-A call that was made once need not be understood again. What does not fit goes the
-long way, where every value is converted or refused with words.
+Other inputs are converted or refused by the usual path.
 """
 
 from __future__ import annotations
@@ -21,54 +20,33 @@ if TYPE_CHECKING:
 
 
 class FastCall:
-    """The calls that give the same inputs by name, and want the same outputs.
+    """Calls that give the same inputs by name, and fetch the same outputs, as an earlier request.
 
-    Parameters
-    ----------
-    request
-        The first of them.
-
-    Attributes
-    ----------
-    backend : weakref.ref
-        How the model ran then; it may go.
-    feeds, fetches
-        The tensors.
-    names
-        What the results are called.
+    `backend` refers weakly to that request's backend, which may be gone.
     """
 
-    __slots__ = ("_inputs", "_named", "_only", "backend", "feeds", "fetches", "names")
+    __slots__ = ("_input_names", "_inputs", "_takes_one", "backend", "feeds", "fetches", "names")
 
     def __init__(self, request: Request) -> None:
         given = [spec for spec, _ in request.given()]
         self.backend = weakref.ref(request.backend)
         self.feeds = tuple(str(spec.tensor) for spec in given)
-        tensors = tuple(tensor for _, tensor in request.fetches)
-        self.fetches = (
-            tensors if request.backend.compiled is None else request.backend.compiled.fetches(self.feeds, tensors)
-        )
+        self.fetches = request.backend.compiled_fetches(self.feeds, tuple(tensor for _, tensor in request.fetches))
         self.names = tuple(name for name, _ in request.fetches)
-        self._inputs = tuple(_looked_for(spec) for spec in given)
-        self._named = {spec.name for spec in given}
-        self._only = len(given) == 1 and len(request.signature.inputs) == 1
+        self._inputs = tuple(_expected(spec) for spec in given)
+        self._input_names = {spec.name for spec in given}
+        self._takes_one = len(given) == 1 and len(request.signature.inputs) == 1
 
     def arrays(self, value: Any, inputs: Mapping[str, Any]) -> list[np.ndarray] | None:
-        """Return the arrays to feed; None where the inputs are to be looked at more closely.
-
-        Parameters
-        ----------
-        value, inputs
-            As for ``Model.run``.
-        """
-        if self._only and not inputs and type(value) is np.ndarray:
-            (looked_for,) = self._inputs
-            return [value] if _fits(value, *looked_for[1:]) else None
+        """Return the arrays to feed; None where the usual path has to check the inputs of ``Model.run``."""
+        if self._takes_one and not inputs and type(value) is np.ndarray:
+            (expected,) = self._inputs
+            return [value] if _fits(value, *expected[1:]) else None
         if type(value) is dict and not inputs:
             inputs = value
         elif value is not MISSING:
             return None
-        if inputs.keys() != self._named:
+        if inputs.keys() != self._input_names:
             return None
         arrays = []
         for name, dtype, rank, sizes in self._inputs:
@@ -77,10 +55,6 @@ class FastCall:
                 return None
             arrays.append(array)
         return arrays
-
-
-Looked = tuple[str, np.dtype[Any], int | None, tuple[tuple[int, int], ...]]
-"""An input's name, dtype, rank (None for any), and axes with a fixed size."""
 
 
 def _fits(array: np.ndarray, dtype: np.dtype[Any], rank: int | None, sizes: tuple[tuple[int, int], ...]) -> bool:
@@ -97,21 +71,17 @@ def _fits(array: np.ndarray, dtype: np.dtype[Any], rank: int | None, sizes: tupl
     return True
 
 
-def _looked_for(spec: TensorSpec) -> Looked:
+def _expected(spec: TensorSpec) -> tuple[str, np.dtype[Any], int | None, tuple[tuple[int, int], ...]]:
+    """Return an input's name, dtype, rank (None for any), and axes with a fixed size."""
     shape = spec.shape
     sizes = () if shape is None else tuple((axis, size) for axis, size in enumerate(shape) if size is not None)
     return spec.name, np.dtype(spec.dtype), None if shape is None else len(shape), sizes
 
 
 def fast_call(request: Request, fetch: object) -> FastCall | None:
-    """Return how calls like this one are made without looking at them closely; None where each has to be.
+    """Return how to repeat a call that gave a result; None where each such call needs the usual path.
 
-    Parameters
-    ----------
-    request
-        A call that came to a result.
-    fetch
-        What it was asked to fetch: a name of the room may mean another tensor next time.
+    `fetch` is its argument: a name of the room may mean another tensor next time.
     """
     signature = request.signature
     if request.backend.graph is None or not request.fetches:
@@ -129,7 +99,7 @@ def fast_call(request: Request, fetch: object) -> FastCall | None:
 
 
 def _is_plain(dtype: str | None) -> bool:
-    """Return whether this is a dtype of NumPy's own, of numbers."""
+    """Return whether this is one of NumPy's own dtypes of numbers."""
     try:
         return dtype is not None and np.dtype(dtype).kind in "biufc"
     except TypeError:

@@ -19,7 +19,7 @@ from tfmagic.graphdef.freeze_variables import VariableFreezer
 from tfmagic.graphdef.op_types import BRANCHES, FUNCTION_CALLS, LOOPS, PLACEHOLDERS, READS_VARIABLES, VARIABLES
 from tfmagic.graphdef.prune import keep_only, merge_duplicate_variables, variable_nodes
 from tfmagic.graphdef.walk import bodies, producer, remove_nodes
-from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, MOST_CONSTANTS_BYTES
+from tfmagic.runtime.calls.prepared_call import CALLER, FOLDED, LITE, MOST_CONSTANTS_BYTES, FoldedCall
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.graph.operations import adding_to, constants_of
 from tfmagic.runtime.session.kernel_session import KernelSession
@@ -31,39 +31,15 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tfmagic.runtime.calls.prepared_call import Executor, Folded, OpenedGraph
+    from tfmagic.runtime.calls.prepared_call import Executor, OpenedGraph
 
 MOST_BYTES = 4_000_000
-"""The most bytes of a model's variables that become constants, over all its signatures: each copies them."""
+"""The most bytes of variables that become constants in all calls of a model: each call copies them."""
 
 # Operations that TensorFlow calls stateful, and that only read.
 _READS = VARIABLES | READS_VARIABLES | FUNCTION_CALLS
 _CONTROL_FLOW = {"Enter", "Switch"} | BRANCHES | LOOPS
 _numbers = itertools.count()
-
-
-@dataclass
-class FoldedGraph:
-    """A call of a graph without variables, which has its own native session."""
-
-    native: NativeSession
-    call: Callable[..., list[Any]]
-    weights_bytes: int
-
-    def close(self) -> None:
-        """Close the session."""
-        self.native.close()
-
-
-@dataclass
-class FoldedPart:
-    """A call of copied operations in the model's own graph, with some of the variables constants."""
-
-    call: Callable[..., list[Any]]
-    weights_bytes: int
-
-    def close(self) -> None:
-        """Do nothing: the copies go with the graph."""
 
 
 class Folding:
@@ -72,42 +48,41 @@ class Folding:
     def __init__(self, graph: Any, label: str) -> None:
         self._graph = graph
         self._label = label
-        # By feeds and fetches: checksums of the folded values, and what to fetch in place of the fetches.
-        self._parts: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
+        # By feeds and fetches: checksums of the folded values, and the tensors to fetch instead.
+        self._copies: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[str, int], list[str]]] = {}
 
     def fold(
         self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
-    ) -> dict[str, Folded]:
-        """Return the ways to run a call with constants; none where that cannot be.
-
-        Where there are too many variables, the smallest are folded.
-        """
+    ) -> dict[str, FoldedCall]:
+        """Return the ways to run a call with constants, if any. Of too many variables, the smallest are folded."""
         definition = self._foldable(opened, feeds, fetches)
         if definition is None:
             return {}
         names = variable_nodes(definition)
         call = _Call(opened, definition, tuple(feeds), tuple(fetches), executor)
         if not names:
-            return self._lite(call)
+            return self._by_lite(call)
         sizes = self._sizes(names)
-        room = MOST_BYTES - sum(prepared.folded_bytes for prepared in opened.calls)
-        is_whole = len(sizes) == len(names) and sum(sizes.values()) <= room
+        free_bytes = MOST_BYTES - sum(prepared.folded_bytes for prepared in opened.calls)
+        all_fit = len(sizes) == len(names) and sum(sizes.values()) <= free_bytes
         if not sizes:
             return {}
         try:
-            return self._whole(call, sizes) if is_whole else {FOLDED: self._part(call, _smallest(sizes, room))}
+            if all_fit:
+                return self._fold_all(call, sizes)
+            return {FOLDED: self._fold_some(call, _smallest(sizes, free_bytes))}
         except (SaveError, ValueError, RuntimeError, tf.errors.OpError):
-            # An operation needs the variable itself: the call stays as it was.
+            # An operation needs the variable, and not its value.
             return {}
 
     def _foldable(self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str]) -> Any:
         """Return the operations of a call that depends on its feeds and the values of variables alone, else None."""
         fed = [self._graph.get_tensor_by_name(name) for name in feeds]
         # A tensor that is fed in the middle of the graph would be computed, too.
-        if any(tensor.op.type not in PLACEHOLDERS for tensor in fed):
+        is_fed_inside = any(tensor.op.type not in PLACEHOLDERS for tensor in fed)
+        if is_fed_inside or constants_of(self._graph.get_operations()) > MOST_CONSTANTS_BYTES:
             return None
-        is_heavy = constants_of(self._graph.get_operations()) > MOST_CONSTANTS_BYTES
-        if is_heavy or opened.history.may_have_written(self._graph):
+        if opened.history.may_have_written(self._graph):
             return None
         definition = self._graph.as_graph_def()
         merge_duplicate_variables(definition)
@@ -120,7 +95,7 @@ class Folding:
         sizes = {op.name: bytes_of(op.get_attr("shape"), op.get_attr("dtype")) for op in ops}
         return {name: size for name, size in sizes.items() if size is not None}
 
-    def _whole(self, call: _Call, sizes: dict[str, int]) -> dict[str, Folded]:
+    def _fold_all(self, call: _Call, sizes: dict[str, int]) -> dict[str, FoldedCall]:
         freezer = VariableFreezer(self._label, call.definition)
         freezer.convert()
         freezer.insert(values_of(self._graph).read(call.opened.native, sizes))
@@ -131,25 +106,27 @@ class Folding:
         if call.executor == CALLER and not has_control_flow:
             config.experimental.executor_type = "SINGLE_THREADED_EXECUTOR"
         native = NativeSession(graph=graph, config=config)
-        folded = FoldedGraph(native, call.prepared(native, call.fetches), sum(sizes.values()))
-        return {FOLDED: folded} | self._lite(call)
+        folded = FoldedCall(call.prepared(native, call.fetches), sum(sizes.values()), native.close)
+        return {FOLDED: folded} | self._by_lite(call)
 
-    def _lite(self, call: _Call) -> dict[str, Folded]:
+    def _by_lite(self, call: _Call) -> dict[str, FoldedCall]:
         # LiteRT runs on the CPU, in the caller's thread, and cannot be stopped.
-        may_use = call.executor == CALLER and call.opened.executor is None
+        may_use = call.executor == CALLER and call.opened.preparation().executor is None
         if not may_use or tf.config.list_physical_devices("GPU"):
             return {}
         usual = call.prepared(call.opened.native, call.fetches)
         lite = lite_call(call.definition, call.feeds, call.fetches, usual)
-        return {} if lite is None else {LITE: lite}
+        return {} if lite is None else {LITE: FoldedCall(lite.call, lite.weights_bytes, lite.close)}
 
-    def _part(self, call: _Call, sizes: dict[str, int]) -> Folded:
+    def _fold_some(self, call: _Call, sizes: dict[str, int]) -> FoldedCall:
         values = list(values_of(self._graph).read(call.opened.native, sizes))
         present, key = checksums(values), (call.feeds, call.fetches)
         # Operations cannot leave a graph: those that an earlier opening added are used again.
-        if key not in self._parts or self._parts[key][0] != present:
-            self._parts[key] = present, self._copy(call, values)
-        return FoldedPart(call.prepared(call.opened.native, self._parts[key][1]), sum(sizes.values()))
+        if key not in self._copies or self._copies[key][0] != present:
+            self._copies[key] = present, self._copy(call, values)
+        prepared = call.prepared(call.opened.native, self._copies[key][1])
+        # Nothing to close: the copied operations stay in the graph.
+        return FoldedCall(prepared, sum(sizes.values()), close=lambda: None)
 
     def _copy(self, call: _Call, values: Sequence[tuple[str, np.ndarray]]) -> list[str]:
         """Copy the call's operations with these variables as constants, and return the names of the new fetches."""

@@ -1,4 +1,4 @@
-"""The settings of a live object: what is no variable of it, and can decide its answers."""
+"""The settings of a live object: attributes other than variables that can decide its results."""
 
 from __future__ import annotations
 
@@ -16,122 +16,113 @@ from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 _LIBRARIES = {"keras", "tf_keras", "tensorflow"}
 _NUMBERS_AND_TEXT = (bool, int, float, complex, str, bytes, bytearray, slice, range)
 _PLAIN = (*_NUMBERS_AND_TEXT, np.generic, np.dtype, tf.DType, tf.TensorShape)
-_WHOLES = (dict, list, tuple, partial, MethodType)
-# What Keras and TensorFlow give their layers and modules, and yet decides answers or leads to more of them.
-_TELLING = {"_layers", "_self_tracked_trackables", "_dtype_policy"}
-# What compile(), fit(), evaluate() and predict() give a Keras model.
-_OF_TRAINING = {"optimizer", "loss", "history", "compiled_loss", "compiled_metrics", "_pss_evaluation_shards"}
-_OF_TRAINING.update(f"stop_{act}" for act in ("training", "evaluating", "predicting"))
-_OF_TRAINING_BEGIN = ("_self_", "_compile")
+_CONTAINERS = (dict, list, tuple, partial, MethodType)
+# Attributes that Keras and TensorFlow set, and that decide results or lead to other layers.
+_COUNTED = {"_layers", "_self_tracked_trackables", "_dtype_policy"}
+# Attributes that compile(), fit(), evaluate() and predict() set on a Keras model.
+_TRAINING_ATTRIBUTES = {"optimizer", "loss", "history", "compiled_loss", "compiled_metrics", "_pss_evaluation_shards"}
+_TRAINING_ATTRIBUTES.update(f"stop_{act}" for act in ("training", "evaluating", "predicting"))
+_TRAINING_PREFIXES = ("_self_", "_compile")
 
 
 def settings_of(live: Any) -> dict[tuple[int, str], int | None]:
-    """Return a number for each setting of a live object, and of the layers and modules in it.
+    """Return a checksum of each setting of a live object, and of the layers and modules in it.
 
-    Parameters
-    ----------
-    live
-        A Keras layer, a ``tf.Module`` or the like. Anything else, such as a
-        ``tf.function``, has no settings.
-
-    Returns
-    -------
-    dict
-        By layer or module, and attribute. What is empty or cannot be read is left
-        out. None stands for what a call has left there: a tensor of a graph. No
-        array and no object is kept.
+    They are by the ``id`` of the layer or module, and attribute. Attributes that are empty or
+    cannot be read are left out. None stands for a tensor of a graph, which a call has left there.
+    A ``tf.function`` and the like have no settings. No array and no object is kept.
     """
-    return _Walk(live).settings
+    return _SettingsWalk(live).settings
 
 
-class _Walk:
-    """One way through an object: each layer, module, list and array is looked at once."""
+class _SettingsWalk:
+    """A walk through an object that visits each layer, module, list and array once."""
 
     def __init__(self, live: Any) -> None:
         self.settings: dict[tuple[int, str], int | None] = {}
-        # With the object itself, so that no other gets its number meanwhile.
-        self._seen: dict[int, tuple[Any, int | None]] = {}
-        is_one = _is_module(live) or isinstance(live, tf.__internal__.tracking.AutoTrackable)
-        self._waiting = [live] if is_one else []
-        self._met = {id(live)}
-        self._is_of_a_call = False
+        # With the objects, so that no new object gets one of these ids meanwhile.
+        self._checksums: dict[int, tuple[Any, int | None]] = {}
+        has_settings = _is_module(live) or isinstance(live, tf.__internal__.tracking.AutoTrackable)
+        self._pending = [live] if has_settings else []
+        self._visited = {id(live)}
+        self._has_graph_tensor = False
         with eager_execution():
-            while self._waiting:
-                self._look_at(self._waiting.pop())
+            while self._pending:
+                self._visit(self._pending.pop())
 
-    def _look_at(self, module: Any) -> None:
+    def _visit(self, module: Any) -> None:
         ignored = _bookkeeping(type(module))
         for name, value in list(vars(module).items()):
-            if name in ignored or (name.startswith(_OF_TRAINING_BEGIN) and name not in _TELLING):
+            if name in ignored or (name.startswith(_TRAINING_PREFIXES) and name not in _COUNTED):
                 continue
             if _is_own_method(module, name, value):
-                # Keras 2 puts it there when it saves a layer.
+                # Keras 2 sets it when it saves a layer.
                 continue
-            self._is_of_a_call = False
-            number = self._number(value)
-            if number is not None or self._is_of_a_call:
-                self.settings[id(module), name] = None if self._is_of_a_call else number
+            self._has_graph_tensor = False
+            number = self._checksum(value)
+            if number is not None or self._has_graph_tensor:
+                self.settings[id(module), name] = None if self._has_graph_tensor else number
 
-    def _number(self, value: Any) -> int | None:
-        """Return a number that tells whether a value has changed; None for what is empty or cannot be read."""
+    def _checksum(self, value: Any) -> int | None:
+        """Return a number that changes with a value; None for a value that is empty or cannot be read."""
         try:
-            return None if value is None else self._number_of(value)
-        except Exception:  # noqa: BLE001 - the person's object: what cannot be read counts as nothing
+            return None if value is None else self._checksum_of_readable(value)
+        except Exception:  # noqa: BLE001 - the person's object: an attribute that cannot be read is left out
             return None
 
-    def _number_of(self, value: Any) -> int | None:
+    def _checksum_of_readable(self, value: Any) -> int | None:
         if isinstance(value, _PLAIN):
-            # As text: 1, 1.0 and True are equal, and the answers' dtypes are not.
+            # As text: 1, 1.0 and True are equal, but give results of other dtypes.
             return hash((type(value).__name__, repr(value)))
         if _is_module(value):
-            if id(value) not in self._met:
-                self._met.add(id(value))
-                self._waiting.append(value)
+            if id(value) not in self._visited:
+                self._visited.add(id(value))
+                self._pending.append(value)
             return hash(("module", id(value)))
-        if id(value) not in self._seen:
-            # What leads back to itself finds this.
-            self._seen[id(value)] = value, 0
-            self._seen[id(value)] = value, self._number_of_whole(value)
-        return self._seen[id(value)][1]
+        if id(value) not in self._checksums:
+            # For a value that contains itself.
+            self._checksums[id(value)] = value, 0
+            self._checksums[id(value)] = value, self._checksum_of_parts(value)
+        return self._checksums[id(value)][1]
 
-    def _number_of_whole(self, value: Any) -> int | None:
+    def _checksum_of_parts(self, value: Any) -> int | None:
         if isinstance(value, np.ndarray):
             return hash((str(value.dtype), checksum(value)))
         if tf.is_tensor(value):
-            return self._number_of_tensor(value)
+            return self._checksum_of_tensor(value)
         if isinstance(value, (set, frozenset)):
-            return hash(frozenset(self._number(part) for part in value)) if value else None
+            return hash(frozenset(self._checksum(part) for part in value)) if value else None
         parts = _parts(value)
         if parts is not None:
-            kind = next(one for one in _WHOLES if isinstance(value, one))
-            return hash((kind.__name__, *(self._number(part) for part in parts))) if parts else None
-        return self._number_of_object(value)
+            kind = next(container for container in _CONTAINERS if isinstance(value, container))
+            return hash((kind.__name__, *(self._checksum(part) for part in parts))) if parts else None
+        return self._checksum_of_object(value)
 
-    def _number_of_tensor(self, value: Any) -> int | None:
+    def _checksum_of_tensor(self, value: Any) -> int | None:
         if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
-            return self._number(tf.nest.flatten(value, expand_composites=True))
+            return self._checksum(tf.nest.flatten(value, expand_composites=True))
         if not isinstance(value, tf.Tensor):
-            # A variable: its values count for themselves.
+            # A variable: its value is no setting.
             return None
         if not hasattr(value, "numpy"):
-            self._is_of_a_call = True
+            self._has_graph_tensor = True
             return None
-        # Not noted as seen, which would keep the copy.
-        return self._number_of_whole(np.asarray(value.numpy()))
+        # Without `_checksums`, which would keep the copy.
+        return self._checksum_of_parts(np.asarray(value.numpy()))
 
-    def _number_of_object(self, value: Any) -> int | None:
+    def _checksum_of_object(self, value: Any) -> int | None:
         kind = type(value)
         if isinstance(value, (FunctionType, BuiltinFunctionType, type)):
             return hash((value.__module__, value.__qualname__, id(value)))
         if hasattr(value, "compute_dtype"):
             return hash((kind.__qualname__, str(value.name), str(value.compute_dtype), str(value.variable_dtype)))
-        if hasattr(value, "__dict__") and _is_the_persons(kind):
-            return hash((kind.__qualname__, self._number(dict(vars(value)))))
+        if hasattr(value, "__dict__") and _is_users_class(kind):
+            return hash((kind.__qualname__, self._checksum(dict(vars(value)))))
         return hash((kind.__qualname__, id(value))) if callable(value) else None
 
 
 def _parts(value: Any) -> list[Any] | None:
-    """Return what a list or the like consists of; None for anything else."""
+    """Return the parts of a container; None for anything else."""
     if isinstance(value, dict):
         return [part for pair in value.items() for part in pair]
     if isinstance(value, (list, tuple)):
@@ -142,20 +133,20 @@ def _parts(value: Any) -> list[Any] | None:
 
 
 def _is_module(value: Any) -> bool:
-    """Whether this is a layer or model, an operation of a Keras model, or a module."""
+    """Return whether this is a layer, a model, an operation of a Keras model, or a module."""
     keras = sys.modules.get("keras")
     return isinstance(value, tf.Module) or (keras is not None and isinstance(value, keras.Operation))
 
 
 def _is_own_method(module: Any, name: str, value: Any) -> bool:
-    # By its type: another object may raise when it is asked for its class.
+    # Not by isinstance: an object may raise when it is asked for its class.
     is_bound = type(value) is MethodType and value.__self__ is module
     return is_bound and value.__func__ is getattr(type(module), name, None)
 
 
-def _is_the_persons(kind: type) -> bool:
-    """Whether objects of a class are plain data of somebody, and no part of a library that counts for itself."""
-    packages = {_package(one) for one in kind.__mro__}
+def _is_users_class(kind: type) -> bool:
+    """Return whether objects of a class are a person's plain data, and no part of a library."""
+    packages = {_package(base) for base in kind.__mro__}
     return kind is SimpleNamespace or not (packages & _LIBRARIES or _package(kind) in sys.stdlib_module_names)
 
 
@@ -164,17 +155,17 @@ def _package(kind: type) -> str:
 
 
 def _bookkeeping(kind: type) -> set[str]:
-    """Return the attributes of Keras's and TensorFlow's own that change when an object is called, built or trained."""
+    """Return the attributes of Keras and TensorFlow that change when an object is called, built or trained."""
     bases = [
-        one for one in kind.__mro__ if _package(one) in _LIBRARIES and one.__name__ in {"Layer", "Model", "Module"}
+        base for base in kind.__mro__ if _package(base) in _LIBRARIES and base.__name__ in {"Layer", "Model", "Module"}
     ]
-    return _OF_TRAINING.union(*map(_of_a_bare, bases)) - _TELLING
+    return _TRAINING_ATTRIBUTES.union(*map(_attributes_of_new, bases)) - _COUNTED
 
 
 @cache
-def _of_a_bare(kind: type) -> frozenset[str]:
+def _attributes_of_new(kind: type) -> frozenset[str]:
     try:
-        # With a name of its own, so that Keras does not number the person's layers on.
+        # With a name, so that the automatic names of the person's layers stay the same.
         return frozenset(vars(kind(name="bare")))
-    except Exception:  # noqa: BLE001 - of another version: then there is less to leave out
+    except Exception:  # noqa: BLE001 - another version's class: then fewer attributes are left out
         return frozenset()

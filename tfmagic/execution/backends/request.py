@@ -1,4 +1,4 @@
-"""What one call asks of a model: its inputs by name, and what is to be fetched."""
+"""A request to a model: inputs by name, and the outputs to fetch."""
 
 from __future__ import annotations
 
@@ -16,21 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """A call that has been understood, and not yet made.
+    """A call with its names resolved: `bound` has values by input name, which are not checked yet.
 
-    Attributes
-    ----------
-    model
-        The model's name, for messages.
-    backend
-        How the model runs.
-    signature
-        Whose ends are meant.
-    bound
-        What was given, by input name; not looked at yet.
-    fetches
-        Names for the results, with what the mode calls them; empty for all that
-        a live object gives.
+    `fetches` has names for the results, with the tensors or the object's own outputs that they
+    mean. It is empty for all outputs of a live object. `model` is the name for messages.
     """
 
     model: str
@@ -40,21 +29,15 @@ class Request:
     fetches: Sequence[tuple[str, str]]
 
     def given(self) -> list[tuple[TensorSpec, Any]]:
-        """Return the inputs that were given, each with its value as it came."""
+        """Return the inputs that have a value, with their unchecked values."""
         return [(spec, self.bound[spec.name]) for spec in self.signature.inputs if spec.name in self.bound]
 
     def feeds(self) -> list[tuple[TensorSpec, Any]]:
-        """Return the inputs with their arrays, checked.
-
-        Raises
-        ------
-        InputError
-            For one that does not fit.
-        """
+        """Return the inputs with their checked arrays; an `InputError` for one that does not fit."""
         return [(spec, checked_array(self.model, spec, value)) for spec, value in self.given()]
 
     def static_shape(self, own: str) -> Shape:
-        """Return the shape of what the mode calls `own`, as far as it is known before a run."""
+        """Return the shape of a tensor, or of an object's own output, as far as it is known before a run."""
         if self.backend.graph is not None:
             shape = self.backend.graph.get_tensor_by_name(own).shape
             return None if shape.rank is None else tuple(shape.as_list())

@@ -1,8 +1,8 @@
 """Calls by LiteRT, TensorFlow's interpreter for small networks, without a session or an executor.
 
-LiteRT, which TensorFlow brings along as ``tf.lite``, begins a call in a microsecond, where a session takes ten.
-It knows fewer operations, serves one caller at a time and cannot be stopped. The session runs the calls that it
-does not take, and those that would take long.
+LiteRT (``tf.lite``) begins a call in a microsecond, where a session takes ten. It knows fewer
+operations, serves one caller at a time and cannot be stopped. The session runs all other calls,
+and those that would take long.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _SUPPORTED = PARTITIONED_CALLS | {
     *("Conv2D", "DepthwiseConv2dNative", "FusedBatchNormV3", "MaxPool", "AvgPool", "Mean", "Pad"),
     *("Reshape", "Squeeze", "ExpandDims", "ConcatV2", "Shape", "StridedSlice", "Pack"),
 }
-# Nothing can end a run, so that none may take longer.
+# No run may take longer, since nothing can end it.
 _LONG_S = 0.05
 _MOST_VALUES = 250_000
 _EXTREMES = (*NON_FINITE, 1e30, 1e-40)
 
 
 class LiteCall:
-    """Runs a network by LiteRT, for inputs of one shape at a time; `otherwise` runs the other calls.
+    """Runs a network by LiteRT, for inputs of one shape at a time; `otherwise` makes all other calls.
 
-    These are calls from other threads meanwhile, calls whose shapes change from one to the next,
-    and calls with empty or very large inputs. `weights_bytes` is the size of the constants, in
-    the converted network and packed in memory for multiplication.
+    These are simultaneous calls of other threads, calls whose shapes change each time, and calls
+    with empty or very large inputs. `weights_bytes` is the size of the constants: in the converted
+    network, and packed for multiplication.
     """
 
     def __init__(self, content: bytes, otherwise: Call) -> None:
@@ -71,7 +71,7 @@ class LiteCall:
             results = self.invoke(values)
         finally:
             self._free.release()
-        # An error comes again there, in TensorFlow's words.
+        # An error is raised again there, with TensorFlow's message.
         return self._otherwise(*values) if results is None else results
 
     def invoke(self, values: Sequence[np.ndarray]) -> list[Any] | None:
@@ -90,11 +90,11 @@ class LiteCall:
             return None
         if time.perf_counter() - began > _LONG_S:
             self._most_values, self._shapes = sum(value.size for value in values) - 1, None
-        # TensorFlow's own kernels differ in what they make of NaN and infinity.
+        # TensorFlow's kernels give other results for NaN and infinity.
         return results if all(np.isfinite(result).all() for result in results) else None
 
     def close(self) -> None:
-        """Free what it holds; during a call, that is freed with it."""
+        """Free the interpreter; during a call, its end frees it."""
         if self._free.acquire(blocking=False):
             self._interpreter, self._shapes, self._most_values = None, None, 0
             self._free.release()
@@ -118,9 +118,9 @@ class LiteCall:
 
 
 def lite_call(definition: Any, feeds: Sequence[str], fetches: Sequence[str], otherwise: Call) -> LiteCall | None:
-    """Return a call by LiteRT; None where it cannot run a graph without variables, or gives other results.
+    """Return a call of a graph without variables by LiteRT; None where it cannot run it, or gives other results.
 
-    Nodes that the call does not need are deleted from the graph. `otherwise` makes the same call.
+    Nodes that the call does not need are deleted from `definition`. `otherwise` makes the same call.
     """
     if _interpreter_class() is None:
         return None
@@ -131,21 +131,21 @@ def lite_call(definition: Any, feeds: Sequence[str], fetches: Sequence[str], oth
         return None
     try:
         with suppressed_warnings(), warnings.catch_warnings():
-            # TensorFlow warns that it will move to another package.
+            # TensorFlow warns that LiteRT will move to another package.
             warnings.simplefilter("ignore")
             call = LiteCall(_converted(definition, feeds, fetches), otherwise)
         return call if all(_agree(call, otherwise, shapes, rows) for rows in (1, 3)) else None
-    except Exception:  # noqa: BLE001 - whatever LiteRT cannot run, the session can
+    except Exception:  # noqa: BLE001 - the session runs what LiteRT cannot run
         return None
 
 
 def _runs(node: Any, supported: frozenset[str]) -> bool:
-    # An operation that was placed on another device is meant to run there.
+    # An operation with another device is meant to run there.
     return node.op in supported and (not node.device or "CPU" in node.device.upper())
 
 
 def _shapes(definition: Any, feeds: Sequence[str]) -> list[list[int | None]] | None:
-    """Return the shapes of the inputs, None for a free size; None if one is no float32 or has any rank."""
+    """Return the shapes of the inputs, None for a free size; None unless all are float32 of a fixed rank."""
     placeholders = {f"{node.name}:0": node.attr for node in definition.node if node.op == "Placeholder"}
     attributes = [placeholders[name] for name in feeds if name in placeholders]
     shapes = [each["shape"].shape for each in attributes if each["dtype"].type == tf.float32]
@@ -155,10 +155,10 @@ def _shapes(definition: Any, feeds: Sequence[str]) -> list[list[int | None]] | N
 
 
 def _interpreter_class() -> Any:
-    """Return the class of the interpreter; None where none is known to be sound.
+    """Return the interpreter class; None where none is known to work.
 
-    The interpreter of TensorFlow 2.17 and 2.18 corrupts the process's memory with some networks, such as a
-    convolutional one with a global average. The package ``ai_edge_litert`` has another interpreter.
+    The one of TensorFlow 2.17 and 2.18 corrupts the process's memory with some networks, such as a
+    convolutional one with a global average. The package ``ai_edge_litert`` has another one.
     """
     if tuple(int(part) for part in tf.__version__.split(".")[:2]) in LITE_IS_SOUND:
         return tf.lite.Interpreter
@@ -170,7 +170,7 @@ def _interpreter_class() -> Any:
 
 
 def _interpreter(content: bytes) -> Any:
-    # More threads would be started for each network again.
+    # Each network would start its own threads.
     interpreter = _interpreter_class()(model_content=content, num_threads=1)
     # The first interpreter of a process logs this line.
     with stderr_filter(without_lines(rb"INFO: Created TensorFlow Lite XNNPACK delegate for CPU\.")):
@@ -194,7 +194,7 @@ def _agree(call: LiteCall, otherwise: Call, shapes: Sequence[Sequence[int | None
     if random is None:
         return False
     for number, values in enumerate([random, *examples_with(_EXTREMES, random)]):
-        # New shapes are taken when they come a second time.
+        # New shapes are accepted the second time.
         results = call.invoke(values) or call.invoke(values)
         if results is None:
             # The session runs inputs that are not finite.

@@ -1,4 +1,4 @@
-"""A graph model's calls compiled with XLA, into one piece of machine code for each shape of input."""
+"""A graph model's calls compiled with XLA, to machine code for each shape of input."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class XlaCompiler:
         self._shapes: set[frozenset[tuple[str, tuple[int, ...]]]] = set()
 
     def is_new(self, feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> bool:
-        """Return whether no run had inputs of these shapes yet: XLA compiles for each."""
+        """Return whether no run has had inputs of these shapes, so that XLA would compile."""
         return _shapes(feeds, arrays) not in self._shapes
 
     def note(self, feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> None:
-        """Note that a run with inputs of these shapes has ended."""
+        """Note a run with inputs of these shapes."""
         self._shapes.add(_shapes(feeds, arrays))
 
     def fetches(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the names of the compiled tensors to fetch in place of these; a `SourceError` where XLA cannot."""
+        """Return the compiled tensors to fetch in place of these; a `SourceError` where XLA cannot compile them."""
         compiled = self._compiled.get((feeds, fetches))
         if compiled is None:
             with self._compiling:
@@ -73,8 +73,8 @@ class XlaCompiler:
         outside = set(map(producer, inputs))
         remove_nodes(definition.node, lambda node: node.name in outside)
 
-        def body(*given: Any) -> list[Any]:
-            by_name = dict(zip(inputs, given, strict=True))
+        def body(*arguments: Any) -> list[Any]:
+            by_name = dict(zip(inputs, arguments, strict=True))
             tensors: list[Any] = tf.import_graph_def(definition, by_name, list(fetches), name="")
             return tensors
 
@@ -85,14 +85,14 @@ class XlaCompiler:
 
 
 def _keep_control_flow(definition: Any) -> None:
-    """Have loops and branches stay operations that call functions: XLA does not know Switch and Merge."""
+    """Keep loops and branches as operations that call functions: XLA does not know Switch and Merge."""
     nodes = [node for body in bodies(definition) for node in body]
     lowered = [node for node in nodes if _IS_LOWERED in node.attr]
     if not lowered:
         return
     for node in lowered:
         del node.attr[_IS_LOWERED]
-    # The graph has the functions under their own names as they were.
+    # The graph has unchanged functions of the old names.
     names = {function.signature.name: f"{function.signature.name}_compiled" for function in definition.library.function}
     for function in definition.library.function:
         function.signature.name = names[function.signature.name]
@@ -110,7 +110,7 @@ def _shapes(feeds: Iterable[str], arrays: Iterable[np.ndarray]) -> frozenset[tup
 
 
 def not_compiled(model: str, error: Exception) -> SourceError:
-    """Return the error for a model that XLA has refused with TensorFlow's `error`."""
+    """Return the error for a model that XLA could not compile."""
     match = _UNSUPPORTED.search(str(error))
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     operation = None if match is None else match["op"] or match["kernel"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import InterruptTarget, interruptible
-from tfmagic.concurrency.event_loop import run_on_own_loop
+from tfmagic.concurrency.event_loop import run_on_new_loop
 from tfmagic.runtime.tensorflow.private import Cancellation
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Cell:
 
     def _run(self, namespace: Namespace, inside: Callable[[], AbstractContextManager[Any]]) -> None:
         if self.awaits:
-            run_on_own_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
+            run_on_new_loop(lambda: eval(self.code, namespace), inside)  # noqa: S307 - the person's own cell
         else:
             with inside():
                 interruptible(exec, self.code, namespace)

@@ -52,7 +52,7 @@ class KerasSource(SharedSource):
 
         backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_and_name}, lambda: live.weights)
         if isinstance(live, sys.modules["keras"].Model):
-            backend.archivist_of = partial(archivist_of_copy, live)
+            backend.keras_writer_of_copy = partial(archivist_of_copy, live)
         return backend
 
     def notes(self) -> list[str]:

@@ -42,7 +42,7 @@ from tfmagic.formats.keras.write import archivist
 from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
-from tfmagic.runtime.state.variables_io import values_of
+from tfmagic.runtime.state.variables_io import Writer, values_of
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
@@ -167,13 +167,13 @@ def without_values(make: Callable[[], Any]) -> Any:
 
 
 def traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
-    """Return a model that was traced without values, None for one that works only eager_execution."""
+    """Return a model that was traced without values, None for one that works only eagerly."""
     try:
         skeleton = without_values(make)
         return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
-    except Exception:  # noqa: BLE001 - a layer may do what only works eager_execution, and fail in any way
+    except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
         return None
 
 
@@ -205,7 +205,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
                     # It derives tensors from its loaded weights: here from the graph's variables.
                     layer.finalize_state()
             given = {spec.tensor or spec.name: fed[spec.name] for spec in signature.required}
-            result = eager.invoke(DEFAULT, given)
+            result = eager.call_object(DEFAULT, given)
         outputs = named_outputs(result, [spec.tensor for spec in signature.outputs])
         after = [scope.get_current_value(own) for own in skeleton.variables]
         outputs = _with_effects(outputs, zip(added, before, after, strict=True))
@@ -213,7 +213,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     name_of = {id(own): new.op.name for own, new in zip(skeleton.variables, added, strict=True)}
 
     def fill(native: Any) -> None:
-        writer = values_of(graph).writer(native)
+        writer = Writer(values_of(graph), native)
         with reading(model, archive.path, "the weights"), eager_execution():
             _assign_each(archive, skeleton, lambda variable, value: writer.put(name_of[id(variable)], value))
             writer.flush()
@@ -221,7 +221,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.archivist = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
+    backend.keras_writer = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
     return Built(backend)
 
 

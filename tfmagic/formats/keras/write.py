@@ -35,14 +35,14 @@ class KerasFile(Writer):
         self._notes = ("its inputs and outputs have Keras's own names in it",) if renamed else ()
         if self._backend.graph is None:
             _check_live(self._backend, model.kind)
-        elif self._backend.archivist is None:
+        elif self._backend.keras_writer is None:
             raise _no_keras_model(self._backend, model.kind)
 
     def __call__(self, file: Path) -> Written:
         """Write the file."""
         backend = self._backend
         if backend.graph is not None:
-            names = list(backend.archivist(file))
+            names = list(backend.keras_writer(file))
             checksums = {name: checksum(value) for name, value in backend.values(names)}
             more = len(values_of(backend.graph).names()) - len(names)
             notes = (f"without {counted(more)} that the Keras model does not have",) if more else ()

@@ -40,8 +40,8 @@ def graph_copy(eager: EagerBackend, options: Options) -> Built:
         )
     except TablesError:
         return graph_copy_through_file(eager, options)
-    if eager.archivist_of is not None:
-        backend.archivist = eager.archivist_of(backend, variables)
+    if eager.keras_writer_of_copy is not None:
+        backend.keras_writer = eager.keras_writer_of_copy(backend, variables)
     return Built(backend, notes)
 
 

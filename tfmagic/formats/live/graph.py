@@ -67,7 +67,7 @@ class GraphSource(LiveSource):
         notes = []
         if variables_of(graph):
             notes.append("its variables start from their initialisers: values in a session of yours stay there")
-        backend = GraphBackend(room, {signature.name: signature}, fill_and_initialise(room), None)
+        backend = GraphBackend(room, {signature.name: signature}, fill_and_initialise(room))
         return Built(backend, notes)
 
 

@@ -45,7 +45,7 @@ class ModuleSource(SharedSource):
         calls = {name: call for name, (_, call) in signatures_and_calls.items()}
         signatures[default], calls[default] = with_names(model, signatures[default], calls[default], options)
         backend = EagerBackend(room, live, signatures, calls, lambda: _variables(live))
-        backend.whole = live
+        backend.saveable = live
         return backend
 
     def fingerprint(self) -> object:

@@ -29,7 +29,7 @@ def with_known_shapes(backend: EagerBackend, signature: Signature) -> Signature:
         return signature
     known: dict[str, DtypeAndShape] = {}
     for more in (
-        backend.seen.get(signature.name, {}),
+        backend.last_inputs.get(signature.name, {}),
         _of_traces(backend, signature),
         _of_first_call(backend.live),
         _of_build_config(backend.live),

@@ -77,8 +77,8 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
     room = Room(label, graph, device)
     bind_signature_names(room, imported[0])
     fill = filling_all(room, lambda native: values_of(graph).write(native, copied_values.values()))
-    backend = GraphBackend(room, signatures, fill, live_values=copied_values.values)
-    backend.copied_values = copied_values
+    backend = GraphBackend(room, signatures, fill)
+    backend.live_values, backend.copied_values = copied_values.values, copied_values
     return backend, variables.live, notes
 
 
@@ -115,7 +115,7 @@ def _trace(eager: EagerBackend, signature: Signature) -> _Traced:
 def outputs_of_call(eager: EagerBackend, signature: Signature, values: Sequence[Any]) -> dict[str, Any]:
     """Call a live object with tensors in the order of the required inputs; return outputs by its own names."""
     given = {spec.tensor or spec.name: value for spec, value in zip(signature.required, values, strict=True)}
-    outputs = named_outputs(eager.invoke(signature.name, given), [spec.tensor for spec in signature.outputs])
+    outputs = named_outputs(eager.call_object(signature.name, given), [spec.tensor for spec in signature.outputs])
     return {name: value for name, value in outputs.items() if value is not None}
 
 

@@ -126,8 +126,8 @@ def root_of(backend: EagerBackend, functions: Mapping[str, Any]) -> Any:
     A module is written itself, so that its own functions come along. For a Keras model it is a module with all
     variables by path (``weights["dense/kernel"]``), the optimizer's too; for a function, with what the function uses.
     """
-    if backend.whole is not None:
-        return backend.whole
+    if backend.saveable is not None:
+        return backend.saveable
     root = tf.Module()
     root.weights = all_variables(backend)
     # A function may have captured what the object does not list, such as the state of a random generator.

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
+from tfmagic.execution.backends.backend import Startup
 from tfmagic.execution.backends.graph import GraphBackend
-from tfmagic.execution.backends.tables_startup import Startup
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
 from tfmagic.formats.common.loading import (

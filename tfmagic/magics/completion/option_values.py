@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tfmagic.execution.signature.signature import Signature
-    from tfmagic.formats.common.inspection import FileRecord
+    from tfmagic.formats.common.source import FileRecord
     from tfmagic.magics.completion.python_names import PythonNames
     from tfmagic.magics.completion.typed_words import Typed
     from tfmagic.magics.grammar.options import Command

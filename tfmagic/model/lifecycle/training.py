@@ -40,7 +40,9 @@ class Training:
 
     def note_safe(self, backend: Backend) -> None:
         """Note that the present values are somewhere else too: in a file, or in the live object."""
-        self._safe_values = workers().call(lambda: checksums(backend.learnt())) if backend.may_have_learnt else None
+        self._safe_values = (
+            workers().call(lambda: checksums(backend.trained_values())) if backend.may_be_trained else None
+        )
         self.came_unsaved = False
 
     def rename_variables(self, names: Iterable[str]) -> None:
@@ -55,7 +57,7 @@ class Training:
         """Return the variables whose values differ from their first ones."""
         # A table begins empty, and is never carried over.
         first = self.first_values or {}
-        return {name for name, number in checksums(backend.learnt()).items() if first.get(name) != number}
+        return {name for name, number in checksums(backend.trained_values()).items() if first.get(name) != number}
 
     def differs_from_saved(self, values: Callable[[], Iterable[tuple[str, np.ndarray]]], *, by_name: bool) -> bool:
         """Return whether values differ from those last known to be safe; unknown counts as different.

@@ -53,7 +53,7 @@ class ParkGraph:
         self._backend.executor = options.executor
         self._backend.compiled = XlaCompiler(self._backend.graph, self._backend.room.label) if options.compile else None
         record = hosted(self._backend.graph)
-        record.arriving = self._arriving
+        record.memory_context = self._arriving
         if record.opened is not None:
             # Its cell has opened it; it may have grown since.
             with self._arriving():
@@ -75,7 +75,7 @@ class ParkGraph:
                 raise self._running_error()
             self._lifecycle.let_go(self._backend)
             return 0, notes
-        park = partial(self._backend.park, park_directory().place, again=self._source_gives_first_values())
+        park = partial(self._backend.park, park_directory().place, source_unchanged=self._source_gives_first_values())
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         written_bytes = workers().call(park)
         if written_bytes is None:
@@ -134,7 +134,7 @@ class ParkGraph:
         change = lifecycle.source_change()
         if change is None:
             return
-        if not backend.is_parked_whole:
+        if not backend.is_spilled:
             raise lifecycle.cannot_wake_error(change)
         note = (
             f"{lifecycle.name}: its source is {change} since it was parked; it wakes with the weights that were parked"

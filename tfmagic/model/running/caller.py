@@ -91,7 +91,7 @@ class Caller:
         """Return a call with its names resolved and its values not yet checked; parameters as for `Model.run`."""
         backend = self.lifecycle.built_backend()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
-        chosen = backend.extended(self.lifecycle.signature(signature), given)
+        chosen = backend.with_optional_inputs(self.lifecycle.signature(signature), given)
         bound = bind(self.lifecycle.name, chosen, value, inputs)
         if fetch is None:
             fetches = outputs_given(self.lifecycle.name, chosen, bound.keys())
@@ -105,7 +105,9 @@ class Caller:
                 )
                 raise InputError(msg)
             fetches = [(name, backend.fetch(chosen, name)) for name in names]
-            require(self.lifecycle.name, chosen, backend.needs(chosen, [own for _, own in fetches]), bound.keys())
+            require(
+                self.lifecycle.name, chosen, backend.required_inputs(chosen, [own for _, own in fetches]), bound.keys()
+            )
         return Request(self.lifecycle.name, backend, chosen, bound, fetches)
 
     def fast_call(

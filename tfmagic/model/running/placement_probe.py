@@ -19,7 +19,7 @@ from tfmagic.runtime.tracing.partition_graphs import placed_operations, requeste
 from tfmagic.runtime.tracing.step_stats import RunProfile
 
 if TYPE_CHECKING:
-    from tfmagic.execution.backends.run_graph import RunGraph
+    from tfmagic.execution.backends.backend import RunGraph
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacementRecord
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
     from tfmagic.runtime.custom_ops.libraries_report import LibrariesRecord, LibraryRecord, OccasionRecord
     from tfmagic.runtime.custom_ops.registrations import OpRecord
-    from tfmagic.runtime.libraries.duplicates import DuplicateRecord
     from tfmagic.runtime.libraries.environment import SettingRecord
+    from tfmagic.runtime.libraries.files import DuplicateRecord
     from tfmagic.runtime.libraries.gpu import GpuRecord
     from tfmagic.runtime.libraries.shared_objects import CountersRecord
 

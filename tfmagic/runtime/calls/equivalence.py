@@ -21,9 +21,9 @@ NON_FINITE = (math.nan, math.inf, -math.inf)
 def equivalent_call(usual: Call, other: Call, values: Sequence[np.ndarray], *, is_long: bool = False) -> Call | None:
     """Return the other call if it gives the usual results to within rounding, and None if it does not.
 
-    Both are made with these values, with random ones and with non-finite ones of the same shapes.
-    Where only results of the last differ, `where_finite` guards the call. Neither may change anything.
-    A call that takes long is not made with non-finite values: it is guarded, which costs microseconds.
+    Both calls are made with these values, with random and with non-finite ones of the same shapes.
+    If only results for non-finite values differ, `where_finite` guards the call. A long call
+    is guarded without that test, which costs microseconds. Neither call may have side effects.
     """
     random = random_like(values)
     if not _agree(usual, other, [values, random] if random else [values]):
@@ -34,7 +34,7 @@ def equivalent_call(usual: Call, other: Call, values: Sequence[np.ndarray], *, i
 
 
 def _agree(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]]) -> bool:
-    """Return whether both give the same for all examples that the usual call takes; False where it takes none."""
+    """Return whether both give the same for all examples that the usual call accepts, and it accepts any."""
     compared = 0
     for example in examples:
         check_cancelled()
@@ -44,7 +44,7 @@ def _agree(usual: Call, other: Call, examples: Iterable[Sequence[np.ndarray]]) -
             continue
         try:
             results = other(*example)
-        except Exception:  # noqa: BLE001 - whatever it raises, it is not the same
+        except Exception:  # noqa: BLE001 - any error is another result
             return False
         if not same_results(expected, results, rtol=1e-3, atol=1e-5):
             return False
@@ -66,7 +66,7 @@ def where_finite(call: Call, otherwise: Call) -> Call:
 
 
 def random_like(values: Sequence[np.ndarray]) -> list[np.ndarray] | None:
-    """Return random inputs of these shapes; None where none of them has real numbers."""
+    """Return random inputs of these shapes; None if no input has real numbers."""
     if not any(value.dtype.kind == "f" and value.size for value in values):
         return None
     random = np.random.default_rng(0)
@@ -76,9 +76,9 @@ def random_like(values: Sequence[np.ndarray]) -> list[np.ndarray] | None:
 
 
 def examples_with(numbers: Iterable[float], values: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Give copies of these inputs, each with one of the numbers in every seventh place.
+    """Yield copies of these inputs, each with one of the numbers in every seventh place.
 
-    In every place the number could hide a difference: nothing but NaN comes of NaN.
+    NaN in every place would hide differences, since all results would be NaN.
     """
     for number in numbers:
         example = [value.copy() for value in values]
@@ -92,20 +92,20 @@ def same_results(expected: Sequence[Any], results: Sequence[Any], *, rtol: float
     """Return whether results have the same dtypes and shapes, and values that differ by rounding at most."""
     pairs = zip(map(np.asarray, expected), map(np.asarray, results), strict=True)
     return all(
-        one.dtype == other.dtype
-        and one.shape == other.shape
+        left.dtype == right.dtype
+        and left.shape == right.shape
         and bool(
-            np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True)
-            if one.dtype.kind in "fc"
-            else np.array_equal(one, other)
+            np.allclose(left, right, rtol=rtol, atol=atol, equal_nan=True)
+            if left.dtype.kind in "fc"
+            else np.array_equal(left, right)
         )
-        for one, other in pairs
+        for left, right in pairs
     )
 
 
 def _is_finite(array: Any) -> bool:
     kind = array.dtype.char if isinstance(array, np.ndarray) else ""
-    # A fifth of the time of isfinite for a small array. It can overflow: then isfinite decides.
+    # For a small array, five times as fast as isfinite, which decides if this overflows.
     if kind and kind in "fd" and math.isfinite(np.vdot(array, array)):
         return True
     return kind not in _FLOATS or bool(np.isfinite(array).all())

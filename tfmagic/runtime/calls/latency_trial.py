@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 READINGS = 7
-"""How many calls each way gets before the quickest is chosen; the first is not counted."""
+"""How many calls of each way are measured before the quickest is chosen; the first is not counted."""
 
 
 @dataclass
 class LatencyTrial:
-    """Calls of about one size, made by turns in each of several ways, which may be added to at any time."""
+    """Calls of about one size, made in several ways by turns; ways may be added at any time."""
 
     ways: dict[str, Callable[..., list[Any]]] = field(default_factory=dict)
     _latencies_s: dict[str, list[float]] = field(default_factory=dict)
 
     def run(self, values: Sequence[Any]) -> list[Any]:
-        """Make a call in the way that had the fewest."""
+        """Make a call in the way with the fewest calls."""
         name = min(self.ways, key=lambda way: len(self._latencies_s.get(way, ())))
         began = time.perf_counter()
         results = self.ways[name](*values)
@@ -30,7 +30,7 @@ class LatencyTrial:
         return results
 
     def forget(self, name: str) -> None:
-        """Remove a way and what was measured of it."""
+        """Remove a way and its measurements."""
         self.ways.pop(name, None)
         self._latencies_s.pop(name, None)
 

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -41,41 +42,13 @@ _LONG_S = 0.005
 _BITS_A_SIZE = 2
 
 
-class OpenedGraph(Protocol):
-    """A graph with its native session."""
+@dataclass(frozen=True)
+class FoldedCall:
+    """A call in which variables are constants; `close` frees what it holds, also while it runs."""
 
-    native: NativeSession
-    history: History
-
-    @property
-    def calls(self) -> list[PreparedCall]:
-        """The calls that were prepared on it."""
-
-    @property
-    def folding(self) -> Folding | None:
-        """Turns its variables into constants; None where nothing may."""
-
-    @property
-    def executor(self) -> Executor | None:
-        """The person's choice of thread; None for the quickest."""
-
-    def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
-        """Return which feeds a run could keep, so that they must be copied first."""
-
-
-class Folded(Protocol):
-    """A call in which variables are constants."""
-
-    @property
-    def call(self) -> Callable[..., list[Any]]:
-        """Runs it."""
-
-    @property
-    def weights_bytes(self) -> int:
-        """The size of these constants."""
-
-    def close(self) -> None:
-        """Free what it holds, also while it runs."""
+    call: Callable[..., list[Any]]
+    weights_bytes: int
+    close: Callable[[], None]
 
 
 class Folding(Protocol):
@@ -83,8 +56,36 @@ class Folding(Protocol):
 
     def fold(
         self, opened: OpenedGraph, feeds: Sequence[str], fetches: Sequence[str], *, executor: Executor
-    ) -> dict[str, Folded]:
+    ) -> dict[str, FoldedCall]:
         """Return the ways to run a call with constants: ``folded``, ``lite``, or none."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How calls of a graph are prepared.
+
+    `folding` is None where variables have to stay variables, and `executor` None for the quickest
+    thread. `grows` is whether operations may be added once the graph is open.
+    """
+
+    folding: Folding | None = None
+    executor: Executor | None = None
+    grows: bool = True
+
+
+class OpenedGraph(Protocol):
+    """A graph with its native session."""
+
+    native: NativeSession
+    history: History
+    preparation: Callable[[], Preparation]
+
+    @property
+    def calls(self) -> list[PreparedCall]:
+        """The calls that were prepared on it."""
+
+    def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
+        """Return which feeds a run could keep, so that they must be copied first."""
 
 
 class PreparedCall:
@@ -93,7 +94,7 @@ class PreparedCall:
     Its first calls run in TensorFlow's pool, the next ones in the caller's thread
     (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side).
     Both give the same bits. Later calls of about that size run in the quicker way.
-    Ways with folded variables may differ by rounding. Only warming tries these (`settle`),
+    Ways with folded variables may differ by rounding. Only `settle` tries these,
     and only while nothing has written to a variable. `used` grows with each use of any
     prepared call: the smallest is the least recently used.
     """
@@ -105,38 +106,37 @@ class PreparedCall:
         self.used = 0
         self._constants_bytes: int | None = None
         self._ways: dict[str, Callable[..., list[Any]]] = {}
-        self._folded: dict[str, Folded] = {}
+        self._folded: dict[str, FoldedCall] = {}
         self._is_folding_tried = False
         self._folded_at_age = -1
         # By the calls' size. A size without a trial is run as the nearest size with one.
         self._trials: dict[int, LatencyTrial] = {}
         self._chosen: dict[int, Callable[..., list[Any]]] = {}
         self._measuring = threading.Lock()
-        self._usual = self._prepare(opened.executor or POOL)
-        self._shared = shared_results(self._graph, feeds, fetches)
-        self._kept = opened.kept_feeds(self.feeds, self.fetches)
+        self._usual = self._prepare(opened.preparation().executor or POOL)
+        self._results_to_copy = shared_results(self._graph, feeds, fetches)
+        self._feeds_to_copy = opened.kept_feeds(self.feeds, self.fetches)
 
     def __call__(self, values: Sequence[np.ndarray]) -> list[Any]:
         """Run it with these arrays, in the order of `feeds`; the caller may change them and the results later."""
-        if self._kept:
+        if self._feeds_to_copy:
             values = list(values)
-            for index in self._kept:
+            for index in self._feeds_to_copy:
                 values[index] = values[index].copy()
         if self._folded and self._folded_at_age != self._opened.history.age:
             self._unfold_if_written()
         size = _size_of(values)
         call = self._chosen.get(size) or self._folded_call(size)
         results = self._measure(size, values, (POOL, CALLER)) if call is None else call(*values)
-        for index in self._shared:
+        for index in self._results_to_copy:
             if isinstance(results[index], np.ndarray):
                 results[index] = results[index].copy()
         return results
 
     @property
     def chosen(self) -> LatencyTrial | None:
-        """The trial that chose how calls of the size that was measured last are run; None before."""
-        sizes = reversed(list(self._chosen))
-        return next((self._trials[size] for size in sizes if size in self._trials), None)
+        """The trial of the size for which a way was chosen last; None before."""
+        return next((self._trials[size] for size in reversed(list(self._chosen)) if size in self._trials), None)
 
     @property
     def folded_bytes(self) -> int:
@@ -151,9 +151,9 @@ class PreparedCall:
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
     def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
-        """Choose how to run calls by making some now, for so many seconds with each batch; folded variables are tried.
+        """Choose how to run calls by making some now, for so many seconds with each batch; also try folded variables.
 
-        Batches after the first are used only for quick calls. A `TimeoutError` is raised once nobody waits.
+        Batches after the first are used only for quick calls. A `TimeoutError` ends it at the deadline.
         """
         self._measure_until(batches[0], seconds)
         with self._measuring:
@@ -162,7 +162,7 @@ class PreparedCall:
                 self._fold(batches[0])
                 self._is_folding_tried = True
         self._measure_until(batches[0], seconds)
-        # No trial: all the while other threads' calls were measured.
+        # Without a trial, calls of other threads were measured all the time.
         trial = self._trials.get(_size_of(batches[0]), LatencyTrial())
         is_quick = min(trial.latencies_s.values(), default=math.inf) <= _QUICK_S
         for values in batches[1:] if is_quick else ():
@@ -179,11 +179,9 @@ class PreparedCall:
 
     def close(self) -> None:
         """Free what folding holds."""
-        folded, self._folded = self._folded, {}
-        for one in folded.values():
-            one.close()
-
-    # -- inside ----------------------------------------------------------------
+        folded_calls, self._folded = self._folded, {}
+        for folded in folded_calls.values():
+            folded.close()
 
     def _prepare(self, executor: str) -> Callable[..., list[Any]]:
         call = native_callable(self._opened.native, self.feeds, self.fetches, in_this_thread=executor == CALLER)
@@ -202,7 +200,7 @@ class PreparedCall:
 
     @defer_interrupts
     def _measure(self, size: int, values: Sequence[np.ndarray], ways: Iterable[str]) -> list[Any]:
-        """Make a call in the way whose turn it is, and choose a way once all had their turns."""
+        """Make a call in the next way to measure, and choose the quickest once all are measured."""
         if not self._measuring.acquire(blocking=False):
             # Another thread's call is being measured.
             return interruptible(self._usual, *values)
@@ -227,7 +225,7 @@ class PreparedCall:
 
     def _prepare_other_thread(self, trial: LatencyTrial) -> bool:
         """Prepare the call for the caller's thread where that could be quicker; return whether that was done."""
-        may_choose = self._opened.executor is None and CALLER not in self._ways
+        may_choose = self._opened.preparation().executor is None and CALLER not in self._ways
         if not may_choose or trial.latencies_s[trial.quickest] > _LONG_S:
             return False
         if constants_of(self._graph.get_operations()) > MOST_CONSTANTS_BYTES:
@@ -236,15 +234,15 @@ class PreparedCall:
         return True
 
     def _fold(self, values: Sequence[np.ndarray]) -> None:
-        """Prepare the ways with folded variables, those that give the same results."""
-        folding = self._opened.folding
-        if folding is None:
+        """Prepare the ways with folded variables that give the same results."""
+        preparation = self._opened.preparation()
+        if preparation.folding is None:
             return
         medians = [median for trial in self._trials.values() for median in trial.latencies_s.values()]
         is_long = min(medians, default=math.inf) > _LONG_S
-        executor: Executor = self._opened.executor or ("pool" if is_long else "caller")
+        executor: Executor = preparation.executor or ("pool" if is_long else "caller")
         age = self._opened.history.age
-        candidates = folding.fold(self._opened, self.feeds, self.fetches, executor=executor)
+        candidates = preparation.folding.fold(self._opened, self.feeds, self.fetches, executor=executor)
         with ExitStack() as unused:
             for folded in candidates.values():
                 unused.callback(folded.close)
@@ -270,18 +268,18 @@ class PreparedCall:
                 self._folded_at_age = age
 
     def _unfold(self, names: Iterable[str]) -> None:
-        """Use these ways no more."""
+        """Remove these ways."""
         for name in names:
-            # Not closed: another thread may be in the middle of a call. It is freed with the last one.
+            # Not closed: another thread may be in the middle of a call. Its end frees the way.
             del self._folded[name], self._ways[name]
             for trial in self._trials.values():
                 trial.forget(name)
         for size in list(self._chosen):
-            measured = self._trials.get(size)
-            if measured is None or not measured.ways:
+            trial_of_size = self._trials.get(size)
+            if trial_of_size is None or not trial_of_size.ways:
                 del self._chosen[size]
             else:
-                self._chosen[size] = measured.quickest_call
+                self._chosen[size] = trial_of_size.quickest_call
 
 
 def _size_of(values: Sequence[np.ndarray]) -> int:

@@ -1,4 +1,4 @@
-"""Take fetches and feeds of ``Session.run`` apart by graph."""
+"""Group fetches and feeds of ``Session.run`` by graph."""
 
 from __future__ import annotations
 
@@ -45,12 +45,7 @@ def replace_leaves(fetches: Any, make: Callable[[Any], Any]) -> Any:
 def graph_of(element: Any, default: Any) -> Any:
     """Return the graph of a fetch or of a feed's key; names belong to the default graph.
 
-    Raises
-    ------
-    ForeignTensorError
-        For an eager tensor or variable, which is in no graph.
-    TypeError
-        For anything that ``Session.run`` cannot fetch.
+    A `ForeignTensorError` for an eager tensor or variable, a ``TypeError`` for anything else that cannot be fetched.
     """
     if isinstance(element, (str, bytes)):
         return default
@@ -73,7 +68,7 @@ def graph_of(element: Any, default: Any) -> Any:
 
 
 def fetch_names(fetches: Any, graph: Any) -> tuple[str, ...] | None:
-    """Return the names of the tensors and operations that a run of one graph fetches; None if they are not known."""
+    """Return the names of the tensors and operations that a run of one graph fetches; None if unknown."""
     names: list[str] = []
     try:
         for leaf in leaves(fetches):
@@ -105,16 +100,6 @@ def feeds_by_graph(feeds: Mapping[Any, Any], graphs: list[Any], default: Any) ->
             raise ForeignTensorError(msg)
         by_graph[id(graph)][key] = value
     return by_graph
-
-
-def only_graph(fetches: Any) -> Any:
-    """Return the graph of a run in parts; `ForeignTensorError` if its fetches are of several graphs, or none."""
-    default = v1.get_default_graph()
-    graphs = distinct_graphs([graph_of(leaf, default) for leaf in leaves(fetches)])
-    if len(graphs) != 1:
-        msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
-        raise ForeignTensorError(msg)
-    return graphs[0]
 
 
 def callable_of(
@@ -165,7 +150,7 @@ def _has_memory(value: Any) -> bool:
 
 
 def _copied(value: Any) -> Any:
-    """Return a fed value with memory of its own. A list of numbers needs no copy: TensorFlow makes an array of it."""
+    """Return a copy of a fed value. A list of numbers needs none: TensorFlow makes an array of it."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple):

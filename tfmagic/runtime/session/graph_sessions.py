@@ -12,8 +12,7 @@ import tensorflow as tf
 from tfmagic.concurrency.runs import Run
 from tfmagic.errors import ModelStateError
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.session import hosted_graph as scope
-from tfmagic.runtime.session.hosted_graph import hosted, label_of, never_began
+from tfmagic.runtime.session.hosted_graph import hosted, label_of, never_began, note_opened
 from tfmagic.runtime.session.uninitialised import uninitialised
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class GraphSessions:
         self._lock = threading.RLock()
 
     def add(self, graph: Any) -> None:
-        """List a graph."""
+        """Add a graph to those of the process."""
         with self._lock:
             self._graphs.add(graph)
 
@@ -52,7 +51,7 @@ class GraphSessions:
         record = hosted(graph)
         if record.opened is None:
             self.add(graph)
-            scope.note(graph)
+            note_opened(graph)
         opened = record.open(graph, self._config.freeze, run or Run(record.evictions))
         if not self.has_opened:
             self.has_opened = True
@@ -77,7 +76,7 @@ class GraphSessions:
     def run(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
         """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
         record = hosted(graph)
-        run = record.begin()
+        run = record.runs.begin(record.evictions)
         try:
             while True:
                 record.check(run)

@@ -1,10 +1,9 @@
 """``KernelSession``: the one session of a process, which runs any graph.
 
-A native session is bound to one graph; that is why the usual recipe of sharing one session
-between models fails as soon as there are two. Here each graph has its own native session
-behind one facade, all made from one frozen ``ConfigProto``. The heavy parts (libraries,
-thread pools, allocators) belong to the process and are shared: a further graph costs
-0.23 ms, 70 KB and no thread.
+A native session is bound to one graph, so that models of several graphs cannot share one.
+Here each graph has its own native session behind one facade, all made from one frozen
+``ConfigProto``. The process shares the heavy parts (libraries, thread pools, allocators):
+a further graph costs 0.23 ms, 70 KB and no thread.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
+from tfmagic.errors import ForeignTensorError
+from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.config import SessionConfig
 from tfmagic.runtime.session.fetches import (
@@ -31,13 +32,11 @@ from tfmagic.runtime.session.fetches import (
     fetch_names,
     graph_of,
     leaves,
-    only_graph,
     own_feeds,
     replace_leaves,
 )
 from tfmagic.runtime.session.graph_sessions import GraphSessions
 from tfmagic.runtime.session.hosted_graph import Fill, closing_what_opens, hosted, label_of
-from tfmagic.runtime.session.open_graph import OpenGraph, Preparation
 from tfmagic.runtime.tensorflow.private import session_interface
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy as np
+
+    from tfmagic.runtime.session.open_graph import OpenGraph
 
 v1 = tf.compat.v1
 
@@ -93,8 +94,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         session._sessions = GraphSessions(session._config)
         session._entered = threading.local()
         return session
-
-    # -- running -----------------------------------------------------------
 
     @hide_own_frames
     def run(
@@ -164,14 +163,9 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         *,
         metadata: Any = None,
     ) -> list[np.ndarray]:
-        """Run a prepared call: the fast path, for arrays of exactly the tensors' dtypes.
+        """Run a prepared call, for arrays of exactly the tensors' dtypes.
 
-        Parameters
-        ----------
-        graph
-            The graph of all the tensor names.
-        metadata
-            A ``RunMetadata`` for a full trace of the run and its partition graphs.
+        `metadata` is a ``RunMetadata`` for a full trace of the run and its partition graphs.
         """
         record, cancel_scope = hosted(graph), current_scope()
 
@@ -206,17 +200,15 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
 
     def prepare(self, graph: Any) -> None:
-        """Initialise what has been added to `graph`; Ctrl-C in a notebook returns at once."""
+        """Initialise variables that were added to `graph`; Ctrl-C in a notebook returns at once."""
         workers().call(self._sessions.run, graph, lambda _: None)
 
     def cancel(self, graph: Any) -> bool:
-        """End the runs of `graph` that are under way, and keep its variables.
+        """End the runs of `graph` and keep its variables; if these could not be read, return False.
 
-        Returns whether the variables could be read; if not, they have the values of the source.
+        The variables then have the values of the source.
         """
         return hosted(graph).cancel(graph, self._config.freeze)
-
-    # -- state ---------------------------------------------------------------
 
     @property
     def config(self) -> Any:
@@ -243,7 +235,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         return self._sessions.open_graphs()
 
     def hosted_graphs(self) -> list[Any]:
-        """Return the graphs that have a name, by `host`."""
+        """Return the graphs that `host` has named."""
         return self._sessions.named_graphs()
 
     def __repr__(self) -> str:
@@ -251,8 +243,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         names = sorted(label_of(graph) for graph in self.open_graphs())
         graphs = "1 graph" if len(names) == 1 else f"{len(names)} graphs"
         return f"<KernelSession, {graphs} open{': ' + ', '.join(names) if names else ''}>"
-
-    # -- which graphs it hosts -----------------------------------------------
 
     def host(
         self,
@@ -296,8 +286,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         """
         self._sessions.close()
 
-    # -- TF1's interface, which `Saver`, ``eval`` and pasted code use -------------
-
     @property
     def graph(self) -> Any:
         """The current default graph, in which names are looked up."""
@@ -334,18 +322,20 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     def partial_run(self, handle: Any, fetches: Any, feed_dict: Any = None) -> Any:
         """Continue a run in parts, as TF1's."""
         native = self._native_of_parts(fetches)
-        # Each part could keep its feeds: nobody knows what the earlier parts have left to run.
+        # Each part could keep its feeds: the parts before may have left operations to run.
         feeds = own_feeds(feed_dict or {}, native.graph, lambda names: tuple(range(len(names))))
         return native.partial_run(handle, fetches, feeds)
 
     def _native_of_parts(self, fetches: Any) -> Any:
-        graph = only_graph(fetches)
-        native = self.open(graph)
-        # Nobody knows what the parts fetch.
-        hosted(graph).history.note_assignment()
+        default = v1.get_default_graph()
+        graphs = distinct_graphs([graph_of(leaf, default) for leaf in leaves(fetches)])
+        if len(graphs) != 1:
+            msg = f"a run in parts is of one graph, these fetches are of {len(graphs)}"
+            raise ForeignTensorError(msg)
+        native = self.open(graphs[0])
+        # The parts may write to variables.
+        hosted(graphs[0]).history.note_assignment()
         return native
-
-    # -- contexts --------------------------------------------------------------
 
     def __enter__(self) -> Self:
         """Make this the default session; see `tfmagic.open_session` for what leaving closes."""
@@ -361,8 +351,6 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         """Close the graphs that were first run inside the block."""
         self._entered.stacks.pop().close()
 
-    # -- inside ----------------------------------------------------------------
-
     @defer_interrupts
     def _run(self, graph: Any, fetches: Any, feeds: Any, options: Any, metadata: Any) -> Any:
         record = hosted(graph)
@@ -373,7 +361,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
             fed = own_feeds(feeds, graph, lambda given: opened.kept_feeds(given, names))
             results = opened.native.run(fetches, fed, options, metadata)
             if names is None:
-                # TensorFlow ran a kind of fetch that we do not know; with a wrong name nothing runs.
+                # TensorFlow ran a kind of fetch that we do not know. With a wrong name it would not have run.
                 record.history.note_assignment()
             return results
 
@@ -387,12 +375,12 @@ def _run_options(deadline: float | None) -> Any:
     if deadline is None:
         return v1.RunOptions()
     left_s = max(0.0, deadline - time.monotonic())
-    # A little late: an error for a deadline that has not passed yet would be the run's own.
+    # A little late: an error before the deadline would count as an error of the graph.
     return v1.RunOptions(timeout_in_ms=math.ceil(left_s * 1000) + 1)
 
 
 def _trace_level(native: Any) -> int:
-    """Return the highest useful trace level: on CPUs alone, a full trace only adds a warning of the profiler."""
+    """Return the highest useful trace level: on CPUs, a full trace only adds a warning of the profiler."""
     accelerated = any(device.device_type != "CPU" for device in native.list_devices())
     level: int = v1.RunOptions.FULL_TRACE if accelerated else v1.RunOptions.SOFTWARE_TRACE
     return level

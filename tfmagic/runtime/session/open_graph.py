@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tfmagic.runtime.calls.prepared_call import PreparedCall
@@ -14,9 +14,8 @@ from tfmagic.runtime.graph.native_session import may_keep_another
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from tfmagic.runtime.calls.prepared_call import Executor, Folding
+    from tfmagic.runtime.calls.prepared_call import Preparation
     from tfmagic.runtime.graph.native_session import NativeSession
     from tfmagic.runtime.state.history import History
 
@@ -25,65 +24,25 @@ _uses = itertools.count()
 _MOST_REMEMBERED = 256
 
 
-@dataclass(frozen=True)
-class Preparation:
-    """How calls of a graph are prepared.
-
-    Attributes
-    ----------
-    folding
-        Replaces its variables by constants; None where that is not wanted.
-    executor
-        Whose thread runs its operations; None for the quickest.
-    grows
-        Whether operations may be added once the graph is open.
-    """
-
-    folding: Folding | None = None
-    executor: Executor | None = None
-    grows: bool = True
-
-
-class CopiedFeeds:
-    """Which feeds are copied before a run of a graph, since the run could keep them."""
-
-    def __init__(self) -> None:
-        self._remembered: dict[tuple[Any, ...], tuple[int, ...]] = {}
-
-    def of(self, graph: Any, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
-        """Return the positions of the feeds to copy; `fetches` is None where nobody can tell what is fetched."""
-        if not feeds:
-            return ()
-        key = (feeds, fetches, None if fetches is not None else graph.version)
-        positions = self._remembered.get(key)
-        if positions is None:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            positions = self._remembered[key] = kept_feeds(graph, feeds, fetches)
-        return positions
-
-
 class OpenGraph:
     """A graph's native session while it is open, with the calls prepared on it.
 
-    Attributes
-    ----------
-    closed : bool
-        Whether it has been closed since.
-    history : History
-        The graph's: it is told what prepared calls fetch.
+    `preparation` returns how calls are prepared at present.
     """
 
-    def __init__(
-        self, native: NativeSession, history: History, copied_feeds: CopiedFeeds, preparation: Callable[[], Preparation]
-    ) -> None:
+    def __init__(self, native: NativeSession, history: History, preparation: Callable[[], Preparation]) -> None:
         self.native = native
         self.closed = False
         self.history = history
-        self._copied_feeds = copied_feeds
-        self._preparation = preparation
+        self.preparation = preparation
         self._prepared: dict[tuple[tuple[str, ...], tuple[str, ...]], PreparedCall] = {}
         self._preparing = threading.Lock()
+
+        @lru_cache(_MOST_REMEMBERED)
+        def positions(feeds: tuple[str, ...], fetches: tuple[str, ...] | None, _version: int | None) -> tuple[int, ...]:
+            return kept_feeds(native.graph, feeds, fetches)
+
+        self._kept_feeds = positions
 
     def prepared(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> PreparedCall:
         """Return the prepared call for these feeds and fetches, made at first use."""
@@ -93,31 +52,23 @@ class OpenGraph:
             with self._preparing:
                 call = self._prepared.get(key)
                 if call is None:
-                    self._make_room()
+                    self._drop_least_recent()
                     call = self._prepared[key] = PreparedCall(self, feeds, fetches)
         call.used = next(_uses)
         return call
 
-    def _make_room(self) -> None:
-        """Drop the least recently used prepared calls; one that runs now is freed when its run ends."""
+    def _drop_least_recent(self) -> None:
+        """Drop the least recently used prepared calls; a call under way is freed at its end."""
         by_use = sorted(self._prepared.items(), key=lambda item: item[1].used)
         while not may_keep_another([call.held_bytes for _, call in by_use]):
             key, _ = by_use.pop(0)
             self._prepared.pop(key, None)
 
     def kept_feeds(self, feeds: tuple[str, ...], fetches: tuple[str, ...] | None) -> tuple[int, ...]:
-        """Return the positions of the feeds to copy first; `fetches` is None where nobody can tell what is fetched."""
-        return self._copied_feeds.of(self.native.graph, feeds, fetches)
-
-    @property
-    def folding(self) -> Folding | None:
-        """See `Preparation`."""
-        return self._preparation().folding
-
-    @property
-    def executor(self) -> Executor | None:
-        """See `Preparation`."""
-        return self._preparation().executor
+        """Return the positions of the feeds to copy before a run; `fetches` is None where they are not known."""
+        if not feeds:
+            return ()
+        return self._kept_feeds(feeds, fetches, None if fetches is not None else self.native.graph.version)
 
     @property
     def calls(self) -> list[PreparedCall]:

@@ -1,8 +1,8 @@
 """``with tf.compat.v1.Session() as sess:`` inside a room gives the room's session.
 
-Pasted TF1 code creates a session, and would silently train private copies of the
-variables. While a room's cell runs, a session that is created in the cell's thread becomes
-a `PastedSession`: it runs its graph through the kernel's session, and closes nothing.
+Pasted TF1 code creates a session, and would train private copies of the variables without
+a word. So a session that is created in the thread of a room's cell becomes a `PastedSession`:
+it runs its graph through the kernel's session, and closes nothing.
 """
 
 from __future__ import annotations
@@ -30,20 +30,10 @@ class PastedSession(tf.compat.v1.Session):
     """The result of ``tf.compat.v1.Session(...)`` inside a room, for the requested or the default graph."""
 
     def __init__(self, graph: Any) -> None:
-        # Does not call the base class, which would open a native session. BaseSession.__del__ reads _closed
-        # and _session.
-        self._graph, self._closed, self._session = graph, True, None
+        # The base class would open a native session. It reads these attributes.
+        self._graph, self._add_shapes, self._target = graph, True, ""
+        self._closed, self._session = True, None
         self._entered: list[ExitStack] = []
-
-    @property
-    def graph_def(self) -> Any:
-        """That graph as a ``GraphDef``."""
-        return self._graph.as_graph_def(add_shapes=True)
-
-    @property
-    def sess_str(self) -> str:
-        """The target, which is always this process."""
-        return ""
 
     def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Run `fetches` in the kernel's session; names are looked up in this graph."""
@@ -84,7 +74,7 @@ class PastedSession(tf.compat.v1.Session):
 
     @defer_interrupts
     def __enter__(self) -> Self:
-        """Make this session and its graph the default ones."""
+        """Make this session and its graph the defaults."""
         stack = ExitStack()
         stack.enter_context(self._graph.as_default())
         stack.enter_context(self.as_default())
@@ -101,7 +91,7 @@ class PastedSession(tf.compat.v1.Session):
         stack.close()
 
     def __del__(self) -> None:
-        """Hold no native session, so there is none to end."""
+        """Do nothing: there is no native session to end."""
 
 
 class _SessionRedirect:
@@ -112,11 +102,11 @@ class _SessionRedirect:
         self._rooms = 0
         self._here = threading.local()
         self._classes = [v1.Session.__mro__[1], v1.InteractiveSession]
-        self._stock: list[Callable[..., None]] = []
+        self._originals: list[Callable[..., None]] = []
 
     @property
     def entered(self) -> list[ExitStack]:
-        """The pasted sessions that this thread has entered and not left yet."""
+        """The contexts of pasted sessions that this thread is in."""
         if not hasattr(self._here, "entered"):
             self._here.entered = []
         entered: list[ExitStack] = self._here.entered
@@ -128,36 +118,30 @@ class _SessionRedirect:
         with self._lock:
             self._rooms += 1
             if self._rooms == 1:
-                self._install()
+                self._originals = [cls.__init__ for cls in self._classes]
+                for cls, original in zip(self._classes, self._originals, strict=True):
+                    cls.__init__ = self._constructor(original)
         outer = getattr(self._here, "inside", False)
         self._here.inside = True
         before = len(self.entered)
         try:
             yield
         finally:
-            # Sessions that an interrupt kept from being left.
+            # An interrupt may have come before the cell left a session.
             while len(self.entered) > before:
                 self.entered.pop().close()
             self._here.inside = outer
             with self._lock:
                 self._rooms -= 1
                 if not self._rooms:
-                    self._remove()
+                    for cls, original in zip(self._classes, self._originals, strict=True):
+                        cls.__init__ = original
 
-    def _install(self) -> None:
-        self._stock = [cls.__init__ for cls in self._classes]
-        for cls, stock in zip(self._classes, self._stock, strict=True):
-            cls.__init__ = self._constructor(stock)
-
-    def _remove(self) -> None:
-        for cls, stock in zip(self._classes, self._stock, strict=True):
-            cls.__init__ = stock
-
-    def _constructor(self, stock: Callable[..., None]) -> Callable[..., None]:
+    def _constructor(self, original: Callable[..., None]) -> Callable[..., None]:
         def __init__(session: Any, target: str = "", graph: Any = None, config: Any = None) -> None:  # noqa: N807
             is_native = isinstance(session, NativeSession)
             if target or is_native or not getattr(self._here, "inside", False):
-                stock(session, target, graph, config)
+                original(session, target, graph, config)
                 return
             if config is not None:
                 warnings.warn(

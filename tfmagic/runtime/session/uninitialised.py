@@ -1,4 +1,4 @@
-"""The variable that TensorFlow's error about a missing value means."""
+"""The variable in an error of TensorFlow about a missing value."""
 
 from __future__ import annotations
 
@@ -16,21 +16,12 @@ _MESSAGES = (
 )
 
 
-def variable_named_in(message: str) -> str | None:
-    """Return the variable that an error message calls uninitialised, or None."""
-    for pattern in _MESSAGES:
-        match = pattern.search(message)
-        if match is not None:
-            return match["name"]
-    return None
-
-
 def uninitialised(error: Exception, owner: str) -> Exception:
-    """Return an error that names the variable, for one of TensorFlow's that means this; else that error itself.
+    """Return an error that names the variable without a value, or `error` if it means something else.
 
     The message calls the graph `owner`.
     """
-    variable = variable_named_in(str(error))
+    variable = next((match["name"] for text in _MESSAGES if (match := text.search(str(error)))), None)
     if variable is None:
         return error
     msg = (
