@@ -1,4 +1,4 @@
-"""A model as plain data: a row of a table, and the record with its details."""
+"""A model as plain data: a table row, and the full record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacedDeviceRecord
 
-# A live object may get variables at any time, and counting those of a large one takes a millisecond.
+# A live object may get variables at any time; counting those of a large one takes a millisecond.
 _LIVE_AGE_S = 5.0
 
 
@@ -121,13 +121,7 @@ class ModelRecord(ModelRow):
 
 
 class Records:
-    """One model as plain data.
-
-    Parameters
-    ----------
-    lifecycle, caller, parking
-        The parts of the model.
-    """
+    """Makes one model's row and record."""
 
     def __init__(self, lifecycle: Lifecycle, caller: Caller, parking: Parking) -> None:
         self._lifecycle = lifecycle
@@ -136,26 +130,26 @@ class Records:
         self._last: tuple[object, ModelRow] | None = None
 
     def row(self) -> ModelRow:
-        """Return the model's row: the same object as before where nothing of it has changed."""
+        """Return the model's row; the same object as before if nothing has changed."""
         backend, state = self._lifecycle.backend, self._lifecycle.state
         age = None
         if backend is not None:
             age = int(time.monotonic() / _LIVE_AGE_S) if backend.graph is None else backend.graph.version
-        mark = (
+        version = (
             id(backend),
             state,
             age,
-            self._caller.calls,
+            self._caller.statistics.count,
             self._last_error,
             id(self._caller.trace),
             id(self._caller.placement),
             self._lifecycle.grew_bytes,
         )
         last = self._last
-        if last is not None and last[0] == mark:
+        if last is not None and last[0] == version:
             return last[1]
         row = self._row(backend)
-        self._last = mark, row
+        self._last = version, row
         return row
 
     def record(self) -> ModelRecord:
@@ -204,9 +198,9 @@ class Records:
             "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
             "grew_bytes": lifecycle.grew_bytes,
             "run_peak_bytes": None if trace is None else trace.peak_bytes,
-            "calls": caller.calls,
-            "last_latency_s": caller.last_latency_s,
-            "median_latency_s": caller.median_latency_s,
+            "calls": caller.statistics.count,
+            "last_latency_s": caller.statistics.last_latency_s,
+            "median_latency_s": caller.statistics.median_latency_s,
             "last_error": self._last_error,
             "devices": None if placement is None else placement.devices,
             "moved": None if placement is None else placement.moved,
@@ -215,7 +209,7 @@ class Records:
 
     @property
     def _last_error(self) -> str | None:
-        return self._lifecycle.failure or self._caller.last_error
+        return self._lifecycle.failure or self._caller.statistics.last_error
 
     def _weights_and_signatures(self, backend: Backend | None) -> tuple[Weights | None, Mapping[str, Signature]]:
         if backend is None:

@@ -77,10 +77,10 @@ class TfMagic(Configurable):
 
     @validate("trim_threshold")
     def _trim_threshold(self, proposal: Any) -> Any:
-        from tfmagic.model.memory.budget import size_of
+        from tfmagic.model.memory.budget import parse_size
 
         def choose(text: str) -> None:
-            memory_policy().trim_threshold_bytes = size_of(text, text, "trim_threshold")
+            memory_policy().trim_threshold_bytes = parse_size(text, text, "trim_threshold")
 
         return _applied(choose, proposal.value)
 

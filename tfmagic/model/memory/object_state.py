@@ -1,7 +1,7 @@
-"""The state of a live object that a cell made: written, and put back into the one that the cell makes again.
+"""The state of a live object that a cell made: written, and restored into the cell's new object.
 
-By order and not by name: Keras numbers the layers that it names itself through the
-whole process, so that ``dense`` comes back as ``dense_1``.
+Variables are matched by order and not by name: Keras numbers the layers that it names
+itself through the whole process, so that ``dense`` becomes ``dense_1``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the values of an object's variables, and of its optimizer's, under their numbers."""
+    """Yield the values of an object's variables and of its optimizer's, as ``variables/0``, ``optimizer/0``."""
     for part, variables in _parts(backend):
         for index, variable in enumerate(variables):
             with eager_execution():
@@ -30,29 +30,23 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def variables_in(spill: Spill) -> Iterator[tuple[str, np.ndarray]]:
-    """Give the values of an object's own variables from what was written, in their order."""
+    """Yield the written values of an object's own variables, in their order."""
     return ((name, value) for name, value in spill.read() if name.startswith("variables/"))
 
 
-def put_back(backend: EagerBackend, spill: Spill) -> None:
-    """Give an object the values that were written.
-
-    Raises
-    ------
-    ParkError
-        When the object is not made as the other was; the file stays.
-    """
+def restore(backend: EagerBackend, spill: Spill) -> None:
+    """Assign the written values; an object of another structure raises ParkError, and the file stays."""
     parts = dict(_parts(backend, build=True))
     for name, value in spill.read():
         part, _, index = name.partition("/")
         variables = parts.get(part, [])
         variable = variables[int(index)] if int(index) < len(variables) else None
         if variable is None or tuple(variable.shape) != value.shape:
-            made = "none" if variable is None else f"one of shape {tuple(variable.shape)}"
+            actual = "none" if variable is None else f"one of shape {tuple(variable.shape)}"
             msg = (
                 f"{backend.room.label} cannot wake: "
                 f"its cell makes another object than it did (variable {name} had shape "
-                f"{value.shape}, and now there is {made}); what it had learnt is still in {spill.path}"
+                f"{value.shape}, and now there is {actual}); what it had learnt is still in {spill.path}"
             )
             raise ParkError(msg)
         with eager_execution():

@@ -1,4 +1,4 @@
-"""Parking a graph: its native session closes, and its values stay in a file or come from the source again."""
+"""Parking a graph: its native session is closed; its values go to a file, or are read from the source again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ParkGraph:
         self._room_for = room_for
 
     def before_opening(self) -> None:
-        """Apply the options of calls, and make room whenever the graph takes its memory."""
+        """Apply the options for calls, and have room made whenever the graph takes its memory."""
         self._backend.room.note_built()
         options = self._lifecycle.options
         self._backend.executor = options.executor
@@ -55,32 +55,29 @@ class ParkGraph:
         record = hosted(self._backend.graph)
         record.arriving = self._arriving
         if record.opened is not None:
-            # Its cell has opened it; it may have grown since.
+            # Its cell has opened the graph, which may have grown since.
             with self._arriving():
                 pass
 
     def park(self, weights: Weights) -> tuple[int, list[str]]:
-        """Give the memory back; return the bytes written, and notes of what does not come back.
+        """Free the memory; return the bytes written, and notes of what will be different after waking.
 
-        Raises
-        ------
-        ModelStateError
-            While the graph runs.
-        ParkError
-            When the file cannot be written.
+        A running graph raises ModelStateError, a file that cannot be written ParkError.
         """
-        if self._comes_whole_from_its_source(weights):
+        only_constants = not weights.variables and not tables_of(self._backend.graph)
+        if only_constants and weights.constants_bytes > _CONSTANTS_BYTES and self._source_gives_first_values():
+            # The memory of constants is freed only with the graph.
             notes = lost_names(self._backend.room)
             if not hosted(self._backend.graph).park(lambda _: OnDisk(None)):
                 raise self._running_error()
-            self._lifecycle.let_go(self._backend)
+            self._lifecycle.close_backend(self._backend)
             return 0, notes
         park = partial(self._backend.park, park_directory().place, again=self._source_gives_first_values())
-        # In a worker: a large file takes its time, and Ctrl-C shall come back.
+        # In a worker: a large file takes long, and Ctrl-C must return.
         written_bytes = workers().call(park)
         if written_bytes is None:
             raise self._running_error()
-        return written_bytes, self._what_stays(weights)
+        return written_bytes, self._notes(weights)
 
     def wake(self) -> None:
         """Open the graph again."""
@@ -92,13 +89,7 @@ class ParkGraph:
     def _source_gives_first_values(self) -> bool:
         return isinstance(self._lifecycle.source, FileSource) and self._lifecycle.source_change() is None
 
-    def _comes_whole_from_its_source(self, weights: Weights) -> bool:
-        """Return whether this is a graph of constants, whose memory goes only with the graph."""
-        if weights.variables or weights.constants_bytes <= _CONSTANTS_BYTES or tables_of(self._backend.graph):
-            return False
-        return self._source_gives_first_values()
-
-    def _what_stays(self, weights: Weights) -> list[str]:
+    def _notes(self, weights: Weights) -> list[str]:
         notes = []
         if weights.constants_bytes > _CONSTANTS_BYTES:
             notes.append("the constants stay in memory: they are part of its graph")
@@ -123,7 +114,7 @@ class ParkGraph:
             events().note("woken", self._lifecycle.name)
 
     def _check_source(self) -> None:
-        """See to it that a graph that is opened again gets the weights that it had."""
+        """Check that a graph that is opened again gets the weights that it had."""
         lifecycle, backend = self._lifecycle, self._backend
         if not backend.parked:
             is_read_again = backend is lifecycle.backend and not (backend.is_kept or backend.needs_no_file)
@@ -136,14 +127,12 @@ class ParkGraph:
             return
         if not backend.is_parked_whole:
             raise lifecycle.cannot_wake_error(change)
-        note = (
+        lifecycle.add_note(
             f"{lifecycle.name}: its source is {change} since it was parked; it wakes with the weights that were parked"
         )
-        if note not in lifecycle.notes:
-            lifecycle.notes = (*lifecycle.notes, note)
 
 
 def lost_names(room: Room) -> list[str]:
-    """Return a note of the names that cells added to a room, and that building the model again does not make."""
+    """Return a note of the names that cells added to a room, which building the model again does not define."""
     names = [name for name in room.names if name not in room.names_at_build]
     return [f"names of its room that are gone when it wakes: {', '.join(names)}"] if names else []

@@ -1,4 +1,4 @@
-"""Parking a live object that a cell made: its state goes to a file, and the cell makes the object again."""
+"""Parking a live object that a cell made: its state goes to a file, and the cell makes a new object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError
 from tfmagic.model.memory.holders import held_in_notebook
-from tfmagic.model.memory.object_state import put_back, state_of
+from tfmagic.model.memory.object_state import restore, state_of
 from tfmagic.model.memory.park_graph import lost_names
 from tfmagic.runtime.state.spill import Spill
 from tfmagic.runtime.state.spill_directory import park_directory
@@ -17,16 +17,10 @@ from tfmagic.runtime.state.spill_directory import park_directory
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from typing import Protocol
 
     from tfmagic.execution.backends.eager import EagerBackend
     from tfmagic.execution.room.variables import Weights
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
-
-    class SpillHolder(Protocol):
-        """Keeps the file while the object is gone."""
-
-        object_spill: Spill | None
 
 
 class ParkObject:
@@ -35,12 +29,10 @@ class ParkObject:
     def __init__(
         self,
         lifecycle: Lifecycle,
-        holder: SpillHolder,
         backend: EagerBackend,
         room_for: Callable[[Weights], AbstractContextManager[None]],
     ) -> None:
         self._lifecycle = lifecycle
-        self._holder = holder
         self._backend = backend
         self._room_for = room_for
 
@@ -54,35 +46,31 @@ class ParkObject:
         return None
 
     def before_opening(self) -> None:
-        """Make room for the object, and give one that was parked its state back."""
+        """Make room for the object, and restore the state of a parked one."""
         self._backend.room.note_built()
         self._backend.note_optimizer()
         with self._room_for(self._backend.weights()):
             pass
-        if self._holder.object_spill is not None:
-            put_back(self._backend, self._holder.object_spill)
+        if self._lifecycle.object_spill is not None:
+            restore(self._backend, self._lifecycle.object_spill)
             self._lifecycle.training.rename_variables(self._backend.named_variables())
 
     def park(self, weights: Weights) -> tuple[int, list[str]]:
-        """Write the object's state, and let go of the object.
+        """Write the object's state, and release the object.
 
-        Raises
-        ------
-        ModelStateError
-            When the notebook holds the object, or its cell would not make its optimizer again.
-        ParkError
-            When the file cannot be written.
+        ModelStateError says that the notebook holds it, or that its cell would not make its
+        optimizer again; ParkError that the file cannot be written.
         """
         del weights
         notes = lost_names(self._backend.room)
-        # In a worker: a large file takes its time, and Ctrl-C shall come back.
+        # In a worker: a large file takes long, and Ctrl-C must return.
         return workers().call(self._write), notes
 
     def wake(self) -> None:
-        """Do nothing: building the model has put the state back."""
+        """Do nothing: building the model has restored the state."""
 
     def _is_held_here_alone(self) -> bool:
-        """Return whether the model's own cell made the object, and nothing in the notebook leads to it."""
+        """Return whether the model's own cell made the object, and the notebook has no reference to it."""
         return self._lifecycle.source.loses_training and not held_in_notebook([self._backend.live])
 
     def _write(self) -> int:
@@ -102,12 +90,12 @@ class ParkObject:
         spill = Spill(park_directory().place())
         try:
             written_bytes = spill.write(state_of(self._backend))
-            # Where nobody waits for this any more, the object may be in use again.
+            # After Ctrl-C nobody waits for this, and the object may be in use again.
             check_cancelled()
             self._exchange(spill)
         except BaseException:
-            # Unless the file is all that there is by now.
-            if self._holder.object_spill is not spill:
+            # Unless only the file has the state by now.
+            if self._lifecycle.object_spill is not spill:
                 spill.remove()
             raise
         return written_bytes
@@ -115,6 +103,6 @@ class ParkObject:
     @defer_interrupts
     def _exchange(self, spill: Spill) -> None:
         """Keep the file instead of the object."""
-        self._holder.object_spill = spill
-        self._lifecycle.let_go(self._backend)
+        self._lifecycle.object_spill = spill
+        self._lifecycle.close_backend(self._backend)
         self._lifecycle.source.release()

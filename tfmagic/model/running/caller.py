@@ -32,54 +32,26 @@ T = TypeVar("T")
 
 
 class Caller:
-    """Calls one model, and keeps the figures of its calls.
-
-    Attributes
-    ----------
-    trace : Trace or None
-        Where the time of the last traced run went; None before the first.
-    placement : Placement or None
-        Where operations and variables are, as the last traced run has shown; None before the first.
-    """
+    """Calls one model; `trace` and `placement` are those of the last traced run, None before the first."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self.trace: Trace | None = None
         self.placement: Placement | None = None
         self.lifecycle = lifecycle
-        self._statistics = Statistics()
+        self.statistics = Statistics()
         self._fast_calls: dict[tuple[str | None, str | tuple[str, ...] | None], FastCall] = {}
         self._session = KernelSession()
-        self._shortage = container_warning()
+        self._container_warning = container_warning()
         self._has_run = False
 
     @property
     def has_run(self) -> bool:
-        """Whether the model has run at all, for a person's call or not: the first run prepares those after it."""
-        return self._has_run or self.calls > 0
-
-    @property
-    def calls(self) -> int:
-        """How many calls came to a result."""
-        return self._statistics.count
-
-    @property
-    def last_latency_s(self) -> float | None:
-        """How long the last call took; None before the first."""
-        return self._statistics.last_latency_s
-
-    @property
-    def median_latency_s(self) -> float | None:
-        """The median of the last hundred calls; None before the first."""
-        return self._statistics.median_latency_s
-
-    @property
-    def last_error(self) -> str | None:
-        """The first line of what the last failed call raised."""
-        return self._statistics.last_error
+        """Whether the model has run at all, also ahead of the first call: the first run prepares those after it."""
+        return self._has_run or self.statistics.count > 0
 
     def was_running_at(self, time_s: float) -> bool:
-        """Return whether the model runs, or its last call was under way at a time in seconds since 1970."""
-        return self.lifecycle.state == "running" or self._statistics.under_way(time_s)
+        """Return whether the model runs now, or its last call ran at a time in seconds since 1970."""
+        return self.lifecycle.state == "running" or self.statistics.was_running_at(time_s)
 
     def request(
         self,
@@ -89,7 +61,7 @@ class Caller:
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
     ) -> Request:
-        """Return a call with its names resolved and its values not yet checked; parameters as for `Model.run`."""
+        """Return a call with its names resolved and its values unchecked; the parameters are those of `Model.run`."""
         backend = self.lifecycle.built_backend()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.extended(self.lifecycle.signature(signature), given)
@@ -116,7 +88,7 @@ class Caller:
         fetch: Sequence[str] | str | None,
         signature: str | None,
     ) -> Mapping[str, Any] | None:
-        """Repeat an earlier call with other arrays; None where the inputs have to be checked more closely."""
+        """Repeat an earlier call with other arrays; None where the inputs need to be checked more closely."""
         try:
             quick = self._fast_calls.get(
                 (signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch))
@@ -130,20 +102,20 @@ class Caller:
         if arrays is None:
             return None
         self.lifecycle.used_at_s = time.monotonic()
-        self._shortage.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
         began = time.perf_counter()
         try:
             outputs = self._session.call(backend.graph, quick.feeds, quick.fetches, arrays)
         except Exception as error:
             if self.lifecycle.is_released:
-                # Cancelled by drop: the session says only that it was closed.
+                # Cancelled by a drop: the session's error says only that it was closed.
                 raise self.lifecycle.gone_error() from error
             if self.lifecycle.backend is not backend:
-                # Parked since, with its graph.
+                # Parked meanwhile, and its graph closed.
                 return None
-            self._statistics.failed(began, error)
+            self.statistics.failed(began, error)
             raise
-        self._statistics.ended(began)
+        self.statistics.ended(began)
         if backend.compiled is not None:
             backend.compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
@@ -175,17 +147,15 @@ class Caller:
 
         Parameters
         ----------
-        request
-            What `asked` has returned.
         feeds
-            The inputs' checked arrays, where they are not all that the request has.
+            Checked arrays of the inputs; by default those of the request.
         trace
-            Whether to keep in `trace` where the time went.
+            Whether to trace the run, for `trace` and `placement`.
         counted
             Whether it is one of the person's calls.
         """
         self.lifecycle.used_at_s = time.monotonic()
-        self._shortage.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
@@ -196,18 +166,18 @@ class Caller:
                         return self._traced(replace(request, backend=backend), arrays)
                     return backend.call(request.signature, arrays, request.fetches)
                 except Exception:
-                    # Parked since, with its graph, and made again: of the same names.
+                    # Parked meanwhile: the new graph has the same names.
                     if self.lifecycle.is_released or self.lifecycle.backend is backend:
                         raise
 
         try:
-            with self._statistics.timed() if counted else nullcontext():
-                # Native sessions can be run by several threads at once; of an object nobody knows.
+            with self.statistics.timed() if counted else nullcontext():
+                # Several threads can run a native session at once; whether an object can, nobody knows.
                 result = Result(call() if request.backend.concurrent else self.alone(call))
             self._has_run = True
         except Exception as error:
             if self.lifecycle.is_released:
-                # Cancelled by drop: the session says only that it was closed.
+                # Cancelled by a drop: the session's error says only that it was closed.
                 raise self.lifecycle.gone_error() from error
             raise
         return result

@@ -1,4 +1,4 @@
-"""Waiting for a model's calls: until a deadline, or until Ctrl-C."""
+"""Waiting for a model's calls until a deadline, or until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,31 +19,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What a call raises after the deadline of its scope.
 DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
-"""What a call raises after the deadline of its scope."""
 
 
 def call_scope(timeout: Any, *, limits_native_runs: bool = True) -> CancelScope:
-    """Return a cancel scope with a caller's timeout, from now on.
-
-    Raises
-    ------
-    InputError
-        When the timeout is no number of seconds above 0.
-    """
+    """Return a cancel scope with a timeout from now on; one that is no number above 0 raises InputError."""
     timeout_s = None if timeout is None else seconds("timeout", timeout)
     return CancelScope(timeout_s, limits_native_runs=limits_native_runs)
 
 
 def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
-    """Return what `call` gives, which calls the model and may take place in a worker.
+    """Run `call`, which calls the model, in a worker, and return its result.
 
-    Raises
-    ------
-    RunTimeoutError
-        At the deadline of the current scope.
-    KeyboardInterrupt
-        At once.
+    The deadline of the current scope raises RunTimeoutError, Ctrl-C KeyboardInterrupt at once.
     """
     try:
         return interruptible(workers().call, call)

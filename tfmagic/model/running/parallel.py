@@ -1,4 +1,4 @@
-"""Calls that run at the same time, each in a thread of its own, on the process's one set of pools."""
+"""Calls that run at the same time, each in its own thread."""
 
 from __future__ import annotations
 
@@ -19,52 +19,50 @@ T = TypeVar("T")
 
 
 def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]]) -> list[T]:
-    """Run calls at the same time, and return what they gave, in their order.
+    """Run calls at the same time, and return their results in order.
 
     Parameters
     ----------
     models
-        Whose calls they are; of one call for all of them, all.
-    calls
-        What to run.
+        The model of each call; for a single call all models that it uses.
 
     Raises
     ------
     RunTimeoutError
         At the deadline of the current scope; it names the models that had not answered.
     Exception
-        What the first of those that failed raised; the others are noted.
+        The error of the first call that failed, with notes about the others.
     """
     outcomes = interruptible(workers().side_by_side, calls)
     owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
-    failed = [(of, error) for of, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
+    failed = [(owner, error) for owner, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
     if not failed:
         return outcomes  # type: ignore[return-value]  # no error is among them
     scope = current_scope()
     expired = scope is not None and scope.expired
-    late = [(of, error) for of, error in failed if expired and isinstance(error, DEADLINE_ERRORS)]
+    late = [(owner, error) for owner, error in failed if expired and isinstance(error, DEADLINE_ERRORS)]
     if len(late) == len(failed):
-        raise timeout_error([model for of, _ in failed for model in of])
-    in_order = [*(one for one in failed if one not in late), *late]
-    of, error = in_order[0]
+        raise timeout_error([model for owner, _ in failed for model in owner])
+    in_order = [*(failure for failure in failed if failure not in late), *late]
+    owner, error = in_order[0]
     try:
-        raise _with_notes(error, of, in_order[1:])
+        raise _with_notes(error, owner, in_order[1:])
     finally:
         # The traceback refers to this frame, which refers to the error.
         del outcomes, failed, late, in_order, error
 
 
 def _with_notes(
-    error: BaseException, of: Sequence[Lifecycle], others: Sequence[tuple[Sequence[Lifecycle], BaseException]]
+    error: BaseException, owner: Sequence[Lifecycle], others: Sequence[tuple[Sequence[Lifecycle], BaseException]]
 ) -> BaseException:
-    """Return the error of one model with what there is to say of it and of the others that failed."""
-    more = [f"{model.name} failed too: {first_line(other)}" for several, other in others for model in several]
+    """Return an error with notes about its model and the others that failed."""
+    more = [f"{model.name} failed too: {first_line(other)}" for models, other in others for model in models]
     if isinstance(error, TfMagicError):
-        # One line, that names the model by itself.
+        # These are shown as one line, which already names the model.
         error.args = ("; ".join([str(error), *more]),)
         return error
-    if len(of) == 1:
-        error.add_note(f"raised by model {of[0].name!r}")
-    for other in more:
-        error.add_note(other)
+    if len(owner) == 1:
+        error.add_note(f"raised by model {owner[0].name!r}")
+    for note in more:
+        error.add_note(note)
     return error

@@ -1,4 +1,4 @@
-"""The next batch, made while the present one runs."""
+"""Prefetching: the next batch is made while the present one runs."""
 
 from __future__ import annotations
 
@@ -17,20 +17,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Span = tuple[int, int]
 
-# A batch that is made sooner is made when it is needed: a thread costs as much.
+# A batch that takes less time to make is not prefetched: a thread costs as much.
 _WORTH_S = 0.0005
 
 
 class Prefetcher(Generic[T]):
-    """Makes batches one ahead of the caller that runs them, where making one takes its time.
-
-    Parameters
-    ----------
-    make
-        Makes a batch from its first row and the row after its last.
-    spans
-        The batches, in the order in which they are run.
-    """
+    """Makes each batch of `spans` with `make(start, stop)`, one ahead of the caller where that takes long."""
 
     def __init__(self, make: Callable[[int, int], T], spans: Sequence[Span]) -> None:
         self._make = make
@@ -38,13 +30,7 @@ class Prefetcher(Generic[T]):
         self._coming: tuple[Span, Job[tuple[T, float]]] | None = None
 
     def batch(self, start: int, stop: int) -> T:
-        """Return a batch, and begin to make the one after it.
-
-        Raises
-        ------
-        Exception
-            What making it has raised, in whichever thread.
-        """
+        """Return a batch, and begin to make the next one."""
         span = (start, stop)
         coming, self._coming = self._coming, None
         if coming is None or coming[0] != span:
@@ -58,6 +44,6 @@ class Prefetcher(Generic[T]):
         return batch
 
     def _timed(self, span: Span) -> tuple[T, float]:
-        """Make a batch; return it with the seconds that took."""
+        """Return a batch and the seconds that making it took."""
         began = time.perf_counter()
         return self._make(*span), time.perf_counter() - began

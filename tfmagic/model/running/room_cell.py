@@ -22,14 +22,7 @@ _LOG_SETTLE_S = 0.05
 def run_in_room(lifecycle: Lifecycle, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
     """Run a cell in the model's room, and return the value of its last expression.
 
-    Parameters
-    ----------
-    cell
-        The code.
-    notebook
-        The names that the cell sees behind the room's own.
-    bound
-        The names that every room has (``this``).
+    The cell sees the names of the room, those in `bound` (``this``), and behind them the notebook's.
     """
     with lifecycle.command_lock.hold():
         lifecycle.used_at_s = time.monotonic()
@@ -41,5 +34,5 @@ def run_in_room(lifecycle: Lifecycle, cell: Cell, notebook: Mapping[str, Any], b
                 return backend.room.run(cell, notebook, bound)
             finally:
                 if not scope.cancelled:
-                    # What the cell has logged is noted as this model's while it counts as running.
+                    # Log lines of the cell are assigned to this model only while it counts as running.
                     native_log().settle(_LOG_SETTLE_S)

@@ -1,4 +1,4 @@
-"""What became of a model's calls: how many, how long, the last error."""
+"""Statistics of a model's calls: how many, how long, the last error."""
 
 from __future__ import annotations
 
@@ -17,15 +17,7 @@ _REMEMBERED = 100
 
 
 class Statistics:
-    """Figures of one model's calls.
-
-    Attributes
-    ----------
-    count : int
-        Those that came to a result.
-    last_error : str or None
-        The first line of what the last failed one raised.
-    """
+    """Counts the calls of one model that returned a result, and keeps the first line of its last error."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -45,21 +37,21 @@ class Statistics:
         self.ended(began)
 
     def ended(self, began: float) -> None:
-        """Count a call that came to a result; it began at a time of ``time.perf_counter``."""
+        """Count a call that returned a result; it began at a time of ``time.perf_counter``."""
         now = time.perf_counter()
         self._last = began, now
         self.count += 1
         self._latencies_s.append(now - began)
 
     def failed(self, began: float, error: BaseException) -> None:
-        """Note why a call came to none."""
+        """Note the error of a call."""
         self._last = began, time.perf_counter()
-        # Ended from elsewhere, or not begun for want of room: no error of the model's.
+        # A call that was stopped, or had no room in the budget, is no error of the model.
         if isinstance(error, Exception) and not isinstance(error, (StoppedError, MemoryBudgetError)):
             self.last_error = first_line(error)
 
-    def under_way(self, time_s: float) -> bool:
-        """Return whether the last one that has ended was under way at a time, in seconds since 1970."""
+    def was_running_at(self, time_s: float) -> bool:
+        """Return whether the last call that has ended ran at a time, in seconds since 1970."""
         if self._last is None:
             return False
         began, ended = self._last
@@ -67,10 +59,10 @@ class Statistics:
 
     @property
     def last_latency_s(self) -> float | None:
-        """How long the last one took; None before the first."""
+        """How long the last call took; None before the first."""
         return self._latencies_s[-1] if self._latencies_s else None
 
     @property
     def median_latency_s(self) -> float | None:
-        """The median of the last hundred; None before the first."""
+        """The median of the last hundred calls; None before the first."""
         return statistics.median(list(self._latencies_s)) if self._latencies_s else None
