@@ -29,7 +29,7 @@ class MemoryRecord(TypedDict):
 
 
 def memory_record() -> MemoryRecord:
-    """Return what is used now."""
+    """Return the memory in use now."""
     the_budget = budget()
     limits = the_budget.limits()
     return {

@@ -1,4 +1,4 @@
-"""Executions in the form that Perfetto and chrome://tracing read, where TensorFlow draws none itself."""
+"""A trace as JSON for Perfetto and chrome://tracing, for runs of which TensorFlow writes none."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ if TYPE_CHECKING:
 
 
 def chrome_events(executions: Sequence[Execution]) -> str:
-    """Return executions as Chrome's JSON: a process a device, a thread a lane."""
-    devices = {device: number for number, device in enumerate(dict.fromkeys(one.device for one in executions))}
+    """Return executions as JSON, with a process for each device and a thread for each lane."""
+    devices = {device: pid for pid, device in enumerate(dict.fromkeys(run.device for run in executions))}
     placed = list(zip(executions, _lanes(executions), strict=True))
-    lanes = {which: number for number, which in enumerate(dict.fromkeys((one.device, lane) for one, lane in placed))}
+    lanes = {place: tid for tid, place in enumerate(dict.fromkeys((run.device, lane) for run, lane in placed))}
     events: list[dict[str, Any]] = [
-        {"ph": "M", "name": "process_name", "pid": number, "args": {"name": device or "device unknown"}}
-        for device, number in devices.items()
+        {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": device or "device unknown"}}
+        for device, pid in devices.items()
     ]
     events += [
-        {"ph": "M", "name": "thread_name", "pid": devices[device], "tid": number, "args": {"name": lane}}
-        for (device, lane), number in lanes.items()
+        {"ph": "M", "name": "thread_name", "pid": devices[device], "tid": tid, "args": {"name": lane}}
+        for (device, lane), tid in lanes.items()
     ]
     events += [
         {
             "ph": "X",
             "cat": "Op",
-            "name": one.type,
-            "pid": devices[one.device],
-            "tid": lanes[one.device, lane],
-            "ts": one.start_ns / 1000,
-            "dur": one.time_s * 1e6,
-            "args": {"name": one.name, "op": one.type},
+            "name": run.type,
+            "pid": devices[run.device],
+            "tid": lanes[run.device, lane],
+            "ts": run.start_ns / 1000,
+            "dur": run.time_s * 1e6,
+            "args": {"name": run.name, "op": run.type},
         }
-        for one, lane in placed
+        for run, lane in placed
     ]
     return json.dumps({"traceEvents": events})
 
 
 def _lanes(executions: Sequence[Execution]) -> list[str]:
-    """Return the lane of each execution; those that have none share as few as they can without overlapping."""
+    """Return the lane of each execution; those without one share as few lanes as possible without overlapping."""
     free_from: dict[str | None, list[float]] = {}
     lanes: list[str] = []
-    for one in executions:
-        ends = free_from.setdefault(one.device, [])
-        if one.lane:
-            lanes.append(one.lane)
+    for run in executions:
+        ends = free_from.setdefault(run.device, [])
+        if run.lane:
+            lanes.append(run.lane)
             continue
-        at = next((number for number, end in enumerate(ends) if end <= one.start_ns), len(ends))
-        ends[at : at + 1] = [one.start_ns + one.time_s * 1e9]
-        lanes.append(f"lane {at + 1}")
+        lane = next((number for number, end in enumerate(ends) if end <= run.start_ns), len(ends))
+        ends[lane : lane + 1] = [run.start_ns + run.time_s * 1e9]
+        lanes.append(f"lane {lane + 1}")
     return lanes
