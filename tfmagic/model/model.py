@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.running.stop import StopRecord
     from tfmagic.model.running.timing import Timing
-    from tfmagic.model.tracing.placement import Placement
     from tfmagic.model.tracing.trace import Trace
 
 
@@ -83,11 +82,6 @@ class Model:
     def notes(self) -> tuple[str, ...]:
         """Notes from adding the model, such as the chosen version."""
         return self.lifecycle.notes
-
-    @property
-    def grew_bytes(self) -> int | None:
-        """How much the process grew when the model was built; None before that, or where the process shrank."""
-        return self.lifecycle.grew_bytes
 
     @hide_own_frames
     def signature(self, name: str | None = None) -> Signature:
@@ -172,11 +166,6 @@ class Model:
     def trace(self) -> Trace | None:
         """The trace of the last traced run; None before the first."""
         return self.caller.trace
-
-    @property
-    def placement(self) -> Placement | None:
-        """The devices of operations and variables in the last traced run; None before the first."""
-        return self.caller.placement
 
     # -- calling -------------------------------------------------------------
 

@@ -30,21 +30,21 @@ class ModelRow(TypedDict):
     state
         ``ready``, ``running``, ``stopping``, ``parked`` or ``failed``.
     device
-        The device that was asked for when it was added.
+        The device that was requested when the model was added.
     signature
-        The one that a call uses.
+        The signature that calls use by default.
     variables, weights_bytes, constants_bytes
-        As in `ModelRecord`; of a parked model what it has when it is there.
+        As in `ModelRecord`; for a parked model the values that it has once it is loaded.
     size_bytes
         Its variables and constants together.
     held_bytes
-        What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
+        The memory that it takes now, with the copies of variables for faster calls; 0 while it is parked.
     devices
-        Where it is, as a traced run has shown; None before the first.
+        The devices that a traced run has shown; None before the first.
     moved
-        How many operations and variables are on another device than was asked for.
+        How many operations and variables are on another device than the requested one.
     can_park
-        Whether ``park`` would do anything.
+        Whether ``park`` would free memory.
     """
 
     name: str
@@ -78,8 +78,8 @@ class PreparedRecord(TypedDict):
     fetches
         Tensor names.
     way
-        ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
-        ``folded`` (with variables made constants) or ``lite`` (that, by TensorFlow Lite).
+        ``pool`` (TensorFlow's own threads), ``caller`` (the calling thread),
+        ``folded`` (with variables as constants) or ``lite`` (folded, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """
@@ -90,23 +90,23 @@ class PreparedRecord(TypedDict):
 
 
 class ModelRecord(ModelRow):
-    """A model's row, and what only a page about this model shows.
+    """A model's row, and the details for a page about the model.
 
     Attributes
     ----------
     copied
-        Whether it has a graph of its own beside the live object that it came from.
+        Whether it was copied from a live object into a graph of its own.
     path
-        Where its file is; None for a live object.
+        The path of its file; None for a live object.
     peak_awaits_trace
-        Whether `run_peak_bytes` is not known yet and a traced run would tell; a live object's never does.
+        Whether a traced run would give `run_peak_bytes`, which is not known yet.
     prepared
-        How its calls are run, for those fetches for which that is known.
+        The sets of fetches whose executor is known.
     folded_bytes
-        The part of `held_bytes` that quicker calls take: the size of the variables that are constants as well, and
-        for TensorFlow Lite about twice that, which keeps them in two forms.
+        The part of `held_bytes` for faster calls: the size of the variables that are also constants, and
+        about twice that for TensorFlow Lite, which keeps them in two forms.
     names
-        The names of its room.
+        The names that its cells have defined.
     """
 
     copied: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -185,7 +185,10 @@ class Lifecycle:
         try:
             if not self.is_released and self.backend is None:
                 try:
-                    self._note_fingerprint()
+                    if self.kept_summary is None and isinstance(self.source, FileSource):
+                        # Added lazily. An error here is left to reading the source, which has a better message.
+                        with suppress(SourceError):
+                            self.fingerprint = interruptible(self.source.fingerprint)
                     self.build()
                 except Exception:
                     events().note("failed", self.name)
@@ -259,15 +262,6 @@ class Lifecycle:
             raise SourceError(msg)
 
     # -- the source --------------------------------------------------------------
-
-    def _note_fingerprint(self) -> None:
-        """Take the fingerprint of the source of a model that was added lazily."""
-        if self.kept_summary is None and isinstance(self.source, FileSource):
-            try:
-                self.fingerprint = interruptible(self.source.fingerprint)
-            except SourceError:
-                # Reading the source raises a better message.
-                return
 
     def source_change(self) -> Literal["changed", "gone"] | None:
         """Return how the source's file has changed since it was read; None where it is the same."""

@@ -257,10 +257,6 @@ def bytes_in_part(weights: Weights, device: str, named: set[str], calls_bytes: i
 
 def default_device() -> str:
     """Return the device on which TensorFlow places operations that ask for none."""
-    return once("default device", _default_device)
-
-
-def _default_device() -> str:
     import tensorflow as tf
 
     return "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
-from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.core.events import events
 from tfmagic.errors import ModelStateError
 from tfmagic.execution.room.variables import weights_of
@@ -179,7 +178,7 @@ class Parking:
 
     # -- park --------------------------------------------------------------------
 
-    @entry_point
+    @defer_interrupts
     def park(self) -> ParkRecord:
         """Park the model; see `Model.park`."""
         with self._lifecycle.command_lock.hold():

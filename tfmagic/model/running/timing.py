@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.arguments import whole_number
+from tfmagic.model.running.deadline import call_scope, wait_for_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,8 +121,6 @@ def timed(
     timeout: float | None = None,
 ) -> Timing:
     """Time ``model.run(value, **inputs)``; the parameters and errors are those of `Model.timed`."""
-    from tfmagic.model.running.deadline import call_scope, wait_for_call
-
     count = whole_number("repeat", repeat)
 
     def call() -> None:

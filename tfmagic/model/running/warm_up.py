@@ -44,18 +44,15 @@ def compile_ahead(caller: Caller) -> None:
         return
     zeros = _zeros(caller, "add it without --compile")
     began = time.perf_counter()
-    try:
-        with _zeros_scope():
+    with _runs_on_zeros(caller, "compiled"):
+        try:
             _run_once(caller, zeros)
-    except RunTimeoutError:
-        _give_up(caller, "compiled")
-        return
-    except (tf.errors.OpError, ValueError) as error:
-        raise not_compiled(caller.lifecycle.name, error) from error
-    took_s = time.perf_counter() - began
-    caller.lifecycle.add_note(
-        f"compiled with its first run in {took_s:.2f} s; another shape of input is compiled when it comes"
-    )
+        except (tf.errors.OpError, ValueError) as error:
+            raise not_compiled(caller.lifecycle.name, error) from error
+        took_s = time.perf_counter() - began
+        caller.lifecycle.add_note(
+            f"compiled with its first run in {took_s:.2f} s; another shape of input is compiled when it comes"
+        )
 
 
 def warm_up(caller: Caller) -> None:
@@ -71,22 +68,16 @@ def warm_up(caller: Caller) -> None:
         caller.lifecycle.add_note(f"read, and not run ahead of its first call: {reason}")
         return
     zeros = _zeros(caller, _WITHOUT_WARM)
-    try:
-        with _zeros_scope():
-            with _refusing_zeros(caller):
-                _run_once(caller, zeros)
-            _find_fastest(caller)
-    except RunTimeoutError:
-        _give_up(caller, "warmed")
+    with _runs_on_zeros(caller, "warmed"):
+        with _refusing_zeros(caller):
+            _run_once(caller, zeros)
+        _find_fastest(caller)
 
 
 def settle(caller: Caller) -> None:
     """Find the fastest executor for a built model; the errors are those of `warm_up`."""
-    try:
-        with _zeros_scope():
-            _find_fastest(caller)
-    except RunTimeoutError:
-        _give_up(caller, "warmed")
+    with _runs_on_zeros(caller, "warmed"):
+        _find_fastest(caller)
 
 
 def _find_fastest(caller: Caller) -> None:
@@ -112,9 +103,19 @@ def _zeros(caller: Caller, advice: str, rows: int = 1) -> dict[str, Any]:
     return zeros_for(caller.lifecycle.name, caller.lifecycle.signature(), advice, rows)
 
 
-def _zeros_scope() -> CancelScope:
+@contextmanager
+def _runs_on_zeros(caller: Caller, purpose: str) -> Iterator[None]:
+    """Cancel the runs in the block when they take too long, and note that."""
     # Native runs get no deadline, as in prepared calls; the waiting thread cancels them.
-    return CancelScope(_ZEROS_S, limits_native_runs=False)
+    try:
+        with CancelScope(_ZEROS_S, limits_native_runs=False):
+            yield
+    except RunTimeoutError:
+        caller.lifecycle.built_backend().cancel()
+        caller.lifecycle.is_warm = False
+        caller.lifecycle.add_note(
+            f"not {purpose}: its runs on zeros took more than {_ZEROS_S:g} s and were ended; its calls run as usual"
+        )
 
 
 def _run_once(caller: Caller, zeros: dict[str, Any]) -> None:
@@ -128,15 +129,6 @@ def _refusing_zeros(caller: Caller) -> Iterator[None]:
     except (tf.errors.OpError, ValueError, TypeError) as error:
         msg = f"{caller.lifecycle.name} cannot be run on zeros ({first_line(error)}): {_WITHOUT_WARM}"
         raise SourceError(msg) from error
-
-
-def _give_up(caller: Caller, purpose: str) -> None:
-    """Cancel the runs on zeros, and note that they took too long."""
-    caller.lifecycle.built_backend().cancel()
-    caller.lifecycle.is_warm = False
-    caller.lifecycle.add_note(
-        f"not {purpose}: its runs on zeros took more than {_ZEROS_S:g} s and were ended; its calls run as usual"
-    )
 
 
 def _why_not_on_zeros(caller: Caller) -> str | None:

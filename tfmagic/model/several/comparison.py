@@ -60,17 +60,7 @@ class ComparisonRecord(TypedDict):
 
 
 class Comparison(Mapping[str, Any]):
-    """The results of several models on the same inputs, by model name, and how far they agree.
-
-    Parameters
-    ----------
-    results
-        By model name; the others are compared with the first.
-    latencies
-        By model name, in seconds.
-    first_calls
-        The models that had not been called before.
-    """
+    """The results of several models on the same inputs, by model name, and how far they agree with the first."""
 
     def __init__(
         self, results: Mapping[str, Result], latencies: Mapping[str, float], first_calls: Collection[str] = ()

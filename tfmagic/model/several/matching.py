@@ -134,10 +134,8 @@ def _paired(shapes: Mapping[str, Mapping[str, Shape]], verb: str) -> Pairing:
 
 
 def _check_shapes(outputs: Mapping[str, tuple[str, Shape]], verb: str) -> None:
-    first, *others = outputs
-    name, shape = outputs[first]
-    for model in others:
-        other_name, other = outputs[model]
+    (first, (name, shape)), *others = outputs.items()
+    for model, (other_name, other) in others:
         if not _compatible(shape, other):
             msg = (
                 f"{first} {verb} {name} {shape_text(shape)} and {model} {verb} {other_name} {shape_text(other)}: "
@@ -147,10 +145,8 @@ def _check_shapes(outputs: Mapping[str, tuple[str, Shape]], verb: str) -> None:
 
 
 def _check_kinds(outputs: Mapping[str, tuple[str, Any]]) -> None:
-    first, *others = outputs
-    name, value = outputs[first]
-    for model in others:
-        other_name, other = outputs[model]
+    (first, (name, value)), *others = outputs.items()
+    for model, (other_name, other) in others:
         if is_number(value) != is_number(other):
             msg = (
                 f"{first} gave {name} of {_kind(value)} and {model} gave {other_name} of {_kind(other)}: "

@@ -108,14 +108,8 @@ class PlacementRecord(TypedDict):
 class Placement:
     """The devices that one run has shown: `known_from` says which run.
 
-    Parameters
-    ----------
-    operations
-        The operations that ran, by name.
-    requested
-        The devices that the operations of the graph ask for, by name.
-    eager
-        Whether the records of the variables have their actual devices, not the requested ones.
+    `operations` ran, and `requested` are the devices that the graph asks for, both by operation
+    name. With `eager`, the records of the variables have their actual devices.
     """
 
     def __init__(

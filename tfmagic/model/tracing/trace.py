@@ -137,13 +137,14 @@ class Trace:
 
     def record(self) -> TraceRecord:
         """Return the trace as plain data."""
+        operations = self.operations
         return {
             "model": self.model,
             "mode": self.mode,
             "wall_s": self.wall_s,
-            "operations": self.operations,
-            "shown": min(_SHOWN, len(self.operations)),
-            "rest": self._rest(),
+            "operations": operations,
+            "shown": min(_SHOWN, len(operations)),
+            "rest": self._together_without(operations[:_SHOWN]),
             "devices": self.devices,
         }
 
@@ -192,8 +193,8 @@ class Trace:
             "output_bytes": _sum_of_known(run.output_bytes for run in runs),
         }
 
-    def _rest(self) -> OperationRecord | None:
-        shown = {(record["name"], record["type"], record["device"]) for record in self.operations[:_SHOWN]}
+    def _together_without(self, records: Sequence[OperationRecord]) -> OperationRecord | None:
+        shown = {(record["name"], record["type"], record["device"]) for record in records}
         others = [run for run in self.executions if (run.name, run.type, run.device) not in shown]
         if not others:
             return None
