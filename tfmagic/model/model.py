@@ -17,7 +17,6 @@ from tfmagic.model.record import Records
 from tfmagic.model.running.batch_loop import run_in_batches
 from tfmagic.model.running.caller import Caller
 from tfmagic.model.running.deadline import call_scope, wait_for_call
-from tfmagic.model.running.room_cell import run_in_room
 from tfmagic.model.running.stop import stop
 from tfmagic.model.running.timing import timed
 from tfmagic.model.sync import sync
@@ -85,13 +84,7 @@ class Model:
 
     @hide_own_frames
     def signature(self, name: str | None = None) -> Signature:
-        """Return a signature, the default one if no name is given.
-
-        Raises
-        ------
-        UnknownNameError
-            For an unknown name; the message offers the nearest.
-        """
+        """Return a signature, the default one if no name is given; an unknown name raises UnknownNameError."""
         return self.lifecycle.signature(name)
 
     @property
@@ -285,13 +278,8 @@ class Model:
     ) -> Result:
         """Run as `run` does, in a thread that Ctrl-C in a notebook need not wait for.
 
-        The parameters are those of `run`, with the named inputs as a mapping.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            At once; the model is ``stopping`` until its native run has ended. A run in
-            batches raises an `InterruptedRun`, which has the outputs so far.
+        After Ctrl-C the model is ``stopping`` until its native run has ended. A run in batches
+        raises an `InterruptedRun`, which has the outputs so far.
         """
         size = None if batch_size is None else whole_number("batch_size", batch_size)
         if size is not None and trace:
@@ -310,14 +298,9 @@ class Model:
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
 
-        Parameters
-        ----------
-        cell
-            The code.
-        notebook
-            The notebook's names, which the cell sees behind the room's own.
+        The notebook's names are visible behind those of the room.
         """
-        return run_in_room(self.lifecycle, cell, notebook, {"this": self})
+        return self.caller.run_cell(cell, notebook, {"this": self})
 
     @entry_point
     def stop(self, *, now: bool = False) -> StopRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.model.memory.object_state import variables_in
+from tfmagic.model.memory.park_object import variables_in
 
 if TYPE_CHECKING:
     from tfmagic.model.model import Model

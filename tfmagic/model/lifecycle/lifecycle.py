@@ -202,14 +202,10 @@ class Lifecycle:
 
     @defer_interrupts
     def build(self) -> None:
-        """Build the model from its source.
+        """Build the model from its source; an error leaves nothing behind.
 
-        Raises
-        ------
-        SourceError
-            When the source cannot be read; nothing is left behind.
-        ParkError
-            When the source of a parked model has changed, or is gone.
+        It is a SourceError where the source cannot be read, and a ParkError where the source of a
+        parked model has changed or is gone.
         """
         self.hooks.before_reading()
         with self._building, without_full_collections(), libraries().phase(f"model {self.name}"):

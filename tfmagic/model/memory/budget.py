@@ -234,16 +234,10 @@ def parse_size(size: str, text: str, setting: str = "memory_budget") -> int:
 
 
 def bytes_in_part(weights: Weights, device: str, named: set[str], calls_bytes: int = 0) -> int:
-    """Return how many bytes of a model count for one part of a budget.
+    """Return how many bytes of a model count for one part of a budget: a device, or `HOST`.
 
-    Parameters
-    ----------
-    device
-        The part: a device, or `HOST`.
-    named
-        The devices that have a part of their own.
-    calls_bytes
-        Constants of prepared calls, which ask for no device.
+    `named` are the devices that have a part of their own; `calls_bytes` are constants of prepared
+    calls, which ask for no device.
     """
     total = 0
     for place in weights.devices:

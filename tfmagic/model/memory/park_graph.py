@@ -59,11 +59,12 @@ class ParkGraph:
             with self._arriving():
                 pass
 
-    def park(self, weights: Weights) -> tuple[int, list[str]]:
+    def park(self) -> tuple[int, list[str]]:
         """Free the memory; return the bytes written, and notes of what will be different after waking.
 
         A running graph raises ModelStateError, a file that cannot be written ParkError.
         """
+        weights = self._backend.weights()
         only_constants = not weights.variables and not tables_of(self._backend.graph)
         if only_constants and weights.constants_bytes > _CONSTANTS_BYTES and self._source_gives_first_values():
             # The memory of constants is freed only with the graph.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.core.events import events
@@ -70,23 +70,6 @@ class WakeRecord(TypedDict):
     warmed: bool
 
 
-class ParkStrategy(Protocol):
-    """How one kind of backend is parked."""
-
-    @property
-    def stays_because(self) -> str | None:
-        """Why it cannot be parked, in a few words; None where it can."""
-
-    def before_opening(self) -> None:
-        """Run before the backend takes its memory."""
-
-    def park(self, weights: Weights) -> tuple[int, list[str]]:
-        """Free the memory; return the bytes written, and notes of what will be different after waking."""
-
-    def wake(self) -> None:
-        """Take the memory again."""
-
-
 class Parking:
     """Parks and wakes one model. It is a `Tenant` of the memory budget, and the `BuildHooks` of the lifecycle."""
 
@@ -132,7 +115,7 @@ class Parking:
         backend = self._lifecycle.backend
         return None if backend is None else self._strategy(backend).stays_because
 
-    def _strategy(self, backend: Backend) -> ParkStrategy:
+    def _strategy(self, backend: Backend) -> ParkGraph | ParkObject:
         if backend.mode == "eager":
             return ParkObject(self._lifecycle, cast("EagerBackend", backend), self._room_for)
         return ParkGraph(self._lifecycle, cast("GraphBackend", backend), self._room_for)
@@ -200,7 +183,7 @@ class Parking:
             raise ModelStateError(msg)
         weights = backend.weights()
         park_directory().remove_on_sigterm()
-        written_bytes, notes = self._strategy(backend).park(weights)
+        written_bytes, notes = self._strategy(backend).park()
         if self._lifecycle.is_warm:
             notes.append(f"it was warmed: %tf_model wake {name} warms it again, a run alone does not")
         events().note("parked", name)

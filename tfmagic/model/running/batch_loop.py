@@ -26,16 +26,9 @@ R = TypeVar("R", bound="Mapping[str, Any]")
 def run_in_batches(caller: Caller, request: Request, size: int) -> Result:
     """Make a call in batches of `size` rows, and return the outputs joined on the first axis.
 
-    Raises
-    ------
-    InterruptedRun
-        At once at Ctrl-C, with the outputs of the batches that had ended.
-    RunTimeoutError
-        At the deadline, with the same outputs.
-    InputError
-        Before anything runs: for inputs that cannot be split, or do not fit.
-    SourceError
-        After the first batch: for an output that cannot be joined.
+    Ctrl-C raises InterruptedRun at once and the deadline RunTimeoutError, both with the outputs
+    of the batches that had ended. Inputs that cannot be split or do not fit raise InputError
+    before anything runs; an output that cannot be joined raises SourceError after the first batch.
     """
     batches = wait_for_call(caller.lifecycle, lambda: checked_batches(request, size))
     outputs = BatchOutputs(batches.spans())
@@ -58,23 +51,9 @@ def run_each_batch(
 ) -> R:
     """Run batch after batch under a progress bar, and return the result.
 
-    Parameters
-    ----------
-    name
-        The name for the bar and for messages.
-    spans
-        The first row of each batch, and the row after its last.
-    run
-        Runs one batch and adds to `outputs`.
-    outputs
-        The outputs of the batches that have ended.
-    result
-        Returns the result of these batches.
-
-    Raises
-    ------
-    InterruptedRun, RunTimeoutError
-        With the result of the batches that had ended by then.
+    `spans` are the first row of each batch and the row after its last. `run` runs one batch and
+    adds to `outputs`. `result` returns the result of the batches so far, which an InterruptedRun
+    or RunTimeoutError has too. `name` is for the bar and for messages.
     """
     total = spans[-1][1]
     several = len(spans) > 1

@@ -19,22 +19,11 @@ if TYPE_CHECKING:
 
 
 class Batches:
-    """The inputs of a request, in batches of `size` rows; the last may have fewer.
+    """The inputs of a request, in batches of `size` rows; the last may have fewer, and `total` is all rows.
 
     An input is split where the first axis of its shape is free or unknown. Every batch gets the
-    others unchanged: a dropout rate has no rows.
-
-    Attributes
-    ----------
-    total : int
-        How many rows there are.
-
-    Raises
-    ------
-    InputError
-        Where nothing can be split, or the inputs differ in rows.
-    SourceError
-        For an output that is known not to have a row for each of the input's.
+    others unchanged: a dropout rate has no rows. InputError says that nothing can be split, or
+    that the inputs differ in rows; SourceError that an output has no row for each of the input's.
     """
 
     def __init__(self, request: Request, size: int) -> None:

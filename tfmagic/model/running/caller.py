@@ -1,4 +1,4 @@
-"""Calls of a model: resolve the names, check the arrays, run the backend, keep the figures."""
+"""Calls of a model: resolve the names, check the arrays, run the backend, keep the statistics."""
 
 from __future__ import annotations
 
@@ -19,20 +19,24 @@ from tfmagic.model.running.statistics import Statistics
 from tfmagic.model.tracing.placement import placement_of_graph
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.memory.container_warning import container_warning
+from tfmagic.runtime.native_log.log import native_log
+from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
     from tfmagic.model.tracing.placement import Placement
 
 T = TypeVar("T")
+_LOG_SETTLE_S = 0.05
 
 
 class Caller:
-    """Calls one model; `trace` and `placement` are those of the last traced run, None before the first."""
+    """Calls one model and runs its cells; `trace` and `placement` are of the last traced run, None before the first."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self.trace: Trace | None = None
@@ -143,16 +147,9 @@ class Caller:
         trace: bool = False,
         counted: bool = True,
     ) -> Result:
-        """Make a call, and return its outputs by name.
+        """Make a call, and return its outputs by name; `feeds` are checked arrays other than the request's own.
 
-        Parameters
-        ----------
-        feeds
-            Checked arrays of the inputs; by default those of the request.
-        trace
-            Whether to trace the run, for `trace` and `placement`.
-        counted
-            Whether it is one of the person's calls.
+        With `trace`, the run is traced for `trace` and `placement`. Only a person's calls are counted.
         """
         self.lifecycle.used_at_s = time.monotonic()
         self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
@@ -181,6 +178,26 @@ class Caller:
                 raise self.lifecycle.gone_error() from error
             raise
         return result
+
+    @defer_interrupts
+    def run_cell(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
+        """Run a cell in the model's room, and return the value of its last expression.
+
+        The cell sees the names of the room, those in `bound`, and behind them the notebook's.
+        """
+        lifecycle = self.lifecycle
+        with lifecycle.command_lock.hold():
+            lifecycle.used_at_s = time.monotonic()
+            backend = lifecycle.built_backend()
+            if backend.graph is not None:
+                hosted(backend.graph).history.changed = True
+            with lifecycle.cells.running() as scope:
+                try:
+                    return backend.room.run(cell, notebook, bound)
+                finally:
+                    if not scope.cancelled:
+                        # Log lines of the cell are assigned to this model only while it counts as running.
+                        native_log().settle(_LOG_SETTLE_S)
 
     @defer_interrupts
     def alone(self, call: Callable[[], T]) -> T:

@@ -27,16 +27,10 @@ _ON_ZEROS = "one run on zeros"
 
 
 def placement(caller: Caller, *, most: int | None = None, again: bool = False) -> PlacementRecord:
-    """Return the requested and actual devices of a model's operations and variables.
+    """Return the requested and actual devices of a model's variables and of its `most` first operations.
 
-    Where no run has shown them, the model is run once on zeros. A parked model stays parked.
-
-    Parameters
-    ----------
-    most
-        How many operations to return at most; all if None.
-    again
-        Whether to run on zeros even if a run has shown them.
+    Where no run has shown them, or with `again`, the model is run once on zeros. A parked model
+    stays parked.
     """
     name = caller.lifecycle.name
     if again or caller.placement is None:
@@ -53,13 +47,9 @@ def placement(caller: Caller, *, most: int | None = None, again: bool = False) -
 def probe(caller: Caller) -> None:
     """Run a model once on zeros, and keep the placement that this shows.
 
-    Raises
-    ------
-    ModelStateError
-        When a run could change the model, or the result of the next run.
-    SourceError
-        For an input of unknown dtype or shape, or a live object that cannot be traced as
-        a function: TensorFlow reports placement for functions only.
+    A run that could change the model, or the result of the next run, raises ModelStateError. An
+    input of unknown dtype or shape raises SourceError, and so does a live object that cannot be
+    traced as a function: TensorFlow reports placement for functions only.
     """
     if caller.lifecycle.built_backend().graph is None:
         caller.placement = caller.alone(partial(workers().call, partial(_object_placement, caller)))

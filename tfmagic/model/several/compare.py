@@ -14,8 +14,7 @@ from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.model.registry import the_models
 from tfmagic.model.running.batch_loop import BatchOutputs, run_each_batch
 from tfmagic.model.running.batches import Batches, checked_batches
-from tfmagic.model.running.deadline import call_scope
-from tfmagic.model.running.parallel import run_side_by_side
+from tfmagic.model.running.deadline import call_scope, run_side_by_side
 from tfmagic.model.several.comparison import Comparison
 from tfmagic.model.several.matching import check_names, check_outputs_before, pair_outputs, requests_for_all
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.errors import InputError
 from tfmagic.model.registry import the_models
-from tfmagic.model.running.deadline import call_scope
-from tfmagic.model.running.parallel import run_side_by_side
+from tfmagic.model.running.deadline import call_scope, run_side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
