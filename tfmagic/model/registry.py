@@ -260,7 +260,9 @@ class Models(Mapping[str, "Model"]):
             raise InputError(msg)
         from tfmagic.model.model import Model
 
-        command_lock = self._lock_of(name)
+        with self._lock:
+            # A model and its successors share the lock of their name.
+            command_lock = self._command_locks.setdefault(name, CommandLock(name))
         with command_lock.hold(), self._claimed(name):
             old = self._models.get(name)
             source.accept(name, options)
@@ -396,11 +398,6 @@ class Models(Mapping[str, "Model"]):
         from tfmagic.formats.resolve import inspect_path
 
         return inspect_path(path)
-
-    def _lock_of(self, name: str) -> CommandLock:
-        """Return the command lock of a name, which a model and its successors share."""
-        with self._lock:
-            return self._command_locks.setdefault(name, CommandLock(name))
 
     @contextmanager
     def _claimed(self, name: str) -> Iterator[None]:

@@ -78,26 +78,19 @@ class Lifecycle:
 
     Attributes
     ----------
-    backend : Backend or None
-        Runs the model; None while the model is not built.
     fingerprint : object
         Identifies the content of the source when it was read.
-    notes : tuple of str
-        Notes to show with the model, such as the chosen version.
     grew_bytes : int or None
         How much the process grew when the model was built; None before that, or where the process shrank.
-    command_lock : CommandLock
-        Held by the one command that changes the model.
     used_at_s : float
         When the model was last built, called, or used by a cell, on the monotonic clock.
     kept_summary : tuple or None
         Weights and signatures of a parked model whose backend was closed.
     object_spill : Spill or None
         The file with the state of a parked live object.
-    hooks : BuildHooks
-        Set by the model to its memory.
     """
 
+    # Set by the model, whose memory they manage.
     hooks: BuildHooks
 
     def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock) -> None:

@@ -86,11 +86,7 @@ class Caller:
         return Request(self.lifecycle.name, backend, chosen, bound, fetches)
 
     def fast_call(
-        self,
-        value: Any,
-        inputs: Mapping[str, Any],
-        fetch: Sequence[str] | str | None,
-        signature: str | None,
+        self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
     ) -> Mapping[str, Any] | None:
         """Repeat an earlier call with other arrays; None where the inputs need to be checked more closely."""
         try:
@@ -125,11 +121,7 @@ class Caller:
         return dict(zip(quick.names, outputs, strict=True))
 
     def first_call(
-        self,
-        value: Any,
-        inputs: Mapping[str, Any],
-        fetch: Sequence[str] | str | None,
-        signature: str | None,
+        self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
     ) -> Result:
         """Make a call, and remember how to repeat it; the parameters are those of `Model.run`."""
         request = self.request(value, inputs, fetch=fetch, signature=signature)

@@ -165,8 +165,9 @@ class _Run:
 def _is_compiled_now(request: Request, feeds: Sequence[tuple[TensorSpec, np.ndarray]]) -> bool:
     """Return whether the call is the first of a compiled model with inputs of these shapes."""
     compiled = request.backend.compiled
-    tensors, arrays = [str(spec.tensor) for spec, _ in feeds], [array for _, array in feeds]
-    return compiled is not None and compiled.is_new(tensors, arrays)
+    if compiled is None:
+        return False
+    return compiled.is_new([str(spec.tensor) for spec, _ in feeds], [array for _, array in feeds])
 
 
 def _spans(prepared: Mapping[str, Any]) -> list[tuple[int, int]]:
