@@ -122,7 +122,8 @@ class Parking:
 
     def bytes_wanted(self, device: str, named: set[str]) -> int:
         """Return how much of one part of the budget the model takes once it is loaded."""
-        return 0 if self.weights is None else bytes_in_part(self.weights, device, named)
+        weights = self.weights
+        return 0 if weights is None else bytes_in_part(weights, device, named)
 
     def bytes_held(self, device: str, named: set[str]) -> int:
         """Return how much of one part of the budget the model takes now."""
