@@ -128,11 +128,6 @@ class Model:
         """Where the model was last saved, and what was written; None before the first time."""
         return self.lifecycle.saved
 
-    @property
-    def is_warmed(self) -> bool:
-        """Whether the model was warmed, and has not been parked since."""
-        return self.lifecycle.is_warm
-
     # -- figures of the calls --------------------------------------------------------
 
     @property
@@ -358,11 +353,11 @@ class Model:
             When the model does not fit into the budget.
         """
         record = self.parking.wake()
-        if record["outcome"] == "woken" and self.is_warmed:
+        if record["outcome"] == "woken" and self.lifecycle.is_warm:
             from tfmagic.model.running.warm_up import settle
 
             settle(self.caller)
-            record["warmed"] = self.is_warmed
+            record["warmed"] = self.lifecycle.is_warm
         return record
 
     # -- weights in and out --------------------------------------------------------

@@ -140,7 +140,7 @@ class Records:
             state,
             age,
             self._caller.statistics.count,
-            self._last_error,
+            self._lifecycle.failure or self._caller.statistics.last_error,
             id(self._caller.trace),
             id(self._caller.placement),
             self._lifecycle.grew_bytes,
@@ -201,15 +201,11 @@ class Records:
             "calls": caller.statistics.count,
             "last_latency_s": caller.statistics.last_latency_s,
             "median_latency_s": caller.statistics.median_latency_s,
-            "last_error": self._last_error,
+            "last_error": lifecycle.failure or caller.statistics.last_error,
             "devices": None if placement is None else placement.devices,
             "moved": None if placement is None else placement.moved,
             "can_park": backend is not None and state == "ready" and self._parking.can_be_parked,
         }
-
-    @property
-    def _last_error(self) -> str | None:
-        return self._lifecycle.failure or self._caller.statistics.last_error
 
     def _weights_and_signatures(self, backend: Backend | None) -> tuple[Weights | None, Mapping[str, Signature]]:
         if backend is None:

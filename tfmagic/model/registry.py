@@ -276,21 +276,21 @@ class Models(Mapping[str, "Model"]):
                 return Admission(old, outcome)
             model = Model(name, source, options, command_lock)
             model.lifecycle.fingerprint = fingerprint
-            if not lazy:
-                model.lifecycle.build()
-                _run_ahead(model, warm=warm)
-            leaving = [] if old is None else [old]
             record: PreviousVersionRecord | None = None
             previous: Model | None = None
-            if old is not None and outcome == "renewed" and _may_lose_training(old, model):
-                from tfmagic.model.previous_version import keep_training
+            if not lazy:
+                model.lifecycle.build()
+            try:
+                _run_ahead(model, warm=warm, lazy=lazy)
+                if old is not None and outcome == "renewed" and _may_lose_training(old, model):
+                    from tfmagic.model.previous_version import keep_training
 
-                try:
                     # In a worker: after an interrupted run, reading the values may be slow.
                     record, previous = workers().call(keep_training, old, model, carry=keep)
-                except BaseException:
-                    model.lifecycle.release()
-                    raise
+            except BaseException:
+                model.lifecycle.release()
+                raise
+            leaving = [] if old is None else [old]
             with self._lock:
                 self._models[name] = model
                 if previous is not None:
@@ -463,20 +463,16 @@ def _may_lose_training(old: Model, new: Model) -> bool:
     return graph is not None and not is_the_same and is_unsaved(old)
 
 
-def _run_ahead(model: Model, *, warm: bool) -> None:
-    """Run a new model on zeros if it is to be compiled or warmed; one that cannot is released."""
-    if not (warm or model.options.compile):
+def _run_ahead(model: Model, *, warm: bool, lazy: bool) -> None:
+    """Run a new model on zeros if it is to be compiled or warmed; a lazy one is not."""
+    if lazy or not (warm or model.options.compile):
         return
     from tfmagic.model.running.warm_up import compile_ahead, warm_up
 
-    try:
-        if model.options.compile:
-            compile_ahead(model.caller)
-        if warm:
-            warm_up(model.caller)
-    except BaseException:
-        model.lifecycle.release()
-        raise
+    if model.options.compile:
+        compile_ahead(model.caller)
+    if warm:
+        warm_up(model.caller)
 
 
 def check_model_name(name: str) -> None:

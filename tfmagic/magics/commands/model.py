@@ -251,7 +251,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     )
     model = admission.model
     # A live object has only one way to run: nothing to warm.
-    warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
+    warmed = model.lifecycle.is_warm if parsed.flag("warm") and model.mode == "graph" else None
     return added_text(model.record(), admission.outcome, admission.previous, warmed=warmed)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
@@ -31,28 +32,22 @@ _CONSTANTS_BYTES = 4_000_000
 _EMPTY_ON_WAKE = ("Queue", "Stack", "Barrier", "Iterator", "Reader")
 
 
+@dataclass(frozen=True)
 class ParkGraph:
     """Parks a model that runs in a graph."""
 
-    stays_because: str | None = None
-
-    def __init__(
-        self,
-        lifecycle: Lifecycle,
-        backend: GraphBackend,
-        room_for: Callable[[Weights], AbstractContextManager[None]],
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._backend = backend
-        self._room_for = room_for
+    stays_because: ClassVar[str | None] = None
+    lifecycle: Lifecycle
+    backend: GraphBackend
+    room_for: Callable[[Weights], AbstractContextManager[None]]
 
     def before_opening(self) -> None:
         """Apply the options for calls, and have room made whenever the graph takes its memory."""
-        self._backend.room.note_built()
-        options = self._lifecycle.options
-        self._backend.executor = options.executor
-        self._backend.compiled = XlaCompiler(self._backend.graph, self._backend.room.label) if options.compile else None
-        record = hosted(self._backend.graph)
+        self.backend.room.note_built()
+        options = self.lifecycle.options
+        self.backend.executor = options.executor
+        self.backend.compiled = XlaCompiler(self.backend.graph, self.backend.room.label) if options.compile else None
+        record = hosted(self.backend.graph)
         record.arriving = self._arriving
         if record.opened is not None:
             # Its cell has opened the graph, which may have grown since.
@@ -64,16 +59,16 @@ class ParkGraph:
 
         A running graph raises ModelStateError, a file that cannot be written ParkError.
         """
-        weights = self._backend.weights()
-        only_constants = not weights.variables and not tables_of(self._backend.graph)
+        weights = self.backend.weights()
+        only_constants = not weights.variables and not tables_of(self.backend.graph)
         if only_constants and weights.constants_bytes > _CONSTANTS_BYTES and self._source_gives_first_values():
             # The memory of constants is freed only with the graph.
-            notes = lost_names(self._backend.room)
-            if not hosted(self._backend.graph).park(lambda _: OnDisk(None)):
+            notes = lost_names(self.backend.room)
+            if not hosted(self.backend.graph).park(lambda _: OnDisk(None)):
                 raise self._running_error()
-            self._lifecycle.close_backend(self._backend)
+            self.lifecycle.close_backend(self.backend)
             return 0, notes
-        park = partial(self._backend.park, park_directory().place, again=self._source_gives_first_values())
+        park = partial(self.backend.park, park_directory().place, again=self._source_gives_first_values())
         # In a worker: a large file takes long, and Ctrl-C must return.
         written_bytes = workers().call(park)
         if written_bytes is None:
@@ -82,13 +77,13 @@ class ParkGraph:
 
     def wake(self) -> None:
         """Open the graph again."""
-        workers().call(self._backend.wake)
+        workers().call(self.backend.wake)
 
     def _running_error(self) -> ModelStateError:
-        return ModelStateError(f"{self._lifecycle.name} is running, and only an idle model can be parked")
+        return ModelStateError(f"{self.lifecycle.name} is running, and only an idle model can be parked")
 
     def _source_gives_first_values(self) -> bool:
-        return isinstance(self._lifecycle.source, FileSource) and self._lifecycle.source_change() is None
+        return isinstance(self.lifecycle.source, FileSource) and self.lifecycle.source_change() is None
 
     def _notes(self, weights: Weights) -> list[str]:
         notes = []
@@ -96,7 +91,7 @@ class ParkGraph:
             notes.append("the constants stay in memory: they are part of its graph")
         kinds = {
             kind.lower()
-            for op in self._backend.graph.get_operations()
+            for op in self.backend.graph.get_operations()
             for kind in _EMPTY_ON_WAKE
             if kind in op.type and not op.inputs
         }
@@ -107,16 +102,16 @@ class ParkGraph:
     @contextmanager
     def _arriving(self) -> Iterator[None]:
         """Make room for the graph, which takes its memory in the block."""
-        was_parked = self._backend.parked
-        with self._room_for(self._backend.weights()):
+        was_parked = self.backend.parked
+        with self.room_for(self.backend.weights()):
             self._check_source()
             yield
         if was_parked:
-            events().note("woken", self._lifecycle.name)
+            events().note("woken", self.lifecycle.name)
 
     def _check_source(self) -> None:
         """Check that a graph that is opened again gets the weights that it had."""
-        lifecycle, backend = self._lifecycle, self._backend
+        lifecycle, backend = self.lifecycle, self.backend
         if not backend.parked:
             is_read_again = backend is lifecycle.backend and not (backend.is_kept or backend.needs_no_file)
             if is_read_again and any(file.has_other_content() for file in stamps_in(lifecycle.fingerprint)):

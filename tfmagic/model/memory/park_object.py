@@ -6,6 +6,7 @@ itself through the whole process, so that ``dense`` becomes ``dense_1``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.cancel_scope import check_cancelled
@@ -29,37 +30,32 @@ if TYPE_CHECKING:
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 
+@dataclass(frozen=True)
 class ParkObject:
     """Parks a model that is a live object."""
 
-    def __init__(
-        self,
-        lifecycle: Lifecycle,
-        backend: EagerBackend,
-        room_for: Callable[[Weights], AbstractContextManager[None]],
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._backend = backend
-        self._room_for = room_for
+    lifecycle: Lifecycle
+    backend: EagerBackend
+    room_for: Callable[[Weights], AbstractContextManager[None]]
 
     @property
     def stays_because(self) -> str | None:
         """Why the object cannot be parked, in a few words; None where it can."""
         if not self._is_held_here_alone():
             return "a live object of the notebook"
-        if self._backend.has_another_optimizer():
+        if self.backend.has_another_optimizer():
             return "compiled outside its cell"
         return None
 
     def before_opening(self) -> None:
         """Make room for the object, and restore the state of a parked one."""
-        self._backend.room.note_built()
-        self._backend.note_optimizer()
-        with self._room_for(self._backend.weights()):
+        self.backend.room.note_built()
+        self.backend.note_optimizer()
+        with self.room_for(self.backend.weights()):
             pass
-        if self._lifecycle.object_spill is not None:
-            restore(self._backend, self._lifecycle.object_spill)
-            self._lifecycle.training.rename_variables(self._backend.named_variables())
+        if self.lifecycle.object_spill is not None:
+            restore(self.backend, self.lifecycle.object_spill)
+            self.lifecycle.training.rename_variables(self.backend.named_variables())
 
     def park(self) -> tuple[int, list[str]]:
         """Write the object's state, and release the object.
@@ -67,7 +63,7 @@ class ParkObject:
         ModelStateError says that the notebook holds it, or that its cell would not make its
         optimizer again; ParkError that the file cannot be written.
         """
-        notes = lost_names(self._backend.room)
+        notes = lost_names(self.backend.room)
         # In a worker: a large file takes long, and Ctrl-C must return.
         return workers().call(self._write), notes
 
@@ -76,17 +72,17 @@ class ParkObject:
 
     def _is_held_here_alone(self) -> bool:
         """Return whether the model's own cell made the object, and the notebook has no reference to it."""
-        return self._lifecycle.source.loses_training and not held_in_notebook([self._backend.live])
+        return self.lifecycle.source.loses_training and not held_in_notebook([self.backend.live])
 
     def _write(self) -> int:
-        name = self._lifecycle.name
+        name = self.lifecycle.name
         if not self._is_held_here_alone():
             msg = (
                 f"{name} is yours, a live object, and is not emptied behind your back: "
                 f"%tf_model drop {name}, or add it with --copy, which can be parked"
             )
             raise ModelStateError(msg)
-        if self._backend.has_another_optimizer():
+        if self.backend.has_another_optimizer():
             msg = (
                 f"{name} was compiled outside its cell, which would not make its optimizer again: "
                 "compile it in the %%tf_model cell, or save it and drop it"
@@ -94,13 +90,13 @@ class ParkObject:
             raise ModelStateError(msg)
         spill = Spill(park_directory().place())
         try:
-            written_bytes = spill.write(state_of(self._backend))
+            written_bytes = spill.write(state_of(self.backend))
             # After Ctrl-C nobody waits for this, and the object may be in use again.
             check_cancelled()
             self._exchange(spill)
         except BaseException:
             # Unless only the file has the state by now.
-            if self._lifecycle.object_spill is not spill:
+            if self.lifecycle.object_spill is not spill:
                 spill.remove()
             raise
         return written_bytes
@@ -108,9 +104,9 @@ class ParkObject:
     @defer_interrupts
     def _exchange(self, spill: Spill) -> None:
         """Keep the file instead of the object."""
-        self._lifecycle.object_spill = spill
-        self._lifecycle.close_backend(self._backend)
-        self._lifecycle.source.release()
+        self.lifecycle.object_spill = spill
+        self.lifecycle.close_backend(self.backend)
+        self.lifecycle.source.release()
 
 
 def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:

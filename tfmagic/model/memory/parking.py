@@ -160,7 +160,7 @@ class Parking:
         memory_policy().give_back()
         return True
 
-    # -- park --------------------------------------------------------------------
+    # -- park and wake -----------------------------------------------------------
 
     @defer_interrupts
     def park(self) -> ParkRecord:
@@ -195,8 +195,6 @@ class Parking:
             "written_bytes": written_bytes,
             "notes": notes,
         }
-
-    # -- wake --------------------------------------------------------------------
 
     @defer_interrupts
     def wake(self) -> WakeRecord:

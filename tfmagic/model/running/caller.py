@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections import deque
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import InputError
+from tfmagic.errors import InputError, MemoryBudgetError, StoppedError, first_line
 from tfmagic.execution.backends.fast_path import FastCall, fast_call
 from tfmagic.execution.backends.request import Request
 from tfmagic.execution.signature.feeds import bind
 from tfmagic.execution.signature.outputs import outputs_given, require
 from tfmagic.execution.signature.result import Result
-from tfmagic.model.running.statistics import Statistics
 from tfmagic.model.tracing.placement import placement_of_graph
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.memory.container_warning import container_warning
@@ -24,7 +25,7 @@ from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG_SETTLE_S = 0.05
+_REMEMBERED = 100
 
 
 class Caller:
@@ -204,3 +206,55 @@ class Caller:
         if profile.partition_graphs:
             self.placement = placement_of_graph(self.trace, backend)
         return outputs
+
+
+class Statistics:
+    """Counts the calls of one model that returned a result, and keeps the first line of its last error."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_error: str | None = None
+        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._last: tuple[float, float] | None = None
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count and time the block as one call."""
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self.failed(began, error)
+            raise
+        self.ended(began)
+
+    def ended(self, began: float) -> None:
+        """Count a call that returned a result; it began at a time of ``time.perf_counter``."""
+        now = time.perf_counter()
+        self._last = began, now
+        self.count += 1
+        self._latencies_s.append(now - began)
+
+    def failed(self, began: float, error: BaseException) -> None:
+        """Note the error of a call."""
+        self._last = began, time.perf_counter()
+        # A call that was stopped, or had no room in the budget, is no error of the model.
+        if isinstance(error, Exception) and not isinstance(error, (StoppedError, MemoryBudgetError)):
+            self.last_error = first_line(error)
+
+    def was_running_at(self, time_s: float) -> bool:
+        """Return whether the last call that has ended ran at a time, in seconds since 1970."""
+        if self._last is None:
+            return False
+        began, ended = self._last
+        return began <= time.perf_counter() - (time.time() - time_s) <= ended
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last call took; None before the first."""
+        return self._latencies_s[-1] if self._latencies_s else None
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred calls; None before the first."""
+        return statistics.median(list(self._latencies_s)) if self._latencies_s else None

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacementRecord
 
-_ON_ZEROS = "one run on zeros"
-
 
 def placement(caller: Caller, *, most: int | None = None, again: bool = False) -> PlacementRecord:
     """Return the requested and actual devices of a model's variables and of its `most` first operations.
@@ -56,7 +54,7 @@ def probe(caller: Caller) -> None:
     else:
         _probe_graph(caller)
     if caller.placement is not None:
-        caller.placement.known_from = _ON_ZEROS
+        caller.placement.known_from = "one run on zeros"
 
 
 def _probe_graph(caller: Caller) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.result import Result
-    from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
+    from tfmagic.execution.signature.signature import Shape, Signature
     from tfmagic.model.model import Model
 
 # Matching outputs: by the first model's name for an output, each model's own name for it.
@@ -81,7 +81,7 @@ def _mismatch(
     models: Sequence[Model], refused: Sequence[tuple[Model, InputError]], signature: str | None
 ) -> InputError:
     """Return the error for inputs that some of the models do not take."""
-    takes = {model.name: _listed(model.signature(signature).inputs) for model in models}
+    takes = {model.name: ", ".join(map(str, model.signature(signature).inputs)) or "no input" for model in models}
     wrong, error = refused[0]
     # If all models refuse, or take the same inputs, their difference is not the reason.
     right = next((model for model in models if takes[model.name] != takes[wrong.name]), None)
@@ -164,10 +164,6 @@ def _compatible(first: Shape, second: Shape) -> bool:
 
 def _kind(value: Any) -> str:
     return str(value.dtype.name) if is_number(value) else "text"
-
-
-def _listed(inputs: Sequence[TensorSpec]) -> str:
-    return ", ".join(str(spec) for spec in inputs) or "no input"
 
 
 def check_names(names: Any, known: Mapping[str, Model]) -> list[Model]:
