@@ -30,13 +30,11 @@ class MemoryRecord(TypedDict):
 
 def memory_record() -> MemoryRecord:
     """Return the memory in use now."""
-    the_budget = budget()
-    limits = the_budget.limits()
     return {
         "policy": memory_policy().record(),
         "process": process_memory(sample_now=True),
         "devices": devices(),
         "models": the_models().records(),
-        "budget": the_budget.text,
-        "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},
+        "budget": budget().text,
+        "budget_limits": {("" if device == HOST else device): limit for device, limit in budget().limits().items()},
     }

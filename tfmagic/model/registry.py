@@ -135,7 +135,7 @@ class Models(Mapping[str, "Model"]):
         """List the models."""
         return f"<models: {', '.join(self) or 'none yet'}>"
 
-    # -- changing it -------------------------------------------------------------
+    # -- add and drop ------------------------------------------------------------
 
     @hide_own_frames
     def add(
@@ -374,7 +374,7 @@ class Models(Mapping[str, "Model"]):
     def memory_budget(self, text: str) -> None:
         budget().choose(text)
 
-    # -- looking -----------------------------------------------------------------
+    # -- inspect -----------------------------------------------------------------
 
     def present(self) -> list[Model]:
         """Return the models in the order in which they were added."""

@@ -31,7 +31,7 @@ def sync(lifecycle: Lifecycle) -> int:
             raise
         lifecycle.backend, lifecycle.fingerprint = remade, fingerprint
         backend.close()
-        count = int(remade.weights().variables)
+        count = remade.weights().variables
     elif live_values is not None:
         values = list(live_values())
         backend.assign(values)

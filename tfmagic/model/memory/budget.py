@@ -6,7 +6,7 @@ import math
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tfmagic.core.notices import notices
 from tfmagic.core.process import once
@@ -258,5 +258,4 @@ def default_device() -> str:
 
 def budget() -> Budget:
     """Return the process's budget."""
-    the_budget: Any = once("budget", Budget)
-    return the_budget  # type: ignore[no-any-return]  # after a reload it has the class from before
+    return once("budget", Budget)

@@ -17,12 +17,13 @@ from tfmagic.execution.backends.request import Request
 from tfmagic.execution.signature.feeds import bind
 from tfmagic.execution.signature.outputs import outputs_given, require
 from tfmagic.execution.signature.result import Result
-from tfmagic.model.tracing.placement import placement_of_graph
+from tfmagic.model.tracing.placement import Placement
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
-    from tfmagic.model.tracing.placement import Placement
 
 T = TypeVar("T")
 _LOG_SETTLE_S = 0.05
@@ -204,7 +204,8 @@ class Caller:
         outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches)
         self.trace = Trace(request.model, backend.mode, profile)
         if profile.partition_graphs:
-            self.placement = placement_of_graph(self.trace, backend)
+            operations, variables = placed_operations(profile.partition_graphs), backend.weights().by_variable
+            self.placement = Placement(operations, requested_devices(backend.graph), self.trace, variables, eager=False)
         return outputs
 
 

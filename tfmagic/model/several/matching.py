@@ -158,8 +158,9 @@ def _check_kinds(outputs: Mapping[str, tuple[str, Any]]) -> None:
 def _compatible(first: Shape, second: Shape) -> bool:
     if first is None or second is None:
         return True
-    sizes = zip(first, second, strict=False)
-    return len(first) == len(second) and all(one is None or other is None or one == other for one, other in sizes)
+    return len(first) == len(second) and all(
+        one is None or other is None or one == other for one, other in zip(first, second, strict=True)
+    )
 
 
 def _kind(value: Any) -> str:

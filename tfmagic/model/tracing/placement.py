@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.runtime.tracing.partition_graphs import (
     PlacedOperation,
-    placed_operations,
     requested_device,
-    requested_devices,
     was_moved,
 )
 from tfmagic.runtime.tracing.step_stats import short_device
@@ -16,7 +14,6 @@ from tfmagic.runtime.tracing.step_stats import short_device
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -173,13 +170,6 @@ def unknown(model: str, note: str | None) -> PlacementRecord:
         "total": 0,
         "moved": None,
     }
-
-
-def placement_of_graph(trace: Trace, backend: Backend) -> Placement:
-    """Return the placement that a traced run of a graph has shown."""
-    operations = placed_operations(trace.partition_graphs)
-    variables = backend.weights().by_variable
-    return Placement(operations, requested_devices(backend.graph), trace, variables, eager=False)
 
 
 def _variable(
