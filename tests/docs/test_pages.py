@@ -233,7 +233,7 @@ def test_the_reference_has_every_public_name_and_every_keyword_of_add(site: Path
     assert [name for name in tfmagic.__all__ if name not in hooks and name not in text] == []
     assert "memory_budget" in text
     assert "ForeignTensorError" in text
-    assert "Let a file run Python, and touch files other than its own assets." in text
+    assert "Allow a file to run Python, and to use files other than its own assets." in text
 
 
 def test_the_reference_has_every_record_of_the_snapshot(site: Path) -> None:

@@ -53,9 +53,9 @@ def test_a_trained_cell_run_again_keeps_what_it_learnt(kernel: Kernel) -> None:
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
     listed = kernel.ok("%tf_model").text
     assert "line~1" in listed
-    assert "former training" in listed
-    assert "former training" in kernel.ok("%tf_model show line~1").text
-    assert "former training" in kernel.ok("%tf_model line~1").text
+    assert "previous version" in listed
+    assert "previous version" in kernel.ok("%tf_model show line~1").text
+    assert "previous version" in kernel.ok("%tf_model line~1").text
     # An untrained one leaves the former training as it is.
     assert "trained" not in kernel.ok(LINE).text
     assert kernel.ok("%tf_run line~1 [[1, 2]]").text == "array([[ 9., 18.]], dtype=float32)"

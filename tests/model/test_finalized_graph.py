@@ -110,10 +110,10 @@ def test_a_finalized_room_is_built_again_and_keeps_what_it_learnt() -> None:
     trained = linear().model
     run_cell(trained, TRAIN + "    graph.finalize()", NAMES)
     learnt = trained(X)
-    assert linear().former == {"name": "net~1", "carried": 0}
+    assert linear().previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models["net~1"](X), learnt)
     run_cell(models.net, TRAIN + "    graph.finalize()", NAMES)
-    assert linear(keep=True).former["carried"] == 2
+    assert linear(keep=True).previous["carried"] == 2
     np.testing.assert_array_equal(models.net(X), learnt)
 
 

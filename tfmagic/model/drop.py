@@ -1,4 +1,4 @@
-"""What a drop gave back, and who still holds what it should have freed."""
+"""Dropping models: the memory that came back, and the memory that comes back later."""
 
 from __future__ import annotations
 
@@ -21,31 +21,29 @@ if TYPE_CHECKING:
     from tfmagic.model.record import ModelRecord
 
 
-# For a run that was told to end: between two of its operations it does so at once.
-_END_S = 0.5
+# A cancelled run ends between two of its operations, mostly at once.
+_RUN_END_S = 0.5
 
 
 class DropRecord(TypedDict):
-    """What came of dropping models.
+    """What dropping models did.
 
     Attributes
     ----------
     models
-        As they were.
+        Their records before the drop.
     unsaved
-        Those of them that had learnt something since they were last saved, or added.
+        The models that were trained since they were last saved or added.
     gave_back_bytes
-        By how much the process's resident memory shrank, measured; others may have
-        taken or given back some at the same time.
+        How much smaller the process became. Other threads may have taken or freed memory too.
     rss_bytes
-        What the process has now.
+        The resident memory of the process after the drop.
     running
-        The dropped models of which a run was told to end and has not yet: what they hold
-        is freed when it has, and is not in `gave_back_bytes`.
+        The models whose cancelled run has not ended yet. Their memory comes back later.
     held
-        What of the notebook keeps a dropped model's memory, and what to type to let go.
+        What in the notebook keeps a dropped model's memory, and what to type to release it.
     stays
-        What cannot be given back, and why; None where all can.
+        Why some memory cannot be given back; None where all can.
     """
 
     models: list[ModelRecord]
@@ -57,123 +55,95 @@ class DropRecord(TypedDict):
     stays: str | None
 
 
-class Leaving:
-    """Watches models go.
-
-    Parameters
-    ----------
-    models
-        Those that will be dropped, while they still stand.
-    """
+class Drop:
+    """Measures one drop. It is made while the models still stand."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         from tfmagic.model.unsaved import is_unsaved
 
         models = list(models)
         self._unsaved = [model.name for model in models if is_unsaved(model)]
-        # What was free before is none of theirs.
+        # Memory that was free before the drop does not count.
         memory_policy().give_back()
         self._before_bytes = rss_bytes()
-        self._watched: list[weakref.ref[Any]] = []
+        self._objects: list[weakref.ref[Any]] = []
         self._runs: dict[str, Sized] = {}
         for model in models:
             backend = model.lifecycle.backend
             if backend is None:
                 continue
-            # Not all that is known of them, which would keep the graph.
+            # Only the list of runs: the object that has it would keep the graph.
             self._runs[model.name] = backend.runs.under_way
-            for one in backend.memory():
+            for owner in backend.memory():
                 try:
-                    self._watched.append(weakref.ref(one))
-                except TypeError:  # of a type of the person's that has none
+                    self._objects.append(weakref.ref(owner))
+                except TypeError:  # a person's class without weak references
                     continue
 
     def record(self, models: list[ModelRecord]) -> DropRecord:
-        """Collect, give back, measure, and look for what goes on and who holds on."""
+        """Free and measure the memory of dropped models, and have the rest watched."""
+        from tfmagic.model.memory.holders import held_in_notebook
+
         dropped = {model["name"] for model in models}
         runs = {name: under_way for name, under_way in self._runs.items() if name in dropped}
-        interruptible(wait_until, lambda: not any(map(len, runs.values())), _END_S)
+        interruptible(wait_until, lambda: not any(map(len, runs.values())), _RUN_END_S)
         running = [name for name, under_way in runs.items() if len(under_way)]
-        lingering().watch(runs[name] for name in running)
+        drop_watch().runs += [runs[name] for name in running]
         if models:
             tie_gradients_to_graphs()
             gc.collect()
             memory_policy().give_back()
-        after = rss_bytes()
-        alive = [one for one in (reference() for reference in self._watched) if one is not None]
-        from tfmagic.model.memory.holders import held_in_notebook
-
-        held = held_in_notebook(alive) if alive else []
+        after_bytes = rss_bytes()
+        held = held_in_notebook(_alive(self._objects))
         if held:
-            still_held().watch(self._watched)
+            drop_watch().objects += self._objects
         return {
             "models": models,
             "unsaved": [name for name in self._unsaved if name in dropped],
-            "gave_back_bytes": self._before_bytes - after,
-            "rss_bytes": after,
+            "gave_back_bytes": self._before_bytes - after_bytes,
+            "rss_bytes": after_bytes,
             "running": running,
             "held": held,
             "stays": memory_policy().stays,
         }
 
 
-class Lingering:
-    """What dropped models still run, to be seen to when it has ended.
+class DropWatch:
+    """Watches dropped models that still take memory, and gives it back once they no longer do.
 
-    A run that was told to end does so between two operations; until then its native
-    session keeps the variables, and what it frees at the end is malloc's.
+    A cancelled run keeps its session's variables until it ends. Keras objects refer to each
+    other, so that those the notebook released stay until the next full garbage collection.
     """
 
     def __init__(self) -> None:
-        self._runs: list[Sized] = []
+        self.runs: list[Sized] = []
+        self.objects: list[weakref.ref[Any]] = []
 
-    def watch(self, runs: Iterable[Sized]) -> None:
-        """Look after these, too: each empty as soon as nothing is under way."""
-        self._runs = [*self._runs, *runs]
-
-    def look(self) -> None:
-        """Give back what is free, if one has ended since the last look."""
-        if not self._runs:
-            return
-        going_on = [runs for runs in self._runs if len(runs)]
-        ended, self._runs = len(going_on) < len(self._runs), going_on
-        if ended:
+    def look_at_runs(self) -> None:
+        """Give memory back if a run has ended since the last look."""
+        going_on = [runs for runs in self.runs if len(runs)]
+        some_ended, self.runs = len(going_on) < len(self.runs), going_on
+        if some_ended:
             memory_policy().give_back()
 
-
-def lingering() -> Lingering:
-    """Return what the process's dropped models still run."""
-    return once("lingering", Lingering)
-
-
-class StillHeld:
-    """What was dropped while the notebook still held it, to be freed when the notebook has let go.
-
-    Objects of Keras refer to each other, so that they stay until the next full
-    collection, though no name leads to them any more.
-    """
-
-    def __init__(self) -> None:
-        self._watched: list[weakref.ref[Any]] = []
-
-    def watch(self, references: Iterable[weakref.ref[Any]]) -> None:
-        """Look after these objects, too."""
-        self._watched = [*self._watched, *references]
-
-    def look(self) -> None:
-        """Collect and give back, if there is something that nobody holds any more."""
-        self._watched = [reference for reference in self._watched if reference() is not None]
-        if not self._watched:
+    def look_at_objects(self) -> None:
+        """Collect garbage and give memory back if the notebook has released the objects."""
+        self.objects = [reference for reference in self.objects if reference() is not None]
+        if not self.objects:
             return
-        # It imports NumPy, which `%load_ext` is not to wait for: this runs after every cell, that only after a drop.
+        # It imports NumPy, which `%load_ext` must not wait for: this runs after every cell.
         from tfmagic.model.memory.holders import held_in_notebook
 
-        if not held_in_notebook([reference() for reference in self._watched]):
-            self._watched = []
+        if not held_in_notebook(_alive(self.objects)):
+            self.objects = []
             gc.collect()
             memory_policy().give_back()
 
 
-def still_held() -> StillHeld:
-    """Return what the process's notebook still holds of what was dropped."""
-    return once("still held", StillHeld)
+def drop_watch() -> DropWatch:
+    """Return the process's watch."""
+    return once("drop watch", DropWatch)
+
+
+def _alive(references: Iterable[weakref.ref[Any]]) -> list[Any]:
+    return [target for target in (reference() for reference in references) if target is not None]

@@ -1,4 +1,4 @@
-"""What is known of a model, for Tab: nothing is built, run or waited for."""
+"""What Tab completion may know about a model without building it, running it or waiting for it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from tfmagic.formats.common.source import FileRecord
     from tfmagic.model.model import Model
 
-# Reading the signatures of a larger graph would keep a person waiting.
+# Reading the signatures of a larger graph takes too long for completion.
 _QUICK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class Glance:
-    """What is known of a model without building it: signatures and names are empty before it is built.
+    """What is known about a model without building it; an unbuilt one has no signatures and names.
 
-    `names` are those of its room, `bound` those that its cells see besides.
+    `names` are those of its room, `bound` the others that its cells see.
     """
 
     model: Model
@@ -40,35 +40,35 @@ class Glance:
 
     def tensors(self) -> list[str]:
         """Return the names of all tensors that ``fetch`` takes; none for a live object."""
-        built = self.model.lifecycle.backend
-        if built is None or built.graph is None:
+        backend = self.model.lifecycle.backend
+        if backend is None or backend.graph is None:
             return []
         from tfmagic.execution.signature.inference import tensor_names
 
-        return tensor_names(built.graph, self.names)
+        return tensor_names(backend.graph, self.names)
 
 
 def glance(name: str) -> Glance | None:
-    """Return what is known of a model; None for an unknown name."""
+    """Return what is known about a model; None for an unknown name."""
     model = the_models().get(name)
     if model is None:
         return None
-    built = model.lifecycle.backend
-    if built is None:
+    backend = model.lifecycle.backend
+    if backend is None:
         return Glance(model, {}, None, {}, {"this": model})
-    signatures = dict(built.signatures)
+    signatures = dict(backend.signatures)
     try:
         default = signatures[default_among(name, signatures, model.options.signature)]
     except TfMagicError:
         default = None
-    # Copies at once: a cell may be running in another thread.
-    namespace, own = dict(built.room.namespace), set(built.room.namespace.own)
+    # Copied first: a cell may be running in another thread.
+    namespace, own = dict(backend.room.namespace), set(backend.room.namespace.own)
     names = {own_name: value for own_name, value in namespace.items() if own_name in own}
-    return Glance(model, signatures, default, names, built.room.bound({"this": model}))
+    return Glance(model, signatures, default, names, backend.room.bound({"this": model}))
 
 
 def glance_at_file(path: str) -> FileRecord | None:
-    """Return what a SavedModel declares; None where reading it takes long or would import TensorFlow."""
+    """Return what a SavedModel declares; None where reading it would take long or import TensorFlow."""
     if "tensorflow" not in sys.modules:
         return None
     try:
@@ -84,11 +84,11 @@ def glance_at_file(path: str) -> FileRecord | None:
 
 def device_names() -> list[str]:
     """Return the devices that ``--device`` takes, without starting any."""
-    known = ["cpu", "gpu"]
+    names = ["cpu", "gpu"]
     models = the_models()
     if any(model.lifecycle.backend is not None for model in models.values()):
         # A built model has started the devices, so listing them is cheap.
         import tensorflow as tf
 
-        known += [":".join(device.name.lower().rsplit(":", 2)[1:]) for device in tf.config.list_physical_devices()]
-    return known
+        names += [":".join(device.name.lower().rsplit(":", 2)[1:]) for device in tf.config.list_physical_devices()]
+    return names

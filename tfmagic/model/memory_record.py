@@ -29,14 +29,12 @@ class MemoryRecord(TypedDict):
 
 
 def memory_record() -> MemoryRecord:
-    """Return what is used now."""
-    the_budget = budget()
-    limits = the_budget.limits()
+    """Return the memory in use now."""
     return {
         "policy": memory_policy().record(),
         "process": process_memory(sample_now=True),
         "devices": devices(),
         "models": the_models().records(),
-        "budget": the_budget.text,
-        "budget_limits": {("" if device == HOST else device): limit for device, limit in limits.items()},
+        "budget": budget().text,
+        "budget_limits": {("" if device == HOST else device): limit for device, limit in budget().limits().items()},
     }

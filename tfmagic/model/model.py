@@ -17,7 +17,6 @@ from tfmagic.model.record import Records
 from tfmagic.model.running.batch_loop import run_in_batches
 from tfmagic.model.running.caller import Caller
 from tfmagic.model.running.deadline import call_scope, wait_for_call
-from tfmagic.model.running.room_cell import run_in_room
 from tfmagic.model.running.stop import stop
 from tfmagic.model.running.timing import timed
 from tfmagic.model.sync import sync
@@ -37,12 +36,11 @@ if TYPE_CHECKING:
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.running.stop import StopRecord
     from tfmagic.model.running.timing import Timing
-    from tfmagic.model.tracing.placement import Placement
     from tfmagic.model.tracing.trace import Trace
 
 
 class Model:
-    """A model of the registry. Made by ``models.add``, not by hand.
+    """A model of the registry, made by ``models.add``.
 
     It holds its parts: `lifecycle` (source, build, state, release), `caller` (calls and
     their figures), `parking` (memory) and `records` (plain data for views).
@@ -67,7 +65,7 @@ class Model:
         self.lifecycle.hooks = self.parking
         self.records = Records(self.lifecycle, self.caller, self.parking)
 
-    # -- what it is ------------------------------------------------------------
+    # -- description ------------------------------------------------------------
 
     @property
     def mode(self) -> str:
@@ -81,23 +79,12 @@ class Model:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What there was to say when it was added, such as the version chosen."""
+        """Notes from adding the model, such as the chosen version."""
         return self.lifecycle.notes
-
-    @property
-    def grew_bytes(self) -> int | None:
-        """By how much the process grew when it was built; None before that, and where it shrank meanwhile."""
-        return self.lifecycle.grew_bytes
 
     @hide_own_frames
     def signature(self, name: str | None = None) -> Signature:
-        """Return a signature, the default one if no name is given.
-
-        Raises
-        ------
-        UnknownNameError
-            When there is none of that name; the nearest is offered.
-        """
+        """Return a signature, the default one if no name is given; an unknown name raises UnknownNameError."""
         return self.lifecycle.signature(name)
 
     @property
@@ -109,13 +96,13 @@ class Model:
     @property
     @hide_own_frames
     def default_signature(self) -> str:
-        """The name of the signature that a call uses."""
+        """The name of the signature that calls use by default."""
         return self.lifecycle.default_signature
 
     @property
     @hide_own_frames
     def names(self) -> Names:
-        """The Python names of the model's room."""
+        """The Python names that the model's cells have defined."""
         return self.lifecycle.built_backend().room.names
 
     @property
@@ -132,56 +119,46 @@ class Model:
 
     @property
     def variables(self) -> tuple[VariableRecord, ...]:
-        """Its variables, the largest first; of a parked model those that it has once it is loaded."""
-        weights = self.parking.footprint.weights
+        """The variables, the largest first; of a parked model those that it has once it is loaded."""
+        weights = self.parking.weights
         return () if weights is None else weights.by_variable
 
     @property
     def saved(self) -> LastSave | None:
-        """Where it was last saved, and what was written; None before the first time."""
+        """Where the model was last saved, and what was written; None before the first time."""
         return self.lifecycle.saved
 
-    @property
-    def is_warmed(self) -> bool:
-        """Whether it was warmed, and has not been parked since."""
-        return self.lifecycle.is_warm
-
-    # -- figures of its calls --------------------------------------------------------
+    # -- figures of the calls --------------------------------------------------------
 
     @property
     def calls(self) -> int:
-        """How many calls came to a result."""
-        return self.caller.calls
+        """How many calls returned a result."""
+        return self.caller.statistics.count
 
     @property
     def last_latency_s(self) -> float | None:
         """How long the last call took; None before the first."""
-        return self.caller.last_latency_s
+        return self.caller.statistics.last_latency_s
 
     @property
     def median_latency_s(self) -> float | None:
         """The median of the last hundred calls; None before the first."""
-        return self.caller.median_latency_s
+        return self.caller.statistics.median_latency_s
 
     @property
     def last_error(self) -> str | None:
-        """The first line of what the last failed call, or a failed build, has raised."""
-        return self.lifecycle.failure or self.caller.last_error
+        """The first line of the error of the last failed call, or of a failed build."""
+        return self.lifecycle.failure or self.caller.statistics.last_error
 
     @property
     def trace(self) -> Trace | None:
-        """Where the time of the last traced run went; None before the first."""
+        """The trace of the last traced run; None before the first."""
         return self.caller.trace
-
-    @property
-    def placement(self) -> Placement | None:
-        """Where its operations and variables are, as the last traced run has shown; None before the first."""
-        return self.caller.placement
 
     # -- calling -------------------------------------------------------------
 
     def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
-        """Run the model: the array where there is one output, else all by name.
+        """Run the model, and return the array of a single output, else all outputs by name.
 
         The parameters and errors are those of `run`.
         """
@@ -194,7 +171,7 @@ class Model:
                 return Result(outputs)
             result = self.run(value, signature=signature, **inputs)
         except BaseException as error:
-            # Not by the decorator, which would be one more Python call.
+            # Without the decorator, which would be one more Python call.
             trim_traceback(error)
             raise
         return next(iter(result.values())) if len(result) == 1 else result
@@ -222,14 +199,14 @@ class Model:
         fetch
             Only these outputs; in a graph, any tensor by name.
         signature
-            Another than the default one.
+            The name of the signature, if not the default one.
         batch_size
-            Run so many rows of the inputs at a time, with a progress bar, and join
+            Run this many rows of the inputs at a time, with a progress bar, and join
             the outputs on the first axis.
         timeout
-            Seconds after which to give up.
+            Give up after this many seconds.
         trace
-            Whether to keep in `trace` where the time of this run went.
+            Trace this run, and keep the result in `trace`.
         **inputs
             Inputs by name.
 
@@ -238,12 +215,11 @@ class Model:
         InputError
             For an input that is missing, unknown, or does not fit.
         RunTimeoutError
-            At the deadline; the model is ``stopping`` while its present operation
-            goes on.
+            At the deadline; the model is ``stopping`` until its present operation ends.
         UnknownNameError
-            For a signature that is not there.
+            For an unknown signature.
         SourceError
-            For a fetch that is not there.
+            For an unknown fetch.
         ModelStateError
             When the model was dropped, or is still stopping.
         """
@@ -261,7 +237,6 @@ class Model:
         )
 
     @hide_own_frames
-    @hide_own_frames
     def timed(
         self,
         value: Any = MISSING,
@@ -278,13 +253,12 @@ class Model:
         Parameters
         ----------
         repeat
-            How many runs to make, each of as many calls as take a fifth of a second.
+            How many runs to time; each makes enough calls to take a fifth of a second.
         value, fetch, signature, timeout, **inputs
             As for `run`.
         """
         return timed(self.caller, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
-    @entry_point
     @entry_point
     def run_stoppable(
         self,
@@ -299,13 +273,8 @@ class Model:
     ) -> Result:
         """Run as `run` does, in a thread that Ctrl-C in a notebook need not wait for.
 
-        The parameters are those of `run`, with the named inputs as a mapping.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            At once; the model is ``stopping`` until its native run has ended. Of a
-            run in batches an `InterruptedRun`, which has the outputs so far.
+        After Ctrl-C the model is ``stopping`` until its native run has ended. A run in batches
+        raises an `InterruptedRun`, which has the outputs so far.
         """
         size = None if batch_size is None else whole_number("batch_size", batch_size)
         if size is not None and trace:
@@ -324,31 +293,26 @@ class Model:
     def execute(self, cell: Cell, notebook: Mapping[str, Any]) -> Any:
         """Run a cell in the model's room, and return the value of its last expression.
 
-        Parameters
-        ----------
-        cell
-            The code.
-        notebook
-            The names that the cell sees behind the room's own.
+        The notebook's names are visible behind those of the room.
         """
-        return run_in_room(self.lifecycle, cell, notebook, {"this": self})
+        return self.caller.run_cell(cell, notebook, {"this": self})
 
     @entry_point
     def stop(self, *, now: bool = False) -> StopRecord:
-        """Wait until the model does nothing any more: an interrupted run, or what another thread runs.
+        """Wait until the model is idle: an interrupted run, or runs of other threads, have ended.
 
         Parameters
         ----------
         now
-            Cancel it: the variables are read as they stand (a half-finished step may
-            show), the native session is closed and opened again, and they are put
-            back. Where they cannot be read within two seconds, they are those of the
-            source again. A live object's calls end at their next operation.
+            Cancel the runs. The variables keep their present values (a half-finished
+            step may show) while the native session is closed and opened again. If they
+            cannot be read within two seconds, they get the values of the source. Calls
+            of a live object end at their next operation.
 
         Returns
         -------
         StopRecord
-            What came of it.
+            The outcome, and how long it took.
 
         Raises
         ------
@@ -361,49 +325,49 @@ class Model:
 
     @entry_point
     def park(self) -> ParkRecord:
-        """Have the model take no tensor memory until it is next run; its name and signatures stay.
+        """Free the model's tensor memory until the next run; its name and signatures stay.
 
-        Where its source gives the same weights again nothing is written. Otherwise they go
-        into a file of the park directory, with everything that training needs.
+        Weights that the source still has are not written. Others go to a file in the park
+        directory, with everything that training needs.
 
         Raises
         ------
         ModelStateError
-            For a live object, which is the notebook's, and while the model runs.
+            For a live object, which belongs to the notebook, and while the model runs.
         ParkError
-            When the file cannot be written; the model is as it was.
+            When the file cannot be written; the model stays as it was.
         """
         return self.parking.park()
 
     @entry_point
     def wake(self) -> WakeRecord:
-        """Give the model its memory back, so that the next run need not; one that was warmed is warmed again.
+        """Load a parked model now instead of at its next run; a warmed one is warmed again.
 
         Raises
         ------
         ParkError
-            When what was parked is not what was written.
+            When the parked file is damaged, or the source has changed since.
         SourceError
-            When the source has changed since.
+            When the source cannot be read.
         MemoryBudgetError
-            When it does not fit into the budget.
+            When the model does not fit into the budget.
         """
         record = self.parking.wake()
-        if record["outcome"] == "woken" and self.is_warmed:
+        if record["outcome"] == "woken" and self.lifecycle.is_warm:
             from tfmagic.model.running.warm_up import settle
 
             settle(self.caller)
-            record["warmed"] = self.is_warmed
+            record["warmed"] = self.lifecycle.is_warm
         return record
 
-    # -- its weights, elsewhere --------------------------------------------------------
+    # -- weights in and out --------------------------------------------------------
 
     @entry_point
     def sync(self) -> int:
-        """Take the present weights of the live object of which this model is a copy.
+        """Take the present weights of the live object that this model is a copy of.
 
-        Where the object has other settings, layers or variables than it had, its graph
-        is made again, without what was added in the room since.
+        An object with other settings, layers or variables than before gets a new graph,
+        without what cells added to the old one.
 
         Returns
         -------
@@ -420,20 +384,20 @@ class Model:
 
     @entry_point
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
-        """Write the model to disk, with its weights as they now are.
+        """Write the model to disk, with its present weights.
 
         Parameters
         ----------
         path
-            The suffix says the format: none is a SavedModel folder, ``.keras`` a
-            Keras file, ``.pb`` a frozen graph.
+            The suffix chooses the format: a SavedModel folder without one, a Keras file
+            for ``.keras``, a frozen graph for ``.pb``.
         replace
-            Whether what is there may go.
+            Whether an existing file or folder may be replaced.
 
         Returns
         -------
         Path
-            Where it was written. What it holds is in `saved`.
+            Where the model was written. What was written is in `saved`.
 
         Raises
         ------
@@ -442,7 +406,7 @@ class Model:
         PathTakenError
             When something is there already.
         DestinationError
-            When the path cannot be written to; what was there is as it was.
+            When the path cannot be written to; an existing file stays as it was.
         ModelStateError
             When the model was dropped, or is still stopping.
         """
@@ -460,23 +424,23 @@ class Model:
         Returns
         -------
         str
-            A module with a function of the model's name, which takes the inputs and
+            A module with a function of the model's name. It takes the inputs by name, and
             returns the outputs by name, as arrays.
 
         Raises
         ------
         SaveError
-            When the model's present weights are in no file: save it first.
+            When no file has the model's present weights: save it first.
         """
         from tfmagic.formats.python_code import python_of
 
         with self.lifecycle.command_lock.hold():
             return interruptible(python_of, self.lifecycle)
 
-    # -- as plain data ---------------------------------------------------------------
+    # -- plain data ---------------------------------------------------------------
 
     def record(self) -> ModelRecord:
-        """Return what a view shows of this model, as plain data."""
+        """Return everything that a view shows of this model, as plain data."""
         return self.records.record()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""A model as plain data: a row of a table, and the record with its details."""
+"""A model as plain data: a table row, and the full record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacedDeviceRecord
 
-# A live object may get variables at any time, and counting those of a large one takes a millisecond.
+# A live object may get variables at any time; counting those of a large one takes a millisecond.
 _LIVE_AGE_S = 5.0
 
 
@@ -30,21 +30,21 @@ class ModelRow(TypedDict):
     state
         ``ready``, ``running``, ``stopping``, ``parked`` or ``failed``.
     device
-        The device that was asked for when it was added.
+        The device that was requested when the model was added.
     signature
-        The one that a call uses.
+        The signature that calls use by default.
     variables, weights_bytes, constants_bytes
-        As in `ModelRecord`; of a parked model what it has when it is there.
+        As in `ModelRecord`; for a parked model the values that it has once it is loaded.
     size_bytes
         Its variables and constants together.
     held_bytes
-        What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
+        The memory that it takes now, with the copies of variables for faster calls; 0 while it is parked.
     devices
-        Where it is, as a traced run has shown; None before the first.
+        The devices that a traced run has shown; None before the first.
     moved
-        How many operations and variables are on another device than was asked for.
+        How many operations and variables are on another device than the requested one.
     can_park
-        Whether ``park`` would do anything.
+        Whether ``park`` would free memory.
     """
 
     name: str
@@ -78,8 +78,8 @@ class PreparedRecord(TypedDict):
     fetches
         Tensor names.
     way
-        ``pool`` (TensorFlow's own threads), ``caller`` (the thread that calls),
-        ``folded`` (with variables made constants) or ``lite`` (that, by TensorFlow Lite).
+        ``pool`` (TensorFlow's own threads), ``caller`` (the calling thread),
+        ``folded`` (with variables as constants) or ``lite`` (folded, by TensorFlow Lite).
     latencies_s
         The median of each way that was tried, in seconds.
     """
@@ -90,23 +90,23 @@ class PreparedRecord(TypedDict):
 
 
 class ModelRecord(ModelRow):
-    """A model's row, and what only a page about this model shows.
+    """A model's row, and the details for a page about the model.
 
     Attributes
     ----------
     copied
-        Whether it has a graph of its own beside the live object that it came from.
+        Whether it was copied from a live object into a graph of its own.
     path
-        Where its file is; None for a live object.
+        The path of its file; None for a live object.
     peak_awaits_trace
-        Whether `run_peak_bytes` is not known yet and a traced run would tell; a live object's never does.
+        Whether a traced run would give `run_peak_bytes`, which is not known yet.
     prepared
-        How its calls are run, for those fetches for which that is known.
+        The sets of fetches whose executor is known.
     folded_bytes
-        The part of `held_bytes` that quicker calls take: the size of the variables that are constants as well, and
-        for TensorFlow Lite about twice that, which keeps them in two forms.
+        The part of `held_bytes` for faster calls: the size of the variables that are also constants, and
+        about twice that for TensorFlow Lite, which keeps them in two forms.
     names
-        The names of its room.
+        The names that its cells have defined.
     """
 
     copied: bool
@@ -121,13 +121,7 @@ class ModelRecord(ModelRow):
 
 
 class Records:
-    """One model as plain data.
-
-    Parameters
-    ----------
-    lifecycle, caller, parking
-        The parts of the model.
-    """
+    """Makes one model's row and record."""
 
     def __init__(self, lifecycle: Lifecycle, caller: Caller, parking: Parking) -> None:
         self._lifecycle = lifecycle
@@ -136,26 +130,26 @@ class Records:
         self._last: tuple[object, ModelRow] | None = None
 
     def row(self) -> ModelRow:
-        """Return the model's row: the same object as before where nothing of it has changed."""
+        """Return the model's row; the same object as before if nothing has changed."""
         backend, state = self._lifecycle.backend, self._lifecycle.state
         age = None
         if backend is not None:
             age = int(time.monotonic() / _LIVE_AGE_S) if backend.graph is None else backend.graph.version
-        mark = (
+        version = (
             id(backend),
             state,
             age,
-            self._caller.calls,
-            self._last_error,
+            self._caller.statistics.count,
+            self._lifecycle.failure or self._caller.statistics.last_error,
             id(self._caller.trace),
             id(self._caller.placement),
             self._lifecycle.grew_bytes,
         )
         last = self._last
-        if last is not None and last[0] == mark:
+        if last is not None and last[0] == version:
             return last[1]
         row = self._row(backend)
-        self._last = mark, row
+        self._last = version, row
         return row
 
     def record(self) -> ModelRecord:
@@ -204,18 +198,14 @@ class Records:
             "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
             "grew_bytes": lifecycle.grew_bytes,
             "run_peak_bytes": None if trace is None else trace.peak_bytes,
-            "calls": caller.calls,
-            "last_latency_s": caller.last_latency_s,
-            "median_latency_s": caller.median_latency_s,
-            "last_error": self._last_error,
+            "calls": caller.statistics.count,
+            "last_latency_s": caller.statistics.last_latency_s,
+            "median_latency_s": caller.statistics.median_latency_s,
+            "last_error": lifecycle.failure or caller.statistics.last_error,
             "devices": None if placement is None else placement.devices,
             "moved": None if placement is None else placement.moved,
             "can_park": backend is not None and state == "ready" and self._parking.can_be_parked,
         }
-
-    @property
-    def _last_error(self) -> str | None:
-        return self._lifecycle.failure or self._caller.last_error
 
     def _weights_and_signatures(self, backend: Backend | None) -> tuple[Weights | None, Mapping[str, Signature]]:
         if backend is None:

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from tfmagic.concurrency.command_lock import CommandLock
@@ -35,50 +34,48 @@ if TYPE_CHECKING:
 
     from tfmagic.formats.common.source import FileRecord, Source
     from tfmagic.model.drop import DropRecord
-    from tfmagic.model.former import FormerRecord
     from tfmagic.model.model import Model
+    from tfmagic.model.previous_version import PreviousVersionRecord
     from tfmagic.model.record import ModelRecord
 
 
-# How long a drop waits for a cell that is busy in the model's room, and for one that was told to end.
+# How long a drop waits for a cell in the model's room to end, and for a cancelled one.
 _CELL_S = 5.0
-_END_S = 2.0
+_CANCELLED_S = 2.0
 
+T = TypeVar("T")
 Outcome = Literal["added", "kept", "renewed", "replaced"]
 
 
 @dataclass(frozen=True)
 class Admission:
-    """What came of adding a model.
+    """The result of adding a model: the model that now has the name, and what that did.
 
     Attributes
     ----------
-    model
-        The model that now has the name.
     outcome
-        ``added``, ``kept`` (unchanged), ``renewed`` (the source had changed, or
-        was said to be read otherwise), or ``replaced`` (by another source).
-    former
-        For a renewed model that had been trained, what became of the weights
-        that it had before.
+        ``added``, ``kept`` (unchanged), ``renewed`` (the source or its options had
+        changed), or ``replaced`` (by another source).
+    previous
+        For a renewed model that had been trained, what became of its training.
     """
 
     model: Model
     outcome: Outcome
-    former: FormerRecord | None = None
+    previous: PreviousVersionRecord | None = None
 
 
 class Models(Mapping[str, "Model"]):
     """The registered models: ``models["digits"]`` or ``models.digits``.
 
-    Safe to use from several threads: a name is added by one at a time, and
-    whatever fails leaves the models as they were.
+    Safe to use from several threads: one thread at a time can add a name, and a
+    failure leaves the models as they were.
     """
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._adding: set[str] = set()
-        self._turns: WeakValueDictionary[str, CommandLock] = WeakValueDictionary()
+        self._command_locks: WeakValueDictionary[str, CommandLock] = WeakValueDictionary()
         self._lock = threading.RLock()
         budget().models = lambda: [model.parking for model in self.present()]
 
@@ -92,7 +89,7 @@ class Models(Mapping[str, "Model"]):
         UnknownNameError
             When there is none; the nearest name is offered.
         """
-        # One look at a dict is whole by itself.
+        # Without the lock: looking up a key of a dict is atomic.
         model = self._models.get(name)
         if model is not None:
             return model
@@ -137,7 +134,7 @@ class Models(Mapping[str, "Model"]):
         """List the models."""
         return f"<models: {', '.join(self) or 'none yet'}>"
 
-    # -- changing it -------------------------------------------------------------
+    # -- add and drop ------------------------------------------------------------
 
     @hide_own_frames
     def add(
@@ -177,47 +174,45 @@ class Models(Mapping[str, "Model"]):
         tags
             The tag set of a SavedModel.
         inputs, outputs
-            Ends to name or rename: ``{"x": "op:0"}`` or ``"x=op:0,y=op:1"``.
+            Inputs and outputs to name or rename: ``{"x": "op:0"}`` or ``"x=op:0,y=op:1"``.
         device
             ``cpu``, ``gpu``, ``gpu:1`` or TensorFlow's full form.
         replace
-            Whether another source may take the name over.
+            Whether this source may take the name of another model.
         lazy
             Load at first use.
         warm
-            Run now, on zeros, and find out how it runs the quickest, so that the first
-            call is a fast one.
+            Run the model on zeros now and choose the fastest executor, so that the first
+            call is fast.
         unsafe
-            Let a file run Python, and touch files other than its own assets.
+            Allow a file to run Python, and to use files other than its own assets.
         copy
-            Give a live object a graph of its own: fast calls, and weights that
-            are independent of the object's (``Model.sync`` takes its present ones).
+            Copy a live object into a graph: calls are faster, and the weights are
+            independent of the object's (``Model.sync`` takes its present ones).
         objects
-            The classes and functions of a Keras file that are not Keras's own, as
-            a mapping by name or a list; by default those of ``__main__`` of those
-            names.
+            The custom classes and functions of a Keras file, as a mapping by name or
+            a list; by default those of these names in ``__main__``.
         frozen
-            Keep the constants of a frozen graph constants. The large ones are
-            otherwise made variables, which a session holds once and not for each
-            set of fetches.
+            Keep the constants of a frozen graph. Otherwise the large ones become
+            variables, which a session holds once instead of once per set of fetches.
         executor
-            ``caller`` to run the operations in the thread that calls, ``pool`` to run
-            them in TensorFlow's own; without, the first calls tell which is quicker.
+            ``caller`` to run the operations in the calling thread, ``pool`` to run them
+            in TensorFlow's threads; by default the first calls find the faster one.
         compile
-            Have XLA make machine code of its calls, anew for each shape of input. The
-            model's notes say how long that took.
+            Have XLA compile the model, once for each shape of input. The model's notes
+            say how long that took.
         text
-            What the source was called, if not its path or type.
+            A name for the source in messages; by default its path or type.
 
         Returns
         -------
         Model
-            A new one, or the present one where nothing has changed.
+            A new model, or the present one where nothing has changed.
 
         Raises
         ------
         NameTakenError
-            For a name that is impossible (`ImpossibleNameError`) or has another source.
+            For a name that is impossible (`ImpossibleNameError`) or taken by another source.
         SourceError
             For a source that is missing, damaged, unsafe, or no model.
         """
@@ -238,8 +233,7 @@ class Models(Mapping[str, "Model"]):
             executor=executor,
             compile=compile,
         )
-        made = source_of(source, text)
-        return self.admit(name, made, options, replace=replace, lazy=lazy, warm=warm).model
+        return self.admit(name, source_of(source, text), options, replace=replace, lazy=lazy, warm=warm).model
 
     @entry_point
     def admit(
@@ -253,12 +247,11 @@ class Models(Mapping[str, "Model"]):
         warm: bool = False,
         keep: bool = False,
     ) -> Admission:
-        """Register a model from its source, and say what came of it.
+        """Register a model from its source; the parameters and errors are those of `add`.
 
-        The parameters and errors are those of `add`. Under a taken name the old
-        model goes only once the new one stands; what a model that is renewed has
-        learnt stays as ``NAME~1``, or with `keep` in the variables of the same
-        name, shape and dtype.
+        An old model of that name goes only once the new one is built. Its training
+        stays as ``NAME~1``, or with `keep` in the new variables of the same name, shape
+        and dtype.
         """
         check_model_name(name)
         if lazy and warm:
@@ -266,7 +259,9 @@ class Models(Mapping[str, "Model"]):
             raise InputError(msg)
         from tfmagic.model.model import Model
 
-        command_lock = self._lock_of(name)
+        with self._lock:
+            # A model and its successors share the lock of their name.
+            command_lock = self._command_locks.setdefault(name, CommandLock(name))
         with command_lock.hold(), self._claimed(name):
             old = self._models.get(name)
             source.accept(name, options)
@@ -274,35 +269,39 @@ class Models(Mapping[str, "Model"]):
             outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
             if old is not None and outcome == "kept":
                 if warm:
-                    _settle(old)
+                    from tfmagic.model.running.warm_up import settle
+
+                    settle(old.caller)
                 return Admission(old, outcome)
             model = Model(name, source, options, command_lock)
             model.lifecycle.fingerprint = fingerprint
+            record: PreviousVersionRecord | None = None
+            previous: Model | None = None
             if not lazy:
                 model.lifecycle.build()
-                _run_ahead(model, warm=warm)
-            going = [] if old is None else [old]
-            former: FormerRecord | None = None
-            aside: Model | None = None
-            if old is not None and outcome == "renewed" and _may_lose(old, model):
-                try:
-                    # In a worker: what an interrupted run has left behind may be slow to read.
-                    former, aside = workers().call(_former, old, model, keep=keep)
-                except BaseException:
-                    model.lifecycle.release()
-                    raise
+            try:
+                _run_ahead(model, warm=warm, lazy=lazy)
+                if old is not None and outcome == "renewed" and _may_lose_training(old, model):
+                    from tfmagic.model.previous_version import keep_training
+
+                    # In a worker: after an interrupted run, reading the values may be slow.
+                    record, previous = workers().call(keep_training, old, model, carry=keep)
+            except BaseException:
+                model.lifecycle.release()
+                raise
+            leaving = [] if old is None else [old]
             with self._lock:
                 self._models[name] = model
-                if aside is not None:
-                    going += [self._models[aside.name]] if aside.name in self._models else []
-                    self._models[aside.name] = aside
+                if previous is not None:
+                    leaving += [self._models[previous.name]] if previous.name in self._models else []
+                    self._models[previous.name] = previous
             if outcome != "kept":
                 events().note(outcome, name)
             with ExitStack() as stack:
-                # Each goes, also when the person will not wait for the run of another.
-                for one in going:
-                    stack.callback(one.lifecycle.release, renewed=one is old)
-            return Admission(model, outcome, former)
+                # Release each, also when Ctrl-C ends the wait for the run of another.
+                for leaver in leaving:
+                    stack.callback(leaver.lifecycle.release, renewed=leaver is old)
+            return Admission(model, outcome, record)
 
     @entry_point
     def drop(self, *names: str, all: bool = False) -> DropRecord:  # noqa: A002 - as the magic's --all
@@ -311,51 +310,54 @@ class Models(Mapping[str, "Model"]):
         Parameters
         ----------
         *names
-            Which.
+            The models.
         all
-            Every model.
+            Drop every model.
 
         Returns
         -------
         DropRecord
-            The dropped models as they were, what was given back, and who still holds any of it.
+            The dropped models, the memory that was given back, and what still holds some of it.
 
         Raises
         ------
         UnknownNameError
-            When one of the names is not there; then none is dropped.
+            For an unknown name; then no model is dropped.
         DropError
-            When something of a model could not be let go of. All of them are gone then,
-            too, and its ``record`` is what would have been returned.
+            When a part of a model could not be released. All the models are gone then,
+            too, and the error's ``record`` is what would have been returned.
         """
-        from tfmagic.model.drop import Leaving
+        from tfmagic.model.drop import Drop
 
         failed: dict[str, str] = {}
-        records: list[ModelRecord] = []
         with self._lock:
-            asked = [self[name] for name in dict.fromkeys(self if all else names)]
-        leaving = Leaving(asked)
+            named = [self[name] for name in dict.fromkeys(self if all else names)]
+        drop = Drop(named)
         with ExitStack() as stack:
-            # In one order, so that two who drop several do not wait for each other.
-            for model in sorted(asked, key=lambda model: model.name):
+            # In one order, so that two threads that drop several models cannot block each other.
+            for model in sorted(named, key=lambda model: model.name):
                 _hold_lock(stack, model)
             with self._lock:
-                # Another may have dropped one meanwhile.
-                models = [model for model in asked if self._models.get(model.name) is model]
+                # Another thread may have dropped one meanwhile.
+                models = [model for model in named if self._models.get(model.name) is model]
                 for model in models:
                     del self._models[model.name]
                     events().note("dropped", model.name)
-            # Each goes, whatever another raises and also when the person will not wait for its run.
+            # Release each, whatever another raises, also when Ctrl-C ends the wait for its run.
             for model in reversed(models):
-                stack.callback(_noting, failed, model.name, model.lifecycle.release)
-            for model in models:
-                _noting(failed, model.name, partial(_keep_record, records, model))
-        gone = [model.name for model in models]
-        # Nothing here may refer to them while it is looked for who does.
-        del asked, models, stack
-        record = leaving.record(records)
+                stack.callback(_note_error, failed, model.name, model.lifecycle.release)
+            present = [_note_error(failed, model.name, model.record) for model in models]
+        dropped = ", ".join(model.name for model in models)
+        # No reference to the models may stay while the drop looks for what holds them.
+        del named, models, stack
+        record = drop.record([record for record in present if record is not None])
         if failed:
-            raise _not_clean(gone, failed, record)
+            reasons = "; ".join(f"{name} ({reason})" for name, reason in failed.items())
+            msg = (
+                f"{dropped}: dropped, but not all could be let go of cleanly: {reasons}; "
+                "where memory stays taken, %tf_runtime memory shows it, and a restart of the kernel gives it back"
+            )
+            raise DropError(msg, record)
         return record
 
     @property
@@ -371,35 +373,30 @@ class Models(Mapping[str, "Model"]):
     def memory_budget(self, text: str) -> None:
         budget().choose(text)
 
-    # -- looking -----------------------------------------------------------------
+    # -- inspect -----------------------------------------------------------------
 
     def present(self) -> list[Model]:
-        """Return every model that is there at this moment, in the order in which they were added."""
+        """Return the models in the order in which they were added."""
         with self._lock:
             return list(self._models.values())
 
     def records(self) -> list[ModelRecord]:
-        """Return every model as plain data, in the order in which they were added."""
+        """Return the models as plain data, in the order in which they were added."""
         return [model.record() for model in self.present()]
 
     @hide_own_frames
     def inspect(self, path: Any) -> FileRecord:
-        """Look at a file that could become a model, without loading it.
+        """Describe a model file without loading it.
 
         Raises
         ------
         SourceError
-            When it is missing, damaged, or no model.
+            For a file that is missing, damaged, or no model.
         """
         require_tensorflow()
         from tfmagic.formats.kinds import inspect_path
 
         return inspect_path(path)
-
-    def _lock_of(self, name: str) -> CommandLock:
-        """Return the turn of whatever model has the name, now and later."""
-        with self._lock:
-            return self._turns.setdefault(name, CommandLock(name))
 
     @contextmanager
     def _claimed(self, name: str) -> Iterator[None]:
@@ -418,7 +415,7 @@ class Models(Mapping[str, "Model"]):
 def _outcome(
     name: str, old: Model | None, source: Source, fingerprint: object, options: Options, *, replace: bool
 ) -> Outcome:
-    """Return what adding a source under a name comes to, as `Admission` says it."""
+    """Return the outcome of adding a source under a name; a name of another source raises NameTakenError."""
     if old is None:
         return "added"
     if old.source.names_the_same(source):
@@ -435,83 +432,46 @@ def _outcome(
 
 
 def _hold_lock(stack: ExitStack, model: Model) -> None:
-    """Take a model's turn, and end the cell that does not give it up in time."""
-    for timeout_s in (_CELL_S, _END_S):
-        # Who has it may wait for what this command has: that is no reason to keep a model that is to go.
+    """Take a model's command lock, and end the cell that does not give it up in time."""
+    for timeout_s in (_CELL_S, _CANCELLED_S):
+        # A deadlock with the lock's holder is no reason to keep the model.
         with suppress(ModelStateError):
             if stack.enter_context(model.lifecycle.command_lock.hold(timeout_s=timeout_s)):
                 return
         model.lifecycle.cells.end()
 
 
-def _noting(failed: dict[str, str], name: str, act: Callable[[], None]) -> None:
-    """Do something with a model that goes, and note what it raises until all of them have gone."""
+def _note_error(failed: dict[str, str], name: str, act: Callable[[], T]) -> T | None:
+    """Return what `act` returns; an error is noted until all models have gone."""
     try:
-        act()
-    except Exception as error:  # noqa: BLE001 - of the person's own object, too: it may not keep the other models
-        # Not the error itself, whose traceback would hold the model.
+        return act()
+    except Exception as error:  # noqa: BLE001 - also from a person's object: it must not keep the other models
+        # As text: the error's traceback would hold the model.
         failed.setdefault(name, first_line(error))
+        return None
 
 
-def _keep_record(records: list[ModelRecord], model: Model) -> None:
-    records.append(model.record())
-
-
-def _not_clean(gone: Sequence[str], failed: Mapping[str, str], record: DropRecord) -> DropError:
-    """Return the error that says what went wrong where models were dropped."""
-    said = "; ".join(f"{name} ({reason})" for name, reason in failed.items())
-    msg = (
-        f"{', '.join(gone)}: dropped, but not all could be let go of cleanly: {said}; "
-        "where memory stays taken, %tf_runtime memory shows it, and a restart of the kernel gives it back"
-    )
-    return DropError(msg, record)
-
-
-def _may_lose(old: Model, new: Model) -> bool:
-    """Return whether a model may have learnt something that would go when another takes its place."""
+def _may_lose_training(old: Model, new: Model) -> bool:
     from tfmagic.model.unsaved import is_unsaved
 
     if old.lifecycle.training.first_values is not None:
         return True
-    # A live graph that is added again goes on with the values that it has.
+    # A live graph that is added again keeps its values.
     graph = None if old.lifecycle.backend is None else old.lifecycle.backend.graph
     is_the_same = new.lifecycle.backend is not None and new.lifecycle.backend.graph is graph
     return graph is not None and not is_the_same and is_unsaved(old)
 
 
-def _former(old: Model, new: Model, *, keep: bool) -> tuple[FormerRecord | None, Model | None]:
-    """Save what a model has learnt from going with it, and say what was done."""
-    from tfmagic.model.former import carry_over, set_aside, trained
-
-    learnt = trained(old)
-    carried = carry_over(old, new) if keep else set()
-    aside = set_aside(old) if learnt - carried else None
-    if aside is None and not carried:
-        return None, None
-    return {"name": None if aside is None else aside.name, "carried": len(carried)}, aside
-
-
-def _run_ahead(model: Model, *, warm: bool) -> None:
-    """Run a model on zeros, with 1 for every free size, where it is to be compiled or warmed."""
-    if not (warm or model.options.compile):
+def _run_ahead(model: Model, *, warm: bool, lazy: bool) -> None:
+    """Run a new model on zeros if it is to be compiled or warmed; a lazy one is not."""
+    if lazy or not (warm or model.options.compile):
         return
-    from tfmagic.model.running.warm_up import compile_ahead
-    from tfmagic.model.running.warm_up import warm as run_warm
+    from tfmagic.model.running.warm_up import compile_ahead, warm_up
 
-    try:
-        if model.options.compile:
-            compile_ahead(model.caller)
-        if warm:
-            run_warm(model.caller)
-    except BaseException:
-        model.lifecycle.release()
-        raise
-
-
-def _settle(model: Model) -> None:
-    from tfmagic.model.running.warm_up import settle
-
-    settle(model.caller)
+    if model.options.compile:
+        compile_ahead(model.caller)
+    if warm:
+        warm_up(model.caller)
 
 
 def check_model_name(name: str) -> None:

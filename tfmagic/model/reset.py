@@ -1,4 +1,4 @@
-"""``%tf_runtime reset``: every model dropped, the session closed, everything given back."""
+"""``%tf_runtime reset``: drop every model, close the session and give all memory back."""
 
 from __future__ import annotations
 
@@ -16,33 +16,22 @@ if TYPE_CHECKING:
 
 
 def reset(models: Models) -> DropRecord:
-    """Drop every model and close the session.
-
-    Parameters
-    ----------
-    models
-        The registry.
-
-    Raises
-    ------
-    DropError
-        As `Models.drop` does: every model is gone all the same.
-    """
-    # With the session what they have learnt goes already, before any of them is dropped, and their memory with it.
+    """Drop every model and close the session; as with `Models.drop`, a DropError leaves no model behind."""
+    # Closing the session already frees memory and loses training, before any model is dropped.
     unsaved = [name for name, model in models.items() if is_unsaved(model)]
     memory_policy().give_back()
     before_bytes = rss_bytes()
 
-    def whole(dropped: DropRecord) -> DropRecord:
-        return {**dropped, "unsaved": unsaved, "gave_back_bytes": before_bytes - dropped["rss_bytes"]}
+    def complete(record: DropRecord) -> DropRecord:
+        return {**record, "unsaved": unsaved, "gave_back_bytes": before_bytes - record["rss_bytes"]}
 
     try:
         KernelSession().close()
     finally:
         # Also where a graph that is no model cannot be closed.
         try:
-            dropped = models.drop(all=True)
+            record = models.drop(all=True)
         except DropError as error:
-            error.record = whole(error.record)
+            error.record = complete(error.record)
             raise
-    return whole(dropped)
+    return complete(record)

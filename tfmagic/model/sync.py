@@ -1,4 +1,4 @@
-"""``sync``: the present weights of a live object, taken into the model that copies it."""
+"""``sync``: copy the present weights of a live object into the model that was made from it."""
 
 from __future__ import annotations
 
@@ -14,24 +14,13 @@ if TYPE_CHECKING:
 def sync(lifecycle: Lifecycle) -> int:
     """Take the present weights of the live object, and return how many variables there are.
 
-    Where the object has other settings, layers or variables than it had, its graph is
-    made again, without what was added in the room since.
-
-    Raises
-    ------
-    ModelStateError
-        When the model is no copy.
+    An object with other settings, layers or variables gets a new graph, without what cells
+    added to the room. A model that is no copy raises ModelStateError.
     """
-    count = _copy_again(lifecycle)
-    lifecycle.training.note_safe(lifecycle.built_backend())
-    return count
-
-
-def _copy_again(lifecycle: Lifecycle) -> int:
     backend = lifecycle.built_backend()
     live_values, copied = backend.live_values, backend.copied_values
     if backend.remake is not None and (live_values is None or copied is None or copied.needs_a_new_graph()):
-        # First: what changes meanwhile shall count as changed.
+        # First: a change from here on must count as a change.
         fingerprint = lifecycle.source.fingerprint()
         remade: Backend = backend.remake()
         try:
@@ -42,11 +31,14 @@ def _copy_again(lifecycle: Lifecycle) -> int:
             raise
         lifecycle.backend, lifecycle.fingerprint = remade, fingerprint
         backend.close()
-        return int(remade.weights().variables)
-    if live_values is None:
+        count = remade.weights().variables
+    elif live_values is not None:
+        values = list(live_values())
+        backend.assign(values)
+        count = len(values)
+    else:
         shares = "shares its weights with the object" if lifecycle.mode == "eager" else f"is a {lifecycle.source.kind}"
         msg = f"{lifecycle.name} is no copy of a live object, it {shares}: sync is for models added with --copy"
         raise ModelStateError(msg)
-    values = list(live_values())
-    backend.assign(values)
-    return len(values)
+    lifecycle.training.note_safe(lifecycle.built_backend())
+    return count

@@ -437,10 +437,10 @@ def test_another_object_of_the_same_expression_takes_no_training_with_it() -> No
         return models.admit("net", source_of(Linear(), "(make())"), Options.checked(copy=True))
 
     run_cell(line().model, TRAIN, {"tf": tf})
-    assert line().former == {"name": "net~1", "carried": 0}
+    assert line().previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models["net~1"](X), 3 * X)
     # What has learnt nothing since is not kept beside it.
-    assert line().former is None
+    assert line().previous is None
 
 
 def test_what_was_saved_or_synced_is_not_kept_a_second_time(tmp_path: Path) -> None:
@@ -448,11 +448,11 @@ def test_what_was_saved_or_synced_is_not_kept_a_second_time(tmp_path: Path) -> N
     run_cell(again(module).model, TRAIN, {"tf": tf})
     models.net.save(tmp_path / "saved")
     module.w.assign([7.0, 7.0])
-    assert again(module).former is None
+    assert again(module).previous is None
     run_cell(models.net, TRAIN, {"tf": tf})
     models.net.sync()
     module.w.assign([8.0, 8.0])
-    assert again(module).former is None
+    assert again(module).previous is None
     assert list(models) == ["net"]
 
 

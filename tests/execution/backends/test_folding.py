@@ -356,7 +356,7 @@ def test_warming_does_not_run_what_writes() -> None:
         tf.identity(v1.assign_add(count, x + 1), name="y")
     model = models.add("net", graph, outputs="y", warm=True)
     assert "read, and not run ahead of its first call: a run changes what comes of the next one" in model.notes
-    assert not model.is_warmed
+    assert not model.lifecycle.is_warm
     assert float(model(np.float32(0))) == 1
 
 

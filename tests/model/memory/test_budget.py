@@ -14,8 +14,9 @@ from factories import add_cell, printed, run_cell, write_frozen
 from tfmagic import models, session
 from tfmagic.core.notices import notices
 from tfmagic.errors import MemoryBudgetError, ParkError, SettingError
+from tfmagic.execution.room.variables import Weights
 from tfmagic.model.memory import budget as module
-from tfmagic.model.memory.budget import Budget, default_device, parsed, shares
+from tfmagic.model.memory.budget import Budget, bytes_in_part, default_device, parse_budget
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.state.spill_directory import park_directory
 
@@ -88,7 +89,7 @@ def held(name: str) -> Any:
     ],
 )
 def test_a_budget_is_understood(text: str, limits: dict[str, int]) -> None:
-    assert parsed(text) == limits
+    assert parse_budget(text) == limits
 
 
 @pytest.mark.parametrize("text", NOT_A_BUDGET, ids=lambda text: repr(text)[:20])
@@ -105,12 +106,21 @@ def test_what_is_no_budget_is_one_line_and_the_former_stays(text: Any) -> None:
 def test_what_lies_on_a_gpu_without_a_part_counts_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "default_device", lambda: "CPU:0")
     sizes = {"": 1, "CPU:0": 10, "CPU:1": 100, "GPU:0": 1000, "GPU:1": 10_000}
-    assert shares(sizes, "memory", {"memory"}) == 111
-    assert shares(sizes, "memory", {"memory", "CPU:1", "GPU:0"}) == 11
-    assert shares(sizes, "CPU:1", {"memory", "CPU:1"}) == 100
-    assert shares(sizes, "GPU:0", {"GPU:0"}) == 1000
+    weights = Weights(
+        len(sizes),
+        sum(sizes.values()),
+        0,
+        tuple(
+            {"name": "w", "dtype": "float32", "shape": None, "size_bytes": size, "device": device or None}
+            for device, size in sizes.items()
+        ),
+    )
+    assert bytes_in_part(weights, "memory", {"memory"}) == 111
+    assert bytes_in_part(weights, "memory", {"memory", "CPU:1", "GPU:0"}) == 11
+    assert bytes_in_part(weights, "CPU:1", {"memory", "CPU:1"}) == 100
+    assert bytes_in_part(weights, "GPU:0", {"GPU:0"}) == 1000
     monkeypatch.setattr(module, "default_device", lambda: "GPU:0")
-    assert shares(sizes, "GPU:0", {"memory", "GPU:0"}) == 1001
+    assert bytes_in_part(weights, "GPU:0", {"memory", "GPU:0"}) == 1001
 
 
 def test_auto_is_a_share_of_what_the_container_has_less_the_runtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import tensorflow as tf
 from factories import printed_from_start, scale_graph, variable_graph
 
 from tfmagic.model.memory import holders as holders_module
-from tfmagic.model.memory import reachability as reach
+from tfmagic.model.memory import reachability
 from tfmagic.model.memory.holders import holders
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def net() -> Any:
 
 @pytest.fixture(autouse=True)
 def _all_the_time_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "_SECONDS", 60.0)
+    monkeypatch.setattr(reachability, "_MOST_S", 60.0)
 
 
 @pytest.fixture(autouse=True)
@@ -272,17 +272,17 @@ def test_the_last_traceback_that_ipython_keeps_is_searched() -> None:
 
 
 def test_what_was_too_much_to_look_through_is_said_and_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "_OBJECTS", 2_000)
-    monkeypatch.setattr(holders_module, "_SHARE", 500)
+    monkeypatch.setattr(reachability, "_MOST_OBJECTS", 2_000)
+    monkeypatch.setattr(holders_module, "_FIRST_SEARCH", 500)
     net = Net()
     large = [[[one]] for one in range(3_000)]
     assert holders([net], {"large": large, "net": net}) == [of("large", "", ""), of("net", "a Net", "del net")]
-    monkeypatch.setattr(reach, "_SECONDS", -1.0)
+    monkeypatch.setattr(reachability, "_MOST_S", -1.0)
     assert holders([net], {"large": large, "x": 1}) == [of("large", "", "")]
 
 
 def test_a_notebook_full_of_data_is_not_looked_through_item_by_item(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "_OBJECTS", 20_000)
+    monkeypatch.setattr(reachability, "_MOST_OBJECTS", 20_000)
     namespace: dict[str, Any] = {}
     for number in range(50):
         namespace[f"frame{number}"] = pd.DataFrame(np.zeros((1000, 5)))

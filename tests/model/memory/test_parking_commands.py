@@ -60,7 +60,7 @@ def test_saving_a_parked_model_writes_its_weights(tmp_path: Path) -> None:
 def test_running_its_cell_again_keeps_what_a_parked_model_had_learnt(tmp_path: Path) -> None:
     _, before = parked_trained()
     came = linear()
-    assert came.former == {"name": "net~1", "carried": 0}
+    assert came.previous == {"name": "net~1", "carried": 0}
     assert np.array_equal(models["net~1"](X), before)
     assert came.model(X).tolist() == [[3], [7]]
     assert files(tmp_path) == []
@@ -72,8 +72,8 @@ def test_running_its_cell_again_keeps_what_a_parked_model_had_learnt(tmp_path: P
 def test_keep_carries_the_weights_of_a_parked_model_over() -> None:
     _, before = parked_trained()
     came = linear(keep=True)
-    assert came.former is not None
-    assert came.former["carried"] == 2
+    assert came.previous is not None
+    assert came.previous["carried"] == 2
     assert np.array_equal(came.model(X), before)
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tfmagic.model.running.prefetch import Prefetcher
+from tfmagic.model.running.batches import Prefetcher
 
 SPANS = [(0, 4), (4, 8), (8, 10)]
 
@@ -28,7 +28,7 @@ def test_the_next_batch_is_made_while_the_present_one_runs() -> None:
 
 
 def test_what_is_made_at_once_is_made_when_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tfmagic.model.running.prefetch._WORTH_S", 60.0)
+    monkeypatch.setattr("tfmagic.model.running.batches._WORTH_S", 60.0)
     names = []
 
     def make(start: int, stop: int) -> int:

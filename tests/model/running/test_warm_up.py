@@ -287,7 +287,7 @@ RECURRENT: list[Callable[[], Any]] = [
 def test_a_network_that_goes_over_steps_is_warmed(build: Any, tmp_path: Path) -> None:
     build().export(tmp_path / "net", verbose=False)
     model = models.add("net", tmp_path / "net", warm=True)
-    assert model.is_warmed, model.notes
+    assert model.lifecycle.is_warm, model.notes
 
 
 # Those whose runs change something, and one that takes no picture of one pixel.
@@ -302,7 +302,7 @@ NOT_ON_ZEROS = {keras_networks.recurrent, keras_networks.stateful, keras_network
 def test_a_network_of_any_kind_is_warmed(build: Any, tmp_path: Path) -> None:
     build()[0].save(tmp_path / "net.keras")
     model = models.add("net", tmp_path / "net.keras", warm=True)
-    assert model.is_warmed, model.notes
+    assert model.lifecycle.is_warm, model.notes
 
 
 @pytest.mark.usefixtures("_without_hurry")
@@ -310,7 +310,7 @@ def test_a_network_of_any_kind_is_warmed(build: Any, tmp_path: Path) -> None:
 def test_a_network_for_pictures_is_warmed(build: Any, tmp_path: Path) -> None:
     build(input_shape=(32, 32, 3), classes=3).save(tmp_path / "net.keras")
     model = models.add("net", tmp_path / "net.keras", warm=True)
-    assert model.is_warmed, model.notes
+    assert model.lifecycle.is_warm, model.notes
 
 
 def mapped(x: Any) -> Any:
@@ -345,7 +345,7 @@ def over_a_dataset(x: Any) -> Any:
 @pytest.mark.usefixtures("_without_hurry")
 def test_a_loop_over_what_is_there_is_warmed(net: Any, tmp_path: Path) -> None:
     model = models.add("net", saved(tmp_path / "net", net, None, 4, dtype=tf.float32), warm=True)
-    assert model.is_warmed, model.notes
+    assert model.lifecycle.is_warm, model.notes
 
 
 @pytest.mark.usefixtures("_without_hurry")
@@ -360,4 +360,4 @@ def test_a_loop_of_tensorflow_1_over_the_rows_is_warmed() -> None:
     finally:
         (v1.enable_control_flow_v2 if switched else v1.disable_control_flow_v2)()
     model = models.add("net", graph, outputs="y", warm=True)
-    assert model.is_warmed, model.notes
+    assert model.lifecycle.is_warm, model.notes

@@ -107,7 +107,7 @@ def test_large_outputs_are_looked_at_in_pieces_with_the_same_figures(monkeypatch
     other = one + rng.normal(size=one.shape).astype(np.float32)
     other[3, 2] = np.nan
     whole = agreement(one, other)
-    monkeypatch.setattr(agreement_module, "_AT_ONCE", 16)
+    monkeypatch.setattr(agreement_module, "_CHUNK", 16)
     parts = agreement(one, other)
     assert parts["mean"] == pytest.approx(whole["mean"])
     assert {**parts, "mean": 0} == {**whole, "mean": 0}

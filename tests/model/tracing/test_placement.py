@@ -128,9 +128,9 @@ def test_a_live_object_is_where_its_function_ran() -> None:
 def test_nothing_is_told_from_the_request_alone() -> None:
     graph, x, _ = scale_graph(2.0)
     net = models.add("net", graph, device="cpu", copy=True)
-    assert net.placement is None
+    assert net.caller.placement is None
     net(np.ones(2, np.float32))
-    assert net.placement is None
+    assert net.caller.placement is None
     net.run(np.ones(2, np.float32), trace=True)
     record = placement(net.caller)
     assert record["known_from"] == "its last traced run"

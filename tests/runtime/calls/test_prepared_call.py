@@ -137,8 +137,8 @@ def test_a_trace_tells_where_operations_are_also_where_nothing_stays_prepared() 
         by_trace(model, index)
         assert model.trace is not None
         assert any(one.name == f"y{index}" for one in model.trace.executions)
-        assert model.placement is not None
-        found = model.placement.record("net", None)
+        assert model.caller.placement is not None
+        found = model.caller.placement.record("net", None)
         assert [one["actual"] for one in found["operations"] if one["name"] == f"y{index}"] == ["CPU:0"]
 
 

@@ -52,7 +52,7 @@ def test_stopping_now_keeps_the_entries_of_tables() -> None:
 
 def test_entries_of_tables_count_as_learnt_when_a_cell_is_run_again() -> None:
     run_cell(add_table().model, FILL, NAMES)
-    assert add_table().former == {"name": "net~1", "carried": 0}
+    assert add_table().previous == {"name": "net~1", "carried": 0}
     assert models["net"](np.array(["a"], object)).tolist() == [-1]
     assert models["net~1"](np.array(["a", "b"], object)).tolist() == [1, 2]
 

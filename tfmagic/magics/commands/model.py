@@ -166,7 +166,7 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
         replace=parsed.flag("replace"),
         keep=parsed.flag("keep"),
     )
-    return Sentence(added_text(admission.model.record(), admission.outcome, admission.former))
+    return Sentence(added_text(admission.model.record(), admission.outcome, admission.previous))
 
 
 # Verbs of other tools, and what to type here instead.
@@ -239,8 +239,8 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     )
     model = admission.model
     # A live object has only one way to run: nothing to warm.
-    warmed = model.is_warmed if parsed.flag("warm") and model.mode == "graph" else None
-    return added_text(model.record(), admission.outcome, admission.former, warmed=warmed)
+    warmed = model.lifecycle.is_warm if parsed.flag("warm") and model.mode == "graph" else None
+    return added_text(model.record(), admission.outcome, admission.previous, warmed=warmed)
 
 
 def _save(parsed: Parsed, names: Mapping[str, Any]) -> str:

@@ -36,8 +36,8 @@ def after_cell(result: Any = None) -> None:
         from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 
         tie_gradients_to_graphs()
-    if (held := existing("still held")) is not None:
-        held.look()
+    if (drops := existing("drop watch")) is not None:
+        drops.look_at_objects()
     between_cells()
 
 
@@ -51,8 +51,8 @@ def between_cells() -> None:
     if running_cells().since_s is not None or any(model.state in {"running", "stopping"} for model in _models()):
         return
     memory_policy().trim()
-    if (lingering := existing("lingering")) is not None:
-        lingering.look()
+    if (drops := existing("drop watch")) is not None:
+        drops.look_at_runs()
 
 
 def update_snapshot() -> None:

@@ -80,9 +80,9 @@ def _apply(name: Any, value: Any) -> None:
     elif name == "memory_policy":
         memory_policy().choose(value)
     elif name == "trim_threshold":
-        from tfmagic.model.memory.budget import size_of
+        from tfmagic.model.memory.budget import parse_size
 
-        memory_policy().trim_threshold_bytes = size_of(value, value, "trim_threshold")
+        memory_policy().trim_threshold_bytes = parse_size(value, value, "trim_threshold")
     elif name == "park_directory":
         from tfmagic.runtime.state.spill_directory import park_directory
 

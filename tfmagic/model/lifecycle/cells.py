@@ -21,17 +21,17 @@ class RoomCells:
         self._scopes: dict[CancelScope, None] = {}
 
     def __len__(self) -> int:
-        """Return how many there are."""
+        """Return how many cells run."""
         return len(self._scopes)
 
     @property
     def stopping(self) -> bool:
-        """Whether one was told to end, and has not ended."""
+        """Whether a cancelled cell has not ended yet."""
         return any(scope.cancelled for scope in list(self._scopes))
 
     @contextmanager
     def running(self) -> Iterator[CancelScope]:
-        """Count the block as a cell, and yield the scope by which another command can end it."""
+        """Count the block as a cell, and yield the scope with which another command can cancel it."""
         scope = CancelScope()
         self._scopes[scope] = None
         try:
@@ -45,11 +45,11 @@ class RoomCells:
             self._scopes.pop(scope)
 
     def of_others(self) -> list[CancelScope]:
-        """Return the cells of other commands than the one that asks."""
-        mine = current_scope()
-        return [scope for scope in list(self._scopes) if mine is None or scope.root is not mine.root]
+        """Return the cells of all commands but the current one."""
+        own = current_scope()
+        return [scope for scope in list(self._scopes) if own is None or scope.root is not own.root]
 
     def end(self, scopes: list[CancelScope] | None = None) -> None:
-        """End cells, those of other commands if None: their next run is refused, and their Python stops."""
+        """Cancel cells, by default those of other commands: their next run is refused, and their Python stops."""
         for scope in self.of_others() if scopes is None else scopes:
             scope.cancel(lambda: StoppedError(stopped_text(f"model {self._model!r}")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -42,34 +42,35 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature
     from tfmagic.formats.common.source import Source
     from tfmagic.formats.common.written import LastSave
+    from tfmagic.runtime.state.spill import Spill
 
 State = Literal["ready", "running", "stopping", "parked", "failed", "dropped"]
 
 _POLL_S = 0.005
 # Long for a run, short for a person: a queue runner never ends.
 _DRAIN_S = 5.0
-# From this size on, what reading a source left over is given back.
-_LEFT_OVER_BYTES = 32_000_000
-_AT_ONCE_S = 0.1
+# Memory that reading a source has freed is given back from this size on.
+_FREED_BYTES = 32_000_000
+_NEXT_BUILD_S = 0.1
 
 
 class BuildHooks(Protocol):
-    """What manages a model's memory hears of its lifecycle."""
+    """Steps of a build and a release at which the model's memory is managed."""
 
     def before_reading(self) -> None:
-        """Act before the source is read; an error stops the build."""
+        """Run before the source is read; an error stops the build."""
 
     def room_for_graph(self, graph: Any) -> AbstractContextManager[None]:
-        """Return the context in which a graph takes its memory while its source is still being read."""
+        """Return the context in which a graph takes memory while its source is still being read."""
 
     def before_opening(self, backend: Backend) -> None:
-        """Act before a backend takes its memory."""
+        """Run before a backend takes its memory."""
 
     def after_building(self) -> None:
-        """Act once the model is built."""
+        """Run once the model is built."""
 
     def after_release(self) -> None:
-        """Act once the model can be called no more."""
+        """Run once the model can no longer be called."""
 
 
 class Lifecycle:
@@ -77,28 +78,19 @@ class Lifecycle:
 
     Attributes
     ----------
-    backend : Backend or None
-        How the model runs; None while it is not built.
     fingerprint : object
-        Tells whether the source has changed since it was read.
-    saved : LastSave or None
-        Where the model was last saved, and what was written.
-    notes : tuple of str
-        What to say about the model when it is added or shown, such as the version chosen.
+        Identifies the content of the source when it was read.
     grew_bytes : int or None
-        By how much the process grew when the model was built; None before that, and where it shrank meanwhile.
-    is_warm : bool
-        Whether the model was warmed.
-    command_lock : CommandLock
-        Held by the one command that changes the model.
+        How much the process grew when the model was built; None before that, or where the process shrank.
     used_at_s : float
-        When the model was last built, called, or a cell ran in its room, on the monotonic clock.
+        When the model was last built, called, or used by a cell, on the monotonic clock.
     kept_summary : tuple or None
-        Weights and signatures of a model whose backend was let go, and is built again.
-    hooks : BuildHooks
-        Set by the model, whose memory they manage.
+        Weights and signatures of a parked model whose backend was closed.
+    object_spill : Spill or None
+        The file with the state of a parked live object.
     """
 
+    # Set by the model, whose memory they manage.
     hooks: BuildHooks
 
     def __init__(self, name: str, source: Source, options: Options, command_lock: CommandLock) -> None:
@@ -117,10 +109,11 @@ class Lifecycle:
         self.is_warm = False
         self.used_at_s = time.monotonic()
         self.kept_summary: tuple[Weights, dict[str, Signature]] | None = None
+        self.object_spill: Spill | None = None
         self._released: Literal["dropped", "renewed"] | None = None
         self._building = threading.RLock()
 
-    # -- what it is ------------------------------------------------------------
+    # -- state ------------------------------------------------------------
 
     @property
     def mode(self) -> str:
@@ -134,7 +127,7 @@ class Lifecycle:
 
     @property
     def state(self) -> State:
-        """What the model does at this moment."""
+        """The model's state at this moment."""
         if self.is_released:
             return "dropped"
         if self.failure is not None:
@@ -148,13 +141,7 @@ class Lifecycle:
         return "stopping" if self.cells.stopping or backend.stopping else "running"
 
     def signature(self, name: str | None = None) -> Signature:
-        """Return a signature, the default one if no name is given.
-
-        Raises
-        ------
-        UnknownNameError
-            When there is none of that name; the nearest is offered.
-        """
+        """Return a signature, the default one if no name is given; an unknown name raises UnknownNameError."""
         signatures = self.built_backend().signatures
         if name is not None and not isinstance(name, str):
             msg = (
@@ -171,19 +158,13 @@ class Lifecycle:
 
     @property
     def default_signature(self) -> str:
-        """The name of the signature that a call uses."""
+        """The name of the signature that calls use by default."""
         return default_among(self.name, self.built_backend().signatures, self.options.signature)
 
     # -- build -----------------------------------------------------------------
 
     def built_backend(self) -> Backend:
-        """Return the backend, built now if the model was added lazily or let go.
-
-        Raises
-        ------
-        ModelStateError
-            When the model was dropped.
-        """
+        """Return the backend, built now if there is none; a dropped model raises ModelStateError."""
         backend = self.backend
         if backend is not None and not self.is_released:
             return backend
@@ -192,12 +173,15 @@ class Lifecycle:
     @defer_interrupts
     def _build_once(self) -> Backend:
         while not self._building.acquire(blocking=False):
-            # Another thread builds it.
+            # Another thread is building it.
             interruptible(time.sleep, _POLL_S)
         try:
             if not self.is_released and self.backend is None:
                 try:
-                    self._note_source()
+                    if self.kept_summary is None and isinstance(self.source, FileSource):
+                        # Added lazily. An error here is left to reading the source, which has a better message.
+                        with suppress(SourceError):
+                            self.fingerprint = interruptible(self.source.fingerprint)
                     self.build()
                 except Exception:
                     events().note("failed", self.name)
@@ -211,32 +195,33 @@ class Lifecycle:
 
     @defer_interrupts
     def build(self) -> None:
-        """Build the model from its source.
+        """Build the model from its source; an error leaves nothing behind.
 
-        Raises
-        ------
-        SourceError
-            When the source cannot be read; nothing is left behind.
-        ParkError
-            When the source of a parked model has changed, or is gone.
+        It is a SourceError where the source cannot be read, and a ParkError where the source of a
+        parked model has changed or is gone.
         """
         self.hooks.before_reading()
         with self._building, without_full_collections(), libraries().phase(f"model {self.name}"):
-            # Models that are added one right after the other give memory back once.
-            memory_policy().trim(_LEFT_OVER_BYTES, unless_within_s=_AT_ONCE_S)
+            # Once for several models that are added in a row.
+            memory_policy().trim(_FREED_BYTES, unless_within_s=_NEXT_BUILD_S)
             before_bytes = rss_bytes()
             backend, notes = self._read()
             try:
-                self._open(backend)
+                self._check_options_fit(backend)
+                default_among(self.name, backend.signatures, self.options.signature)
+                self.hooks.before_opening(backend)
+                # In a worker: one native call reads a big file, and an initialiser can block in one.
+                workers().call(backend.open)
+                self.training.note_first_values(backend)
             except BaseException:
                 backend.close()
                 raise
             self.failure = None
-            # What reading took and has freed is no part of the model, nor is what was free before.
+            # Memory that reading has freed does not count, nor does memory that was free before.
             grew_bytes = rss_bytes() - before_bytes
-            if grew_bytes > _LEFT_OVER_BYTES and memory_policy().trim(_LEFT_OVER_BYTES):
+            if grew_bytes > _FREED_BYTES and memory_policy().trim(_FREED_BYTES):
                 grew_bytes = rss_bytes() - before_bytes
-            # Below zero, others gave memory back meanwhile, which hides what the model took.
+            # Below zero, other threads gave memory back, which hides what the model took.
             self.grew_bytes = grew_bytes if grew_bytes >= 0 else None
             self.notes = (*notes, *missing_device(self.options.device))
             self.backend = backend
@@ -247,7 +232,7 @@ class Lifecycle:
         self.hooks.after_building()
 
     def _read(self) -> tuple[Backend, tuple[str, ...]]:
-        """Read the source, and return the backend with what there is to say about it."""
+        """Read the source, and return the backend and the notes about it."""
         from tfmagic.formats.live.copy_to_graph import built_from
 
         try:
@@ -258,16 +243,8 @@ class Lifecycle:
             raise
         return built.backend, tuple(built.notes)
 
-    def _open(self, backend: Backend) -> None:
-        self._check_options_fit(backend)
-        default_among(self.name, backend.signatures, self.options.signature)
-        self.hooks.before_opening(backend)
-        # In a worker: one native call reads a big file, and an initialiser can be stuck in one.
-        workers().call(backend.open)
-        self.training.note_first_values(backend)
-
     def _check_options_fit(self, backend: Backend) -> None:
-        """Refuse options that only a graph can have."""
+        """Refuse options that need a graph."""
         option = "--executor" if self.options.executor is not None else "--compile" if self.options.compile else None
         if option is not None and backend.graph is None:
             msg = f"{self.name} is a live object, which runs as it is: {option} is for a --copy of it"
@@ -275,17 +252,8 @@ class Lifecycle:
 
     # -- the source --------------------------------------------------------------
 
-    def _note_source(self) -> None:
-        """Take the fingerprint of a source that is read only now, since the model was added lazily."""
-        if self.kept_summary is None and isinstance(self.source, FileSource):
-            try:
-                self.fingerprint = interruptible(self.source.fingerprint)
-            except SourceError:
-                # Reading the source says it better.
-                return
-
     def source_change(self) -> Literal["changed", "gone"] | None:
-        """Return what became of the source's file since it was read; None where it is the same."""
+        """Return how the source's file has changed since it was read; None where it is the same."""
         if not isinstance(self.source, FileSource):
             return None
         try:
@@ -307,33 +275,27 @@ class Lifecycle:
             return False
         try:
             return workers().call(copied.has_changed)
-        except Exception:  # noqa: BLE001 - the person's own object: what cannot be read counts as changed
+        except Exception:  # noqa: BLE001 - from a person's object: values that cannot be read count as changed
             return True
 
-    # -- let go, and release -------------------------------------------------------
+    # -- release -------------------------------------------------------
 
-    def let_go(self, backend: Backend) -> None:
-        """Close the backend, and keep its weights' sizes and its signatures; the next use builds it again."""
+    def close_backend(self, backend: Backend) -> None:
+        """Close the backend, and keep its weights' sizes and its signatures; the next use builds a new one."""
         self.kept_summary = backend.weights(), dict(backend.signatures)
         self.backend = None
         backend.close()
 
     @defer_interrupts
     def release(self, *, renewed: bool = False) -> None:
-        """Refuse calls from now on, let running ones end, and free everything.
+        """Refuse calls, wait for running ones, and free everything; `renewed` says that a new model takes the name.
 
         A run that was interrupted, or goes on for more than five seconds, is cancelled.
-
-        Parameters
-        ----------
-        renewed
-            Whether another model takes the name.
         """
         self._released = "renewed" if renewed else "dropped"
         self.kept_summary = None
         backend, self.backend = self.backend, None
-        # Each step is done, whatever another raises and whether or not the person waits:
-        # nobody could reach the model any more.
+        # Every step runs, whatever another raises and also after Ctrl-C: nobody can reach the model any more.
         with ExitStack() as stack:
             if backend is not None:
                 stack.callback(backend.close)
@@ -341,6 +303,11 @@ class Lifecycle:
                 stack.callback(interruptible, ended)
             stack.callback(self.source.release)
             stack.callback(self.hooks.after_release)
+
+    def add_note(self, note: str) -> None:
+        """Add a note, once."""
+        if note not in self.notes:
+            self.notes = (*self.notes, note)
 
     def gone_error(self) -> ModelStateError:
         """Return the error for a call of a model that was dropped."""

@@ -1,4 +1,4 @@
-"""What a model has learnt: whether its values changed, and whether they are anywhere else."""
+"""Training of a model: whether its values have changed, and whether they are saved."""
 
 from __future__ import annotations
 
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 
 
 class Training:
-    """Checksums of a model's variables, by which training shows. No value is kept.
+    """Detects training by checksums of a model's variables.
 
-    Attributes
-    ----------
-    first_values : dict or None
-        For the model of a cell, a checksum of each variable's first value.
-    came_unsaved : bool
-        Whether the values it was built with are in no file that stays.
+    `first_values` are the checksums after the first build of a cell's model. `came_unsaved` is
+    whether the values that the model was built with are in no file that stays.
     """
 
     def __init__(self, source: Source) -> None:
@@ -34,40 +30,35 @@ class Training:
         self._safe_values: dict[str, int] | None = None
 
     def note_first_values(self, backend: Backend) -> None:
-        """Take the checksums of what a cell has just made, at its first build only."""
+        """Take the checksums of a cell's new variables, at the first build only."""
         if self._source.loses_training and self.first_values is None:
             self.first_values = workers().call(lambda: checksums(backend.values()))
 
     def note_safe(self, backend: Backend) -> None:
-        """Note that the present values are somewhere else too: in a file, or in the live object."""
+        """Note that a file or the live object has the present values too."""
         self._safe_values = (
             workers().call(lambda: checksums(backend.trained_values())) if backend.may_be_trained else None
         )
         self.came_unsaved = False
 
     def rename_variables(self, names: Iterable[str]) -> None:
-        """Give the checksums the names of the variables in their order: Keras may have numbered its layers on."""
+        """Give the checksums new names in the same order: Keras may have numbered its layers differently."""
         names = list(names)
         self.first_values, self._safe_values = (
-            None if numbers is None else dict(zip(names, numbers.values(), strict=False))
-            for numbers in (self.first_values, self._safe_values)
+            None if sums is None else dict(zip(names, sums.values(), strict=False))
+            for sums in (self.first_values, self._safe_values)
         )
 
     def changed_variables(self, backend: Backend) -> set[str]:
         """Return the variables whose values differ from their first ones."""
-        # A table begins empty, and is never carried over.
+        # A table has no first checksum: it begins empty, and is never carried over.
         first = self.first_values or {}
-        return {name for name, number in checksums(backend.trained_values()).items() if first.get(name) != number}
+        return {name for name, checksum in checksums(backend.trained_values()).items() if first.get(name) != checksum}
 
     def differs_from_saved(self, values: Callable[[], Iterable[tuple[str, np.ndarray]]], *, by_name: bool) -> bool:
-        """Return whether values differ from those last known to be safe; unknown counts as different.
+        """Return whether values differ from the last saved ones; values that cannot be read do.
 
-        Parameters
-        ----------
-        values
-            Gives names and values; called in a worker.
-        by_name
-            Whether the names are the same; else the order decides.
+        `values` is called in a worker. Without `by_name` values are compared in their order.
         """
         safe = self.first_values if self._safe_values is None else self._safe_values
         if safe is None:
@@ -79,5 +70,5 @@ class Training:
 
         try:
             return workers().call(differ)
-        except Exception:  # noqa: BLE001 - of the person's own object, too: a drop goes on, whatever it raises
+        except Exception:  # noqa: BLE001 - also from a person's object: a drop goes on, whatever it raises
             return True

@@ -1,10 +1,11 @@
-"""Parking a graph: its native session closes, and its values stay in a file or come from the source again."""
+"""Parking a graph: its native session is closed; its values go to a file, or are read from the source again."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
@@ -31,80 +32,66 @@ _CONSTANTS_BYTES = 4_000_000
 _EMPTY_ON_WAKE = ("Queue", "Stack", "Barrier", "Iterator", "Reader")
 
 
+@dataclass(frozen=True)
 class ParkGraph:
     """Parks a model that runs in a graph."""
 
-    stays_because: str | None = None
-
-    def __init__(
-        self,
-        lifecycle: Lifecycle,
-        backend: GraphBackend,
-        room_for: Callable[[Weights], AbstractContextManager[None]],
-    ) -> None:
-        self._lifecycle = lifecycle
-        self._backend = backend
-        self._room_for = room_for
+    stays_because: ClassVar[str | None] = None
+    lifecycle: Lifecycle
+    backend: GraphBackend
+    room_for: Callable[[Weights], AbstractContextManager[None]]
 
     def before_opening(self) -> None:
         """Apply the options of calls, and make room whenever the graph takes its memory."""
-        self._backend.room.note_built()
-        options = self._lifecycle.options
-        self._backend.executor = options.executor
-        self._backend.compiled = XlaCompiler(self._backend.graph, self._backend.room.label) if options.compile else None
-        record = hosted(self._backend.graph)
+        self.backend.room.note_built()
+        options = self.lifecycle.options
+        self.backend.executor = options.executor
+        self.backend.compiled = XlaCompiler(self.backend.graph, self.backend.room.label) if options.compile else None
+        record = hosted(self.backend.graph)
         record.memory_context = self._arriving
         if record.opened is not None:
-            # Its cell has opened it; it may have grown since.
+            # Its cell has opened the graph, which may have grown since.
             with self._arriving():
                 pass
 
-    def park(self, weights: Weights) -> tuple[int, list[str]]:
-        """Give the memory back; return the bytes written, and notes of what does not come back.
+    def park(self) -> tuple[int, list[str]]:
+        """Free the memory; return the bytes written, and notes of what will be different after waking.
 
-        Raises
-        ------
-        ModelStateError
-            While the graph runs.
-        ParkError
-            When the file cannot be written.
+        A running graph raises ModelStateError, a file that cannot be written ParkError.
         """
-        if self._comes_whole_from_its_source(weights):
-            notes = lost_names(self._backend.room)
-            if not hosted(self._backend.graph).park(lambda _: OnDisk(None)):
+        weights = self.backend.weights()
+        only_constants = not weights.variables and not tables_of(self.backend.graph)
+        if only_constants and weights.constants_bytes > _CONSTANTS_BYTES and self._source_gives_first_values():
+            # The memory of constants is freed only with the graph.
+            notes = lost_names(self.backend.room)
+            if not hosted(self.backend.graph).park(lambda _: OnDisk(None)):
                 raise self._running_error()
-            self._lifecycle.let_go(self._backend)
+            self.lifecycle.close_backend(self.backend)
             return 0, notes
-        park = partial(self._backend.park, park_directory().place, source_unchanged=self._source_gives_first_values())
+        park = partial(self.backend.park, park_directory().place, source_unchanged=self._source_gives_first_values())
         # In a worker: a large file takes its time, and Ctrl-C shall come back.
         written_bytes = workers().call(park)
         if written_bytes is None:
             raise self._running_error()
-        return written_bytes, self._what_stays(weights)
+        return written_bytes, self._notes(weights)
 
     def wake(self) -> None:
         """Open the graph again."""
-        workers().call(self._backend.wake)
+        workers().call(self.backend.wake)
 
     def _running_error(self) -> ModelStateError:
-        return ModelStateError(f"{self._lifecycle.name} is running, and only an idle model can be parked")
+        return ModelStateError(f"{self.lifecycle.name} is running, and only an idle model can be parked")
 
     def _source_gives_first_values(self) -> bool:
-        return isinstance(self._lifecycle.source, FileSource) and self._lifecycle.source_change() is None
+        return isinstance(self.lifecycle.source, FileSource) and self.lifecycle.source_change() is None
 
-    def _comes_whole_from_its_source(self, weights: Weights) -> bool:
-        """Return whether this is a graph of constants, whose memory goes only with the graph."""
-        if weights.variables or weights.constants_bytes <= _CONSTANTS_BYTES or tables_of(self._backend.graph):
-            return False
-        return self._source_gives_first_values()
-
-    def _what_stays(self, weights: Weights) -> list[str]:
+    def _notes(self, weights: Weights) -> list[str]:
         notes = []
         if weights.constants_bytes > _CONSTANTS_BYTES:
             notes.append("the constants stay in memory: they are part of its graph")
         kinds = {
             kind.lower()
-            for op in self._backend.graph.get_operations()
+            for op in self.backend.graph.get_operations()
             for kind in _EMPTY_ON_WAKE
             if kind in op.type and not op.inputs
         }
@@ -115,16 +102,16 @@ class ParkGraph:
     @contextmanager
     def _arriving(self) -> Iterator[None]:
         """Make room for the graph, which takes its memory in the block."""
-        was_parked = self._backend.parked
-        with self._room_for(self._backend.weights()):
+        was_parked = self.backend.parked
+        with self.room_for(self.backend.weights()):
             self._check_source()
             yield
         if was_parked:
-            events().note("woken", self._lifecycle.name)
+            events().note("woken", self.lifecycle.name)
 
     def _check_source(self) -> None:
-        """See to it that a graph that is opened again gets the weights that it had."""
-        lifecycle, backend = self._lifecycle, self._backend
+        """Check that a graph that is opened again gets the weights that it had."""
+        lifecycle, backend = self.lifecycle, self.backend
         if not backend.parked:
             is_read_again = backend is lifecycle.backend and not (backend.is_kept or backend.needs_no_file)
             if is_read_again and any(file.has_other_content() for file in stamps_in(lifecycle.fingerprint)):
@@ -136,14 +123,12 @@ class ParkGraph:
             return
         if not backend.is_spilled:
             raise lifecycle.cannot_wake_error(change)
-        note = (
+        lifecycle.add_note(
             f"{lifecycle.name}: its source is {change} since it was parked; it wakes with the weights that were parked"
         )
-        if note not in lifecycle.notes:
-            lifecycle.notes = (*lifecycle.notes, note)
 
 
 def lost_names(room: Room) -> list[str]:
-    """Return a note of the names that cells added to a room, and that building the model again does not make."""
+    """Return a note of the names that cells added to a room, which building the model again does not define."""
     names = [name for name in room.names if name not in room.names_at_build]
     return [f"names of its room that are gone when it wakes: {', '.join(names)}"] if names else []

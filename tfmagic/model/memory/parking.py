@@ -1,23 +1,24 @@
-"""``park`` and ``wake``: a model gives its tensor memory back for a while, and keeps its name."""
+"""The memory of one model: parked and woken, and counted in the memory budget."""
 
 from __future__ import annotations
 
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
-from tfmagic.concurrency.entry_point import entry_point
 from tfmagic.core.events import events
 from tfmagic.errors import ModelStateError
 from tfmagic.execution.room.variables import weights_of
-from tfmagic.model.memory.footprint import Footprint
+from tfmagic.model.memory.budget import budget, bytes_in_part
 from tfmagic.model.memory.park_graph import ParkGraph
 from tfmagic.model.memory.park_object import ParkObject
+from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.memory.policy import memory_policy
 from tfmagic.runtime.state.spill_directory import park_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from tfmagic.execution.backends.backend import Backend
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     from tfmagic.execution.backends.graph import GraphBackend
     from tfmagic.execution.room.variables import Weights
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
-    from tfmagic.runtime.state.spill import Spill
 
 
 class ParkRecord(TypedDict):
-    """What came of parking a model.
+    """What parking a model did.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class ParkRecord(TypedDict):
     freed_bytes
         The size of the variables that take no memory now; None where it is not known.
     written_bytes
-        The size of the file that they went into; 0 where the source gives them again.
+        The size of the file with the variables; 0 where the source still has them.
     notes
-        What does not come back as it was.
+        What will be different when the model wakes.
     """
 
     name: str
@@ -51,16 +51,16 @@ class ParkRecord(TypedDict):
 
 
 class WakeRecord(TypedDict):
-    """What came of waking a model.
+    """What waking a model did.
 
     Attributes
     ----------
     outcome
         ``woken``, or ``already``.
     took_s
-        How long it took until it could be run, warming not included.
+        How long loading took, without warming.
     warmed
-        Whether it was warmed again, as it had been before it was parked.
+        Whether the model was warmed again, as it had been before it was parked.
     """
 
     name: str
@@ -70,38 +70,22 @@ class WakeRecord(TypedDict):
     warmed: bool
 
 
-class ParkStrategy(Protocol):
-    """How one kind of backend is parked."""
-
-    @property
-    def stays_because(self) -> str | None:
-        """Why it cannot be parked, in a few words; None where it can."""
-
-    def before_opening(self) -> None:
-        """Act before the backend takes its memory."""
-
-    def park(self, weights: Weights) -> tuple[int, list[str]]:
-        """Give the memory back; return the bytes written, and notes of what does not come back."""
-
-    def wake(self) -> None:
-        """Take the memory again."""
-
-
 class Parking:
-    """Parks and wakes one model; the memory budget's tenant.
-
-    Attributes
-    ----------
-    footprint : Footprint
-        What the model takes of the budget.
-    object_spill : Spill or None
-        The file with the state of a live object that was let go.
-    """
+    """Parks and wakes one model. It is a `Tenant` of the memory budget, and the `BuildHooks` of the lifecycle."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
-        self.footprint = Footprint(lifecycle)
-        self.object_spill: Spill | None = None
         self._lifecycle = lifecycle
+        self._arriving: Weights | None = None
+
+    @property
+    def weights(self) -> Weights | None:
+        """The model's weights, also while it is parked; None for one that was never built."""
+        if self._arriving is not None:
+            return self._arriving
+        backend = self._lifecycle.backend
+        if backend is not None:
+            return backend.weights()
+        return None if self._lifecycle.kept_summary is None else self._lifecycle.kept_summary[0]
 
     # -- the tenant ------------------------------------------------------------
 
@@ -117,7 +101,7 @@ class Parking:
 
     @property
     def can_be_parked(self) -> bool:
-        """Whether the model is idle, and its weights belong to it alone."""
+        """Whether the model is idle, and nothing else uses its weights."""
         return self._lifecycle.state == "ready" and self._stays_because is None
 
     @property
@@ -131,24 +115,41 @@ class Parking:
         backend = self._lifecycle.backend
         return None if backend is None else self._strategy(backend).stays_because
 
-    def _strategy(self, backend: Backend) -> ParkStrategy:
-        """Return how this backend is parked."""
-        room_for = partial(self.footprint.room_for, tenant=self)
+    def _strategy(self, backend: Backend) -> ParkGraph | ParkObject:
         if backend.mode == "eager":
-            return ParkObject(self._lifecycle, self, cast("EagerBackend", backend), room_for)
-        return ParkGraph(self._lifecycle, cast("GraphBackend", backend), room_for)
+            return ParkObject(self._lifecycle, cast("EagerBackend", backend), self._room_for)
+        return ParkGraph(self._lifecycle, cast("GraphBackend", backend), self._room_for)
 
     def bytes_wanted(self, device: str, named: set[str]) -> int:
-        """Return what the model takes of one part of the budget once it is loaded."""
-        return self.footprint.bytes_wanted(device, named)
+        """Return how much of one part of the budget the model takes once it is loaded."""
+        weights = self.weights
+        return 0 if weights is None else bytes_in_part(weights, device, named)
 
     def bytes_held(self, device: str, named: set[str]) -> int:
-        """Return what the model takes of one part of the budget now."""
-        return self.footprint.bytes_held(device, named)
+        """Return how much of one part of the budget the model takes now."""
+        backend = self._lifecycle.backend
+        if backend is None or backend.parked:
+            return 0
+        return bytes_in_part(backend.weights(), device, named, backend.calls_bytes)
+
+    @contextmanager
+    def _room_for(self, weights: Weights) -> Iterator[None]:
+        """Make room in the budget for weights that are loaded in the block; no room raises MemoryBudgetError."""
+        self._arriving = weights
+        # A model that has just been loaded is not the first to be parked.
+        self._lifecycle.used_at_s = time.monotonic()
+        try:
+            with budget().room_for(self):
+                if self._lifecycle.mode == "graph":
+                    # A live object has its memory already.
+                    container_warning().before_load(self._lifecycle.name, weights.variables_bytes or 0)
+                yield
+        finally:
+            self._arriving = None
 
     @defer_interrupts
     def park_if_idle(self) -> bool:
-        """Park the model if nothing uses it at this moment; return whether it is parked now."""
+        """Park the model if it is idle at this moment; return whether it was parked."""
         try:
             with self._lifecycle.command_lock.hold(timeout_s=0.0) as held:
                 if not held or not self.can_be_parked:
@@ -159,22 +160,11 @@ class Parking:
         memory_policy().give_back()
         return True
 
-    # -- park --------------------------------------------------------------------
+    # -- park and wake -----------------------------------------------------------
 
-    @entry_point
+    @defer_interrupts
     def park(self) -> ParkRecord:
-        """Give back all tensor memory until the model is next run; its name and signatures stay.
-
-        Where the source gives the same weights again, nothing is written. Otherwise they go
-        into a file of the park directory, with everything that training needs.
-
-        Raises
-        ------
-        ModelStateError
-            For a live object, which is the notebook's, and while the model runs.
-        ParkError
-            When the file cannot be written; the model is as it was.
-        """
+        """Park the model; see `Model.park`."""
         with self._lifecycle.command_lock.hold():
             record = interruptible(self._park)
         if record["outcome"] != "already":
@@ -194,7 +184,7 @@ class Parking:
             raise ModelStateError(msg)
         weights = backend.weights()
         park_directory().remove_on_sigterm()
-        written_bytes, notes = self._strategy(backend).park(weights)
+        written_bytes, notes = self._strategy(backend).park()
         if self._lifecycle.is_warm:
             notes.append(f"it was warmed: %tf_model wake {name} warms it again, a run alone does not")
         events().note("parked", name)
@@ -206,21 +196,9 @@ class Parking:
             "notes": notes,
         }
 
-    # -- wake --------------------------------------------------------------------
-
     @defer_interrupts
     def wake(self) -> WakeRecord:
-        """Take the memory again, so that the next run need not.
-
-        Raises
-        ------
-        ParkError
-            When what was parked is not what was written.
-        SourceError
-            When the source has changed since.
-        MemoryBudgetError
-            When the model does not fit into the budget.
-        """
+        """Load the model again, without warming it; see `Model.wake`."""
         with self._lifecycle.command_lock.hold():
             was_parked = self._lifecycle.state == "parked"
             began = time.perf_counter()
@@ -237,39 +215,30 @@ class Parking:
     # -- hooks of the lifecycle ------------------------------------------------------
 
     def before_reading(self) -> None:
-        """Refuse to build a parked model from a source that has changed.
-
-        Raises
-        ------
-        ParkError
-            When it has changed, or is gone.
-        """
-        if self._lifecycle.kept_summary is None or self.object_spill is not None:
+        """Refuse to build a parked model whose source has changed or is gone, with a ParkError."""
+        if self._lifecycle.kept_summary is None or self._lifecycle.object_spill is not None:
             return
         change = self._lifecycle.source_change()
         if change is not None:
             raise self._lifecycle.cannot_wake_error(change)
 
     def room_for_graph(self, graph: Any) -> AbstractContextManager[None]:
-        """Return the context in which a graph takes its memory while its source is still being read."""
-        return self.footprint.room_for(weights_of(graph), self)
+        """Return the context in which a graph takes memory while its source is still being read."""
+        return self._room_for(weights_of(graph))
 
     def before_opening(self, backend: Backend) -> None:
         """Make room for the backend."""
         self._strategy(backend).before_opening()
 
     def after_building(self) -> None:
-        """Remove the file of a live object that is back, and note a model that woke."""
+        """Remove the file of a live object that is back, and note that the model woke."""
         if self._lifecycle.kept_summary is not None:
             events().note("woken", self.name)
-        # Not when it was read: until here building could fail, or be interrupted.
-        self._remove_spill()
+        # Not right after reading it: the build could still have failed.
+        self.after_release()
 
     def after_release(self) -> None:
-        """Remove the file of a live object."""
-        self._remove_spill()
-
-    def _remove_spill(self) -> None:
-        spill, self.object_spill = self.object_spill, None
+        """Remove the file with a live object's state."""
+        spill, self._lifecycle.object_spill = self._lifecycle.object_spill, None
         if spill is not None:
             spill.remove()

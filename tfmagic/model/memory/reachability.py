@@ -1,8 +1,7 @@
-"""Which of a person's objects lead to some others.
+"""Which objects reach some target objects through references.
 
-The search goes forward, so that what it costs is the size of what is looked
-through, not of everything that the process holds. Nothing of the person's is
-called: no attribute, no hash, no comparison.
+The search goes forward: it costs the objects that it looks through, not all objects of the
+process. It runs no code of the person's: no attribute, no hash, no comparison.
 """
 
 from __future__ import annotations
@@ -18,124 +17,115 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_OBJECTS, _SECONDS = 200_000, 1.0
-_CLOSED = (str, bytes, bytearray, int, float, complex, type(None), range, np.generic, type, ModuleType, CodeType)
-# Every eager tensor leads to it, and it to much that is TensorFlow's own.
+_MOST_OBJECTS, _MOST_S = 200_000, 1.0
+_LONG = 1000
+_LEAVES = (str, bytes, bytearray, int, float, complex, type(None), range, np.generic, type, ModuleType, CodeType)
+# Every eager tensor refers to it, and it to many objects of TensorFlow's.
 _CONTEXT = ("tensorflow.python.eager.context", "Context")
 # A person's class may have a metaclass that would answer in its place.
 _MRO, _MODULE, _NAME = (type.__dict__[name].__get__ for name in ("__mro__", "__module__", "__name__"))
 _VARS = vars(ModuleType)["__dict__"].__get__
 
 
-class EnoughError(Exception):
-    """The search has cost what it may."""
+class SearchLimitError(Exception):
+    """The search has looked at as many objects, or taken as long, as it may."""
 
 
-class Reach:
-    """What leads to any of some objects, learned while it is asked.
+class Reachability:
+    """Whether objects reach any of `targets`, without going through `boundary`; remembered between questions."""
 
-    Parameters
-    ----------
-    targets
-        The objects.
-    ends
-        Others that are not looked into.
-    """
-
-    def __init__(self, targets: Sequence[object], ends: Iterable[object]) -> None:
-        self._leading = {id(target) for target in targets}
-        self._innocent = {id(one) for one in ends}
+    def __init__(self, targets: Sequence[object], boundary: Iterable[object]) -> None:
+        self._reaching = {id(target) for target in targets}
+        self._not_reaching = {id(value) for value in boundary}
         for module in list(sys.modules.values()):
             if issubclass(type(module), ModuleType):
-                self._innocent.add(id(_VARS(module)))
-        self._innocent.update(id(one) for one in list(vars(sys.modules.get("_tfmagic_process", object)).values()))
+                self._not_reaching.add(id(_VARS(module)))
+        own = list(vars(sys.modules.get("_tfmagic_process", object)).values())
+        self._not_reaching.update(id(value) for value in own)
         # By id, for a metaclass may have a hash of its own.
-        self._closed: dict[int, bool] = {}
-        # What was made on the way: freed too early, its id would be another's.
-        self._made: list[Any] = []
-        self._left, self._until = _OBJECTS, time.monotonic() + _SECONDS
+        self._is_leaf_class: dict[int, bool] = {}
+        # Keeps temporary objects: once they are freed, others could get their ids.
+        self._kept: list[Any] = []
+        self._objects_left, self._until = _MOST_OBJECTS, time.monotonic() + _MOST_S
 
-    def leads(self, root: Any, share: int = _OBJECTS) -> bool:
-        """Say whether an object is a target or leads to one.
+    def reaches(self, root: Any, most: int = _MOST_OBJECTS) -> bool:
+        """Return whether an object is a target or reaches one.
 
-        Raises
-        ------
-        EnoughError
-            When `share` objects were looked at, or all that may be in all, and it is not known.
+        SearchLimitError says that this is not known after `most` objects, or at the limit of all searches.
         """
-        if id(root) in self._leading:
+        if id(root) in self._reaching:
             return True
         parents = {id(root): 0}
-        layer = [] if self._is_closed(root) or id(root) in self._innocent else [root]
+        layer = [] if self._is_leaf(root) or id(root) in self._not_reaching else [root]
         while layer:
-            below: list[Any] = []
-            for one in layer:
-                self._left, share = self._left - 1, share - 1
-                if min(self._left, share) < 0 or time.monotonic() > self._until:
-                    raise EnoughError
-                for child in self._referents(one):
+            next_layer: list[Any] = []
+            for parent in layer:
+                self._objects_left, most = self._objects_left - 1, most - 1
+                if min(self._objects_left, most) < 0 or time.monotonic() > self._until:
+                    raise SearchLimitError
+                for child in self._referents(parent):
                     key = id(child)
-                    if key in self._leading:
-                        # All on the way lead there, too: others that meet it need not go on.
-                        found = id(one)
-                        while found:
-                            self._leading.add(found)
-                            found = parents[found]
+                    if key in self._reaching:
+                        # So do all objects on the path: other searches can end there.
+                        ancestor = id(parent)
+                        while ancestor:
+                            self._reaching.add(ancestor)
+                            ancestor = parents[ancestor]
                         return True
-                    if key not in parents and key not in self._innocent and not self._is_closed(child):
-                        parents[key] = id(one)
-                        below.append(child)
-            layer = below
-            self._made.append(layer)
-        self._innocent.update(parents)
+                    if key not in parents and key not in self._not_reaching and not self._is_leaf(child):
+                        parents[key] = id(parent)
+                        next_layer.append(child)
+            layer = next_layer
+            self._kept.append(layer)
+        self._not_reaching.update(parents)
         return False
 
-    def _is_closed(self, one: object) -> bool:
-        kind = type(one)
-        closed = self._closed.get(id(kind))
-        if closed is None:
-            self._made.append(kind)
-            closed = issubclass(kind, _CLOSED) or _home(kind) == _CONTEXT
-            self._closed[id(kind)] = closed
-        return closed
+    def _is_leaf(self, value: object) -> bool:
+        kind = type(value)
+        is_leaf = self._is_leaf_class.get(id(kind))
+        if is_leaf is None:
+            self._kept.append(kind)
+            is_leaf = issubclass(kind, _LEAVES) or _module_and_name(kind) == _CONTEXT
+            self._is_leaf_class[id(kind)] = is_leaf
+        return is_leaf
 
-    def _referents(self, one: Any) -> list[Any]:
-        kind = type(one)
-        found: list[Any]
+    def _referents(self, value: Any) -> list[Any]:
+        kind = type(value)
+        referents: list[Any]
         if kind is FunctionType:
-            return [*(one.__closure__ or ()), one.__defaults__, one.__kwdefaults__, one.__dict__]
+            return [*(value.__closure__ or ()), value.__defaults__, value.__kwdefaults__, value.__dict__]
         if issubclass(kind, np.ndarray):
-            if not np.ndarray.dtype.__get__(one).hasobject:
+            if not np.ndarray.dtype.__get__(value).hasobject:
                 return []
-            # Of a subclass, no code may run.
-            found = np.asarray(one).ravel().tolist()
-            self._made.append(found)
-            # A view may show a part only.
-            whole = np.ndarray.base.__get__(one)
-            return [whole] if len(found) > 1000 and _are_leaves(found) else [whole, *found]
-        if kind is list and len(one) > 1000 and _are_leaves(one):
+            # As a plain array: a subclass must not run code.
+            referents = np.asarray(value).ravel().tolist()
+            self._kept.append(referents)
+            # A view shows only a part of its base.
+            base = np.ndarray.base.__get__(value)
+            return [base] if len(referents) > _LONG and _are_leaves(referents) else [base, *referents]
+        if kind is list and len(value) > _LONG and _are_leaves(value):
             return []
-        found = gc.get_referents(one)
+        referents = gc.get_referents(value)
         if kind is FrameType:
-            return [part for part in found if part is not one.f_back and part is not one.f_globals]
-        return [] if len(found) > 1000 and kind is not list and _are_leaves(found) else found
+            return [part for part in referents if part is not value.f_back and part is not value.f_globals]
+        return [] if len(referents) > _LONG and kind is not list and _are_leaves(referents) else referents
 
 
-def lineage(value: object) -> list[tuple[str, str]]:
+def class_names(value: object) -> list[tuple[str, str]]:
     """Return the module and the name of an object's class and of each of its bases."""
-    return [_home(base) for base in _MRO(type(value))]
+    return [_module_and_name(base) for base in _MRO(type(value))]
 
 
-def _home(kind: type) -> tuple[str, str]:
+def _module_and_name(kind: type) -> tuple[str, str]:
     module = _MODULE(kind)
     return (module if type(module) is str else ""), _NAME(kind)
 
 
-def _are_leaves(many: list[Any]) -> bool:
-    """Say whether nothing is below any of many objects: a list of numbers is not to be gone through one by one."""
-    some = many[:: len(many) // 100 + 1]
-    if any(gc.is_tracked(one) or issubclass(type(one), np.ndarray) for one in some):
+def _are_leaves(values: list[Any]) -> bool:
+    """Return whether none of many objects refers to others, as in a long list of numbers."""
+    sample = values[:: len(values) // 100 + 1]
+    if any(gc.is_tracked(value) or issubclass(type(value), np.ndarray) for value in sample):
         return False
-    below = gc.get_referents(*many)
-    # Tuples of numbers are not tracked either, once they were collected.
-    return not below or (not any(map(gc.is_tracked, many)) and _are_leaves(below))
+    referents = gc.get_referents(*values)
+    # Tuples of numbers are not tracked either, after the first collection.
+    return not referents or (not any(map(gc.is_tracked, values)) and _are_leaves(referents))

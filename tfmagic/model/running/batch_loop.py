@@ -1,4 +1,4 @@
-"""A call in batches of rows: one batch after the other, under a progress bar, and their outputs joined."""
+"""A call in batches of rows: batch after batch under a progress bar, with the outputs joined."""
 
 from __future__ import annotations
 
@@ -24,23 +24,11 @@ R = TypeVar("R", bound="Mapping[str, Any]")
 
 
 def run_in_batches(caller: Caller, request: Request, size: int) -> Result:
-    """Make a call in batches of rows, and return the outputs joined on the first axis.
+    """Make a call in batches of `size` rows, and return the outputs joined on the first axis.
 
-    Parameters
-    ----------
-    size
-        How many rows a batch has.
-
-    Raises
-    ------
-    InterruptedRun
-        At once at Ctrl-C, with the outputs of the batches that had ended.
-    RunTimeoutError
-        At the deadline, likewise.
-    InputError
-        Before anything runs: for inputs that cannot be split, or do not fit.
-    SourceError
-        After the first batch: for an output that cannot be joined.
+    Ctrl-C raises InterruptedRun at once and the deadline RunTimeoutError, both with the outputs
+    of the batches that had ended. Inputs that cannot be split or do not fit raise InputError
+    before anything runs; an output that cannot be joined raises SourceError after the first batch.
     """
     batches = wait_for_call(caller.lifecycle, lambda: checked_batches(request, size))
     outputs = BatchOutputs(batches.spans())
@@ -63,23 +51,9 @@ def run_each_batch(
 ) -> R:
     """Run batch after batch under a progress bar, and return the result.
 
-    Parameters
-    ----------
-    name
-        What runs, for the bar and for messages.
-    spans
-        The first row of each batch, and the row after its last.
-    run
-        Runs one batch and adds to `outputs`.
-    outputs
-        Those of the batches that have ended.
-    result
-        Gives the result of the batches so far; called once one has ended.
-
-    Raises
-    ------
-    InterruptedRun, RunTimeoutError
-        With the result of the batches that had ended by then.
+    `spans` are the first row of each batch and the row after its last. `run` runs one batch and
+    adds to `outputs`. `result` returns the result of the batches so far, which an InterruptedRun
+    or RunTimeoutError has too. `name` is for the bar and for messages.
     """
     total = spans[-1][1]
     several = len(spans) > 1
@@ -108,7 +82,7 @@ def _after(outputs: BatchOutputs) -> str:
 
 
 def _run_batch(run: Callable[[int, int], None], start: int, stop: int, total: int | None) -> None:
-    """Run a batch; an error of one of several gets a note with its rows."""
+    """Run a batch; the error of one of several batches gets a note with its rows."""
     try:
         run(start, stop)
     except (InputError, RunTimeoutError):
@@ -122,25 +96,19 @@ def _run_batch(run: Callable[[int, int], None], start: int, stop: int, total: in
 def progress_bar(total: int, name: str) -> Any:
     """Return a tqdm bar of rows: a widget in a notebook that has ipywidgets, else a line on stderr."""
     with warnings.catch_warnings():
-        # Without ipywidgets tqdm says so at each import; a line of text does as well.
+        # Without ipywidgets tqdm warns at each import; a line of text is enough.
         warnings.simplefilter("ignore")
         from tqdm.auto import tqdm
     return tqdm(total=total, desc=name, unit=" rows")
 
 
 class BatchOutputs:
-    """The outputs of the batches that have ended, each written into one array.
-
-    Parameters
-    ----------
-    spans
-        The first row of each batch, and the row after its last.
-    """
+    """The outputs of the batches that have ended, each written into one array; `spans` are those of all batches."""
 
     def __init__(self, spans: Sequence[tuple[int, int]]) -> None:
         self._spans = spans
         self._total = spans[-1][1]
-        # Counted last, in one step: an interrupt never finds half a batch.
+        # Counted after a batch is complete: an interrupt never sees half a batch.
         self._done = 0
         self._joined: dict[str, dict[str, Any]] = {}
 
@@ -150,17 +118,11 @@ class BatchOutputs:
 
     @property
     def text(self) -> str:
-        """Which rows have been done; empty before the first batch has ended."""
+        """The rows that have been run; empty before the first batch has ended."""
         return rows_text(0, self._spans[self._done - 1][1], self._total) if self._done else ""
 
     def add(self, outputs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Add the outputs of the next batch, by model name.
-
-        Raises
-        ------
-        SourceError
-            For an output that cannot be joined to those of other batches.
-        """
+        """Add the outputs of the next batch, by model name; one that cannot be joined raises SourceError."""
         if len(self._spans) == 1:
             self._joined = {model: dict(named) for model, named in outputs.items()}
         else:
@@ -172,7 +134,7 @@ class BatchOutputs:
         self._done += 1
 
     def _array(self, model: str, name: str, value: Any) -> Any:
-        """Return the array for an output, made with its first batch."""
+        """Return the array for all rows of an output, made with the first batch."""
         arrays = self._joined.setdefault(model, {})
         array = arrays.get(name)
         if array is None or (not self._done and array.dtype != value.dtype):
@@ -197,7 +159,7 @@ class BatchOutputs:
             raise SourceError(msg)
 
     def joined(self) -> dict[str, Result]:
-        """Return each model's outputs so far, joined on the first axis; empty before the first batch has ended."""
+        """Return each model's outputs so far, joined on the first axis."""
         done = self._done
         if not done:
             return {}
@@ -205,7 +167,7 @@ class BatchOutputs:
             return {model: Result(named) for model, named in self._joined.items()}
         rows = self._spans[done - 1][1]
         return {
-            # A copy of some batches, so that the memory for the others is freed.
+            # A copy, which frees the memory for the batches that were not run.
             model: Result(
                 {name: array if rows == self._total else array[:rows].copy() for name, array in named.items()}
             )

@@ -1,47 +1,41 @@
-"""The inputs of a call in batches of rows: which are split, and where."""
+"""The inputs of a call in batches of rows, each batch made while the one before it runs."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+import time
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
+from tfmagic.concurrency.workers import workers
 from tfmagic.errors import InputError, SourceError
 from tfmagic.execution.signature.feeds import checked_array
 from tfmagic.execution.signature.signature import shape_text
-from tfmagic.model.running.prefetch import Prefetcher
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tfmagic.concurrency.workers import Job
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.signature import TensorSpec
 
+T = TypeVar("T")
+Span = tuple[int, int]
+
+# A batch that takes less time to make is not prefetched: a thread costs as much.
+_WORTH_S = 0.0005
+
 
 class Batches:
-    """The inputs of a request, in batches of rows.
+    """The inputs of a request, in batches of `size` rows; the last may have fewer, and `total` is all rows.
 
-    An input is split where the first axis in its signature is free or not known. Every
-    batch gets the others as they are: a dropout rate has no rows.
-
-    Parameters
-    ----------
-    request
-        What is asked.
-    size
-        How many rows a batch has; the last may have fewer.
-
-    Attributes
-    ----------
-    total : int
-        How many rows there are.
-
-    Raises
-    ------
-    InputError
-        Where nothing can be split, or the inputs differ in rows.
-    SourceError
-        For an output that is known not to have a row for each of the input's.
+    An input is split where the first axis of its shape is free or unknown. Every batch gets the
+    others unchanged: a dropout rate has no rows. InputError says that nothing can be split, or
+    that the inputs differ in rows; SourceError that an output has no row for each of the input's.
     """
 
     def __init__(self, request: Request, size: int) -> None:
@@ -78,22 +72,16 @@ class Batches:
     def feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
         """Return the inputs of one batch with their arrays, checked."""
         parts = {rows.spec.name: rows.array(start, stop) for rows in self._split}
-        # Converted again for each batch: a buffer that was fed may have become a variable's own memory.
+        # Converted for each batch: a run may have made a fed buffer the memory of a variable.
         whole = {spec.name: checked_array(self._request.model, spec, value) for spec, value in self._whole}
         return [(spec, {**whole, **parts}[spec.name]) for spec, _ in self._request.given()]
 
     def next_feeds(self, start: int, stop: int) -> list[tuple[TensorSpec, Any]]:
-        """Return what `feeds` does, and make the batch after it while this one runs."""
+        """Return the inputs as `feeds` does, and make the next batch while this one runs."""
         return self._prefetcher.batch(start, stop)
 
     def check(self) -> None:
-        """Check every batch before any runs.
-
-        Raises
-        ------
-        InputError
-            For an input that does not fit; the rows are in a note.
-        """
+        """Check every batch; the InputError for one that does not fit names its rows."""
         for start, stop in self.spans():
             try:
                 self.feeds(start, stop)
@@ -107,9 +95,9 @@ class Batches:
         given = self._request.given()
         if not given:
             return f"{self._request.model} was given no input, so there are no rows to split into batches"
-        single = [spec for spec, _ in given if _may_have_rows(spec)]
-        if single:
-            return f"{self._request.model}: input {single[0].name!r} is a single value, with no rows to split"
+        single = next((spec for spec, _ in given if _may_have_rows(spec)), None)
+        if single is not None:
+            return f"{self._request.model}: input {single.name!r} is a single value, with no rows to split"
         listed = ", ".join(str(spec) for spec, _ in given)
         return f"{self._request.model} takes {listed}: no first axis is free, so there is nothing to split"
 
@@ -129,13 +117,13 @@ def rows_text(start: int, stop: int, total: int) -> str:
 def not_rows(model: str, name: str, shape: Any, rows: int | None = None) -> SourceError:
     """Return the error for an output that has no row for each of the input's."""
     if shape is None:
-        what = "is no array"
+        problem = "is no array"
     elif not len(shape):
-        what = "is a single value"
+        problem = "is a single value"
     else:
-        what = f"is {shape_text(tuple(shape))}" + (f" for a batch of {rows} rows" if rows is not None else "")
+        problem = f"is {shape_text(tuple(shape))}" + (f" for a batch of {rows} rows" if rows is not None else "")
     msg = (
-        f"{model}: output {name!r} {what}, so batches of it cannot be joined: "
+        f"{model}: output {name!r} {problem}, so batches of it cannot be joined: "
         "run it without batches, or --fetch only outputs that have a row for each row of the input"
     )
     return SourceError(msg)
@@ -146,28 +134,10 @@ def _may_have_rows(spec: TensorSpec) -> bool:
 
 
 class RowInput:
-    """An input that is fed some rows at a time.
+    """An input that is fed some rows at a time; `count` is its number of rows, None for a single value.
 
-    Parameters
-    ----------
-    model
-        The model's name, for messages.
-    spec
-        The input.
-    value
-        What was given for it. An array, tensor, table or column is taken as it is,
-        and each part of it is checked and converted when it is asked for; anything
-        else becomes one array now.
-
-    Attributes
-    ----------
-    count : int or None
-        How many rows there are; None for a single value, which has none.
-
-    Raises
-    ------
-    InputError
-        For a structure, and for what does not fit the input.
+    The rows of an array, tensor, table or column are checked and converted when they are fed.
+    Any other value becomes an array now. A structure, or a value that does not fit, raises InputError.
     """
 
     def __init__(self, model: str, spec: TensorSpec, value: Any) -> None:
@@ -184,31 +154,53 @@ class RowInput:
         self.count: int | None = int(shape[0]) if len(shape) else None
 
     def array(self, start: int, stop: int) -> Any:
-        """Return the checked array of the rows from `start` up to `stop`.
-
-        Raises
-        ------
-        InputError
-            When they do not fit the input.
-        """
+        """Return the checked array of the rows from `start` up to `stop`."""
         value = self._value
         if isinstance(value, np.ndarray):
             part = value[start:stop]
         elif hasattr(value, "iloc"):
             part = value.iloc[start:stop]
         else:
-            # Also where a graph is the current one, in which slicing would add an operation.
+            # Eagerly: in a current graph, slicing would add an operation.
             with eager_execution():
                 part = value[start:stop]
         return checked_array(self._model, self.spec, part)
 
 
 def _can_be_sliced(value: Any) -> bool:
-    """Return whether rows can be taken without looking at all of them."""
+    """Return whether some rows can be taken without converting all of them."""
     if isinstance(value, np.ndarray):
         return True
     pandas, tensorflow = sys.modules.get("pandas"), sys.modules.get("tensorflow")
     if pandas is not None and isinstance(value, (pandas.DataFrame, pandas.Series)):
         return True
-    # Of tensors only those that have a value; sparse and ragged ones have no plain rows.
+    # Only tensors that have a value; sparse and ragged ones have no plain rows.
     return tensorflow is not None and isinstance(value, tensorflow.Tensor) and hasattr(value, "numpy")
+
+
+class Prefetcher(Generic[T]):
+    """Makes each batch of `spans` with `make(start, stop)`, one ahead of the caller where that takes long."""
+
+    def __init__(self, make: Callable[[int, int], T], spans: Sequence[Span]) -> None:
+        self._make = make
+        self._next = dict(pairwise(spans))
+        self._coming: tuple[Span, Job[tuple[T, float]]] | None = None
+
+    def batch(self, start: int, stop: int) -> T:
+        """Return a batch, and begin to make the next one."""
+        span = (start, stop)
+        coming, self._coming = self._coming, None
+        if coming is None or coming[0] != span:
+            batch, took_s = self._timed(span)
+        else:
+            coming[1].wait()
+            batch, took_s = coming[1].result()
+        following = self._next.get(span)
+        if following is not None and took_s >= _WORTH_S:
+            self._coming = following, workers().submit(partial(self._timed, following))
+        return batch
+
+    def _timed(self, span: Span) -> tuple[T, float]:
+        """Return a batch and the seconds that making it took."""
+        began = time.perf_counter()
+        return self._make(*span), time.perf_counter() - began

@@ -1,84 +1,62 @@
-"""Calls of a model: resolve the names, check the arrays, run the backend, keep the figures."""
+"""Calls of a model: resolve the names, check the arrays, run the backend, keep the statistics."""
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections import deque
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import InputError
+from tfmagic.errors import InputError, MemoryBudgetError, StoppedError, first_line
 from tfmagic.execution.backends.fast_path import FastCall, fast_call
 from tfmagic.execution.backends.request import Request
 from tfmagic.execution.signature.feeds import bind, outputs_given, require
 from tfmagic.execution.signature.result import Result
-from tfmagic.model.running.statistics import Statistics
-from tfmagic.model.tracing.placement import placement_of_graph
+from tfmagic.model.tracing.placement import Placement
 from tfmagic.model.tracing.trace import Trace
 from tfmagic.runtime.memory.container_warning import container_warning
+from tfmagic.runtime.native_log.log import native_log
+from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
-    from tfmagic.model.tracing.placement import Placement
 
 T = TypeVar("T")
+_LOG_SETTLE_S = 0.05
+_REMEMBERED = 100
 
 
 class Caller:
-    """Calls one model, and keeps the figures of its calls.
-
-    Attributes
-    ----------
-    trace : Trace or None
-        Where the time of the last traced run went; None before the first.
-    placement : Placement or None
-        Where operations and variables are, as the last traced run has shown; None before the first.
-    """
+    """Calls one model and runs its cells; `trace` and `placement` are of the last traced run, None before the first."""
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self.trace: Trace | None = None
         self.placement: Placement | None = None
         self.lifecycle = lifecycle
-        self._statistics = Statistics()
+        self.statistics = Statistics()
         self._fast_calls: dict[tuple[str | None, str | tuple[str, ...] | None], FastCall] = {}
         self._session = KernelSession()
-        self._shortage = container_warning()
+        self._container_warning = container_warning()
         self._has_run = False
 
     @property
     def has_run(self) -> bool:
-        """Whether the model has run at all, for a person's call or not: the first run prepares those after it."""
-        return self._has_run or self.calls > 0
-
-    @property
-    def calls(self) -> int:
-        """How many calls came to a result."""
-        return self._statistics.count
-
-    @property
-    def last_latency_s(self) -> float | None:
-        """How long the last call took; None before the first."""
-        return self._statistics.last_latency_s
-
-    @property
-    def median_latency_s(self) -> float | None:
-        """The median of the last hundred calls; None before the first."""
-        return self._statistics.median_latency_s
-
-    @property
-    def last_error(self) -> str | None:
-        """The first line of what the last failed call raised."""
-        return self._statistics.last_error
+        """Whether the model has run at all, also ahead of the first call: the first run prepares those after it."""
+        return self._has_run or self.statistics.count > 0
 
     def was_running_at(self, time_s: float) -> bool:
-        """Return whether the model runs, or its last call was under way at a time in seconds since 1970."""
-        return self.lifecycle.state == "running" or self._statistics.under_way(time_s)
+        """Return whether the model runs now, or its last call ran at a time in seconds since 1970."""
+        return self.lifecycle.state == "running" or self.statistics.was_running_at(time_s)
 
     def request(
         self,
@@ -88,7 +66,7 @@ class Caller:
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
     ) -> Request:
-        """Return a call with its names resolved and its values not yet checked; parameters as for `Model.run`."""
+        """Return a call with its names resolved and its values unchecked; the parameters are those of `Model.run`."""
         backend = self.lifecycle.built_backend()
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.with_optional_inputs(self.lifecycle.signature(signature), given)
@@ -111,13 +89,9 @@ class Caller:
         return Request(self.lifecycle.name, backend, chosen, bound, fetches)
 
     def fast_call(
-        self,
-        value: Any,
-        inputs: Mapping[str, Any],
-        fetch: Sequence[str] | str | None,
-        signature: str | None,
+        self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
     ) -> Mapping[str, Any] | None:
-        """Repeat an earlier call with other arrays; None where the inputs have to be checked more closely."""
+        """Repeat an earlier call with other arrays; None where the inputs need to be checked more closely."""
         try:
             quick = self._fast_calls.get(
                 (signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch))
@@ -131,30 +105,26 @@ class Caller:
         if arrays is None:
             return None
         self.lifecycle.used_at_s = time.monotonic()
-        self._shortage.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
         began = time.perf_counter()
         try:
             outputs = self._session.call(backend.graph, quick.feeds, quick.fetches, arrays)
         except Exception as error:
             if self.lifecycle.is_released:
-                # Cancelled by drop: the session says only that it was closed.
+                # Cancelled by a drop: the session's error says only that it was closed.
                 raise self.lifecycle.gone_error() from error
             if self.lifecycle.backend is not backend:
-                # Parked since, with its graph.
+                # Parked meanwhile, and its graph closed.
                 return None
-            self._statistics.failed(began, error)
+            self.statistics.failed(began, error)
             raise
-        self._statistics.ended(began)
+        self.statistics.ended(began)
         if backend.compiled is not None:
             backend.compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
 
     def first_call(
-        self,
-        value: Any,
-        inputs: Mapping[str, Any],
-        fetch: Sequence[str] | str | None,
-        signature: str | None,
+        self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
     ) -> Result:
         """Make a call, and remember how to repeat it; the parameters are those of `Model.run`."""
         request = self.request(value, inputs, fetch=fetch, signature=signature)
@@ -172,21 +142,12 @@ class Caller:
         trace: bool = False,
         counted: bool = True,
     ) -> Result:
-        """Make a call, and return its outputs by name.
+        """Make a call, and return its outputs by name; `feeds` are checked arrays other than the request's own.
 
-        Parameters
-        ----------
-        request
-            What `asked` has returned.
-        feeds
-            The inputs' checked arrays, where they are not all that the request has.
-        trace
-            Whether to keep in `trace` where the time went.
-        counted
-            Whether it is one of the person's calls.
+        With `trace`, the run is traced for `trace` and `placement`. Only a person's calls are counted.
         """
         self.lifecycle.used_at_s = time.monotonic()
-        self._shortage.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
@@ -197,21 +158,41 @@ class Caller:
                         return self._traced(replace(request, backend=backend), arrays)
                     return backend.call(request.signature, arrays, request.fetches)
                 except Exception:
-                    # Parked since, with its graph, and made again: of the same names.
+                    # Parked meanwhile: the new graph has the same names.
                     if self.lifecycle.is_released or self.lifecycle.backend is backend:
                         raise
 
         try:
-            with self._statistics.timed() if counted else nullcontext():
-                # Native sessions can be run by several threads at once; of an object nobody knows.
+            with self.statistics.timed() if counted else nullcontext():
+                # Several threads can run a native session at once; whether an object can, nobody knows.
                 result = Result(call() if request.backend.concurrent else self.alone(call))
             self._has_run = True
         except Exception as error:
             if self.lifecycle.is_released:
-                # Cancelled by drop: the session says only that it was closed.
+                # Cancelled by a drop: the session's error says only that it was closed.
                 raise self.lifecycle.gone_error() from error
             raise
         return result
+
+    @defer_interrupts
+    def run_cell(self, cell: Cell, notebook: Mapping[str, Any], bound: Mapping[str, Any]) -> Any:
+        """Run a cell in the model's room, and return the value of its last expression.
+
+        The cell sees the names of the room, those in `bound`, and behind them the notebook's.
+        """
+        lifecycle = self.lifecycle
+        with lifecycle.command_lock.hold():
+            lifecycle.used_at_s = time.monotonic()
+            backend = lifecycle.built_backend()
+            if backend.graph is not None:
+                hosted(backend.graph).history.changed = True
+            with lifecycle.cells.running() as scope:
+                try:
+                    return backend.room.run(cell, notebook, bound)
+                finally:
+                    if not scope.cancelled:
+                        # Log lines of the cell are assigned to this model only while it counts as running.
+                        native_log().settle(_LOG_SETTLE_S)
 
     @defer_interrupts
     def alone(self, call: Callable[[], T]) -> T:
@@ -224,5 +205,58 @@ class Caller:
         outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches)
         self.trace = Trace(request.model, backend.mode, profile)
         if profile.partition_graphs:
-            self.placement = placement_of_graph(self.trace, backend)
+            operations, variables = placed_operations(profile.partition_graphs), backend.weights().by_variable
+            self.placement = Placement(operations, requested_devices(backend.graph), self.trace, variables, eager=False)
         return outputs
+
+
+class Statistics:
+    """Counts the calls of one model that returned a result, and keeps the first line of its last error."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last_error: str | None = None
+        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
+        self._last: tuple[float, float] | None = None
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count and time the block as one call."""
+        began = time.perf_counter()
+        try:
+            yield
+        except BaseException as error:
+            self.failed(began, error)
+            raise
+        self.ended(began)
+
+    def ended(self, began: float) -> None:
+        """Count a call that returned a result; it began at a time of ``time.perf_counter``."""
+        now = time.perf_counter()
+        self._last = began, now
+        self.count += 1
+        self._latencies_s.append(now - began)
+
+    def failed(self, began: float, error: BaseException) -> None:
+        """Note the error of a call."""
+        self._last = began, time.perf_counter()
+        # A call that was stopped, or had no room in the budget, is no error of the model.
+        if isinstance(error, Exception) and not isinstance(error, (StoppedError, MemoryBudgetError)):
+            self.last_error = first_line(error)
+
+    def was_running_at(self, time_s: float) -> bool:
+        """Return whether the last call that has ended ran at a time, in seconds since 1970."""
+        if self._last is None:
+            return False
+        began, ended = self._last
+        return began <= time.perf_counter() - (time.time() - time_s) <= ended
+
+    @property
+    def last_latency_s(self) -> float | None:
+        """How long the last call took; None before the first."""
+        return self._latencies_s[-1] if self._latencies_s else None
+
+    @property
+    def median_latency_s(self) -> float | None:
+        """The median of the last hundred calls; None before the first."""
+        return statistics.median(list(self._latencies_s)) if self._latencies_s else None

@@ -1,4 +1,4 @@
-"""Waiting for a model's calls: until a deadline, or until Ctrl-C."""
+"""Waiting for calls of one or several models until a deadline, or until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.arguments import seconds
-from tfmagic.errors import RunTimeoutError
+from tfmagic.errors import RunTimeoutError, TfMagicError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,31 +19,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What a call raises after the deadline of its scope.
 DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
-"""What a call raises after the deadline of its scope."""
 
 
 def call_scope(timeout: Any, *, limits_native_runs: bool = True) -> CancelScope:
-    """Return a cancel scope with a caller's timeout, from now on.
-
-    Raises
-    ------
-    InputError
-        When the timeout is no number of seconds above 0.
-    """
+    """Return a cancel scope with a timeout from now on; one that is no number above 0 raises InputError."""
     timeout_s = None if timeout is None else seconds("timeout", timeout)
     return CancelScope(timeout_s, limits_native_runs=limits_native_runs)
 
 
 def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
-    """Return what `call` gives, which calls the model and may take place in a worker.
+    """Run `call`, which calls the model, in a worker, and return its result.
 
-    Raises
-    ------
-    RunTimeoutError
-        At the deadline of the current scope.
-    KeyboardInterrupt
-        At once.
+    The deadline of the current scope raises RunTimeoutError, Ctrl-C KeyboardInterrupt at once.
     """
     try:
         return interruptible(workers().call, call)
@@ -69,3 +58,45 @@ def timeout_error(models: Sequence[Lifecycle]) -> RunTimeoutError:
     else:
         msg += "; the run has ended, and the model can be run again"
     return RunTimeoutError(msg)
+
+
+def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Run calls at the same time, each in its own thread, and return their results in order.
+
+    `models` are the model of each call, or for a single call all models that it uses. The error
+    is that of the first call that failed, with notes about the others. At the deadline of the
+    current scope it is a RunTimeoutError, which names the models that had not answered.
+    """
+    outcomes = interruptible(workers().side_by_side, calls)
+    owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
+    failed = [(owner, error) for owner, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
+    if not failed:
+        return outcomes  # type: ignore[return-value]  # no error is among them
+    scope = current_scope()
+    expired = scope is not None and scope.expired
+    late = [(owner, error) for owner, error in failed if expired and isinstance(error, DEADLINE_ERRORS)]
+    if len(late) == len(failed):
+        raise timeout_error([model for owner, _ in failed for model in owner])
+    in_order = [*(failure for failure in failed if failure not in late), *late]
+    owner, error = in_order[0]
+    try:
+        raise _with_notes(error, owner, in_order[1:])
+    finally:
+        # The traceback refers to this frame, which refers to the error.
+        del outcomes, failed, late, in_order, error
+
+
+def _with_notes(
+    error: BaseException, owner: Sequence[Lifecycle], others: Sequence[tuple[Sequence[Lifecycle], BaseException]]
+) -> BaseException:
+    """Return an error with notes about its model and the others that failed."""
+    more = [f"{model.name} failed too: {first_line(other)}" for models, other in others for model in models]
+    if isinstance(error, TfMagicError):
+        # These are shown as one line, which already names the model.
+        error.args = ("; ".join([str(error), *more]),)
+        return error
+    if len(owner) == 1:
+        error.add_note(f"raised by model {owner[0].name!r}")
+    for note in more:
+        error.add_note(note)
+    return error

@@ -1,4 +1,4 @@
-"""Where a model's operations run: told by its last traced run, or by one run on zeros."""
+"""Where a model's operations run, as shown by its last traced run or by a run on zeros."""
 
 from __future__ import annotations
 
@@ -23,23 +23,12 @@ if TYPE_CHECKING:
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacementRecord
 
-_ON_ZEROS = "one run on zeros"
-
 
 def placement(caller: Caller, *, most: int | None = None, again: bool = False) -> PlacementRecord:
-    """Return where a model's operations and variables were asked to be, and where they are.
+    """Return the requested and actual devices of a model's variables and of its `most` first operations.
 
-    Where no run has shown it yet, the model is run once on zeros. A parked model is not:
-    a question does not bring its weights back.
-
-    Parameters
-    ----------
-    caller
-        Calls the model.
-    most
-        How many operations to give at most; all if None.
-    again
-        Whether to run it on zeros also where a run has shown it.
+    Where no run has shown them, or with `again`, the model is run once on zeros. A parked model
+    stays parked.
     """
     name = caller.lifecycle.name
     if again or caller.placement is None:
@@ -54,22 +43,18 @@ def placement(caller: Caller, *, most: int | None = None, again: bool = False) -
 
 
 def probe(caller: Caller) -> None:
-    """Run a model once on zeros, and keep what that shows of where each operation runs.
+    """Run a model once on zeros, and keep the placement that this shows.
 
-    Raises
-    ------
-    ModelStateError
-        When a run could change the model, or what comes of the next one.
-    SourceError
-        When the dtype or shape of an input is not known, or a live object cannot be
-        traced as a function: TensorFlow tells where functions run, and nothing else.
+    A run that could change the model, or the result of the next run, raises ModelStateError. An
+    input of unknown dtype or shape raises SourceError, and so does a live object that cannot be
+    traced as a function: TensorFlow reports placement for functions only.
     """
     if caller.lifecycle.built_backend().graph is None:
         caller.placement = caller.alone(partial(workers().call, partial(_object_placement, caller)))
     else:
         _probe_graph(caller)
     if caller.placement is not None:
-        caller.placement.known_from = _ON_ZEROS
+        caller.placement.known_from = "one run on zeros"
 
 
 def _probe_graph(caller: Caller) -> None:
@@ -80,12 +65,12 @@ def _probe_graph(caller: Caller) -> None:
     with lifecycle.built_backend().run_graph(signature, lambda: zeros) as run:
         _refuse_effects(lifecycle.name, run, advice)
     request = caller.request(zeros, {})
-    # No call of the person's: their number and their times stay as they are.
+    # Not a call of the person's, so it is not counted.
     wait_for_call(lifecycle, lambda: caller.run(request, trace=True, counted=False))
 
 
 def _object_placement(caller: Caller) -> Placement:
-    """Run a live object as a new function: TensorFlow tells where one runs when it is first run."""
+    """Run a live object as a new function: TensorFlow reports a function's placement at its first run."""
     name, signature = caller.lifecycle.name, caller.lifecycle.signature()
     backend = caller.lifecycle.built_backend()
     zeros = zeros_for(name, signature, "where a live object runs is told by a run on zeros")
@@ -106,7 +91,7 @@ def _object_placement(caller: Caller) -> Placement:
 
 
 def _refuse_effects(name: str, run: RunGraph, advice: str, *, new_function: bool = False) -> None:
-    """Raise an error where a run on zeros would change the model, or could go on without end."""
+    """Raise ModelStateError where a run on zeros would change the model, or could be endless."""
     refusal = f"{name} is not run on zeros"
     if run.writes():
         msg = f"{refusal}: a run changes its variables; {advice}"

@@ -1,4 +1,4 @@
-"""``stop``: wait for what a model is doing, or cancel it."""
+"""``stop``: wait for a model's runs and cells, or cancel them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from tfmagic.concurrency.runs import wait_until
 if TYPE_CHECKING:
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
-# Long for what was cancelled, and short for a person.
+# Long for a cancelled run, and short for a person.
 _END_S = 2.0
 
 
 class StopRecord(TypedDict):
-    """What came of stopping a model.
+    """What stopping a model did.
 
     Attributes
     ----------
     outcome
-        ``idle`` (it did nothing), ``ended`` (its run came to its end), ``cancelled``
-        (with its variables as they stood), ``reloaded`` (cancelled, and its variables
-        could not be read: they are those of its source), or ``ending`` (cancelled, and
-        its present operation goes on).
-    waited_s
-        How long it took.
+        ``idle`` (nothing was running), ``ended`` (the run has ended), ``cancelled``
+        (the variables kept their values), ``reloaded`` (cancelled, and the variables
+        could not be read: they have the values of the source), or ``ending``
+        (cancelled, and the present operation goes on).
     """
 
     name: str
@@ -37,15 +35,7 @@ class StopRecord(TypedDict):
 
 
 def stop(lifecycle: Lifecycle, *, now: bool) -> StopRecord:
-    """Wait until a model does nothing any more, or cancel what it does, and say what came of it.
-
-    What the command that asks does itself is left alone.
-
-    Raises
-    ------
-    ModelStateError
-        When the model was dropped.
-    """
+    """Wait until a model is idle, or cancel its runs; runs of the calling command itself are left alone."""
     if lifecycle.is_released:
         raise lifecycle.gone_error()
     backend, name = lifecycle.backend, lifecycle.name

@@ -11,31 +11,24 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.arguments import whole_number
+from tfmagic.model.running.deadline import call_scope, wait_for_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tfmagic.model.running.caller import Caller
 
-# As long as timeit makes a run: short against the clock's grain, a second for five.
+# The length of a run as in timeit: long against the clock's resolution.
 _RUN_S = 0.2
 
 
 class TimingRecord(TypedDict):
-    """A timing as plain data; every duration is of one call.
+    """A timing as plain data: `repeat` runs of `loops` calls each; every duration is of one call.
 
     Attributes
     ----------
-    model
-        Whose calls were timed.
-    repeat, loops
-        How many runs there were, and how many calls each had.
-    mean_s, best_s, worst_s
-        Over the runs.
     deviation_s
-        The standard deviation over the runs; None where there was only one.
-    runs_s
-        Each run.
+        The standard deviation over the runs; None for a single run.
     """
 
     model: str
@@ -49,14 +42,14 @@ class TimingRecord(TypedDict):
 
 
 class Timing:
-    """What timing a call gave, with the attributes of ``%timeit -o``.
+    """The result of timing a call, with the attributes of ``%timeit -o``.
 
     Attributes
     ----------
     model : str
-        Whose calls were timed.
+        The model's name.
     loops : int
-        How many calls each run had.
+        How many calls each run made.
     all_runs : list of float
         The seconds of each run, with all its calls.
     """
@@ -73,7 +66,7 @@ class Timing:
 
     @property
     def timings(self) -> list[float]:
-        """The seconds of one call, by run."""
+        """For each run the seconds of one call."""
         return [run / self.loops for run in self.all_runs]
 
     @property
@@ -83,8 +76,8 @@ class Timing:
 
     @property
     def stdev(self) -> float | None:
-        """The standard deviation over the runs, in seconds a call; None where there was only one."""
-        # Of the runs themselves, as %timeit has it, not of all that could have been made.
+        """The standard deviation over the runs, in seconds a call; None for a single run."""
+        # The population's, as in %timeit.
         return statistics.pstdev(self.timings) if self.repeat > 1 else None
 
     @property
@@ -127,13 +120,7 @@ def timed(
     signature: str | None = None,
     timeout: float | None = None,
 ) -> Timing:
-    """Time a call of a model: what ``model.run(value, **inputs)`` costs a program.
-
-    The parameters and errors are those of `Model.timed`, with the named inputs as a
-    mapping. In a notebook Ctrl-C comes back at once.
-    """
-    from tfmagic.model.running.deadline import call_scope, wait_for_call
-
+    """Time ``model.run(value, **inputs)``; the parameters and errors are those of `Model.timed`."""
     count = whole_number("repeat", repeat)
 
     def call() -> None:
@@ -142,9 +129,9 @@ def timed(
     def measure() -> Timing:
         return Timing(caller.lifecycle.name, *measured(call, count))
 
-    # As timeit does. In the thread that waits, which comes back when the call does not.
+    # Without garbage collection, as in timeit; set in the thread that waits, since the call may never return.
     collects = gc.isenabled()
-    # The calls are those of a program: prepared ones, whose native runs have no deadline.
+    # As in a program: prepared calls, whose native runs have no deadline.
     with call_scope(timeout, limits_native_runs=False):
         gc.disable()
         try:
@@ -159,25 +146,11 @@ def measured(
     repeat: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[int, list[float]]:
-    """Return how many calls a run has, and the seconds of each run.
+    """Return how many calls a run makes, and the seconds of each run; `clock` returns the seconds.
 
-    The first call is not timed: it prepares what the others use. As many calls
-    make a run as take a fifth of a second; the run that shows it is the first one,
-    so that a slow call is made once more than asked and no oftener.
-
-    Parameters
-    ----------
-    call
-        What to time.
-    repeat
-        How many runs.
-    clock
-        Tells the seconds.
-
-    Raises
-    ------
-    BaseException
-        When the current scope is cancelled: nothing more is called.
+    The first call is not timed: it prepares the others. A run makes as many calls as take a
+    fifth of a second. The run that shows this number is the first that counts, so that a slow
+    call is made only once more than asked. A cancelled scope ends the timing with its error.
     """
     scope = current_scope()
 

@@ -1,4 +1,4 @@
-"""Warming a model up: runs on zeros, so that its calls are quick from the first one on."""
+"""Warming a model up: runs on zeros, so that its first call is already fast."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
     from tfmagic.model.running.caller import Caller
 
+# How long all runs on zeros together may take.
 _ZEROS_S = 60.0
-"""How long runs on zeros may take in all."""
-
+# A fast network is also tried with this many rows.
 _MANY_ROWS = 256
-"""So many rows a quick network is also tried with when it is warmed."""
 
 _WRITES = "a run changes what comes of the next one"
 _LOOPS = "it has a loop whose length depends on the values of its inputs"
@@ -37,80 +36,63 @@ _WITHOUT_WARM = "add it without --warm"
 def compile_ahead(caller: Caller) -> None:
     """Have XLA compile a model for one row of input, and note how long that took.
 
-    Raises
-    ------
-    SourceError
-        When XLA cannot take it, or the dtype or shape of an input is not known.
+    A model that XLA cannot compile, or an input of unknown dtype or shape, raises SourceError.
     """
     reason = _why_not_on_zeros(caller)
     if reason is not None:
-        _note(caller, f"it is compiled at its first call: {reason}")
+        caller.lifecycle.add_note(f"it is compiled at its first call: {reason}")
         return
     zeros = _zeros(caller, "add it without --compile")
     began = time.perf_counter()
-    try:
-        with _zeros_scope():
+    with _runs_on_zeros(caller, "compiled"):
+        try:
             _run_once(caller, zeros)
-    except RunTimeoutError:
-        _give_up(caller, "compiled")
-        return
-    except (tf.errors.OpError, ValueError) as error:
-        raise not_compiled(caller.lifecycle.name, error) from error
-    took_s = time.perf_counter() - began
-    _note(caller, f"compiled with its first run in {took_s:.2f} s; other shapes of input are when they come")
+        except (tf.errors.OpError, ValueError) as error:
+            raise not_compiled(caller.lifecycle.name, error) from error
+        took_s = time.perf_counter() - began
+        caller.lifecycle.add_note(
+            f"compiled with its first run in {took_s:.2f} s; another shape of input is compiled when it comes"
+        )
 
 
-def warm(caller: Caller) -> None:
-    """Run a model on zeros, so that its calls are quick from the first one on.
+def warm_up(caller: Caller) -> None:
+    """Run a model on zeros until its fastest executor is found, for a minute at most.
 
-    It runs until the quickest way to call is found, and for a minute at most. It does not
-    run where a run changes something, or where the inputs decide how long a loop goes on:
-    zeros could keep that going without end. None of these runs counts as a call.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be run on zeros, or the dtype or shape of an input is not known.
+    A model is not run if a run changes something, or if its inputs decide the length of a loop,
+    which zeros could make endless. These runs do not count as calls. A model that cannot be run
+    on zeros, or an input of unknown dtype or shape, raises SourceError.
     """
     reason = _why_not_on_zeros(caller)
     if reason is not None:
         workers().call(caller.lifecycle.built_backend().open)
-        _note(caller, f"read, and not run ahead of its first call: {reason}")
+        caller.lifecycle.add_note(f"read, and not run ahead of its first call: {reason}")
         return
     zeros = _zeros(caller, _WITHOUT_WARM)
-    try:
-        with _zeros_scope():
-            with _refusing_zeros(caller):
-                _run_once(caller, zeros)
-            _find_quickest(caller)
-    except RunTimeoutError:
-        _give_up(caller, "warmed")
+    with _runs_on_zeros(caller, "warmed"):
+        with _refusing_zeros(caller):
+            _run_once(caller, zeros)
+        _find_fastest(caller)
 
 
 def settle(caller: Caller) -> None:
-    """Find the quickest way to make a model's calls, unless it must not be run on zeros.
-
-    Raises
-    ------
-    SourceError
-        When it cannot be run on zeros, or the dtype or shape of an input is not known.
-    """
-    try:
-        with _zeros_scope():
-            _find_quickest(caller)
-    except RunTimeoutError:
-        _give_up(caller, "warmed")
+    """Find the fastest executor for a built model; the errors are those of `warm_up`."""
+    with _runs_on_zeros(caller, "warmed"):
+        _find_fastest(caller)
 
 
-def _find_quickest(caller: Caller) -> None:
+def _find_fastest(caller: Caller) -> None:
     backend = caller.lifecycle.built_backend()
     if backend.graph is None:
-        # TensorFlow prepares nothing for a live object.
+        # A live object has no executors to choose from.
         return
     if (reason := _why_not_on_zeros(caller)) is not None:
-        _note(caller, f"not warmed: {reason}")
+        caller.lifecycle.add_note(f"not warmed: {reason}")
         return
-    requests = [caller.request(zeros, {}) for zeros in (_zeros(caller, _WITHOUT_WARM), *_many_rows(caller))]
+    inputs = [_zeros(caller, _WITHOUT_WARM)]
+    required = caller.lifecycle.signature().required
+    if required and all(spec.shape and spec.shape[0] is None for spec in required):
+        inputs.append(_zeros(caller, _WITHOUT_WARM, _MANY_ROWS))
+    requests = [caller.request(zeros, {}) for zeros in inputs]
     batches = [request.feeds() for request in requests]
     with _refusing_zeros(caller):
         wait_for_call(caller.lifecycle, lambda: backend.settle(batches, requests[0].fetches))
@@ -121,15 +103,19 @@ def _zeros(caller: Caller, advice: str, rows: int = 1) -> dict[str, Any]:
     return zeros_for(caller.lifecycle.name, caller.lifecycle.signature(), advice, rows)
 
 
-def _many_rows(caller: Caller) -> list[dict[str, Any]]:
-    """Return many rows of zeros, if every input takes rows."""
-    first_sizes = {spec.shape[0] if spec.shape else 1 for spec in caller.lifecycle.signature().required}
-    return [_zeros(caller, _WITHOUT_WARM, _MANY_ROWS)] if first_sizes == {None} else []
-
-
-def _zeros_scope() -> CancelScope:
-    # Without a deadline for native runs, since prepared calls have none; whoever waits ends them.
-    return CancelScope(_ZEROS_S, limits_native_runs=False)
+@contextmanager
+def _runs_on_zeros(caller: Caller, purpose: str) -> Iterator[None]:
+    """Cancel the runs in the block when they take too long, and note that."""
+    # Native runs get no deadline, as in prepared calls; the waiting thread cancels them.
+    try:
+        with CancelScope(_ZEROS_S, limits_native_runs=False):
+            yield
+    except RunTimeoutError:
+        caller.lifecycle.built_backend().cancel()
+        caller.lifecycle.is_warm = False
+        caller.lifecycle.add_note(
+            f"not {purpose}: its runs on zeros took more than {_ZEROS_S:g} s and were ended; its calls run as usual"
+        )
 
 
 def _run_once(caller: Caller, zeros: dict[str, Any]) -> None:
@@ -145,29 +131,14 @@ def _refusing_zeros(caller: Caller) -> Iterator[None]:
         raise SourceError(msg) from error
 
 
-def _give_up(caller: Caller, what: str) -> None:
-    """End the runs on zeros, and note that they took too long."""
-    caller.lifecycle.built_backend().cancel()
-    caller.lifecycle.is_warm = False
-    _note(caller, f"not {what}: its runs on zeros took more than {_ZEROS_S:g} s and were ended; its calls run as usual")
-
-
-def _note(caller: Caller, note: str) -> None:
-    if note not in caller.lifecycle.notes:
-        caller.lifecycle.notes = (*caller.lifecycle.notes, note)
-
-
 def _why_not_on_zeros(caller: Caller) -> str | None:
-    """Return why a model must not be run on zeros behind the person's back; None where it may.
+    """Return why a model must not be run on zeros unasked; None where it may.
 
-    Raises
-    ------
-    SourceError
-        For a live object when the dtype or shape of an input is not known.
+    An input of a live object of unknown dtype or shape raises SourceError.
     """
     backend, signature = caller.lifecycle.built_backend(), caller.lifecycle.signature()
 
-    def look() -> str | None:
+    def reason() -> str | None:
         try:
             with backend.run_graph(signature, partial(_zeros, caller, _WITHOUT_WARM)) as run:
                 if run.writes() or run.advances():
@@ -176,4 +147,4 @@ def _why_not_on_zeros(caller: Caller) -> str | None:
         except UntraceableError:
             return _UNTRACED
 
-    return look() if backend.concurrent else caller.alone(partial(workers().call, look))
+    return reason() if backend.concurrent else caller.alone(partial(workers().call, reason))

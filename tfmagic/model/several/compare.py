@@ -1,4 +1,4 @@
-"""Running several models at the same time on the same inputs, and comparing what they give."""
+"""Running several models at the same time on the same inputs, and comparing their outputs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.model.registry import the_models
 from tfmagic.model.running.batch_loop import BatchOutputs, run_each_batch
 from tfmagic.model.running.batches import Batches, checked_batches
-from tfmagic.model.running.deadline import call_scope
-from tfmagic.model.running.parallel import run_side_by_side
+from tfmagic.model.running.deadline import call_scope, run_side_by_side
 from tfmagic.model.several.comparison import Comparison
-from tfmagic.model.several.matching import asked_of_all, check_names, paired_after, paired_before
+from tfmagic.model.several.matching import check_names, check_outputs_before, pair_outputs, requests_for_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -42,27 +41,28 @@ def compare(
     timeout: float | None = None,
     **inputs: Any,
 ) -> Comparison:
-    """Run several models at the same time on the same inputs, and compare what they give.
+    """Run several models at the same time on the same inputs, and compare their outputs.
 
-    In a notebook Ctrl-C comes back at once; each model is ``stopping`` until its
+    In a notebook Ctrl-C returns at once; each model is ``stopping`` until its
     native run has ended.
 
     Parameters
     ----------
     models
-        Two names or more; the others are compared with the first.
+        At least two names; the others are compared with the first.
     value
-        The one input, whatever each model calls it; or a mapping of inputs by name.
+        A single input, which may have another name in each model; or a mapping of
+        inputs by name.
     fetch
         Only these outputs; in a graph, any tensor by name.
     signature
-        Another than the default one.
+        The name of the signature, if not the default one.
     batch_size
-        Run so many rows of the inputs at a time, with a progress bar.
+        Run this many rows of the inputs at a time, with a progress bar.
     timeout
-        Seconds after which to give up.
+        Give up after this many seconds.
     **inputs
-        Inputs by name; a single one goes to every model whatever its name.
+        Inputs by name; a single input may have another name in each model.
 
     Returns
     -------
@@ -72,16 +72,15 @@ def compare(
     Raises
     ------
     UnknownNameError
-        For a model that is not there.
+        For an unknown model.
     InputError
-        For inputs that do not go to all models; it says what each takes.
+        For inputs that do not fit all models; it says what each takes.
     SourceError
-        For outputs that do not go together; it says what each gives.
+        For outputs that cannot be compared; it says what each model returns.
     RunTimeoutError
         At the deadline; it names the models that had not answered.
     Exception
-        Whatever the first of the models that failed raised, with a note that names
-        it; others that failed are noted too.
+        The error of the first model that failed, with notes about it and the others.
     """
     return compared(models, value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout)
 
@@ -101,58 +100,53 @@ def compared(
     models = check_names(names, the_models())
     size = None if batch_size is None else whole_number("batch_size", batch_size)
 
-    def asked() -> list[tuple[Request, Any]]:
-        ready = asked_of_all(
+    def prepare() -> list[tuple[Request, Any]]:
+        calls = requests_for_all(
             models,
             value,
             inputs,
             fetch=fetch,
             signature=signature,
-            prepared=lambda request: request.feeds() if size is None else checked_batches(request, size),
+            prepare=lambda request: request.feeds() if size is None else checked_batches(request, size),
         )
-        paired_before([request for request, _ in ready])
-        return ready
+        check_outputs_before([request for request, _ in calls])
+        return calls
 
     with call_scope(timeout):
-        (ready,) = run_side_by_side([model.lifecycle for model in models], [asked])
-        return interruptible(_Run(models, ready).all)
+        (calls,) = run_side_by_side([model.lifecycle for model in models], [prepare])
+        return interruptible(_Run(models, calls).all)
 
 
 class _Run:
-    """One comparison on its way."""
+    """One comparison under way: `calls` are the request to each model, with its feeds or `Batches`."""
 
-    def __init__(self, models: Sequence[Model], ready: Sequence[tuple[Request, Any]]) -> None:
+    def __init__(self, models: Sequence[Model], calls: Sequence[tuple[Request, Any]]) -> None:
         self._models = models
-        self._ready = ready
+        self._calls = calls
         self._first_calls = {model.name for model in models if not model.caller.has_run}
-        self._spans = _spans({request.model: prepared for request, prepared in ready})
-        self._parts = BatchOutputs(self._spans)
+        self._spans = _spans({request.model: prepared for request, prepared in calls})
+        self._outputs = BatchOutputs(self._spans)
         self._latencies: list[dict[str, float]] = []
 
     def all(self) -> Comparison:
-        """Run all batches, of which there is one where nothing is split."""
+        """Run all batches, of which there is one if nothing is split."""
         name = ",".join(model.name for model in self._models)
-        return run_each_batch(name, self._spans, self._batch, self._parts, self._so_far)
+        return run_each_batch(name, self._spans, self._run_batch, self._outputs, self._comparison)
 
-    def _batch(self, start: int, stop: int) -> None:
-        calls = [partial(self._answer, model, *ready, start, stop) for model, ready in self._paired()]
-        answers = dict(
-            zip(
-                [model.name for model in self._models],
-                run_side_by_side([model.lifecycle for model in self._models], calls),
-                strict=True,
-            )
-        )
-        self._latencies.append({model: seconds for model, (seconds, _) in answers.items()})
-        results = {model: result for model, (_, result) in answers.items()}
-        if not self._parts:
-            paired_after(results)  # what does not go together is not run to the end first
-        self._parts.add(results)
+    def _run_batch(self, start: int, stop: int) -> None:
+        calls = [
+            partial(self._call, model, *call, start, stop)
+            for model, call in zip(self._models, self._calls, strict=True)
+        ]
+        answers = run_side_by_side([model.lifecycle for model in self._models], calls)
+        names = [model.name for model in self._models]
+        self._latencies.append({name: seconds for name, (seconds, _) in zip(names, answers, strict=True)})
+        results = {name: result for name, (_, result) in zip(names, answers, strict=True)}
+        if not self._outputs:
+            pair_outputs(results)  # outputs that cannot be compared end the run at its first batch
+        self._outputs.add(results)
 
-    def _paired(self) -> Iterator[tuple[Model, tuple[Request, Any]]]:
-        yield from zip(self._models, self._ready, strict=True)
-
-    def _answer(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
+    def _call(self, model: Model, request: Request, prepared: Any, start: int, stop: int) -> tuple[float, Result]:
         feeds = prepared.next_feeds(start, stop) if isinstance(prepared, Batches) else prepared
         if _is_compiled_now(request, feeds):
             self._first_calls.add(model.name)
@@ -160,9 +154,10 @@ class _Run:
         result = model.caller.run(request, feeds)
         return time.perf_counter() - began, result
 
-    def _so_far(self) -> Comparison:
-        results = self._parts.joined()
-        batches = self._latencies[: len(self._parts)]
+    def _comparison(self) -> Comparison:
+        """Return the comparison of the batches so far."""
+        results = self._outputs.joined()
+        batches = self._latencies[: len(self._outputs)]
         latencies = {model: sum(seconds[model] for seconds in batches) for model in results}
         return Comparison(results, latencies, self._first_calls)
 
@@ -170,21 +165,17 @@ class _Run:
 def _is_compiled_now(request: Request, feeds: Sequence[tuple[TensorSpec, np.ndarray]]) -> bool:
     """Return whether the call is the first of a compiled model with inputs of these shapes."""
     compiled = request.backend.compiled
-    return compiled is not None and compiled.is_new([str(spec.tensor) for spec, _ in feeds], [one for _, one in feeds])
+    if compiled is None:
+        return False
+    return compiled.is_new([str(spec.tensor) for spec, _ in feeds], [array for _, array in feeds])
 
 
 def _spans(prepared: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Return the batches, the same for every model; one where nothing is split.
-
-    Raises
-    ------
-    InputError
-        When one model splits inputs that go whole to another.
-    """
-    batches = {model: one for model, one in prepared.items() if isinstance(one, Batches)}
+    """Return the batches, the same for every model; inputs that not all models can split raise InputError."""
+    batches = {model: inputs for model, inputs in prepared.items() if isinstance(inputs, Batches)}
     if not batches:
         return [(0, 1)]
-    totals = {model: one.total for model, one in batches.items()}
+    totals = {model: inputs.total for model, inputs in batches.items()}
     if len(set(totals.values())) > 1:
         listed = " and ".join(f"{total} for {model}" for model, total in totals.items())
         msg = f"these inputs have a different number of rows to split for each model: {listed}"

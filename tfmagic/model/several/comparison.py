@@ -1,4 +1,4 @@
-"""Several models on the same inputs: their results, and how far these agree."""
+"""A comparison: the results of several models on the same inputs, and how far these agree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.errors import UnknownNameError, did_you_mean
 from tfmagic.model.several.agreement import AgreementRecord, agreement, are_scores
-from tfmagic.model.several.matching import paired_after
+from tfmagic.model.several.matching import pair_outputs
 from tfmagic.model.several.scores import ScoresRecord, scores_of
 
 if TYPE_CHECKING:
@@ -35,15 +35,14 @@ class ComparedRecord(TypedDict):
     Attributes
     ----------
     latency_s
-        How long its call took in this comparison, beside the others; of several
-        batches all together.
+        How long its call took, beside the calls of the others; all batches together.
     first_call
-        Whether it was the model's first, or of a compiled one the first with inputs of these shapes, which prepares
-        those that follow.
+        Whether the call was the model's first, or a compiled model's first with inputs
+        of these shapes: later calls are faster.
     outputs
-        Those that were compared.
+        The compared outputs.
     others
-        The names of those that not all of the models have.
+        The outputs that not all models have.
     """
 
     model: str
@@ -54,30 +53,14 @@ class ComparedRecord(TypedDict):
 
 
 class ComparisonRecord(TypedDict):
-    """A comparison as plain data: a record a model, the first being what the others are compared with.
-
-    Attributes
-    ----------
-    scores
-        What there is to draw where an output has scores of classes.
-    """
+    """A comparison as plain data: a record for each model, and class scores to draw if an output has them."""
 
     models: list[ComparedRecord]
     scores: ScoresRecord | None
 
 
 class Comparison(Mapping[str, Any]):
-    """The results of several models on the same inputs, by model name, and how far they agree.
-
-    Parameters
-    ----------
-    results
-        By model name; the first is what the others are compared with.
-    latencies
-        By model name, in seconds.
-    first_calls
-        The models that had not been called before.
-    """
+    """The results of several models on the same inputs, by model name, and how far they agree with the first."""
 
     def __init__(
         self, results: Mapping[str, Result], latencies: Mapping[str, float], first_calls: Collection[str] = ()
@@ -85,17 +68,11 @@ class Comparison(Mapping[str, Any]):
         self._results = dict(results)
         self._latencies = dict(latencies)
         self._first_calls = set(first_calls)
-        self._pairing = paired_after(self._results)
+        self._pairing = pair_outputs(self._results)
         self._record: ComparisonRecord | None = None
 
     def __getitem__(self, model: str) -> Any:
-        """Return a model's array where it has one output, else its outputs by name.
-
-        Raises
-        ------
-        UnknownNameError
-            When that model was not among those compared.
-        """
+        """Return the array of a model's single output, else its outputs by name."""
         result = self._results.get(model)
         if result is None:
             msg = f"this comparison has no model {model!r}{did_you_mean(str(model), self._results)}"
@@ -112,16 +89,14 @@ class Comparison(Mapping[str, Any]):
 
     @property
     def table(self) -> list[ComparedRecord]:
-        """A record for each model, the first being what the others are compared with."""
+        """A record for each model; the others are compared with the first."""
         return self.record()["models"]
 
     def record(self) -> ComparisonRecord:
         """Return the comparison as plain data."""
         if self._record is None:
-            self._record = {
-                "models": [self._compared(model) for model in self._results],
-                "scores": self._scores(),
-            }
+            models = [self._compared(model) for model in self._results]
+            self._record = {"models": models, "scores": self._scores()}
         return self._record
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether models can be compared: the same inputs for all, and outputs that belong together."""
+"""Whether models can be compared: the same inputs for all, and matching outputs."""
 
 from __future__ import annotations
 
@@ -16,71 +16,56 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.result import Result
-    from tfmagic.execution.signature.signature import Shape, Signature, TensorSpec
+    from tfmagic.execution.signature.signature import Shape, Signature
     from tfmagic.model.model import Model
 
+# Matching outputs: by the first model's name for an output, each model's own name for it.
 Pairing = dict[str, dict[str, str]]
-"""Outputs that belong together: under the first model's name for it, each model's own."""
 
 
-def asked_of_all(
+def requests_for_all(
     models: Sequence[Model],
     value: Any,
     inputs: Mapping[str, Any],
     *,
     fetch: Sequence[str] | str | None,
     signature: str | None,
-    prepared: Callable[[Request], Any],
+    prepare: Callable[[Request], Any],
 ) -> list[tuple[Request, Any]]:
-    """Return the request to each model for the same inputs, with what `prepared` makes of it.
+    """Return the request to each model for the same inputs, with the result of `prepare`, which checks them.
 
-    A single input is given to each model under the model's own name for it.
-
-    Parameters
-    ----------
-    models
-        Which, two or more.
-    value, inputs, fetch, signature
-        As for `Model.run`, with the named inputs as a mapping.
-    prepared
-        Looks at a request's inputs, and raises ``InputError`` where they do not fit.
-
-    Raises
-    ------
-    InputError
-        For inputs that do not go to all of the models; it says what each takes.
+    A single input is given to each model under the model's own name for it. Inputs that do not
+    fit all of the models raise InputError, which says what each takes.
     """
-    first = models[0]
-    value, inputs = _read_once(first.name, first.signature(signature), value, inputs)
-    asked: list[tuple[Request, Any]] = []
+    value, inputs = _read_datasets(models[0].name, models[0].signature(signature), value, inputs)
+    requests: list[tuple[Request, Any]] = []
     refused: list[tuple[Model, InputError]] = []
     for model in models:
         own_value, own_inputs = _under_own_name(model.signature(signature), value, inputs)
         try:
             request = model.caller.request(own_value, own_inputs, fetch=fetch, signature=signature)
-            asked.append((request, prepared(request)))
+            requests.append((request, prepare(request)))
         except InputError as error:
             refused.append((model, error))
     if refused:
         raise _mismatch(models, refused, signature)
-    return asked
+    return requests
 
 
-def _read_once(
+def _read_datasets(
     model: str, signature: Signature, value: Any, inputs: Mapping[str, Any]
 ) -> tuple[Any, Mapping[str, Any]]:
-    """Return the inputs with each dataset joined: read again, a shuffled one would be another."""
-    left = [spec for spec in signature.inputs if spec.name not in inputs]
-    only = list(signature.required)
-    read = {
-        name: dataset_as_batch(model, one, [spec for spec in signature.inputs if spec.name == name] or only)
-        for name, one in inputs.items()
-    }
-    return dataset_as_batch(model, value, left), read
+    """Return the inputs with each dataset read into one batch: a shuffled one would differ for each model."""
+    unnamed = [spec for spec in signature.inputs if spec.name not in inputs]
+    read = {}
+    for name, given in inputs.items():
+        spec = signature.input(name)
+        read[name] = dataset_as_batch(model, given, list(signature.required) if spec is None else [spec])
+    return dataset_as_batch(model, value, unnamed), read
 
 
 def _under_own_name(signature: Signature, value: Any, inputs: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
-    """Return the inputs with a single one without the name that another model has for it."""
+    """Return the inputs; a single one loses its name if this model has another for it."""
     required = signature.required
     if len(required) != 1:
         return value, inputs
@@ -96,82 +81,61 @@ def _mismatch(
     models: Sequence[Model], refused: Sequence[tuple[Model, InputError]], signature: str | None
 ) -> InputError:
     """Return the error for inputs that some of the models do not take."""
-    takes = {model.name: _listed(model.signature(signature).inputs) for model in models}
+    takes = {model.name: ", ".join(map(str, model.signature(signature).inputs)) or "no input" for model in models}
     wrong, error = refused[0]
-    # Where all refuse, or those that do take just the same, the reason is not the difference.
+    # If all models refuse, or take the same inputs, their difference is not the reason.
     right = next((model for model in models if takes[model.name] != takes[wrong.name]), None)
     if len(refused) == len(models) or right is None:
         return error
     pair = sorted((right, wrong), key=models.index)
-    said = " and ".join(f"{model.name} takes {takes[model.name]}" for model in pair)
-    return InputError(f"{said}: a comparison gives the same inputs to all ({error})")
+    both = " and ".join(f"{model.name} takes {takes[model.name]}" for model in pair)
+    return InputError(f"{both}: a comparison gives the same inputs to all ({error})")
 
 
-def paired_before(requests: Sequence[Request]) -> Pairing | None:
-    """Return which outputs belong together as far as that is known before a run.
-
-    Returns
-    -------
-    dict or None
-        None where a live object's outputs are known after its call only.
-
-    Raises
-    ------
-    SourceError
-        When there are none, or their shapes cannot be the same.
-    """
-    if not all(request.fetches for request in requests):
-        return None
-    shapes = {request.model: _static_shapes(request) for request in requests}
-    pairing = _paired(shapes)
-    for names in pairing.values():
-        _check_shapes({model: (name, shapes[model][name]) for model, name in names.items()}, "gives")
-    return pairing
+def check_outputs_before(requests: Sequence[Request]) -> None:
+    """Check before a run that outputs match, as far as they are known: those of a live object are not."""
+    if all(request.fetches for request in requests):
+        shapes = {
+            request.model: {name: request.static_shape(own) for name, own in request.fetches} for request in requests
+        }
+        _paired(shapes, "gives")
 
 
-def paired_after(results: Mapping[str, Result]) -> Pairing:
-    """Return which outputs belong together, now that they are there.
-
-    Raises
-    ------
-    SourceError
-        When there are none, or they differ in shape, or only one is numbers.
-    """
+def pair_outputs(results: Mapping[str, Result]) -> Pairing:
+    """Return the matching outputs; none, other shapes, or numbers beside text raise SourceError."""
     shapes: dict[str, dict[str, Shape]] = {
         model: {name: getattr(value, "shape", None) for name, value in result.items()}
         for model, result in results.items()
     }
-    pairing = _paired(shapes)
+    pairing = _paired(shapes, "gave")
     for names in pairing.values():
-        _check_shapes({model: (name, shapes[model][name]) for model, name in names.items()}, "gave")
         _check_kinds({model: (name, results[model][name]) for model, name in names.items()})
     return pairing
 
 
-def _paired(outputs: Mapping[str, Mapping[str, Shape]]) -> Pairing:
-    first = next(iter(outputs))
-    common = [name for name in outputs[first] if all(name in names for names in outputs.values())]
+def _paired(shapes: Mapping[str, Mapping[str, Shape]], verb: str) -> Pairing:
+    """Return the matching outputs: those of the same name, else the only one of each model."""
+    first = next(iter(shapes))
+    common = [name for name in shapes[first] if all(name in names for names in shapes.values())]
     if common:
-        return {name: dict.fromkeys(outputs, name) for name in common}
-    if all(len(names) == 1 for names in outputs.values()):
-        return {next(iter(outputs[first])): {model: next(iter(names)) for model, names in outputs.items()}}
-    other = next(model for model, names in outputs.items() if not set(names) & set(outputs[first]))
-    msg = (
-        f"{first} gives {', '.join(outputs[first])} and {other} gives {', '.join(outputs[other])}: a comparison is "
-        "of outputs of the same name, or of one output of each (--fetch chooses)"
-    )
-    raise SourceError(msg)
-
-
-def _static_shapes(request: Request) -> dict[str, Shape]:
-    return {name: request.static_shape(own) for name, own in request.fetches}
+        pairing = {name: dict.fromkeys(shapes, name) for name in common}
+    elif all(len(names) == 1 for names in shapes.values()):
+        pairing = {next(iter(shapes[first])): {model: next(iter(names)) for model, names in shapes.items()}}
+    else:
+        other = next(model for model, names in shapes.items() if not set(names) & set(shapes[first]))
+        msg = (
+            f"{first} gives {', '.join(shapes[first])} and {other} gives {', '.join(shapes[other])}: a comparison is "
+            "of outputs of the same name, or of one output of each (--fetch chooses)"
+        )
+        raise SourceError(msg)
+    for names in pairing.values():
+        _check_shapes({model: (name, shapes[model][name]) for model, name in names.items()}, verb)
+    return pairing
 
 
 def _check_shapes(outputs: Mapping[str, tuple[str, Shape]], verb: str) -> None:
-    first, *others = outputs
-    name, shape = outputs[first]
-    for model in others:
-        other_name, other = outputs[model]
+    (first, (name, shape)), *others = outputs.items()
+    for model, (other_name, other) in others:
         if not _compatible(shape, other):
             msg = (
                 f"{first} {verb} {name} {shape_text(shape)} and {model} {verb} {other_name} {shape_text(other)}: "
@@ -181,10 +145,8 @@ def _check_shapes(outputs: Mapping[str, tuple[str, Shape]], verb: str) -> None:
 
 
 def _check_kinds(outputs: Mapping[str, tuple[str, Any]]) -> None:
-    first, *others = outputs
-    name, value = outputs[first]
-    for model in others:
-        other_name, other = outputs[model]
+    (first, (name, value)), *others = outputs.items()
+    for model, (other_name, other) in others:
         if is_number(value) != is_number(other):
             msg = (
                 f"{first} gave {name} of {_kind(value)} and {model} gave {other_name} of {_kind(other)}: "
@@ -193,30 +155,20 @@ def _check_kinds(outputs: Mapping[str, tuple[str, Any]]) -> None:
             raise SourceError(msg)
 
 
-def _compatible(one: Shape, other: Shape) -> bool:
-    if one is None or other is None:
+def _compatible(first: Shape, second: Shape) -> bool:
+    if first is None or second is None:
         return True
-    return len(one) == len(other) and all(a is None or b is None or a == b for a, b in zip(one, other, strict=True))
+    return len(first) == len(second) and all(
+        one is None or other is None or one == other for one, other in zip(first, second, strict=True)
+    )
 
 
 def _kind(value: Any) -> str:
     return str(value.dtype.name) if is_number(value) else "text"
 
 
-def _listed(ends: Sequence[TensorSpec]) -> str:
-    return ", ".join(str(end) for end in ends) or "no input"
-
-
 def check_names(names: Any, known: Mapping[str, Model]) -> list[Model]:
-    """Return the models of a comparison.
-
-    Raises
-    ------
-    InputError
-        For fewer than two, or one named twice.
-    UnknownNameError
-        For one that is not there; the nearest is offered.
-    """
+    """Return the models of a comparison; fewer than two, or one named twice, raise InputError."""
     if isinstance(names, str):
         msg = f'a comparison takes a list of models\' names, got {names!r}: write ["one", "other"]'
         raise InputError(msg)

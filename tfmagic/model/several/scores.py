@@ -1,4 +1,4 @@
-"""What there is to draw of models that give scores of classes."""
+"""The data for a chart of models that return class scores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tfmagic.model.several.agreement import classes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# As many as can be told apart in one look.
+# How many classes are shown; all of them up to the second number.
 _SHOWN = 12
-_FEW = 20
+_ALL_SHOWN = 20
 
 
 class ClassRecord(TypedDict):
@@ -26,11 +26,11 @@ class ClassRecord(TypedDict):
     rows
         How many rows the first model puts there.
     values
-        By model: of one row its score; of several the share of the first model's
+        By model: for one row its score; for several the share of the first model's
         rows that this model puts there too.
     instead
-        By model, of several rows: where most of the others go, None where there are
-        none.
+        By model, for several rows: the class that gets most of the other rows, None
+        where there are none.
     """
 
     index: int
@@ -40,7 +40,7 @@ class ClassRecord(TypedDict):
 
 
 class ScoresRecord(TypedDict):
-    """Scores of classes, compared.
+    """Class scores of several models.
 
     Attributes
     ----------
@@ -49,14 +49,13 @@ class ScoresRecord(TypedDict):
     first
         The first model.
     rows
-        How many rows there are. Of one, each class has the models' scores; of
-        several, the share of rows that each model puts into the class where the
-        first has them.
+        How many rows there are. For one, each class has the models' scores; for several, the
+        share of rows that each model puts into the class where the first model has them.
     classes
-        Those that say most, in order.
+        The classes that differ most, in their own order.
     left_out
-        How many other classes there are in which the first model has rows (of one
-        row: how many other classes).
+        How many classes are not among them; for several rows, of those in which the first model
+        has rows.
     """
 
     output: str
@@ -67,15 +66,15 @@ class ScoresRecord(TypedDict):
 
 
 def scores_of(output: str, arrays: Mapping[str, np.ndarray]) -> ScoresRecord:
-    """Return what there is to draw of scores by model, all of the same shape."""
+    """Return the chart data for scores by model, all of the same shape."""
     first = next(iter(arrays))
     rows = {model: array.reshape(-1, array.shape[-1]) for model, array in arrays.items()}
     count, width = rows[first].shape
-    found = _of_one_row(rows) if count == 1 else _of_rows(rows)
-    of = width if count == 1 else len(found)
-    # Those that say most come first; what is shown is in the classes' own order.
-    shown = sorted(found[: _FEW if of <= _FEW else _SHOWN], key=lambda record: record["index"])
-    return {"output": output, "first": first, "rows": count, "classes": shown, "left_out": of - len(shown)}
+    records = _of_one_row(rows) if count == 1 else _of_rows(rows)
+    total = width if count == 1 else len(records)
+    # The most interesting come first, and are shown in the classes' own order.
+    shown = sorted(records[: _ALL_SHOWN if total <= _ALL_SHOWN else _SHOWN], key=lambda record: record["index"])
+    return {"output": output, "first": first, "rows": count, "classes": shown, "left_out": total - len(shown)}
 
 
 def _of_one_row(rows: Mapping[str, np.ndarray]) -> list[ClassRecord]:
@@ -86,7 +85,7 @@ def _of_one_row(rows: Mapping[str, np.ndarray]) -> list[ClassRecord]:
         {
             "index": int(index),
             "rows": 0,
-            "values": {model: _known(scores[number, index]) for number, model in enumerate(rows)},
+            "values": {model: _finite(scores[number, index]) for number, model in enumerate(rows)},
             "instead": {},
         }
         for index in np.argsort(-highest, kind="stable")
@@ -94,7 +93,7 @@ def _of_one_row(rows: Mapping[str, np.ndarray]) -> list[ClassRecord]:
 
 
 def _of_rows(rows: Mapping[str, np.ndarray]) -> list[ClassRecord]:
-    """Return the classes in which the first model has rows, the one about which most rows differ first."""
+    """Return the classes in which the first model has rows, the one with the most differing rows first."""
     first, *others = rows
     chosen = {model: classes(array) for model, array in rows.items()}
     records: list[tuple[int, ClassRecord]] = []
@@ -107,17 +106,17 @@ def _of_rows(rows: Mapping[str, np.ndarray]) -> list[ClassRecord]:
         record: ClassRecord = {
             "index": int(index),
             "rows": total,
-            "values": {model: 1 - len(gone) / total for model, gone in elsewhere.items()},
-            "instead": {model: _most_common(gone) for model, gone in elsewhere.items()},
+            "values": {model: 1 - len(differing) / total for model, differing in elsewhere.items()},
+            "instead": {model: _most_common(differing) for model, differing in elsewhere.items()},
         }
-        records.append((sum(len(gone) for gone in elsewhere.values()), record))
-    return [record for _, record in sorted(records, key=lambda one: -one[0])]
+        records.append((sum(len(differing) for differing in elsewhere.values()), record))
+    return [record for _, record in sorted(records, key=lambda pair: -pair[0])]
 
 
 def _most_common(chosen: np.ndarray) -> int | None:
-    known = chosen[chosen >= 0]
-    return int(np.bincount(known).argmax()) if len(known) else None
+    in_a_class = chosen[chosen >= 0]
+    return int(np.bincount(in_a_class).argmax()) if len(in_a_class) else None
 
 
-def _known(score: float) -> float | None:
+def _finite(score: float) -> float | None:
     return float(score) if np.isfinite(score) else None

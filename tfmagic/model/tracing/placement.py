@@ -1,4 +1,4 @@
-"""Where each operation and variable of a model was asked to be, and where it is: as a real run has shown."""
+"""Placement: the requested and actual device of each operation and variable, as a real run has shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.runtime.tracing.partition_graphs import (
     PlacedOperation,
-    placed_operations,
     requested_device,
-    requested_devices,
     was_moved,
 )
 from tfmagic.runtime.tracing.step_stats import short_device
@@ -16,7 +14,6 @@ from tfmagic.runtime.tracing.step_stats import short_device
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import VariableRecord
     from tfmagic.model.tracing.trace import Trace
 
@@ -27,15 +24,15 @@ class PlacedOperationRecord(TypedDict):
     Attributes
     ----------
     name, type
-        As TensorFlow ran it: it may have put one operation in the place of several.
+        As TensorFlow ran it: one operation may have replaced several.
     requested
-        The device that was asked for; None where none was.
+        The requested device; None where none was.
     actual
         The device that it ran on, from the run's partition graphs.
     moved
-        Whether it ran on another device than was asked for.
+        Whether it ran on another device than the requested one.
     share
-        Of the time of all operations together.
+        The part of the time of all operations.
     """
 
     name: str
@@ -47,7 +44,7 @@ class PlacedOperationRecord(TypedDict):
 
 
 class PlacedVariableRecord(TypedDict):
-    """One variable. None stands for what is not known: where it lies, when the run did not reach it."""
+    """One variable; its actual device is None where the run did not use it."""
 
     name: str
     dtype: str
@@ -59,7 +56,7 @@ class PlacedVariableRecord(TypedDict):
 
 
 class PlacedDeviceRecord(TypedDict):
-    """What a run had on one device.
+    """The operations and variables of a run on one device.
 
     Attributes
     ----------
@@ -82,15 +79,15 @@ class PlacementRecord(TypedDict):
     Attributes
     ----------
     known_from
-        Which run has shown it; None where none has, and `note` says why.
+        The run that has shown it; None where none has, and `note` says why.
     devices
         The busiest first.
     operations
-        Those that were moved first, then the slowest.
+        The moved ones first, then the slowest.
     shown, total
         How many operations are given, and how many there are.
     moved
-        How many operations and variables are on another device than was asked for.
+        How many operations and variables are on another device than the requested one.
     """
 
     schema: int
@@ -106,82 +103,66 @@ class PlacementRecord(TypedDict):
 
 
 class Placement:
-    """What one run has shown of where a model is.
+    """The devices that one run has shown: `known_from` says which run.
 
-    Parameters
-    ----------
-    operations
-        What ran, by name.
-    asked
-        The devices that the operations of the graph ask for, by name.
-    trace
-        The run's trace.
-    variables
-        The model's.
-    eager
-        Whether the variables tell themselves where they are.
-
-    Attributes
-    ----------
-    known_from
-        Which run that was.
+    `operations` ran, and `requested` are the devices that the graph asks for, both by operation
+    name. With `eager`, the records of the variables have their actual devices.
     """
 
     def __init__(
         self,
         operations: Mapping[str, PlacedOperation],
-        asked: Mapping[str, str],
+        requested: Mapping[str, str],
         trace: Trace,
         variables: Iterable[VariableRecord],
         *,
         eager: bool,
     ) -> None:
         times_s: dict[str, float] = {}
-        for one in trace.executions:
-            # Not what carries a value from one device to another: that is on neither.
-            if one.name in operations:
-                times_s[one.name] = times_s.get(one.name, 0.0) + one.time_s
+        for execution in trace.executions:
+            # Without the transfers between devices, which are on neither.
+            if execution.name in operations:
+                times_s[execution.name] = times_s.get(execution.name, 0.0) + execution.time_s
         total_s = sum(times_s.values())
         self.operations: list[PlacedOperationRecord] = [
             {
-                "name": one.name,
-                "type": one.type,
-                "requested": short_device(requested_device(asked, one.name) or "") or None,
-                "actual": one.device,
-                "moved": was_moved(requested_device(asked, one.name), one.device),
-                "share": times_s.get(one.name, 0.0) / total_s if total_s else None,
+                "name": operation.name,
+                "type": operation.type,
+                "requested": short_device(requested_device(requested, operation.name) or "") or None,
+                "actual": operation.device,
+                "moved": was_moved(requested_device(requested, operation.name), operation.device),
+                "share": times_s.get(operation.name, 0.0) / total_s if total_s else None,
             }
-            for one in operations.values()
+            for operation in operations.values()
         ]
-        self.operations.sort(key=lambda one: (not one["moved"], -(one["share"] or 0.0)))
-        self.variables = [_variable(one, operations, asked, eager=eager) for one in variables]
+        self.operations.sort(key=lambda record: (not record["moved"], -(record["share"] or 0.0)))
+        self.variables = [_variable(variable, operations, requested, eager=eager) for variable in variables]
         self.devices = _by_device(self.operations, self.variables)
         self.known_from = "its last traced run"
-        self.moved = sum(one["moved"] for one in (*self.operations, *self.variables))
+        self.moved = sum(record["moved"] for record in (*self.operations, *self.variables))
 
     def record(self, model: str, most: int | None = None) -> PlacementRecord:
-        """Return it as plain data, with so many operations at most."""
+        """Return the placement as plain data, with at most so many operations."""
+        shown = self.operations[:most]
         return {
-            "schema": 1,
-            "model": model,
+            **unknown(model, None),
             "known_from": self.known_from,
-            "note": None,
             "devices": self.devices,
-            "operations": self.operations[:most],
+            "operations": shown,
             "variables": self.variables,
-            "shown": len(self.operations[:most]),
+            "shown": len(shown),
             "total": len(self.operations),
             "moved": self.moved,
         }
 
 
-def unknown(model: str, why: str) -> PlacementRecord:
-    """Return what is to be said of a model when no run has shown where it is."""
+def unknown(model: str, note: str | None) -> PlacementRecord:
+    """Return the record of a model whose placement no run has shown; `note` says why."""
     return {
         "schema": 1,
         "model": model,
         "known_from": None,
-        "note": why,
+        "note": note,
         "devices": None,
         "operations": [],
         "variables": [],
@@ -191,40 +172,31 @@ def unknown(model: str, why: str) -> PlacementRecord:
     }
 
 
-def placement_of_graph(trace: Trace, backend: Backend) -> Placement:
-    """Return what a traced run of a graph has shown."""
-    return Placement(
-        placed_operations(trace.partition_graphs),
-        requested_devices(backend.graph),
-        trace,
-        backend.weights().by_variable,
-        eager=False,
-    )
-
-
 def _variable(
-    one: VariableRecord, operations: Mapping[str, PlacedOperation], asked: Mapping[str, str], *, eager: bool
+    record: VariableRecord, operations: Mapping[str, PlacedOperation], requested: Mapping[str, str], *, eager: bool
 ) -> PlacedVariableRecord:
-    handle = operations.get(one["name"])
-    actual = one["device"] if eager else (None if handle is None else handle.device)
+    name, device = record["name"], record["device"]
+    handle = operations.get(name)
+    actual = device if eager else (None if handle is None else handle.device)
     return {
-        "name": one["name"],
-        "dtype": one["dtype"],
-        "shape": one["shape"],
-        "size_bytes": one["size_bytes"],
-        "requested": None if eager else one["device"],
+        "name": name,
+        "dtype": record["dtype"],
+        "shape": record["shape"],
+        "size_bytes": record["size_bytes"],
+        "requested": None if eager else device,
         "actual": actual,
-        "moved": not eager and was_moved(asked.get(one["name"]), actual),
+        "moved": not eager and was_moved(requested.get(name), actual),
     }
 
 
 def _by_device(
     operations: Iterable[PlacedOperationRecord], variables: Iterable[PlacedVariableRecord]
 ) -> list[PlacedDeviceRecord]:
-    found: dict[str, PlacedDeviceRecord] = {}
+    records: dict[str, PlacedDeviceRecord] = {}
 
     def on(device: str) -> PlacedDeviceRecord:
-        return found.setdefault(device, {"device": device, "operations": 0, "variables": 0, "bytes": 0, "share": None})
+        empty: PlacedDeviceRecord = {"device": device, "operations": 0, "variables": 0, "bytes": 0, "share": None}
+        return records.setdefault(device, empty)
 
     for operation in operations:
         place = on(operation["actual"])
@@ -237,4 +209,4 @@ def _by_device(
             place["variables"] += 1
             known = place["bytes"] is not None and variable["size_bytes"] is not None
             place["bytes"] = place["bytes"] + variable["size_bytes"] if known else None  # type: ignore[operator]
-    return sorted(found.values(), key=lambda place: (-(place["share"] or 0.0), place["device"]))
+    return sorted(records.values(), key=lambda place: (-(place["share"] or 0.0), place["device"]))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.concurrency.entry_point import hide_own_frames
 from tfmagic.errors import PathTakenError
 from tfmagic.formats.common.destination import Destination
-from tfmagic.model.tracing.chrome import chrome_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tfmagic.runtime.tracing.step_stats import Execution, RunProfile
 
-
+# So many operations are worth a line each.
 _SHOWN = 20
 
 
@@ -24,16 +24,14 @@ class OperationRecord(TypedDict):
 
     Attributes
     ----------
-    name, type, device
-        Which operation, and where it ran.
     count
-        How often; more than once inside a loop.
+        How many executions: several inside a loop.
     time_s
-        How long in all.
+        The duration of all executions together.
     share
-        Of the time of all operations together.
+        The part of the time of all operations.
     allocated_bytes
-        What it took from the allocator.
+        The memory that it took from the allocator.
     output_bytes
         The size of its outputs.
     """
@@ -49,7 +47,7 @@ class OperationRecord(TypedDict):
 
 
 class TracedDeviceRecord(TypedDict):
-    """Everything that ran on one device; of None it is not known where it ran."""
+    """All operations on one device; None stands for an unknown device."""
 
     device: str | None
     operations: int
@@ -62,17 +60,15 @@ class TraceRecord(TypedDict):
 
     Attributes
     ----------
-    model
-        Whose run it was.
     wall_s
-        How long the whole run took; operations that ran side by side add up to more.
+        The duration of the whole run; the times of parallel operations add up to more.
     operations
         The longest first.
     shown
         How many of them are worth a line each.
     rest
-        The others together, None where there are none; of no type or device where
-        they have several.
+        The others together, None if there are none; type and device are empty where
+        they differ.
     devices
         The busiest first.
     """
@@ -89,24 +85,17 @@ class TraceRecord(TypedDict):
 class Trace:
     """Where the time of one run went.
 
-    Parameters
-    ----------
-    model, mode
-        Whose run it was, and how the model runs.
-    profile
-        What TensorFlow recorded of the run.
-
     Attributes
     ----------
     wall_s : float
-        How long the run took.
+        The duration of the run.
     executions : list of Execution
-        Each execution, in the order in which they began.
+        Each execution of an operation, in the order of their beginnings.
     peak_bytes : int or None
-        The most memory that the run took at one time, beside the weights; None where
-        that was not recorded, as for a live object.
+        The peak memory of the run, without the weights; None where it was not recorded,
+        as for a live object.
     partition_graphs : sequence of GraphDef
-        The graphs that the run was cut into, one a device; none for a live object.
+        The graphs of the run, one for each device; none for a live object.
     """
 
     def __init__(self, model: str, mode: str, profile: RunProfile) -> None:
@@ -122,38 +111,39 @@ class Trace:
     @property
     def operations(self) -> list[OperationRecord]:
         """The operations, the longest first."""
-        found: dict[tuple[str, str, str | None], list[Execution]] = {}
-        for one in self.executions:
-            found.setdefault((one.name, one.type, one.device), []).append(one)
-        records = [self._together(several, *which) for which, several in found.items()]
+        by_operation: dict[tuple[str, str, str | None], list[Execution]] = {}
+        for run in self.executions:
+            by_operation.setdefault((run.name, run.type, run.device), []).append(run)
+        records = [self._together(runs, *operation) for operation, runs in by_operation.items()]
         return sorted(records, key=lambda record: -record["time_s"])
 
     @property
     def devices(self) -> list[TracedDeviceRecord]:
-        """What ran on each device, the busiest first."""
-        found: dict[str | None, list[Execution]] = {}
-        for one in self.executions:
-            found.setdefault(one.device, []).append(one)
+        """The operations of each device together, the busiest device first."""
+        by_device: dict[str | None, list[Execution]] = {}
+        for run in self.executions:
+            by_device.setdefault(run.device, []).append(run)
         records: list[TracedDeviceRecord] = [
             {
                 "device": device,
-                "operations": len({(one.name, one.type) for one in several}),
-                "time_s": sum(one.time_s for one in several),
-                "allocated_bytes": _total(one.allocated_bytes for one in several),
+                "operations": len({(run.name, run.type) for run in runs}),
+                "time_s": sum(run.time_s for run in runs),
+                "allocated_bytes": _sum_of_known(run.allocated_bytes for run in runs),
             }
-            for device, several in found.items()
+            for device, runs in by_device.items()
         ]
         return sorted(records, key=lambda record: -record["time_s"])
 
     def record(self) -> TraceRecord:
         """Return the trace as plain data."""
+        operations = self.operations
         return {
             "model": self.model,
             "mode": self.mode,
             "wall_s": self.wall_s,
-            "operations": self.operations,
-            "shown": min(_SHOWN, len(self.operations)),
-            "rest": self._rest(),
+            "operations": operations,
+            "shown": min(_SHOWN, len(operations)),
+            "rest": self._together_without(operations[:_SHOWN]),
             "devices": self.devices,
         }
 
@@ -164,9 +154,9 @@ class Trace:
         Parameters
         ----------
         path
-            The file, ``trace.json`` for instance.
+            The file, for example ``trace.json``.
         replace
-            Whether a file that is there already may be replaced.
+            Whether an existing file may be replaced.
 
         Returns
         -------
@@ -176,7 +166,7 @@ class Trace:
         Raises
         ------
         PathTakenError
-            When there is something, and `replace` does not allow it to go.
+            When the file exists, and `replace` is false.
         DestinationError
             When the file cannot be written.
         """
@@ -184,40 +174,82 @@ class Trace:
         if file.exists() and not replace:
             msg = f"there is something at {file} already: choose another name, or say replace=True"
             raise PathTakenError(msg)
-        text = self._chrome() or chrome_events(self.executions)
-        destination = Destination(file, folder=False, replace=True)
-        with destination.written() as beside:
-            beside.write_text(text)
+        text = self._chrome() or _chrome_events(self.executions)
+        with Destination(file, folder=False, replace=True).written() as temporary:
+            temporary.write_text(text)
         return file
 
-    def _together(self, several: Sequence[Execution], name: str, kind: str, device: str | None) -> OperationRecord:
-        time_s = sum(one.time_s for one in several)
+    def _together(self, runs: Sequence[Execution], name: str, kind: str, device: str | None) -> OperationRecord:
+        time_s = sum(run.time_s for run in runs)
         return {
             "name": name,
             "type": kind,
             "device": device,
-            "count": len(several),
+            "count": len(runs),
             "time_s": time_s,
             "share": time_s / self._total_s if self._total_s else 0.0,
-            "allocated_bytes": _total(one.allocated_bytes for one in several),
-            "output_bytes": _total(one.output_bytes for one in several),
+            "allocated_bytes": _sum_of_known(run.allocated_bytes for run in runs),
+            "output_bytes": _sum_of_known(run.output_bytes for run in runs),
         }
 
-    def _rest(self) -> OperationRecord | None:
-        first = {(one["name"], one["type"], one["device"]) for one in self.operations[:_SHOWN]}
-        others = [one for one in self.executions if (one.name, one.type, one.device) not in first]
+    def _together_without(self, records: Sequence[OperationRecord]) -> OperationRecord | None:
+        shown = {(record["name"], record["type"], record["device"]) for record in records}
+        others = [run for run in self.executions if (run.name, run.type, run.device) not in shown]
         if not others:
             return None
-        kinds, devices = {one.type for one in others}, {one.device for one in others}
+        kinds, devices = {run.type for run in others}, {run.device for run in others}
         device = devices.pop() if len(devices) == 1 else ""
         return self._together(others, "", kinds.pop() if len(kinds) == 1 else "", device)
 
     def __repr__(self) -> str:
-        """Say what was traced."""
+        """Return one line for a person."""
         return f"<trace of {self.model}: {len(self.operations)} operations in {self.wall_s:.3g} s>"
 
 
-def _total(counts: Iterable[int | None]) -> int | None:
-    """Return the sum of what is known; None where nothing is."""
+def _sum_of_known(counts: Iterable[int | None]) -> int | None:
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
+
+
+def _chrome_events(executions: Sequence[Execution]) -> str:
+    """Return executions as JSON, with a process for each device and a thread for each lane."""
+    devices = {device: pid for pid, device in enumerate(dict.fromkeys(run.device for run in executions))}
+    placed = list(zip(executions, _lanes(executions), strict=True))
+    lanes = {place: tid for tid, place in enumerate(dict.fromkeys((run.device, lane) for run, lane in placed))}
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "name": "process_name", "pid": pid, "args": {"name": device or "device unknown"}}
+        for device, pid in devices.items()
+    ]
+    events += [
+        {"ph": "M", "name": "thread_name", "pid": devices[device], "tid": tid, "args": {"name": lane}}
+        for (device, lane), tid in lanes.items()
+    ]
+    events += [
+        {
+            "ph": "X",
+            "cat": "Op",
+            "name": run.type,
+            "pid": devices[run.device],
+            "tid": lanes[run.device, lane],
+            "ts": run.start_ns / 1000,
+            "dur": run.time_s * 1e6,
+            "args": {"name": run.name, "op": run.type},
+        }
+        for run, lane in placed
+    ]
+    return json.dumps({"traceEvents": events})
+
+
+def _lanes(executions: Sequence[Execution]) -> list[str]:
+    """Return the lane of each execution; those without one share as few lanes as possible without overlapping."""
+    free_from: dict[str | None, list[float]] = {}
+    lanes: list[str] = []
+    for run in executions:
+        ends = free_from.setdefault(run.device, [])
+        if run.lane:
+            lanes.append(run.lane)
+            continue
+        lane = next((number for number, end in enumerate(ends) if end <= run.start_ns), len(ends))
+        ends[lane : lane + 1] = [run.start_ns + run.time_s * 1e9]
+        lanes.append(f"lane {lane + 1}")
+    return lanes

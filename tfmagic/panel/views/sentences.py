@@ -10,8 +10,8 @@ from tfmagic.panel.views.model_pages import ends_text
 if TYPE_CHECKING:
     from tfmagic.formats.common.written import SavedRecord
     from tfmagic.model.drop import DropRecord
-    from tfmagic.model.former import FormerRecord
     from tfmagic.model.memory.parking import ParkRecord, WakeRecord
+    from tfmagic.model.previous_version import PreviousVersionRecord
     from tfmagic.model.record import ModelRecord
     from tfmagic.model.running.stop import StopRecord
 
@@ -37,7 +37,7 @@ def stopped_text(record: StopRecord) -> str:
 
 
 def added_text(
-    record: ModelRecord, outcome: str, former: FormerRecord | None = None, *, warmed: bool | None = None
+    record: ModelRecord, outcome: str, former: PreviousVersionRecord | None = None, *, warmed: bool | None = None
 ) -> str:
     """Return the lines about a model that was ``added``, ``kept``, ``renewed`` or ``replaced``.
 
@@ -62,7 +62,7 @@ def added_text(
     return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
 
 
-def _former_text(former: FormerRecord | None) -> str:
+def _former_text(former: PreviousVersionRecord | None) -> str:
     lines = []
     if former is not None and former["carried"]:
         lines.append(f"{counted(former['carried'], 'variable')} kept the former values (--keep)")

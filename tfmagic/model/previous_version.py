@@ -1,8 +1,7 @@
-"""What a model had learnt, when it is renewed: carried over, or kept beside it.
+"""Training that a renewed model would lose: moved to the new model, or kept as ``NAME~1``.
 
-Running a ``%%tf_model`` cell again builds a new room, and a file or object that
-has changed is read again. Training that was done in the room since is not lost with
-the old one: it goes to disk, and can be run as ``NAME~1``.
+A ``%%tf_model`` cell that runs again builds a new room, and a changed file or object is read
+again. Before the old model goes, what was trained in it goes to disk.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
     from tfmagic.execution.signature.signature import Signature
 
 
-class FormerRecord(TypedDict):
-    """What became of the weights of a cell's model when the cell was run again.
+class PreviousVersionRecord(TypedDict):
+    """What became of a renewed model's training.
 
     Attributes
     ----------
     name
-        The model that has them now, ``NAME~1``; None where none were trained, or
-        all were carried over.
+        The model that has it now, ``NAME~1``; None where nothing was trained, or
+        the new model has all of it.
     carried
         How many variables of the new model have the values of the old one.
     """
@@ -41,23 +40,13 @@ class FormerRecord(TypedDict):
     carried: int
 
 
-class FormerSource(SavedModelSource):
-    """A model as it was before it was renewed; its folder goes when it is dropped.
+class PreviousVersionSource(SavedModelSource):
+    """The SavedModel of a model before it was renewed, in a temporary folder that it owns."""
 
-    Parameters
-    ----------
-    name
-        The model's name.
-    folder
-        A temporary folder with the SavedModel in it.
-    before
-        What renewed it.
-    """
+    kind = "previous version"
 
-    kind = "former training"
-
-    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str], before: str) -> None:
-        super().__init__(Path(folder.name) / name, f"{name}, before {before}")
+    def __init__(self, name: str, folder: tempfile.TemporaryDirectory[str], renewed_because: str) -> None:
+        super().__init__(Path(folder.name) / name, f"{name}, before {renewed_because}")
         self._folder = folder
 
     def python(self, name: str, signature: Signature, options: Options) -> None:
@@ -69,36 +58,34 @@ class FormerSource(SavedModelSource):
         self._folder.cleanup()
 
 
-def former_name(name: str) -> str:
-    """Return what the model of that name is called when its cell has been run again."""
-    return f"{name}~1"
+def keep_training(old: Model, new: Model, *, carry: bool) -> tuple[PreviousVersionRecord | None, Model | None]:
+    """Keep what was trained in `old`, and return what was done, with the model ``NAME~1`` if there is one.
 
-
-def trained(model: Model) -> set[str]:
-    """Return the variables whose values are not those that they began with."""
-    return model.lifecycle.training.changed_variables(model.lifecycle.built_backend())
-
-
-def carry_over(old: Model, new: Model) -> set[str]:
-    """Give variables of a model the values that those of the same name, shape and dtype have in another.
-
-    Returns
-    -------
-    set of str
-        Their names in the old one.
+    With `carry`, the variables of `new` of the same name, shape and dtype get the values.
+    A model that cannot be written raises ModelStateError and stays as it was.
     """
+    trained = old.lifecycle.training.changed_variables(old.lifecycle.built_backend())
+    carried = _carry_over(old, new) if carry else set()
+    previous = _previous_version(old) if trained - carried else None
+    if previous is None and not carried:
+        return None, None
+    return {"name": None if previous is None else previous.name, "carried": len(carried)}, previous
+
+
+def _carry_over(old: Model, new: Model) -> set[str]:
+    """Give variables of `new` their values in `old`, and return the names that these have in `old`."""
     kinds = {name: (value.shape, value.dtype) for name, value in new.lifecycle.built_backend().values()}
     names = _counterparts([name for name, _ in old.lifecycle.built_backend().values()], list(kinds))
     carried: set[str] = set()
 
-    def same(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    def fitting(values: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         for name, value in values:
             if kinds[names[name]] == (value.shape, value.dtype):
                 carried.add(name)
-                # A copy: what is read may be the old variable's own memory.
+                # A copy: the array may be the old variable's own memory.
                 yield names[name], np.array(value)
 
-    new.lifecycle.built_backend().assign(same(old.lifecycle.built_backend().values(names)))
+    new.lifecycle.built_backend().assign(fitting(old.lifecycle.built_backend().values(names)))
     return carried
 
 
@@ -106,23 +93,22 @@ def _counterparts(old: list[str], new: list[str]) -> dict[str, str]:
     """Return the new variable of the same name for each old one that has one.
 
     Keras numbers the layers that it names itself through the whole process: a cell
-    that makes ``dense_1`` makes ``dense_2`` when it is run again. Those that are
-    nowhere under their own name are looked up as if each cell were the first.
+    that makes ``dense_1`` makes ``dense_2`` when it is run again. Names that do not
+    occur in `new` are looked up as if each cell were the first.
     """
-    found = {name: name for name in old if name in new}
+    counterparts = {name: name for name in old if name in new}
     as_first = dict(zip(_as_first(new), new, strict=True))
     for name, first in zip(old, _as_first(old), strict=True):
         other = as_first.get(first)
-        if name not in found and other is not None and other not in old:
-            found[name] = other
-    return found
+        if name not in counterparts and other is not None and other not in old:
+            counterparts[name] = other
+    return counterparts
 
 
 def _as_first(names: list[str]) -> list[str]:
     """Return names with the numbers of their parts counted from the lowest: ``dense_4/kernel`` as ``dense/kernel``."""
     numbers: dict[str, set[int]] = {}
-    for part in (part for name in names for part in name.split("/")):
-        base, number = _numbered(part)
+    for base, number in (_numbered(part) for name in names for part in name.split("/")):
         numbers.setdefault(base, set()).add(number)
 
     def counted(part: str) -> str:
@@ -138,17 +124,11 @@ def _numbered(part: str) -> tuple[str, int]:
     return (base, int(number)) if base and number.isdigit() else (part, 0)
 
 
-def set_aside(old: Model) -> Model:
-    """Write a model to disk, and return one that comes back from there when it is first run.
-
-    Raises
-    ------
-    ModelStateError
-        When it cannot be written; the model is as it was.
-    """
+def _previous_version(old: Model) -> Model:
+    """Write a model to disk, and return the model ``NAME~1`` that is read from there at its first run."""
     folder = tempfile.TemporaryDirectory(prefix="tfmagic-")
     is_cell = old.source.loses_training
-    source = FormerSource(old.name, folder, "its cell was run again" if is_cell else "it was renewed")
+    source = PreviousVersionSource(old.name, folder, "its cell was run again" if is_cell else "it was renewed")
     was_unsaved = is_unsaved(old)
     try:
         old.save(source.path)
@@ -161,7 +141,7 @@ def set_aside(old: Model) -> Model:
         )
         raise ModelStateError(msg) from error
     options = Options(signature=old.default_signature, device=old.options.device, unsafe=old.options.unsafe)
-    former = Model(former_name(old.name), source, options)
-    former.lifecycle.fingerprint = source.fingerprint()
-    former.lifecycle.training.came_unsaved = was_unsaved
-    return former
+    previous = Model(f"{old.name}~1", source, options)
+    previous.lifecycle.fingerprint = source.fingerprint()
+    previous.lifecycle.training.came_unsaved = was_unsaved
+    return previous

@@ -41,18 +41,18 @@ def test_an_untrained_one_leaves_nothing() -> None:
     linear()
     models.net(X)
     admission = linear()
-    assert (admission.outcome, admission.former) == ("renewed", None)
+    assert (admission.outcome, admission.previous) == ("renewed", None)
     assert list(models) == ["net"]
 
 
 def test_what_was_trained_stays_under_another_name() -> None:
     before = trained_linear()
     admission = linear()
-    assert admission.former == {"name": "net~1", "carried": 0}
+    assert admission.previous == {"name": "net~1", "carried": 0}
     assert list(models) == ["net", "net~1"]
     np.testing.assert_array_equal(models.net(X), [[3], [7]])
     np.testing.assert_array_equal(models["net~1"](X), before)
-    assert models["net~1"].record()["kind"] == "former training"
+    assert models["net~1"].record()["kind"] == "previous version"
     np.testing.assert_array_equal(models["net~1"].run(x=X).y, before)
 
 
@@ -72,7 +72,7 @@ def test_there_is_one_generation(folder: Path) -> None:
     linear()
     run_cell(models.net, TRAIN.replace("range(5)", "range(9)"), NAMES)
     second = models.net(X)
-    assert linear().former == {"name": "net~1", "carried": 0}
+    assert linear().previous == {"name": "net~1", "carried": 0}
     assert list(models) == ["net", "net~1"]
     np.testing.assert_array_equal(models["net~1"](X), second)
     assert not np.allclose(first, second)
@@ -161,10 +161,10 @@ def test_the_name_is_nobodys_to_add() -> None:
 def test_values_are_what_counts_and_not_that_somebody_ran() -> None:
     model = linear().model
     run_cell(model, "session.run(w.assign(w + 0.0))", NAMES)
-    assert linear().former is None
+    assert linear().previous is None
     run_cell(models.net, "session.run(w.assign(w + 1.0))", NAMES)
     run_cell(models.net, "session.run(w.assign(w - 1.0))", NAMES)
-    assert linear().former is None
+    assert linear().previous is None
 
 
 def test_text_and_whole_numbers_are_learnt_too() -> None:
@@ -172,11 +172,11 @@ def test_text_and_whole_numbers_are_learnt_too() -> None:
     word = "word = v1.get_variable('word', initializer='a')"
     code = f"{LINEAR}\n    {seen}\n    {word}"
     linear(code, outputs="y")
-    assert linear(code, outputs="y").former is None
+    assert linear(code, outputs="y").previous is None
     run_cell(models.net, "session.run(word.assign('b'))", NAMES)
-    assert linear(code, outputs="y").former == {"name": "net~1", "carried": 0}
+    assert linear(code, outputs="y").previous == {"name": "net~1", "carried": 0}
     run_cell(models.net, "session.run(seen.assign(3))", NAMES)
-    assert linear(code, outputs="y").former == {"name": "net~1", "carried": 0}
+    assert linear(code, outputs="y").previous == {"name": "net~1", "carried": 0}
 
 
 # -- keep -----------------------------------------------------------------------
@@ -184,10 +184,10 @@ def test_text_and_whole_numbers_are_learnt_too() -> None:
 
 def test_an_eager_cell_keeps_its_training_too() -> None:
     add_cell("net", EAGER, NAMES, eager=True)
-    assert add_cell("net", EAGER, NAMES, eager=True).former is None
+    assert add_cell("net", EAGER, NAMES, eager=True).previous is None
     run_cell(models.net, EAGER_TRAIN, NAMES)
     before = models.net(X)
-    assert add_cell("net", EAGER, NAMES, eager=True).former == {"name": "net~1", "carried": 0}
+    assert add_cell("net", EAGER, NAMES, eager=True).previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models.net(X), [[3], [7]])
     np.testing.assert_allclose(models["net~1"](X), before, rtol=1e-6)
     assert models["net~1"].mode == "graph"
@@ -202,14 +202,14 @@ def test_a_module_of_an_eager_cell() -> None:
     """
     add_cell("net", code, NAMES, eager=True)
     run_cell(models.net, "module.w.assign(9.0)", NAMES)
-    assert add_cell("net", code, NAMES, eager=True).former == {"name": "net~1", "carried": 0}
+    assert add_cell("net", code, NAMES, eager=True).previous == {"name": "net~1", "carried": 0}
     assert models["net~1"]([1.0]).tolist() == [9]
     assert models.net([1.0]).tolist() == [2]
 
 
 def test_from_a_graph_to_an_eager_cell_the_training_stays_aside() -> None:
     before = trained_linear()
-    assert add_cell("net", EAGER, NAMES, eager=True).former == {"name": "net~1", "carried": 0}
+    assert add_cell("net", EAGER, NAMES, eager=True).previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models["net~1"](X), before)
 
 
@@ -222,4 +222,4 @@ def test_a_lazily_built_one_that_never_ran_has_learnt_nothing() -> None:
         return CellSource(Cell("x = tf.compat.v1.placeholder(tf.float32, [])\ny = x * 2.0", "<lazy>"), NAMES)
 
     models.admit("net", source(), Options.checked(), lazy=True)
-    assert models.admit("net", source(), Options.checked()).former is None
+    assert models.admit("net", source(), Options.checked()).previous is None

@@ -25,7 +25,7 @@ def plain_training() -> Any:
 def test_keep_carries_the_weights_over() -> None:
     before = plain_training()
     admission = linear(keep=True)
-    assert admission.former == {"name": None, "carried": 2}
+    assert admission.previous == {"name": None, "carried": 2}
     assert list(models) == ["net"]
     np.testing.assert_array_equal(models.net(X), before)
     assert admission.model is models.net
@@ -34,7 +34,7 @@ def test_keep_carries_the_weights_over() -> None:
 def test_what_was_carried_is_still_what_was_learnt() -> None:
     before = plain_training()
     linear(keep=True)
-    assert linear().former == {"name": "net~1", "carried": 0}
+    assert linear().previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models["net~1"](X), before)
     np.testing.assert_array_equal(models.net(X), [[3], [7]])
 
@@ -43,7 +43,7 @@ def test_what_does_not_fit_is_not_carried_and_stays_aside() -> None:
     before = plain_training()
     wider = LINEAR.replace("[2, 1]", "[2, 3]")
     admission = linear(wider, keep=True)
-    assert admission.former == {"name": "net~1", "carried": 1}
+    assert admission.previous == {"name": "net~1", "carried": 1}
     np.testing.assert_array_equal(models["net~1"](X), before)
     assert models.net(X).shape == (2, 3)
     bias = models["net~1"].run(X, fetch="b" if "b" in models["net~1"].graph.get_operations() else None)
@@ -58,7 +58,7 @@ def test_another_name_or_dtype_is_another_variable(change: tuple[str, str]) -> N
     code = LINEAR.replace(*change)
     if "float64" in change[1]:
         code = code.replace("tf.matmul(x, w), b", "tf.matmul(x, w), tf.cast(b, tf.float32)")
-    assert linear(code, keep=True).former == {"name": "net~1", "carried": 1}
+    assert linear(code, keep=True).previous == {"name": "net~1", "carried": 1}
 
 
 def test_the_variables_of_an_optimiser_are_carried_where_the_new_cell_has_them() -> None:
@@ -67,7 +67,7 @@ def test_the_variables_of_an_optimiser_are_carried_where_the_new_cell_has_them()
     loop = "for _ in range(5):\n    session.run(step, {x: [[1, 2], [3, 4]], target: [[5], [6]]})"
     run_cell(models.net, loop, NAMES)
     # What ten steps in one go give: five, the cell run again, and five more.
-    assert linear(code, outputs="y", keep=True).former == {"name": None, "carried": 8}
+    assert linear(code, outputs="y", keep=True).previous == {"name": None, "carried": 8}
     run_cell(models.net, loop, NAMES)
     in_two = models.net(X)
     add_cell("whole", code, NAMES, outputs="y")
@@ -76,7 +76,7 @@ def test_the_variables_of_an_optimiser_are_carried_where_the_new_cell_has_them()
 
 
 def test_keep_without_anything_before_is_no_error() -> None:
-    assert linear(keep=True).former is None
+    assert linear(keep=True).previous is None
 
 
 def test_a_kept_value_is_a_copy() -> None:
@@ -107,11 +107,11 @@ def test_an_eager_cell_carries_its_weights_over() -> None:
     # Keras names the layer anew each time, as the second of its kind in this process, and the third.
     names = [variable.path for variable in models.net.live.variables]
     admission = add_cell("net", EAGER.replace(', name="y"', ""), NAMES, eager=True, keep=True)
-    assert admission.former == {"name": "net~1", "carried": 0}
+    assert admission.previous == {"name": "net~1", "carried": 0}
     models.drop("net~1")
     add_cell("net", EAGER, NAMES, eager=True)
     run_cell(models.net, EAGER_TRAIN, NAMES)
-    assert add_cell("net", EAGER, NAMES, eager=True, keep=True).former == {"name": None, "carried": 2}
+    assert add_cell("net", EAGER, NAMES, eager=True, keep=True).previous == {"name": None, "carried": 2}
     np.testing.assert_array_equal(models.net(X), before)
     assert len(names) == 2
 
@@ -128,7 +128,7 @@ def test_layers_that_keras_names_are_carried_in_their_order() -> None:
     first, second = (layer.name for layer in models.net.live.layers)
     run_cell(models.net, "network.set_weights([w + 1.0 for w in network.get_weights()])", NAMES)
     weights = models.net.live.get_weights()
-    assert add_cell("net", TWO_LAYERS, NAMES, eager=True, keep=True).former == {"name": None, "carried": 4}
+    assert add_cell("net", TWO_LAYERS, NAMES, eager=True, keep=True).previous == {"name": None, "carried": 4}
     assert [layer.name for layer in models.net.live.layers] != [first, second]
     for one, other in zip(models.net.live.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(one, other)
