@@ -71,25 +71,25 @@ def report(timeout_s: float = PATIENCE_S) -> Report:
             failed.append({"section": name, "error": first_line(error)})
             return None
 
-    trial = section("trial", "tfmagic.checkup.trial.trial_record", timeout_s)
+    trial = section("trial", "tfmagic.checkup.trial:trial_record", timeout_s)
     devices = None if trial is None else trial["devices"]
     gpus = None if devices is None else [device for device in devices if device.startswith("GPU:")]
     result: Report = {
         "schema": SCHEMA,
         "time_s": time.time(),
-        "versions": section("versions", "tfmagic.checkup.versions.versions_record"),
-        "requirements": section("requirements", "tfmagic.checkup.versions.unmet_requirements"),
-        "machine": section("machine", "tfmagic.checkup.machine.machine_record"),
+        "versions": section("versions", "tfmagic.checkup.versions:versions_record"),
+        "requirements": section("requirements", "tfmagic.checkup.versions:unmet_requirements"),
+        "machine": section("machine", "tfmagic.checkup.machine:machine_record"),
         "trial": trial,
-        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu.gpu_record", (), gpus),
-        "jupyter": section("jupyter", "tfmagic.checkup.jupyter.jupyter_record"),
-        "kernels": section("kernels", "tfmagic.checkup.kernels.kernel_specs"),
-        "schemas": section("schemas", "tfmagic.checkup.report.schemas"),
+        "gpu": section("gpu", "tfmagic.runtime.libraries.gpu:gpu_record", (), gpus),
+        "jupyter": section("jupyter", "tfmagic.checkup.jupyter:jupyter_record"),
+        "kernels": section("kernels", "tfmagic.checkup.kernels:kernel_specs"),
+        "schemas": section("schemas", "tfmagic.checkup.report:schemas"),
         "failed": failed,
         "troubles": [],
     }
     for place in _TROUBLES:
-        result["troubles"] += section(place.rpartition(".")[2], f"{place}.troubles", result) or []
+        result["troubles"] += section(place.rpartition(".")[2], f"{place}:troubles", result) or []
     return result
 
 
