@@ -11,6 +11,7 @@ build of the package calls it, too.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -20,6 +21,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 WEB = ROOT / "labextension"
@@ -111,15 +116,31 @@ def npm(*words: str, why_not: str) -> None:
 
 def install(*, everything: bool) -> None:
     """Have npm fetch what the lock file names: all of it, or what the build alone needs."""
-    needed = "vitest" if everything else "@jupyter/builder"
-    lock = WEB / "package-lock.json"
+    with one_at_a_time():
+        if not is_installed("vitest" if everything else "@jupyter/builder"):
+            say(f"fetching what the panel's page is {'checked' if everything else 'built'} with")
+            rest = () if everything else ("--omit=dev",)
+            npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", *rest, why_not="npm could not fetch its packages")
+
+
+def is_installed(package: str) -> bool:
+    """Return whether ``node_modules`` has a package, and is newer than the lock file."""
     there = WEB / "node_modules" / ".package-lock.json"
-    with contextlib.suppress(OSError):
-        if (WEB / "node_modules" / needed).is_dir() and there.stat().st_mtime >= lock.stat().st_mtime:
-            return
-    say(f"fetching what the panel's page is {'checked' if everything else 'built'} with")
-    rest = () if everything else ("--omit=dev",)
-    npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", *rest, why_not="npm could not fetch its packages")
+    try:
+        is_newer = there.stat().st_mtime >= (WEB / "package-lock.json").stat().st_mtime
+    except OSError:
+        return False
+    return is_newer and (WEB / "node_modules" / package).is_dir()
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait for another process that fetches: two targets of ``make --jobs 2`` would empty the same folder."""
+    file = ROOT / "build" / "npm.lock"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def build() -> None:
