@@ -103,7 +103,7 @@ def test_o_sends_out_what_a_cell_assigned_and_displays_nothing(kernel: Kernel) -
     [
         ("a,b,c", "3 outputs by position and pair gives 2"),
         ("1a", "'1a' is no name"),
-        ("a,a", "'a' stands there twice"),
+        ("a,a", "'a' is given twice"),
         ("mine=tot", "'tot' (did you mean 'total'?)"),
         ("mine=", "'mine=' is no name"),
     ],

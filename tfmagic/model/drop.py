@@ -56,7 +56,7 @@ class DropRecord(TypedDict):
 
 
 class Drop:
-    """Measures one drop. It is made while the models still stand."""
+    """Measures what one drop gives back. Create it before the models are dropped."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         from tfmagic.model.unsaved import is_unsaved
@@ -74,7 +74,7 @@ class Drop:
                 continue
             # Only the list of runs: the object that has it would keep the graph.
             self._runs[model.name] = backend.runs.under_way
-            for owner in backend.memory():
+            for owner in backend.memory_owners():
                 try:
                     self._objects.append(weakref.ref(owner))
                 except TypeError:  # a person's class without weak references

@@ -231,7 +231,7 @@ class Model:
             raise InputError(msg)
         if batch_size is None and timeout is None and not trace:
             quick = self.caller.fast_call(value, inputs, fetch, signature)
-            return self.caller.first_call(value, inputs, fetch, signature) if quick is None else Result(quick)
+            return self.caller.checked_call(value, inputs, fetch, signature) if quick is None else Result(quick)
         return self.run_stoppable(
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
@@ -271,7 +271,7 @@ class Model:
         timeout: float | None = None,
         trace: bool = False,
     ) -> Result:
-        """Run as `run` does, in a thread that Ctrl-C in a notebook need not wait for.
+        """Run as `run` does, in a worker, so that Ctrl-C in a notebook returns at once.
 
         After Ctrl-C the model is ``stopping`` until its native run has ended. A run in batches
         raises an `InterruptedRun`, which has the outputs so far.

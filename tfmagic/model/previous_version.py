@@ -50,7 +50,7 @@ class PreviousVersionSource(SavedModelSource):
         self._folder = folder
 
     def python(self, name: str, signature: Signature, options: Options) -> None:
-        """Return no code: the folder goes with the notebook."""
+        """Return no code: the folder is removed when the model is dropped."""
         del name, signature, options
 
     def release(self) -> None:
@@ -106,7 +106,7 @@ def _counterparts(old: list[str], new: list[str]) -> dict[str, str]:
 
 
 def _as_first(names: list[str]) -> list[str]:
-    """Return names with the numbers of their parts counted from the lowest: ``dense_4/kernel`` as ``dense/kernel``."""
+    """Renumber each part from 0, in the order of its numbers: ``dense_4/kernel`` becomes ``dense/kernel``."""
     numbers: dict[str, set[int]] = {}
     for base, number in (_numbered(part) for name in names for part in name.split("/")):
         numbers.setdefault(base, set()).add(number)

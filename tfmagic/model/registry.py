@@ -264,7 +264,7 @@ class Models(Mapping[str, "Model"]):
             command_lock = self._command_locks.setdefault(name, CommandLock(name))
         with command_lock.hold(), self._claimed(name):
             old = self._models.get(name)
-            source.accept(name, options)
+            source.check_options(name, options)
             fingerprint = interruptible(source.fingerprint)
             outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
             if old is not None and outcome == "kept":
@@ -295,8 +295,7 @@ class Models(Mapping[str, "Model"]):
                 if previous is not None:
                     leaving += [self._models[previous.name]] if previous.name in self._models else []
                     self._models[previous.name] = previous
-            if outcome != "kept":
-                events().note(outcome, name)
+            events().note(outcome, name)
             with ExitStack() as stack:
                 # Release each, also when Ctrl-C ends the wait for the run of another.
                 for leaver in leaving:

@@ -53,8 +53,8 @@ def test_a_line_is_taken_apart(line: str, run: RunLine) -> None:
     [
         ("", "a model's name was expected"),
         ("net X Y", "several inputs are given by name"),
-        ("net X, Y", "their order is not to be trusted"),
-        ("net x=X, Y", "their order is not to be trusted"),
+        ("net X, Y", "inputs have no order"),
+        ("net x=X, Y", "inputs have no order"),
         ("net x=X x=Y", "input 'x' is given twice"),
         ("net x=", "x= has no value"),
         ("net x = X", "as x=X"),

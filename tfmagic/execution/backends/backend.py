@@ -46,7 +46,7 @@ class Startup:
 
 
 @dataclass(frozen=True)
-class RunGraph:
+class GraphOfRun:
     """A graph with the names of the tensors that one run feeds and fetches; without `outputs` all of it runs.
 
     `call` runs a live object's traced function; it is None where the model itself runs the graph.
@@ -98,7 +98,7 @@ class Backend(ABC):
         weights to a path, and gives the names of the variables in it.
     compiled
         Where XLA compiles the calls, finds the tensors to fetch instead.
-    needs_no_file
+    source_is_in_memory
         Whether the source is in memory, so that no file is read again.
     """
 
@@ -112,7 +112,7 @@ class Backend(ABC):
     keras_writer: Callable[[Path], Iterable[str]] | None = None
     compiled: XlaCompiler | None = None
     startup: Startup = Startup()
-    needs_no_file = False
+    source_is_in_memory = False
 
     def __init__(self, room: Room, signatures: Mapping[str, Signature], runs: Runs) -> None:
         self.room = room
@@ -168,7 +168,7 @@ class Backend(ABC):
         """Return the sizes of variables and constants."""
 
     @abstractmethod
-    def memory(self) -> list[Any]:
+    def memory_owners(self) -> list[Any]:
         """Return the Python objects that hold the model's memory."""
 
     @abstractmethod
@@ -212,7 +212,7 @@ class Backend(ABC):
         """Find the quickest way to make calls like these, where calls are prepared."""
 
     @abstractmethod
-    def run_graph(
+    def graph_of_run(
         self, signature: Signature, zeros: Callable[[], Mapping[str, Any]]
-    ) -> AbstractContextManager[RunGraph]:
+    ) -> AbstractContextManager[GraphOfRun]:
         """Return the graph that a run on zeros executes. Nothing runs."""

@@ -32,7 +32,7 @@ class CopiedValues:
         self._settings = settings_of(live)
         self._ignored: set[tuple[int, str]] = set()
 
-    def note_graph(self) -> None:
+    def note_traced(self) -> None:
         """Note that the object has been traced, with its present settings."""
         before, self._settings = self._settings, settings_of(self._live)
         # Settings that a call changes, such as a counter of calls, do not decide later results.
@@ -67,7 +67,7 @@ class CopiedValues:
 
 
 def _identities(variables: Mapping[str, Any]) -> list[Any]:
-    """Return what distinguishes a variable from a new one with the same name and value."""
+    """Return name, identity and shape of each variable: a new variable may have the same name and value."""
     return [(name, id(variable), str(variable.shape)) for name, variable in variables.items()]
 
 

@@ -14,7 +14,7 @@ from tfmagic.concurrency.deferral import InterruptTarget, defer_interrupts, inte
 from tfmagic.concurrency.runs import Runs
 from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError, did_you_mean, first_line
-from tfmagic.execution.backends.backend import Backend, RunGraph
+from tfmagic.execution.backends.backend import Backend, GraphOfRun
 from tfmagic.execution.room.variables import Weights, variable_record, weighed
 from tfmagic.runtime.tensorflow.private import Cancellation
 from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
@@ -50,13 +50,13 @@ class EagerBackend(Backend):
     keras_writer_of_copy : callable or None
         For a Keras model, takes a copy in a graph and its variables, and gives the copy's `Backend.keras_writer`.
     last_inputs : dict
-        By signature, dtype and shape of each input of the last call, where the signature does not tell them.
+        By signature, dtype and shape of each input of the last call; only where the signature leaves them open.
     """
 
     mode = "eager"
     # Nobody knows whether the person's object may be called by two threads at once.
     concurrent = False
-    needs_no_file = True
+    source_is_in_memory = True
     saveable: Any = None
     keras_writer_of_copy: Callable[[Any, Mapping[str, Any]], Callable[[Path], list[str]]] | None = None
 
@@ -103,7 +103,7 @@ class EagerBackend(Backend):
             for name, variable in variables.items()
         )
 
-    def memory(self) -> list[Any]:
+    def memory_owners(self) -> list[Any]:
         """Return the object and its variables."""
         return [self.live, *(self._readable_variables() or {}).values()]
 
@@ -147,7 +147,7 @@ class EagerBackend(Backend):
                 named[name].assign(value)
 
     def named_variables(self) -> dict[str, Any]:
-        """Return the object's variables by name; Keras's have a path, and names may be the same."""
+        """Return the object's variables by name. Keras variables go by their path; equal names get a number."""
         variables = list(self._variables())
         names = unique(_name_of(variable) for variable in variables)
         return dict(zip(names, variables, strict=True))
@@ -207,7 +207,7 @@ class EagerBackend(Backend):
         """Do nothing: no calls of an object are prepared."""
 
     @contextmanager
-    def run_graph(self, signature: Signature, zeros: Callable[[], Mapping[str, Any]]) -> Iterator[RunGraph]:
+    def graph_of_run(self, signature: Signature, zeros: Callable[[], Mapping[str, Any]]) -> Iterator[GraphOfRun]:
         """Yield the graph of the object traced as a new function; the object itself is not called.
 
         An `UntraceableError` if the object cannot be traced.
@@ -222,7 +222,7 @@ class EagerBackend(Backend):
             # Without the variables that the function captures.
             own = len(traced.inputs) - len(traced.captured_inputs)
             feeds = [tensor.name for tensor in traced.inputs[:own]]
-            yield RunGraph(traced.graph, feeds, call=partial(function, inputs))
+            yield GraphOfRun(traced.graph, feeds, call=partial(function, inputs))
 
     def call_object(self, signature: str, inputs: dict[str, Any]) -> Any:
         """Call the object with tensors by its own input names, and return its result unchanged."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import InputError, SourceError, nearest_word
-from tfmagic.execution.backends.backend import Backend, RunGraph
+from tfmagic.execution.backends.backend import Backend, GraphOfRun
 from tfmagic.execution.backends.folding import Folding
 from tfmagic.execution.room.variables import weights_of
 from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
@@ -78,7 +78,7 @@ class GraphBackend(Backend):
             self._weights_at = (version, weights_of(self.graph))
         return self._weights_at[1]
 
-    def memory(self) -> list[Any]:
+    def memory_owners(self) -> list[Any]:
         """Return the graph, which holds the native session."""
         return [self.graph]
 
@@ -204,7 +204,7 @@ class GraphBackend(Backend):
             self._hosted.history.note_assignment()
             values_of(self.graph).write(native, values)
 
-    def fill_from(self, fill: Callable[[Any], None]) -> None:
+    def set_fill(self, fill: Callable[[Any], None]) -> None:
         """Fill native sessions by another function from now on."""
         self._fill = fill
         self._host()
@@ -309,11 +309,11 @@ class GraphBackend(Backend):
             KernelSession().settle(self.graph, feed_names, self.compiled_fetches(feed_names, to_run), arrays)
 
     @contextmanager
-    def run_graph(self, signature: Signature, zeros: object) -> Iterator[RunGraph]:
+    def graph_of_run(self, signature: Signature, zeros: object) -> Iterator[GraphOfRun]:
         """Yield the model's own graph, with the feeds and fetches of the signature."""
         del zeros
         feeds = [spec.tensor for spec in signature.inputs if spec.tensor is not None]
-        yield RunGraph(self.graph, feeds, [spec.tensor for spec in signature.outputs if spec.tensor is not None])
+        yield GraphOfRun(self.graph, feeds, [spec.tensor for spec in signature.outputs if spec.tensor is not None])
 
     def close(self) -> None:
         """Free the variables and let go of the graph; a run under way is cancelled."""

@@ -28,7 +28,7 @@ _TRAINING_PREFIXES = ("_self_", "_compile")
 def settings_of(live: Any) -> dict[tuple[int, str], int | None]:
     """Return a checksum of each setting of a live object, and of the layers and modules in it.
 
-    They are by the ``id`` of the layer or module, and attribute. Attributes that are empty or
+    The keys are pairs: the ``id`` of a layer or module, and an attribute's name. Attributes that are empty or
     cannot be read are left out. None stands for a tensor of a graph, which a call has left there.
     A ``tf.function`` and the like have no settings. No array and no object is kept.
     """

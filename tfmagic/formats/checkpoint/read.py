@@ -25,7 +25,7 @@ from tfmagic.formats.common.loading import (
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
-from tfmagic.formats.saved_model.meta_graph import FILES, signatures_of
+from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
@@ -190,7 +190,7 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 def checkpoint_at(path: Path) -> Path | None:
     """Return the prefix of a checkpoint's files: `path` is that, one of them, or a folder that names the latest."""
     if path.is_dir():
-        return None if any((path / name).exists() for name in FILES) else _latest(path)
+        return None if any((path / name).exists() for name in GRAPH_FILE_NAMES) else _latest(path)
     if _PART.search(path.name):
         return path.with_name(_PART.sub("", path.name))
     there = (path.with_name(f"{path.name}.meta"), path.with_name(f"{path.name}.index"))

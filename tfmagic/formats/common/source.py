@@ -119,7 +119,7 @@ class Source(ABC):
     def fingerprint(self) -> object:
         """Return something that changes when the source does; a source that is gone is a `SourceError`."""
 
-    def accept(self, model: str, options: Options) -> None:
+    def check_options(self, model: str, options: Options) -> None:
         """Refuse options that mean nothing for this kind of source."""
         for option, given, needed in (
             ("copy", options.copy, "live objects (a file or a cell has a graph of its own already)"),

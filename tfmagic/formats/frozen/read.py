@@ -100,9 +100,9 @@ class GraphDefSource(LiveSource):
         """Return whether this is a ``GraphDef``."""
         return isinstance(live, v1.GraphDef)
 
-    def accept(self, model: str, options: Options) -> None:
+    def check_options(self, model: str, options: Options) -> None:
         """Accept ``copy``, as a message is always copied; refuse an empty message."""
-        super().accept(model, options)
+        super().check_options(model, options)
         if not self.live.node:
             msg = f"{model}: this GraphDef is empty, so there is nothing to run"
             raise SourceError(msg)

@@ -117,7 +117,7 @@ class FrozenFile(Writer):
     def refill_from(self, file: Path) -> None:
         """Fill the model's later native sessions from the file that it was written to."""
         if not self._is_traced:
-            self._backend.fill_from(_fill_from(file, self._backend.room, self._constants))
+            self._backend.set_fill(_fill_from(file, self._backend.room, self._constants))
 
 
 def _fill_from(file: Path, room: Room, constants: Mapping[str, str]) -> Callable[[Any], None]:

@@ -61,9 +61,9 @@ class KerasFileSource(FileSource):
     kind = "Keras file"
     takes_options = frozenset({"objects"})
 
-    def accept(self, model: str, options: Options) -> None:
+    def check_options(self, model: str, options: Options) -> None:
         """Refuse options that are for other sources, and a Keras that does not run on TensorFlow."""
-        super().accept(model, options)
+        super().check_options(model, options)
         check_backend(model)
 
     def fingerprint(self) -> object:
@@ -146,7 +146,7 @@ class KerasFileSource(FileSource):
         # The object was read from the file: nobody else has it.
         copy = cast("GraphBackend", built.backend)
         copy.live_values = copy.copied_values = None
-        copy.needs_no_file = True
+        copy.source_is_in_memory = True
         return built
 
 

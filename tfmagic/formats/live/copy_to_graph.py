@@ -58,7 +58,7 @@ def graph_copy_through_file(eager: EagerBackend, options: Options) -> Built:
     # Before it is written: later changes have to count as changes.
     deque(copied_values.values(), maxlen=0)
     LiveFolder(eager, default)(path)
-    copied_values.note_graph()
+    copied_values.note_traced()
     built = SavedModelSource(path, label).build(label, Options(signature=default, device=options.device, unsafe=True))
     # The files are read again whenever the session is opened: they are removed with the model.
     weakref.finalize(built.backend, folder.cleanup)

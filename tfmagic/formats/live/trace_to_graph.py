@@ -67,7 +67,7 @@ def trace_to_graph(eager: EagerBackend, default: str | None = None) -> tuple[Gra
             if default is None or signature.name == default:
                 raise
             notes.append(f"without its signature {signature.name!r}: {str(error).removeprefix(f'{label}: ')}")
-    copied_values.note_graph()
+    copied_values.note_traced()
     graph = tf.Graph()
     with graph.as_default(), tf.device(device):
         by_prefix = {"" if at == 0 else f"{function.signature.name}/": function for at, function in enumerate(traced)}

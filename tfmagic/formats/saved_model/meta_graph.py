@@ -14,7 +14,7 @@ from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.common.loading import reading
 
-FILES = ("saved_model.pb", "saved_model.pbtxt")
+GRAPH_FILE_NAMES = ("saved_model.pb", "saved_model.pbtxt")
 """What the graph of a SavedModel is called in its folder."""
 
 SERVE = "serve"
@@ -25,7 +25,7 @@ _MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
 
 def version_of(path: Path) -> tuple[Path, str]:
     """Return the SavedModel folder at `path`, and a note where a version was chosen."""
-    if path.name in FILES:
+    if path.name in GRAPH_FILE_NAMES:
         path = path.parent
     if _is_saved_model(path):
         return path, ""
@@ -43,12 +43,12 @@ def version_of(path: Path) -> tuple[Path, str]:
 
 
 def _is_saved_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in FILES)
+    return any((folder / name).is_file() for name in GRAPH_FILE_NAMES)
 
 
 def graph_file(folder: Path) -> Path:
     """Return the file of a SavedModel folder that holds the graph; as text only where that is all there is."""
-    return next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
+    return next((folder / name for name in GRAPH_FILE_NAMES if (folder / name).is_file()), folder / GRAPH_FILE_NAMES[0])
 
 
 def read_saved_model(model: str, folder: Path) -> Any:

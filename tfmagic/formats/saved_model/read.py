@@ -26,7 +26,7 @@ from tfmagic.formats.common.plain_code import CodeTensor, call_code, on_device, 
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record
 from tfmagic.formats.common.written import tensors_of
 from tfmagic.formats.saved_model.meta_graph import (
-    FILES,
+    GRAPH_FILE_NAMES,
     SERVE,
     assets_of,
     check_links,
@@ -63,7 +63,7 @@ class SavedModelSource(FileSource):
     @classmethod
     def takes(cls, path: Path) -> bool:
         """Return whether this is a folder, or the file in it that holds the graph."""
-        return path.is_dir() or (path.name in FILES and path.is_file())
+        return path.is_dir() or (path.name in GRAPH_FILE_NAMES and path.is_file())
 
     def fingerprint(self) -> object:
         """Return the version chosen, and what tells whether one of its files has changed."""
@@ -75,7 +75,7 @@ class SavedModelSource(FileSource):
         return version_of(existing_path(self.path))[0].resolve()
 
     def inspect(self) -> FileRecord:
-        """Read the message and the checkpoint's index."""
+        """Return what the graph file and the checkpoint's index tell."""
         folder, note = version_of(self.path)
         message = read_saved_model(str(self.path), folder)
         tags = [sorted(meta.meta_info_def.tags) for meta in message.meta_graphs]
@@ -174,7 +174,7 @@ def _listed(texts: Sequence[str]) -> str:
 
 v1 = tf.compat.v1
 
-WHOLE = "loaded whole, as it is unknown how it restores its variables"
+LOADED_WHOLE_NOTE = "loaded whole, as it is unknown how it restores its variables"
 
 
 class SavedGraph:
@@ -196,7 +196,7 @@ class SavedGraph:
             self._initialisers = initialisers_of(meta)
             plan = restore_plan(meta)
             if plan is None:
-                self.notes.append(WHOLE)
+                self.notes.append(LOADED_WHOLE_NOTE)
                 self._import_whole(meta, device)
             else:
                 part, collections = pruned(meta, [*tensors, *self._initialisers, *self.assets])

@@ -190,7 +190,7 @@ _VALUE = "VARIABLE_VALUE"
 
 
 def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
-    """Return what restores those of these variables that functions of objects use; `prefix` is the checkpoint's."""
+    """Return where the checkpoint at `prefix` has the `wanted` variables that only a ``tf.function`` captures."""
     objects = meta.object_graph_def
     if not wanted or not objects.nodes:
         return {}

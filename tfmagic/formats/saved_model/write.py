@@ -99,7 +99,7 @@ class GraphFolder(Writer):
         backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
         backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)
-        backend.fill_from(_fill_from(folder, backend.room, list(self._begin), assets))
+        backend.set_fill(_fill_from(folder, backend.room, list(self._begin), assets))
 
 
 def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mapping[str, str]) -> Callable[[Any], None]:

@@ -181,7 +181,7 @@ def _check_expression(run: RunLine, name: str | None, text: str) -> None:
         raise UsageLineError(msg)
     if isinstance(tree, ast.Tuple) and not text.lstrip().startswith("("):
         msg = (
-            f"{text!r} are {len(tree.elts)} inputs, and their order is not to be trusted: give each by its name, "
+            f"{text!r} are {len(tree.elts)} inputs, and inputs have no order: give each by its name, "
             "or put brackets around one tuple"
         )
         raise UsageLineError(msg)
@@ -211,7 +211,7 @@ def out_names(text: str | None) -> list[tuple[str, str | None]]:
             msg = f"-o {text}: {mine!r} is a word of Python's own, which nothing can be called"
             raise UsageLineError(msg)
         if mine in {name for name, _ in pairs}:
-            msg = f"-o {text}: {mine!r} stands there twice"
+            msg = f"-o {text}: {mine!r} is given twice"
             raise UsageLineError(msg)
         pairs.append((mine, theirs or None))
     return pairs

@@ -74,7 +74,7 @@ def _naming_running_models(models: Sequence[Model]) -> Iterator[None]:
 def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> Any:
     if run.out and (outputs := _outputs(run, model)) is not None:
         # Refuse an -o that does not fit before anything runs.
-        _assigned(model.name, dict.fromkeys(outputs), run.out)
+        _names_to_values(model.name, dict.fromkeys(outputs), run.out)
     try:
         result: Mapping[str, Any] = model.run_stoppable(
             *given,
@@ -90,7 +90,7 @@ def _run(run: RunLine, model: Model, given: Given, push: Push, show: Show) -> An
     if run.trace and not run.silent and model.trace is not None:
         show(TraceTable(model.trace.record()))
     if run.out:
-        push(_assigned(model.name, result, run.out))
+        push(_names_to_values(model.name, result, run.out))
     if run.out or run.silent:
         return None
     return next(iter(result.values())) if len(result) == 1 else result
@@ -100,7 +100,7 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
     from tfmagic.model.several.compare import compared
 
     if run.out:
-        _assigned("the comparison", dict.fromkeys(run.models), run.out, "model")
+        _names_to_values("the comparison", dict.fromkeys(run.models), run.out, "model")
     try:
         comparison = compared(
             run.models, *given, fetch=run.fetch, signature=run.signature, batch_size=run.batch_size, timeout=run.timeout
@@ -109,7 +109,7 @@ def _compare(run: RunLine, given: Given, push: Push, show: Show) -> Any:
         _keep_finished_rows(run, stopped, push)
         raise
     if run.out:
-        push(_assigned("the comparison", comparison, run.out))
+        push(_names_to_values("the comparison", comparison, run.out))
         if not run.silent:
             show(ComparisonTable(comparison.record()))
         return None
@@ -137,7 +137,7 @@ def _keep_finished_rows(run: RunLine, stopped: InterruptedRun | RunTimeoutError,
     where = "sys.last_value.partial (-o VAR gives them a name)"
     if run.out:
         try:
-            push(_assigned("what had been done", stopped.partial, run.out))
+            push(_names_to_values("what had been done", stopped.partial, run.out))
             where = ", ".join(mine for mine, _ in run.out)
         except TfMagicError:
             pass  # the names do not fit these outputs: the rows stay with the error
@@ -150,7 +150,7 @@ def _inputs(run: RunLine, names: Mapping[str, Any]) -> Given:
     named = {name: evaluate(text, names) for name, text in run.named.items()}
     for text in run.spread:
         value = evaluate(text, names)
-        # As in a Python call, and also a table, which has columns by name.
+        # A mapping, as ** takes in a Python call, or a table with its columns by name.
         if not (isinstance(value, Mapping) or (hasattr(value, "keys") and hasattr(value, "__getitem__"))):
             msg = f"**{text} is a {type(value).__name__}, expected a mapping of inputs by name"
             raise UsageLineError(msg)
@@ -193,7 +193,7 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
     return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
-def _assigned(
+def _names_to_values(
     who: str, result: Mapping[str, Any], out: Sequence[tuple[str, str | None]], what: str = "output"
 ) -> dict[str, Any]:
     positions = [mine for mine, theirs in out if theirs is None]

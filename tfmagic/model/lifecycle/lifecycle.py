@@ -30,7 +30,7 @@ from tfmagic.model.lifecycle.training import Training
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.session.hosted_graph import building
+from tfmagic.runtime.session.hosted_graph import opened_graphs_in
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -236,7 +236,7 @@ class Lifecycle:
         from tfmagic.formats.live.copy_to_graph import built_from
 
         try:
-            with building(self.hooks.room_for_graph):
+            with opened_graphs_in(self.hooks.room_for_graph):
                 built = interruptible(built_from, self.source, self.name, self.options)
         except Exception as error:
             self.failure = first_line(error)

@@ -68,8 +68,8 @@ class Budget:
         self.text = ""
         self.models: Callable[[], Iterable[Tenant]] = tuple
         self._limits: dict[str, int] = {}
-        self._making = threading.RLock()
-        self._coming: set[Tenant] = set()
+        self._room_lock = threading.RLock()
+        self._loading: set[Tenant] = set()
 
     def limits(self) -> dict[str, int]:
         """Return how many bytes the models may take, by device (``GPU:0``) and `HOST`."""
@@ -91,7 +91,7 @@ class Budget:
             msg = f"memory_budget is text, got {type(text).__name__}: {_EXPECTED}"
             raise SettingError(msg)
         limits = {} if text in {"", "auto"} else parse_budget(text)
-        with self._making:
+        with self._room_lock:
             previous = self.text, self._limits
             self.text, self._limits = text, limits
             try:
@@ -109,7 +109,7 @@ class Budget:
 
         If it does not fit even then, MemoryBudgetError is raised and nothing is parked.
         """
-        with self._making:
+        with self._room_lock:
             limits = self.limits()
             wanted = {device: model.bytes_wanted(device, set(limits)) for device in limits}
             for device, limit in limits.items():
@@ -125,15 +125,15 @@ class Budget:
             for device, limit in limits.items():
                 self._make_room(device, limit, wanted[device], model)
             # From here on it counts: two models that load at once must not take the same room.
-            self._coming.add(model)
+            self._loading.add(model)
         try:
             yield
         finally:
-            self._coming.discard(model)
+            self._loading.discard(model)
 
     def _held(self, device: str, named: set[str], model: Tenant | None) -> list[tuple[Tenant, int]]:
         """Return how much of a part of the budget each other model takes, or is about to take."""
-        coming = self._coming.copy()
+        coming = self._loading.copy()
         sizes = (
             (other, other.bytes_wanted(device, named) if other in coming else other.bytes_held(device, named))
             for other in dict.fromkeys((*self.models(), *coming))

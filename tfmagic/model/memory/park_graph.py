@@ -113,7 +113,7 @@ class ParkGraph:
         """Check that a graph that is opened again gets the weights that it had."""
         lifecycle, backend = self.lifecycle, self.backend
         if not backend.parked:
-            is_read_again = backend is lifecycle.backend and not (backend.is_kept or backend.needs_no_file)
+            is_read_again = backend is lifecycle.backend and not (backend.is_kept or backend.source_is_in_memory)
             if is_read_again and any(file.has_other_content() for file in stamps_in(lifecycle.fingerprint)):
                 msg = f"{lifecycle.name}: {lifecycle.source.where} has changed since it was loaded: add it again"
                 raise SourceError(msg)

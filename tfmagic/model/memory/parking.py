@@ -75,13 +75,13 @@ class Parking:
 
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
-        self._arriving: Weights | None = None
+        self._loading_weights: Weights | None = None
 
     @property
     def weights(self) -> Weights | None:
         """The model's weights, also while it is parked; None for one that was never built."""
-        if self._arriving is not None:
-            return self._arriving
+        if self._loading_weights is not None:
+            return self._loading_weights
         backend = self._lifecycle.backend
         if backend is not None:
             return backend.weights()
@@ -135,7 +135,7 @@ class Parking:
     @contextmanager
     def _room_for(self, weights: Weights) -> Iterator[None]:
         """Make room in the budget for weights that are loaded in the block; no room raises MemoryBudgetError."""
-        self._arriving = weights
+        self._loading_weights = weights
         # A model that has just been loaded is not the first to be parked.
         self._lifecycle.used_at_s = time.monotonic()
         try:
@@ -145,7 +145,7 @@ class Parking:
                     container_warning().before_load(self._lifecycle.name, weights.variables_bytes or 0)
                 yield
         finally:
-            self._arriving = None
+            self._loading_weights = None
 
     @defer_interrupts
     def park_if_idle(self) -> bool:
@@ -235,10 +235,13 @@ class Parking:
         if self._lifecycle.kept_summary is not None:
             events().note("woken", self.name)
         # Not right after reading it: the build could still have failed.
-        self.after_release()
+        self._remove_object_file()
 
     def after_release(self) -> None:
         """Remove the file with a live object's state."""
+        self._remove_object_file()
+
+    def _remove_object_file(self) -> None:
         spill, self._lifecycle.object_spill = self._lifecycle.object_spill, None
         if spill is not None:
             spill.remove()

@@ -51,11 +51,11 @@ class Caller:
 
     @property
     def has_run(self) -> bool:
-        """Whether the model has run at all, also ahead of the first call: the first run prepares those after it."""
+        """Whether the model has run at all, warming included: a first run takes longer."""
         return self._has_run or self.statistics.count > 0
 
     def was_running_at(self, time_s: float) -> bool:
-        """Return whether the model runs now, or its last call ran at a time in seconds since 1970."""
+        """Return whether the model runs now, or its last call was under way at a Unix time."""
         return self.lifecycle.state == "running" or self.statistics.was_running_at(time_s)
 
     def request(
@@ -123,7 +123,7 @@ class Caller:
             backend.compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
 
-    def first_call(
+    def checked_call(
         self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
     ) -> Result:
         """Make a call, and remember how to repeat it; the parameters are those of `Model.run`."""

@@ -19,7 +19,7 @@ from tfmagic.runtime.tracing.partition_graphs import placed_operations, requeste
 from tfmagic.runtime.tracing.step_stats import RunProfile
 
 if TYPE_CHECKING:
-    from tfmagic.execution.backends.backend import RunGraph
+    from tfmagic.execution.backends.backend import GraphOfRun
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacementRecord
 
@@ -62,7 +62,7 @@ def _probe_graph(caller: Caller) -> None:
     advice = f"%tf_run {lifecycle.name} INPUTS --trace tells with inputs of yours"
     signature = lifecycle.signature()
     zeros = zeros_for(lifecycle.name, signature, advice)
-    with lifecycle.built_backend().run_graph(signature, lambda: zeros) as run:
+    with lifecycle.built_backend().graph_of_run(signature, lambda: zeros) as run:
         _refuse_effects(lifecycle.name, run, advice)
     request = caller.request(zeros, {})
     # Not a call of the person's, so it is not counted.
@@ -75,7 +75,7 @@ def _object_placement(caller: Caller) -> Placement:
     backend = caller.lifecycle.built_backend()
     zeros = zeros_for(name, signature, "where a live object runs is told by a run on zeros")
     try:
-        with backend.run_graph(signature, lambda: zeros) as run:
+        with backend.graph_of_run(signature, lambda: zeros) as run:
             _refuse_effects(name, run, f"%tf_model show {name} tells what it is", new_function=True)
             with collected_graphs() as graphs, profiled() as executions:
                 began = time.perf_counter()
@@ -90,7 +90,7 @@ def _object_placement(caller: Caller) -> Placement:
         raise SourceError(msg) from error
 
 
-def _refuse_effects(name: str, run: RunGraph, advice: str, *, new_function: bool = False) -> None:
+def _refuse_effects(name: str, run: GraphOfRun, advice: str, *, new_function: bool = False) -> None:
     """Raise ModelStateError where a run on zeros would change the model, or could be endless."""
     refusal = f"{name} is not run on zeros"
     if run.writes():

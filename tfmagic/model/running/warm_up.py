@@ -140,7 +140,7 @@ def _why_not_on_zeros(caller: Caller) -> str | None:
 
     def reason() -> str | None:
         try:
-            with backend.run_graph(signature, partial(_zeros, caller, _WITHOUT_WARM)) as run:
+            with backend.graph_of_run(signature, partial(_zeros, caller, _WITHOUT_WARM)) as run:
                 if run.writes() or run.advances():
                     return _WRITES
                 return _LOOPS if run.loops_on_values() else None

@@ -74,7 +74,7 @@ class GraphSessions:
             raise ModelStateError(msg) from error
 
     def run(self, graph: Any, use: Callable[[OpenGraph], Any]) -> Any:
-        """Call `use` with a graph's native session, opened again if another thread closes it before the run began."""
+        """Call `use` with a graph's native session, and again if another thread closes it before the run begins."""
         record = hosted(graph)
         run = record.runs.begin(record.evictions)
         try:

@@ -39,7 +39,7 @@ _memory_for: ContextVar[Callable[[Any], AbstractContextManager[None]] | None] = 
 
 
 @contextmanager
-def building(memory_for: Callable[[Any], AbstractContextManager[None]]) -> Iterator[None]:
+def opened_graphs_in(memory_for: Callable[[Any], AbstractContextManager[None]]) -> Iterator[None]:
     """Make memory for each named graph that is opened in the block, if its record has no `memory_context` yet."""
     token = _memory_for.set(memory_for)
     try:
@@ -316,24 +316,24 @@ def never_began(error: Exception) -> bool:
 
 
 # A context variable: a block in one thread must not close what another thread opens meanwhile.
-_open: ContextVar[list[Any] | None] = ContextVar("tfmagic_scope", default=None)
+_opened_within: ContextVar[list[Any] | None] = ContextVar("tfmagic_opened_within", default=None)
 
 
 @contextmanager
 def closing_what_opens() -> Iterator[None]:
     """Close, on leaving, each graph whose native session opened within."""
     opened: list[Any] = []
-    token = _open.set(opened)
+    token = _opened_within.set(opened)
     try:
         yield
     finally:
-        _open.reset(token)
+        _opened_within.reset(token)
         for graph in opened:
             hosted(graph).close()
 
 
 def note_opened(graph: Any) -> None:
     """Note for the innermost `closing_what_opens` that `graph` has been opened in it."""
-    opened = _open.get()
+    opened = _opened_within.get()
     if opened is not None:
         opened.append(graph)
