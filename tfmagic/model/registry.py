@@ -295,7 +295,8 @@ class Models(Mapping[str, "Model"]):
                 if previous is not None:
                     leaving += [self._models[previous.name]] if previous.name in self._models else []
                     self._models[previous.name] = previous
-            events().note(outcome, name)
+            if outcome != "kept":
+                events().note(outcome, name)
             with ExitStack() as stack:
                 # Release each, also when Ctrl-C ends the wait for the run of another.
                 for leaver in leaving:
