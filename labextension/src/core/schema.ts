@@ -313,23 +313,23 @@ export interface ModelRow {
   state: string;
   source: string;
   /**
-   * The device that was asked for when it was added.
+   * The device that was requested when the model was added.
    */
   device: string | null;
   /**
-   * The one that a call uses.
+   * The signature that calls use by default.
    */
   signature: SignatureRecord | null;
   /**
-   * As in `ModelRecord`; of a parked model what it has when it is there.
+   * As in `ModelRecord`; for a parked model the values that it has once it is loaded.
    */
   variables: number | null;
   /**
-   * As in `ModelRecord`; of a parked model what it has when it is there.
+   * As in `ModelRecord`; for a parked model the values that it has once it is loaded.
    */
   weights_bytes: number | null;
   /**
-   * As in `ModelRecord`; of a parked model what it has when it is there.
+   * As in `ModelRecord`; for a parked model the values that it has once it is loaded.
    */
   constants_bytes: number | null;
   /**
@@ -337,7 +337,7 @@ export interface ModelRow {
    */
   size_bytes: number | null;
   /**
-   * What it takes now, of that and of the copies of variables that quicker calls use: nothing while it is parked.
+   * The memory that it takes now, with the copies of variables for faster calls; 0 while it is parked.
    */
   held_bytes: number;
   grew_bytes: number | null;
@@ -347,15 +347,15 @@ export interface ModelRow {
   median_latency_s: number | null;
   last_error: string | null;
   /**
-   * Where it is, as a traced run has shown; None before the first.
+   * The devices that a traced run has shown; None before the first.
    */
   devices: PlacedDeviceRecord[] | null;
   /**
-   * How many operations and variables are on another device than was asked for.
+   * How many operations and variables are on another device than the requested one.
    */
   moved: number | null;
   /**
-   * Whether ``park`` would do anything.
+   * Whether ``park`` would free memory.
    */
   can_park: boolean;
 }
@@ -378,7 +378,7 @@ export interface TensorRecord {
   optional: boolean;
 }
 /**
- * What a run had on one device.
+ * The operations and variables of a run on one device.
  */
 export interface PlacedDeviceRecord {
   device: string;
@@ -460,7 +460,7 @@ export interface PlacementRecord {
   schema: number;
   model: string;
   /**
-   * Which run has shown it; None where none has, and `note` says why.
+   * The run that has shown it; None where none has, and `note` says why.
    */
   known_from: string | null;
   note: string | null;
@@ -469,7 +469,7 @@ export interface PlacementRecord {
    */
   devices: PlacedDeviceRecord[] | null;
   /**
-   * Those that were moved first, then the slowest.
+   * The moved ones first, then the slowest.
    */
   operations: PlacedOperationRecord[];
   variables: PlacedVariableRecord[];
@@ -482,7 +482,7 @@ export interface PlacementRecord {
    */
   total: number;
   /**
-   * How many operations and variables are on another device than was asked for.
+   * How many operations and variables are on another device than the requested one.
    */
   moved: number | null;
 }
@@ -491,15 +491,15 @@ export interface PlacementRecord {
  */
 export interface PlacedOperationRecord {
   /**
-   * As TensorFlow ran it: it may have put one operation in the place of several.
+   * As TensorFlow ran it: one operation may have replaced several.
    */
   name: string;
   /**
-   * As TensorFlow ran it: it may have put one operation in the place of several.
+   * As TensorFlow ran it: one operation may have replaced several.
    */
   type: string;
   /**
-   * The device that was asked for; None where none was.
+   * The requested device; None where none was.
    */
   requested: string | null;
   /**
@@ -507,16 +507,16 @@ export interface PlacedOperationRecord {
    */
   actual: string;
   /**
-   * Whether it ran on another device than was asked for.
+   * Whether it ran on another device than the requested one.
    */
   moved: boolean;
   /**
-   * Of the time of all operations together.
+   * The part of the time of all operations.
    */
   share: number | null;
 }
 /**
- * One variable. None stands for what is not known: where it lies, when the run did not reach it.
+ * One variable; its actual device is None where the run did not use it.
  */
 export interface PlacedVariableRecord {
   name: string;
