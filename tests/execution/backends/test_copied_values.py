@@ -72,7 +72,7 @@ def test_a_copy_of_a_network_that_has_changed_is_renewed(change: Callable[[Any],
     assert again(net).model is first
     change(net)
     renewed = again(net)
-    assert (renewed.outcome, renewed.former) == ("renewed", None)
+    assert (renewed.outcome, renewed.previous) == ("renewed", None)
     np.testing.assert_allclose(models.net(X), net(X, training=False), rtol=1e-4, atol=1e-5)
     assert again(net).outcome == "kept"
 
@@ -427,7 +427,7 @@ def test_where_both_were_trained_the_copy_is_kept_beside_the_new_one(make: Calla
     variables[0].assign(variables[0] + 5.0)
     renewed = again(live)
     assert renewed.outcome == "renewed"
-    assert renewed.former == {"name": "net~1", "carried": 0}
+    assert renewed.previous == {"name": "net~1", "carried": 0}
     np.testing.assert_array_equal(models["net~1"](given), learnt)
     assert models["net~1"].record()["source"] == "net, before it was renewed"
 
