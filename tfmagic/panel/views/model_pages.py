@@ -8,7 +8,7 @@ from tfmagic.core.units import UNKNOWN, bytes_text, seconds_text
 from tfmagic.execution.signature.signature import shape_text
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.views.runtime_pages import peak_text
-from tfmagic.panel.views.view import Page
+from tfmagic.panel.views.view import ListPage, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +50,7 @@ _VARIABLES: Columns[VariableRecord] = {
 NO_MODELS = "no models yet: %tf_model add NAME SOURCE adds one"
 
 
-class ModelTable(Page["Sequence[ModelRow]"]):
+class ModelTable(ListPage["ModelRow"]):
     """``%tf_model list``: one row a model."""
 
     def parts(self) -> list[Table | str]:

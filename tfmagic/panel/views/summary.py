@@ -8,11 +8,9 @@ from tfmagic.core.units import UNKNOWN, bytes_text, counted, seconds_text
 from tfmagic.panel.drawing.table import Table
 from tfmagic.panel.views.model_pages import ends_text
 from tfmagic.panel.views.runtime_pages import limits_text, policy_rows, reported_text
-from tfmagic.panel.views.view import Page
+from tfmagic.panel.views.view import ListPage, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tfmagic.model.record import ModelRow
     from tfmagic.panel.drawing.table import Columns
     from tfmagic.panel.snapshot.snapshot import Snapshot
@@ -99,7 +97,7 @@ class Summary(Page["Snapshot"]):
         ]
 
 
-class DevicePage(Page["Sequence[DeviceRecord]"]):
+class DevicePage(ListPage["DeviceRecord"]):
     """``%tf_runtime devices``."""
 
     def parts(self) -> list[Table | str]:

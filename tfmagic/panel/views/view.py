@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tfmagic.panel.drawing.table import Table
 
@@ -61,8 +61,22 @@ class Page(RecordView[R]):
         return "".join(f"<p>{escape(part)}</p>" if isinstance(part, str) else part.html() for part in self.parts())
 
 
+class ListPage(Page["Sequence[R]"], Generic[R]):
+    """A page of several records."""
+
+    @property
+    def records(self) -> list[R]:
+        """The records, for use as data: ``listed = %tf_model list`` has them, too."""
+        return list(self.record)
+
+
 class Sentence(RecordView[str]):
     """A line, or a few, that say what was done."""
+
+    @property
+    def sentence(self) -> str:
+        """The sentence, for use as data."""
+        return self.record
 
     def text(self) -> str:
         """Return the sentence."""
