@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -142,7 +143,7 @@ class Moody(tf.Module):
         if self.mood == "raises":
             message = "not today"
             raise LookupError(message)
-        return ("no variable",) if self.mood == "odd" else ()
+        return (SimpleNamespace(name="without a dtype"),) if self.mood == "odd" else ()
 
     @tf.function(input_signature=[tf.TensorSpec([], name="x")])
     def __call__(self, x: Any) -> Any:
