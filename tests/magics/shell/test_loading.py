@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from textwrap import dedent
+
+from tfmagic.runtime.memory.policy import SETTINGS
 
 MOST_MODULES = 40
 SHELL = """
@@ -17,7 +20,11 @@ shell = InteractiveShell.instance()
 def printed(program: str) -> list[str]:
     """Return what a fresh process with an IPython shell prints."""
     code = SHELL + dedent(program)
-    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    # Without what a test before this one may have had the policy set in this process.
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    done = subprocess.run(  # noqa: S603 - the test's own code
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=True, env=environment
+    )
     return done.stdout.splitlines()
 
 

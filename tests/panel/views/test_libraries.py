@@ -145,15 +145,15 @@ def test_files_are_folded_in_a_notebook() -> None:
 
 
 def test_loaded_library_shows_its_operations() -> None:
-    first = OpLibraryLoaded(ops(), None, anew=True).text()
+    first = OpLibraryLoaded(ops(), None, is_new=True).text()
     assert first.splitlines() == [
         "/ops/twice.so is loaded: 1 operation",
         "  Twice(x: float32, n: T) -> (y: float32) on CPU",
         "  kernels for MatMul",
     ]
-    assert "was loaded already, at" in OpLibraryLoaded(ops(), None, anew=False).text()
+    assert "was loaded already, at" in OpLibraryLoaded(ops(), None, is_new=False).text()
     theirs = ops()
     theirs["through"], theirs["ops"], theirs["kernels_for"] = "tf.load_op_library", [], []
-    text = OpLibraryLoaded(theirs, None, anew=False).text()
+    text = OpLibraryLoaded(theirs, None, is_new=False).text()
     assert "was loaded already by tf.load_op_library, at" in text
     assert text.endswith(": no operations")

@@ -40,8 +40,8 @@ BEGIN = """
     def load(name, path):
         before = libraries().objects.counters()
         try:
-            library, anew = ops.load(path)
-            told[name] = {"anew": anew, "record": library.record, "functions": library.functions is not None}
+            library, is_new = ops.load(path)
+            told[name] = {"is_new": is_new, "record": library.record, "functions": library.functions is not None}
         except OpLibraryError as error:
             told[name] = {"refused": str(error)}
         told[name]["loads"] = libraries().objects.counters()["loads"] - before["loads"]
@@ -107,7 +107,7 @@ def told(built: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
 
 
 def test_library_is_loaded_once_however_it_is_asked_for(told: dict[str, Any]) -> None:
-    assert [told[name]["anew"] for name in ("first", "again", "link")] == [True, False, False]
+    assert [told[name]["is_new"] for name in ("first", "again", "link")] == [True, False, False]
     assert [told[name]["loads"] for name in ("first", "again", "link")] == [1, 0, 0]
     assert told["answer"] == [2.0, 5.0]
 
@@ -134,7 +134,7 @@ def test_copy_and_rebuild_are_refused_before_they_are_loaded(told: dict[str, Any
 
 
 def test_kernel_of_the_same_operation_for_another_device_is_fine(told: dict[str, Any]) -> None:
-    assert told["gpu"]["anew"]
+    assert told["gpu"]["is_new"]
     assert told["gpu"]["loads"] == 1
 
 
@@ -154,7 +154,7 @@ def test_library_that_the_person_s_code_loaded_is_known(built: Path, tmp_path: P
     told = scenario(built, tmp_path, BY_THE_PERSON)
     assert told["of_the_list"]["twice.so"] == "custom op"
     assert f"it registers TfmagicTwice again, which {tmp_path}/twice.so has registered" in told["rebuilt"]["refused"]
-    assert (told["same"]["anew"], told["same"]["loads"]) == (False, 0)
+    assert (told["same"]["is_new"], told["same"]["loads"]) == (False, 0)
     assert told["same"]["record"]["through"] == "tf.load_op_library"
     assert [one["name"] for one in told["same"]["record"]["ops"]] == ["TfmagicTwice"]
     assert (told["answer"], told["still"], told["before"]) == ([2.0, 5.0], [2.0, 5.0], [])

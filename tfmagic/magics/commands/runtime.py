@@ -103,8 +103,8 @@ def _placement(parsed: Parsed) -> View:
         return Sentence(NO_MODELS)
     from tfmagic.model.running.placement_probe import placement
 
-    anew = parsed.flag("anew")
-    return PlacementPage([placement(model.caller, again=anew) for model in named], everything=parsed.flag("all"))
+    again = parsed.flag("anew")
+    return PlacementPage([placement(model.caller, again=again) for model in named], everything=parsed.flag("all"))
 
 
 def _log(parsed: Parsed) -> View:
@@ -122,8 +122,8 @@ def _load(parsed: Parsed) -> View:
         problem = f"{' '.join(words[1:])!r} was not expected" if words else "which library?"
         msg = f"{problem}: %tf_runtime load PATH (a path with blanks in quotes)"
         raise UsageLineError(msg)
-    library, anew = op_libraries().load(unquoted(words[0]))
-    return OpLibraryLoaded(library.record, library.functions, anew=anew)
+    library, is_new = op_libraries().load(unquoted(words[0]))
+    return OpLibraryLoaded(library.record, library.functions, is_new=is_new)
 
 
 _VERBS: dict[str, Callable[[Parsed], View]] = {

@@ -32,7 +32,7 @@ class TfMagic(Configurable):
     memory_policy = Unicode(
         "return",
         help='"return" has the memory of what is dropped go back to the system; "pool" leaves it with TensorFlow, as '
-        "it does by itself. Before TensorFlow's first use.",
+        "it does without a setting. Before TensorFlow's first use.",
     ).tag(config=True)
     trim_threshold = Unicode(
         "256MB", help="From how much free memory on it is given back after a cell; the notebook's own arrays included."
@@ -42,9 +42,9 @@ class TfMagic(Configurable):
     ).tag(config=True)
     native_log = Unicode(
         "capture",
-        help='What becomes of what TensorFlow writes to stderr by itself: "capture" keeps it in the log (%tf_runtime '
-        'log) and shows only what matters; "pass" shows all of it, too; "off" leaves it alone. A kernel begins with '
-        '"capture", a terminal with "off".',
+        help="Where the messages of TensorFlow's native code go, which it writes to stderr: "
+        '"capture" keeps them in the log (%tf_runtime log) and shows only what matters; "pass" shows all of them, too; '
+        '"off" leaves them alone. A kernel begins with "capture", a terminal with "off".',
     ).tag(config=True)
 
     panel_interval = Float(

@@ -118,15 +118,15 @@ class OpLibraryLoaded(RecordView["OpLibraryRecord"]):
     `functions` are as ``tf.load_op_library`` gives them; None where the person's code loaded it.
     """
 
-    def __init__(self, record: OpLibraryRecord, functions: Any, *, anew: bool) -> None:
+    def __init__(self, record: OpLibraryRecord, functions: Any, *, is_new: bool) -> None:
         super().__init__(record)
         self.functions = functions
-        self.anew = anew
+        self.is_new = is_new
 
     def text(self) -> str:
         """Return one line for the library and one for each operation."""
         record = self.record
-        if self.anew:
+        if self.is_new:
             head = f"{record['path']} is loaded"
         else:
             by = "" if record["through"] == "tfmagic" else f" by {record['through']}"
