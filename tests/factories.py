@@ -160,7 +160,7 @@ def add_cell(
     from tfmagic import models
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.options import Options
-    from tfmagic.formats.cell import CellSource, EagerCellSource
+    from tfmagic.formats.cell_source import CellSource, EagerCellSource
 
     text = textwrap.dedent(code)
     # One file name a text: linecache keeps the first text that came under a name.

@@ -15,7 +15,7 @@ from tfmagic import models
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.cell import Cell
 from tfmagic.execution.signature.options import Options
-from tfmagic.formats.cell import EagerCellSource
+from tfmagic.formats.cell_source import EagerCellSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

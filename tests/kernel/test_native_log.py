@@ -30,7 +30,7 @@ def write(*parts):
 def shown():
     # What ipykernel reads from its own pipe it shows with the cell that runs at that moment.
     from tfmagic.runtime.native_log.log import native_log
-    native_log().settle(5)
+    native_log().drain(5)
     time.sleep(0.3)
 """
 

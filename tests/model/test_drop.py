@@ -15,7 +15,7 @@ from factories import add_cell, run_cell
 
 from tfmagic import models, session
 from tfmagic.errors import DropError, ModelStateError, UnknownNameError
-from tfmagic.magics.shell.cells import between_cells
+from tfmagic.magics.shell.cell_hooks import between_cells
 from tfmagic.model.reset import reset
 from tfmagic.panel.views.sentences import dropped_text
 from tfmagic.runtime.memory.malloc import rss_bytes

@@ -216,7 +216,7 @@ def test_from_a_graph_to_an_eager_cell_the_training_stays_aside() -> None:
 def test_a_lazily_built_one_that_never_ran_has_learnt_nothing() -> None:
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.options import Options
-    from tfmagic.formats.cell import CellSource
+    from tfmagic.formats.cell_source import CellSource
 
     def source() -> CellSource:
         return CellSource(Cell("x = tf.compat.v1.placeholder(tf.float32, [])\ny = x * 2.0", "<lazy>"), NAMES)

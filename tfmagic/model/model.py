@@ -65,8 +65,6 @@ class Model:
         self.lifecycle.hooks = self.parking
         self.records = Records(self.lifecycle, self.caller, self.parking)
 
-    # -- description ------------------------------------------------------------
-
     @property
     def mode(self) -> str:
         """``graph`` or ``eager``."""
@@ -128,8 +126,6 @@ class Model:
         """Where the model was last saved, and what was written; None before the first time."""
         return self.lifecycle.saved
 
-    # -- figures of the calls --------------------------------------------------------
-
     @property
     def calls(self) -> int:
         """How many calls returned a result."""
@@ -154,8 +150,6 @@ class Model:
     def trace(self) -> Trace | None:
         """The trace of the last traced run; None before the first."""
         return self.caller.trace
-
-    # -- calling -------------------------------------------------------------
 
     def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
         """Run the model, and return the array of a single output, else all outputs by name.
@@ -321,8 +315,6 @@ class Model:
         """
         return stop(self.lifecycle, now=now)
 
-    # -- memory ----------------------------------------------------------------------
-
     @entry_point
     def park(self) -> ParkRecord:
         """Free the model's tensor memory until the next run; its name and signatures stay.
@@ -354,13 +346,11 @@ class Model:
         """
         record = self.parking.wake()
         if record["outcome"] == "woken" and self.lifecycle.is_warm:
-            from tfmagic.model.running.warm_up import settle
+            from tfmagic.model.running.warm_up import choose_executors
 
-            settle(self.caller)
+            choose_executors(self.caller)
             record["warmed"] = self.lifecycle.is_warm
         return record
-
-    # -- weights in and out --------------------------------------------------------
 
     @entry_point
     def sync(self) -> int:
@@ -436,8 +426,6 @@ class Model:
 
         with self.lifecycle.command_lock.hold():
             return interruptible(python_of, self.lifecycle)
-
-    # -- plain data ---------------------------------------------------------------
 
     def record(self) -> ModelRecord:
         """Return everything that a view shows of this model, as plain data."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from tfmagic.concurrency.command_lock import CommandLock
@@ -26,6 +25,7 @@ from tfmagic.errors import (
     first_line,
 )
 from tfmagic.execution.signature.options import Options, TensorNames
+from tfmagic.model.admission import Admission, may_lose_training, outcome_of, run_ahead
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.startup.importing import require_tensorflow
 
@@ -44,25 +44,6 @@ _CELL_S = 5.0
 _CANCELLED_S = 2.0
 
 T = TypeVar("T")
-Outcome = Literal["added", "kept", "renewed", "replaced"]
-
-
-@dataclass(frozen=True)
-class Admission:
-    """The result of adding a model: the model that now has the name, and what that did.
-
-    Attributes
-    ----------
-    outcome
-        ``added``, ``kept`` (unchanged), ``renewed`` (the source or its options had
-        changed), or ``replaced`` (by another source).
-    previous
-        For a renewed model that had been trained, what became of its training.
-    """
-
-    model: Model
-    outcome: Outcome
-    previous: PreviousVersionRecord | None = None
 
 
 class Models(Mapping[str, "Model"]):
@@ -78,8 +59,6 @@ class Models(Mapping[str, "Model"]):
         self._command_locks: WeakValueDictionary[str, CommandLock] = WeakValueDictionary()
         self._lock = threading.RLock()
         budget().models = lambda: [model.parking for model in self.present()]
-
-    # -- a mapping -------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Model:
         """Return the model of that name.
@@ -133,8 +112,6 @@ class Models(Mapping[str, "Model"]):
     def __repr__(self) -> str:
         """List the models."""
         return f"<models: {', '.join(self) or 'none yet'}>"
-
-    # -- add and drop ------------------------------------------------------------
 
     @hide_own_frames
     def add(
@@ -266,12 +243,12 @@ class Models(Mapping[str, "Model"]):
             old = self._models.get(name)
             source.check_options(name, options)
             fingerprint = interruptible(source.fingerprint)
-            outcome = _outcome(name, old, source, fingerprint, options, replace=replace)
+            outcome = outcome_of(name, old, source, fingerprint, options, replace=replace)
             if old is not None and outcome == "kept":
                 if warm:
-                    from tfmagic.model.running.warm_up import settle
+                    from tfmagic.model.running.warm_up import choose_executors
 
-                    settle(old.caller)
+                    choose_executors(old.caller)
                 return Admission(old, outcome)
             model = Model(name, source, options, command_lock)
             model.lifecycle.fingerprint = fingerprint
@@ -280,8 +257,8 @@ class Models(Mapping[str, "Model"]):
             if not lazy:
                 model.lifecycle.build()
             try:
-                _run_ahead(model, warm=warm, lazy=lazy)
-                if old is not None and outcome == "renewed" and _may_lose_training(old, model):
+                run_ahead(model, warm=warm, lazy=lazy)
+                if old is not None and outcome == "renewed" and may_lose_training(old, model):
                     from tfmagic.model.previous_version import keep_training
 
                     # In a worker: after an interrupted run, reading the values may be slow.
@@ -373,8 +350,6 @@ class Models(Mapping[str, "Model"]):
     def memory_budget(self, text: str) -> None:
         budget().choose(text)
 
-    # -- inspect -----------------------------------------------------------------
-
     def present(self) -> list[Model]:
         """Return the models in the order in which they were added."""
         with self._lock:
@@ -412,25 +387,6 @@ class Models(Mapping[str, "Model"]):
                 self._adding.discard(name)
 
 
-def _outcome(
-    name: str, old: Model | None, source: Source, fingerprint: object, options: Options, *, replace: bool
-) -> Outcome:
-    """Return the outcome of adding a source under a name; a name of another source raises NameTakenError."""
-    if old is None:
-        return "added"
-    if old.source.names_the_same(source):
-        same = old.lifecycle.fingerprint == fingerprint and old.options == options and old.state != "failed"
-        return "kept" if same and not old.lifecycle.is_outdated() else "renewed"
-    if not replace:
-        taken = old.source.text if old.source.kind in old.source.text else f"{old.source.text} ({old.source.kind})"
-        msg = (
-            f"the name {name!r} is taken by {taken}: choose another "
-            "name, or say --replace (replace=True) to put this one in its place"
-        )
-        raise NameTakenError(msg)
-    return "replaced"
-
-
 def _hold_lock(stack: ExitStack, model: Model) -> None:
     """Take a model's command lock, and end the cell that does not give it up in time."""
     for timeout_s in (_CELL_S, _CANCELLED_S):
@@ -449,29 +405,6 @@ def _note_error(failed: dict[str, str], name: str, act: Callable[[], T]) -> T | 
         # As text: the error's traceback would hold the model.
         failed.setdefault(name, first_line(error))
         return None
-
-
-def _may_lose_training(old: Model, new: Model) -> bool:
-    from tfmagic.model.unsaved import is_unsaved
-
-    if old.lifecycle.training.first_values is not None:
-        return True
-    # A live graph that is added again keeps its values.
-    graph = None if old.lifecycle.backend is None else old.lifecycle.backend.graph
-    is_the_same = new.lifecycle.backend is not None and new.lifecycle.backend.graph is graph
-    return graph is not None and not is_the_same and is_unsaved(old)
-
-
-def _run_ahead(model: Model, *, warm: bool, lazy: bool) -> None:
-    """Run a new model on zeros if it is to be compiled or warmed; a lazy one is not."""
-    if lazy or not (warm or model.options.compile):
-        return
-    from tfmagic.model.running.warm_up import compile_ahead, warm_up
-
-    if model.options.compile:
-        compile_ahead(model.caller)
-    if warm:
-        warm_up(model.caller)
 
 
 def check_model_name(name: str) -> None:

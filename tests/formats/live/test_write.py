@@ -262,7 +262,7 @@ def test_an_object_that_cannot_be_a_graph_is_refused_in_one_line(tmp_path: Path)
 def test_a_cell_that_runs_eagerly_is_saved_as_its_object(tmp_path: Path) -> None:
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.options import Options
-    from tfmagic.formats.cell import EagerCellSource
+    from tfmagic.formats.cell_source import EagerCellSource
 
     source = "import tensorflow as tf\nw = tf.Variable(2.0)\ntf.function(lambda x: {'y': x * w})"
     model = models.admit("net", EagerCellSource(Cell(source, "<cell net>"), {}), Options()).model

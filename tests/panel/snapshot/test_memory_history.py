@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from tfmagic.panel.snapshot.memory_history import History
+from tfmagic.panel.snapshot.memory_history import MemoryHistory
 
 
 def at(time_s: float, rss_bytes: int = 0, **held: int) -> Any:
@@ -18,19 +18,19 @@ def at(time_s: float, rss_bytes: int = 0, **held: int) -> Any:
     }
 
 
-def times(kept: History) -> list[float]:
+def times(kept: MemoryHistory) -> list[float]:
     return [point["time_s"] for point in kept.record()["points"]]
 
 
 def test_ten_minutes_are_kept_at_one_second() -> None:
-    kept = History()
+    kept = MemoryHistory()
     for second in range(600):
         kept.note(at(1000.0 + second))
     assert times(kept) == [1000.0 + second for second in range(600)]
 
 
 def test_what_is_older_is_thinned_and_the_day_before_is_gone() -> None:
-    kept = History()
+    kept = MemoryHistory()
     for second in range(3 * 86400):
         kept.note(at(float(second)))
     now = times(kept)
@@ -46,14 +46,14 @@ def test_what_is_older_is_thinned_and_the_day_before_is_gone() -> None:
 
 
 def test_looks_that_come_faster_are_not_all_kept() -> None:
-    kept = History()
+    kept = MemoryHistory()
     for tenth in range(100):
         kept.note(at(tenth / 10))
     assert len(times(kept)) <= 20
 
 
 def test_a_model_is_noted_where_what_it_takes_changes() -> None:
-    kept = History()
+    kept = MemoryHistory()
     for second, held in enumerate(({"a": 5}, {"a": 5}, {"a": 5, "b": 7}, {"a": 0, "b": 7}, {"b": 7})):
         kept.note(at(float(second), **held))
     assert [(one["time_s"], one["model"], one["bytes"]) for one in kept.record()["changes"]] == [
@@ -65,6 +65,6 @@ def test_a_model_is_noted_where_what_it_takes_changes() -> None:
 
 
 def test_only_devices_that_report_are_in_it() -> None:
-    kept = History()
+    kept = MemoryHistory()
     kept.note(at(0.0))
     assert kept.record()["points"][0]["devices"] == {"GPU:0": 5}

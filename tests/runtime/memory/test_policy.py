@@ -11,9 +11,9 @@ import os, sys
 from tfmagic.runtime.memory.policy import memory_policy
 policy = memory_policy()
 NAMES = {NAMES}
-def settle():
+def unset_once_read():
     from tfmagic import session
-    policy.settle(lambda: session.config)
+    policy.unset_once_read(lambda: session.config)
 def present():
     return [name for name in NAMES if name in os.environ]
 """
@@ -54,10 +54,10 @@ def test_the_variables_are_there_until_tensorflow_has_read_them_and_are_gone_the
 policy.apply()
 assert present() == list(NAMES), present()
 import tensorflow as tf
-settle()
+unset_once_read()
 assert present() == list(NAMES), 'nothing has read them yet'
 tf.config.list_logical_devices()
-settle()
+unset_once_read()
 assert not present(), present()
 assert set(policy.record()['variables']) == set(NAMES)
 """
@@ -82,7 +82,7 @@ os.environ['TF_ONEDNN_USE_SYSTEM_ALLOCATOR'] = '0'
 policy.apply()
 import tensorflow as tf
 tf.zeros([3])
-settle()
+unset_once_read()
 print(os.environ['TF_ONEDNN_USE_SYSTEM_ALLOCATOR'], 'TF_ONEDNN_USE_SYSTEM_ALLOCATOR' in policy.record()['variables'])
 print(policy.record()['in_force'], policy.record()['why'])
 """
@@ -186,7 +186,7 @@ def test_children_do_not_inherit_the_variables() -> None:
 policy.apply()
 import tensorflow as tf
 tf.zeros([3])
-settle()
+unset_once_read()
 import subprocess
 print(subprocess.run([sys.executable, '-c', 'import os; print([n for n in os.environ if n in ' + repr(NAMES) + '])'],
                      capture_output=True, text=True).stdout.strip())

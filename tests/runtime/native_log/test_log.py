@@ -59,7 +59,7 @@ def test_lines_of_tensorflow_are_kept_and_all_others_pass_in_their_order() -> No
     said, stderr = ok("""
         log.choose("capture")
         write(b"one\\n", line("I", "a"), b"two\\n", line("W", "b\\nmore of b"), b"three", b"\\rfour\\n", line("I", "a"))
-        log.settle(5)
+        log.drain(5)
         say(texts())
     """)
     assert said == [["a", 2], ["b\nmore of b", 1]]
@@ -97,7 +97,7 @@ def test_pass_shows_every_line_and_off_leaves_them_alone() -> None:
         log.choose("capture")
         log.choose("pass")
         write(line("I", "shown"))
-        log.settle(5)
+        log.drain(5)
         log.choose("off")
         write(line("I", "left alone"))
         say([texts(), log.mode])
@@ -231,7 +231,7 @@ def test_lines_of_a_child_that_runs_tensorflow_are_its_own() -> None:
             stdin=subprocess.PIPE)
         time.sleep(1)
         child.communicate()
-        log.settle(5)
+        log.drain(5)
         say(texts())
     """)
     assert said == []
@@ -244,10 +244,10 @@ def test_the_log_goes_on_when_somebody_ends_its_process() -> None:
         log.choose("capture")
         (pump,) = psutil.Process().children()
         write(line("I", "before"), b"one\\n")
-        log.settle(5)
+        log.drain(5)
         pump.kill()
         write(line("I", "after"), b"two\\n")
-        log.settle(5)
+        log.drain(5)
         write(b"three\\n", line("I", "last"))
         before = pipes()["2"]
         log.stop()
@@ -274,7 +274,7 @@ def test_where_pipes_know_no_packets_it_works_without_a_process() -> None:
 def test_the_last_words_before_an_abort_are_not_lost(library: str) -> None:
     _, stderr, ended = process(f"""
         log.choose("capture")
-        log.settle(5)
+        log.drain(5)
         libc = ctypes.{library}(None)
         words = line("F", "Check failed: a == b")
         libc.write(2, words, len(words))

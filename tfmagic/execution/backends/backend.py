@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Startup:
+class TableFill:
     """How the tables of a graph that was read from a file are filled.
 
     `initialisers` are operations or tensors to run; `assets` has paths of the model's own files, by the
@@ -111,7 +111,7 @@ class Backend(ABC):
     copied_values: CopiedValues | None = None
     keras_writer: Callable[[Path], Iterable[str]] | None = None
     compiled: XlaCompiler | None = None
-    startup: Startup = Startup()
+    table_fill: TableFill = TableFill()
     source_is_in_memory = False
 
     def __init__(self, room: Room, signatures: Mapping[str, Signature], runs: Runs) -> None:
@@ -208,7 +208,7 @@ class Backend(ABC):
         return fetches if self.compiled is None else self.compiled.fetches(feeds, fetches)
 
     @abstractmethod
-    def settle(self, batches: Sequence[Feeds], fetches: Fetches) -> None:
+    def choose_executor(self, batches: Sequence[Feeds], fetches: Fetches) -> None:
         """Find the quickest way to make calls like these, where calls are prepared."""
 
     @abstractmethod

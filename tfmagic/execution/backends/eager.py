@@ -203,7 +203,7 @@ class EagerBackend(Backend):
             wall_s = time.perf_counter() - began
         return outputs, RunProfile(wall_s, executions)
 
-    def settle(self, batches: object, fetches: object) -> None:
+    def choose_executor(self, batches: object, fetches: object) -> None:
         """Do nothing: no calls of an object are prepared."""
 
     @contextmanager

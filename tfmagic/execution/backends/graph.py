@@ -300,13 +300,13 @@ class GraphBackend(Backend):
         partition_graphs = list(metadata.partition_graphs)
         return outputs, RunProfile(wall_s, executions, partial(chrome_trace, stats), peak_of(stats), partition_graphs)
 
-    def settle(self, batches: Sequence[Feeds], fetches: Fetches) -> None:
+    def choose_executor(self, batches: Sequence[Feeds], fetches: Fetches) -> None:
         """Find out how calls with these feeds and fetches run the quickest."""
         feed_names = tuple(dict.fromkeys(str(spec.tensor) for spec, _ in batches[0]))
         to_run = tuple(tensor for tensor in dict.fromkeys(tensor for _, tensor in fetches) if tensor not in feed_names)
         if to_run:
             arrays = [list({str(spec.tensor): array for spec, array in feeds}.values()) for feeds in batches]
-            KernelSession().settle(self.graph, feed_names, self.compiled_fetches(feed_names, to_run), arrays)
+            KernelSession().choose_executor(self.graph, feed_names, self.compiled_fetches(feed_names, to_run), arrays)
 
     @contextmanager
     def graph_of_run(self, signature: Signature, zeros: object) -> Iterator[GraphOfRun]:

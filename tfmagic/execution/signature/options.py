@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tfmagic.errors import SourceError
+
+if TYPE_CHECKING:
+    from tfmagic.runtime.calls.prepared_call import Executor
 
 _SHORT_DEVICE = re.compile(r"^(?P<kind>[a-z]+)(:(?P<index>\d+))?$", re.IGNORECASE)
 _FULL_DEVICE = re.compile(r"^(/[a-z_]+:[^/]+)+$", re.IGNORECASE)
 
-Executor = Literal["caller", "pool"]
 EXECUTORS = ("caller", "pool")
 """Whose thread runs the operations: the caller's, or one of TensorFlow's own."""
 

@@ -13,7 +13,7 @@ from tfmagic.core.naming import unique
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.eager import EagerBackend
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
-from tfmagic.formats.keras.write import archivist_of_copy
+from tfmagic.formats.keras.write import keras_writer_of_copy
 from tfmagic.formats.live.base import SharedSource, spec_of, with_names
 from tfmagic.formats.live.function import call_by_name
 
@@ -52,7 +52,7 @@ class KerasSource(SharedSource):
 
         backend = EagerBackend(room, live, {DEFAULT: signature}, {DEFAULT: call_and_name}, lambda: live.weights)
         if isinstance(live, sys.modules["keras"].Model):
-            backend.keras_writer_of_copy = partial(archivist_of_copy, live)
+            backend.keras_writer_of_copy = partial(keras_writer_of_copy, live)
         return backend
 
     def notes(self) -> list[str]:

@@ -38,7 +38,7 @@ from tfmagic.formats.keras.objects import (
     refuse_imports,
 )
 from tfmagic.formats.keras.private import without_pending_variables
-from tfmagic.formats.keras.write import archivist
+from tfmagic.formats.keras.write import keras_writer
 from tfmagic.formats.live.copy_to_graph import graph_copy
 from tfmagic.formats.live.shapes import with_known_shapes
 from tfmagic.formats.live.trace_to_graph import op_name, signature_in_graph
@@ -221,7 +221,7 @@ def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {DEFAULT: signature}, filling_all(room, fill))
-    backend.keras_writer = archivist(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
+    backend.keras_writer = keras_writer(backend, make, {variable.op.name: at for at, variable in enumerate(added)})
     return Built(backend)
 
 

@@ -78,7 +78,9 @@ def _no_keras_model(backend: EagerBackend, kind: str) -> SaveError:
     return SaveError(f".keras holds Keras models; {backend.room.label} is a {kind}: save it as a folder or .pb")
 
 
-def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]) -> Callable[[Path], list[str]]:
+def keras_writer(
+    backend: GraphBackend, make: Callable[[], Any], places: Mapping[str, int]
+) -> Callable[[Path], list[str]]:
     """Return what writes a graph's weights as ``.keras``; `places` has their indices in the model that `make` makes."""
 
     def write(path: Path) -> list[str]:
@@ -93,11 +95,11 @@ def archivist(backend: GraphBackend, make: Callable[[], Any], places: Mapping[st
     return write
 
 
-def archivist_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
+def keras_writer_of_copy(live: Any, copy: GraphBackend, variables: Mapping[str, Any]) -> Callable[[Path], list[str]]:
     """Return what writes the ``.keras`` file of a copy; `variables` has the model's own by their graph names."""
     places = {id(variable.handle): at for at, variable in enumerate(live.variables)}
     by_name = {name: places[id(own.handle)] for name, own in variables.items() if id(own.handle) in places}
-    return archivist(copy, lambda: clone(live), by_name)
+    return keras_writer(copy, lambda: clone(live), by_name)
 
 
 def clone(live: Any) -> Any:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfmagic.core.paths import existing_path, stamp
 from tfmagic.errors import SourceError
-from tfmagic.execution.backends.backend import Startup
+from tfmagic.execution.backends.backend import TableFill
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
@@ -37,7 +37,14 @@ from tfmagic.formats.saved_model.meta_graph import (
     signatures_of,
     version_of,
 )
-from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, add_restore, bound_plan, most_readers, restore_plan
+from tfmagic.formats.saved_model.restore_plan import (
+    DONE,
+    PREFIX,
+    add_restore,
+    most_readers,
+    plan_of_captures,
+    restore_plan,
+)
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
 from tfmagic.graphdef.op_types import VARIABLES
@@ -155,7 +162,7 @@ class SavedModelSource(FileSource):
         room = Room(model, saved.graph, options.device)
         bind_signature_names(room, signatures[default])
         backend = GraphBackend(room, signatures, filling_all(room, saved.fill), guard)
-        backend.startup = saved.startup
+        backend.table_fill = saved.table_fill
         return Built(backend, [*notes, *saved.notes])
 
 
@@ -202,7 +209,7 @@ class SavedGraph:
                 part, collections = pruned(meta, [*tensors, *self._initialisers, *self.assets])
                 present = variable_nodes(part)
                 if self._has_values():
-                    plan = {**plan, **bound_plan(meta, self._prefix, set(present) - plan.keys())}
+                    plan = {**plan, **plan_of_captures(meta, self._prefix, set(present) - plan.keys())}
                 used = {plan[name].key for name in present if name in plan}
                 self._unused = len({entry.key for entry in plan.values()} - used)
                 add_restore(part, plan, present, readers=most_readers())
@@ -247,9 +254,9 @@ class SavedGraph:
             raise SourceError(msg)
 
     @property
-    def startup(self) -> Startup:
+    def table_fill(self) -> TableFill:
         """How its tables are filled."""
-        return Startup(tuple(self._initialisers), self.assets, self._unused)
+        return TableFill(tuple(self._initialisers), self.assets, self._unused)
 
     def check(self, guard: Guard, fetches: Iterable[str]) -> None:
         """Have guards inspect what loading and these fetches run."""

@@ -189,7 +189,7 @@ _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
 
 
-def bound_plan(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
+def plan_of_captures(meta: Any, prefix: Path, wanted: Collection[str]) -> Plan:
     """Return where the checkpoint at `prefix` has the `wanted` variables that only a ``tf.function`` captures."""
     objects = meta.object_graph_def
     if not wanted or not objects.nodes:

@@ -98,7 +98,7 @@ class GraphFolder(Writer):
         """Fill the model's later native sessions from the folder that it was written to."""
         backend = self._backend
         assets = {tensor: str(folder / "assets" / name) for tensor, name in self._names.items()}
-        backend.startup = replace(backend.startup, assets={**backend.startup.assets, **assets}, unused=0)
+        backend.table_fill = replace(backend.table_fill, assets={**backend.table_fill.assets, **assets}, unused=0)
         backend.set_fill(_fill_from(folder, backend.room, list(self._begin), assets))
 
 
@@ -128,7 +128,7 @@ def _fill_from(folder: Path, room: Room, initialisers: list[str], assets: Mappin
 
 def _initialisers(backend: GraphBackend, definition: Any) -> list[str]:
     """Return the operations that fill the tables: those of the file, then those that a cell has added."""
-    from_file = [name.split(":")[0] for name in backend.startup.initialisers]
+    from_file = [name.split(":")[0] for name in backend.table_fill.initialisers]
     run_already = reached(definition, from_file)
     return [*from_file, *(op.name for op in table_initialisers_of(backend.graph) if op.name not in run_already)]
 
@@ -181,13 +181,13 @@ def _left_out(backend: GraphBackend, uninitialised: list[str]) -> Iterator[str]:
     if uninitialised:
         listed = ", ".join(uninitialised[:3]) + (", …" if len(uninitialised) > 3 else "")
         yield f"without {counted(len(uninitialised))} that no value was given to yet: {listed}"
-    if backend.startup.unused:
-        yield f"without {counted(backend.startup.unused)} of its own file that nothing of it uses"
+    if backend.table_fill.unused:
+        yield f"without {counted(backend.table_fill.unused)} of its own file that nothing of it uses"
 
 
 def _assets_of(label: str, backend: GraphBackend) -> dict[str, Path]:
     """Return the files that fill tables, of the model's source and of cells, by the tensor that holds the path."""
-    files = {tensor: Path(path) for tensor, path in backend.startup.assets.items()}
+    files = {tensor: Path(path) for tensor, path in backend.table_fill.assets.items()}
     for tensor in backend.graph.get_collection(v1.GraphKeys.ASSET_FILEPATHS):
         path = tf.get_static_value(tensor)
         if path is not None and tensor.name not in files:

@@ -109,7 +109,7 @@ def _placement(parsed: Parsed) -> View:
 
 def _log(parsed: Parsed) -> View:
     log = native_log()
-    log.settle(_FLOOD_S)
+    log.drain(_FLOOD_S)
     page = LogPage(log.record(errors=parsed.flag("errors")))
     if parsed.flag("clear"):
         log.entries.clear()

@@ -99,7 +99,7 @@ class TfMagics(Magics):
             return model.run_line(line, self._names(local_ns), _show)
 
         def source(eager: bool) -> Any:  # noqa: FBT001 - one of two kinds
-            from tfmagic.formats.cell import CellSource, EagerCellSource
+            from tfmagic.formats.cell_source import CellSource, EagerCellSource
             from tfmagic.magics.shell.room_shell import names_for_a_room
 
             return (EagerCellSource if eager else CellSource)(

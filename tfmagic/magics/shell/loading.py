@@ -15,7 +15,7 @@ from tfmagic.concurrency.workers import workers
 from tfmagic.core.notices import notices
 from tfmagic.core.process import existing
 from tfmagic.magics.completion.matcher import add_matcher, remove_matcher
-from tfmagic.magics.shell.cells import leave_cells_alone, look_after_cells
+from tfmagic.magics.shell.cell_hooks import leave_cells_alone, look_after_cells
 from tfmagic.magics.shell.display import hide_views, show_views
 from tfmagic.magics.shell.extension import TfMagics
 from tfmagic.magics.shell.settings import add_settings, remove_settings

@@ -12,7 +12,7 @@ from tfmagic.core.notices import notices
 from tfmagic.core.process import existing, once
 from tfmagic.core.units import size_text
 from tfmagic.errors import SettingError
-from tfmagic.magics.shell.cells import models_that_ran
+from tfmagic.magics.shell.cell_hooks import models_that_ran
 from tfmagic.panel.snapshot.sampler import sampler
 from tfmagic.runtime.memory.policy import memory_policy
 

@@ -25,12 +25,12 @@ from tfmagic.errors import (
 from tfmagic.execution.signature.options import missing_device
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import FileSource
-from tfmagic.model.lifecycle.cells import RoomCells
+from tfmagic.model.lifecycle.room_cells import RoomCells
 from tfmagic.model.lifecycle.training import Training
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.policy import memory_policy
-from tfmagic.runtime.session.hosted_graph import opened_graphs_in
+from tfmagic.runtime.session.hosted_graph import memory_for_opened_graphs
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -113,8 +113,6 @@ class Lifecycle:
         self._released: Literal["dropped", "renewed"] | None = None
         self._building = threading.RLock()
 
-    # -- state ------------------------------------------------------------
-
     @property
     def mode(self) -> str:
         """``graph`` or ``eager``."""
@@ -160,8 +158,6 @@ class Lifecycle:
     def default_signature(self) -> str:
         """The name of the signature that calls use by default."""
         return default_among(self.name, self.built_backend().signatures, self.options.signature)
-
-    # -- build -----------------------------------------------------------------
 
     def built_backend(self) -> Backend:
         """Return the backend, built now if there is none; a dropped model raises ModelStateError."""
@@ -236,7 +232,7 @@ class Lifecycle:
         from tfmagic.formats.live.copy_to_graph import built_from
 
         try:
-            with opened_graphs_in(self.hooks.room_for_graph):
+            with memory_for_opened_graphs(self.hooks.room_for_graph):
                 built = interruptible(built_from, self.source, self.name, self.options)
         except Exception as error:
             self.failure = first_line(error)
@@ -249,8 +245,6 @@ class Lifecycle:
         if option is not None and backend.graph is None:
             msg = f"{self.name} is a live object, which runs as it is: {option} is for a --copy of it"
             raise SourceError(msg)
-
-    # -- the source --------------------------------------------------------------
 
     def source_change(self) -> Literal["changed", "gone"] | None:
         """Return how the source's file has changed since it was read; None where it is the same."""
@@ -277,8 +271,6 @@ class Lifecycle:
             return workers().call(copied.has_changed)
         except Exception:  # noqa: BLE001 - from a person's object: values that cannot be read count as changed
             return True
-
-    # -- release -------------------------------------------------------
 
     def close_backend(self, backend: Backend) -> None:
         """Close the backend, and keep its weights' sizes and its signatures; the next use builds a new one."""

@@ -87,8 +87,6 @@ class Parking:
             return backend.weights()
         return None if self._lifecycle.kept_summary is None else self._lifecycle.kept_summary[0]
 
-    # -- the tenant ------------------------------------------------------------
-
     @property
     def name(self) -> str:
         """The model's name."""
@@ -160,8 +158,6 @@ class Parking:
         memory_policy().give_back()
         return True
 
-    # -- park and wake -----------------------------------------------------------
-
     @defer_interrupts
     def park(self) -> ParkRecord:
         """Park the model; see `Model.park`."""
@@ -211,8 +207,6 @@ class Parking:
                 "took_s": time.perf_counter() - began,
                 "warmed": False,
             }
-
-    # -- hooks of the lifecycle ------------------------------------------------------
 
     def before_reading(self) -> None:
         """Refuse to build a parked model whose source has changed or is gone, with a ParkError."""

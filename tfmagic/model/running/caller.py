@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 T = TypeVar("T")
-_LOG_SETTLE_S = 0.05
+_LOG_DRAIN_S = 0.05
 _REMEMBERED = 100
 
 
@@ -192,7 +192,7 @@ class Caller:
                 finally:
                     if not scope.cancelled:
                         # Log lines of the cell are assigned to this model only while it counts as running.
-                        native_log().settle(_LOG_SETTLE_S)
+                        native_log().drain(_LOG_DRAIN_S)
 
     @defer_interrupts
     def alone(self, call: Callable[[], T]) -> T:

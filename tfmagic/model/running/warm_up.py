@@ -74,7 +74,7 @@ def warm_up(caller: Caller) -> None:
         _find_fastest(caller)
 
 
-def settle(caller: Caller) -> None:
+def choose_executors(caller: Caller) -> None:
     """Find the fastest executor for a built model; the errors are those of `warm_up`."""
     with _runs_on_zeros(caller, "warmed"):
         _find_fastest(caller)
@@ -95,7 +95,7 @@ def _find_fastest(caller: Caller) -> None:
     requests = [caller.request(zeros, {}) for zeros in inputs]
     batches = [request.feeds() for request in requests]
     with _refusing_zeros(caller):
-        wait_for_call(caller.lifecycle, lambda: backend.settle(batches, requests[0].fetches))
+        wait_for_call(caller.lifecycle, lambda: backend.choose_executor(batches, requests[0].fetches))
     caller.lifecycle.is_warm = True
 
 

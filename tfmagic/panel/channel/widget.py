@@ -53,8 +53,6 @@ class Panel(anywidget.AnyWidget):
     def _reply(self, record: Reply) -> None:
         self.send(sendable({"kind": "reply", **record}))
 
-    # -- where there is no front end ---------------------------------------------
-
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget, and the snapshot as text and HTML for front ends without widgets."""
         bundle = super()._repr_mimebundle_(**options)

@@ -66,7 +66,7 @@ class HistoryRecord(TypedDict):
     events: list[EventRecord]
 
 
-class History:
+class MemoryHistory:
     """Points in three rings, each coarser and longer than the previous; `latest` is None before the first look."""
 
     def __init__(self) -> None:
@@ -111,6 +111,6 @@ class History:
         return {"schema": SCHEMA, "points": points, "changes": list(self._changes), "events": events().records()}
 
 
-def history() -> History:
+def history() -> MemoryHistory:
     """Return the process's history."""
-    return once("history", History)
+    return once("history", MemoryHistory)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tfmagic.runtime.graph.native_session import NativeSession
-    from tfmagic.runtime.state.history import History
+    from tfmagic.runtime.state.run_history import RunHistory
 
 Executor = Literal["caller", "pool"]
 """Whose thread runs the operations: the caller's, or TensorFlow's own."""
@@ -77,7 +77,7 @@ class OpenedGraph(Protocol):
     """A graph with its native session."""
 
     native: NativeSession
-    history: History
+    history: RunHistory
     preparation: Callable[[], Preparation]
 
     @property
@@ -94,7 +94,7 @@ class PreparedCall:
     Its first calls run in TensorFlow's pool, the next ones in the caller's thread
     (``inter_op_thread_pool = -1``: no change of threads, and no branches side by side).
     Both give the same bits. Later calls of about that size run in the quicker way.
-    Ways with folded variables may differ by rounding. Only `settle` tries these,
+    Ways with folded variables may differ by rounding. Only `choose_executor` tries these,
     and only while nothing has written to a variable. `used` grows with each use of any
     prepared call: the smallest is the least recently used.
     """
@@ -150,7 +150,7 @@ class PreparedCall:
             self._constants_bytes = constants_of(operations_behind(self._graph, self.fetches))
         return self.folded_bytes + COPIES * self._constants_bytes * len(self._ways.keys() & {POOL, CALLER})
 
-    def settle(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
+    def choose_executor(self, batches: Sequence[Sequence[np.ndarray]], seconds: float) -> None:
         """Choose how to run calls by making some now, for so many seconds with each batch; also try folded variables.
 
         Batches after the first are used only for quick calls. A `TimeoutError` ends it at the deadline.

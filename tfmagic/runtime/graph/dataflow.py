@@ -110,8 +110,6 @@ class Dataflow:
                     search.reach(_Tensor(tensor.body, name, None), SHAPE)
         return False
 
-    # -- one step: True ends the search, the value has the property ------------------
-
     def _enter(self, search: _Search, tensor: _Tensor, operation: Operation, position: int) -> bool:
         """Follow a value into an operation."""
         analysis, dependence = search.analysis, search.dependences[tensor]
@@ -173,8 +171,6 @@ class Dataflow:
                     search.reach(_Tensor(function, argument, None), dependence)
         search.reach(_Tensor(body, operation.name, index if is_known else None), dependence)
         return False
-
-    # -- the graph -------------------------------------------------------------------
 
     def _is_known_call(self, operation: Operation) -> bool:
         """Return whether it is known which of its inputs a function gets, and what becomes of its results."""

@@ -67,7 +67,7 @@ class MemoryPolicy:
         # Variables set by tfmagic, and those that were set outside.
         self._set: dict[str, str] = {}
         self._set_outside: dict[str, str] = {}
-        self._applied = self._read = self._late = self._warned = False
+        self._is_applied = self._is_read = self._came_late = self._has_warned = False
         # Whether settings from outside made tensors come from malloc before tfmagic was loaded.
         self._malloc_before = False
         # Whether TensorFlow takes a GPU's memory as it needs it, unless set otherwise outside.
@@ -76,12 +76,12 @@ class MemoryPolicy:
 
     def apply(self) -> None:
         """Set what the policy needs, the first time; `record` reports what came too late."""
-        if self._applied or self.requested == "pool":
+        if self._is_applied or self.requested == "pool":
             return
-        self._applied = True
-        self._late = has_taken_memory() or _graphs_were_built()
+        self._is_applied = True
+        self._came_late = has_taken_memory() or _graphs_were_built()
         self._malloc_before = _is_on(_SYSTEM_ALLOCATOR, "0") or not _is_on("TF_ENABLE_ONEDNN_OPTS", "1")
-        if not self._late:
+        if not self._came_late:
             for name, value in SETTINGS.items():
                 if name in os.environ:
                     self._set_outside[name] = os.environ[name]
@@ -96,7 +96,7 @@ class MemoryPolicy:
             raise SettingError(msg)
         if policy == self.requested:
             return
-        if self._read or has_taken_memory():
+        if self._is_read or has_taken_memory():
             msg = (
                 f"memory_policy is {self.requested!r} for the life of this kernel: TensorFlow has taken memory already "
                 f"(in ipython_config.py: c.TfMagic.memory_policy = {policy!r})"
@@ -106,7 +106,7 @@ class MemoryPolicy:
         if policy == "pool":
             self._unset_variables()
             self._set.clear()
-            self._applied = False
+            self._is_applied = False
         else:
             self.apply()
 
@@ -114,21 +114,21 @@ class MemoryPolicy:
         """Take a GPU's memory as needed, or all at once; `SettingError` once TensorFlow has made its devices."""
         if grow == self.grows_on_gpus:
             return
-        if self._read or has_taken_memory():
+        if self._is_read or has_taken_memory():
             msg = (
                 f"gpu_memory_growth is {self.grows_on_gpus} for the life of this kernel: TensorFlow has made its "
                 f"devices already (in ipython_config.py: c.TfMagic.gpu_memory_growth = {grow})"
             )
             raise SettingError(msg)
         self.grows_on_gpus = grow
-        if self._applied and _GROWTH not in self._set_outside:
+        if self._is_applied and _GROWTH not in self._set_outside:
             self._set[_GROWTH] = os.environ[_GROWTH] = str(grow).lower()
 
-    def settle(self, config: Callable[[], Any]) -> None:
+    def unset_once_read(self, config: Callable[[], Any]) -> None:
         """Once TensorFlow has its memory, unset the variables, which child processes do not need."""
-        if self._read or not has_taken_memory():
+        if self._is_read or not has_taken_memory():
             return
-        self._read = True
+        self._is_read = True
         from tfmagic.runtime.memory.fed_arrays import flush_run
 
         # TensorFlow does not read these variables for its devices, but for its first tensor.
@@ -142,7 +142,7 @@ class MemoryPolicy:
         check takes longer the more is in the heap.
         """
         now = time.monotonic()
-        if not self._applied or now - self._trimmed_at_s < unless_within_s:
+        if not self._is_applied or now - self._trimmed_at_s < unless_within_s:
             return False
         self._trimmed_at_s = now
         return malloc().trim_over(threshold_bytes or self.trim_threshold_bytes)
@@ -150,7 +150,7 @@ class MemoryPolicy:
     @property
     def stays(self) -> str | None:
         """Which memory TensorFlow took before tfmagic was loaded and keeps, without a full stop; None for none."""
-        if self.requested == "pool" or not self._late or self._malloc_before:
+        if self.requested == "pool" or not self._came_late or self._malloc_before:
             return None
         return (
             "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of "
@@ -159,13 +159,13 @@ class MemoryPolicy:
 
     def new_warning(self) -> str | None:
         """Return `stays` at the first call, and None from then on."""
-        warned, self._warned = self._warned, True
+        warned, self._has_warned = self._has_warned, True
         return None if warned else self.stays
 
     def give_back(self) -> None:
         """Give all free memory back now."""
         if self.requested == "return":
-            if self._read:
+            if self._is_read:
                 from tfmagic.runtime.memory.fed_arrays import flush_run
 
                 flush_run().release_fed_arrays()
@@ -186,7 +186,7 @@ class MemoryPolicy:
     def _in_force(self) -> tuple[str, str]:
         if self.requested == "pool":
             return "pool", "TensorFlow keeps the memory that it once had, as it does without tfmagic."
-        if not self._applied:
+        if not self._is_applied:
             return "return", "It takes effect when TensorFlow is first used."
         if self.stays is not None:
             return "partly", f"{self.stays}."

@@ -87,8 +87,8 @@ class Capture:
         """Write to where stderr went before the capture."""
         write_stderr(data, self._original)
 
-    def settle(self, patience_s: float) -> None:
-        """Wait, for `patience_s` at most, until everything written so far has been filtered."""
+    def drain(self, timeout_s: float) -> None:
+        """Wait, for `timeout_s` at most, until everything written so far has been filtered."""
         if not self._packets or os.getpid() != self._process:
             return
         mark = MARK + os.urandom(16).hex().encode() + b"\0"
@@ -98,7 +98,7 @@ class Capture:
         # Not into a full pipe: that could wait for as long as others fill it.
         if poll.poll(0):
             os.write(self._inlet_end, mark)
-            seen.wait(patience_s)
+            seen.wait(timeout_s)
 
     def end(self) -> None:
         """Restore stderr; what was written before is filtered before this returns."""
@@ -115,8 +115,6 @@ class Capture:
         os.close(self._control_end)
         # It takes longer only if nobody reads stderr, or a flood is under way; then the thread ends later.
         self._thread.join(_END_S)
-
-    # -- the thread ---------------------------------------------------------------
 
     def _read(self) -> None:
         try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Mode = Literal["capture", "pass", "off"]
 """What happens to TensorFlow's lines: kept in the log alone, also shown, or left alone."""
 
-_SETTLE_S = 0.2
+_DRAIN_S = 0.2
 # A time in a message that differs more than this from its arrival is made up.
 _TRANSIT_S = 60.0
 _NO_GPU = "failed call to cuInit"
@@ -76,7 +76,7 @@ class NativeLog:
             msg = f'native_log is "capture", "pass" or "off", not {mode!r}{did_you_mean(mode, modes)}'
             raise SettingError(msg)
         # Earlier output is handled by the mode that was in force then.
-        self.settle()
+        self.drain()
         if mode == "off":
             self.stop()
         elif self._capture is None:
@@ -109,10 +109,10 @@ class NativeLog:
         finally:
             self._capture = None
 
-    def settle(self, patience_s: float = _SETTLE_S) -> None:
-        """Wait, for `patience_s` at most, until everything written so far has been handled."""
+    def drain(self, timeout_s: float = _DRAIN_S) -> None:
+        """Wait, for `timeout_s` at most, until everything written so far has been handled."""
         if (capture := self._capture) is not None:
-            capture.settle(patience_s)
+            capture.drain(timeout_s)
 
     def record(self, *, errors: bool = False) -> NativeLogRecord:
         """Return the log; with `errors`, only errors and memory that ran out."""

@@ -55,7 +55,7 @@ class GraphSessions:
         opened = record.open(graph, self._config.freeze, run or Run(record.evictions))
         if not self.has_opened:
             self.has_opened = True
-            memory_policy().settle(self._config.freeze)
+            memory_policy().unset_once_read(self._config.freeze)
         return opened
 
     @contextmanager

@@ -21,8 +21,8 @@ from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.graph.grappler import without_idle_passes
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.open_graph import OpenGraph
-from tfmagic.runtime.state.history import History
 from tfmagic.runtime.state.kept_state import OnDisk, read_in_time
+from tfmagic.runtime.state.run_history import RunHistory
 
 if TYPE_CHECKING:
     from tfmagic.runtime.state.kept_state import KeptState
@@ -39,7 +39,7 @@ _memory_for: ContextVar[Callable[[Any], AbstractContextManager[None]] | None] = 
 
 
 @contextmanager
-def opened_graphs_in(memory_for: Callable[[Any], AbstractContextManager[None]]) -> Iterator[None]:
+def memory_for_opened_graphs(memory_for: Callable[[Any], AbstractContextManager[None]]) -> Iterator[None]:
     """Make memory for each named graph that is opened in the block, if its record has no `memory_context` yet."""
     token = _memory_for.set(memory_for)
     try:
@@ -87,7 +87,7 @@ class HostedGraph:
         self.opened: OpenGraph | None = None
         self.evictions = 0
         self.runs = Runs(self)
-        self.history = History()
+        self.history = RunHistory()
         self.preparation = Preparation()
         self._opening = threading.RLock()
         self.state = GraphState.CLOSED

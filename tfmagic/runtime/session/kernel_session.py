@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-# Time for the measurements of `settle`, beside the time for folding.
-_SETTLE_S = 1.0
+# Time for the measurements of `choose_executor`, beside the time for folding.
+_TRIAL_S = 1.0
 
 
 class KernelSession(session_interface()):  # type: ignore[misc]  # a base that is looked up
@@ -189,7 +189,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         results: list[np.ndarray] = self._sessions.run(graph, use)
         return results
 
-    def settle(
+    def choose_executor(
         self,
         graph: Any,
         feeds: tuple[str, ...],
@@ -197,7 +197,7 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
         batches: Sequence[Sequence[np.ndarray]],
     ) -> None:
         """Find the fastest executor of a prepared call, by running it with each batch of values."""
-        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).settle(batches, _SETTLE_S))
+        self._sessions.run(graph, lambda opened: opened.prepared(feeds, fetches).choose_executor(batches, _TRIAL_S))
 
     def prepare(self, graph: Any) -> None:
         """Initialise variables that were added to `graph`; Ctrl-C in a notebook returns at once."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tfmagic.runtime.calls.prepared_call import Preparation
     from tfmagic.runtime.graph.native_session import NativeSession
-    from tfmagic.runtime.state.history import History
+    from tfmagic.runtime.state.run_history import RunHistory
 
 _uses = itertools.count()
 # So many sets of feeds and fetches are remembered with the feeds to copy.
@@ -30,7 +30,7 @@ class OpenGraph:
     `preparation` returns how calls are prepared at present.
     """
 
-    def __init__(self, native: NativeSession, history: History, preparation: Callable[[], Preparation]) -> None:
+    def __init__(self, native: NativeSession, history: RunHistory, preparation: Callable[[], Preparation]) -> None:
         self.native = native
         self.closed = False
         self.history = history

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class History:
+class RunHistory:
     """Tells, without reading values, whether a graph can hold other values than its source gave.
 
     ``changed`` tells whether anything but prepared calls has run, ``assigned`` whether variables were assigned other

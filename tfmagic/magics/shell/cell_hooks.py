@@ -29,9 +29,9 @@ def after_cell(result: Any = None) -> None:
     del result
     running_cells().end()
     if (log := existing("native log")) is not None:
-        log.settle()
+        log.drain()
     libraries().look()
-    memory_policy().settle(_config)
+    memory_policy().unset_once_read(_config)
     if imported("tensorflow") is not None:
         from tfmagic.runtime.tensorflow.custom_gradients import tie_gradients_to_graphs
 

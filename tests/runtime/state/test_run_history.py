@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from tfmagic.runtime.state.history import History
+from tfmagic.runtime.state.run_history import RunHistory
 
 
 def test_what_was_not_run_before_makes_it_older_and_what_was_does_not() -> None:
-    history = History()
+    history = RunHistory()
     history.note(("y:0",), prepared=True)
     age = history.age
     history.note(("y:0",), prepared=True)
@@ -15,7 +15,7 @@ def test_what_was_not_run_before_makes_it_older_and_what_was_does_not() -> None:
 
 
 def test_prepared_calls_alone_leave_it_unchanged() -> None:
-    history = History()
+    history = RunHistory()
     history.note(("y:0",), prepared=True)
     assert not history.changed
     history.note(("y:0",))
@@ -23,7 +23,7 @@ def test_prepared_calls_alone_leave_it_unchanged() -> None:
 
 
 def test_fetches_that_nobody_knows_make_it_older_each_time() -> None:
-    history = History()
+    history = RunHistory()
     history.note(None)
     age = history.age
     history.note(None)
@@ -31,7 +31,7 @@ def test_fetches_that_nobody_knows_make_it_older_each_time() -> None:
 
 
 def test_an_assignment_is_noted_each_time() -> None:
-    history = History()
+    history = RunHistory()
     history.note_assignment()
     age = history.age
     history.note_assignment()
@@ -41,7 +41,7 @@ def test_an_assignment_is_noted_each_time() -> None:
 
 
 def test_what_a_fill_has_run_is_forgotten_and_what_was_run_before_a_restoration_is_not() -> None:
-    history = History()
+    history = RunHistory()
     history.note(("train",))
     mark = history.fetched_so_far()
     history.note(("assign",))
