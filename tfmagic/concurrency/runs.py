@@ -116,10 +116,10 @@ class Runs:
     def require(self, run: Run, cause: BaseException | None = None) -> None:
         """Raise a `StoppedError` if a run was cancelled."""
         if run.stopped:
-            raise StoppedError(stopped_text(self._runner.name)) from cause
+            raise StoppedError(stopped_message(self._runner.name)) from cause
 
 
-def stopped_text(name: str) -> str:
+def stopped_message(name: str) -> str:
     """Return the message for callers whose run ``stop --now`` has ended."""
     return f"{name} was stopped while this ran (stop --now): run it again"
 

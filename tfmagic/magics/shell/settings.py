@@ -13,7 +13,7 @@ from tfmagic.core.process import existing, once
 from tfmagic.core.units import size_text
 from tfmagic.errors import SettingError
 from tfmagic.magics.shell.cell_hooks import models_that_ran
-from tfmagic.panel.snapshot.sampler import sampler
+from tfmagic.panel.snapshot.sampler import WATCHED_S, sampler
 from tfmagic.runtime.memory.policy import memory_policy
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TfMagic(Configurable):
     ).tag(config=True)
 
     panel_interval = Float(
-        1.0, help="Seconds from one look of the panel to the next, from 0.1 to 60; it looks while somebody does."
+        WATCHED_S, help="Seconds from one snapshot of the panel to the next, from 0.1 to 60, while it is open."
     ).tag(config=True)
     inter_op_threads = Integer(
         0,

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
-from tfmagic.concurrency.runs import stopped_text
+from tfmagic.concurrency.runs import stopped_message
 from tfmagic.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -52,4 +52,4 @@ class RoomCells:
     def end(self, scopes: list[CancelScope] | None = None) -> None:
         """Cancel cells, by default those of other commands: their next run is refused, and their Python stops."""
         for scope in self.of_others() if scopes is None else scopes:
-            scope.cancel(lambda: StoppedError(stopped_text(f"model {self._model!r}")))
+            scope.cancel(lambda: StoppedError(stopped_message(f"model {self._model!r}")))

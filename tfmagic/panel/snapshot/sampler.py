@@ -14,6 +14,9 @@ from tfmagic.errors import SettingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+WATCHED_S = 1.0
+"""Seconds between two ticks while somebody watches, unless `panel_interval` says otherwise."""
+
 ASLEEP_S = 5.0
 """Seconds between two ticks while nobody watches."""
 
@@ -58,7 +61,7 @@ class Sampler:
     """
 
     def __init__(self) -> None:
-        self.watched_s = 1.0
+        self.watched_s = WATCHED_S
         self.always: list[Callable[[], None]] = []
         self._watchers: list[tuple[Callable[[], None], Callable[[], float | None]]] = []
         self._wake = threading.Event()
