@@ -54,7 +54,7 @@ def test_and_takes_it_from_a_dict_too(kernel: Kernel) -> None:
 
 def test_building_anew_says_that_the_variables_begin_anew(kernel: Kernel) -> None:
     kernel.ok(PASTED)
-    assert "its variables begin anew" in kernel.ok(PASTED).text
+    assert "its variables start from their initial values" in kernel.ok(PASTED).text
 
 
 def test_tf1_names_get_a_hint_where_tensorflow_2_has_them(kernel: Kernel) -> None:

@@ -27,7 +27,7 @@ LOOPS = frozenset({"While", "StatelessWhile"})
 """Each output is what the input of the same number has become."""
 
 FUNCTION_CALLS = PARTITIONED_CALLS | BRANCHES | LOOPS
-"""Operations that hand their inputs to their functions one by one, as `functions.CALLS` counts them."""
+"""Operations whose inputs are the parameters of their functions, in the same order."""
 
 FORWARDS = frozenset({"Identity", "Enter", "Exit", "NextIteration", "Switch", "Merge"})
 """Operations that forward the handle of a variable as they do a value."""

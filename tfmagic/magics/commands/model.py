@@ -87,8 +87,8 @@ COMMANDS: dict[str, Command] = {
 CELL = Command(
     "%%tf_model NAME",
     "The cell builds the graph of a model, in a room of its own: its variables and Python names meet no others. "
-    "Placeholders become inputs, and named tensors that nothing consumes outputs. Run again, it begins anew; "
-    "the weights of a model that was trained since stay as NAME~1.",
+    "Placeholders become inputs, and named tensors that nothing consumes outputs. "
+    "Run again, it starts from its initial values; the weights of a model that was trained since stay as NAME~1.",
     (
         *_ENDS,
         Option("--eager", "run the cell eagerly; its last expression is the model"),

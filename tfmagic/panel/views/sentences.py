@@ -37,11 +37,11 @@ def stopped_text(record: StopRecord) -> str:
 
 
 def added_text(
-    record: ModelRecord, outcome: str, former: PreviousVersionRecord | None = None, *, warmed: bool | None = None
+    record: ModelRecord, outcome: str, previous: PreviousVersionRecord | None = None, *, warmed: bool | None = None
 ) -> str:
     """Return the lines about a model that was ``added``, ``kept``, ``renewed`` or ``replaced``.
 
-    `former` says what became of the weights before; `warmed` is None without ``--warm``.
+    `previous` says what became of the weights before; `warmed` is None without ``--warm``.
     """
     if outcome == "kept":
         done = {None: "", True: ", and warmed", False: f", not warmed (%tf_model show {record['name']} says why)"}
@@ -49,8 +49,9 @@ def added_text(
     copied = "a copy of the " if record["copied"] else ""
     head = f"{record['name']} {outcome}: {copied}{record['kind']} {record['source']}"
     if record["kind"] == "cell":
-        anew = ", its variables begin anew" if outcome == "renewed" and former is None else ""
-        head = f"{record['name']} {outcome}: built by the cell{anew}"
+        head = f"{record['name']} {outcome}: built by the cell"
+        if outcome == "renewed" and previous is None:
+            head += ", its variables start from their initial values"
     notes = f" ({'; '.join(record['notes'])})" if record["notes"] else ""
     signature = record["signature"]
     if signature is None:
@@ -59,15 +60,16 @@ def added_text(
     if record["variables"]:
         weights = f"{counted(record['variables'], 'variable')}, {bytes_text(record['weights_bytes'])}"
     ends = f"{ends_text(signature, 'inputs')} -> {ends_text(signature, 'outputs')}"
-    return f"{head}{notes}\n  {ends}; {weights}{_former_text(former)}"
+    return f"{head}{notes}\n  {ends}; {weights}{_previous_text(previous)}"
 
 
-def _former_text(former: PreviousVersionRecord | None) -> str:
+def _previous_text(previous: PreviousVersionRecord | None) -> str:
     lines = []
-    if former is not None and former["carried"]:
-        lines.append(f"{counted(former['carried'], 'variable')} kept the former values (--keep)")
-    if former is not None and former["name"] is not None:
-        lines.append(f"it had been trained: {former['name']} is what it was, in place of any earlier {former['name']}")
+    if previous is not None and previous["carried"]:
+        lines.append(f"previous values kept for {counted(previous['carried'], 'variable')} (--keep)")
+    if previous is not None and previous["name"] is not None:
+        name = previous["name"]
+        lines.append(f"it had been trained: {name} is what it was, in place of any earlier {name}")
     return "".join(f"\n  {line}" for line in lines)
 
 
