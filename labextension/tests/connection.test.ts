@@ -79,6 +79,14 @@ it('asks nothing of a kernel of another language', async () => {
   expect([connection.presence, wire.sent.length]).toEqual(['foreign', 0]);
 });
 
+it('asks nothing before it knows the language, also where the kernel is connected before that', async () => {
+  wire = new Wire('R');
+  const connection = new Connection(wire as unknown as Kernel.IKernelConnection);
+  wire.connectionStatusChanged.emit('connected');
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect([connection.presence, wire.sent.length]).toEqual(['foreign', 0]);
+});
+
 it('knows nothing any more of what was before a restart', async () => {
   const connection = await attached();
   const before = connection.store;

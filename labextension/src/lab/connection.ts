@@ -33,6 +33,7 @@ export class Connection {
   private waitMs = FIRST_WAIT_MS;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private probe = 0;
+  private isLanguageKnown = false;
   private disposed = false;
   /** Of the process whose pushes are heard, and of the one before the last restart. */
   private session: string | null = null;
@@ -106,6 +107,7 @@ export class Connection {
       () => undefined
     );
     if (this.disposed) return;
+    this.isLanguageKnown = true;
     if (language === undefined || language === 'python') this.ask();
     else this.find('foreign');
   }
@@ -113,7 +115,8 @@ export class Connection {
   /** Ask whether tfmagic is there, again and again until the kernel says anything. */
   private ask(): void {
     this.stopWaiting();
-    if (this.disposed || this.found === 'foreign') return;
+    // A question before the language is known could be answered after it, and hide that the kernel is foreign.
+    if (this.disposed || !this.isLanguageKnown || this.found === 'foreign') return;
     this.probe += 1;
     const { probe } = this;
     const isPresent = (): boolean => !this.disposed && probe === this.probe;
