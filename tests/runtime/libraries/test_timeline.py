@@ -103,11 +103,14 @@ def test_every_size_is_the_system_s_own() -> None:
     # psutil reads the same page tables a moment later.
     resident = {one.path: one.rss for one in psutil.Process().memory_maps(grouped=True)}
     assert len(record["libraries"]) == len(libraries().present())
-    for one in record["libraries"]:
+    # Another test's library may have lost its file while it is loaded.
+    on_disk = [one for one in record["libraries"] if Path(one["path"]).exists()]
+    assert len(on_disk) > 10
+    for one in on_disk:
         assert one["size_bytes"] == Path(one["path"]).stat().st_size
         assert one["resident_bytes"] is not None
     told = sum(one["resident_bytes"] or 0 for one in record["libraries"])
-    assert told == pytest.approx(sum(resident[one["path"]] for one in record["libraries"]), rel=0.05)
+    assert told == pytest.approx(sum(resident.get(one["path"], 0) for one in record["libraries"]), rel=0.05)
     assert told > 10_000_000
     assert json.loads(json.dumps(record)) == record
 
