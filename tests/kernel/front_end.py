@@ -37,9 +37,12 @@ class FrontEnd:
         return {message["parent_header"]["msg_id"]: message["content"] for message in messages}
 
     def ask(self, request: str, **fields: Any) -> Any:
-        """Send a request and return its answer."""
+        """Send a request and return its answer. Answers to earlier requests may come before it, and are passed over."""
         asked = self.send({"id": "7", "request": request, **fields})
-        answer = self.answers(1)[asked]
+        answers: dict[str, Any] = {}
+        while asked not in answers:
+            answers = self.answers(1)
+        answer = answers[asked]
         check({key: value for key, value in answer.items() if key != "status"}, "Reply")
         return answer
 
