@@ -19,7 +19,7 @@ from tfmagic.model.running.batch_loop import progress_bar
 from tfmagic.model.running.batches import RowInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
@@ -352,8 +352,11 @@ def test_an_eager_model_runs_in_batches() -> None:
 # -- interrupted ------------------------------------------------------------------------
 
 
-def interrupted_at(number: int, go: threading.Event) -> Any:
+def interrupted_at(number: int) -> Any:
     """Add ``model``, which returns what it is given and is interrupted in its run of this number."""
+    # The run goes on in the main thread, which takes the interrupt when it has ended: nothing is to hold it.
+    go = threading.Event()
+    go.set()
 
     def build() -> None:
         y = v1.py_func(InterruptedAt(number, go), [v1.placeholder(tf.float32, [None, 2], "x")], tf.float32)
@@ -363,32 +366,24 @@ def interrupted_at(number: int, go: threading.Event) -> Any:
     return graph_model("model", build, inputs="x", outputs="y")
 
 
-@pytest.fixture
-def go() -> Iterator[threading.Event]:
-    """Lets a held operation end."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-def test_an_interrupt_keeps_the_batches_that_had_ended(go: threading.Event) -> None:
+def test_an_interrupt_keeps_the_batches_that_had_ended() -> None:
     with pytest.raises(InterruptedRun, match="model was stopped after rows 0 to 5 of 10") as stopped:
-        interrupted_at(3, go).run(X, batch_size=3)
+        interrupted_at(3).run(X, batch_size=3)
     assert isinstance(stopped.value, KeyboardInterrupt)
     assert stopped.value.rows == "rows 0 to 5 of 10"
     assert stopped.value.partial is not None
     np.testing.assert_array_equal(stopped.value.partial["y"], X[:6])
 
 
-def test_an_interrupt_before_the_first_batch_has_ended_keeps_nothing(go: threading.Event) -> None:
+def test_an_interrupt_before_the_first_batch_has_ended_keeps_nothing() -> None:
     with pytest.raises(InterruptedRun, match="model was stopped before the first batch had ended") as stopped:
-        interrupted_at(1, go).run(X, batch_size=3)
+        interrupted_at(1).run(X, batch_size=3)
     assert (stopped.value.partial, stopped.value.rows) == (None, "")
 
 
-def test_one_batch_that_is_interrupted_is_interrupted_as_a_plain_run(go: threading.Event) -> None:
+def test_one_batch_that_is_interrupted_is_interrupted_as_a_plain_run() -> None:
     with pytest.raises(KeyboardInterrupt) as stopped:
-        interrupted_at(1, go).run(X, batch_size=100)
+        interrupted_at(1).run(X, batch_size=100)
     assert type(stopped.value) is KeyboardInterrupt
 
 

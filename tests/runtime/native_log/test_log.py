@@ -163,7 +163,7 @@ def test_native_code_that_keeps_the_gil_writes_as_much_as_it_likes() -> None:
         log.stop()
         # On a busy machine the rest of a flood comes after the end.
         deadline = time.monotonic() + 60
-        while texts() != [["a", 20_000]] and time.monotonic() < deadline:
+        while texts() != [("a", 20_000)] and time.monotonic() < deadline:
             time.sleep(0.05)
         say([written, texts()])
     """)
