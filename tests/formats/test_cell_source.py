@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from factories import add_cell, run_cell
+from scaling_cells import LINEAR, TF, linear
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError, UninitialisedVariableError
-
-LINEAR = """
-    x = tf.compat.v1.placeholder(tf.float32, [None])
-    w = tf.compat.v1.get_variable("w", initializer=2.0)
-    y = x * w
-"""
-TF = {"tf": tf}
-
-
-def linear(name: str = "net", code: str = LINEAR) -> Any:
-    return add_cell(name, code, TF).model
 
 
 def test_ends_have_the_names_that_the_cell_gave_them() -> None:

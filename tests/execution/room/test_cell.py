@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import textwrap
 import traceback
-from typing import Any
 
 import pytest
 import tensorflow as tf
 from factories import add_cell, run_cell
+from scaling_cells import LINEAR, TF, linear
 
 from tfmagic import models, session
 from tfmagic.errors import ForeignTensorError, TfMagicError, UnknownNameError
-
-LINEAR = """
-    x = tf.compat.v1.placeholder(tf.float32, [None])
-    w = tf.compat.v1.get_variable("w", initializer=2.0)
-    y = x * w
-"""
-TF = {"tf": tf}
-
-
-def linear(name: str = "net", code: str = LINEAR) -> Any:
-    return add_cell(name, code, TF).model
 
 
 def test_the_same_names_in_three_rooms_and_the_notebook_never_meet() -> None:
