@@ -22,6 +22,8 @@ def test_it_brings_the_sidebar_to_the_front_and_leaves_the_person_where_they_are
     notebook = Notebook(lab, page, "reveal.ipynb")
     notebook.run(0)
     assert not sidebar(page).is_visible()
+    # The page has asked the kernel.
+    page.locator(".tfm-lab-status button").wait_for()
     notebook.cell(1).locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
     sidebar(page, "no-tensorflow").wait_for()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,9 +17,12 @@ pytestmark = pytest.mark.kernel
 
 def test_a_page_that_has_a_sidebar_is_asked_to_show_it_and_nothing_else_is_shown(kernel: Kernel) -> None:
     page = FrontEnd(kernel)
+    page.ask("snapshot")
 
     def show() -> None:
         page.pushed("reveal")
+        # A page that has asked before is there, however slow its machine is.
+        time.sleep(3)
         page.ask("revealed")
 
     reply = kernel.run("%tf_panel --sidebar", meanwhile=show)

@@ -29,8 +29,9 @@ PUSH = "tfmagic_push"
 HANDSHAKE = "tfmagic"
 """The comm target by which a front end knows that tfmagic is in a kernel."""
 
-# A page answers in a few hundredths of a second, or later where it has much to draw.
-_PATIENCE_S = 2.0
+# A page answers in a few hundredths of a second. One that has asked before is there, and may be on a busy machine.
+_FIRST_ANSWER_S = 2.0
+_ANSWER_S = 15.0
 
 
 class Handshake:
@@ -60,11 +61,13 @@ class Channel:
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
         self._subscribers: Subscribers | None = None
+        self._is_heard = False
 
     async def __call__(self, stream: Any, ident: Any, parent: Mapping[str, Any]) -> None:
         """Receive a request, in the control thread."""
         from tfmagic.panel.channel.requests import sendable
 
+        self._is_heard = True
         loop = asyncio.get_running_loop()
 
         def send(record: Reply) -> None:
@@ -87,7 +90,7 @@ class Channel:
         revealed.clear()
         self.announce("reveal")
         # The confirmation comes over the control channel, whose thread also works while a cell runs.
-        return revealed.wait(_PATIENCE_S)
+        return revealed.wait(_ANSWER_S if self._is_heard else _FIRST_ANSWER_S)
 
     def push(self, message: dict[str, Any]) -> None:
         """Send every front end a message that answers no request."""
