@@ -11,6 +11,7 @@ from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.signature.results import results_of
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.graphdef.walk import producer
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
@@ -64,9 +65,11 @@ def infer(
         )
         raise SourceError(msg)
     by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
+    behind = {name: fed_behind([tensor], by_tensor.keys()) for name, tensor in output_tensors.items()}
+    if inputs is not None:
+        output_tensors = _sufficed(model, output_tensors, behind, by_tensor, named=outputs is not None)
     inputs_of_output = {
-        name: frozenset(by_tensor[fed] for fed in fed_behind([tensor], by_tensor.keys()) if fed in by_tensor)
-        for name, tensor in output_tensors.items()
+        name: frozenset(by_tensor[fed] for fed in behind[name] if fed in by_tensor) for name in output_tensors
     }
     if inputs is None:
         used = frozenset().union(*inputs_of_output.values())
@@ -78,6 +81,26 @@ def infer(
         tuple(tensor_spec(name, tensor) for name, tensor in output_tensors.items()),
         {name: needed - optional for name, needed in inputs_of_output.items()},
     )
+
+
+def _sufficed(
+    model: str,
+    output_tensors: dict[str, Any],
+    behind: Mapping[str, set[str]],
+    inputs: Mapping[str, str],
+    *,
+    named: bool,
+) -> dict[str, Any]:
+    """Return the outputs for which the inputs that were named suffice; an output that was named has to be one."""
+    lacking = {name: sorted(behind[name] - inputs.keys()) for name in output_tensors}
+    sufficed = {name: tensor for name, tensor in output_tensors.items() if not lacking[name]}
+    if len(sufficed) < len(output_tensors) and (named or not sufficed):
+        name, tensors = next((name, tensors) for name, tensors in lacking.items() if tensors)
+        more = ", ".join(repr(producer(tensor)) for tensor in tensors)
+        known = ",".join([*(f"{own}={tensor}" for tensor, own in inputs.items()), *(producer(one) for one in tensors)])
+        msg = f"{model}: output {name!r} needs {more} too, which --inputs does not name: --inputs {known}"
+        raise SourceError(msg)
+    return sufficed
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:

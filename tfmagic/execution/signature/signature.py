@@ -97,6 +97,11 @@ class Signature:
         """The inputs without a default."""
         return tuple(spec for spec in self.inputs if not spec.optional)
 
+    @property
+    def given(self) -> list[str]:
+        """The tensors that every complete call feeds."""
+        return [str(spec.tensor) for spec in self.required]
+
     def record(self) -> SignatureRecord:
         """Return the signature as plain data."""
         return {

@@ -14,6 +14,7 @@ from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
+from tfmagic.formats.common.initialisers import left_out_note, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -25,6 +26,7 @@ from tfmagic.formats.common.loading import (
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
+from tfmagic.formats.common.unknown_operations import leave_out_unknown
 from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -92,6 +94,7 @@ class CheckpointSource(FileSource):
         meta = read_meta_graph(model, self.path)
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
+            notes = leave_out_unknown(meta.graph_def, _wanted(meta, options), options.inputs, meta.collection_def)
             check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
@@ -106,16 +109,18 @@ class CheckpointSource(FileSource):
             restore = _Restore(model, self.path, graph, keys, None)
         room = Room(model, graph, options.device)
         guard = None
+        left_out: list[Any] = []
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
             default = signatures[default_among(model, signatures, options.signature)]
-            guard.check([str(spec.tensor) for spec in default.outputs])
-            begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
-            guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
+            guard.check([str(spec.tensor) for spec in default.outputs], given=default.given)
+            begun = [variable for variable in variables_of(graph) if variable.op.name not in restore.variables]
+            left_out = unneeded_and_unsafe(guard, default, graph, [*begun, *table_initialisers_of(graph)])
             if restore.operation:
                 restore.check(detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
-        return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
+        backend = GraphBackend(room, signatures, fill_and_initialise(room, restore, left_out), guard)
+        return Built(backend, [*self._notes, *notes, *left_out_note(left_out)])
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports its graph, restores its variables and runs it."""
@@ -156,6 +161,14 @@ class _Restore:
         reader = tf.train.load_checkpoint(str(self._path))
         for name, key in self.variables.items():
             yield name, reader.get_tensor(key)
+
+
+def _wanted(meta: Any, options: Options) -> Sequence[tuple[str, str]] | None:
+    """Return the outputs that were chosen, by `options` or by the file, as pairs of a name and the tensor."""
+    declared, _ = signatures_of(meta)
+    if not declared:
+        return options.outputs
+    return [(spec.name, str(spec.tensor)) for signature in declared.values() for spec in signature.outputs]
 
 
 def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:

@@ -24,6 +24,7 @@ from tfmagic.formats.common.loading import (
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
+from tfmagic.formats.common.unknown_operations import leave_out_unknown
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -125,20 +126,21 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
+        notes = leave_out_unknown(slim.definition, options.outputs, options.inputs)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
         graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
     guard = None
     if not options.unsafe:
         guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())
-        guard.check([str(spec.tensor) for spec in signature.outputs])
+        guard.check([str(spec.tensor) for spec in signature.outputs], given=signature.given)
     slim.release_definition()
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
     backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
     count = sum(1 for op in graph.get_operations() if op.type in VARIABLES and op.name not in thawed.constant_of)
     unfrozen = f"{count} variables of this graph are not frozen, and the file has no values for them"
-    return Built(backend, [unfrozen] if count else [])
+    return Built(backend, [*notes, unfrozen] if count else notes)
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
