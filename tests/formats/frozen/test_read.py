@@ -67,7 +67,8 @@ def test_ends_are_named_with_inputs_and_outputs(tmp_path: Path, as_text: bool) -
     if as_text:
         model = models.add("net", file, inputs="a=left:0, right", outputs="h=tower/hidden, tower/total")
     else:
-        model = models.add("net", file, inputs={"a": "left", "right": "right"}, outputs={"h": "tower/hidden:0", "total": "tower/total"})
+        outputs = {"h": "tower/hidden:0", "total": "tower/total"}
+        model = models.add("net", file, inputs={"a": "left", "right": "right"}, outputs=outputs)
     assert [spec.name for spec in model.signature().inputs] == ["a", "right"]
     assert [spec.name for spec in model.signature().outputs] == ["h", "total"]
     assert model.run(a=[3.0], fetch="h").h.tolist() == [6.0]

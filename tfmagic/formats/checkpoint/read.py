@@ -27,8 +27,9 @@ from tfmagic.formats.common.loading import (
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.unknown_operations import leave_out_unknown
-from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
+from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES
 from tfmagic.formats.saved_model.restore_plan import restore_plan
+from tfmagic.formats.saved_model.signatures import signatures_of
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
 from tfmagic.graphdef.op_types import VARIABLES

@@ -36,7 +36,7 @@ def leave_out_unknown(definition: Any, outputs: Pairs, inputs: Pairs, collection
     `outputs` and `inputs` are pairs of a name and its tensor; without outputs nothing is left out. An input that such
     an operation gives becomes a placeholder. Nodes keep their places.
     """
-    unknown, functions = _unknown(definition)
+    unknown, functions = unknown_operations(definition)
     if outputs is None or not unknown:
         return []
     nodes = {node.name: node for node in definition.node}
@@ -60,7 +60,7 @@ def leave_out_unknown(definition: Any, outputs: Pairs, inputs: Pairs, collection
     return [f"operations that need {kinds}, which is not loaded, are left out: the outputs do without"]
 
 
-def _unknown(definition: Any) -> tuple[dict[str, str], set[str]]:
+def unknown_operations(definition: Any) -> tuple[dict[str, str], set[str]]:
     """Return the unknown operation that each such node needs, and the functions that need one."""
     library = {function.signature.name: function for function in definition.library.function}
     types = {node.op for nodes in bodies(definition) for node in nodes}
