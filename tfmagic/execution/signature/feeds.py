@@ -34,10 +34,8 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
     """
     bound: dict[str, Any] = {}
     wholes = {whole for spec in signature.inputs if (whole := signature.whole_of(spec.name)) is not None}
-    if wholes:
-        if _is_sparse(positional) and len(wholes) == 1:
-            positional, named = MISSING, {**named, next(iter(wholes)): positional}
-        named = {part: value for name in named for part, value in _parts(name, named[name], wholes).items()}
+    if len(wholes) == 1 and _is_sparse(positional):
+        positional, named = MISSING, {**named, wholes.pop(): positional}
     if positional is not MISSING:
         bound.update(_spread(model, signature, positional, named))
     for name, value in named.items():
@@ -50,6 +48,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
     known = [spec.name for spec in signature.inputs]
+    bound = {part: value for name in bound for part, value in _parts(name, bound[name], known).items()}
     for name in bound:
         if name not in known:
             if not known:
@@ -64,11 +63,12 @@ def _is_sparse(value: Any) -> bool:
     return value is not MISSING and all(getattr(value, part, None) is not None for part in SPARSE_PARTS.values())
 
 
-def _parts(name: str, value: Any, wholes: Collection[str]) -> dict[str, Any]:
+def _parts(name: str, value: Any, known: Collection[str]) -> dict[str, Any]:
     """Return the values of a sparse tensor's parts by their names; any other value under its own."""
-    if name not in wholes or not _is_sparse(value):
+    parts = {f"{name}{ending}": part for ending, part in SPARSE_PARTS.items()}
+    if name in known or not all(part in known for part in parts) or not _is_sparse(value):
         return {name: value}
-    return {f"{name}{ending}": getattr(value, part) for ending, part in SPARSE_PARTS.items()}
+    return {own: getattr(value, part) for own, part in parts.items()}
 
 
 def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:
