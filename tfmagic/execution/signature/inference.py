@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
+_SAVES = {"Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2"}
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 
@@ -173,7 +174,7 @@ def _terminal(
 
 def _savers(graph: Any) -> set[str]:
     """Return the prefixes of the operations that ``Saver`` objects of TF1 have added."""
-    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in {"SaveV2", "RestoreV2"}}
+    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in _SAVES}
     names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
     return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
 
