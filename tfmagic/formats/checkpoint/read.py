@@ -14,6 +14,7 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.files import CheckpointFiles, files_at
+from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.initialisers import left_out_note, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
     bind_signature_names,
@@ -95,6 +96,7 @@ class CheckpointSource(FileSource):
         with reading(model, file, "the graph"):
             check_constants(meta.graph_def)
             notes = leave_out_unknown(meta.graph_def, _wanted(meta, options), options.inputs, meta.collection_def)
+            notes += place_here(meta.graph_def, options.device)
             check_calls(model, file, meta.graph_def.node, meta.graph_def.library)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)

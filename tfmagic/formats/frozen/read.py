@@ -14,6 +14,7 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -129,6 +130,7 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
         check_calls(model, path, slim.definition.node, slim.definition.library)
         notes = leave_out_unknown(slim.definition, options.outputs, options.inputs)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
+        notes += place_here(slim.definition, options.device)
         graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
     outputs = [str(spec.tensor) for spec in signature.outputs]

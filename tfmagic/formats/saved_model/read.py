@@ -14,6 +14,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import DEFAULT, default_among, renamed
+from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -269,6 +270,7 @@ class SavedGraph:
 
     def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), part.node, part.library)
+        self.notes += place_here(part, device)
         self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph = graph_of(part, device, op_list if len(op_list.op) else None)
         variables: dict[str, Any] = {}
@@ -282,6 +284,7 @@ class SavedGraph:
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
         check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
+        self.notes += place_here(meta.graph_def, device)
         self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
