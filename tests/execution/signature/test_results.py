@@ -156,3 +156,36 @@ def test_the_handle_of_an_iterator_is_no_result() -> None:
 def test_rows_that_a_loop_collects_are_a_result(functional: bool) -> None:  # noqa: FBT001
     net = models.add("net", definition_of(lambda x: tf.map_fn(lambda row: row * 2.0, x), functional=functional))
     np.testing.assert_array_equal(net(np.ones((3, 2), np.float32)), np.full((3, 2), 2.0))
+
+
+@pytest.mark.parametrize("functional", [True, False], ids=["functions", "TF1's operations"])
+@pytest.mark.parametrize("sequences", [True, False])
+def test_what_a_recurrent_layer_leaves_over_is_no_result(functional: bool, sequences: bool) -> None:  # noqa: FBT001
+    layers = pytest.importorskip("tf_keras").layers
+
+    def build(x: Any) -> None:
+        y = layers.LSTM(3, return_sequences=sequences)(tf.stack([x, x], 1))
+        y = layers.Dense(2)(layers.Bidirectional(layers.GRU(3))(y) if sequences else y)
+        tf.negative(y, "negative")
+        # As a classifier has its scores beside what its loss takes.
+        tf.nn.softmax(y, name="scores")
+
+    with control_flow(v2=functional), tf.Graph().as_default() as graph:
+        build(v1.placeholder(tf.float32, [None, 2], "x"))
+    model = models.add("net", graph)
+    assert [spec.name for spec in model.signature().outputs] == ["negative", "scores"]
+    if functional:
+        # Without functions TensorFlow itself cannot run it.
+        assert model.run(np.ones((4, 2), np.float32), batch_size=2)["scores"].shape == (4, 2)
+
+
+def test_a_result_that_depends_on_what_others_use_is_one() -> None:
+    def build(x: Any) -> None:
+        with tf.name_scope("model"):
+            logits = tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * 2.0), [tf.constant(0), x])[1] + 1.0
+            tf.nn.softmax(logits, name="scores")
+        tf.reduce_sum(logits, name="loss")
+
+    for functional in (True, False):
+        model = models.add("net", definition_of(build, functional=functional), replace=True)
+        assert [spec.name for spec in model.signature().outputs] == ["model/scores", "loss"]
