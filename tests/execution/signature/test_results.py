@@ -13,6 +13,7 @@ from tfmagic import models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 v1 = tf.compat.v1
 
@@ -189,3 +190,16 @@ def test_a_result_that_depends_on_what_others_use_is_one() -> None:
     for functional in (True, False):
         model = models.add("net", definition_of(build, functional=functional), replace=True)
         assert [spec.name for spec in model.signature().outputs] == ["model/scores", "loss"]
+
+
+def test_loops_of_a_graph_that_was_made_in_this_process(tmp_path: Path) -> None:
+    def build(x: Any) -> None:
+        tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * 2.0), [tf.constant(0), x])
+
+    with control_flow(v2=True), tf.Graph().as_default() as graph, v1.Session() as native:
+        build(v1.placeholder(tf.float32, [None, 2], "x"))
+        native.run(v1.get_variable("w", initializer=1.0).initializer)
+        v1.train.Saver().save(native, str(tmp_path / "net"))
+    # The same functions with other notes in them, as an import makes them.
+    models.add("first", graph.as_graph_def())
+    np.testing.assert_array_equal(models.add("net", tmp_path)(np.ones((1, 2), np.float32)), [[8, 8]])
