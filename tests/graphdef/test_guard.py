@@ -268,3 +268,21 @@ def test_an_input_with_a_default_that_reads_a_file_is_checked_where_it_is_left_o
 
     with pytest.raises(UnsafeSourceError, match="reads files"):
         models.add("net", write_frozen(tmp_path / "net.pb", build))
+
+
+def test_what_fills_a_table_that_no_output_needs_may_fail(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("a\nb\n")
+    with tf.Graph().as_default(), v1.Session() as native:
+        x = v1.placeholder(tf.float32, [None], "x")
+        tf.multiply(x, v1.get_variable("w", initializer=2.0), name="y")
+        words = tf.lookup.TextFileInitializer(str(file), tf.string, -2, tf.int64, -1)
+        tf.lookup.StaticHashTable(words, -1).lookup(tf.constant(["a"]), name="found")
+        native.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        v1.train.Saver().save(native, str(tmp_path / "net"))
+    file.unlink()
+    for unsafe in (False, True):
+        model = models.add("net", tmp_path / "net", outputs="y", unsafe=unsafe)
+        assert model(np.ones(1, np.float32)).tolist() == [2]
+    with pytest.raises(tf.errors.NotFoundError, match=r"words\.txt"):
+        models.add("other", tmp_path / "net", outputs="found/LookupTableFindV2", unsafe=True)

@@ -15,7 +15,7 @@ from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.files import CheckpointFiles, files_at
 from tfmagic.formats.common.devices import place_here
-from tfmagic.formats.common.initialisers import left_out_note, unneeded_and_unsafe
+from tfmagic.formats.common.initialisers import left_out_note, unneeded, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -110,11 +110,13 @@ class CheckpointSource(FileSource):
             _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
             restore = _Restore(model, self.path, graph, keys, None)
         room = Room(model, graph, options.device)
+        default = signatures[default_among(model, signatures, options.signature)]
+        if room.initialiser is not None:
+            room.initialiser.unneeded = unneeded(default, graph, table_initialisers_of(graph))
         guard = None
         left_out: list[Any] = []
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
-            default = signatures[default_among(model, signatures, options.signature)]
             guard.check([str(spec.tensor) for spec in default.outputs], given=default.given)
             begun = [variable for variable in variables_of(graph) if variable.op.name not in restore.variables]
             left_out = unneeded_and_unsafe(guard, default, graph, [*begun, *table_initialisers_of(graph)])

@@ -38,6 +38,12 @@ def is_needed(graph: Any, initialiser: Any, needed: set[Any]) -> bool:
     return any(_is_handle(op) for op in filled & needed)
 
 
+def unneeded(signature: Signature, graph: Any, initialisers: Sequence[Any]) -> frozenset[str]:
+    """Return the names of the initialisers that fill nothing that the outputs need: they may fail."""
+    needed = operations_behind(graph, [str(spec.tensor) for spec in signature.outputs], signature.given)
+    return frozenset(str(one.name) for one in initialisers if not is_needed(graph, one, needed))
+
+
 def left_out_note(left_out: Sequence[Any]) -> list[str]:
     """Return a note on initialisers that are not run."""
     if not left_out:
