@@ -14,7 +14,7 @@ from tfmagic.graphdef.walk import data_inputs, producer
 from tfmagic.runtime.tensorflow.private import library_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping
 
 _EXITS, _MERGES, _SWITCHES = {"Exit", "RefExit"}, {"Merge", "RefMerge"}, {"Switch", "RefSwitch"}
 _ENTERS, _NEXTS = {"Enter", "RefEnter"}, {"NextIteration", "RefNextIteration"}
@@ -29,6 +29,7 @@ _STACKS = {
 }
 LENGTHS = {"TensorArraySizeV3", "TensorArraySizeV2", "TensorArraySize", "TensorListLength"}
 _AUTOMATIC_IDENTITY = re.compile(r"(?P<scope>.+)/Identity(_\d+)?$")
+_MOST_STEPS = 5_000_000
 _NUMBERED = re.compile(r"/_\d+$")
 
 
@@ -127,7 +128,9 @@ class _Body:
         arguments = [argument.name for argument in function.signature.input_arg]
         returned = [function.ret[result.name] for result in function.signature.output_arg]
         self._nodes = {node.name: node for node in function.node_def}
-        self._sources = [self._arguments_behind(edge, arguments) for edge in returned]
+        # In a larger body each result may depend on each argument.
+        every = set(range(len(arguments))) if len(returned) * len(self._nodes) > _MOST_STEPS else None
+        self._sources = [every or self._arguments_behind(edge, arguments) for edge in returned]
         self._changed = [not self._passes_on(edge, name) for edge, name in zip(returned, arguments, strict=True)]
 
     def results_of(self, positions: set[int]) -> list[int]:
@@ -177,27 +180,14 @@ def beside_a_loop(operations: list[Any]) -> Callable[[Any], bool]:
             if any(not name.startswith(f"{layer}/") and "gradients/" not in name for name in consumers):
                 used[layer].add(op.name)
 
-    def is_result(tensor: Any) -> bool:
-        layers_used = [layer for layer in _layers_of(tensor.op.name, layers) if used[layer]]
-        return all(_depends_on(tensor.op, layer, used[layer]) for layer in layers_used)
+    # Operations come after their inputs: one pass finds what depends on a result that is used outside.
+    for op in operations if used else ():
+        for layer in _layers_of(op.name, used):
+            if any(tensor.op.name in used[layer] for tensor in op.inputs):
+                used[layer].add(op.name)
+    return lambda tensor: all(tensor.op.name in used[layer] for layer in _layers_of(tensor.op.name, used))
 
-    return is_result
 
-
-def _layers_of(name: str, layers: Collection[str]) -> list[str]:
+def _layers_of(name: str, layers: Container[str]) -> list[str]:
     parts = name.split("/")
     return [layer for end in range(1, len(parts)) if (layer := "/".join(parts[:end])) in layers]
-
-
-def _depends_on(op: Any, layer: str, used: Collection[str]) -> bool:
-    """Return whether an operation of a layer depends on a result that is used outside of it."""
-    seen: set[str] = set()
-    waiting = [op]
-    while waiting:
-        one = waiting.pop()
-        if one.name in used:
-            return True
-        if one.name not in seen and one.name.startswith(f"{layer}/"):
-            seen.add(one.name)
-            waiting.extend(tensor.op for tensor in one.inputs)
-    return False
