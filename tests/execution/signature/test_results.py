@@ -159,6 +159,7 @@ def test_rows_that_a_loop_collects_are_a_result(functional: bool) -> None:  # no
     np.testing.assert_array_equal(net(np.ones((3, 2), np.float32)), np.full((3, 2), 2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("functional", [True, False], ids=["functions", "TF1's operations"])
 @pytest.mark.parametrize("sequences", [True, False])
 def test_what_a_recurrent_layer_leaves_over_is_no_result(functional: bool, sequences: bool) -> None:  # noqa: FBT001
