@@ -65,10 +65,11 @@ def test_outputs_that_need_none_of_the_missing_inputs_are_given(tmp_path: Path) 
 def test_ends_are_named_with_inputs_and_outputs(tmp_path: Path, as_text: bool) -> None:  # noqa: FBT001
     file = two_ends(tmp_path / "net.pb")
     if as_text:
-        model = models.add("net", file, inputs="a=left:0", outputs="h=tower/hidden, tower/total")
+        model = models.add("net", file, inputs="a=left:0, right", outputs="h=tower/hidden, tower/total")
     else:
-        model = models.add("net", file, inputs={"a": "left"}, outputs={"h": "tower/hidden:0", "total": "tower/total"})
-    assert [spec.name for spec in model.signature().inputs] == ["a"]
+        outputs = {"h": "tower/hidden:0", "total": "tower/total"}
+        model = models.add("net", file, inputs={"a": "left", "right": "right"}, outputs=outputs)
+    assert [spec.name for spec in model.signature().inputs] == ["a", "right"]
     assert [spec.name for spec in model.signature().outputs] == ["h", "total"]
     assert model.run(a=[3.0], fetch="h").h.tolist() == [6.0]
 

@@ -122,6 +122,8 @@ class Initialiser:
         self._initialising = threading.RLock()
         self.failed: dict[str, str] = {}
         self._probes: dict[str, str] = {}
+        # Table initialisers, by name, that the model's outputs do without.
+        self.unneeded: frozenset[str] = frozenset()
 
     def forget(self) -> None:
         """Look at every variable again: the native session is a new one."""
@@ -149,9 +151,17 @@ class Initialiser:
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
-                    run_once(native, [op.name], {})
+                    self._fill(native, op.name)
             self.skip([*new, *tables])
             self._version = self._graph.version
+
+    def _fill(self, native: Any, name: str) -> None:
+        try:
+            run_once(native, [name], {})
+        except tf.errors.OpError as error:
+            if name not in self.unneeded:
+                raise
+            self.failed[name] = _reason(error)
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:
@@ -182,8 +192,12 @@ class Initialiser:
         try:
             run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:
-            lines = [line for line in error.message.splitlines() if line.strip()]
-            self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
+            self.failed[variable.op.name] = _reason(error)
             return False
         self.failed.pop(variable.op.name, None)
         return True
+
+
+def _reason(error: tf.errors.OpError) -> str:
+    lines = [line for line in error.message.splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

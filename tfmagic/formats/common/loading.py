@@ -38,8 +38,8 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         # A flipped bit in an operation's name is damage: it looks like a custom operation with impossible letters.
         if custom is not None and custom[1].isidentifier():
             msg = (
-                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: "
-                "load its library first, with tf.load_op_library('….so')"
+                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: load its library "
+                "first, with tf.load_op_library('….so'), or name outputs that do without it (--outputs)"
             )
         else:
             reason = "".join(character if character.isprintable() else "?" for character in _reason(error))

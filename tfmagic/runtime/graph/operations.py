@@ -13,12 +13,12 @@ from tfmagic.graphdef.walk import functions_called, takes_functions
 from tfmagic.runtime.tensorflow.private import unfinalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
-def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
-    """Return the operations that run for these tensors or operations."""
-    elements = [graph.as_graph_element(name) for name in fetches]
+def operations_behind(graph: Any, fetches: Iterable[str], fed: Collection[str] = ()) -> set[Any]:
+    """Return the operations that run for these tensors or operations, when the tensors `fed` are given."""
+    elements = [graph.as_graph_element(name) for name in fetches if name not in fed]
     waiting = [element if isinstance(element, tf.Operation) else element.op for element in elements]
     operations: set[Any] = set()
     while waiting:
@@ -26,7 +26,7 @@ def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
         if op not in operations:
             operations.add(op)
             waiting.extend(op.control_inputs)
-            waiting.extend(tensor.op for tensor in op.inputs)
+            waiting.extend(tensor.op for tensor in op.inputs if tensor.name not in fed)
     return operations
 
 
