@@ -39,7 +39,7 @@ class FileKind:
 
     def takes(self, path: Path) -> bool:
         """Return whether what is at a path is of this kind."""
-        return (path.suffix in self.suffixes and path.is_file()) or self.source_class().takes(path)
+        return (path.suffix in self.suffixes and path.exists() and not path.is_dir()) or self.source_class().takes(path)
 
     def source_class(self) -> type[FileSource]:
         """Return the class that inspects and reads it."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.core.paths import disk_bytes, stamp
+from tfmagic.core.regular_files import regular_file, regular_files
+from tfmagic.core.units import size_text
 from tfmagic.errors import MissingPathError, SourceError, did_you_mean
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -23,8 +26,10 @@ from tfmagic.formats.common.loading import (
     new_graph,
     reading,
 )
+from tfmagic.formats.common.message_file import META_GRAPH, read_message
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
+from tfmagic.formats.common.written import tensors_of
 from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -44,6 +49,8 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
+# What names a folder's checkpoints is a line for each.
+_STATE_BYTES = 1 << 24
 _PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
 
 
@@ -92,7 +99,9 @@ class CheckpointSource(FileSource):
         meta = read_meta_graph(model, self.path)
         with reading(model, meta_file(self.path), "the graph"):
             check_constants(meta.graph_def)
-            check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
+            file = meta_file(self.path)
+            check_calls(model, file, meta.graph_def.node, meta.graph_def.library)
+            check_declared(model, file, meta.graph_def, lambda: file.stat().st_size)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
         plan = restore_plan(meta)
@@ -105,6 +114,7 @@ class CheckpointSource(FileSource):
             _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
             restore = _Restore(model, self.path, graph, keys, None)
         room = Room(model, graph, options.device)
+        check_tensors_fit(model, self.path, graph, tensors_of(signatures.values()))
         guard = None
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
@@ -200,8 +210,11 @@ def checkpoint_at(path: Path) -> Path | None:
 def _latest(folder: Path) -> Path | None:
     """Return the prefix that a folder's ``checkpoint`` file names; in a folder that was moved, the name in it."""
     file = folder / "checkpoint"
-    if not file.is_file():
+    if not file.exists():
         return None
+    if regular_file(file).stat().st_size > _STATE_BYTES:
+        msg = f"{file} is {size_text(file.stat().st_size)}: expected a text of some lines that names a checkpoint"
+        raise SourceError(msg)
     state = v1.train.get_checkpoint_state(str(folder))
     if state is None or not state.model_checkpoint_path:
         msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
@@ -222,15 +235,14 @@ def meta_file(path: Path) -> Path:
     if not path.with_name(f"{path.name}.index").exists():
         msg = f"the checkpoint {path} has no values: there is no {path.name}.index beside {meta.name}"
         raise MissingPathError(msg)
+    regular_files([meta, path.with_name(f"{path.name}.index"), *path.parent.glob(f"{path.name}.data-*")])
     return meta
 
 
 def read_meta_graph(model: str, path: Path) -> Any:
     """Return the ``MetaGraphDef`` of a checkpoint."""
-    meta = v1.MetaGraphDef()
     file = meta_file(path)
-    with reading(model, file, "the graph"):
-        meta.ParseFromString(file.read_bytes())
+    meta = read_message(model, file, v1.MetaGraphDef(), META_GRAPH)
     if not meta.graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
         raise SourceError(msg)

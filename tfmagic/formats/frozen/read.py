@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from tfmagic.core.paths import existing_path, stamp
+from tfmagic.core.paths import stamp
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -49,7 +51,7 @@ class FrozenSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the path and the file's stamp."""
-        return (str(self.path), stamp(existing_path(self.path)))
+        return (str(self.path), stamp(regular_file(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; inputs and outputs that are not named are inferred."""
@@ -125,9 +127,11 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
+        check_declared(model, path, slim.definition, slim.contained_bytes)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
         graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
+    check_tensors_fit(model, path, graph, [str(spec.tensor) for spec in signature.outputs])
     guard = None
     if not options.unsafe:
         guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())

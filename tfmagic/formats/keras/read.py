@@ -7,6 +7,7 @@ model is made without values and traced into a graph, whose variables are filled
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -81,13 +82,15 @@ class KerasFileSource(FileSource):
             refuse_code(model, self.path, config)
             refuse_imports(model, self.path, config, options.objects)
         objects = objects_for(config, options.objects)
-        if not archive.has_assets:
-            text = json.dumps(config)
+        text = json.dumps(config)
 
-            def make() -> Any:
-                # Keras changes the configuration that it gets, and JSON is the quickest way to copy it.
-                return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
+        def make() -> Any:
+            # Keras changes the configuration that it gets, and JSON is the quickest way to copy it.
+            return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
+        if archive.has_assets:
+            check_size(model, archive, make)
+        else:
             built = traced_if_possible(model, archive, make, options)
             if built is not None:
                 return built
@@ -158,23 +161,40 @@ def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Op
         return keras.models.load_model(str(archive.path), custom_objects=objects, compile=False, safe_mode=safe)
 
 
-def without_values(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns; its Keras variables have shapes and no values."""
+def without_values(make: Callable[[], Any], made: list[Any] | None = None) -> Any:
+    """Return what `make` returns; its Keras variables have shapes and no values, and `made` has them after an error."""
     import keras
 
-    with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+    with eager_execution(), without_pending_variables(made), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
 def traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
     """Return a model that was traced without values, None for one that works only eagerly."""
+    made: list[Any] = []
     try:
-        skeleton = without_values(make)
+        skeleton = without_values(make, made)
+        _check_weights(model, archive, skeleton.variables, whole=True)
         return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
     except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+        # Keras will make the model with values: as far as is known now, the file has to contain them.
+        _check_weights(model, archive, made, whole=False)
         return None
+
+
+def check_size(model: str, archive: KerasArchive, make: Callable[[], Any]) -> None:
+    """Refuse a file that is to be loaded with Keras and does not contain what its configuration asks for."""
+    made: list[Any] = []
+    with suppress(Exception):
+        made.extend(without_values(make, made).variables)
+    _check_weights(model, archive, list({id(variable): variable for variable in made}.values()), whole=False)
+
+
+def _check_weights(model: str, archive: KerasArchive, variables: list[Any], *, whole: bool) -> None:
+    with reading(model, archive.path, "the weights"):
+        archive.check_weights(variables, whole=whole)
 
 
 def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:

@@ -13,6 +13,7 @@ from tfmagic.execution.backends.backend import TableFill
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.signature import default_among, renamed
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -29,6 +30,7 @@ from tfmagic.formats.saved_model.meta_graph import (
     GRAPH_FILE_NAMES,
     SERVE,
     assets_of,
+    check_files,
     check_links,
     chosen_meta_graph,
     graph_file,
@@ -74,7 +76,7 @@ class SavedModelSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the version chosen, and what tells whether one of its files has changed."""
-        folder, _ = version_of(existing_path(self.path))
+        folder = check_files(version_of(existing_path(self.path))[0])
         return (str(folder), stamp(folder))
 
     def resolved_path(self) -> Path | None:
@@ -84,6 +86,7 @@ class SavedModelSource(FileSource):
     def inspect(self) -> FileRecord:
         """Return what the graph file and the checkpoint's index tell."""
         folder, note = version_of(self.path)
+        check_files(folder)
         message = read_saved_model(str(self.path), folder)
         tags = [sorted(meta.meta_info_def.tags) for meta in message.meta_graphs]
         only = len(tags) == 1 or [SERVE] not in tags
@@ -152,6 +155,7 @@ class SavedModelSource(FileSource):
 
         saved = SavedGraph(model, folder, meta, signatures.values(), options.device)
         signatures = {name: _with_defaults(saved.graph, signature) for name, signature in signatures.items()}
+        check_tensors_fit(model, folder, saved.graph, tensors_of(signatures.values()))
         guard = None
         if not options.unsafe:
             if saved.assets:
@@ -222,7 +226,7 @@ class SavedGraph:
         self._check_variables_are_there()
 
     def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
-        check_calls(self._model, graph_file(self._folder), part.node, part.library)
+        self._check(part)
         self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph = graph_of(part, device, op_list if len(op_list.op) else None)
         variables: dict[str, Any] = {}
@@ -235,10 +239,15 @@ class SavedGraph:
                     self.graph.add_to_collection(collection, variables[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
-        check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
+        self._check(meta.graph_def)
         self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
+
+    def _check(self, definition: Any) -> None:
+        file = graph_file(self._folder)
+        check_calls(self._model, file, definition.node, definition.library)
+        check_declared(self._model, file, definition, lambda: file.stat().st_size)
 
     def _has_values(self) -> bool:
         return any(self._prefix.parent.glob("variables*"))
