@@ -25,6 +25,10 @@ _OTHERS = (
 # Below this size nobody minds reading the holes of a sparse file.
 _SPARSE_BYTES = 1 << 28
 _MOST_HOLES = 64
+_POINTER_BYTES = 1024
+
+POINTER = "a pointer of git-lfs, not the file itself: fetch that with: git lfs pull"
+"""What is said of a pointer."""
 
 
 def regular_file(path: Path) -> Path:
@@ -50,10 +54,16 @@ def regular_file(path: Path) -> Path:
 
 
 def regular_files(paths: Iterable[Path]) -> None:
-    """Check those of these paths at which there is something, as `regular_file` does."""
+    """Check those paths at which there is something, as `regular_file` does, and refuse pointers of git-lfs."""
     for path in paths:
-        if path.exists():
-            regular_file(path)
+        if path.exists() and regular_file(path).stat().st_size < _POINTER_BYTES and is_pointer(path.read_bytes()):
+            msg = f"{path} is {POINTER}"
+            raise SourceError(msg)
+
+
+def is_pointer(content: bytes) -> bool:
+    """Return whether this is what git leaves in the place of a large file."""
+    return content.startswith(b"version https://git-lfs")
 
 
 def _contained_bytes(path: Path, size: int) -> int:

@@ -103,12 +103,16 @@ def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSour
         if kind.takes(path):
             return kind.source_class()(path, text or shown)
     existing_path(path)
+    from tfmagic.formats.common.wrong_file import what_it_is
+
     named = [(kind.source_class(), ", ".join(kind.suffixes)) for kind in FILES]
     *expected, last = [source.expected or f"a {source.kind} ({endings})" for source, endings in named]
     msg = (
         f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
         f"got a {path.suffix or 'file without a suffix'}"
     )
+    if (what := what_it_is(path)) is not None:
+        msg = f"{path} is {what}"
     raise SourceError(msg)
 
 

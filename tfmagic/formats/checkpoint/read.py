@@ -30,6 +30,7 @@ from tfmagic.formats.common.message_file import META_GRAPH, read_message
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.written import tensors_of
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.graphdef.call_depth import check_calls
@@ -245,5 +246,5 @@ def read_meta_graph(model: str, path: Path) -> Any:
     meta = read_message(model, file, v1.MetaGraphDef(), META_GRAPH)
     if not meta.graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return meta

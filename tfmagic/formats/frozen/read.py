@@ -26,6 +26,7 @@ from tfmagic.formats.common.loading import (
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -150,5 +151,5 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
-        raise SourceError(msg)
+        raise wrong_file(model, path) or SourceError(msg)
     return slim

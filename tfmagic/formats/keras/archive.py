@@ -13,6 +13,7 @@ import h5py
 
 from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
+from tfmagic.formats.common.wrong_file import what_it_is
 from tfmagic.formats.keras.contents import check_archive, check_weights, description
 from tfmagic.formats.keras.private import WEIGHTS, load_weights, model_from_legacy_config, sharing_objects
 
@@ -36,6 +37,8 @@ class ZippedArchive:
             names = set(archive.namelist())
             if "config.json" not in names or WEIGHTS not in names:
                 msg = f"{self.path} is no Keras model: it has no config.json with {WEIGHTS} in it"
+                if (what := what_it_is(self.path)) is not None:
+                    msg = f"{msg}; it is {what}"
                 raise SourceError(msg)
             config = json.loads(description(self.path, archive, "config.json"))
         config["compile_config"] = None

@@ -48,6 +48,7 @@ from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from tfmagic.formats.common.source import FileRecord
     from tfmagic.formats.keras.archive import KerasArchive
@@ -62,14 +63,20 @@ class KerasFileSource(FileSource):
     kind = "Keras file"
     takes_options = frozenset({"objects"})
 
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(path, text)
+        # Whose model it is to be, once that is known: for messages.
+        self._model = path.name
+
     def check_options(self, model: str, options: Options) -> None:
         """Refuse options that are for other sources, and a Keras that does not run on TensorFlow."""
         super().check_options(model, options)
         check_backend(model)
+        self._model = model
 
     def fingerprint(self) -> object:
         """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
-        with reading(self.path.name, self.path, "the configuration"):
+        with reading(self._model, self.path, "the configuration"):
             classes = notebook_objects(archive_at(existing_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(own)) for name, own in classes.items()))
 

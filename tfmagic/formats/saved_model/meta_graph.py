@@ -13,6 +13,7 @@ from tfmagic.core.regular_files import regular_files
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.common.message_file import SAVED_MODEL, read_message
+from tfmagic.formats.common.wrong_file import wrong_file
 
 GRAPH_FILE_NAMES = ("saved_model.pb", "saved_model.pbtxt")
 """What the graph of a SavedModel is called in its folder."""
@@ -65,7 +66,7 @@ def read_saved_model(model: str, folder: Path) -> Any:
     message = read_message(model, file, saved_model_pb2.SavedModel(), SAVED_MODEL, text=file.suffix == ".pbtxt")
     if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return message
 
 
