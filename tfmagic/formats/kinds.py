@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import absolute_path, existing_path, local_path
+from tfmagic.core.regular_files import regular_files
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ def source_of(source: Any, text: str | None = None) -> Source:
     if isinstance(source, (str, os.PathLike)):
         return _source_of_path(source, text)
     return source_of_object(source, text or f"an object of {type(source).__name__}")
+
+
+def check_path(source: Any) -> None:
+    """Raise the error for a path at which there is no file, folder or checkpoint; it takes no TensorFlow to say so."""
+    if not isinstance(source, (str, os.PathLike)):
+        return
+    path: Path = absolute_path(local_path(str(os.fspath(source))))
+    # A checkpoint is named by what its files' names begin with.
+    parts = [path] if path.exists() else [path.with_name(f"{path.name}{ending}") for ending in (".meta", ".index")]
+    if not any(part.exists() for part in parts):
+        existing_path(path)
+    elif not path.is_dir():
+        regular_files(parts)
 
 
 def inspect_path(path: Any) -> FileRecord:
