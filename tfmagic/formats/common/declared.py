@@ -56,9 +56,8 @@ def check_declared(model: str, path: object, definition: Any, contained: Callabl
             f"{size_text(declared)} of memory ({_described(largest)}): it may be damaged"
         )
         raise SourceError(msg)
-    if not _has_gpu():
-        values = declared + sum(variable.size_bytes for variable in declared_variables(definition))
-        check_obtainable(f"{model}: what {path} declares in variables and constants", values)
+    values = declared + sum(variable.size_bytes for variable in declared_variables(definition))
+    _check_values(f"{model}: what {path} declares in variables and constants", values)
     for tensor in declared_in_functions(definition):
         _check_tensor(model, path, tensor)
 
@@ -70,13 +69,14 @@ def check_tensors_fit(model: str, path: object, graph: Any, roots: Iterable[str]
 
 
 def _check_tensor(model: str, path: object, tensor: DeclaredTensor) -> None:
-    if tensor.size_bytes > LARGEST_MESSAGE_BYTES and not _has_gpu():
-        check_obtainable(f"{model}: a tensor of {path} ({_described(tensor)})", tensor.size_bytes)
+    if tensor.size_bytes > LARGEST_MESSAGE_BYTES:
+        _check_values(f"{model}: a tensor of {path} ({_described(tensor)})", tensor.size_bytes)
 
 
-def _has_gpu() -> bool:
-    """Return whether tensors may have a memory of their own, of unknown size."""
-    return bool(tf.config.list_physical_devices("GPU"))
+def _check_values(what: str, size_bytes: int) -> None:
+    """Check what may be in the memory of a GPU, whose size is not known here."""
+    if size_bytes > obtainable_bytes() and not tf.config.list_physical_devices("GPU"):
+        check_obtainable(what, size_bytes)
 
 
 def _described(tensor: DeclaredTensor) -> str:
