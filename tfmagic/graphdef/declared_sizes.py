@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -27,6 +28,7 @@ _TAKES_SHAPE = {
 # What a tensor takes for an element whose own size is not known: a text, a resource.
 _REFERENCE_BYTES = 24
 _MOST_RANK = 254
+_LARGE_BYTES = 1 << 26
 # TensorFlow counts no further either.
 _MOST_ELEMENTS = 2**63 - 1
 
@@ -43,14 +45,18 @@ class DeclaredTensor(NamedTuple):
 def declared_constants(definition: Any) -> list[DeclaredTensor]:
     """Return the constants of a graph and of the functions that it calls, as large as they say they are.
 
-    A constant that is only assigned to variables is left out: it is not evaluated where their values are restored.
+    A large constant that is only assigned to variables is left out: where their values are restored it is not used.
     """
-    consumers: defaultdict[str, set[str]] = defaultdict(set)
-    for node in definition.node:
-        for edge in node.input:
-            consumers[producer(edge)].add(node.op)
-    own = (node for node in definition.node if not consumers[node.name] or consumers[node.name] - _ASSIGNMENTS)
-    return [_constant(node) for nodes in (own, *_function_bodies(definition)) for node in nodes if node.op == "Const"]
+    own = [_constant(node) for node in definition.node if node.op == "Const"]
+    large = {constant.name for constant in own if constant.size_bytes > _LARGE_BYTES}
+    if large:
+        consumers: defaultdict[str, set[str]] = defaultdict(set)
+        for node in definition.node:
+            for edge in node.input:
+                consumers[producer(edge)].add(node.op)
+        assigned = {name for name in large if consumers[name] and consumers[name] <= _ASSIGNMENTS}
+        own = [constant for constant in own if constant.name not in assigned]
+    return [*own, *(_constant(node) for nodes in _function_bodies(definition) for node in nodes if node.op == "Const")]
 
 
 def declared_variables(definition: Any) -> list[DeclaredTensor]:
@@ -75,22 +81,17 @@ def declared_in_functions(definition: Any) -> Iterator[DeclaredTensor]:
                     yield _declared(node, sizes, node.attr[dtype].type)
 
 
-def declared_in_graph(graph: Any, roots: Iterable[str]) -> Iterator[DeclaredTensor]:
-    """Give the tensors of known size behind tensors or operations of a live graph, without placeholders."""
-    waiting = [graph.as_graph_element(root) for root in roots]
-    waiting = [getattr(element, "op", element) for element in waiting]
-    seen = {op.name for op in waiting}
-    while waiting:
-        op = waiting.pop()
-        for tensor in op.outputs if not op.type.startswith("Placeholder") else ():
-            shape = tensor.shape
-            if shape.is_fully_defined() and tensor.dtype == tensor.dtype.base_dtype:
-                elements = min(math.prod(shape.as_list()), _MOST_ELEMENTS)
-                yield DeclaredTensor(op.name, op.type, elements * _item_bytes(tensor.dtype), elements)
-        for before in (*(tensor.op for tensor in op.inputs), *op.control_inputs):
-            if before.name not in seen:
-                seen.add(before.name)
-                waiting.append(before)
+def large_tensors(graph: Any, least_bytes: int) -> dict[str, DeclaredTensor]:
+    """Return the operations of a live graph that make a tensor of known size, from `least_bytes` on, by name."""
+    large = {}
+    for op in graph.get_operations():
+        for tensor in op.outputs:
+            elements = tensor.shape.num_elements()
+            size = 0 if elements is None else elements * _item_bytes(tensor.dtype.as_datatype_enum)
+            # A placeholder takes what is fed.
+            if size >= least_bytes and not op.type.startswith("Placeholder"):
+                large[op.name] = DeclaredTensor(op.name, op.type, *_size(elements, tensor.dtype.as_datatype_enum))
+    return large
 
 
 def _function_bodies(definition: Any) -> Iterator[Any]:
@@ -104,8 +105,13 @@ def _constant(node: Any) -> DeclaredTensor:
 
 
 def _declared(node: Any, sizes: Iterable[int], dtype: int) -> DeclaredTensor:
-    elements = min(math.prod(max(0, size) for size in sizes), _MOST_ELEMENTS)
-    return DeclaredTensor(node.name, node.op, elements * _item_bytes(dtype), elements)
+    return DeclaredTensor(node.name, node.op, *_size(math.prod(max(0, size) for size in sizes), dtype))
+
+
+def _size(elements: int, dtype: int) -> tuple[int, int]:
+    """Return the bytes and the number of elements."""
+    elements = min(elements, _MOST_ELEMENTS)
+    return elements * _item_bytes(dtype), elements
 
 
 def _shape_at(edges: Iterable[str], nodes: Mapping[str, Any]) -> list[int] | None:
@@ -121,7 +127,8 @@ def _shape_at(edges: Iterable[str], nodes: Mapping[str, Any]) -> list[int] | Non
     return None
 
 
-def _item_bytes(dtype: Any) -> int:
+@cache
+def _item_bytes(dtype: int) -> int:
     try:
         return int(tf.as_dtype(dtype).size) or _REFERENCE_BYTES
     except TypeError:

@@ -11,9 +11,10 @@ from tfmagic.errors import SourceError
 from tfmagic.graphdef.declared_sizes import (
     declared_constants,
     declared_in_functions,
-    declared_in_graph,
     declared_variables,
+    large_tensors,
 )
+from tfmagic.runtime.graph.operations import operations_behind
 from tfmagic.runtime.memory.malloc import rss_bytes
 from tfmagic.runtime.memory.process_memory import available_bytes
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 LARGEST_MESSAGE_BYTES = 2**31 - 1
 """No message of protocol buffers, and so no graph, can be larger."""
 
+# There is always room for so much.
+_SMALL_BYTES = 1 << 26
+
 
 def obtainable_bytes() -> int:
     """Return how much memory this process could have at most: what is free, and what it could park or give back."""
@@ -33,8 +37,8 @@ def obtainable_bytes() -> int:
 
 def check_obtainable(what: str, size_bytes: int) -> None:
     """Raise a `SourceError` where `what` takes more memory than there is; it says who takes it."""
-    there = obtainable_bytes()
-    if size_bytes > there:
+    # Asking the system takes longer than adding a small model.
+    if size_bytes > _SMALL_BYTES and size_bytes > (there := obtainable_bytes()):
         msg = (
             f"{what} takes {size_text(size_bytes)} of memory, and this kernel can have {size_text(there)} at most: "
             "load it on a larger machine, or have it written again with smaller shapes"
@@ -64,8 +68,11 @@ def check_declared(model: str, path: object, definition: Any, contained: Callabl
 
 def check_tensors_fit(model: str, path: object, graph: Any, roots: Iterable[str]) -> None:
     """Refuse a graph in which these tensors or operations need a tensor that is larger than all memory."""
-    for tensor in declared_in_graph(graph, roots):
-        _check_tensor(model, path, tensor)
+    large = large_tensors(graph, LARGEST_MESSAGE_BYTES)
+    if large:
+        for op in operations_behind(graph, roots):
+            if op.name in large:
+                _check_tensor(model, path, large[op.name])
 
 
 def _check_tensor(model: str, path: object, tensor: DeclaredTensor) -> None:
@@ -75,7 +82,7 @@ def _check_tensor(model: str, path: object, tensor: DeclaredTensor) -> None:
 
 def _check_values(what: str, size_bytes: int) -> None:
     """Check what may be in the memory of a GPU, whose size is not known here."""
-    if size_bytes > obtainable_bytes() and not tf.config.list_physical_devices("GPU"):
+    if size_bytes > _SMALL_BYTES and size_bytes > obtainable_bytes() and not tf.config.list_physical_devices("GPU"):
         check_obtainable(what, size_bytes)
 
 
