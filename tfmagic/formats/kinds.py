@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import absolute_path, existing_path, local_path
-from tfmagic.core.regular_files import regular_files
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def check_path(source: Any) -> None:
     parts = [path] if path.exists() else [path.with_name(f"{path.name}{ending}") for ending in (".meta", ".index")]
     if not any(part.exists() for part in parts):
         existing_path(path)
-    elif not path.is_dir():
-        regular_files(parts)
+    for part in parts:
+        if part.exists() and not part.is_dir():
+            regular_file(part)
 
 
 def inspect_path(path: Any) -> FileRecord:

@@ -104,7 +104,7 @@ def test_a_constant_of_one_value_that_fits_is_what_it_says(tmp_path: Path) -> No
 
 def test_a_large_initial_value_of_a_variable_with_a_value_does_not_count() -> None:
     with tf.Graph().as_default() as graph:
-        v1.get_variable("v", [2], initializer=v1.constant_initializer(1.0))
+        v1.get_variable("v", [1 << 28], initializer=v1.constant_initializer(1.0))
     definition = graph.as_graph_def()
     assert [constant.name for constant in declared_constants(definition)] == []
 
