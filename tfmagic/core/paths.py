@@ -66,6 +66,8 @@ def existing_path(path: Path) -> Path:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise MissingPathError(msg) from None
     hint, absolute = similar_name(path), path.absolute()
+    if path.is_symlink():
+        hint = f" (it is a link to {path.readlink()}, where nothing is)"
     parent = next((parent for parent in absolute.parents if parent.exists()), None)
     if not hint and parent is not None:
         hint = f" ({parent} is there, {absolute.relative_to(parent)} in it is not)"
@@ -145,9 +147,11 @@ def _content(file: Path, status: os.stat_result) -> object:
     if status.st_size <= _READ_BYTES:
         # The build reports a file that cannot be read.
         with suppress(OSError), file.open("rb") as opened:
-            checksum = 0
-            while part := opened.read(_CHUNK_BYTES):
+            checksum, left = 0, status.st_size
+            # No further: what grows while it is read may have no end.
+            while left > 0 and (part := opened.read(min(_CHUNK_BYTES, left))):
                 checksum = zlib.crc32(part, checksum)
+                left -= len(part)
             return checksum
     # A file that was only moved away and back counts as changed: nothing tells the two apart.
     return status.st_ino, status.st_ctime_ns

@@ -193,10 +193,11 @@ class Models(Mapping[str, "Model"]):
         SourceError
             For a source that is missing, damaged, unsafe, or no model.
         """
-        check_model_name(name)
-        require_tensorflow()
-        from tfmagic.formats.kinds import source_of
+        from tfmagic.formats.kinds import check_path, source_of
 
+        check_model_name(name)
+        check_path(source)
+        require_tensorflow()
         options = Options.checked(
             signature=signature,
             tags=tags,
@@ -368,9 +369,10 @@ class Models(Mapping[str, "Model"]):
         SourceError
             For a file that is missing, damaged, or no model.
         """
-        require_tensorflow()
-        from tfmagic.formats.kinds import inspect_path
+        from tfmagic.formats.kinds import check_path, inspect_path
 
+        check_path(path)
+        require_tensorflow()
         return inspect_path(path)
 
     @contextmanager

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
+from tfmagic.core.regular_files import regular_file, regular_files
+from tfmagic.core.units import size_text
 from tfmagic.errors import MissingPathError, SourceError
+from tfmagic.formats.common.wrong_file import FIRST_FORMAT, table_in
 from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES
 
 if TYPE_CHECKING:
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 _PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
 _SHARD = re.compile(r"-(\d{5}|\?{5})-of-(?P<count>\d{5})$")
 _STEP = re.compile(r"-(?P<step>\d+)$")
-# LevelDB's tables end with it, and the first format is one.
-_TABLE_END = bytes.fromhex("57fb808b247547db")
+# What names a folder's checkpoints is a line for each.
+_STATE_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,19 @@ class CheckpointFiles:
             name = self.values.name
             msg = f"the checkpoint {self.values} has no values: there is no {name}.index beside {self.meta.name}"
             raise MissingPathError(msg)
+        regular_files([self.meta, *self._parts()])
         return self.meta
 
     def all(self) -> list[Path]:
         """Return its files that are there."""
-        base = _SHARD.sub("", self.values.name)
-        ours = [file for file in self.values.parent.glob("*") if file.is_file() and _is_of(file.name, base)]
+        ours = [file for file in self._parts() if file.is_file()]
         return sorted({*ours, *([self.meta] if self.meta is not None else [])})
+
+    def _parts(self) -> list[Path]:
+        """Return what is there under the names of its files; a folder of its own name is something else."""
+        base = _SHARD.sub("", self.values.name)
+        named = (file for file in self.values.parent.glob("*") if _is_of(file.name, base))
+        return [file for file in named if file.name != base or not file.is_dir()]
 
     @property
     def note(self) -> str:
@@ -110,13 +119,11 @@ def _is_of(name: str, base: str) -> bool:
 
 
 def _is_table(path: Path) -> bool:
+    """Return whether a file is a checkpoint of the first format, or a shard of one."""
     if not path.is_file() or path.suffix == ".index":
         return False
     with path.open("rb") as file:
-        if file.seek(0, 2) < len(_TABLE_END):
-            return False
-        file.seek(-len(_TABLE_END), 2)
-        return file.read() == _TABLE_END
+        return table_in(file) == FIRST_FORMAT
 
 
 def _own_meta(values: Path) -> Path:
@@ -152,8 +159,11 @@ def _name_and_step(stem: str) -> tuple[str, int]:
 def _latest(folder: Path) -> Path | None:
     """Return the checkpoint that a folder's ``checkpoint`` file names, or the only one that has a graph in it."""
     file = folder / "checkpoint"
-    if not file.is_file():
+    if not file.exists():
         return _only_one(folder)
+    if regular_file(file).stat().st_size > _STATE_BYTES:
+        msg = f"{file} is {size_text(file.stat().st_size)}: expected a text of some lines that names a checkpoint"
+        raise SourceError(msg)
     state = tf.compat.v1.train.get_checkpoint_state(str(folder))
     if state is None or not state.model_checkpoint_path:
         msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"

@@ -14,6 +14,7 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.files import CheckpointFiles, files_at
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
 from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.initialisers import left_out_note, unneeded, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
@@ -25,9 +26,12 @@ from tfmagic.formats.common.loading import (
     new_graph,
     reading,
 )
+from tfmagic.formats.common.message_file import META_GRAPH, read_message
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
 from tfmagic.formats.common.unknown_operations import leave_out_unknown
+from tfmagic.formats.common.written import tensors_of
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.saved_model.restore_plan import restore_plan
 from tfmagic.formats.saved_model.signatures import signatures_of
 from tfmagic.graphdef.call_depth import check_calls
@@ -98,6 +102,7 @@ class CheckpointSource(FileSource):
             notes = leave_out_unknown(meta.graph_def, _wanted(meta, options), options.inputs, meta.collection_def)
             notes += place_here(meta.graph_def, options.device)
             check_calls(model, file, meta.graph_def.node, meta.graph_def.library)
+            check_declared(model, file, meta.graph_def, lambda: file.stat().st_size)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
         plan = restore_plan(meta)
@@ -109,6 +114,7 @@ class CheckpointSource(FileSource):
             keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
             _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
             restore = _Restore(model, self.path, graph, keys, None)
+        check_tensors_fit(model, self.path, graph, tensors_of(signatures.values()))
         room = Room(model, graph, options.device)
         default = signatures[default_among(model, signatures, options.signature)]
         if room.initialiser is not None:
@@ -206,10 +212,8 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
 
 def read_meta_graph(model: str, file: Path) -> Any:
     """Return the ``MetaGraphDef`` in a file."""
-    meta = v1.MetaGraphDef()
-    with reading(model, file, "the graph"):
-        meta.ParseFromString(file.read_bytes())
+    meta = read_message(model, file, v1.MetaGraphDef(), META_GRAPH)
     if not meta.graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return meta

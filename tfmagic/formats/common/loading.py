@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.graphdef.walk import bodies
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
                 "first, with tf.load_op_library('….so'), or name outputs that do without it (--outputs)"
             )
         else:
+            if (wrong := wrong_file(model, path)) is not None:
+                raise wrong from error
             reason = "".join(character if character.isprintable() else "?" for character in _reason(error))
             reason = reason if len(reason) <= 200 else reason[:199] + "…"
             msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({reason})"

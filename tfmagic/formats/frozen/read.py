@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from tfmagic.core.paths import existing_path, stamp
+from tfmagic.core.paths import stamp
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
 from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import (
     bind_signature_names,
@@ -26,6 +28,7 @@ from tfmagic.formats.common.loading import (
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
 from tfmagic.formats.common.unknown_operations import leave_out_unknown
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
@@ -52,7 +55,7 @@ class FrozenSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the path and the file's stamp."""
-        return (str(self.path), stamp(existing_path(self.path)))
+        return (str(self.path), stamp(regular_file(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; inputs and outputs that are not named are inferred."""
@@ -129,11 +132,13 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
         notes = leave_out_unknown(slim.definition, options.outputs, options.inputs)
+        check_declared(model, path, slim.definition, slim.contained_bytes)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
         notes += place_here(slim.definition, options.device)
         graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
     outputs = [str(spec.tensor) for spec in signature.outputs]
+    check_tensors_fit(model, path, graph, outputs)
     nodes = {node.name: node for node in slim.definition.node}
     fillers = [graph.get_operation_by_name(name) for name in fillers_of(nodes, outputs, given=signature.given)]
     for filler in fillers:
@@ -158,5 +163,5 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
-        raise SourceError(msg)
+        raise wrong_file(model, path) or SourceError(msg)
     return slim

@@ -6,12 +6,13 @@ import os
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from google.protobuf import text_format
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from tfmagic.core.regular_files import regular_files
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
-from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.message_file import SAVED_MODEL, read_message
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.saved_model.signatures import INIT
 from tfmagic.graphdef.fillers import fillers_of, fills_needed
 from tfmagic.graphdef.walk import ancestors, producer
@@ -49,26 +50,29 @@ def version_of(path: Path) -> tuple[Path, str]:
 
 
 def _is_saved_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in GRAPH_FILE_NAMES)
+    return any((folder / name).exists() for name in GRAPH_FILE_NAMES)
 
 
 def graph_file(folder: Path) -> Path:
     """Return the file of a SavedModel folder that holds the graph; as text only where that is all there is."""
-    return next((folder / name for name in GRAPH_FILE_NAMES if (folder / name).is_file()), folder / GRAPH_FILE_NAMES[0])
+    return next((folder / name for name in GRAPH_FILE_NAMES if (folder / name).exists()), folder / GRAPH_FILE_NAMES[0])
+
+
+def check_files(folder: Path) -> Path:
+    """Return a SavedModel's folder if what is read in it are files."""
+    below = (folder / "assets").rglob("*")
+    assets = [path for path in below if not path.is_dir()]
+    regular_files([graph_file(folder), *(folder / "variables").glob("variables.*"), *assets])
+    return folder
 
 
 def read_saved_model(model: str, folder: Path) -> Any:
     """Return the ``SavedModel`` message of a folder, without loading anything else."""
     file = graph_file(folder)
-    message = saved_model_pb2.SavedModel()
-    with reading(model, file, "the graph"):
-        if file.suffix == ".pbtxt":
-            text_format.Parse(file.read_text("utf-8"), message)
-        else:
-            message.ParseFromString(file.read_bytes())
+    message = read_message(model, file, saved_model_pb2.SavedModel(), SAVED_MODEL, text=file.suffix == ".pbtxt")
     if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return message
 
 

@@ -11,6 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import DEFAULT, default_among, renamed
+from tfmagic.formats.common.declared import check_tensors_fit
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     filling_all,
@@ -22,6 +23,7 @@ from tfmagic.formats.common.written import tensors_of
 from tfmagic.formats.saved_model.meta_graph import (
     GRAPH_FILE_NAMES,
     SERVE,
+    check_files,
     check_links,
     chosen_meta_graph,
     graph_file,
@@ -55,7 +57,7 @@ class SavedModelSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the version chosen, and what tells whether one of its files has changed."""
-        folder, _ = version_of(existing_path(self.path))
+        folder = check_files(version_of(existing_path(self.path))[0])
         return (str(folder), stamp(folder))
 
     def resolved_path(self) -> Path | None:
@@ -65,6 +67,7 @@ class SavedModelSource(FileSource):
     def inspect(self) -> FileRecord:
         """Return what the graph file and the checkpoint's index tell."""
         folder, note = version_of(self.path)
+        check_files(folder)
         message = read_saved_model(str(self.path), folder)
         tags = [sorted(meta.meta_info_def.tags) for meta in message.meta_graphs]
         one = len(tags) > 1 and ([SERVE] in tags or [] in tags)
@@ -147,6 +150,7 @@ class SavedModelSource(FileSource):
         else:
             chosen = infer(model, saved.graph, {}, options.inputs, options.outputs)
             signatures, default = {chosen.name: chosen}, chosen.name
+        check_tensors_fit(model, folder, saved.graph, tensors_of(signatures.values()))
         guard = None
         if not options.unsafe:
             if saved.assets:

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.backend import TableFill
+from tfmagic.formats.common.declared import check_declared
 from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import check_constants, detached_functions, graph_of, new_graph, reading
 from tfmagic.formats.saved_model.meta_graph import assets_of, graph_file, initialisers_of
@@ -69,7 +70,7 @@ class SavedGraph:
         self._check_variables_are_there()
 
     def _import_part(self, part: Any, collections: dict[str, list[Any]], op_list: Any, device: str | None) -> None:
-        check_calls(self._model, graph_file(self._folder), part.node, part.library)
+        self._check(part)
         self.notes += place_here(part, device)
         self.library: Sequence[Any] = detached_functions(part.library.function)
         self.graph = graph_of(part, device, op_list if len(op_list.op) else None)
@@ -83,11 +84,16 @@ class SavedGraph:
                     self.graph.add_to_collection(collection, variables[name])
 
     def _import_whole(self, meta: Any, device: str | None) -> None:
-        check_calls(self._model, graph_file(self._folder), meta.graph_def.node, meta.graph_def.library)
+        self._check(meta.graph_def)
         self.notes += place_here(meta.graph_def, device)
         self.library = detached_functions(meta.graph_def.library.function)
         self._restore, self._filename = meta.saver_def.restore_op_name, meta.saver_def.filename_tensor_name
         self.graph = new_graph(device, lambda: v1.train.import_meta_graph(meta, clear_devices=device is not None))
+
+    def _check(self, definition: Any) -> None:
+        file = graph_file(self._folder)
+        check_calls(self._model, file, definition.node, definition.library)
+        check_declared(self._model, file, definition, lambda: file.stat().st_size)
 
     def _has_values(self) -> bool:
         return any(self._prefix.parent.glob("variables*"))

@@ -8,6 +8,7 @@ from tfmagic.core.naming import NAMES_ARE, VERBS
 from tfmagic.core.units import counted
 from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
+from tfmagic.formats.kinds import check_path, source_of
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.magics.grammar.line import split
@@ -219,19 +220,20 @@ def _show(parsed: Parsed) -> View:
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     parsed.expect("a name and a source were", COMMANDS["add"], 2)
-    name, *source = parsed.rest
+    name, *words = parsed.rest
     # Before the source, so that a mistyped name is not blamed on the source.
     check_model_name(name)
-    text = " ".join(source)
+    text = " ".join(words)
     models = the_models()
+    # Before TensorFlow, whose import takes seconds.
+    source = resolve(text, names)
+    check_path(source)
     require_tensorflow()
-    from tfmagic.formats.kinds import source_of
-
     objects = parsed.text("objects")
     options = _options(parsed, None if objects is None else evaluate(objects, names))
     admission = models.admit(
         name,
-        source_of(resolve(text, names), text),
+        source_of(source, text),
         options,
         replace=parsed.flag("replace"),
         lazy=parsed.flag("lazy"),
