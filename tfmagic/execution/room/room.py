@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError
 from tfmagic.execution.room.namespace import Names, Namespace
+from tfmagic.execution.room.training_loops import training_loops_of
 from tfmagic.execution.room.variables import Initialiser
 from tfmagic.runtime.session.hosted_graph import hosted, label_of
 from tfmagic.runtime.session.kernel_session import KernelSession
@@ -78,6 +79,7 @@ class Room:
                 stack.enter_context(self.graph.as_default())
                 stack.enter_context(KernelSession().as_default())
                 stack.enter_context(session_redirect().active())
+                stack.enter_context(training_loops_of(self))
             # tf.device(None) would hide the devices that an outer block asked for.
             if self.device is not None:
                 stack.enter_context(tf.device(self.device))

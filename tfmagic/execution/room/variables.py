@@ -112,7 +112,10 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
 
 
 class Initialiser:
-    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why."""
+    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why.
+
+    ``initialised`` has the names of the variables that have got their initial values here since the graph was opened.
+    """
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
@@ -121,6 +124,7 @@ class Initialiser:
         self._version = -1
         self._initialising = threading.RLock()
         self.failed: dict[str, str] = {}
+        self.initialised: set[str] = set()
         self._probes: dict[str, str] = {}
 
     def forget(self) -> None:
@@ -129,6 +133,7 @@ class Initialiser:
         self._kept.clear()
         self._version = -1
         self.failed.clear()
+        self.initialised.clear()
 
     def skip(self, present: Iterable[Any]) -> None:
         """Count variables or tables as initialised."""
@@ -158,6 +163,7 @@ class Initialiser:
             return
         initialised = native.run([self._probe(variable) for variable in variables])
         waiting = [variable for variable, done in zip(variables, initialised, strict=True) if not done]
+        self.initialised.update(str(variable.op.name) for variable in waiting)
         # An initial value may read another variable: all together if that works, else one by one
         # for as long as some succeed.
         try:
