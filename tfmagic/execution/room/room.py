@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError
+from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError, UnknownNameError
 from tfmagic.execution.room.namespace import Names, Namespace
 from tfmagic.execution.room.training_loops import training_loops_of
 from tfmagic.execution.room.variables import Initialiser
@@ -98,6 +98,8 @@ v1 = tf.compat.v1
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
 _REFUSES = "Graph is finalized"
 _MIXED = re.compile(r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"', re.DOTALL)
+# Of TensorFlow's lazy loader of Keras.
+_KERAS_2 = re.compile(r"`(?P<name>\w+)` is not available with Keras 3")
 _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 
@@ -120,6 +122,13 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
             "out (a %%tf_model cell begins with an empty graph each time it runs)"
         )
         better = ForeignTensorError(msg)
+    elif isinstance(error, AttributeError) and (gone := _KERAS_2.search(str(error))):
+        msg = (
+            f"{gone['name']!r} is one of Keras 2's, as all of tf.layers and tf.nn.rnn_cell: restart the kernel, run "
+            "import os; os.environ['TF_USE_LEGACY_KERAS'] = '1' before TensorFlow is imported, "
+            "and have tf_keras installed (%pip install tf_keras)"
+        )
+        better = UnknownNameError(msg)
     if better is None:
         # TensorFlow 2 has elsewhere what TF1 code looks for.
         if isinstance(error, AttributeError) and error.obj is tf and hasattr(v1, str(error.name)):
