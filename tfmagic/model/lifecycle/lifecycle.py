@@ -26,6 +26,7 @@ from tfmagic.execution.signature.options import missing_device
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import FileSource
 from tfmagic.model.lifecycle.room_cells import RoomCells
+from tfmagic.model.lifecycle.statistics import Statistics
 from tfmagic.model.lifecycle.training import Training
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
@@ -100,6 +101,7 @@ class Lifecycle:
         self.command_lock = command_lock
         self.training = Training(source)
         self.cells = RoomCells(name)
+        self.statistics = Statistics()
         self.backend: Backend | None = None
         self.fingerprint: object = None
         self.saved: LastSave | None = None

@@ -36,6 +36,9 @@ def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
     """
     try:
         return interruptible(workers().call, call)
+    except KeyboardInterrupt:
+        lifecycle.statistics.stopped = True
+        raise
     except DEADLINE_ERRORS:
         scope = current_scope()
         if scope is None or not scope.expired:
@@ -67,7 +70,12 @@ def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T
     is that of the first call that failed, with notes about the others. At the deadline of the
     current scope it is a RunTimeoutError, which names the models that had not answered.
     """
-    outcomes = interruptible(workers().side_by_side, calls)
+    try:
+        outcomes = interruptible(workers().side_by_side, calls)
+    except KeyboardInterrupt:
+        for model in models:
+            model.statistics.stopped = model.statistics.stopped or model.state == "stopping"
+        raise
     owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
     failed = [(owner, error) for owner, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
     if not failed:
