@@ -20,6 +20,7 @@ from tfmagic.errors import (
     InputError,
     ModelStateError,
     NameTakenError,
+    NoCopyError,
     UnknownNameError,
     did_you_mean,
     first_line,
@@ -88,6 +89,13 @@ class Models(Mapping[str, "Model"]):
             # Not by the decorator, which would be one more Python call on the way to each model.
             trim_traceback(error)
             raise
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled: a process has one registry."""
+        msg = "the registry cannot be copied or pickled: a process has one; models.records() gives its models as data"
+        error = NoCopyError(msg)
+        trim_traceback(error)
+        raise error
 
     def _refuse(self, name: str) -> NoReturn:
         with self._lock:

@@ -59,5 +59,5 @@ def test_what_that_line_says_works() -> None:
         "y = tf.layers.dense(last, 2, name='y')''', {'tf': tf}, outputs='y=y').model\n"
         "print(model([[[1.0, 2.0]] * 3]).shape)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="tests")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd="tests")  # noqa: S603 - this test's code
     assert done.stdout.split("\n")[-2:] == ["(1, 2)", ""], done.stderr[-500:]

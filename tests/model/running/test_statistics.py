@@ -47,7 +47,7 @@ def waiting(*, copy: bool) -> Any:
 
 
 @pytest.mark.parametrize("copy", [True, False])
-def test_a_run_that_a_person_stopped_is_no_call_no_latency_and_no_error(copy: bool) -> None:
+def test_a_run_that_a_person_stopped_is_no_call_no_latency_and_no_error(*, copy: bool) -> None:
     model = waiting(copy=copy)
     model(0.0)
     before = model.record()
@@ -125,7 +125,9 @@ def test_a_call_of_another_shape_prepares_a_live_function_again() -> None:
 
 
 def test_the_peak_of_a_run_is_that_of_the_largest_real_one() -> None:
-    code = "x = tf.compat.v1.placeholder(tf.float32, [None, 1000])\ny = tf.reduce_sum(tf.exp(x) @ tf.ones([1000, 1000]))"
+    code = (
+        "x = tf.compat.v1.placeholder(tf.float32, [None, 1000])\ny = tf.reduce_sum(tf.exp(x) @ tf.ones([1000, 1000]))"
+    )
     model = add_cell("net", code, {"tf": tf}).model
     peaks = []
     for rows in (1000, 1):

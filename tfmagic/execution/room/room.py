@@ -16,6 +16,7 @@ from tfmagic.execution.room.variables import Initialiser
 from tfmagic.runtime.session.hosted_graph import hosted, label_of
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.session.pasted_session import session_redirect
+from tfmagic.runtime.tensorflow.native_errors import in_one_line
 from tfmagic.runtime.tensorflow.tf1_switches import Switches, eager_execution, switches_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Room:
                 self._initialise()
             better = explained(error, KernelSession().hosted_graphs(), self.graph)
             if better is error:
+                in_one_line(error, self.label)
                 raise
             raise better from None
         else:

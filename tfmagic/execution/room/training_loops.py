@@ -24,8 +24,20 @@ from tfmagic.runtime.state.variables_io import checksums, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from typing import Protocol
 
-    from tfmagic.execution.room.room import Room
+    from tfmagic.execution.room.variables import Initialiser
+
+    class Room(Protocol):
+        """What these loops need of a room with a graph."""
+
+        graph: Any
+        initialiser: Initialiser | None
+
+        def entered(self) -> AbstractContextManager[None]:
+            """Make the room's graph and session the current ones of this thread."""
+
 
 _room: ContextVar[Room | None] = ContextVar("tfmagic_room", default=None)
 

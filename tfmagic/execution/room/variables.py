@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.operations import adding_to, constants_of
+from tfmagic.runtime.tensorflow.native_errors import essence
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
@@ -63,13 +64,21 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    variables = (variable for collection in _COLLECTIONS for variable in graph.get_collection(collection))
+    # A file's collection, or code, may have anything in it.
+    variables = (
+        variable
+        for collection in _COLLECTIONS
+        for variable in graph.get_collection(collection)
+        if isinstance(variable, tf.Variable) or (hasattr(variable, "initializer") and hasattr(variable, "op"))
+    )
     return list({id(variable): variable for variable in variables}.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:
     """Return the operations that fill the tables of `graph`."""
-    return list(graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS))
+    collected = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
+    operations = (one.op if isinstance(one, tf.Tensor) else one for one in collected)
+    return [op for op in operations if isinstance(op, tf.Operation) and op.graph is graph]
 
 
 def bytes_of(shape: Any, dtype: Any) -> int | None:
@@ -188,8 +197,7 @@ class Initialiser:
         try:
             run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:
-            lines = [line for line in error.message.splitlines() if line.strip()]
-            self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
+            self.failed[variable.op.name] = essence(error)
             return False
         self.failed.pop(variable.op.name, None)
         return True

@@ -7,6 +7,7 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.entry_point import is_own_error
+from tfmagic.core.modules import imported
 from tfmagic.errors import UsageLineError
 
 if TYPE_CHECKING:
@@ -42,10 +43,18 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
         trace = error.__traceback__
         inside = trace.tb_next if trace is not None else None
         if is_own_error(error) or (inside is not None and inside.tb_next is not None):
+            _shorten(error, text)
             error.add_note(f"raised while {text!r} was evaluated")
             raise
         msg = f"{text!r} raised {type(error).__name__}: {error}"
         raise UsageLineError(msg) from None
+
+
+def _shorten(error: Exception, text: str) -> None:
+    if imported("tensorflow") is not None:
+        from tfmagic.runtime.tensorflow.native_errors import in_one_line
+
+        in_one_line(error, text)
 
 
 def names_are_bound(tree: ast.expr, names: Mapping[str, Any]) -> bool:

@@ -106,6 +106,6 @@ class Statistics:
 
     @property
     def median_latency_s(self) -> float | None:
-        """The median of the last hundred calls, warm-up calls left out where there are others; None before the first."""
+        """The median of the last hundred calls, without warm-up calls if there are others; None before the first."""
         latencies_s = list(self._latencies_s) or list(self._warming_s)
         return statistics.median(latencies_s) if latencies_s else None

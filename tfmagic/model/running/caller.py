@@ -13,7 +13,7 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.errors import InputError, StoppedError
 from tfmagic.execution.backends.fast_path import FastCall, fast_call
 from tfmagic.execution.backends.request import Request
-from tfmagic.execution.signature.feeds import bind, outputs_given, require
+from tfmagic.execution.signature.feeds import bind, check_names_given, outputs_given, require
 from tfmagic.execution.signature.result import Result
 from tfmagic.model.tracing.placement import Placement
 from tfmagic.model.tracing.trace import Trace
@@ -21,10 +21,12 @@ from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.tensorflow.native_errors import in_one_line
 from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
@@ -68,6 +70,9 @@ class Caller:
     ) -> Request:
         """Return a call with its names resolved and its values unchecked; the parameters are those of `Model.run`."""
         backend = self.lifecycle.built_backend()
+        if backend.graph is not None:
+            # A live object may take a mapping as it is.
+            check_names_given(self.lifecycle.name, value)
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.with_optional_inputs(self.lifecycle.signature(signature), given)
         bound = bind(self.lifecycle.name, chosen, value, inputs)
@@ -119,6 +124,7 @@ class Caller:
             if self.lifecycle.backend is not backend:
                 # Parked meanwhile, and its graph closed.
                 return None
+            in_one_line(error, self.lifecycle.name)
             self.statistics.failed(began, error)
             raise
         self.statistics.ended(began, warming=warming)
@@ -166,10 +172,15 @@ class Caller:
                         raise
 
         try:
-            with self.statistics.timed() if counted else nullcontext([]) as warming:
+            timed: AbstractContextManager[list[bool]] = self.statistics.timed() if counted else nullcontext([])
+            with timed as warming:
                 was_new = self._is_new(request, arrays)
-                # Several threads can run a native session at once; whether an object can, nobody knows.
-                result = Result(call() if request.backend.concurrent else self.alone(call))
+                try:
+                    # Several threads can run a native session at once; whether an object can, nobody knows.
+                    result = Result(call() if request.backend.concurrent else self.alone(call))
+                except Exception as error:
+                    in_one_line(error, self.lifecycle.name)
+                    raise
                 warming.append(was_new)
             self._has_run = True
             self._note_warmed(request, arrays)
@@ -228,9 +239,7 @@ class Caller:
             self._warmed = set()
         self._warmed.add(_kind_of(request, arrays))
 
-    def _traced(
-        self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]], *, is_real: bool
-    ) -> dict[str, Any]:
+    def _traced(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]], *, is_real: bool) -> dict[str, Any]:
         backend = request.backend
         outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches)
         self.trace = Trace(request.model, backend.mode, profile)

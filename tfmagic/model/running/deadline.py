@@ -102,7 +102,9 @@ def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T
         del outcomes, failed, late, in_order, error
 
 
-def _run_in_turn(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]], outcomes: list[T | BaseException]) -> None:
+def _run_in_turn(
+    models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]], outcomes: list[T | BaseException]
+) -> None:
     """Make each call again that had no room while others ran: these are idle now, and can be parked for it."""
     waiting = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, MemoryBudgetError)]
     for at in waiting:

@@ -93,7 +93,9 @@ class ModelPage(Page["ModelRecord"]):
             ("names", ", ".join(record["names"]) or "none"),
         ]
         if record["stopped"]:
-            rows.append(("last run", "stopped by you" + (", and not ended yet" if record["state"] == "stopping" else "")))
+            rows.append(
+                ("last run", "stopped by you" + (", and not ended yet" if record["state"] == "stopping" else ""))
+            )
         if record["last_error"]:
             rows.append(("last error", record["last_error"]))
         rows.extend(("note", note) for note in record["notes"])
