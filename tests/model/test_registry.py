@@ -296,3 +296,13 @@ def test_what_cannot_be_run_on_zeros_is_refused_with_what_to_do(tmp_path: Path) 
     with pytest.raises(SourceError, match=said):
         models.add("net", folder, warm=True)
     np.testing.assert_array_equal(model(np.array([2], np.int32)), [1])
+
+
+@pytest.mark.parametrize(("name", "inside"), [("{n}", "n"), ("$n", "n"), ("{names[0]}", "names[0]"), ("{{n}}", "n")])
+def test_a_placeholder_leads_to_python(name: str, inside: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        models[name]
+    assert f"models[{inside}](X)" in str(caught.value)
+    with pytest.raises(ImpossibleNameError) as refused:
+        models.add(name, tf.function(lambda x: x))
+    assert f"models.add({inside}, SOURCE)" in str(refused.value)

@@ -81,7 +81,7 @@ def _where(trace: TracebackType | None) -> list[str]:
         code = step.tb_frame.f_code
         line = linecache.getline(code.co_filename, step.tb_lineno).strip()
         if line and not is_library_frame(step) and _GENERATED not in code.co_filename:
-            return [] if line.startswith(_MAGIC) else [f"----> {_cut(line)} (line {step.tb_lineno})"]
+            return [] if line.startswith(_MAGIC) else [f"----> {step.tb_lineno} {_cut(line)}"]
     return []
 
 

@@ -18,9 +18,11 @@ _DROP = "models.drop({name!r}) drops it"
 _ADVICE = {
     _RUN: ("predict", "predict_on_batch", "predict_proba", "predict_classes", "forward", "call", "apply", "transform"),
     _LOOK: ("summary", "info", "describe", "get_config", "to_json", "count_params", "show", "plot", "config"),
-    _TRAIN: ("fit", "train", "compile", "evaluate", "train_on_batch", "test_on_batch", "optimizer", "loss", "train_step"),
-    _WEIGHTS: ("weights", "get_weights", "set_weights", "trainable_variables", "trainable_weights", "load_weights")
-    + ("layers", "get_layer", "parameters", "state_dict", "non_trainable_weights"),
+    _TRAIN: ("fit", "train", "compile", "evaluate", "train_on_batch", "test_on_batch", "optimizer", "loss"),
+    _WEIGHTS: (
+        *("weights", "get_weights", "set_weights", "trainable_variables", "trainable_weights", "load_weights"),
+        *("layers", "get_layer", "parameters", "state_dict", "non_trainable_weights"),
+    ),
     _ENDS: ("inputs", "outputs", "input", "output", "input_shape", "output_shape", "input_names", "output_names"),
     _DROP: ("close", "delete", "drop", "remove", "unload", "release", "clear"),
     "models.{name}.save(PATH) writes it": ("export", "save_weights", "save_model", "dump"),

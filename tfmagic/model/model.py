@@ -11,8 +11,8 @@ from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError, NoCopyError, UnknownNameError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
-from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.advice import advice_for
+from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.memory.parking import Parking
 from tfmagic.model.record import Records
 from tfmagic.model.running.batch_loop import run_in_batches

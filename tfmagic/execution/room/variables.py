@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.concurrency.long_waits import said_if_long
 from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.operations import adding_to, constants_of
+from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.tensorflow.native_errors import essence
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 v1 = tf.compat.v1
 
@@ -163,7 +166,8 @@ class Initialiser:
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
-                    run_once(native, [op.name], {})
+                    with self._said_if_long(op.name):
+                        run_once(native, [op.name], {})
             self.skip([*new, *tables])
             self._version = self._graph.version
 
@@ -177,13 +181,17 @@ class Initialiser:
         # for as long as some succeed.
         try:
             if waiting:
-                run_once(native, [variable.initializer.name for variable in waiting], {})
+                with self._said_if_long(waiting[0].initializer.name):
+                    run_once(native, [variable.initializer.name for variable in waiting], {})
         except tf.errors.OpError:
             while waiting:
                 failed_again = [variable for variable in waiting if not self._initialise_one(native, variable)]
                 if len(failed_again) == len(waiting):
                     break
                 waiting = failed_again
+
+    def _said_if_long(self, operation: str) -> AbstractContextManager[None]:
+        return said_if_long(hosted(self._graph).name, f"the initialiser {operation!r}")
 
     def _probe(self, variable: Any) -> str:
         """Return the name of the operation that tells whether a variable has a value; it is made once."""
@@ -195,7 +203,8 @@ class Initialiser:
 
     def _initialise_one(self, native: Any, variable: Any) -> bool:
         try:
-            run_once(native, [variable.initializer.name], {})
+            with self._said_if_long(variable.initializer.name):
+                run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:
             self.failed[variable.op.name] = essence(error)
             return False

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import linecache
+import zlib
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.concurrency.entry_point import is_own_error
@@ -30,11 +33,15 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
     An error inside a function that it calls is raised as it is, with a note that names the expression.
     """
     try:
-        code = compile(text.strip(), _FILENAME, "eval", dont_inherit=True)
+        code = compile(text.strip(), _filename(text), "eval", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         msg = f"{text!r} is no Python expression ({reason})"
         raise UsageLineError(msg) from None
+    if any(isinstance(constant, CodeType) for constant in code.co_consts):
+        # AutoGraph reads the source of a lambda that it converts.
+        lines = [f"{text.strip()}\n"]
+        linecache.cache[code.co_filename] = (len(lines[0]), None, lines, code.co_filename)
     # A real dict as globals: comprehensions and lambdas look only there.
     scope = names if type(names) is dict else dict(names)
     try:
@@ -48,6 +55,11 @@ def evaluate(text: str, names: Mapping[str, Any]) -> Any:
             raise
         msg = f"{text!r} raised {type(error).__name__}: {error}"
         raise UsageLineError(msg) from None
+
+
+def _filename(text: str) -> str:
+    # One name a text: what is cached under it must stay its source.
+    return f"{_FILENAME[:-1]} {zlib.crc32(text.encode(errors='replace')):08x}>"
 
 
 def _shorten(error: Exception, text: str) -> None:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
@@ -205,6 +206,7 @@ class Lifecycle:
             before_bytes = rss_bytes()
             backend, notes = self._read()
             try:
+                check_cancelled()
                 self._check_options_fit(backend)
                 default_among(self.name, backend.signatures, self.options.signature)
                 self.hooks.before_opening(backend)
