@@ -76,13 +76,23 @@ def _lines(error: BaseException) -> list[str]:
 
 
 def _where(trace: TracebackType | None) -> list[str]:
-    """Return the last line of a person's own code in a traceback; none where that is only a magic."""
+    """Return the last place in a person's own code in a traceback, and its line; none where that is only a magic."""
     for step in reversed(list(steps_of(trace))):
         code = step.tb_frame.f_code
         line = linecache.getline(code.co_filename, step.tb_lineno).strip()
         if line and not is_library_frame(step) and _GENERATED not in code.co_filename:
-            return [] if line.startswith(_MAGIC) else [f"----> {step.tb_lineno} {_cut(line)}"]
+            if line.startswith(_MAGIC):
+                return []
+            return [_place(code.co_filename, step.tb_lineno), f"----> {step.tb_lineno} {_cut(line)}"]
     return []
+
+
+def _place(filename: str, line: int) -> str:
+    """Return what IPython calls a file or cell, and the line."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    name = None if shell is None else shell.compile.format_code_name(filename)
+    return f"File {filename}:{line}" if name is None else f"{' '.join(name)}, line {line}"
 
 
 def steps_of(trace: TracebackType | None) -> Iterator[TracebackType]:

@@ -71,7 +71,7 @@ def test_an_expression_whose_names_all_exist_is_told_apart(text: str, *, bound: 
 
 
 def test_the_source_of_a_lambda_is_there_for_autograph() -> None:
-    names = {"tf": tf}
+    names = {"tf": tf, "__name__": "__main__"}
     text = "tf.function(lambda x: tf.reduce_sum(x) if x[0] > 0.0 else x[0])"
     # Only converted code can branch on a tensor.
     assert evaluate(text, names)(tf.constant([1.0, 2.0])) == 3.0
