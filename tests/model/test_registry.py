@@ -289,7 +289,7 @@ def test_what_cannot_be_run_on_zeros_is_refused_with_what_to_do(tmp_path: Path) 
     spec = tf.TensorSpec([None], tf.int32, name="x")
     folder = save_v2(tmp_path / "net", lambda x: {"y": 2 // x}, spec)
     said = (
-        r"net cannot be run on zeros \(InvalidArgumentError: Integer division by zero \(operation \w+\)\): "
+        r"net cannot be run on zeros \(InvalidArgumentError: Integer division by zero(?: \(operation \w+\))?\): "
         "add it without --warm"
     )
     with pytest.raises(SourceError, match=said):
