@@ -21,6 +21,10 @@ NAMES_ARE = "a name is made of letters, digits and _, and begins with a letter"
 _OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 
 
+PLACEHOLDER = re.compile(r"\{+([^{}]+)\}+|\$(\w+)")
+"""What IPython's own magics put a value in for, and these do not."""
+
+
 def check_name(name: str, taken_by_python: frozenset[str]) -> None:
     """Refuse a name that cannot be typed wherever a model's name can.
 
@@ -46,6 +50,10 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
         msg = f"{name!r} cannot be a model's name, for Python reads it as {plain!r}: choose that"
         raise ImpossibleNameError(msg)
     if not name.isidentifier() or name.startswith("_"):
+        if placeholder := PLACEHOLDER.fullmatch(name):
+            expression = placeholder[1] or placeholder[2]
+            msg = f"{name!r} is no name: these lines put no value in for it; models.add({expression}, SOURCE) does"
+            raise ImpossibleNameError(msg)
         near = re.sub(r"\W+", "_", name).strip("_")
         near = f"m{near}" if near[:1].isdigit() else near
         near = f"{near}_model" if keyword.iskeyword(near) or near in taken_by_python.union(VERBS) else near

@@ -100,6 +100,11 @@ class GraphBackend(Backend):
         self._host_as_before = None
 
     @property
+    def opening(self) -> Any:
+        """The open graph; None while it is closed."""
+        return self._hosted.opened
+
+    @property
     def prepared(self) -> list[PreparedCall]:
         """The calls that were prepared since the graph was opened."""
         opened = self._hosted.opened

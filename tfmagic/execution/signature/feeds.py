@@ -71,6 +71,15 @@ def _parts(name: str, value: Any, known: Collection[str]) -> dict[str, Any]:
     return {own: getattr(value, part) for own, part in parts.items()}
 
 
+def check_names_given(model: str, value: Any) -> None:
+    """Refuse a mapping whose keys are no names: a person means the value, or has mistyped a name."""
+    wrong = [key for key in value if not isinstance(key, str)] if isinstance(value, Mapping) else []
+    if wrong:
+        kind = type(wrong[0]).__name__
+        msg = f"{model}: a mapping gives inputs by name, and {wrong[0]!r} is no name (it is of type {kind})"
+        raise InputError(msg)
+
+
 def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:
     unnamed = [spec for spec in signature.inputs if spec.name not in named]
     value = dataset_as_batch(model, value, unnamed)

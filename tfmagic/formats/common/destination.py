@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.core.paths import is_remote
+from tfmagic.core.paths import is_remote, working_folder
 from tfmagic.errors import DestinationError, PathTakenError, SaveError
 from tfmagic.runtime.state.spill_directory import lock_file
 
@@ -38,7 +38,8 @@ class Destination:
 
     def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
         self.shown = path
-        self.path = path.expanduser().absolute().resolve()
+        path = path.expanduser()
+        self.path = (path if path.is_absolute() else working_folder() / path).resolve()
         self._folder = folder
         try:
             self._check(replace=replace)

@@ -12,6 +12,7 @@ from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.graphdef.walk import bodies
+from tfmagic.runtime.tensorflow.native_errors import essence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,6 +33,9 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         yield
     except (TfMagicError, MemoryError):
         raise
+    except tf.errors.ResourceExhaustedError as error:
+        msg = f"{model}: {part} of {path} cannot be loaded ({essence(error)})"
+        raise SourceError(msg) from error
     except Exception as error:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.

@@ -131,7 +131,8 @@ def table_in(file: BinaryIO) -> str | None:
         return None
     file.seek(0)
     begin = file.read(4)
-    return INDEX if begin[:2] == b"\0\0" and begin[3:] == b"\x08" else FIRST_FORMAT
+    is_index = begin[:2] == b"\0\0" and begin[2] < 0x80 and begin[3:] == b"\x08"
+    return INDEX if is_index else FIRST_FORMAT
 
 
 def _message(file: BinaryIO) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.concurrency.long_waits import said_if_long
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.backend import TableFill
 from tfmagic.formats.common.declared import check_declared
@@ -28,6 +29,7 @@ from tfmagic.runtime.tensorflow.private import run_once, variable_from
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tfmagic.execution.signature.signature import Signature
@@ -131,8 +133,11 @@ class SavedGraph:
             restore, initialise = [*restore, *initialise], []
             feeds |= self.assets
         if restore:
-            with reading(self._model, self._prefix.parent, "the variables"):
+            with reading(self._model, self._prefix.parent, "the variables"), self._said_if_long(restore):
                 run_once(native, restore, feeds)
         if initialise:
-            with reading(self._model, self._folder, "the assets and tables"):
+            with reading(self._model, self._folder, "the assets and tables"), self._said_if_long(initialise):
                 run_once(native, initialise, self.assets)
+
+    def _said_if_long(self, operations: Sequence[str]) -> AbstractContextManager[None]:
+        return said_if_long(self._model, f"what it runs when it is loaded ({operations[-1]})")

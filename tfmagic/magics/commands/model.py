@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.core.arguments import seconds
 from tfmagic.core.naming import NAMES_ARE, VERBS
 from tfmagic.core.units import counted
 from tfmagic.errors import DropError, UsageLineError, nearest_word
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Command] = {
             Option("--frozen", "keep a frozen graph's constants as constants: large ones are otherwise variables"),
             Option("--compile", "have XLA make machine code of it, for each shape of input; says how long it took"),
             Option("--executor", "whose thread runs it: caller or pool (default: what is quicker)", "E", "executor"),
+            Option("--timeout", "give up after so many seconds: what a file runs as it is loaded may never end", "S"),
             Option("--objects", "classes of a Keras file (default: the notebook's): [MyLayer]", "EXPR", "expression"),
         ),
     ),
@@ -229,7 +231,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     source = resolve(text, names)
     check_path(source)
     require_tensorflow()
-    objects = parsed.text("objects")
+    objects, timeout = parsed.text("objects"), parsed.text("timeout")
     options = _options(parsed, None if objects is None else evaluate(objects, names))
     admission = models.admit(
         name,
@@ -238,6 +240,7 @@ def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
         replace=parsed.flag("replace"),
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
+        timeout=None if timeout is None else seconds("--timeout", timeout),
     )
     model = admission.model
     # A live object has only one way to run: nothing to warm.
