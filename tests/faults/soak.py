@@ -30,7 +30,7 @@ def outcomes(kind: str, folder: Path, seeds: range, workers: int, *, most_s: flo
         yield from pool.map(_outcome, arguments, chunksize=8)
 
 
-def write_sources(folder: Path, kinds: list[str]) -> None:
+def _write(folder: Path, kinds: list[str]) -> None:
     """Write a good model of each kind, each in a folder of its own."""
     from faults.sources import SOURCES
 
@@ -72,7 +72,7 @@ def main(words: list[str]) -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _in_a_process(folder, kinds)
+        write_good_models(folder, kinds)
         for kind in kinds:
             began_s = time.monotonic()
             seeds = range(asked.first, asked.first + asked.count)
@@ -95,10 +95,10 @@ def main(words: list[str]) -> int:
     return 1 if failed else 0
 
 
-def _in_a_process(folder: Path, kinds: list[str]) -> None:
+def write_good_models(folder: Path, kinds: list[str]) -> None:
     """Write the good models in another process, whose TensorFlow has threads."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        pool.submit(write_sources, folder, kinds).result()
+        pool.submit(_write, folder, kinds).result()
 
 
 if __name__ == "__main__":
