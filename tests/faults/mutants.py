@@ -17,7 +17,10 @@ _FLIPPED = 0.1
 
 
 def mutant(kind: str, source: Path, folder: Path, seed: int) -> Path:
-    """Write the mutant of that seed into a folder, and return its path. The same seed gives the same mutant, and a negative one an unchanged model."""
+    """Write the mutant of that seed into a folder, and return its path.
+
+    The same seed gives the same mutant, and a negative one an unchanged model.
+    """
     chance = random.Random(f"{kind} {seed}")  # noqa: S311 - the same for the same seed
     path = folder / source.name
     if source.is_dir():
