@@ -58,7 +58,7 @@ def mutate_graph_text(data: bytes, chance: random.Random) -> bytes:
         lines = text.splitlines()
         lines.insert(chance.randrange(len(lines)), chance.choice(("}", "node {", 'name: "', "size: 1e400", "\x00")))
         text = "\n".join(lines)
-    return text.encode()
+    return bytes(text.encode())
 
 
 def _meta_graph(meta: Any, chance: random.Random) -> None:

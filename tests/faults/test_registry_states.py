@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,6 +21,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tfmagic import models
 from tfmagic.errors import NameTakenError, UnknownNameError
 from tfmagic.model.memory.budget import budget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.slow
 
@@ -130,7 +133,7 @@ class Registry(RuleBasedStateMachine):
     @rule(data=st.data(), delay_s=DELAYS, command=st.sampled_from(("run", "park", "wake", "drop")))
     def interrupt(self, data: st.DataObject, delay_s: float, command: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.weights)))
-        commands = {
+        commands: dict[str, Callable[[], object]] = {
             "run": lambda: models[name](X),
             "park": models[name].park,
             "wake": models[name].wake,

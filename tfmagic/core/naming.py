@@ -18,6 +18,7 @@ VERBS = ("add", "list", "show", "park", "wake", "drop", "stop", "save", "sync", 
 NAMES_ARE = "a name is made of letters, digits and _, and begins with a letter"
 """What models can be called, in a clause."""
 
+_SHOWN_CHARACTERS = 100
 _OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 
 
@@ -65,6 +66,11 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
 def names_an_operation(name: str) -> bool:
     """Return whether an operation of a graph can have this name."""
     return _OF_AN_OPERATION.match(name) is not None
+
+
+def in_words(name: str) -> str:
+    """Return a name out of a file as it can stand in a line: short, and without line ends and the like."""
+    return name if name.isprintable() and len(name) <= _SHOWN_CHARACTERS else ascii(name[:_SHOWN_CHARACTERS])
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.core.naming import in_words
 from tfmagic.core.units import counted, size_text
 from tfmagic.errors import SourceError
 from tfmagic.graphdef.declared_sizes import (
@@ -87,5 +88,4 @@ def _check_values(what: str, size_bytes: int) -> None:
 
 
 def _described(tensor: DeclaredTensor) -> str:
-    name = tensor.name if tensor.name.isprintable() and len(tensor.name) <= 100 else ascii(tensor.name[:100])
-    return f"{name!r}, {tensor.op}, {counted(tensor.elements, 'element')}"
+    return f"{in_words(tensor.name)!r}, {tensor.op}, {counted(tensor.elements, 'element')}"

@@ -6,6 +6,7 @@ import zipfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tfmagic.core.naming import in_words
 from tfmagic.core.regular_files import POINTER, is_pointer, regular_file
 from tfmagic.errors import SourceError
 from tfmagic.graphdef.wire_format import BYTES, VARINT, MalformedError, fields
@@ -113,7 +114,7 @@ def _zip(path: Path) -> str:
         return f"a model of PyTorch: {_ELSEWHERE}"
     if last and all(name.endswith(".npy") for name in last):
         return "arrays of NumPy (.npz), and no model"
-    inside = ", ".join(sorted(names)[:3]) + (", …" if len(names) > 3 else "")
+    inside = ", ".join(map(in_words, sorted(names)[:3])) + (", …" if len(names) > 3 else "")
     return f"a zip archive (with {inside or 'nothing'}): {_UNPACK}"
 
 
