@@ -10,6 +10,7 @@ import tensorflow as tf
 from factories import control_flow
 
 from tfmagic import models
+from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -204,3 +205,45 @@ def test_loops_of_a_graph_that_was_made_in_this_process(tmp_path: Path) -> None:
     # The same functions with other notes in them, as an import makes them.
     models.add("first", graph.as_graph_def())
     np.testing.assert_array_equal(models.add("net", tmp_path)(np.ones((1, 2), np.float32)), [[8, 8]])
+
+
+def without_body(graph: Any, body: Any) -> None:
+    graph.library.function.remove(body)
+
+
+def with_another_function(graph: Any, body: Any) -> None:
+    next(node for node in graph.node if "body" in node.attr).attr["body"].func.name = "other"
+    other = graph.library.function.add()
+    other.signature.name = "other"
+    body.signature.input_arg.pop()
+
+
+def without_results(_: Any, body: Any) -> None:
+    body.ret.clear()
+
+
+def in_circles(_: Any, body: Any) -> None:
+    circle = body.node_def.add(name="circle", op="Identity", input=["circle:output:0"])
+    circle.attr["T"].type = tf.float32.as_datatype_enum
+    body.ret[body.signature.output_arg[-1].name] = "circle:output:0"
+
+
+@pytest.mark.parametrize("damage", [without_body, with_another_function, without_results, in_circles])
+def test_a_damaged_body_of_a_loop_is_tfmagic_s_or_tensorflow_s_error(damage: Callable[[Any, Any], None]) -> None:
+    def build(x: Any) -> None:
+        tf.while_loop(lambda i, _: i < 3, lambda i, a: (i + 1, a * 2.0), [tf.constant(0), x])
+
+    graph = definition_of(build, functional=True)
+    name = next(node.attr["body"].func.name for node in graph.node if "body" in node.attr)
+    damage(graph, next(function for function in graph.library.function if function.signature.name == name))
+    with pytest.raises((TfMagicError, tf.errors.OpError)):
+        models.add("net", graph)(np.ones((1, 2), np.float32))
+
+
+def test_thousands_of_branches_in_a_row() -> None:
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [2], "x")
+        chosen, _ = tf.raw_ops.Switch(data=x, pred=tf.reduce_sum(x) < 0)
+        for _ in range(2000):
+            chosen, _ = tf.raw_ops.Merge(inputs=[chosen, chosen])
+    assert models.add("net", graph.as_graph_def()).signature().outputs

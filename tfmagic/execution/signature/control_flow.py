@@ -63,6 +63,7 @@ def inside_control_flow(operations: list[Any]) -> set[str]:
         return set()
     depths: dict[str, int] = {}
     inside: set[str] = set()
+    pivots = pivots_of(operations)
     for op in operations:
         before = [*(tensor.op for tensor in op.inputs), *op.control_inputs]
         depth = max((depths.get(other.name, 0) for other in before if other.type not in _NEXTS), default=0)
@@ -71,17 +72,26 @@ def inside_control_flow(operations: list[Any]) -> set[str]:
         elif op.type in _ENTERS or (op.type in _SWITCHES and op.inputs[1].op.type != "LoopCond"):
             depth += 1
         depths[op.name] = max(depth, 0)
-        if depth > 0 or is_pivot(op):
+        if depth > 0 or op.name in pivots:
             inside.add(op.name)
     return inside
 
 
-def is_pivot(op: Any) -> bool:
-    """Return whether an operation only tells which branch has run."""
-    if op.type in _MERGES:
-        return all(is_pivot(tensor.op) for tensor in op.inputs)
-    if op.type != "Identity":
-        return False
+def pivots_of(operations: list[Any]) -> set[str]:
+    """Return the operations that only tell which branch has run."""
+    pivots: set[str] = set()
+    # Operations come after their inputs. Branches of branches can be thousands in a row, too many for recursion.
+    for op in operations:
+        if op.type in _MERGES:
+            is_pivot = all(tensor.op.name in pivots for tensor in op.inputs)
+        else:
+            is_pivot = op.type == "Identity" and _is_chosen(op)
+        if is_pivot:
+            pivots.add(op.name)
+    return pivots
+
+
+def _is_chosen(op: Any) -> bool:
     given = op.inputs[0]
     switches = given.consumers() if op.name.endswith("/pred_id") else [given.op]
     return any(switch.type in _SWITCHES and _chooses_itself(switch) for switch in switches)
@@ -100,7 +110,8 @@ def carried_by_value(
     if not inputs or not (loops or any(op.type in _EXITS for op in operations)):
         return lambda _: True
     library = {function.signature.name: function for function in library_of(graph).function} if loops else {}
-    bodies = {op.name: _Body(library.get(op.get_attr("body").name)) for op in loops}
+    functions = {op.name: library.get(op.get_attr("body").name) for op in loops}
+    bodies = {op.name: _Body(functions[op.name]) for op in loops if _fits(functions[op.name], op)}
     reached: set[str] = set()
     waiting = list(inputs)
     while waiting:
@@ -119,6 +130,15 @@ def carried_by_value(
         return not of_loop or tensor.name in bound or tensor.name in reached
 
     return is_result
+
+
+def _fits(function: Any, loop: Any) -> bool:
+    """Return whether a function can be the body of a loop; a damaged file can name any other, or none."""
+    return (
+        function is not None
+        and len(function.signature.input_arg) == len(function.signature.output_arg) == len(loop.outputs)
+        and all(result.name in function.ret for result in function.signature.output_arg)
+    )
 
 
 class _Body:
@@ -147,8 +167,11 @@ class _Body:
 
     def _passes_on(self, edge: str, argument: str) -> bool:
         name = producer(edge)
-        while name in self._nodes and self._nodes[name].op == "Identity":
-            name = producer(self._nodes[name].input[0])
+        seen: set[str] = set()
+        # A damaged body can go in circles.
+        while name not in seen and name in self._nodes and self._nodes[name].op == "Identity":
+            seen.add(name)
+            name = producer(next(iter(self._nodes[name].input), ""))
         return name == argument
 
 

@@ -12,12 +12,12 @@ from tfmagic.execution.signature.control_flow import (
     carried_by_value,
     group_of,
     inside_control_flow,
-    is_pivot,
+    pivots_of,
 )
 from tfmagic.graphdef.op_types import PLACEHOLDERS, VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Container, Iterable
 
 # For TensorBoard: they consume outputs, and are none.
 _SUMMARIES = {
@@ -53,7 +53,7 @@ def results_of(graph: Any, bound: Collection[str], inputs: Iterable[Any], hidden
     """
     operations = graph.get_operations()
     inside = inside_control_flow(operations)
-    used = {group_of(op) for op in operations for tensor in op.outputs if _is_used(tensor)}
+    used = _used_groups(operations)
     ends = [
         tensor
         for op in operations
@@ -94,23 +94,29 @@ def _only_looks(op: Any) -> bool:
     return op.type in _SUMMARIES or (op.type in _SIZES and not any(tensor.consumers() for tensor in op.outputs))
 
 
-def _is_used(tensor: Any) -> bool:
-    """Return whether anything consumes a value but what a loop or branch adds to each of its results."""
-    return any(
-        not _only_looks(op)
-        and op.type not in LENGTHS
-        and (group_of(op) == op.name or any(_is_used(output) for output in op.outputs))
-        for op in tensor.consumers()
-    )
+def _used_groups(operations: list[Any]) -> set[str]:
+    """Return the groups of which anything consumes a value but what a loop or branch adds to each of its results."""
+    used: set[str] = set()
+    # Consumers come after what they consume, so they are looked at first.
+    for op in reversed(operations):
+        used.update(tensor.name for tensor in op.outputs if any(_uses(other, used) for other in tensor.consumers()))
+    return {group_of(op) for op in operations if any(tensor.name in used for tensor in op.outputs)}
+
+
+def _uses(op: Any, used: Container[str]) -> bool:
+    if _only_looks(op) or op.type in LENGTHS:
+        return False
+    return group_of(op) == op.name or any(tensor.name in used for tensor in op.outputs)
 
 
 def _reached_from(inputs: list[Any], operations: list[Any]) -> Callable[[Any], bool]:
     """Return whether a tensor depends on any of the inputs."""
     # A constant in a branch waits for the branch alone.
     waits_for: dict[str, list[Any]] = defaultdict(list)
+    pivots = pivots_of(operations)
     for op in operations:
         for before in op.control_inputs:
-            if is_pivot(before):
+            if before.name in pivots:
                 waits_for[before.name].append(op)
     reached: set[str] = set()
     waiting = [consumer for tensor in inputs for consumer in tensor.consumers()]

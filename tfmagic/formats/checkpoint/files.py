@@ -7,7 +7,9 @@ the second in ``net.index`` and ``net.data-…``. The graph is in ``net.meta``, 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
@@ -20,7 +22,6 @@ from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 _PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
 _SHARD = re.compile(r"-(\d{5}|\?{5})-of-(?P<count>\d{5})$")
@@ -164,12 +165,15 @@ def _latest(folder: Path) -> Path | None:
     if regular_file(file).stat().st_size > _STATE_BYTES:
         msg = f"{file} is {size_text(file.stat().st_size)}: expected a text of some lines that names a checkpoint"
         raise SourceError(msg)
-    state = tf.compat.v1.train.get_checkpoint_state(str(folder))
-    if state is None or not state.model_checkpoint_path:
+    state = None
+    with suppress(UnicodeDecodeError):
+        state = tf.compat.v1.train.get_checkpoint_state(str(folder))
+    name = "" if state is None else str(state.model_checkpoint_path)
+    if not Path(name).name or not name.isprintable():
         msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
         raise SourceError(msg)
     # In a folder that was moved, the name in it.
-    named: Path = folder / str(state.model_checkpoint_path)
+    named = folder / name
     return named if has_values(named) else folder / named.name
 
 
