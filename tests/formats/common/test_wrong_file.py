@@ -104,7 +104,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "index": (index, "the index of a checkpoint: give its path without .index"),
     "npz": (arrays, "arrays of NumPy"),
     "zip": (zipped, r"a zip archive \(with net/saved_model.pb\): unpack it"),
-    "zip with odd names": (zipped_oddly, r"a zip archive \(with 'net\\\\nPK\\\\x01x+'\): unpack it"),
+    "zip with odd names": (zipped_oddly, r"a zip archive \(with 'net\\nPK\\x01x+'\): unpack it"),
     "tar": (tar, "a tar archive: unpack it"),
     "gzip": (content(b"\x1f\x8b\x08" + bytes(20)), "packed with gzip: unpack it"),
     "lite": (content(b"\x1c\0\0\0TFL3" + bytes(100)), "a TensorFlow Lite model"),
