@@ -69,6 +69,10 @@ class UninitialisedVariableError(TfMagicError, RuntimeError):
     """A variable that was read before anything was written to it."""
 
 
+class NoCopyError(TfMagicError, TypeError):
+    """An object of which a process has one, which Python was to copy or pickle."""
+
+
 class ForeignTensorError(TfMagicError, ValueError):
     """A tensor of one graph, used where another graph's is expected."""
 

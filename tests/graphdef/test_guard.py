@@ -226,3 +226,63 @@ def test_an_asset_outside_of_the_model_is_refused(tmp_path: Path, secret: Path, 
     with pytest.raises(SourceError, match=r"the asset .* is outside"):
         models.add("net", folder)
     assert secret.exists()
+
+
+def pipeline(secret: str) -> Any:
+    """Return the rows of a file, as a graph that was trained reads them, and what fills the iterator."""
+    dataset = tf.data.TFRecordDataset([secret]).map(lambda row: tf.io.decode_raw(row, tf.float32)).batch(2)
+    iterator = v1.data.make_initializable_iterator(dataset)
+    v1.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
+    return tf.ensure_shape(iterator.get_next(), [None, 2], "features")
+
+
+@pytest.mark.parametrize("kind", ["checkpoint", "frozen graph"])
+def test_what_only_leads_to_the_inputs_does_not_run_and_is_not_checked(tmp_path: Path, kind: str) -> None:
+    with tf.Graph().as_default() as graph, v1.Session() as native:
+        weights: Any = v1.get_variable("w", initializer=[[1.0], [1.0]]) if kind == "checkpoint" else [[1.0], [1.0]]
+        tf.matmul(pipeline(str(tmp_path / "rows")), weights, name="y")
+        tf.strings.length(tf.io.read_file(tf.strings.as_string(graph.get_tensor_by_name("features:0"))[0, 0]), name="z")
+        source: Any = graph.as_graph_def()
+        if kind == "checkpoint":
+            native.run(v1.global_variables_initializer())
+            source = v1.train.Saver().save(native, str(tmp_path / "net"))
+    more: list[dict[str, Any]] = [{}, {"outputs": "y"}, {"inputs": "x=features:0", "outputs": "z"}]
+    for options in more:
+        with pytest.raises(UnsafeSourceError, match="reads files other than the model's own assets"):
+            models.add("net", source, **options)
+    model = models.add("net", source, inputs="x=features:0", outputs="y")
+    x = np.array([[1, 2]], np.float32)
+    np.testing.assert_array_equal(model(x), [[3]])
+    with pytest.raises(UnsafeSourceError, match="reads files"):
+        model(x, fetch="z")
+    with pytest.raises(TfMagicError):
+        model()
+    np.testing.assert_array_equal(model(x), [[3]])
+    assert any("not initialised" in note for note in model.notes) == (kind == "checkpoint")
+
+
+def test_an_input_with_a_default_that_reads_a_file_is_checked_where_it_is_left_out(tmp_path: Path) -> None:
+    def build() -> None:
+        read = tf.io.read_file(str(tmp_path / "secret"))
+        tf.identity(v1.placeholder_with_default(read, [], "x"), "y")
+
+    with pytest.raises(UnsafeSourceError, match="reads files"):
+        models.add("net", write_frozen(tmp_path / "net.pb", build))
+
+
+def test_what_fills_a_table_that_no_output_needs_may_fail(tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("a\nb\n")
+    with tf.Graph().as_default(), v1.Session() as native:
+        x = v1.placeholder(tf.float32, [None], "x")
+        tf.multiply(x, v1.get_variable("w", initializer=2.0), name="y")
+        words = tf.lookup.TextFileInitializer(str(file), tf.string, -2, tf.int64, -1)
+        tf.lookup.StaticHashTable(words, -1).lookup(tf.constant(["a"]), name="found")
+        native.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        v1.train.Saver().save(native, str(tmp_path / "net"))
+    file.unlink()
+    for unsafe in (False, True):
+        model = models.add("net", tmp_path / "net", outputs="y", unsafe=unsafe)
+        assert model(np.ones(1, np.float32)).tolist() == [2]
+    with pytest.raises(tf.errors.NotFoundError, match=r"words\.txt"):
+        models.add("other", tmp_path / "net", outputs="found/LookupTableFindV2", unsafe=True)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sysconfig
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.few_lines import has_base, is_library_frame, is_own_frame, show_in_few_lines, steps_of
 from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 F = TypeVar("F", bound="Callable[..., Any]")
-
-_PACKAGE = "tfmagic"
-_LIBRARIES = (*{sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen ")
 
 
 def entry_point(function: F) -> F:
@@ -41,33 +38,34 @@ def hide_own_frames(function: F) -> F:
 
 def is_own_error(error: BaseException) -> bool:
     """Return whether an error is a `TfMagicError`, also one from before a reload."""
-    return _has_base(error, TfMagicError.__module__, TfMagicError.__name__)
+    return has_base(error, TfMagicError.__module__, TfMagicError.__name__)
 
 
 def trim_traceback(error: BaseException) -> None:
     """Remove the package's own frames from a traceback, and those of libraries that it called.
 
     All frames of an unexpected error in the package or such a library stay, since it may be a bug.
-    Errors of a person's graph in a native run, and Ctrl-C, are expected.
+    Errors of a person's graph in a native run, and Ctrl-C, are expected. IPython shows a few lines of any.
     """
-    steps = list(_steps(error.__traceback__))
+    _trim(error)
+    show_in_few_lines(error)
+
+
+def _trim(error: BaseException) -> None:
+    steps = list(steps_of(error.__traceback__))
     kept: list[TracebackType] = []
     is_inside = False
     for step in steps:
-        if _is_own(step):
+        if is_own_frame(step):
             is_inside = True
-        elif not (is_inside and step.tb_frame.f_code.co_filename.startswith(_LIBRARIES)):
+        elif not (is_inside and is_library_frame(step)):
             is_inside = False
             kept.append(step)
     if is_own_error(error):
         _trim_causes(error)
-    elif is_inside and not isinstance(error, KeyboardInterrupt) and not _has_base(error, "tensorflow", "OpError"):
+    elif is_inside and not isinstance(error, KeyboardInterrupt) and not has_base(error, "tensorflow", "OpError"):
         return
     error.__traceback__ = _linked(kept)
-
-
-def _has_base(error: BaseException, module: str, name: str) -> bool:
-    return any(base.__name__ == name and base.__module__.startswith(module) for base in type(error).__mro__)
 
 
 def _trim_causes(error: BaseException) -> None:
@@ -77,18 +75,8 @@ def _trim_causes(error: BaseException) -> None:
         if id(cause) in seen:
             return
         seen.add(id(cause))
-        cause.__traceback__ = _linked([step for step in _steps(cause.__traceback__) if not _is_own(step)])
+        cause.__traceback__ = _linked([step for step in steps_of(cause.__traceback__) if not is_own_frame(step)])
         error = cause
-
-
-def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
-
-
-def _is_own(step: TracebackType) -> bool:
-    return str(step.tb_frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
 
 
 def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:

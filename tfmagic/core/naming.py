@@ -18,7 +18,12 @@ VERBS = ("add", "list", "show", "park", "wake", "drop", "stop", "save", "sync", 
 NAMES_ARE = "a name is made of letters, digits and _, and begins with a letter"
 """What models can be called, in a clause."""
 
+_SHOWN_CHARACTERS = 100
 _OF_AN_OPERATION = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
+
+
+PLACEHOLDER = re.compile(r"\{+([^{}]+)\}+|\$(\w+)")
+"""What IPython's own magics put a value in for, and these do not."""
 
 
 def check_name(name: str, taken_by_python: frozenset[str]) -> None:
@@ -46,6 +51,10 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
         msg = f"{name!r} cannot be a model's name, for Python reads it as {plain!r}: choose that"
         raise ImpossibleNameError(msg)
     if not name.isidentifier() or name.startswith("_"):
+        if placeholder := PLACEHOLDER.fullmatch(name):
+            expression = placeholder[1] or placeholder[2]
+            msg = f"{name!r} is no name: these lines put no value in for it; models.add({expression}, SOURCE) does"
+            raise ImpossibleNameError(msg)
         near = re.sub(r"\W+", "_", name).strip("_")
         near = f"m{near}" if near[:1].isdigit() else near
         near = f"{near}_model" if keyword.iskeyword(near) or near in taken_by_python.union(VERBS) else near
@@ -57,6 +66,11 @@ def check_name(name: str, taken_by_python: frozenset[str]) -> None:
 def names_an_operation(name: str) -> bool:
     """Return whether an operation of a graph can have this name."""
     return _OF_AN_OPERATION.match(name) is not None
+
+
+def in_words(name: str) -> str:
+    """Return a name out of a file as it can stand in a line: short, and without line ends and the like."""
+    return name if name.isprintable() and len(name) <= _SHOWN_CHARACTERS else ascii(name[:_SHOWN_CHARACTERS])
 
 
 def unique(names: Iterable[str]) -> list[str]:

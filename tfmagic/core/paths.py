@@ -36,12 +36,21 @@ def local_path(text: str) -> Path:
         return path  # ~somebody who is unknown here: such a path does not exist
 
 
+def working_folder() -> Path:
+    """Return the folder that paths begin at; MissingPathError where it has been removed meanwhile."""
+    try:
+        return Path.cwd()
+    except OSError:
+        msg = "the working folder has been removed: change to one that is there (%cd ~), or give a whole path (/…)"
+        raise MissingPathError(msg) from None
+
+
 def absolute_path(path: Path) -> Path:
     """Return a path without ``..`` that means the same after a change of directory; later links stay as they are.
 
     The operating system goes up from a link's target; TensorFlow would only remove its name.
     """
-    absolute = path.absolute()
+    absolute = working_folder() / path if not path.is_absolute() else path
     if ".." not in absolute.parts:
         return absolute
     after = len(absolute.parts) - absolute.parts[::-1].index("..")
@@ -65,7 +74,9 @@ def existing_path(path: Path) -> Path:
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror or error}"
         raise MissingPathError(msg) from None
-    hint, absolute = similar_name(path), path.absolute()
+    hint, absolute = similar_name(path), path if path.is_absolute() else working_folder() / path
+    if path.is_symlink():
+        hint = f" (it is a link to {path.readlink()}, where nothing is)"
     parent = next((parent for parent in absolute.parents if parent.exists()), None)
     if not hint and parent is not None:
         hint = f" ({parent} is there, {absolute.relative_to(parent)} in it is not)"
@@ -145,9 +156,11 @@ def _content(file: Path, status: os.stat_result) -> object:
     if status.st_size <= _READ_BYTES:
         # The build reports a file that cannot be read.
         with suppress(OSError), file.open("rb") as opened:
-            checksum = 0
-            while part := opened.read(_CHUNK_BYTES):
+            checksum, left = 0, status.st_size
+            # No further: what grows while it is read may have no end.
+            while left > 0 and (part := opened.read(min(_CHUNK_BYTES, left))):
                 checksum = zlib.crc32(part, checksum)
+                left -= len(part)
             return checksum
     # A file that was only moved away and back counts as changed: nothing tells the two apart.
     return status.st_ino, status.st_ctime_ns

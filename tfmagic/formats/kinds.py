@@ -7,12 +7,14 @@ This module imports neither the kinds nor TensorFlow: Tab and ``%load_ext`` read
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import absolute_path, existing_path, local_path
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class FileKind:
 
     def takes(self, path: Path) -> bool:
         """Return whether what is at a path is of this kind."""
-        return (path.suffix in self.suffixes and path.is_file()) or self.source_class().takes(path)
+        return (path.suffix in self.suffixes and path.exists() and not path.is_dir()) or self.source_class().takes(path)
 
     def source_class(self) -> type[FileSource]:
         """Return the class that inspects and reads it."""
@@ -87,6 +89,23 @@ def source_of(source: Any, text: str | None = None) -> Source:
     return source_of_object(source, text or f"an object of {type(source).__name__}")
 
 
+def check_path(source: Any) -> None:
+    """Raise the error for a path at which there is no file, folder or checkpoint; it takes no TensorFlow to say so."""
+    if not isinstance(source, (str, os.PathLike)):
+        return
+    path: Path = absolute_path(local_path(str(os.fspath(source))))
+    parts = [path]
+    if not path.exists():
+        # A checkpoint is named by what its files' names begin with; those of the first format may be shards.
+        parts = [path.with_name(f"{path.name}{ending}") for ending in (".meta", ".index")]
+        parts += path.parent.glob(f"{glob.escape(path.name)}-?????-of-?????")
+    if not any(part.exists() for part in parts):
+        existing_path(path)
+    for part in parts:
+        if part.exists() and not part.is_dir():
+            regular_file(part)
+
+
 def inspect_path(path: Any) -> FileRecord:
     """Return what a file or folder holds, without loading it."""
     if isinstance(path, (str, os.PathLike)):
@@ -103,12 +122,16 @@ def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSour
         if kind.takes(path):
             return kind.source_class()(path, text or shown)
     existing_path(path)
+    from tfmagic.formats.common.wrong_file import what_it_is
+
     named = [(kind.source_class(), ", ".join(kind.suffixes)) for kind in FILES]
     *expected, last = [source.expected or f"a {source.kind} ({endings})" for source, endings in named]
     msg = (
         f"{path} is no model that tfmagic can read: expected {', '.join(expected)} or {last}, "
         f"got a {path.suffix or 'file without a suffix'}"
     )
+    if (what := what_it_is(path)) is not None:
+        msg = f"{path} is {what}"
     raise SourceError(msg)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.core.naming import in_words
 from tfmagic.errors import SourceError
 from tfmagic.graphdef.walk import functions_named, takes_functions
 
@@ -81,7 +82,7 @@ def _measure(
         elif called in path:
             names = [*list(path)[list(path).index(called) :], called]
             shown = names if len(names) <= _SHOWN + 1 else [*names[:_SHOWN], "…", names[-1]]
-            way = " > ".join(name if name.isprintable() and len(name) <= 100 else ascii(name[:100]) for name in shown)
+            way = " > ".join(in_words(name) for name in shown)
             msg = (
                 f"{model}: a function of {what} calls itself ({way}), over which TensorFlow may end the kernel: "
                 "write the model again with a loop (tf.while_loop) in its place"

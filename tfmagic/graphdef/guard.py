@@ -59,30 +59,36 @@ class Guard:
         self._assets = {producer(name) for name in assets}
         self._fed = fed
         self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
-        self._passed: set[str] = set()
+        # By the tensors that are fed: what only they depend on does not run.
+        self._passed: dict[frozenset[str], set[str]] = {}
         self._walked: set[tuple[str, tuple[str, ...]]] = set()
         self._called: list[tuple[str, Sequence[str]]] = []
 
-    def check(self, names: Iterable[str]) -> None:
-        """Raise an `UnsafeSourceError` where these operations or tensors depend on anything unsafe."""
-        waiting = [self._graph.get_operation_by_name(producer(name)) for name in names]
-        passed, walked = set(self._passed), set(self._walked)
+    def check(self, names: Iterable[str], *, given: Iterable[str] = ()) -> None:
+        """Raise an `UnsafeSourceError` where these operations or tensors depend on anything unsafe.
+
+        `given` names the tensors that the run is fed.
+        """
+        cut = frozenset(given)
+        waiting = [self._graph.get_operation_by_name(producer(name)) for name in names if name not in cut]
+        before, walked = self._passed.get(cut, set()), set(self._walked)
+        passed = self._passed[cut] = set(before)
         try:
             while waiting:
                 op = waiting.pop()
-                if op.name in self._passed:
+                if op.name in passed:
                     continue
-                self._passed.add(op.name)
+                passed.add(op.name)
                 # A constant's message has its value, which may be large, and a constant calls nothing.
                 if op.type != "Const":
                     self._check(op.node_def, self._label_in_graph)
                 while self._called:
                     self._walk_function(*self._called.pop())
-                waiting.extend(tensor.op for tensor in op.inputs)
+                waiting.extend(tensor.op for tensor in op.inputs if tensor.name not in cut)
                 waiting.extend(op.control_inputs)
         except BaseException:
             # An interrupt, too: whatever was not checked to its end is checked again.
-            self._passed, self._walked = passed, walked
+            self._passed[cut], self._walked = before, walked
             self._called.clear()
             raise
 

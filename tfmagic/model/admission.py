@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from tfmagic.errors import NameTakenError
+from tfmagic.errors import NameTakenError, RunTimeoutError
 
 if TYPE_CHECKING:
     from tfmagic.execution.signature.options import Options
@@ -51,6 +51,26 @@ def outcome_of(
         )
         raise NameTakenError(msg)
     return "replaced"
+
+
+def build_in_time(model: Model, timeout: float | None) -> None:
+    """Build a model; where that takes more than `timeout` seconds, a RunTimeoutError says what it does."""
+    if timeout is None:
+        model.lifecycle.build()
+        return
+    from tfmagic.model.running.deadline import DEADLINE_ERRORS, call_scope
+
+    with call_scope(timeout, limits_native_runs=False) as scope:
+        try:
+            model.lifecycle.build()
+        except DEADLINE_ERRORS:
+            if not scope.expired:
+                raise
+            msg = (
+                f"{model.name} is not added: it was not loaded within {scope.timeout_s or 0:g} s, with all that it "
+                "runs then, such as initialisers of tables; give it more time (--timeout S), or leave it out"
+            )
+            raise RunTimeoutError(msg) from None
 
 
 def may_lose_training(old: Model, new: Model) -> bool:

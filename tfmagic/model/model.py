@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfmagic.concurrency.command_lock import CommandLock
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
-from tfmagic.errors import InputError
+from tfmagic.errors import InputError, NoCopyError, UnknownNameError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.result import Result
+from tfmagic.model.advice import advice_for
 from tfmagic.model.lifecycle.lifecycle import Lifecycle
 from tfmagic.model.memory.parking import Parking
 from tfmagic.model.record import Records
@@ -150,6 +151,41 @@ class Model:
     def trace(self) -> Trace | None:
         """The trace of the last traced run; None before the first."""
         return self.caller.trace
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what to type for an attribute that models of other libraries have."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        own = vars(type(self)).get(name)
+        if isinstance(own, property) and own.fget is not None:
+            # Its error is an AttributeError too, and has brought Python here.
+            return own.fget(self)
+        advice = advice_for(name, self.name, dir(type(self)), live=self.mode == "eager")
+        msg = f"model {self.name!r} has no {name!r}{advice}"
+        error = UnknownNameError(msg)
+        trim_traceback(error)
+        raise error
+
+    def __copy__(self) -> NoReturn:
+        """Refuse: two objects would be one model."""
+        raise self._no_copy()
+
+    def __deepcopy__(self, memo: Any) -> NoReturn:
+        """Refuse: native sessions, threads and locks have no copy."""
+        raise self._no_copy()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be pickled, for the same reason."""
+        raise self._no_copy()
+
+    def _no_copy(self) -> NoCopyError:
+        msg = (
+            f"model {self.name!r} cannot be copied or pickled: models.add(NAME, SOURCE) makes another one, "
+            f"models.{self.name}.save(PATH) writes it to disk, and any process can add what was written"
+        )
+        error = NoCopyError(msg)
+        trim_traceback(error)
+        return error
 
     def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
         """Run the model, and return the array of a single output, else all outputs by name.

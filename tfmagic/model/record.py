@@ -105,6 +105,8 @@ class ModelRecord(ModelRow):
     folded_bytes
         The part of `held_bytes` for faster calls: the size of the variables that are also constants, and
         about twice that for TensorFlow Lite, which keeps them in two forms.
+    stopped
+        Whether a person stopped its last run.
     names
         The names that its cells have defined.
     """
@@ -116,6 +118,7 @@ class ModelRecord(ModelRow):
     peak_awaits_trace: bool
     prepared: list[PreparedRecord]
     folded_bytes: int
+    stopped: bool
     names: list[str]
     notes: list[str]
 
@@ -172,6 +175,7 @@ class Records:
                 if chosen is not None
             ],
             "folded_bytes": sum(call.folded_bytes for call in prepared),
+            "stopped": caller.statistics.stopped,
             "names": [] if backend is None else list(backend.room.names),
             "notes": list(lifecycle.notes),
         }
@@ -181,7 +185,7 @@ class Records:
         state = lifecycle.state
         weights, signatures = self._weights_and_signatures(backend)
         default = self._default(signatures)
-        trace, placement = caller.trace, caller.placement
+        placement = caller.placement
         calls_bytes = 0 if backend is None else backend.calls_bytes
         return {
             "name": lifecycle.name,
@@ -197,7 +201,7 @@ class Records:
             "size_bytes": None if weights is None else weights.total_bytes,
             "held_bytes": 0 if weights is None or state == "parked" else weights.known_bytes + calls_bytes,
             "grew_bytes": lifecycle.grew_bytes,
-            "run_peak_bytes": None if trace is None else trace.peak_bytes,
+            "run_peak_bytes": caller.statistics.peak_bytes,
             "calls": caller.statistics.count,
             "last_latency_s": caller.statistics.last_latency_s,
             "median_latency_s": caller.statistics.median_latency_s,

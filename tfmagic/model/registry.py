@@ -13,19 +13,20 @@ from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.events import events
-from tfmagic.core.naming import check_name
+from tfmagic.core.naming import PLACEHOLDER, check_name
 from tfmagic.core.process import once
 from tfmagic.errors import (
     DropError,
     InputError,
     ModelStateError,
     NameTakenError,
+    NoCopyError,
     UnknownNameError,
     did_you_mean,
     first_line,
 )
 from tfmagic.execution.signature.options import Options, TensorNames
-from tfmagic.model.admission import Admission, may_lose_training, outcome_of, run_ahead
+from tfmagic.model.admission import Admission, build_in_time, may_lose_training, outcome_of, run_ahead
 from tfmagic.model.memory.budget import budget
 from tfmagic.runtime.startup.importing import require_tensorflow
 
@@ -89,10 +90,23 @@ class Models(Mapping[str, "Model"]):
             trim_traceback(error)
             raise
 
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled: a process has one registry."""
+        msg = "the registry cannot be copied or pickled: a process has one; models.records() gives its models as data"
+        error = NoCopyError(msg)
+        trim_traceback(error)
+        raise error
+
     def _refuse(self, name: str) -> NoReturn:
         with self._lock:
             known = list(self._models)
         hint = did_you_mean(str(name), known) or "; %tf_model add NAME SOURCE adds one"
+        if placeholder := PLACEHOLDER.fullmatch(str(name)):
+            expression = placeholder[1] or placeholder[2]
+            hint = (
+                f": these lines put no value in for {name}; in Python, as in a loop, models[{expression}](X) runs a "
+                f"model (from tfmagic import models), models.drop({expression}) and the like do the rest"
+            )
         msg = f"there is no model {name!r}{hint}"
         raise UnknownNameError(msg)
 
@@ -133,6 +147,7 @@ class Models(Mapping[str, "Model"]):
         frozen: bool = False,
         executor: str | None = None,
         compile: bool = False,  # noqa: A002 - as the magic's --compile
+        timeout: float | None = None,
         text: str | None = None,
     ) -> Model:
         """Register a model.
@@ -178,6 +193,8 @@ class Models(Mapping[str, "Model"]):
         compile
             Have XLA compile the model, once for each shape of input. The model's notes
             say how long that took.
+        timeout
+            Give up after this many seconds; what the model runs when it is loaded may never end.
         text
             A name for the source in messages; by default its path or type.
 
@@ -188,15 +205,18 @@ class Models(Mapping[str, "Model"]):
 
         Raises
         ------
+        RunTimeoutError
+            When it is not loaded by the timeout; then nothing is registered.
         NameTakenError
             For a name that is impossible (`ImpossibleNameError`) or taken by another source.
         SourceError
             For a source that is missing, damaged, unsafe, or no model.
         """
-        check_model_name(name)
-        require_tensorflow()
-        from tfmagic.formats.kinds import source_of
+        from tfmagic.formats.kinds import check_path, source_of
 
+        check_model_name(name)
+        check_path(source)
+        require_tensorflow()
         options = Options.checked(
             signature=signature,
             tags=tags,
@@ -210,7 +230,9 @@ class Models(Mapping[str, "Model"]):
             executor=executor,
             compile=compile,
         )
-        return self.admit(name, source_of(source, text), options, replace=replace, lazy=lazy, warm=warm).model
+        return self.admit(
+            name, source_of(source, text), options, replace=replace, lazy=lazy, warm=warm, timeout=timeout
+        ).model
 
     @entry_point
     def admit(
@@ -223,6 +245,7 @@ class Models(Mapping[str, "Model"]):
         lazy: bool = False,
         warm: bool = False,
         keep: bool = False,
+        timeout: float | None = None,
     ) -> Admission:
         """Register a model from its source; the parameters and errors are those of `add`.
 
@@ -255,7 +278,7 @@ class Models(Mapping[str, "Model"]):
             record: PreviousVersionRecord | None = None
             previous: Model | None = None
             if not lazy:
-                model.lifecycle.build()
+                build_in_time(model, timeout)
             try:
                 run_ahead(model, warm=warm, lazy=lazy)
                 if old is not None and outcome == "renewed" and may_lose_training(old, model):
@@ -368,9 +391,10 @@ class Models(Mapping[str, "Model"]):
         SourceError
             For a file that is missing, damaged, or no model.
         """
-        require_tensorflow()
-        from tfmagic.formats.kinds import inspect_path
+        from tfmagic.formats.kinds import check_path, inspect_path
 
+        check_path(path)
+        require_tensorflow()
         return inspect_path(path)
 
     @contextmanager

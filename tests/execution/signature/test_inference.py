@@ -87,3 +87,32 @@ def test_a_graph_that_only_saves_has_no_output() -> None:
 def test_such_ends_can_still_be_named() -> None:
     _, outputs = ends_of(graph_with(lambda _: v1.train.Saver()), inputs="x", outputs="kept=save/control_dependency")
     assert outputs == ["kept"]
+
+
+def of_two() -> Any:
+    graph = tf.Graph()
+    with graph.as_default():
+        x, scale = v1.placeholder(tf.float32, [None], "x"), v1.placeholder(tf.float32, [], "scale")
+        tf.identity(tf.multiply(x, scale, name="scaled"), "y")
+        tf.negative(x, name="z")
+    return graph
+
+
+def test_inputs_that_do_not_suffice_for_an_output_are_refused_at_once() -> None:
+    with pytest.raises(SourceError, match=r"output 'y' needs 'scale' too.*--inputs a=x:0,scale$"):
+        models.add("net", of_two(), inputs="a=x", outputs="y")
+    with pytest.raises(SourceError, match="output 'y' needs 'scale', 'x' too"):
+        models.add("net", of_two(), inputs="a=z", outputs="y")
+    assert len(models) == 0
+
+
+def test_outputs_that_are_not_named_are_those_for_which_the_inputs_suffice() -> None:
+    assert ends_of(of_two(), inputs="a=x") == (["a"], ["z"])
+    assert ends_of(of_two(), inputs="a=scaled") == (["a"], ["y"])
+
+
+def test_an_input_with_a_default_need_not_be_named() -> None:
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None], "x")
+        tf.multiply(x, v1.placeholder_with_default(2.0, [], "scale"), name="y")
+    assert ends_of(graph, inputs="x", outputs="y") == (["x"], ["y"])

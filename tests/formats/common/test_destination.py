@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from factories import printed, save_linear_v1
+from factories import fresh_python, printed, save_linear_v1
 
 from tfmagic import models
 from tfmagic.concurrency.cancel_scope import CancelScope
@@ -196,6 +196,59 @@ def test_an_interrupt_while_the_old_folder_goes_leaves_the_new_and_nothing_besid
         model.save(folder, replace=True)
     assert [path.name.endswith("-old") for path in removed] == [True]
     assert sorted(tmp_path.iterdir()) == before
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tfmagic.formats.common.destination import Destination
+
+where, at = Path(sys.argv[1]), sys.argv[2]
+folder = not where.suffix
+
+def write(path, text):
+    (path / "saved_model.pb" if folder else path).write_text(text)
+
+def end(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with Destination(where, folder=folder, replace=True).written() as beside:
+    write(beside, "new")
+    if at == "writing":
+        end()
+    elif at == "placing":
+        copy = Path.replace
+        Path.replace = lambda path, to: end() if path == beside else copy(path, to)
+"""
+
+
+@pytest.mark.parametrize("name", ["net", "net-1.5", "net.pb", "net.keras"])
+@pytest.mark.parametrize("at", ["writing", "placing"])
+def test_what_a_killed_save_has_left_goes_with_the_next(tmp_path: Path, name: str, at: str) -> None:
+    where = tmp_path / name
+    is_folder = where.suffix not in {".pb", ".keras"}
+    if is_folder:
+        where.mkdir()
+    inside = where / "saved_model.pb" if is_folder else where
+    inside.write_text("old")
+    done = fresh_python(KILLED.replace("not where.suffix", repr(is_folder)), str(where), at)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    left = {path.name for path in tmp_path.iterdir()} - {name}
+    assert left
+    # Another save in that folder, which fails: what was there is there again, and nothing else.
+    with pytest.raises(ZeroDivisionError), Destination(tmp_path / "other", folder=True, replace=False).written():
+        raise ZeroDivisionError
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert inside.read_text() == "old"
+
+
+def test_a_save_that_still_writes_is_left_alone(tmp_path: Path) -> None:
+    with Destination(tmp_path / "net", folder=True, replace=False).written() as beside:
+        (beside / "saved_model.pb").write_text("new")
+        with Destination(tmp_path / "net.pb", folder=False, replace=False).written() as file:
+            file.write_text("graph")
+    assert {path.name for path in tmp_path.iterdir()} == {"net", "net.pb"}
+    assert (tmp_path / "net" / "saved_model.pb").read_text() == "new"
 
 
 FULL = """

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfmagic import models, session
 from tfmagic.errors import SourceError
-from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, CheckpointEntry, add_restore
+from tfmagic.formats.saved_model.restore_plan import DONE, PREFIX, CheckpointEntry, add_restore, restore_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,3 +151,25 @@ def test_what_stops_every_reader_is_said_in_one_line(own: Path, size: int | None
         models.add("net", own)
     assert len(models) == 0
     assert session.open_graphs() == []
+
+
+@pytest.mark.parametrize("circle", [1, 2])
+def test_a_restored_value_that_goes_in_circles_has_no_plan(circle: int) -> None:
+    meta = v1.MetaGraphDef()
+    meta.saver_def.restore_op_name = "restore"
+    nodes = meta.graph_def.node
+    nodes.add(name="restore", op="NoOp", input=["^assign", "^restore"])
+    nodes.add(name="v", op="VarHandleOp")
+    nodes.add(name="assign", op="AssignVariableOp", input=["v", "value_0"])
+    for at in range(circle):
+        nodes.add(name=f"value_{at}", op="Identity", input=[f"value_{(at + 1) % circle}"])
+    assert restore_plan(meta) is None
+
+
+def test_a_deep_tree_of_restore_operations_has_a_plan() -> None:
+    meta = v1.MetaGraphDef()
+    meta.saver_def.restore_op_name = "restore_0"
+    for at in range(5000):
+        meta.graph_def.node.add(name=f"restore_{at}", op="NoOp", input=[f"^restore_{at + 1}"])
+    meta.graph_def.node.add(name="restore_5000", op="NoOp")
+    assert restore_plan(meta) == {}

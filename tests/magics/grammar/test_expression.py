@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from tfmagic.errors import UsageLineError
 from tfmagic.magics.grammar.expression import evaluate, names_are_bound, parsed
@@ -66,3 +68,13 @@ def test_an_expression_whose_names_all_exist_is_told_apart(text: str, *, bound: 
     tree = parsed(text)
     assert isinstance(tree, ast.expr)
     assert names_are_bound(tree, {"a": 1}) is bound
+
+
+def test_the_source_of_a_lambda_is_there_for_autograph() -> None:
+    names = {"tf": tf, "__name__": "__main__"}
+    text = "tf.function(lambda x: tf.reduce_sum(x) if x[0] > 0.0 else x[0])"
+    # Only converted code can branch on a tensor.
+    assert evaluate(text, names)(tf.constant([1.0, 2.0])) == 3.0
+    other = evaluate(text.replace("reduce_sum", "reduce_max"), names)
+    assert other(tf.constant([1.0, 2.0])) == 2.0
+    assert inspect.getsource(evaluate("lambda a: a + 1", {})) == "lambda a: a + 1\n"

@@ -82,8 +82,8 @@ def test_without_tensorflow_the_error_names_the_extra() -> None:
         for what in (
             lambda: tfmagic.session,
             lambda: tfmagic.open_session,
-            lambda: tfmagic.models.add("net", "somewhere"),
-            lambda: tfmagic.models.inspect("somewhere"),
+            lambda: tfmagic.models.add("net", "/"),
+            lambda: tfmagic.models.inspect("/"),
         ):
             try:
                 what()

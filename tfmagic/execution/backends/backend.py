@@ -136,6 +136,11 @@ class Backend(ABC):
         return False
 
     @property
+    def opening(self) -> Any:
+        """An object that stays the same for as long as nothing is loaded again; None while nothing is loaded."""
+        return self
+
+    @property
     def prepared(self) -> list[PreparedCall]:
         """The prepared calls."""
         return []

@@ -64,7 +64,7 @@ class GraphBackend(Backend):
         self._fill = fill
         self._weights_at: tuple[int, Weights] | None = None
         self._required: dict[tuple[tuple[str, ...], tuple[str, ...]], frozenset[str]] = {}
-        self._checked_fetches: set[tuple[str, ...]] = set()
+        self._checked: set[tuple[frozenset[str], tuple[str, ...]]] = set()
         self._host_as_before: Callable[[], None] | None = None
 
     def cancel(self) -> bool:
@@ -98,6 +98,11 @@ class GraphBackend(Backend):
         self._host()
         KernelSession().open(self.graph)
         self._host_as_before = None
+
+    @property
+    def opening(self) -> Any:
+        """The open graph; None while it is closed."""
+        return self._hosted.opened
 
     @property
     def prepared(self) -> list[PreparedCall]:
@@ -225,7 +230,7 @@ class GraphBackend(Backend):
                 raise SourceError(msg) from None
             raise
         if self.guard is not None:
-            self.guard.check([tensor])
+            self.guard.check([tensor], given=signature.given)
         return tensor
 
     def with_optional_inputs(self, signature: Signature, names: Iterable[str]) -> Signature:
@@ -271,11 +276,11 @@ class GraphBackend(Backend):
         """Run the graph, and return arrays by the names of `fetches`; `metadata` gets a full trace."""
         del signature
         tensors = tuple(tensor for _, tensor in fetches)
-        if self.guard is not None and tensors not in self._checked_fetches:
-            self.guard.check(tensors)
-            self._checked_fetches.add(tensors)
         fed = {str(spec.tensor): array for spec, array in feeds}
         feed_names = tuple(fed)
+        if self.guard is not None and (frozenset(fed), tensors) not in self._checked:
+            self.guard.check(tensors, given=fed)
+            self._checked.add((frozenset(fed), tensors))
         # The native call refuses a tensor that is both fed and fetched.
         to_run = tuple(tensor for tensor in dict.fromkeys(tensors) if tensor not in fed)
         values: Sequence[Any] = ()

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError
+from tfmagic.errors import ForeignTensorError, ModelStateError, TfMagicError, UnknownNameError
 from tfmagic.execution.room.namespace import Names, Namespace
+from tfmagic.execution.room.training_loops import training_loops_of
 from tfmagic.execution.room.variables import Initialiser
 from tfmagic.runtime.session.hosted_graph import hosted, label_of
 from tfmagic.runtime.session.kernel_session import KernelSession
 from tfmagic.runtime.session.pasted_session import session_redirect
+from tfmagic.runtime.tensorflow.native_errors import in_one_line
 from tfmagic.runtime.tensorflow.tf1_switches import Switches, eager_execution, switches_of
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Room:
                 self._initialise()
             better = explained(error, KernelSession().hosted_graphs(), self.graph)
             if better is error:
+                in_one_line(error, self.label)
                 raise
             raise better from None
         else:
@@ -78,6 +81,7 @@ class Room:
                 stack.enter_context(self.graph.as_default())
                 stack.enter_context(KernelSession().as_default())
                 stack.enter_context(session_redirect().active())
+                stack.enter_context(training_loops_of(self))
             # tf.device(None) would hide the devices that an outer block asked for.
             if self.device is not None:
                 stack.enter_context(tf.device(self.device))
@@ -96,6 +100,8 @@ v1 = tf.compat.v1
 _EVALUATORS = {"_eval_using_default_session", "_run_using_default_session"}
 _REFUSES = "Graph is finalized"
 _MIXED = re.compile(r'Tensor\("(?P<theirs>[^"]+)".*must be from the same graph as Tensor\("(?P<ours>[^"]+)"', re.DOTALL)
+# Of TensorFlow's lazy loader of Keras.
+_KERAS_2 = re.compile(r"`(?P<name>\w+)` is not available with Keras 3")
 _ADDRESS = re.compile(r"Graph object at (0x[0-9a-f]+)")
 
 
@@ -118,6 +124,13 @@ def explained(error: BaseException, known: list[Any], here: Any) -> BaseExceptio
             "out (a %%tf_model cell begins with an empty graph each time it runs)"
         )
         better = ForeignTensorError(msg)
+    elif isinstance(error, AttributeError) and (gone := _KERAS_2.search(str(error))):
+        msg = (
+            f"{gone['name']!r} is one of Keras 2's, as all of tf.layers and tf.nn.rnn_cell: restart the kernel, run "
+            "import os; os.environ['TF_USE_LEGACY_KERAS'] = '1' before TensorFlow is imported, "
+            "and have tf_keras installed (%pip install tf_keras)"
+        )
+        better = UnknownNameError(msg)
     if better is None:
         # TensorFlow 2 has elsewhere what TF1 code looks for.
         if isinstance(error, AttributeError) and error.obj is tf and hasattr(v1, str(error.name)):

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import tensorflow as tf
 
+from tfmagic.concurrency.long_waits import said_if_long
 from tfmagic.graphdef.op_types import VARIABLES
 from tfmagic.runtime.graph.operations import adding_to, constants_of
+from tfmagic.runtime.session.hosted_graph import hosted
+from tfmagic.runtime.tensorflow.native_errors import essence
 from tfmagic.runtime.tensorflow.private import run_once
 from tfmagic.runtime.tracing.step_stats import short_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
 v1 = tf.compat.v1
 
@@ -63,13 +67,21 @@ class Weights:
 
 def variables_of(graph: Any) -> list[Any]:
     """Return the variables that code has made in `graph`, each once."""
-    variables = (variable for collection in _COLLECTIONS for variable in graph.get_collection(collection))
+    # A file's collection, or code, may have anything in it.
+    variables = (
+        variable
+        for collection in _COLLECTIONS
+        for variable in graph.get_collection(collection)
+        if isinstance(variable, tf.Variable) or (hasattr(variable, "initializer") and hasattr(variable, "op"))
+    )
     return list({id(variable): variable for variable in variables}.values())
 
 
 def table_initialisers_of(graph: Any) -> list[Any]:
     """Return the operations that fill the tables of `graph`."""
-    return list(graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS))
+    collected = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
+    operations = (one.op if isinstance(one, tf.Tensor) else one for one in collected)
+    return [op for op in operations if isinstance(op, tf.Operation) and op.graph is graph]
 
 
 def bytes_of(shape: Any, dtype: Any) -> int | None:
@@ -112,7 +124,10 @@ def weighed(records: Iterable[VariableRecord], constants_bytes: int = 0) -> Weig
 
 
 class Initialiser:
-    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why."""
+    """Initialises what is added to a graph, never what has a value; ``failed`` has what it could not, and why.
+
+    ``initialised`` has the names of the variables that have got their initial values here since the graph was opened.
+    """
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
@@ -121,7 +136,10 @@ class Initialiser:
         self._version = -1
         self._initialising = threading.RLock()
         self.failed: dict[str, str] = {}
+        self.initialised: set[str] = set()
         self._probes: dict[str, str] = {}
+        # Table initialisers, by name, that the model's outputs do without.
+        self.unneeded: frozenset[str] = frozenset()
 
     def forget(self) -> None:
         """Look at every variable again: the native session is a new one."""
@@ -129,6 +147,7 @@ class Initialiser:
         self._kept.clear()
         self._version = -1
         self.failed.clear()
+        self.initialised.clear()
 
     def skip(self, present: Iterable[Any]) -> None:
         """Count variables or tables as initialised."""
@@ -149,26 +168,40 @@ class Initialiser:
             with self._graph.as_default():
                 self._initialise(native, new)
                 for op in tables:
-                    run_once(native, [op.name], {})
+                    self._fill(native, op.name)
             self.skip([*new, *tables])
             self._version = self._graph.version
+
+    def _fill(self, native: Any, name: str) -> None:
+        try:
+            with self._said_if_long(name):
+                run_once(native, [name], {})
+        except tf.errors.OpError as error:
+            if name not in self.unneeded:
+                raise
+            self.failed[name] = essence(error)
 
     def _initialise(self, native: Any, variables: list[Any]) -> None:
         if not variables:
             return
         initialised = native.run([self._probe(variable) for variable in variables])
         waiting = [variable for variable, done in zip(variables, initialised, strict=True) if not done]
+        self.initialised.update(str(variable.op.name) for variable in waiting)
         # An initial value may read another variable: all together if that works, else one by one
         # for as long as some succeed.
         try:
             if waiting:
-                run_once(native, [variable.initializer.name for variable in waiting], {})
+                with self._said_if_long(waiting[0].initializer.name):
+                    run_once(native, [variable.initializer.name for variable in waiting], {})
         except tf.errors.OpError:
             while waiting:
                 failed_again = [variable for variable in waiting if not self._initialise_one(native, variable)]
                 if len(failed_again) == len(waiting):
                     break
                 waiting = failed_again
+
+    def _said_if_long(self, operation: str) -> AbstractContextManager[None]:
+        return said_if_long(hosted(self._graph).name, f"the initialiser {operation!r}")
 
     def _probe(self, variable: Any) -> str:
         """Return the name of the operation that tells whether a variable has a value; it is made once."""
@@ -180,10 +213,10 @@ class Initialiser:
 
     def _initialise_one(self, native: Any, variable: Any) -> bool:
         try:
-            run_once(native, [variable.initializer.name], {})
+            with self._said_if_long(variable.initializer.name):
+                run_once(native, [variable.initializer.name], {})
         except tf.errors.OpError as error:
-            lines = [line for line in error.message.splitlines() if line.strip()]
-            self.failed[variable.op.name] = lines[-1] if lines else type(error).__name__
+            self.failed[variable.op.name] = essence(error)
             return False
         self.failed.pop(variable.op.name, None)
         return True

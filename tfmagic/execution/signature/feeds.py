@@ -14,7 +14,7 @@ import numpy as np
 
 from tfmagic.errors import InputError, SourceError, did_you_mean
 from tfmagic.execution.signature.conversion import array_of
-from tfmagic.execution.signature.signature import shape_text
+from tfmagic.execution.signature.signature import SPARSE_PARTS, shape_text
 from tfmagic.execution.signature.tables import columns_of, dataset_as_batch, input_names_among, is_column
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
     of a table that are no inputs, or that `named` gives, are left out.
     """
     bound: dict[str, Any] = {}
+    wholes = {whole for spec in signature.inputs if (whole := signature.whole_of(spec.name)) is not None}
+    if len(wholes) == 1 and _is_sparse(positional):
+        positional, named = MISSING, {**named, wholes.pop(): positional}
     if positional is not MISSING:
         bound.update(_spread(model, signature, positional, named))
     for name, value in named.items():
@@ -45,6 +48,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
     known = [spec.name for spec in signature.inputs]
+    bound = {part: value for name in bound for part, value in _parts(name, bound[name], known).items()}
     for name in bound:
         if name not in known:
             if not known:
@@ -53,6 +57,27 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
                 msg = f"{model} has no input {name!r}{did_you_mean(str(name), known)}"
             raise InputError(msg)
     return bound
+
+
+def _is_sparse(value: Any) -> bool:
+    return value is not MISSING and all(getattr(value, part, None) is not None for part in SPARSE_PARTS.values())
+
+
+def _parts(name: str, value: Any, known: Collection[str]) -> dict[str, Any]:
+    """Return the values of a sparse tensor's parts by their names; any other value under its own."""
+    parts = {f"{name}{ending}": part for ending, part in SPARSE_PARTS.items()}
+    if name in known or not all(part in known for part in parts) or not _is_sparse(value):
+        return {name: value}
+    return {own: getattr(value, part) for own, part in parts.items()}
+
+
+def check_names_given(model: str, value: Any) -> None:
+    """Refuse a mapping whose keys are no names: a person means the value, or has mistyped a name."""
+    wrong = [key for key in value if not isinstance(key, str)] if isinstance(value, Mapping) else []
+    if wrong:
+        kind = type(wrong[0]).__name__
+        msg = f"{model}: a mapping gives inputs by name, and {wrong[0]!r} is no name (it is of type {kind})"
+        raise InputError(msg)
 
 
 def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, Any]) -> Mapping[str, Any]:

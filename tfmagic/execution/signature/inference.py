@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.execution.signature.results import results_of
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
-from tfmagic.graphdef.op_types import PLACEHOLDERS, VARIABLES
+from tfmagic.graphdef.op_types import PLACEHOLDERS
+from tfmagic.graphdef.walk import producer
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
@@ -17,19 +19,7 @@ if TYPE_CHECKING:
 
     Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
-# For TensorBoard: they consume outputs, and are none.
-_SUMMARIES = {
-    *("AudioSummaryV2", "HistogramSummary", "ImageSummary", "MergeSummary", "ScalarSummary"),
-    *("TensorSummary", "TensorSummaryV2"),
-}
-
-# Operations that nothing consumes and that are no output: variables, and what makes, reads, saves and counts them.
-_NO_OUTPUT = {
-    *(*PLACEHOLDERS, *VARIABLES, *_SUMMARIES, "Assert", "Const", "NoOp"),
-    *("Assign", "AssignAdd", "AssignAddVariableOp", "AssignSub", "AssignSubVariableOp", "AssignVariableOp"),
-    *("IsVariableInitialized", "MergeV2Checkpoints", "ReadVariableOp", "RestoreV2", "SaveV2", "ShardedFilename"),
-    "VarIsInitializedOp",
-}
+_SAVES = {"Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2"}
 _AUTOMATIC = re.compile(r"(.*/)?Placeholder(V2|WithDefault)?(_\d+)?$")
 
 
@@ -76,9 +66,11 @@ def infer(
         )
         raise SourceError(msg)
     by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
+    behind = {name: fed_behind([tensor], by_tensor.keys()) for name, tensor in output_tensors.items()}
+    if inputs is not None:
+        output_tensors = _sufficed(model, output_tensors, behind, by_tensor, named=outputs is not None)
     inputs_of_output = {
-        name: frozenset(by_tensor[fed] for fed in fed_behind([tensor], by_tensor.keys()) if fed in by_tensor)
-        for name, tensor in output_tensors.items()
+        name: frozenset(by_tensor[fed] for fed in behind[name] if fed in by_tensor) for name in output_tensors
     }
     if inputs is None:
         used = frozenset().union(*inputs_of_output.values())
@@ -90,6 +82,26 @@ def infer(
         tuple(tensor_spec(name, tensor) for name, tensor in output_tensors.items()),
         {name: needed - optional for name, needed in inputs_of_output.items()},
     )
+
+
+def _sufficed(
+    model: str,
+    output_tensors: dict[str, Any],
+    behind: Mapping[str, set[str]],
+    inputs: Mapping[str, str],
+    *,
+    named: bool,
+) -> dict[str, Any]:
+    """Return the outputs for which the inputs that were named suffice; an output that was named has to be one."""
+    lacking = {name: sorted(behind[name] - inputs.keys()) for name in output_tensors}
+    sufficed = {name: tensor for name, tensor in output_tensors.items() if not lacking[name]}
+    if len(sufficed) < len(output_tensors) and (named or not sufficed):
+        name, tensors = next((name, tensors) for name, tensors in lacking.items() if tensors)
+        more = ", ".join(repr(producer(tensor)) for tensor in tensors)
+        known = ",".join([*(f"{own}={tensor}" for tensor, own in inputs.items()), *(producer(one) for one in tensors)])
+        msg = f"{model}: output {name!r} needs {more} too, which --inputs does not name: --inputs {known}"
+        raise SourceError(msg)
+    return sufficed
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
@@ -152,50 +164,19 @@ def _placeholders(graph: Any, bound: Mapping[str, str], hidden: tuple[str, ...])
 def _terminal(
     graph: Any, bound: Mapping[str, str], input_tensors: Iterable[Any], hidden: tuple[str, ...]
 ) -> dict[str, Any]:
-    reached = _downstream(input_tensors)
-    unconsumed = [
-        tensor
-        for op in graph.get_operations()
-        if op.type not in _NO_OUTPUT and not op.name.startswith(hidden)
-        for tensor in op.outputs
-        if not _is_consumed(tensor) and tensor.dtype.name not in {"resource", "variant"}
-        # Nor a reference, which is what an optimiser's step gives.
-        if tensor.dtype == tensor.dtype.base_dtype
-        # Unused results of an operation (the indices of a top-k) are no outputs where others are used.
-        if tensor.name in bound or not any(_is_consumed(other) for other in op.outputs)
-    ]
-    fed = [tensor for tensor in unconsumed if tensor.op.name in reached]
-    candidates = fed or unconsumed
-    named = [tensor for tensor in candidates if tensor.name in bound]
     output_tensors: dict[str, Any] = {}
-    for tensor in named or candidates:
+    for tensor in results_of(graph, bound, input_tensors, hidden):
         first = tensor.name.endswith(":0")
         name = bound.get(tensor.name) or (tensor.op.name if first else tensor.name)
         output_tensors[tensor.name if name in output_tensors else name] = tensor
     return output_tensors
 
 
-def _is_consumed(tensor: Any) -> bool:
-    return any(op.type not in _SUMMARIES for op in tensor.consumers())
-
-
 def _savers(graph: Any) -> set[str]:
     """Return the prefixes of the operations that ``Saver`` objects of TF1 have added."""
-    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in {"SaveV2", "RestoreV2"}}
+    scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in _SAVES}
     names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
     return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
-
-
-def _downstream(input_tensors: Iterable[Any]) -> set[str]:
-    """Return the names of all operations that depend on these tensors."""
-    reached: set[str] = set()
-    waiting = [consumer for tensor in input_tensors for consumer in tensor.consumers()]
-    while waiting:
-        op = waiting.pop()
-        if op.name not in reached:
-            reached.add(op.name)
-            waiting.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
-    return reached
 
 
 def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 DEFAULT = "serving_default"
 """The name that TensorFlow gives to a model's one signature."""
 
+SPARSE_PARTS = {"_indices": "indices", "_values": "values", "_dense_shape": "dense_shape"}
+"""How the inputs for the parts of a sparse tensor end, and what the parts are called in one."""
+
 Shape = tuple[int | None, ...] | None
 """Sizes by axis; None for a size that is free, and instead of the tuple for a free rank."""
 
@@ -96,6 +99,17 @@ class Signature:
     def required(self) -> tuple[TensorSpec, ...]:
         """The inputs without a default."""
         return tuple(spec for spec in self.inputs if not spec.optional)
+
+    def whole_of(self, name: str) -> str | None:
+        """Return what the sparse tensor is called that an input is a part of; None for any other input."""
+        stem = next((name.removesuffix(part) for part in SPARSE_PARTS if name.endswith(part)), None)
+        is_whole = stem is not None and all(self.input(f"{stem}{part}") is not None for part in SPARSE_PARTS)
+        return stem if is_whole else None
+
+    @property
+    def given(self) -> list[str]:
+        """The tensors that every complete call feeds."""
+        return [str(spec.tensor) for spec in self.required]
 
     def record(self) -> SignatureRecord:
         """Return the signature as plain data."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from tfmagic.core.paths import disk_bytes, stamp
-from tfmagic.errors import MissingPathError, SourceError, did_you_mean
+from tfmagic.errors import SourceError, did_you_mean
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
+from tfmagic.formats.checkpoint.files import CheckpointFiles, files_at
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
+from tfmagic.formats.common.devices import place_here
+from tfmagic.formats.common.initialisers import left_out_note, unneeded, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
@@ -23,10 +26,14 @@ from tfmagic.formats.common.loading import (
     new_graph,
     reading,
 )
+from tfmagic.formats.common.message_file import META_GRAPH, read_message
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, checkpoint_size, file_record, placeholder_note
-from tfmagic.formats.saved_model.meta_graph import GRAPH_FILE_NAMES, signatures_of
+from tfmagic.formats.common.unknown_operations import leave_out_unknown
+from tfmagic.formats.common.written import tensors_of
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.saved_model.restore_plan import restore_plan
+from tfmagic.formats.saved_model.signatures import signatures_of
 from tfmagic.graphdef.call_depth import check_calls
 from tfmagic.graphdef.guard import Guard
 from tfmagic.graphdef.op_types import VARIABLES
@@ -44,8 +51,6 @@ if TYPE_CHECKING:
 
 v1 = tf.compat.v1
 
-_PART = re.compile(r"\.(meta|index|data-\d+-of-\d+)$")
-
 
 class CheckpointSource(FileSource):
     """A v1 checkpoint with its ``.meta`` graph; ``path`` becomes the common beginning of its files' names."""
@@ -54,23 +59,25 @@ class CheckpointSource(FileSource):
     expected = "a v1 checkpoint with its .meta"
 
     def __init__(self, path: Path, text: str) -> None:
-        prefix = checkpoint_at(path) or path
-        super().__init__(prefix, text)
-        self._notes = [f"{prefix.name}, the latest in {path.name}"] if path.is_dir() else []
+        files = files_at(path) or CheckpointFiles(path, None)
+        super().__init__(files.values, text)
+        self._files = files
+        self._notes = [f"{files.values.name}, the latest in {path.name}"] if path.is_dir() else []
+        self._notes += [files.note] if files.note else []
 
     @classmethod
     def takes(cls, path: Path) -> bool:
         """Return whether this is one of its files, their common beginning, or a folder that names the latest."""
-        return checkpoint_at(path) is not None
+        return files_at(path) is not None
 
     def inspect(self) -> FileRecord:
         """Read the graph and the checkpoint's index."""
-        meta = read_meta_graph(str(self.path), self.path)
+        meta = read_meta_graph(str(self.path), self._files.graph())
         signatures, notes = signatures_of(meta)
         if not signatures:
             notes = [*notes, "its inputs and outputs are inferred when it is added", *placeholder_note(meta.graph_def)]
         count, weights_bytes = checkpoint_size(self.path)
-        files = [file for file in self.path.parent.glob(f"{self.path.name}.*") if file.is_file()]
+        notes += [self._files.note] if self._files.note else []
         return file_record(
             self.path,
             self.kind,
@@ -78,21 +85,24 @@ class CheckpointSource(FileSource):
             variables=count,
             weights_bytes=weights_bytes,
             notes=notes,
-            size_bytes=sum(disk_bytes(file) for file in files),
+            size_bytes=sum(disk_bytes(file) for file in self._files.all()),
         )
 
     def fingerprint(self) -> object:
         """Return what tells whether one of its files has changed."""
-        meta_file(self.path)
-        files = sorted(self.path.parent.glob(f"{self.path.name}.*"))
-        return tuple((file.name, stamp(file)) for file in files if _PART.search(file.name))
+        self._files.graph()
+        return tuple((file.name, stamp(file)) for file in self._files.all())
 
     def build(self, model: str, options: Options) -> Built:
         """Import the whole graph, with all that it was trained with, and restore its variables."""
-        meta = read_meta_graph(model, self.path)
-        with reading(model, meta_file(self.path), "the graph"):
+        file = self._files.graph()
+        meta = read_meta_graph(model, file)
+        with reading(model, file, "the graph"):
             check_constants(meta.graph_def)
-            check_calls(model, meta_file(self.path), meta.graph_def.node, meta.graph_def.library)
+            notes = leave_out_unknown(meta.graph_def, _wanted(meta, options), options.inputs, meta.collection_def)
+            notes += place_here(meta.graph_def, options.device)
+            check_calls(model, file, meta.graph_def.node, meta.graph_def.library)
+            check_declared(model, file, meta.graph_def, lambda: file.stat().st_size)
             graph = new_graph(options.device, lambda: import_meta_graph(meta, clear_devices=options.device is not None))
         signatures = _signatures(model, meta, graph, options)
         plan = restore_plan(meta)
@@ -104,24 +114,29 @@ class CheckpointSource(FileSource):
             keys = {name: saved.key for name, saved in plan.items()} or {name: name for name in held}
             _check_fit(model, self.path, {name: (keys[name], op) for name, op in held.items() if name in keys})
             restore = _Restore(model, self.path, graph, keys, None)
+        check_tensors_fit(model, self.path, graph, tensors_of(signatures.values()))
         room = Room(model, graph, options.device)
+        default = signatures[default_among(model, signatures, options.signature)]
+        if room.initialiser is not None:
+            room.initialiser.unneeded = unneeded(default, graph, table_initialisers_of(graph))
         guard = None
+        left_out: list[Any] = []
         if not options.unsafe:
             guard = Guard(model, graph, detached_functions(meta.graph_def.library.function), ())
-            default = signatures[default_among(model, signatures, options.signature)]
-            guard.check([str(spec.tensor) for spec in default.outputs])
-            begun = [op.initializer.name for op in variables_of(graph) if op.op.name not in restore.variables]
-            guard.check([*begun, *(op.name for op in table_initialisers_of(graph))])
+            guard.check([str(spec.tensor) for spec in default.outputs], given=default.given)
+            begun = [variable for variable in variables_of(graph) if variable.op.name not in restore.variables]
+            left_out = unneeded_and_unsafe(guard, default, graph, [*begun, *table_initialisers_of(graph)])
             if restore.operation:
                 restore.check(detached_functions(meta.graph_def.library.function))
         bind_signature_names(room, next(iter(signatures.values())))
-        return Built(GraphBackend(room, signatures, fill_and_initialise(room, restore), guard), list(self._notes))
+        backend = GraphBackend(room, signatures, fill_and_initialise(room, restore, left_out), guard)
+        return Built(backend, [*self._notes, *notes, *left_out_note(left_out)])
 
     def python(self, name: str, signature: Signature, options: Options) -> str:
         """Return code that imports its graph, restores its variables and runs it."""
         cleared = "" if options.device is None else ", clear_devices=True"
-        meta = self.path.with_name(f"{self.path.name}.meta")
-        imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({quoted(meta)}{cleared})"]
+        graph = quoted(self._files.graph())
+        imported = [f"_{name}_saver = tf.compat.v1.train.import_meta_graph({graph}{cleared})"]
         inner = [
             *on_device(options.device, imported),
             "# Whatever the checkpoint has no value for: tables, and variables that are not saved.",
@@ -158,6 +173,14 @@ class _Restore:
             yield name, reader.get_tensor(key)
 
 
+def _wanted(meta: Any, options: Options) -> Sequence[tuple[str, str]] | None:
+    """Return the outputs that were chosen, by `options` or by the file, as pairs of a name and the tensor."""
+    declared, _ = signatures_of(meta)
+    if not declared:
+        return options.outputs
+    return [(spec.name, str(spec.tensor)) for signature in declared.values() for spec in signature.outputs]
+
+
 def _signatures(model: str, meta: Any, graph: Any, options: Options) -> dict[str, Signature]:
     declared, _ = signatures_of(meta)
     if declared:
@@ -187,51 +210,10 @@ def _check_fit(model: str, path: Path, variables: Mapping[str, tuple[str, Any]])
         raise SourceError(msg)
 
 
-def checkpoint_at(path: Path) -> Path | None:
-    """Return the prefix of a checkpoint's files: `path` is that, one of them, or a folder that names the latest."""
-    if path.is_dir():
-        return None if any((path / name).exists() for name in GRAPH_FILE_NAMES) else _latest(path)
-    if _PART.search(path.name):
-        return path.with_name(_PART.sub("", path.name))
-    there = (path.with_name(f"{path.name}.meta"), path.with_name(f"{path.name}.index"))
-    return path if not path.exists() and any(file.exists() for file in there) else None
-
-
-def _latest(folder: Path) -> Path | None:
-    """Return the prefix that a folder's ``checkpoint`` file names; in a folder that was moved, the name in it."""
-    file = folder / "checkpoint"
-    if not file.is_file():
-        return None
-    state = v1.train.get_checkpoint_state(str(folder))
-    if state is None or not state.model_checkpoint_path:
-        msg = f"{file} names no checkpoint, it may be damaged: give the path of one in {folder}"
-        raise SourceError(msg)
-    named: Path = folder / str(state.model_checkpoint_path)
-    return named if named.with_name(f"{named.name}.index").exists() else folder / named.name
-
-
-def meta_file(path: Path) -> Path:
-    """Return the file with the graph of a checkpoint; a missing part is a `MissingPathError`."""
-    meta = path.with_name(f"{path.name}.meta")
-    if not meta.exists():
-        msg = (
-            f"the checkpoint {path} has no graph: there is no {meta.name} beside it (checkpoints of TensorFlow 2 have "
-            "none: build the model in a cell, restore it there, and add the object)"
-        )
-        raise MissingPathError(msg)
-    if not path.with_name(f"{path.name}.index").exists():
-        msg = f"the checkpoint {path} has no values: there is no {path.name}.index beside {meta.name}"
-        raise MissingPathError(msg)
-    return meta
-
-
-def read_meta_graph(model: str, path: Path) -> Any:
-    """Return the ``MetaGraphDef`` of a checkpoint."""
-    meta = v1.MetaGraphDef()
-    file = meta_file(path)
-    with reading(model, file, "the graph"):
-        meta.ParseFromString(file.read_bytes())
+def read_meta_graph(model: str, file: Path) -> Any:
+    """Return the ``MetaGraphDef`` in a file."""
+    meta = read_message(model, file, v1.MetaGraphDef(), META_GRAPH)
     if not meta.graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return meta

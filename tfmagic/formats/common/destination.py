@@ -1,6 +1,7 @@
 """Where a model is saved: written beside the place, and put there only once it is complete.
 
-Whatever goes wrong (a full disk, Ctrl-C), what was at the path is not changed, and nothing is left beside it.
+Whatever goes wrong (a full disk, Ctrl-C), what was at the path is not changed, and nothing is left beside it. What a
+process that was killed has left, the next save in that folder removes.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.core.paths import is_remote
+from tfmagic.core.paths import is_remote, working_folder
 from tfmagic.errors import DestinationError, PathTakenError, SaveError
+from tfmagic.runtime.state.spill_directory import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,8 @@ _OF_A_SAVED_MODEL = {
     *("variables", "assets", "assets.extra", "debug"),
 }
 _OF_THE_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+# What is beside a path while it is saved: the mark in its name, the ending of what was there, of the lock.
+_MARK, _OLD, _LOCK = ".tfmagic-", "-old", "-lock"
 # What file browsers and notebooks leave in any folder.
 _STRAY = {".DS_Store", ".ipynb_checkpoints", "Thumbs.db"}
 
@@ -34,7 +38,8 @@ class Destination:
 
     def __init__(self, path: Path, *, folder: bool, replace: bool) -> None:
         self.shown = path
-        self.path = path.expanduser().absolute().resolve()
+        path = path.expanduser()
+        self.path = (path if path.is_absolute() else working_folder() / path).resolve()
         self._folder = folder
         try:
             self._check(replace=replace)
@@ -78,19 +83,22 @@ class Destination:
     @contextmanager
     def written(self) -> Iterator[Path]:
         """Give a path beside the place to write to, then put it in place; after any error nothing has changed."""
-        mark = f".{self.path.stem}.tfmagic-{secrets.token_hex(4)}"
-        beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", "-old"))
+        mark = f".{self.path.stem}{_MARK}{secrets.token_hex(4)}"
+        beside, aside = (self.path.with_name(f"{mark}{more}{self.path.suffix}") for more in ("", _OLD))
         try:
-            if self._folder:
-                beside.mkdir()
-            yield beside
-            self._place(beside, aside)
+            with _locked(self.path.with_name(f"{mark}{_LOCK}")):
+                try:
+                    _sweep(self.path.parent)
+                    if self._folder:
+                        beside.mkdir()
+                    yield beside
+                    self._place(beside, aside)
+                finally:
+                    self._tidy(beside, aside)
         except OSError as error:
             if isinstance(error, SaveError):
                 raise
             raise self.failed(error) from error
-        finally:
-            self._tidy(beside, aside)
 
     def failed(self, error: Exception) -> DestinationError:
         """Return the error for one that came while writing: the reason, and whether the old file is still there."""
@@ -122,6 +130,43 @@ class Destination:
         _remove(beside)
         if self.path.exists():
             _remove(aside)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold the lock file of a save, which tells others that its writer lives."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        with new.open("w") as lock:
+            # Locked before it gets its name: otherwise it could look like that of a writer that has ended.
+            lock_file(lock)
+            new.rename(file)
+            yield
+    finally:
+        for path in (new, file):
+            _remove(path)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that were killed while they saved have left in a folder."""
+    for file in folder.glob(f".*{_MARK}*{_LOCK}"):
+        # Other errors: it belongs to somebody else.
+        with suppress(OSError), file.open("r+") as lock:
+            if lock_file(lock):
+                _sweep_save(file.with_name(file.name.removesuffix(_LOCK)))
+                _remove(file)
+
+
+def _sweep_save(mark: Path) -> None:
+    """Remove what one save has left; what it had moved away is put back where nothing has taken its place."""
+    name = mark.name[1:].rpartition(_MARK)[0]
+    for left in [path for path in mark.parent.iterdir() if path.name.startswith(mark.name)]:
+        ending = left.name.removeprefix(mark.name)
+        before = mark.with_name(f"{name}{ending.removeprefix(_OLD)}")
+        if ending.startswith(_OLD) and not before.exists():
+            left.replace(before)
+        elif ending != _LOCK:
+            _remove(left)
 
 
 def on_this_machine(path: str) -> None:

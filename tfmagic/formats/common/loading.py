@@ -10,7 +10,9 @@ import tensorflow as tf
 
 from tfmagic.errors import SourceError, TfMagicError
 from tfmagic.execution.room.variables import table_initialisers_of, variables_of
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.graphdef.walk import bodies
+from tfmagic.runtime.tensorflow.native_errors import essence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +33,9 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         yield
     except (TfMagicError, MemoryError):
         raise
+    except tf.errors.ResourceExhaustedError as error:
+        msg = f"{model}: {part} of {path} cannot be loaded ({essence(error)})"
+        raise SourceError(msg) from error
     except Exception as error:
         # A damaged file can fail in any way: the parser's DecodeError, KeyError
         # and ValueError of the import, each of TensorFlow's own errors.
@@ -38,10 +43,12 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         # A flipped bit in an operation's name is damage: it looks like a custom operation with impossible letters.
         if custom is not None and custom[1].isidentifier():
             msg = (
-                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: "
-                "load its library first, with tf.load_op_library('….so')"
+                f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: load its library "
+                "first, with tf.load_op_library('….so'), or name outputs that do without it (--outputs)"
             )
         else:
+            if (wrong := wrong_file(model, path)) is not None:
+                raise wrong from error
             reason = "".join(character if character.isprintable() else "?" for character in _reason(error))
             reason = reason if len(reason) <= 200 else reason[:199] + "…"
             msg = f"{model}: {part} of {path} cannot be read, it may be damaged ({reason})"

@@ -71,13 +71,15 @@ def file_record(
 
 def checkpoint_size(prefix: Path) -> tuple[int, int]:
     """Return the number of a checkpoint's tensors and their bytes; only its index is read."""
-    if not prefix.with_name(f"{prefix.name}.index").is_file():
+    # TF1's first format has no index: the values are in a file of that name, or in several, named by a pattern.
+    is_first = prefix.is_file() or "?" in prefix.name
+    if not is_first and not prefix.with_name(f"{prefix.name}.index").is_file():
         return 0, 0
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        msg = f"{prefix}.index cannot be read, it may be damaged ({str(error).splitlines()[0]})"
+        msg = f"{prefix}{'' if is_first else '.index'} cannot be read, it may be damaged ({str(error).splitlines()[0]})"
         raise SourceError(msg) from error
     # Text has no fixed size: the object graph of a v2 checkpoint is text.
     weights = {name: shape for name, shape in shapes.items() if dtypes[name] != tf.string}

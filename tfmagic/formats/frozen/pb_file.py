@@ -10,8 +10,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 
-from tfmagic.core.paths import existing_path
+from tfmagic.core.regular_files import regular_file
 from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.message_file import check_message_size
 from tfmagic.formats.frozen.slim_graph import (
     LARGE_BYTES,
     SlimGraph,
@@ -37,6 +38,8 @@ _OP, _ATTRIBUTE = 2, 5
 _KEY, _VALUE = 1, 2
 _TENSOR = 8
 _CONTENT = 4
+# A larger file with odd fields is not read whole to find out what the parser says.
+_PARSED_BYTES = 1 << 26
 # Fields whose encoded numbers have the bytes of the array.
 _AS_THEY_ARE = {tf.float32: 5, tf.float64: 6, tf.complex64: 9, tf.complex128: 12}
 _RAW = {dtype.as_datatype_enum: number for dtype, number in _AS_THEY_ARE.items()}
@@ -60,17 +63,24 @@ class GraphFile(SlimGraph):
         super().__init__()
         self._model, self._path = model, path
         self._ranges: dict[int, _ByteRange] = {}
-        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
+        with reading(model, path, "the graph"), regular_file(path).open("rb") as file:
             self._state = file_state(file)
+            check_message_size(model, path, self._state[0], text=False)
             try:
                 slim = self._slim(file)
             except MalformedError:
+                if self._state[0] > _PARSED_BYTES:
+                    raise
                 # The parser reads the whole file, or says what is wrong with it.
                 self.removed_bytes.clear()
                 self._ranges.clear()
                 slim = content(file, 0, self._state[0])
             self.definition.ParseFromString(slim)
             self._pack()
+
+    def contained_bytes(self) -> int:
+        """Return the size of the file."""
+        return self._state[0]
 
     def _slim(self, file: BinaryIO) -> bytes:
         """Return the message without the values of large constants, and note where those are."""

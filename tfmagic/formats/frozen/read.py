@@ -9,26 +9,32 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 
-from tfmagic.core.paths import existing_path, stamp
+from tfmagic.core.paths import stamp
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit
+from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     check_constants,
     detached_functions,
-    filling_all,
+    fill_and_initialise,
     graph_of,
     reading,
 )
 from tfmagic.formats.common.plain_code import on_device, quoted, session_code
 from tfmagic.formats.common.source import Built, FileSource, file_record, placeholder_note
+from tfmagic.formats.common.unknown_operations import leave_out_unknown
+from tfmagic.formats.common.wrong_file import wrong_file
 from tfmagic.formats.frozen.pb_file import GraphFile
 from tfmagic.formats.frozen.slim_graph import GraphMessage, GraphText
 from tfmagic.formats.frozen.thawing import ThawedConstants
 from tfmagic.formats.live.base import LiveSource
 from tfmagic.graphdef.call_depth import check_calls
+from tfmagic.graphdef.fillers import fillers_of
 from tfmagic.graphdef.guard import Guard
 from tfmagic.graphdef.op_types import VARIABLES
 
@@ -49,7 +55,7 @@ class FrozenSource(FileSource):
 
     def fingerprint(self) -> object:
         """Return the path and the file's stamp."""
-        return (str(self.path), stamp(existing_path(self.path)))
+        return (str(self.path), stamp(regular_file(self.path)))
 
     def build(self, model: str, options: Options) -> Built:
         """Import the graph; inputs and outputs that are not named are inferred."""
@@ -125,20 +131,31 @@ def imported(model: str, path: Path, slim: SlimGraph, options: Options) -> Built
     with reading(model, path, "the graph"):
         check_constants(slim.definition)
         check_calls(model, path, slim.definition.node, slim.definition.library)
+        notes = leave_out_unknown(slim.definition, options.outputs, options.inputs)
+        check_declared(model, path, slim.definition, slim.contained_bytes)
         thawed = ThawedConstants(slim, keep_frozen=options.frozen)
+        notes += place_here(slim.definition, options.device)
         graph = graph_of(slim.definition, options.device)
     signature = infer(model, graph, {}, options.inputs, options.outputs)
+    outputs = [str(spec.tensor) for spec in signature.outputs]
+    check_tensors_fit(model, path, graph, outputs)
+    nodes = {node.name: node for node in slim.definition.node}
+    fillers = [graph.get_operation_by_name(name) for name in fillers_of(nodes, outputs, given=signature.given)]
+    for filler in fillers:
+        graph.add_to_collection(v1.GraphKeys.TABLE_INITIALIZERS, filler)
     guard = None
     if not options.unsafe:
         guard = Guard(model, graph, detached_functions(slim.definition.library.function), ())
-        guard.check([str(spec.tensor) for spec in signature.outputs])
+        guard.check(outputs, given=signature.given)
+        guard.check([filler.name for filler in fillers])
     slim.release_definition()
     room = Room(model, graph, options.device)
     bind_signature_names(room, signature)
-    backend = GraphBackend(room, {signature.name: signature}, filling_all(room, partial(thawed.fill, graph)), guard)
+    fill = fill_and_initialise(room, partial(thawed.fill, graph))
+    backend = GraphBackend(room, {signature.name: signature}, fill, guard)
     count = sum(1 for op in graph.get_operations() if op.type in VARIABLES and op.name not in thawed.constant_of)
     unfrozen = f"{count} variables of this graph are not frozen, and the file has no values for them"
-    return Built(backend, [unfrozen] if count else [])
+    return Built(backend, [*notes, unfrozen] if count else notes)
 
 
 def read_graph(model: str, path: Path) -> SlimGraph:
@@ -146,5 +163,5 @@ def read_graph(model: str, path: Path) -> SlimGraph:
     slim = GraphText(model, path) if path.suffix == ".pbtxt" else GraphFile(model, path)
     if not slim.definition.node:
         msg = f"{model}: {path} holds no graph, it may be damaged or be another kind of file"
-        raise SourceError(msg)
+        raise wrong_file(model, path) or SourceError(msg)
     return slim

@@ -16,9 +16,10 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.framework import tensor_pb2
 
-from tfmagic.core.paths import existing_path
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.message_file import check_message_size, text_of
 from tfmagic.graphdef.wire_format import MalformedError
 from tfmagic.runtime.memory.fed_arrays import aligned
 from tfmagic.runtime.state.variables_io import checksum
@@ -74,6 +75,10 @@ class SlimGraph(ABC):
             if index in self._packed:
                 yield index, tf.make_ndarray(tensor_pb2.TensorProto.FromString(self._packed[index]))
         yield from self._read_values([index for index in wanted if index not in self._packed])
+
+    @abstractmethod
+    def contained_bytes(self) -> int:
+        """Return the size of what the graph was read from."""
 
     @abstractmethod
     def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -167,6 +172,10 @@ class GraphMessage(SlimGraph):
         self._nodes = _slimmed(message, self)
         self._checksums: dict[int, int] = {}
 
+    def contained_bytes(self) -> int:
+        """Return the size of the message, a node at a time: all of it would be a second copy of the weights."""
+        return sum(node.ByteSize() for node in (*self.definition.node, *self._nodes.values()))
+
     def _read_values(self, indices: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         for index in indices:
             value = tf.make_ndarray(self._nodes[index].attr["value"].tensor)
@@ -185,10 +194,15 @@ class GraphText(SlimGraph):
         super().__init__()
         self._model, self._path = model, path
         # Text takes long to parse: the result is kept until the first values have been read.
-        with reading(model, path, "the graph"), existing_path(path).open("rb") as file:
+        with reading(model, path, "the graph"), regular_file(path).open("rb") as file:
             self._state = file_state(file)
-            message = text_format.Parse(file.read().decode(), v1.GraphDef())
+            check_message_size(model, path, self._state[0], text=True)
+            message = text_format.Parse(text_of(file, self._state[0]), v1.GraphDef())
         self._nodes: dict[int, Any] | None = _slimmed(message, self)
+
+    def contained_bytes(self) -> int:
+        """Return the size of the file."""
+        return self._state[0]
 
     def release_parsed(self) -> None:
         """Release the parsed text."""
@@ -203,7 +217,7 @@ class GraphText(SlimGraph):
                 open_unchanged(self._model, self._path, self._state) as file,
                 reading(self._model, self._path, "the graph"),
             ):
-                nodes = dict(enumerate(text_format.Parse(file.read().decode(), v1.GraphDef()).node))
+                nodes = dict(enumerate(text_format.Parse(text_of(file, self._state[0]), v1.GraphDef()).node))
         for index in indices:
             yield index, tf.make_ndarray(nodes[index].attr["value"].tensor)
 

@@ -11,11 +11,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 import h5py
 
+from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
+from tfmagic.formats.common.wrong_file import what_it_is
+from tfmagic.formats.keras.contents import check_archive, check_weights, description
 from tfmagic.formats.keras.private import WEIGHTS, load_weights, model_from_legacy_config, sharing_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _LOCAL_HEADER = 30
@@ -30,18 +33,22 @@ class ZippedArchive:
     def config(self) -> Any:
         """Return the model's configuration (``config.json``) without what a compiled model was trained with."""
         with zipfile.ZipFile(self.path) as archive:
+            check_archive(self.path, archive)
             names = set(archive.namelist())
             if "config.json" not in names or WEIGHTS not in names:
                 msg = f"{self.path} is no Keras model: it has no config.json with {WEIGHTS} in it"
+                if (what := what_it_is(self.path)) is not None:
+                    msg = f"{msg}; it is {what}"
                 raise SourceError(msg)
-            config = json.loads(archive.read("config.json"))
+            config = json.loads(description(self.path, archive, "config.json"))
         config["compile_config"] = None
         return config
 
     def version(self) -> str:
         """Return the version of Keras that wrote the file, as ``metadata.json`` says; empty where it does not."""
         with zipfile.ZipFile(self.path) as archive:
-            known = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+            has = "metadata.json" in archive.namelist()
+            known = json.loads(description(self.path, archive, "metadata.json")) if has else {}
         return str(known.get("keras_version", ""))
 
     def skeleton(self, config: Any, objects: Mapping[str, Any], *, safe: bool) -> Any:
@@ -50,6 +57,15 @@ class ZippedArchive:
 
         with sharing_objects():
             return keras.saving.deserialize_keras_object(config, custom_objects=dict(objects), safe_mode=safe)
+
+    def check_weights(self, variables: Sequence[Any], *, whole: bool) -> None:
+        """Refuse a file whose weights do not fit the variables of its model, or a part of them."""
+        with (
+            self.path.open("rb") as file,
+            zipfile.ZipFile(file) as archive,
+            _InPlace(file, archive).open(WEIGHTS) as weights,
+        ):
+            check_weights(self.path, weights, variables, whole=whole)
 
     def load_into(self, model: Any) -> None:
         """Assign each variable its value, read where it is in the zip file."""
@@ -96,6 +112,10 @@ class HdfArchive:
             return model
         return keras.models.load_model(str(self.path), custom_objects=dict(objects), compile=False, safe_mode=safe)
 
+    def check_weights(self, variables: Sequence[Any], *, whole: bool) -> None:
+        """Refuse a file whose weights do not fit the variables of its model, or a part of them."""
+        check_weights(self.path, self.path, variables, whole=whole)
+
     def load_into(self, model: Any) -> None:
         """Have Keras read the weights, a layer at a time."""
         model.load_weights(str(self.path))
@@ -106,7 +126,7 @@ KerasArchive = ZippedArchive | HdfArchive
 
 def archive_at(path: Path) -> KerasArchive:
     """Return the archive at a path: its first bytes tell the kind, whatever the suffix."""
-    return HdfArchive(path) if h5py.is_hdf5(path) else ZippedArchive(path)
+    return HdfArchive(path) if h5py.is_hdf5(regular_file(path)) else ZippedArchive(path)
 
 
 class _InPlace:

@@ -24,8 +24,11 @@ def sharing_objects() -> AbstractContextManager[Any]:
 
 
 @contextmanager
-def without_pending_variables() -> Iterator[None]:
-    """Have Keras forget variables without values that the block makes: it would give them memory later."""
+def without_pending_variables(made: list[Any] | None = None) -> Iterator[None]:
+    """Have Keras forget variables without values that the block makes, as it would give them memory later.
+
+    They are appended to `made`, also after an error.
+    """
     key = "uninitialized_variables"
     try:
         from keras.src.backend.common import global_state
@@ -36,6 +39,8 @@ def without_pending_variables() -> Iterator[None]:
     try:
         yield
     finally:
+        if made is not None:
+            made.extend((global_state.get_global_attribute(key, []) or [])[len(before) :])
         global_state.set_global_attribute(key, before)
 
 

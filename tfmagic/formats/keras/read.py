@@ -7,6 +7,7 @@ model is made without values and traced into a graph, whose variables are filled
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -47,6 +48,7 @@ from tfmagic.runtime.tensorflow.tf1_switches import eager_execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from tfmagic.formats.common.source import FileRecord
     from tfmagic.formats.keras.archive import KerasArchive
@@ -61,14 +63,20 @@ class KerasFileSource(FileSource):
     kind = "Keras file"
     takes_options = frozenset({"objects"})
 
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(path, text)
+        # Whose model it is to be, once that is known: for messages.
+        self._model = path.name
+
     def check_options(self, model: str, options: Options) -> None:
         """Refuse options that are for other sources, and a Keras that does not run on TensorFlow."""
         super().check_options(model, options)
         check_backend(model)
+        self._model = model
 
     def fingerprint(self) -> object:
         """Return the path, the file's stamp, and which of the notebook's own classes it uses."""
-        with reading(self.path.name, self.path, "the configuration"):
+        with reading(self._model, self.path, "the configuration"):
             classes = notebook_objects(archive_at(existing_path(self.path)).config())
         return (str(self.path), stamp(self.path), tuple((name, id(own)) for name, own in classes.items()))
 
@@ -81,13 +89,15 @@ class KerasFileSource(FileSource):
             refuse_code(model, self.path, config)
             refuse_imports(model, self.path, config, options.objects)
         objects = objects_for(config, options.objects)
-        if not archive.has_assets:
-            text = json.dumps(config)
+        text = json.dumps(config)
 
-            def make() -> Any:
-                # Keras changes the configuration that it gets, and JSON is the quickest way to copy it.
-                return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
+        def make() -> Any:
+            # Keras changes the configuration that it gets, and JSON is the quickest way to copy it.
+            return archive.skeleton(json.loads(text), objects, safe=not options.unsafe)
 
+        if archive.has_assets:
+            check_size(model, archive, make)
+        else:
             built = traced_if_possible(model, archive, make, options)
             if built is not None:
                 return built
@@ -158,23 +168,40 @@ def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Op
         return keras.models.load_model(str(archive.path), custom_objects=objects, compile=False, safe_mode=safe)
 
 
-def without_values(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns; its Keras variables have shapes and no values."""
+def without_values(make: Callable[[], Any], made: list[Any] | None = None) -> Any:
+    """Return what `make` returns; its Keras variables have shapes and no values, and `made` has them after an error."""
     import keras
 
-    with eager_execution(), without_pending_variables(), keras.StatelessScope(initialize_variables=False):
+    with eager_execution(), without_pending_variables(made), keras.StatelessScope(initialize_variables=False):
         return make()
 
 
 def traced_if_possible(model: str, archive: KerasArchive, make: Callable[[], Any], options: Options) -> Built | None:
     """Return a model that was traced without values, None for one that works only eagerly."""
+    made: list[Any] = []
     try:
-        skeleton = without_values(make)
+        skeleton = without_values(make, made)
+        _check_weights(model, archive, skeleton.variables, whole=True)
         return None if _loads_in_its_own_way(skeleton) else _traced(model, archive, make, skeleton, options)
     except TfMagicError:
         raise
     except Exception:  # noqa: BLE001 - a layer may do what only works eagerly, and fail in any way
+        # Keras will make the model with values: as far as is known now, the file has to contain them.
+        _check_weights(model, archive, made, whole=False)
         return None
+
+
+def check_size(model: str, archive: KerasArchive, make: Callable[[], Any]) -> None:
+    """Refuse a file that is to be loaded with Keras and does not contain what its configuration asks for."""
+    made: list[Any] = []
+    with suppress(Exception):
+        made.extend(without_values(make, made).variables)
+    _check_weights(model, archive, list({id(variable): variable for variable in made}.values()), whole=False)
+
+
+def _check_weights(model: str, archive: KerasArchive, variables: list[Any], *, whole: bool) -> None:
+    with reading(model, archive.path, "the weights"):
+        archive.check_weights(variables, whole=whole)
 
 
 def _traced(model: str, archive: KerasArchive, make: Callable[[], Any], skeleton: Any, options: Options) -> Built:

@@ -55,11 +55,27 @@ class SharedSource(LiveSource):
 
     def build(self, model: str, options: Options, room: Room | None = None) -> Built:
         """Share the object. `room` is that of the cell that made the object, if a cell did."""
-        return Built(self.connect(room or Room(model, device=options.device), options), self.notes())
+        backend = self.connect(room or Room(model, device=options.device), options)
+        if any(_is_of_a_graph(variable) for variable in backend.named_variables().values()):
+            msg = (
+                f"{model}: {self.text} was made after tf.compat.v1.disable_eager_execution() (or disable_v2_behavior), "
+                "so its variables have no values: restart the kernel and leave that line out of ordinary cells; "
+                "in a %%tf_model cell it holds for that room alone"
+            )
+            raise SourceError(msg)
+        return Built(backend, self.notes())
 
     def notes(self) -> list[str]:
         """Return what to tell the person about the shared object."""
         return []
+
+
+def _is_of_a_graph(variable: Any) -> bool:
+    """Return whether a variable is part of a graph that no session of a live object runs."""
+    # Keras wraps those of TensorFlow.
+    variable = getattr(variable, "_value", variable)
+    handle = getattr(variable, "handle", None)
+    return tf.is_symbolic_tensor(handle) if isinstance(handle, tf.Tensor) else False
 
 
 def with_names(

@@ -11,6 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.room.variables import variables_of
 from tfmagic.execution.signature.inference import infer
+from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import bind_signature_names, fill_and_initialise, import_meta_graph, new_graph
 from tfmagic.formats.common.source import Built
 from tfmagic.formats.live.base import LiveSource
@@ -75,4 +76,5 @@ def _copy_of(live: Any, device: str | None) -> Any:
     """Return a new graph with the same operations and collections, on `device` if there is one."""
     with live.as_default():
         meta = v1.train.export_meta_graph()
+    place_here(meta.graph_def, device)
     return new_graph(device, lambda: import_meta_graph(meta, clear_devices=device is not None))

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow as tf
-from google.protobuf import text_format
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
+from tfmagic.core.regular_files import regular_files
 from tfmagic.errors import SourceError, UnsafeSourceError, did_you_mean
-from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
-from tfmagic.formats.common.loading import reading
+from tfmagic.formats.common.message_file import SAVED_MODEL, read_message
+from tfmagic.formats.common.wrong_file import wrong_file
+from tfmagic.formats.saved_model.signatures import INIT
+from tfmagic.graphdef.fillers import fillers_of, fills_needed
+from tfmagic.graphdef.walk import ancestors, producer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
 
 GRAPH_FILE_NAMES = ("saved_model.pb", "saved_model.pbtxt")
 """What the graph of a SavedModel is called in its folder."""
 
 SERVE = "serve"
-_INIT = "__saved_model_init_op"
-_NOT_FOR_CALLING = {_INIT, "__saved_model_train_op"}
 _MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
+_TABLES, _LOCAL = "table_initializer", "local_variables"
+NO_TAGS = "(no tags)"
+"""What a person types for a graph that has no tags, as those of TF-Hub's first format."""
 
 
 def version_of(path: Path) -> tuple[Path, str]:
@@ -43,26 +50,29 @@ def version_of(path: Path) -> tuple[Path, str]:
 
 
 def _is_saved_model(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in GRAPH_FILE_NAMES)
+    return any((folder / name).exists() for name in GRAPH_FILE_NAMES)
 
 
 def graph_file(folder: Path) -> Path:
     """Return the file of a SavedModel folder that holds the graph; as text only where that is all there is."""
-    return next((folder / name for name in GRAPH_FILE_NAMES if (folder / name).is_file()), folder / GRAPH_FILE_NAMES[0])
+    return next((folder / name for name in GRAPH_FILE_NAMES if (folder / name).exists()), folder / GRAPH_FILE_NAMES[0])
+
+
+def check_files(folder: Path) -> Path:
+    """Return a SavedModel's folder if what is read in it are files."""
+    below = (folder / "assets").rglob("*")
+    assets = [path for path in below if not path.is_dir()]
+    regular_files([graph_file(folder), *(folder / "variables").glob("variables.*"), *assets])
+    return folder
 
 
 def read_saved_model(model: str, folder: Path) -> Any:
     """Return the ``SavedModel`` message of a folder, without loading anything else."""
     file = graph_file(folder)
-    message = saved_model_pb2.SavedModel()
-    with reading(model, file, "the graph"):
-        if file.suffix == ".pbtxt":
-            text_format.Parse(file.read_text("utf-8"), message)
-        else:
-            message.ParseFromString(file.read_bytes())
+    message = read_message(model, file, saved_model_pb2.SavedModel(), SAVED_MODEL, text=file.suffix == ".pbtxt")
     if not message.meta_graphs or not message.meta_graphs[0].graph_def.node:
         msg = f"{model}: {file} holds no graph, it may be damaged"
-        raise SourceError(msg)
+        raise wrong_file(model, file) or SourceError(msg)
     return message
 
 
@@ -71,12 +81,12 @@ def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) ->
     metas = list(read_saved_model(model, folder).meta_graphs)
     by_tags = {frozenset(meta.meta_info_def.tags): meta for meta in metas}
     if tags is not None:
-        chosen = by_tags.get(frozenset(tags))
+        chosen = by_tags.get(frozenset(tags) - {NO_TAGS})
     else:
-        chosen = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else None)
+        chosen = by_tags.get(frozenset({SERVE})) or (metas[0] if len(metas) == 1 else by_tags.get(frozenset()))
     if chosen is not None:
         return chosen
-    present = [",".join(sorted(have)) or "(no tags)" for have in by_tags]
+    present = [",".join(sorted(have)) or f'"{NO_TAGS}"' for have in by_tags]
     if tags is None:
         msg = (
             f"{model}: {folder} has {len(metas)} tag sets and none is {SERVE!r}: choose with --tags {'|'.join(present)}"
@@ -87,43 +97,43 @@ def chosen_meta_graph(model: str, folder: Path, tags: tuple[str, ...] | None) ->
     raise SourceError(msg)
 
 
-def signatures_of(meta: Any) -> tuple[dict[str, Signature], list[str]]:
-    """Return the signatures that can be called, and notes on the others."""
-    signatures: dict[str, Signature] = {}
-    notes: list[str] = []
-    for name in sorted(meta.signature_def, key=lambda name: (name != DEFAULT, name)):
-        definition = meta.signature_def[name]
-        if name in _NOT_FOR_CALLING or not definition.outputs:
-            continue
-        tensors = [*definition.inputs.values(), *definition.outputs.values()]
-        if not all(info.name for info in tensors):
-            notes.append(f"signature {name!r} has sparse or composite inputs or outputs and is left out")
-            continue
-        signatures[name] = Signature(
-            name,
-            tuple(_spec(key, definition.inputs[key]) for key in sorted(definition.inputs)),
-            tuple(_spec(key, definition.outputs[key]) for key in sorted(definition.outputs)),
-        )
-    return signatures, notes
+def initialisers_of(meta: Any, tensors: Sequence[str], assets: Collection[str], restored: Collection[str]) -> list[str]:
+    """Return the operations or tensors that fill what these tensors need, without those that do nothing.
 
-
-def _spec(name: str, info: Any) -> TensorSpec:
-    shape = info.tensor_shape
-    sizes = None if shape.unknown_rank else tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
-    return TensorSpec(name, tf.as_dtype(info.dtype).base_dtype.name, sizes, info.name)
-
-
-def initialisers_of(meta: Any) -> list[str]:
-    """Return the operations or tensors that fill tables and the like, without those that do nothing."""
-    init = meta.signature_def.get(_INIT)
+    `assets` names tensors that are fed, `restored` the variables that the checkpoint has values for.
+    """
+    init = meta.signature_def.get(INIT)
     if init is not None:
         names = [info.name for info in init.outputs.values()]
     else:
         lists = [meta.collection_def[key].node_list.value for key in _MAIN_OPS if key in meta.collection_def]
         names = [name for list_of_names in lists for name in list_of_names][:1]
+    nodes = {node.name: node for node in meta.graph_def.node}
+    if not names:
+        names = _without_main_op(meta, nodes, tensors, assets, restored)
     # Every v2 export names an operation that mostly does nothing: this saves a native run.
-    idle = {node.name for node in meta.graph_def.node if node.op == "NoOp" and not node.input}
+    idle = {name for name, node in nodes.items() if node.op == "NoOp" and not node.input}
     return [name for name in names if name not in idle]
+
+
+def _without_main_op(
+    meta: Any, nodes: Mapping[str, Any], tensors: Sequence[str], assets: Collection[str], restored: Collection[str]
+) -> list[str]:
+    """Return what fills tables, and variables that are not saved: TensorFlow's loader runs all of these then."""
+    names = []
+    if _TABLES in meta.collection_def:
+        present = [name for name in meta.collection_def[_TABLES].node_list.value if producer(name) in nodes]
+        names = [name for name in present if fills_needed(nodes, name, tensors)]
+    done = ancestors(nodes, names)
+    names += [name for name in fillers_of(nodes, tensors, assets=assets) if name not in done]
+    if _LOCAL in meta.collection_def:
+        needed = ancestors(nodes, [*tensors, *names])
+        messages = meta.collection_def[_LOCAL].bytes_list.value
+        for variable in map(variable_pb2.VariableDef.FromString, messages):
+            name = producer(variable.variable_name)
+            if name in needed and name not in restored and producer(variable.initializer_name) in nodes:
+                names.insert(0, variable.initializer_name)
+    return names
 
 
 def assets_of(meta: Any, folder: Path) -> dict[str, str]:

@@ -67,11 +67,9 @@ def restore_plan(meta: Any) -> Plan | None:
     try:
         if restore.op in PARTITIONED_CALLS:
             return _of_function(restore, nodes, functions)
-        plan: Plan = {}
-        _collect(restore, nodes, plan, set())
+        return _of_tree(restore, nodes)
     except (_UnknownFormError, KeyError, IndexError):
         return None
-    return plan
 
 
 def _of_function(call: Any, nodes: Mapping[str, Any], functions: Mapping[str, Any]) -> Plan:
@@ -88,17 +86,22 @@ def _of_function(call: Any, nodes: Mapping[str, Any], functions: Mapping[str, An
     return plan
 
 
-def _collect(node: Any, nodes: Mapping[str, Any], plan: Plan, seen: set[str]) -> None:
-    if node.name in seen:
-        return
-    seen.add(node.name)
-    if node.op in _ASSIGNMENTS:
-        _note(plan, nodes[producer(node.input[0])], _restored(node.input[1], nodes))
-    elif node.op in _PASSES_ON:
-        for name in node.input:
-            _collect(nodes[producer(name)], nodes, plan, seen)
-    else:
-        raise _UnknownFormError(node.op)
+def _of_tree(root: Any, nodes: Mapping[str, Any]) -> Plan:
+    plan: Plan = {}
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.name in seen:
+            continue
+        seen.add(node.name)
+        if node.op in _ASSIGNMENTS:
+            _note(plan, nodes[producer(node.input[0])], _restored(node.input[1], nodes))
+        elif node.op in _PASSES_ON:
+            waiting.extend(nodes[producer(name)] for name in node.input)
+        else:
+            raise _UnknownFormError(node.op)
+    return plan
 
 
 def _note(plan: Plan, variable: Any, saved: CheckpointEntry) -> None:
@@ -110,7 +113,10 @@ def _note(plan: Plan, variable: Any, saved: CheckpointEntry) -> None:
 def _restored(value: str, nodes: Mapping[str, Any]) -> CheckpointEntry:
     """Return the key that `value` was read from: ``RestoreV2:3``, or an ``Identity`` of it."""
     node = nodes[producer(value)]
-    while node.op == "Identity":
+    seen: set[str] = set()
+    while node.op == "Identity" and node.name not in seen:
+        # A damaged graph can go in circles.
+        seen.add(node.name)
         value = node.input[0]
         node = nodes[producer(value)]
     if node.op != "RestoreV2":

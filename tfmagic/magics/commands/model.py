@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.core.arguments import seconds
 from tfmagic.core.naming import NAMES_ARE, VERBS
 from tfmagic.core.units import counted
 from tfmagic.errors import DropError, UsageLineError, nearest_word
 from tfmagic.execution.signature.options import Options
+from tfmagic.formats.kinds import check_path, source_of
 from tfmagic.magics.grammar.destination import destination
 from tfmagic.magics.grammar.expression import evaluate
 from tfmagic.magics.grammar.line import split
@@ -49,6 +51,7 @@ COMMANDS: dict[str, Command] = {
             Option("--frozen", "keep a frozen graph's constants as constants: large ones are otherwise variables"),
             Option("--compile", "have XLA make machine code of it, for each shape of input; says how long it took"),
             Option("--executor", "whose thread runs it: caller or pool (default: what is quicker)", "E", "executor"),
+            Option("--timeout", "give up after so many seconds: what a file runs as it is loaded may never end", "S"),
             Option("--objects", "classes of a Keras file (default: the notebook's): [MyLayer]", "EXPR", "expression"),
         ),
     ),
@@ -219,23 +222,25 @@ def _show(parsed: Parsed) -> View:
 
 def _add(parsed: Parsed, names: Mapping[str, Any]) -> str:
     parsed.expect("a name and a source were", COMMANDS["add"], 2)
-    name, *source = parsed.rest
+    name, *words = parsed.rest
     # Before the source, so that a mistyped name is not blamed on the source.
     check_model_name(name)
-    text = " ".join(source)
+    text = " ".join(words)
     models = the_models()
+    # Before TensorFlow, whose import takes seconds.
+    source = resolve(text, names)
+    check_path(source)
     require_tensorflow()
-    from tfmagic.formats.kinds import source_of
-
-    objects = parsed.text("objects")
+    objects, timeout = parsed.text("objects"), parsed.text("timeout")
     options = _options(parsed, None if objects is None else evaluate(objects, names))
     admission = models.admit(
         name,
-        source_of(resolve(text, names), text),
+        source_of(source, text),
         options,
         replace=parsed.flag("replace"),
         lazy=parsed.flag("lazy"),
         warm=parsed.flag("warm"),
+        timeout=None if timeout is None else seconds("--timeout", timeout),
     )
     model = admission.model
     # A live object has only one way to run: nothing to warm.

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import similar_name
+from tfmagic.core.paths import similar_name, working_folder
 from tfmagic.errors import MissingPathError, UsageLineError
 from tfmagic.magics.grammar.expression import evaluate, names_are_bound, parsed
 from tfmagic.magics.grammar.options import unquoted
@@ -49,7 +49,7 @@ def resolve(text: str, names: Mapping[str, Any]) -> Any:
     is_path = tree is None or isinstance(tree, ast.Constant) or _is_more_likely_a_path(text, tree, names)
     if is_path and not (bound and _has_a_value(tree, text, names)):
         similar = similar_name(Path(text))
-        msg = f"there is no path {text} here ({Path.cwd()}){similar}, and the notebook has no such object"
+        msg = f"there is no path {text} here ({working_folder()}){similar}, and the notebook has no such object"
         raise MissingPathError(msg)
     return evaluate(text, names)
 

@@ -18,6 +18,7 @@ from IPython.core.magic import (
 )
 
 from tfmagic.concurrency.entry_point import is_own_error, trim_traceback
+from tfmagic.concurrency.few_lines import show_in_few_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,6 +53,7 @@ def _one_line(magic: F) -> F:
         except Exception as error:
             if not is_own_error(error):
                 trim_traceback(error)
+                show_in_few_lines(error, always=len(args) <= 2)
                 raise
             shown = UsageError(str(error))
             # For sys.last_value: of a run in batches, what had been done by then.

@@ -55,6 +55,23 @@ class RoomShell:
         """Return a magic that works on this room's names; IPython 9 calls this."""
         return self._of_this_room(self._shell._find_with_lazy_load(kind, magic_name))  # noqa: SLF001 - its own
 
+    def _ofind(self, oname: str, namespaces: Any = None) -> Any:
+        """Find what ``name?`` means: a name of the room, else one of the notebook."""
+        info = self._shell._ofind(oname, namespaces or [("Room", self.user_ns)])  # noqa: SLF001 - its own
+        return info if info.found or namespaces else self._shell._ofind(oname)  # noqa: SLF001 - its own
+
+    def _object_find(self, oname: str, namespaces: Any = None) -> Any:
+        return self._ofind(oname, namespaces)
+
+    def _inspect(self, meth: str, oname: str, namespaces: Any = None, **options: Any) -> Any:
+        """Show what ``name?`` and its relatives find, as the shell does."""
+        return type(self._shell)._inspect(self, meth, oname, namespaces, **options)  # noqa: SLF001 - its own
+
+    @property
+    def ns_table(self) -> dict[str, Any]:
+        """The names in which ``%psearch`` looks."""
+        return {**self._shell.ns_table, "user_global": self.user_ns, "user_local": self.user_ns}
+
     def _of_this_room(self, magic: Any) -> Any:
         owner: Any = getattr(magic, "__self__", None)
         # tfmagic's own magics handle rooms themselves.

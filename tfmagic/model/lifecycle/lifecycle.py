@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from tfmagic.concurrency.cancel_scope import check_cancelled
 from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.runs import wait_until
 from tfmagic.concurrency.workers import workers
@@ -26,6 +27,7 @@ from tfmagic.execution.signature.options import missing_device
 from tfmagic.execution.signature.signature import default_among
 from tfmagic.formats.common.source import FileSource
 from tfmagic.model.lifecycle.room_cells import RoomCells
+from tfmagic.model.lifecycle.statistics import Statistics
 from tfmagic.model.lifecycle.training import Training
 from tfmagic.runtime.libraries.timeline import libraries
 from tfmagic.runtime.memory.malloc import rss_bytes
@@ -100,6 +102,7 @@ class Lifecycle:
         self.command_lock = command_lock
         self.training = Training(source)
         self.cells = RoomCells(name)
+        self.statistics = Statistics()
         self.backend: Backend | None = None
         self.fingerprint: object = None
         self.saved: LastSave | None = None
@@ -203,6 +206,7 @@ class Lifecycle:
             before_bytes = rss_bytes()
             backend, notes = self._read()
             try:
+                check_cancelled()
                 self._check_options_fit(backend)
                 default_among(self.name, backend.signatures, self.options.signature)
                 self.hooks.before_opening(backend)

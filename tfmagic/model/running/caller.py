@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections import deque
+import weakref
 from collections.abc import Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.errors import InputError, MemoryBudgetError, StoppedError, first_line
+from tfmagic.errors import InputError, StoppedError
 from tfmagic.execution.backends.fast_path import FastCall, fast_call
 from tfmagic.execution.backends.request import Request
-from tfmagic.execution.signature.feeds import bind, outputs_given, require
+from tfmagic.execution.signature.feeds import bind, check_names_given, outputs_given, require
 from tfmagic.execution.signature.result import Result
 from tfmagic.model.tracing.placement import Placement
 from tfmagic.model.tracing.trace import Trace
@@ -22,10 +21,12 @@ from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.hosted_graph import hosted
 from tfmagic.runtime.session.kernel_session import KernelSession
+from tfmagic.runtime.tensorflow.native_errors import in_one_line
 from tfmagic.runtime.tracing.partition_graphs import placed_operations, requested_devices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from tfmagic.execution.room.cell import Cell
     from tfmagic.execution.signature.signature import TensorSpec
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG_DRAIN_S = 0.05
-_REMEMBERED = 100
 
 
 class Caller:
@@ -43,11 +43,13 @@ class Caller:
         self.trace: Trace | None = None
         self.placement: Placement | None = None
         self.lifecycle = lifecycle
-        self.statistics = Statistics()
+        self.statistics = lifecycle.statistics
         self._fast_calls: dict[tuple[str | None, str | tuple[str, ...] | None], FastCall] = {}
         self._session = KernelSession()
         self._container_warning = container_warning()
         self._has_run = False
+        self._warmed: set[tuple[Any, ...]] = set()
+        self._opening: weakref.ref[Any] | None = None
 
     @property
     def has_run(self) -> bool:
@@ -68,6 +70,9 @@ class Caller:
     ) -> Request:
         """Return a call with its names resolved and its values unchecked; the parameters are those of `Model.run`."""
         backend = self.lifecycle.built_backend()
+        if backend.graph is not None:
+            # A live object may take a mapping as it is.
+            check_names_given(self.lifecycle.name, value)
         given = [*inputs, *(value if isinstance(value, Mapping) else ())]
         chosen = backend.with_optional_inputs(self.lifecycle.signature(signature), given)
         bound = bind(self.lifecycle.name, chosen, value, inputs)
@@ -105,7 +110,10 @@ class Caller:
         if arrays is None:
             return None
         self.lifecycle.used_at_s = time.monotonic()
-        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, self.statistics.peak_bytes)
+        # It takes longer where a parked graph is opened, or XLA compiles for this shape.
+        compiled, opening = backend.compiled, backend.opening
+        warming = opening is None or (compiled is not None and compiled.is_new(quick.feeds, arrays))
         began = time.perf_counter()
         try:
             outputs = self._session.call(backend.graph, quick.feeds, quick.fetches, arrays)
@@ -116,11 +124,12 @@ class Caller:
             if self.lifecycle.backend is not backend:
                 # Parked meanwhile, and its graph closed.
                 return None
+            in_one_line(error, self.lifecycle.name)
             self.statistics.failed(began, error)
             raise
-        self.statistics.ended(began)
-        if backend.compiled is not None:
-            backend.compiled.note(quick.feeds, arrays)
+        self.statistics.ended(began, warming=warming)
+        if compiled is not None:
+            compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
 
     def checked_call(
@@ -147,7 +156,7 @@ class Caller:
         With `trace`, the run is traced for `trace` and `placement`. Only a person's calls are counted.
         """
         self.lifecycle.used_at_s = time.monotonic()
-        self._container_warning.before_run(self.lifecycle.name, None if self.trace is None else self.trace.peak_bytes)
+        self._container_warning.before_run(self.lifecycle.name, self.statistics.peak_bytes)
         arrays = request.feeds() if feeds is None else feeds
 
         def call() -> dict[str, Any]:
@@ -155,7 +164,7 @@ class Caller:
                 backend = self.lifecycle.built_backend()
                 try:
                     if trace:
-                        return self._traced(replace(request, backend=backend), arrays)
+                        return self._traced(replace(request, backend=backend), arrays, is_real=counted)
                     return backend.call(request.signature, arrays, request.fetches)
                 except Exception:
                     # Parked meanwhile: the new graph has the same names.
@@ -163,10 +172,18 @@ class Caller:
                         raise
 
         try:
-            with self.statistics.timed() if counted else nullcontext():
-                # Several threads can run a native session at once; whether an object can, nobody knows.
-                result = Result(call() if request.backend.concurrent else self.alone(call))
+            timed: AbstractContextManager[list[bool]] = self.statistics.timed() if counted else nullcontext([])
+            with timed as warming:
+                was_new = self._is_new(request, arrays)
+                try:
+                    # Several threads can run a native session at once; whether an object can, nobody knows.
+                    result = Result(call() if request.backend.concurrent else self.alone(call))
+                except Exception as error:
+                    in_one_line(error, self.lifecycle.name)
+                    raise
+                warming.append(was_new)
             self._has_run = True
+            self._note_warmed(request, arrays)
         except Exception as error:
             if self.lifecycle.is_released:
                 # Cancelled by a drop: the session's error says only that it was closed.
@@ -188,7 +205,13 @@ class Caller:
                 hosted(backend.graph).history.changed = True
             with lifecycle.cells.running() as scope:
                 try:
-                    return backend.room.run(cell, notebook, bound)
+                    value = backend.room.run(cell, notebook, bound)
+                    self.statistics.stopped = False
+                except (KeyboardInterrupt, StoppedError):
+                    self.statistics.stopped = True
+                    raise
+                else:
+                    return value
                 finally:
                     if not scope.cancelled:
                         # Log lines of the cell are assigned to this model only while it counts as running.
@@ -200,63 +223,38 @@ class Caller:
         with self.lifecycle.command_lock.hold(call=True):
             return call()
 
-    def _traced(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]]) -> dict[str, Any]:
+    def _is_new(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]]) -> bool:
+        """Return whether the call will have to open, trace, prepare or compile something."""
+        backend, opening = self.lifecycle.backend, None if self._opening is None else self._opening()
+        is_open = backend is not None and opening is not None and backend.opening is opening
+        return not is_open or _kind_of(request, arrays) not in self._warmed
+
+    def _note_warmed(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]]) -> None:
+        backend = self.lifecycle.backend
+        opening = None if backend is None else backend.opening
+        if opening is None:
+            return
+        if self._opening is None or self._opening() is not opening:
+            self._opening = weakref.ref(opening)
+            self._warmed = set()
+        self._warmed.add(_kind_of(request, arrays))
+
+    def _traced(self, request: Request, arrays: Sequence[tuple[TensorSpec, Any]], *, is_real: bool) -> dict[str, Any]:
         backend = request.backend
         outputs, profile = backend.profiled_call(request.signature, arrays, request.fetches)
         self.trace = Trace(request.model, backend.mode, profile)
+        self.statistics.note_peak(profile.peak_bytes, is_real=is_real)
         if profile.partition_graphs:
             operations, variables = placed_operations(profile.partition_graphs), backend.weights().by_variable
             self.placement = Placement(operations, requested_devices(backend.graph), self.trace, variables, eager=False)
         return outputs
 
 
-class Statistics:
-    """Counts the calls of one model that returned a result, and keeps the first line of its last error."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.last_error: str | None = None
-        self._latencies_s: deque[float] = deque(maxlen=_REMEMBERED)
-        self._last: tuple[float, float] | None = None
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Count and time the block as one call."""
-        began = time.perf_counter()
-        try:
-            yield
-        except BaseException as error:
-            self.failed(began, error)
-            raise
-        self.ended(began)
-
-    def ended(self, began: float) -> None:
-        """Count a call that returned a result; it began at a time of ``time.perf_counter``."""
-        now = time.perf_counter()
-        self._last = began, now
-        self.count += 1
-        self._latencies_s.append(now - began)
-
-    def failed(self, began: float, error: BaseException) -> None:
-        """Note the error of a call."""
-        self._last = began, time.perf_counter()
-        # A call that was stopped, or had no room in the budget, is no error of the model.
-        if isinstance(error, Exception) and not isinstance(error, (StoppedError, MemoryBudgetError)):
-            self.last_error = first_line(error)
-
-    def was_running_at(self, time_s: float) -> bool:
-        """Return whether the last call that has ended ran at a time, in seconds since 1970."""
-        if self._last is None:
-            return False
-        began, ended = self._last
-        return began <= time.perf_counter() - (time.time() - time_s) <= ended
-
-    @property
-    def last_latency_s(self) -> float | None:
-        """How long the last call took; None before the first."""
-        return self._latencies_s[-1] if self._latencies_s else None
-
-    @property
-    def median_latency_s(self) -> float | None:
-        """The median of the last hundred calls; None before the first."""
-        return statistics.median(list(self._latencies_s)) if self._latencies_s else None
+def _kind_of(request: Request, arrays: Sequence[tuple[TensorSpec, Any]]) -> tuple[Any, ...]:
+    """Return what has to be prepared once for calls like this one."""
+    names = tuple(spec.name for spec, _ in arrays)
+    kind = (request.signature.name, names, tuple(request.fetches))
+    if request.backend.graph is not None and request.backend.compiled is None:
+        return kind
+    # XLA compiles for each shape, and a live object's function may be traced for it.
+    return (*kind, tuple((str(getattr(array, "dtype", "")), getattr(array, "shape", None)) for _, array in arrays))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import tensorflow as tf
 
@@ -10,7 +11,8 @@ from tfmagic.concurrency.cancel_scope import CancelScope, current_scope
 from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.arguments import seconds
-from tfmagic.errors import RunTimeoutError, TfMagicError, first_line
+from tfmagic.core.notices import notices
+from tfmagic.errors import MemoryBudgetError, RunTimeoutError, TfMagicError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from tfmagic.model.lifecycle.lifecycle import Lifecycle
 
 T = TypeVar("T")
+
+# The commands that were told that their models run one after the other; each batch would say so.
+_told: WeakSet[CancelScope] = WeakSet()
 
 # What a call raises after the deadline of its scope.
 DEADLINE_ERRORS = (TimeoutError, tf.errors.DeadlineExceededError)
@@ -36,6 +41,9 @@ def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
     """
     try:
         return interruptible(workers().call, call)
+    except KeyboardInterrupt:
+        lifecycle.statistics.stopped = True
+        raise
     except DEADLINE_ERRORS:
         scope = current_scope()
         if scope is None or not scope.expired:
@@ -63,11 +71,19 @@ def timeout_error(models: Sequence[Lifecycle]) -> RunTimeoutError:
 def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]]) -> list[T]:
     """Run calls at the same time, each in its own thread, and return their results in order.
 
-    `models` are the model of each call, or for a single call all models that it uses. The error
+    `models` are the model of each call, or for a single call all models that it uses. Models that
+    have no room beside each other in the memory budget run one after the other. The error
     is that of the first call that failed, with notes about the others. At the deadline of the
     current scope it is a RunTimeoutError, which names the models that had not answered.
     """
-    outcomes = interruptible(workers().side_by_side, calls)
+    try:
+        outcomes = interruptible(workers().side_by_side, calls)
+    except KeyboardInterrupt:
+        for model in models:
+            model.statistics.stopped = model.statistics.stopped or model.state == "stopping"
+        raise
+    if len(models) > 1 and len(calls) == len(models):
+        _run_in_turn(models, calls, outcomes)
     owners = [[model] for model in models] if len(calls) == len(models) else [list(models)]
     failed = [(owner, error) for owner, error in zip(owners, outcomes, strict=True) if isinstance(error, BaseException)]
     if not failed:
@@ -84,6 +100,25 @@ def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T
     finally:
         # The traceback refers to this frame, which refers to the error.
         del outcomes, failed, late, in_order, error
+
+
+def _run_in_turn(
+    models: Sequence[Lifecycle], calls: Sequence[Callable[[], T]], outcomes: list[T | BaseException]
+) -> None:
+    """Make each call again that had no room while others ran: these are idle now, and can be parked for it."""
+    waiting = [at for at, outcome in enumerate(outcomes) if isinstance(outcome, MemoryBudgetError)]
+    for at in waiting:
+        (outcomes[at],) = interruptible(workers().side_by_side, [calls[at]])
+    scope = current_scope()
+    command = None if scope is None else scope.root
+    if command not in _told and any(not isinstance(outcomes[at], MemoryBudgetError) for at in waiting):
+        if command is not None:
+            _told.add(command)
+        names = " and ".join(model.name for model in models)
+        notices().show(
+            f"{names} have no room beside each other in the memory budget: they ran one after the other, "
+            "and were parked in between"
+        )
 
 
 def _with_notes(

@@ -127,7 +127,9 @@ def _refusing_zeros(caller: Caller) -> Iterator[None]:
     try:
         yield
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        msg = f"{caller.lifecycle.name} cannot be run on zeros ({first_line(error)}): {_WITHOUT_WARM}"
+        name = caller.lifecycle.name
+        reason = first_line(error).replace(f": {name}: ", ": ")
+        msg = f"{name} cannot be run on zeros ({reason}): {_WITHOUT_WARM}"
         raise SourceError(msg) from error
 
 

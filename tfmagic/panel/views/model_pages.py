@@ -92,6 +92,10 @@ class ModelPage(Page["ModelRecord"]):
             ("calls", f"{record['calls']}, median {seconds_text(record['median_latency_s'])}"),
             ("names", ", ".join(record["names"]) or "none"),
         ]
+        if record["stopped"]:
+            rows.append(
+                ("last run", "stopped by you" + (", and not ended yet" if record["state"] == "stopping" else ""))
+            )
         if record["last_error"]:
             rows.append(("last error", record["last_error"]))
         rows.extend(("note", note) for note in record["notes"])

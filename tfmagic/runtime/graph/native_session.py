@@ -122,6 +122,7 @@ class NativeSession(tf.compat.v1.Session):
 
     def _make_callable_from_options(self, callable_options: Any) -> Callable[..., Any]:
         prepared, uses = self._used(super()._make_callable_from_options, callable_options), self._uses
+        prepared.__class__ = _CountedCallable
 
         def call(*values: Any, **options: Any) -> Any:
             # The body of `_used`: a call would be a part of a short run's time.
@@ -154,6 +155,20 @@ class NativeSession(tf.compat.v1.Session):
     def _free(self) -> None:
         if self._unwaiting and self._closed and not self._uses:
             delete_session(self)
+
+
+class _CountedCallable(tf.compat.v1.Session._Callable):  # noqa: SLF001 - it has no public name
+    """A prepared callable whose release counts as a use: another thread must not free the session meanwhile."""
+
+    def __del__(self) -> None:
+        session, token = self._session, object()
+        session._uses[token] = None  # noqa: SLF001 - of this module
+        try:
+            super().__del__()
+        finally:
+            session._uses.pop(token, None)  # noqa: SLF001
+            if session._closed:  # noqa: SLF001
+                session._free()  # noqa: SLF001
 
 
 def _names(elements: Iterable[Any]) -> tuple[str, ...]:

@@ -13,12 +13,12 @@ from tfmagic.graphdef.walk import functions_called, takes_functions
 from tfmagic.runtime.tensorflow.private import unfinalize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
-def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
-    """Return the operations that run for these tensors or operations."""
-    elements = [graph.as_graph_element(name) for name in fetches]
+def operations_behind(graph: Any, fetches: Iterable[str], fed: Collection[str] = ()) -> set[Any]:
+    """Return the operations that run for these tensors or operations, when the tensors `fed` are given."""
+    elements = [graph.as_graph_element(name) for name in fetches if name not in fed]
     waiting = [element if isinstance(element, tf.Operation) else element.op for element in elements]
     operations: set[Any] = set()
     while waiting:
@@ -26,16 +26,29 @@ def operations_behind(graph: Any, fetches: Iterable[str]) -> set[Any]:
         if op not in operations:
             operations.add(op)
             waiting.extend(op.control_inputs)
-            waiting.extend(tensor.op for tensor in op.inputs)
+            waiting.extend(tensor.op for tensor in op.inputs if tensor.name not in fed)
     return operations
 
 
 def constants_of(operations: Iterable[Any]) -> int:
-    """Return the size in bytes of the constants among operations; text counts for nothing, as it has no fixed size."""
-    tensors = (op.outputs[0] for op in operations if op.type == "Const")
-    return sum(
-        (tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in tensors if tensor.dtype != tf.string
-    )
+    """Return the size in bytes of the constants among operations, text included."""
+    return sum(_constant_bytes(op) for op in operations if op.type == "Const")
+
+
+def _constant_bytes(op: Any) -> int:
+    tensor = op.outputs[0]
+    elements = tensor.shape.num_elements() or 0
+    if tensor.dtype != tf.string:
+        return int(elements * tensor.dtype.size)
+    size = getattr(op, _TEXT_BYTES, None)
+    if size is None:
+        # A constant never changes; a vocabulary takes a while to look through.
+        texts = op.get_attr("value").string_val
+        size = sum(map(len, texts))
+        # The last text stands for those that follow.
+        size += (elements - len(texts)) * len(texts[-1]) if texts and len(texts) < elements else 0
+        setattr(op, _TEXT_BYTES, size)
+    return int(size)
 
 
 def may_write(graph: Any, fetches: Iterable[str]) -> bool:
@@ -85,6 +98,7 @@ def _writes(kind: str) -> bool:
 
 
 _ATTRIBUTE = "_tfmagic_additions"
+_TEXT_BYTES = "_tfmagic_text_bytes"
 _lock = threading.Lock()
 
 

@@ -14,14 +14,13 @@ from tfmagic.concurrency.deferral import defer_interrupts
 from tfmagic.core.process import once
 from tfmagic.errors import SettingError, did_you_mean
 from tfmagic.runtime.native_log.entries import LogEntries, LogRecord
-from tfmagic.runtime.native_log.parser import messages, starts_message
+from tfmagic.runtime.native_log.parser import Message, messages, starts_message
 from tfmagic.runtime.native_log.stderr_filter import write_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tfmagic.runtime.native_log.capture import Capture
-    from tfmagic.runtime.native_log.parser import Message
 
 Mode = Literal["capture", "pass", "off"]
 """What happens to TensorFlow's lines: kept in the log alone, also shown, or left alone."""
@@ -126,6 +125,10 @@ class NativeLog:
         """Keep the messages in output that came at `came_s` (None for now); return what is to be shown."""
         at_s = time.time() if came_s is None else came_s
         return b"".join(part.raw for part in messages(written, whole=whole) if self._is_shown(part, at_s))
+
+    def keep(self, text: str, model: str | None = None) -> None:
+        """Keep a long error message or traceback, of which the notebook shows only a few lines."""
+        self.entries.add(Message(b"", "error", "", text), time.time(), model)
 
     def _is_shown(self, message: Message, came_s: float) -> bool:
         if message.severity is None or _is_of_a_child(message.thread):

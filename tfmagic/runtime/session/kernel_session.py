@@ -12,16 +12,16 @@ import math
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import tensorflow as tf
 
 from tfmagic.concurrency.cancel_scope import current_scope
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.concurrency.entry_point import entry_point, hide_own_frames
+from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.concurrency.workers import workers
 from tfmagic.core.process import once
-from tfmagic.errors import ForeignTensorError
+from tfmagic.errors import ForeignTensorError, NoCopyError
 from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.session.config import SessionConfig
@@ -237,6 +237,13 @@ class KernelSession(session_interface()):  # type: ignore[misc]  # a base that i
     def hosted_graphs(self) -> list[Any]:
         """Return the graphs that `host` has named."""
         return self._sessions.named_graphs()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be copied or pickled: a process has one session."""
+        msg = "the session cannot be copied or pickled: a process has one, tfmagic.session, which runs any graph"
+        error = NoCopyError(msg)
+        trim_traceback(error)
+        raise error
 
     def __repr__(self) -> str:
         """Show the open graphs."""

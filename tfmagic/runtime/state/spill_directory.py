@@ -75,7 +75,7 @@ class ParkDirectory:
         self.remove_on_sigterm()
         # Locked before it gets its name: otherwise it could look like the lock of a process that has ended.
         lock = (folder / f"{_LOCK}.new").open("w")
-        _lock_file(lock)
+        lock_file(lock)
         (folder / f"{_LOCK}.new").rename(folder / _LOCK)
         # All locks are kept: models parked before another folder was chosen are still there.
         self._locks.append(lock)
@@ -109,7 +109,7 @@ def remove_orphans(parent: Path) -> None:
         with suppress(OSError):
             try:
                 with (folder / _LOCK).open("r+") as lock:
-                    if _lock_file(lock):
+                    if lock_file(lock):
                         shutil.rmtree(folder, ignore_errors=True)
             except FileNotFoundError:
                 # The folder never got its lock, or has lost it, unless it is being created right now.
@@ -117,7 +117,7 @@ def remove_orphans(parent: Path) -> None:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lock_file(lock: IO[Any]) -> bool:
+def lock_file(lock: IO[Any]) -> bool:
     """Lock a file for the life of this process; return False if another process has locked it."""
     try:
         if sys.platform == "win32":

@@ -178,7 +178,8 @@ def library_of(graph: Any) -> Any:
     definition = v1.GraphDef()
     try:
         graph._copy_functions_to_graph_def(definition, 0)  # noqa: SLF001
-    except AttributeError:
+    except (AttributeError, tf.errors.OpError):
+        # Also where the process has another function of the same name: it is added to those of the process.
         definition = graph.as_graph_def()
     return definition.library
 

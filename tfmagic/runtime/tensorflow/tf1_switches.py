@@ -84,6 +84,8 @@ class _SwitchPatch:
             for verb, on in (("enable", True), ("disable", False)):
                 for place in (owner, *public):
                     _replace(place, f"{verb}_{name}", self._setter(switches, on=on))
+        for place in (ops, *public):
+            _replace(place, "reset_default_graph", _reset_of_a_room)
         for name in _READERS:
             for place in public:
                 _replace(place, name, _plain_bool)
@@ -159,6 +161,17 @@ def _plain_bool(stock: Callable[[], Any]) -> Callable[[], bool]:
         return bool(stock())
 
     return enabled
+
+
+def _reset_of_a_room(stock: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that, in a room, is content with an empty graph: pasted code begins by clearing it."""
+
+    @wraps(stock)
+    def reset() -> None:
+        if _room.get() is None or next(iter(v1.get_default_graph().get_operations()), None) is not None:
+            stock()
+
+    return reset
 
 
 def _v2_enabled(stock: Callable[[], bool]) -> Callable[[], bool]:
