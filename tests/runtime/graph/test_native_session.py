@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from factories import fresh_python
 
 from tfmagic.runtime.graph.native_session import NativeSession
 from tfmagic.runtime.tensorflow.private import run_once
@@ -114,3 +115,23 @@ def _many(held: Held) -> None:
 def _ignoring(call: Any) -> None:
     with contextlib.suppress(tf.errors.OpError, RuntimeError):
         call()
+
+
+def test_a_process_that_ends_with_models_prints_nothing_of_it() -> None:
+    done = fresh_python(
+        """
+        import numpy as np
+        import tensorflow as tf
+
+        from tfmagic import models
+
+        v1 = tf.compat.v1
+        with tf.Graph().as_default() as graph:
+            tf.multiply(v1.placeholder(tf.float32, [2], "x"), 2.0, "y")
+        kept = [models.add(name, graph.as_graph_def()) for name in ("one", "other")]
+        print([model(np.ones(2, np.float32)).tolist() for model in kept])
+        models.drop("one")
+        """
+    )
+    assert done.stdout == "[[2.0, 2.0], [2.0, 2.0]]\n"
+    assert "Traceback" not in done.stderr

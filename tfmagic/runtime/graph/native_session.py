@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,8 @@ class NativeSession(tf.compat.v1.Session):
                 self._free()
 
     def _free(self) -> None:
-        if self._unwaiting and self._closed and not self._uses:
+        # The end of the process frees all, and TensorFlow's modules may be gone by then.
+        if self._unwaiting and self._closed and not self._uses and not sys.is_finalizing():
             delete_session(self)
 
 
