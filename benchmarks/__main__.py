@@ -20,6 +20,7 @@ BENCHMARKS = {
     "ten_models": "Ten models called in turn",
     "many_models": "A thousand models, and a tenth",
     "sources": "Loading each kind of file, and the first answer from it",
+    "graph_size": "Graphs of a thousand to a hundred thousand nodes",
     "memory": "Memory: what is given back, what is kept",
     "panel": "The panel: what it costs a cell that trains, and its snapshot",
 }

@@ -26,6 +26,16 @@ PLACEHOLDER = re.compile(r"\{+([^{}]+)\}+|\$(\w+)")
 """What IPython's own magics put a value in for, and these do not."""
 
 
+def first_repeated(names: Iterable[str]) -> str | None:
+    """Return the first name that comes a second time; None where each is there once."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def check_name(name: str, taken_by_python: frozenset[str]) -> None:
     """Refuse a name that cannot be typed wherever a model's name can.
 

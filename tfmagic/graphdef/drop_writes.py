@@ -84,6 +84,8 @@ class _Body:
         self.reads: set[Any] = set()
         self.writes: set[Any] = set()
         self._writers: dict[str, set[Any]] = {}
+        # By edge, so that a long row of forwarding operations is walked once.
+        self._variables: dict[str, Any] = {}
         for name, node in self._nodes.items():
             reads, writes = self._touched_by(node)
             if name in self._needed:
@@ -129,18 +131,26 @@ class _Body:
 
     def _variable(self, edge: str) -> Any:
         """Return the variable that an input is the handle of: its name, or its argument's place; None for others."""
-        seen: set[str] = set()
-        while (name := producer(edge)) not in seen:
-            seen.add(name)
+        passed: set[str] = set()
+        variable: Any = None
+        while edge not in passed:
+            if edge in self._variables:
+                variable = self._variables[edge]
+                break
+            passed.add(edge)
+            name = producer(edge)
             node = self._nodes.get(name)
             if node is None:
-                return self._arguments.get(name)
+                variable = self._arguments.get(name)
+                break
             if node.op in VARIABLES:
-                return name
+                variable = name
+                break
             if node.op in LOOPS:
                 edge = node.input[output_index(edge)]
             elif (node.op in FORWARDS and node.attr["T"].type == _RESOURCE) or node.op.startswith("Ref"):
                 edge = node.input[0]
             else:
-                return None
-        return None
+                break
+        self._variables.update(dict.fromkeys(passed, variable))
+        return variable

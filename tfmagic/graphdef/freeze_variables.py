@@ -6,6 +6,7 @@ as it is, and all references in TF1's loops; such a graph fails when it runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ class VariableFreezer:
         self._suffix = suffix
         self.functions = {function.signature.name: function for function in definition.library.function}
         self._names: dict[tuple[str, _Handles], str] = {}
+        self._copies: Counter[str] = Counter()
         self._outputs: dict[tuple[str, _Handles], list[_Handle | None]] = {}
 
     def convert(self) -> None:
@@ -94,7 +96,8 @@ class VariableFreezer:
         """Return the name of the copy of a function that takes values for these arguments."""
         key = (name, tuple(arguments))
         if key not in self._names:
-            number = sum(1 for known, _ in self._names if known == name)
+            number = self._copies[name]
+            self._copies[name] += 1
             self._names[key] = f"{name}_{self._suffix}" + (f"_{number}" if number else "")
             outputs = self.outputs_of(name, arguments)
             function = self._definition.library.function.add()

@@ -8,6 +8,7 @@ signature reaches them.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UnsafeSourceError
@@ -61,7 +62,9 @@ class Guard:
         self._reads = {**READS_FILES, **RESTORES} if restores else READS_FILES
         # By the tensors that are fed: what only they depend on does not run.
         self._passed: dict[frozenset[str], set[str]] = {}
-        self._walked: set[tuple[str, tuple[str, ...]]] = set()
+        # In the order in which they were walked.
+        self._walked: dict[tuple[str, tuple[str, ...]], None] = {}
+        self._handles_at: tuple[int, Counter[str]] | None = None
         self._called: list[tuple[str, Sequence[str]]] = []
 
     def check(self, names: Iterable[str], *, given: Iterable[str] = ()) -> None:
@@ -71,13 +74,15 @@ class Guard:
         """
         cut = frozenset(given)
         waiting = [self._graph.get_operation_by_name(producer(name)) for name in names if name not in cut]
-        before, walked = self._passed.get(cut, set()), set(self._walked)
-        passed = self._passed[cut] = set(before)
+        passed = self._passed.setdefault(cut, set())
+        new: list[str] = []
+        walked = len(self._walked)
         try:
             while waiting:
                 op = waiting.pop()
                 if op.name in passed:
                     continue
+                new.append(op.name)
                 passed.add(op.name)
                 # A constant's message has its value, which may be large, and a constant calls nothing.
                 if op.type != "Const":
@@ -88,7 +93,9 @@ class Guard:
                 waiting.extend(op.control_inputs)
         except BaseException:
             # An interrupt, too: whatever was not checked to its end is checked again.
-            self._passed[cut], self._walked = before, walked
+            passed.difference_update(new)
+            for key in list(self._walked)[walked:]:
+                del self._walked[key]
             self._called.clear()
             raise
 
@@ -120,10 +127,16 @@ class Guard:
                 written = True
             elif consumer.type not in {"ReadVariableOp", "VarIsInitializedOp"}:
                 return False
-        nodes = [op.node_def for op in self._graph.get_operations() if op.type in _HANDLES]
-        nodes += [node for body in self._functions.values() for node in body.node_def if node.op in _HANDLES]
-        mine = _shared_names(handle.node_def)
-        return written and sum(1 for node in nodes if mine & _shared_names(node)) == 1
+        handles = self._handles()
+        return written and all(handles[name] == 1 for name in _shared_names(handle.node_def))
+
+    def _handles(self) -> Counter[str]:
+        """Return how many operations stand for each resource, by its name."""
+        if self._handles_at is None or self._handles_at[0] != self._graph.version:
+            nodes = [op.node_def for op in self._graph.get_operations() if op.type in _HANDLES]
+            nodes += [node for body in self._functions.values() for node in body.node_def if node.op in _HANDLES]
+            self._handles_at = self._graph.version, Counter(name for node in nodes for name in _shared_names(node))
+        return self._handles_at[1]
 
     def _check(self, node: Any, label: Callable[[str], str]) -> None:
         op, inputs = node.op, [producer(edge) for edge in data_inputs(node)]
@@ -169,7 +182,7 @@ class Guard:
         key = (name, tuple(given))
         if key in self._walked:
             return
-        self._walked.add(key)
+        self._walked[key] = None
         label = _labels_in_body(function, dict(zip(arguments, given, strict=True)))
         for node in function.node_def:
             self._check(node, label)
@@ -186,18 +199,23 @@ def _labels_in_body(function: Any, by_argument: Mapping[str, str]) -> Callable[[
     """Return a function that tells where a value in a function's body comes from."""
     body = {node.name: node for node in function.node_def}
 
+    known = dict(by_argument)
+
     def label(name: str) -> str:
-        while name not in by_argument:
+        passed: dict[str, None] = {}
+        while name not in known:
             node = body.get(name)
-            if node is None:
-                return _OTHER
-            if node.op == "Const":
-                return _const_label(node)
-            inputs = data_inputs(node)
-            if node.op not in SAME_ELEMENTS or not inputs:
-                return _OTHER
-            name = producer(inputs[0])
-        return by_argument[name]
+            inputs = [] if node is None else data_inputs(node)
+            if node is not None and node.op == "Const":
+                known[name] = _const_label(node)
+            elif node is None or node.op not in SAME_ELEMENTS or not inputs or name in passed:
+                # A damaged body can go in circles.
+                known[name] = _OTHER
+            else:
+                passed[name] = None
+                name = producer(inputs[0])
+        known.update(dict.fromkeys(passed, known[name]))
+        return known[name]
 
     return label
 

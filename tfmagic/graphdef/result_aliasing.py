@@ -7,13 +7,14 @@ elsewhere, and a person who changes the array would change the model's weights.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.graphdef.op_types import ALIASES_AN_OPERAND, ALIASES_INPUT, ALLOCATES_OUTPUT, PARTITIONED_CALLS
-from tfmagic.graphdef.walk import ancestors, data_inputs, output_index, producer
+from tfmagic.graphdef.walk import data_inputs, descendants, output_index, producer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 # Outputs of operations in ALLOCATES_OUTPUT and ALIASES_INPUT that are not the first.
 _LATER_OUTPUTS = frozenset({"batch_mean", "batch_variance", "indices", *(f"reserve_space_{n}" for n in (1, 2, 3))})
@@ -54,6 +55,7 @@ class _GraphBody:
     def __init__(self, graph: Any, fed: frozenset[str]) -> None:
         self._graph = graph
         self._fed = fed
+        self._functions = _Functions(graph)
 
     def operation(self, value: Any) -> tuple[str, list[Any], int] | None:
         """Return the type, the inputs, and which output `value` is; None for a value from outside."""
@@ -62,29 +64,53 @@ class _GraphBody:
 
     def depends_on_feeds(self, value: Any) -> bool:
         """Return whether the caller's feeds can change a value."""
-        waiting, seen = [value], set()
+        return value.name in self._fed or value.op in self._dependents
+
+    @cached_property
+    def _dependents(self) -> set[Any]:
+        """The operations that any feed leads to."""
+        dependents: set[Any] = set()
+        waiting = [op for name in self._fed for op in self._graph.get_tensor_by_name(name).consumers()]
         while waiting:
-            tensor = waiting.pop()
-            if tensor.name in self._fed:
-                return True
-            if tensor.op not in seen:
-                seen.add(tensor.op)
-                # Reversed, so that the first input is looked at first: the feeds are mostly behind it.
-                waiting.extend(reversed(tensor.op.inputs))
-        return False
+            op = waiting.pop()
+            if op not in dependents:
+                dependents.add(op)
+                waiting.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
+        return dependents
 
     def callee(self, value: Any) -> tuple[_Body, Any] | None:
         """Return the function that a call runs, and which of its values is this result."""
-        library = {function.signature.name: function for function in self._graph.as_graph_def().library.function}
         fed = [self.depends_on_feeds(tensor) for tensor in value.op.inputs]
-        return _function_body(library, value.op.get_attr("f").name, fed, value.value_index)
+        return self._functions.result(value.op.get_attr("f").name, fed, value.value_index)
+
+
+class _Functions:
+    """The functions of a graph, each with those of its arguments that the caller's feeds can change."""
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+        self._bodies: dict[tuple[str, tuple[bool, ...]], _FunctionBody] = {}
+
+    @cached_property
+    def _library(self) -> dict[str, Any]:
+        return {function.signature.name: function for function in self._graph.as_graph_def().library.function}
+
+    def result(self, name: str, fed: Sequence[bool], index: int) -> tuple[_Body, Any] | None:
+        """Return a function's body, and which of its values is the result of that number."""
+        function = self._library.get(name)
+        if function is None or index >= len(function.signature.output_arg):
+            return None
+        key = name, tuple(fed)
+        if key not in self._bodies:
+            self._bodies[key] = _FunctionBody(self, function, fed)
+        return self._bodies[key], function.ret[function.signature.output_arg[index].name]
 
 
 class _FunctionBody:
     """The operations of a function, whose values are ``argument`` or ``operation:output:index``."""
 
-    def __init__(self, library: Mapping[str, Any], function: Any, fed: Sequence[bool]) -> None:
-        self._library = library
+    def __init__(self, functions: _Functions, function: Any, fed: Sequence[bool]) -> None:
+        self._functions = functions
         self._nodes = {node.name: node for node in function.node_def}
         arguments = zip(function.signature.input_arg, fed, strict=False)
         self._fed = {argument.name for argument, is_fed in arguments if is_fed}
@@ -98,20 +124,17 @@ class _FunctionBody:
         return node.op, data_inputs(node), int(output in _LATER_OUTPUTS) or int(index)
 
     def depends_on_feeds(self, value: str) -> bool:
-        edges = {producer(edge) for name in ancestors(self._nodes, [value]) for edge in self._nodes[name].input}
-        return not self._fed.isdisjoint(edges | {producer(value)})
+        return producer(value) in self._dependents
+
+    @cached_property
+    def _dependents(self) -> set[str]:
+        """The arguments that feeds can change, and the operations that wait for these."""
+        return descendants(self._nodes, self._fed)
 
     def callee(self, value: str) -> tuple[_Body, Any] | None:
         node = self._nodes[producer(value)]
         fed = [self.depends_on_feeds(edge) for edge in data_inputs(node)]
-        return _function_body(self._library, node.attr["f"].func.name, fed, output_index(value))
+        return self._functions.result(node.attr["f"].func.name, fed, output_index(value))
 
 
 _Body = _GraphBody | _FunctionBody
-
-
-def _function_body(library: Mapping[str, Any], name: str, fed: Sequence[bool], index: int) -> tuple[_Body, Any] | None:
-    function = library.get(name)
-    if function is None or index >= len(function.signature.output_arg):
-        return None
-    return _FunctionBody(library, function, fed), function.ret[function.signature.output_arg[index].name]

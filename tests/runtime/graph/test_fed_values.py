@@ -741,3 +741,31 @@ def test_a_loop_that_never_ends_on_made_up_numbers_is_not_run_on_them(options: A
     model.wake()
     assert models.add("a", tmp_path / "net", **{**options, "warm": True}) is not None
     np.testing.assert_array_equal(models.a(x), 8 * x)
+
+
+@pytest.mark.parametrize("in_a_function", [False, True])
+def test_of_many_inputs_those_are_copied_that_a_run_keeps(in_a_function: bool) -> None:  # noqa: FBT001
+    kept = {3, 17}
+    with tf.Graph().as_default() as graph:
+        inputs = [v1.placeholder(tf.float32, [1, WIDTH], f"x{number}") for number in range(30)]
+        assign = tf.function(lambda v, value: v.assign(tf.identity(value))) if in_a_function else _assign
+        with v1.variable_scope("", use_resource=True):
+            variables = {at: v1.get_variable(f"v{at}", [1, WIDTH]) for at in kept}
+        steps = [assign(v, tf.reshape(inputs[at], [1, WIDTH])) for at, v in variables.items()]
+        with tf.control_dependencies([step if isinstance(step, tf.Operation) else step.op for step in steps]):
+            y = tf.add_n([x * 2.0 for x in inputs], "y")
+    assert set(kept_feeds(graph, [x.name for x in inputs], [y.name])) == kept
+
+
+def _assign(v: Any, value: Any) -> Any:
+    return v.assign(value).op
+
+
+def test_among_many_inputs_one_that_ends_a_loop_is_found() -> None:
+    with tf.Graph().as_default() as graph:
+        inputs = [v1.placeholder(tf.int32, [], f"x{number}") for number in range(20)]
+        rounds = tf.while_loop(lambda i: i < inputs[11], lambda i: i + 1, [0])
+        y = tf.add_n([*inputs, rounds], "y")
+    names = [x.name for x in inputs]
+    assert loops_on_values(graph, names, [y.name])
+    assert not loops_on_values(graph, names[:11] + names[12:], [y.name])

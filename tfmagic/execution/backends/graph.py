@@ -15,7 +15,8 @@ from tfmagic.errors import InputError, SourceError, nearest_word
 from tfmagic.execution.backends.backend import Backend, GraphOfRun
 from tfmagic.execution.backends.folding import Folding
 from tfmagic.execution.room.variables import weights_of
-from tfmagic.execution.signature.inference import fed_behind, find_tensor, tensor_names, tensor_spec
+from tfmagic.execution.signature.inference import find_tensor, tensor_names, tensor_spec
+from tfmagic.execution.signature.needed_inputs import fed_behind
 from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.runtime.calls.prepared_call import Preparation
 from tfmagic.runtime.session.hosted_graph import GraphState, hosted

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from tfmagic.execution.signature.signature import Signature, TensorSpec
 
+# How many outputs an error compares, to name the one that lacks the fewest inputs: each takes a walk through the graph.
+_NEEDS_COMPARED = 10
+
 MISSING: Any = object()
 """Stands for no positional input (None could be one)."""
 
@@ -47,7 +50,7 @@ def bind(model: str, signature: Signature, positional: Any, named: Mapping[str, 
         # Of a dataset of mappings, the value of that name.
         from_dataset = batch is not value and isinstance(batch, Mapping)
         bound[name] = batch.get(name, batch) if from_dataset else batch
-    known = [spec.name for spec in signature.inputs]
+    known = {spec.name: None for spec in signature.inputs}
     bound = {part: value for name in bound for part, value in _parts(name, bound[name], known).items()}
     for name in bound:
         if name not in known:
@@ -97,8 +100,8 @@ def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, An
     if len(required) == 1:
         return {required[0]: value}
     # In an inferred signature: the one input that suffices for some output.
-    alone = {next(iter(needed)) for needed in signature.needs.values() if len(needed) == 1}
-    if len(alone) == 1 and not named:
+    alone = signature.needs.sufficient_alone() if signature.needs is not None and not named else set()
+    if len(alone) == 1:
         return {alone.pop(): value}
     if not names:
         msg = f"{model} takes no input, and one was given"
@@ -120,7 +123,8 @@ def _typed(names: Sequence[str]) -> str:
 
 def missing_inputs_error(model: str, names: Iterable[str], signature: Signature) -> InputError:
     """Return the error for inputs that were not given."""
-    lacking = [spec for spec in signature.inputs if spec.name in set(names)]
+    needed = set(names)
+    lacking = [spec for spec in signature.inputs if spec.name in needed]
     listed = ", ".join(f"{spec.name!r} ({spec.kind})" if spec.kind else repr(spec.name) for spec in lacking)
     noun = "input" if len(lacking) == 1 else "inputs"
     msg = f"{model} needs {noun} {listed}: give {_typed([spec.name for spec in lacking])}"
@@ -147,14 +151,16 @@ def _fits(shape: Sequence[int | None], given: Sequence[int]) -> bool:
 def outputs_given(model: str, signature: Signature, given: Collection[str]) -> list[tuple[str, str]]:
     """Return the outputs for which the given inputs suffice, each with the backend's name for it."""
     outputs = signature.outputs
-    if signature.needs:
-        lacks = [signature.needs.get(spec.name, frozenset()) - set(given) for spec in outputs]
-        outputs = tuple(spec for spec, lacking in zip(outputs, lacks, strict=True) if not lacking)
+    missing = [spec.name for spec in signature.required if spec.name not in given]
+    if missing and signature.needs is not None:
+        lacking = signature.needs.outputs_that_need(missing)
+        outputs = tuple(spec for spec in outputs if spec.name not in lacking)
         if not outputs:
+            lacks = [signature.needs.of(spec.name) - set(given) for spec in signature.outputs[:_NEEDS_COMPARED]]
             fewest: frozenset[str] = min(lacks, key=len)
             raise missing_inputs_error(model, fewest, signature)
-    else:
-        require(model, signature, (spec.name for spec in signature.required), given)
+    elif missing:
+        raise missing_inputs_error(model, missing, signature)
     return [(spec.name, spec.tensor or spec.name) for spec in outputs]
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.core.naming import first_repeated
 from tfmagic.errors import SourceError, did_you_mean
+from tfmagic.execution.signature.needed_inputs import NeededInputs, fed_behind, has_to_be_fed, reached_from
 from tfmagic.execution.signature.results import results_of
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.graphdef.op_types import PLACEHOLDERS
@@ -15,7 +17,7 @@ from tfmagic.graphdef.walk import producer
 from tfmagic.runtime.state.variables_io import OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Pairs = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -50,8 +52,7 @@ def infer(
         input_tensors = _placeholders(graph, bound, hidden)
     else:
         input_tensors = {name: find_tensor(model, graph, names, where) for name, where in dict(inputs).items()}
-        fed = [tensor.name for tensor in input_tensors.values()]
-        twice = next((tensor for tensor in fed if fed.count(tensor) > 1), None)
+        twice = first_repeated(tensor.name for tensor in input_tensors.values())
         if twice is not None:
             msg = f"{model}: input {twice!r} gets two names: give it one"
             raise SourceError(msg)
@@ -65,43 +66,49 @@ def infer(
             "name one with --outputs NAME=op:0"
         )
         raise SourceError(msg)
-    by_tensor = {tensor.name: name for name, tensor in input_tensors.items()}
-    behind = {name: fed_behind([tensor], by_tensor.keys()) for name, tensor in output_tensors.items()}
-    if inputs is not None:
-        output_tensors = _sufficed(model, output_tensors, behind, by_tensor, named=outputs is not None)
-    inputs_of_output = {
-        name: frozenset(by_tensor[fed] for fed in behind[name] if fed in by_tensor) for name in output_tensors
-    }
     if inputs is None:
-        used = frozenset().union(*inputs_of_output.values())
-        input_tensors = {name: tensor for name, tensor in input_tensors.items() if name in used}
+        needed = fed_behind(output_tensors.values(), {tensor.name for tensor in input_tensors.values()})
+        input_tensors = {name: tensor for name, tensor in input_tensors.items() if tensor.name in needed}
+    else:
+        output_tensors = _sufficed(model, graph, output_tensors, input_tensors, named=outputs is not None)
     optional = {name for name, tensor in input_tensors.items() if tensor.op.type == "PlaceholderWithDefault"}
     return Signature(
         DEFAULT,
         tuple(tensor_spec(name, tensor, optional=name in optional) for name, tensor in input_tensors.items()),
         tuple(tensor_spec(name, tensor) for name, tensor in output_tensors.items()),
-        {name: needed - optional for name, needed in inputs_of_output.items()},
+        NeededInputs(graph, _names(input_tensors), _names(output_tensors), input_tensors.keys() - optional),
     )
 
 
+def _names(tensors: Mapping[str, Any]) -> dict[str, str]:
+    return {name: tensor.name for name, tensor in tensors.items()}
+
+
 def _sufficed(
-    model: str,
-    output_tensors: dict[str, Any],
-    behind: Mapping[str, set[str]],
-    inputs: Mapping[str, str],
-    *,
-    named: bool,
+    model: str, graph: Any, output_tensors: dict[str, Any], input_tensors: Mapping[str, Any], *, named: bool
 ) -> dict[str, Any]:
     """Return the outputs for which the inputs that were named suffice; an output that was named has to be one."""
-    lacking = {name: sorted(behind[name] - inputs.keys()) for name in output_tensors}
-    sufficed = {name: tensor for name, tensor in output_tensors.items() if not lacking[name]}
-    if len(sufficed) < len(output_tensors) and (named or not sufficed):
-        name, tensors = next((name, tensors) for name, tensors in lacking.items() if tensors)
+    fed = {tensor.name: name for name, tensor in input_tensors.items()}
+    unfed = {
+        op.outputs[0].name: op.name
+        for op in graph.get_operations()
+        if has_to_be_fed(op) and op.outputs[0].name not in fed
+    }
+    reached = reached_from(graph, unfed, fed)
+    lacking = [
+        name
+        for name, tensor in output_tensors.items()
+        if tensor.name not in fed and (tensor.op.name in reached or tensor.name in unfed)
+    ]
+    if lacking and (named or len(lacking) == len(output_tensors)):
+        name = lacking[0]
+        tensors = sorted(fed_behind([output_tensors[name]], fed) - fed.keys())
         more = ", ".join(repr(producer(tensor)) for tensor in tensors)
-        known = ",".join([*(f"{own}={tensor}" for tensor, own in inputs.items()), *(producer(one) for one in tensors)])
+        known = ",".join([*(f"{own}={tensor}" for tensor, own in fed.items()), *(producer(one) for one in tensors)])
         msg = f"{model}: output {name!r} needs {more} too, which --inputs does not name: --inputs {known}"
         raise SourceError(msg)
-    return sufficed
+    left_out = set(lacking)
+    return {name: tensor for name, tensor in output_tensors.items() if name not in left_out}
 
 
 def find_tensor(model: str, graph: Any, names: Mapping[str, Any], where: str) -> Any:
@@ -177,27 +184,3 @@ def _savers(graph: Any) -> set[str]:
     scopes = {op.name.rpartition("/")[0] for op in graph.get_operations() if op.type in _SAVES}
     names = {op.name for op in graph.get_operations() if op.type == "PlaceholderWithDefault"}
     return {f"{scope}/" for scope in scopes if f"{scope}/filename" in names}
-
-
-def fed_behind(output_tensors: Iterable[Any], fed: Collection[str]) -> set[str]:
-    """Return the tensors of `fed` that these outputs depend on, and the placeholders that have to be fed besides."""
-    needed: set[str] = set()
-    seen: set[str] = set()
-    waiting = list(output_tensors)
-    while waiting:
-        tensor = waiting.pop()
-        if tensor.name in seen:
-            continue
-        seen.add(tensor.name)
-        if tensor.name in fed or tensor.op.type in {"Placeholder", "PlaceholderV2"}:
-            needed.add(tensor.name)
-            continue
-        waiting.extend(tensor.op.inputs)
-        controls = list(tensor.op.control_inputs)
-        while controls:
-            op = controls.pop()
-            if f"^{op.name}" not in seen:
-                seen.add(f"^{op.name}")
-                waiting.extend(op.inputs)
-                controls.extend(op.control_inputs)
-    return needed

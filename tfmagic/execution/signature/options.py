@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from tfmagic.core.naming import first_repeated
 from tfmagic.errors import SourceError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _named_tensors(which: str, tensors: TensorNames) -> tuple[tuple[str, str], .
         msg = f"--{which} names nothing: expected NAME=op:0, with commas between several"
         raise SourceError(msg)
     names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = first_repeated(names)
     if twice is not None:
         msg = f"--{which} names {twice!r} twice: give each tensor a name of its own, as NAME=op:0"
         raise SourceError(msg)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypedDict
 
+from tfmagic.core.naming import first_repeated
 from tfmagic.errors import SourceError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tfmagic.execution.signature.needed_inputs import NeededInputs
 
 DEFAULT = "serving_default"
 """The name that TensorFlow gives to a model's one signature."""
@@ -78,22 +82,30 @@ class TensorSpec:
 class Signature:
     """What a model takes and returns. The order of inputs is the source's, and never used to bind values.
 
-    ``needs`` has, for an inferred signature, the inputs that each output depends on: a call may leave out inputs, and
-    gets the outputs that need none of them. It is empty for a declared signature, whose every input is required.
+    ``needs`` tells, for an inferred signature, the inputs that each output depends on: a call may leave out inputs, and
+    gets the outputs that need none of them. It is None for a declared signature, whose every input is required.
     """
 
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    needs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    needs: NeededInputs | None = field(default=None, compare=False)
 
     def input(self, name: str) -> TensorSpec | None:
         """Return the input of that name, or None."""
-        return next((spec for spec in self.inputs if spec.name == name), None)
+        return self._input_by_name.get(name)
 
     def output(self, name: str) -> TensorSpec | None:
         """Return the output of that name, or None."""
-        return next((spec for spec in self.outputs if spec.name == name), None)
+        return self._output_by_name.get(name)
+
+    @cached_property
+    def _input_by_name(self) -> dict[str, TensorSpec]:
+        return {spec.name: spec for spec in reversed(self.inputs)}
+
+    @cached_property
+    def _output_by_name(self) -> dict[str, TensorSpec]:
+        return {spec.name: spec for spec in reversed(self.outputs)}
 
     @property
     def required(self) -> tuple[TensorSpec, ...]:
@@ -149,8 +161,9 @@ def _renamed(
     if pairs is None:
         return specs
     new: dict[str, str] = {}
+    by_name = {where: spec for spec in reversed(specs) for where in (spec.tensor, spec.name)}
     for name, where in pairs:
-        match = next((spec for spec in specs if where in {spec.name, spec.tensor}), None)
+        match = by_name.get(where)
         if match is None:
             msg = f"{model}: there is no {side} {where!r} to rename{did_you_mean(where, [spec.name for spec in specs])}"
             raise SourceError(msg)
@@ -160,7 +173,7 @@ def _renamed(
         new[match.name] = name
     renamed_specs = tuple(replace(spec, name=new.get(spec.name, spec.name)) for spec in specs)
     names = [spec.name for spec in renamed_specs]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = first_repeated(names)
     if twice is not None:
         msg = f"{model}: two {side}s would be called {twice!r}: rename the other one too"
         raise SourceError(msg)

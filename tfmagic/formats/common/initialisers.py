@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.errors import UnsafeSourceError
@@ -19,29 +20,42 @@ def unneeded_and_unsafe(guard: Guard, signature: Signature, graph: Any, begun: S
 
     An `UnsafeSourceError` is raised for one that an output needs.
     """
-    needed = operations_behind(graph, [str(spec.tensor) for spec in signature.outputs], signature.given)
+    filling: set[str] | None = None
     left_out = []
     for one in begun:
         initialiser = getattr(one, "initializer", one)
         try:
             guard.check([initialiser.name])
         except UnsafeSourceError:
-            if is_needed(graph, initialiser, needed):
+            filling = _filling_what_is_needed(graph, signature) if filling is None else filling
+            if initialiser.name in filling:
                 raise
             left_out.append(one)
     return left_out
 
 
-def is_needed(graph: Any, initialiser: Any, needed: set[Any]) -> bool:
-    """Return whether an operation fills a variable, table or iterator that is among the operations needed."""
-    filled = operations_behind(graph, [initialiser.name])
-    return any(_is_handle(op) for op in filled & needed)
+def _filling_what_is_needed(graph: Any, signature: Signature) -> set[str]:
+    """Return the operations that get a variable, table or iterator that the outputs need, as initialisers do."""
+    needed = operations_behind(graph, [str(spec.tensor) for spec in signature.outputs], signature.given)
+    waits_for: defaultdict[str, list[Any]] = defaultdict(list)
+    for op in graph.get_operations():
+        for before in op.control_inputs:
+            waits_for[before.name].append(op)
+    filling: set[str] = set()
+    waiting = [op for op in needed if _is_handle(op)]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in filling:
+            filling.add(op.name)
+            waiting.extend(consumer for tensor in op.outputs for consumer in tensor.consumers())
+            waiting.extend(waits_for.get(op.name, ()))
+    return filling
 
 
 def unneeded(signature: Signature, graph: Any, initialisers: Sequence[Any]) -> frozenset[str]:
     """Return the names of the initialisers that fill nothing that the outputs need: they may fail."""
-    needed = operations_behind(graph, [str(spec.tensor) for spec in signature.outputs], signature.given)
-    return frozenset(str(one.name) for one in initialisers if not is_needed(graph, one, needed))
+    filling = _filling_what_is_needed(graph, signature) if initialisers else set()
+    return frozenset(str(one.name) for one in initialisers if one.name not in filling)
 
 
 def left_out_note(left_out: Sequence[Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.core.naming import names_an_operation
+from tfmagic.core.naming import first_repeated, names_an_operation
 from tfmagic.errors import SaveError
 from tfmagic.graphdef.op_types import PLACEHOLDERS
 from tfmagic.graphdef.walk import free_name, is_control, producer, redirect_inputs
@@ -30,7 +30,7 @@ class SignatureRenaming:
                 "give it another name with --inputs or --outputs, or save it as a folder"
             )
             raise SaveError(msg)
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = first_repeated(names)
         if twice is not None:
             msg = (
                 f"{label}: an input and an output are both called {twice!r}, which a .pb cannot tell apart: "
@@ -47,17 +47,19 @@ class SignatureRenaming:
     def detach_inputs(self, definition: Any) -> None:
         """Make every input a placeholder, also where it is a tensor in the middle of the graph."""
         nodes = {node.name: node for node in definition.node}
+        replaced: dict[str, str] = {}
         for spec in self._signature.inputs:
             tensor = self._tensors[spec.name]
             name, _, index = tensor.partition(":")
-            if nodes[name].op not in PLACEHOLDERS or index != "0":
+            if tensor not in replaced and (nodes[name].op not in PLACEHOLDERS or index != "0"):
                 placeholder = _placeholder(definition, free_name(spec.name, nodes), spec)
                 nodes[placeholder.name] = placeholder
-                _rewire(definition, {tensor: f"{placeholder.name}:0"})
-                for other, other_tensor in self._tensors.items():
-                    if other_tensor == tensor:
-                        self._tensors[other] = f"{placeholder.name}:0"
-            self._inputs[spec.name] = nodes[self._tensors[spec.name].split(":")[0]]
+                replaced[tensor] = f"{placeholder.name}:0"
+        if replaced:
+            _rewire(definition, replaced)
+        self._tensors = {name: replaced.get(tensor, tensor) for name, tensor in self._tensors.items()}
+        for spec in self._signature.inputs:
+            self._inputs[spec.name] = nodes[producer(self._tensors[spec.name])]
         # Copies: nodes that no output needs are removed before `attach`.
         self._inputs = {name: type(node).FromString(node.SerializeToString()) for name, node in self._inputs.items()}
 
@@ -70,12 +72,19 @@ class SignatureRenaming:
         input_names = {node.name: name for name, node in self._inputs.items()}
         nodes = {node.name: node for node in definition.node}
         outputs = {spec.name: self._tensors[spec.name] for spec in self._signature.outputs}
-        outputs = {name: tensor for name, tensor in outputs.items() if not self._has_its_name(name, tensor, nodes)}
+        used = {_full(edge) for node in nodes.values() for edge in node.input}
+        outputs = {
+            name: tensor
+            for name, tensor in outputs.items()
+            if tensor in used or not self._has_its_name(name, tensor, nodes)
+        }
         wanted = {*input_names.values(), *outputs}
         new_names = dict(input_names)
+        taken = {*nodes, *wanted}
         for name in nodes:
             if name in wanted and name not in input_names:
-                new_names[name] = free_name(name, {*nodes, *wanted, *new_names.values()})
+                new_names[name] = free_name(name, taken)
+                taken.add(new_names[name])
         for node in definition.node:
             node.name = new_names.get(node.name, node.name)
         redirect_inputs(definition.node, new_names)
@@ -88,11 +97,10 @@ class SignatureRenaming:
         return new_names
 
     def _has_its_name(self, name: str, tensor: str, nodes: dict[str, Any]) -> bool:
-        """Return whether an output has its name already, and nothing else in the graph uses it."""
+        """Return whether an output has its name already."""
         if tensor != f"{name}:0" or nodes[name].op in {"Const", *PLACEHOLDERS}:
             return False
-        is_used = any(_full(edge) == tensor for node in nodes.values() for edge in node.input)
-        return not is_used and len(self._graph.get_operation_by_name(name).outputs) == 1
+        return len(self._graph.get_operation_by_name(name).outputs) == 1
 
 
 def _placeholder(definition: Any, name: str, spec: TensorSpec) -> Any:

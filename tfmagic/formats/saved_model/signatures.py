@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 from tensorflow.core.protobuf import struct_pb2
 
+from tfmagic.core.naming import first_repeated
 from tfmagic.execution.signature.signature import DEFAULT, Signature, TensorSpec
 from tfmagic.formats.common.unknown_operations import unknown_operations
 from tfmagic.graphdef.walk import ancestors, producer
@@ -44,7 +45,7 @@ def _unusable(signature: Signature, nodes: Collection[str]) -> str:
     """Return why a signature cannot be called; nothing for one that can."""
     for specs in (signature.inputs, signature.outputs):
         names = [spec.name for spec in specs]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = first_repeated(names)
         if twice is not None:
             return f"has two tensors for {twice!r}"
     for spec in (*signature.inputs, *signature.outputs):

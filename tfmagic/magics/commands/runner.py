@@ -190,7 +190,7 @@ def _outputs(run: RunLine, model: Model) -> list[str] | None:
         return None  # asking would load it here, without the deadline
     signature = model.signature(run.signature)
     # An inferred signature gives the outputs for which the inputs suffice.
-    return None if signature.needs or not signature.outputs else [spec.name for spec in signature.outputs]
+    return None if signature.needs is not None or not signature.outputs else [spec.name for spec in signature.outputs]
 
 
 def _names_to_values(

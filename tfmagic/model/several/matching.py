@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfmagic.core.naming import first_repeated
 from tfmagic.errors import InputError, SourceError
 from tfmagic.execution.signature.feeds import MISSING
 from tfmagic.execution.signature.signature import shape_text
@@ -173,7 +174,7 @@ def check_names(names: Any, known: Mapping[str, Model]) -> list[Model]:
         msg = f'a comparison takes a list of models\' names, got {names!r}: write ["one", "other"]'
         raise InputError(msg)
     listed = list(names)
-    twice = next((name for index, name in enumerate(listed) if name in listed[:index]), None)
+    twice = first_repeated(listed)
     if twice is not None:
         msg = f"{twice} is named twice: a comparison is between different models"
         raise InputError(msg)

@@ -15,7 +15,10 @@ from tfmagic.runtime.graph.operations import operations_behind
 from tfmagic.runtime.tensorflow.private import registered_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+# A search for each feed is exact; the time for many would grow with the square of the graph.
+_FEW = 8
 
 VALUE, SHAPE = 1, 2
 """How a tensor depends on the fed value: its elements alone, or its shape as well. 0 is not at all."""
@@ -68,20 +71,38 @@ class _Tensor(NamedTuple):
     output: int | None
 
 
+class _Result(NamedTuple):
+    """A result of a function."""
+
+    function: str
+    place: int
+
+
 @dataclass
 class _Search:
-    """The tensors that were reached from one feed, and the calls and returns on the way."""
+    """The tensors that were reached from feeds, and the calls and returns on the way.
+
+    `sources` has, for each tensor and result, where its value came from; None where nobody will ask.
+    """
 
     analysis: Analysis
+    sources: defaultdict[_Tensor | _Result, list[_Tensor | _Result]] | None = None
     dependences: dict[_Tensor, int] = field(default_factory=dict)
     waiting: list[_Tensor] = field(default_factory=list)
     callers: defaultdict[str, set[tuple[str, Operation]]] = field(default_factory=lambda: defaultdict(set))
     returned: defaultdict[str, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
 
-    def reach(self, tensor: _Tensor, dependence: int) -> None:
+    def reach(self, tensor: _Tensor, dependence: int, source: _Tensor | _Result | None) -> None:
+        if dependence:
+            self.note(tensor, source)
         if dependence > self.dependences.get(tensor, 0):
             self.dependences[tensor] = dependence
             self.waiting.append(tensor)
+
+    def note(self, reached: _Tensor | _Result, source: _Tensor | _Result | None) -> None:
+        """Note where a value came from."""
+        if self.sources is not None and source is not None:
+            self.sources[reached].append(source)
 
 
 class Dataflow:
@@ -92,23 +113,51 @@ class Dataflow:
         self._running = None if fetches is None else operations_behind(graph, fetches)
         self._library: dict[str, Any] | None = None
         self._bodies: dict[str, _Body] = {}
+        self._operations: dict[str, Operation] = {}
+        self._places: dict[str, dict[str, list[int]]] = {}
         self._control_consumers: defaultdict[str, list[str]] | None = None
 
-    def holds(self, analysis: Analysis, feed: str) -> bool:
-        """Return whether the value of a fed tensor has the property."""
-        search = _Search(analysis)
-        fed = self._graph.as_graph_element(feed)
-        search.reach(_Tensor("", fed.op.name, fed.value_index), VALUE)
+    def holding(self, analysis: Analysis, feeds: Sequence[str]) -> set[str]:
+        """Return the fed tensors whose values have the property; of many, also some whose values may have it."""
+        few = feeds if len(feeds) <= _FEW else self._candidates(analysis, feeds)
+        if len(few) > _FEW:
+            return set(few)
+        return {feed for feed in few if any(self._found(_Search(analysis), [self._fed(feed)]))}
+
+    def _candidates(self, analysis: Analysis, feeds: Sequence[str]) -> list[str]:
+        """Return the fed tensors that lead to where any of their values has the property, by one search for all.
+
+        A value that enters a function may come out at a call that another value has reached, so these may be too many.
+        """
+        sources: defaultdict[_Tensor | _Result, list[_Tensor | _Result]] = defaultdict(list)
+        fed = {feed: self._fed(feed) for feed in feeds}
+        waiting: list[_Tensor | _Result] = list(self._found(_Search(analysis, sources), fed.values()))
+        behind: set[_Tensor | _Result] = set()
+        while waiting:
+            reached = waiting.pop()
+            if reached not in behind:
+                behind.add(reached)
+                waiting.extend(sources[reached])
+        return [feed for feed, tensor in fed.items() if tensor in behind]
+
+    def _fed(self, feed: str) -> _Tensor:
+        tensor = self._graph.as_graph_element(feed)
+        return _Tensor("", tensor.op.name, tensor.value_index)
+
+    def _found(self, search: _Search, fed: Iterable[_Tensor]) -> Iterator[_Tensor]:
+        """Give the tensors at which fed values have the property."""
+        for tensor in fed:
+            search.reach(tensor, VALUE, None)
         while search.waiting:
             tensor = search.waiting.pop()
-            if any(self._enter(search, tensor, *consumer) for consumer in self._consumers(tensor)):
-                return True
+            for consumer in self._consumers(tensor):
+                if self._enter(search, tensor, *consumer):
+                    yield tensor
             if tensor.body and self._return(search, tensor):
-                return True
-            if analysis.through_conditions:
+                yield tensor
+            if search.analysis.through_conditions:
                 for name in self._conditional(tensor):
-                    search.reach(_Tensor(tensor.body, name, None), SHAPE)
-        return False
+                    search.reach(_Tensor(tensor.body, name, None), SHAPE, tensor)
 
     def _enter(self, search: _Search, tensor: _Tensor, operation: Operation, position: int) -> bool:
         """Follow a value into an operation."""
@@ -117,27 +166,27 @@ class Dataflow:
         if not operation.functions:
             if analysis.at(operation, position, dependence):
                 return True
-            search.reach(results, analysis.of_results(operation, position, dependence))
+            search.reach(results, analysis.of_results(operation, position, dependence), tensor)
             return False
         if operation.kind in BRANCHES and position == 0:
-            search.reach(results, SHAPE if analysis.through_conditions else 0)
+            search.reach(results, SHAPE if analysis.through_conditions else 0, tensor)
             return False
         if operation.kind in LOOPS:
             # A loop can end before its first round.
-            search.reach(_Tensor(tensor.body, operation.name, position), dependence)
+            search.reach(_Tensor(tensor.body, operation.name, position), dependence, tensor)
         is_known = self._is_known_call(operation)
         if not is_known:
             # Any of its functions may get any input, and the operation may keep it.
             if analysis.at(operation, position, dependence):
                 return True
             dependence = analysis.of_results(operation, position, dependence)
-            search.reach(results, dependence)
+            search.reach(results, dependence, tensor)
         place = position - (operation.kind in BRANCHES)
         for name in operation.functions:
             self._call(search, (tensor.body, operation), name)
             arguments = self._body(name).arguments
             for argument in arguments[place : place + 1] if is_known else arguments:
-                search.reach(_Tensor(name, argument, None), dependence)
+                search.reach(_Tensor(name, argument, None), dependence, tensor)
         return False
 
     def _call(self, search: _Search, caller: tuple[str, Operation], name: str) -> None:
@@ -149,17 +198,21 @@ class Dataflow:
     def _return(self, search: _Search, tensor: _Tensor) -> bool:
         """Follow a value out of a function to its callers."""
         dependence, returned = search.dependences[tensor], search.returned[tensor.body]
+        found = False
         for output, index in self._body(tensor.body).returned.get(tensor.name, ()):
-            if tensor.output in {None, output} and returned.get(index, 0) < dependence:
+            if tensor.output not in {None, output}:
+                continue
+            search.note(_Result(tensor.body, index), tensor)
+            if returned.get(index, 0) < dependence:
                 returned[index] = dependence
-                if any(self._leave(search, caller, tensor.body, index) for caller in list(search.callers[tensor.body])):
-                    return True
-        return False
+                for caller in list(search.callers[tensor.body]):
+                    found |= self._leave(search, caller, tensor.body, index)
+        return found
 
     def _leave(self, search: _Search, caller: tuple[str, Operation], name: str, index: int) -> bool:
         """Follow one result of a function to one of its callers."""
         body, operation = caller
-        dependence = search.returned[name][index]
+        dependence, result = search.returned[name][index], _Result(name, index)
         is_known = self._is_known_call(operation)
         if operation.kind in LOOPS and name == operation.functions[0]:
             return search.analysis.at_loop_condition
@@ -168,8 +221,8 @@ class Dataflow:
             for function in operation.functions:
                 arguments = self._body(function).arguments
                 for argument in arguments[index : index + 1] if is_known else arguments:
-                    search.reach(_Tensor(function, argument, None), dependence)
-        search.reach(_Tensor(body, operation.name, index if is_known else None), dependence)
+                    search.reach(_Tensor(function, argument, None), dependence, result)
+        search.reach(_Tensor(body, operation.name, index if is_known else None), dependence, result)
         return False
 
     def _is_known_call(self, operation: Operation) -> bool:
@@ -207,13 +260,23 @@ class Dataflow:
             for op in output.consumers():
                 if self._running is None or op in self._running:
                     operation = self._operation(op)
-                    yield from ((operation, place) for place, given in enumerate(op.inputs) if given is output)
+                    yield from ((operation, place) for place in self._places[op.name][output.name])
 
     def _operation(self, op: Any) -> Operation:
-        # The message of an operation is copied from C++: a constant's has its whole value.
-        if takes_functions(op) or registered_operation(op.type) is None:
-            return _operation_of(op.node_def, self._functions())
-        return Operation(op.name, op.type, len(op.inputs), ())
+        """Return an operation, and note which of its inputs each tensor is."""
+        operation = self._operations.get(op.name)
+        if operation is None:
+            # The message of an operation is copied from C++: a constant's has its whole value.
+            if takes_functions(op) or registered_operation(op.type) is None:
+                operation = _operation_of(op.node_def, self._functions())
+            else:
+                operation = Operation(op.name, op.type, len(op.inputs), ())
+            self._operations[op.name] = operation
+            places: defaultdict[str, list[int]] = defaultdict(list)
+            for place, given in enumerate(op.inputs):
+                places[given.name].append(place)
+            self._places[op.name] = places
+        return operation
 
     def _body(self, name: str) -> _Body:
         if name not in self._bodies:

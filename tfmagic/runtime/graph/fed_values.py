@@ -44,14 +44,13 @@ def kept_feeds(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) 
     # TensorFlow uses an aligned array without a copy, other than text: a variable to which it is assigned then changes
     # when the caller changes the array.
     flow = Dataflow(graph, fetches)
-    places = (index for index, name in enumerate(feeds) if graph.as_graph_element(name).dtype != tf.string)
-    return tuple(index for index in places if flow.holds(_Keeps(), feeds[index]))
+    kept = flow.holding(_Keeps(), [name for name in feeds if graph.as_graph_element(name).dtype != tf.string])
+    return tuple(index for index, name in enumerate(feeds) if name in kept)
 
 
 def loops_on_values(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) -> bool:
     """Return whether the values of these inputs, and not their shapes alone, decide how long a loop runs."""
-    flow = Dataflow(graph, fetches)
-    return any(flow.holds(_DecidesLoop(), name) for name in feeds)
+    return bool(Dataflow(graph, fetches).holding(_DecidesLoop(), feeds))
 
 
 class _Keeps:
