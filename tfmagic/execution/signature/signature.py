@@ -89,7 +89,7 @@ class Signature:
     name: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
-    needs: NeededInputs | None = field(default=None, compare=False)
+    needs: NeededInputs | None = field(default=None, compare=False, repr=False)
 
     def input(self, name: str) -> TensorSpec | None:
         """Return the input of that name, or None."""
