@@ -1,4 +1,4 @@
-"""Calls of a graph model that repeat an earlier call with other arrays: checked in a microsecond, and run.
+"""Calls of a graph model that repeat an earlier call with other arrays: they are only checked, and run.
 
 Other inputs are converted or refused by the usual path.
 """
