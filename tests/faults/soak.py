@@ -6,7 +6,10 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import gc
+import importlib
 import os
+import pkgutil
 import sys
 import tempfile
 import time
@@ -43,11 +46,16 @@ def _write(folder: Path, kinds: list[str]) -> None:
 
 
 def _prepare() -> None:
+    """Import everything before the first fork, and leave it out of the collections of the children."""
     import keras  # noqa: F401 - before the fork, once
     import tensorflow  # noqa: F401, ICN001 - before the fork, once
 
-    import tfmagic  # noqa: F401 - before the fork, once
-    from tfmagic.formats.kinds import source_of  # noqa: F401 - before the fork, once
+    import tfmagic
+
+    for module in pkgutil.walk_packages(tfmagic.__path__, f"{tfmagic.__name__}."):
+        importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()
 
 
 def _outcome(arguments: tuple[str, str, int, float | None]) -> Outcome:
