@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import resource
 import select
@@ -27,6 +28,8 @@ MOST_S = 10.0
 """Processor and waiting time of one trial, in seconds, on a machine that does nothing else."""
 MOST_MB = 2000.0
 MOST_LINES = 5
+MOST_VALUES = 1_000_000
+"""Of one input that is fed."""
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
@@ -162,7 +165,8 @@ def _numpy_dtype(dtype: str | None) -> Any:
 
 def _sizes(shape: tuple[int | None, ...] | None) -> tuple[int, ...]:
     """Return a small shape that fits; where none fits, the run is to refuse it."""
-    return tuple(min(2 if size is None else size, 1000) for size in shape or ())[:8]
+    sizes = tuple(min(2 if size is None else size, 1000) for size in shape or ())[:8]
+    return sizes if math.prod(sizes) <= MOST_VALUES else (1,) * len(sizes)
 
 
 def _judged(error: Exception) -> tuple[Fault | None, str]:

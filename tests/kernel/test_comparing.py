@@ -67,7 +67,7 @@ def kernel(kernel: Kernel) -> Iterator[Kernel]:
 def test_a_table_compares_the_models_with_the_first(kernel: Kernel) -> None:
     reply = kernel.ok("%tf_run old,new X")
     lines = reply.text.splitlines()
-    assert lines[0] == "compared with old; the models ran at the same time, latency is that of this run"
+    assert lines[0] == "compared with old; latency is that of this run, in which they share the machine"
     assert lines[1].split("  ")[0] == "model"
     assert lines[2].split()[0] == "old"
     name, _, _, largest, mean, share, percent = lines[3].split()

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from functools import wraps
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tfmagic.concurrency.deferral import defer_interrupts
-from tfmagic.concurrency.few_lines import has_base, is_library_frame, is_own_frame, show_in_few_lines, steps_of
+from tfmagic.concurrency.few_lines import (
+    has_base,
+    is_library_frame,
+    is_own_frame,
+    linked,
+    show_in_few_lines,
+    steps_of,
+)
 from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from types import TracebackType
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -65,7 +72,7 @@ def _trim(error: BaseException) -> None:
         _trim_causes(error)
     elif is_inside and not isinstance(error, KeyboardInterrupt) and not has_base(error, "tensorflow", "OpError"):
         return
-    error.__traceback__ = _linked(kept)
+    error.__traceback__ = linked(kept)
 
 
 def _trim_causes(error: BaseException) -> None:
@@ -75,12 +82,5 @@ def _trim_causes(error: BaseException) -> None:
         if id(cause) in seen:
             return
         seen.add(id(cause))
-        cause.__traceback__ = _linked([step for step in steps_of(cause.__traceback__) if not is_own_frame(step)])
+        cause.__traceback__ = linked([step for step in steps_of(cause.__traceback__) if not is_own_frame(step)])
         error = cause
-
-
-def _linked(steps: Iterable[TracebackType]) -> TracebackType | None:
-    following: TracebackType | None = None
-    for step in reversed([*steps]):
-        following = TracebackType(following, step.tb_frame, step.tb_lasti, step.tb_lineno)
-    return following

@@ -6,14 +6,14 @@ import linecache
 import sys
 import sysconfig
 import traceback
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.process import existing
 from tfmagic.errors import TfMagicError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
+    from collections.abc import Iterable, Iterator
 
 _PACKAGE = "tfmagic"
 _LIBRARIES = (*{sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib")}, "<frozen ")
@@ -50,10 +50,39 @@ def show_in_few_lines(error: BaseException, *, always: bool = False) -> None:
     error._render_traceback_ = _rendered  # type: ignore[attr-defined]  # IPython asks for it
 
 
+def show_without_magic(error: BaseException) -> None:
+    """Have IPython show an error of the person's own code as if it stood in a cell without a magic."""
+    if not hasattr(error, "_render_traceback_"):
+        error._render_traceback_ = _without_magic  # type: ignore[attr-defined]  # IPython asks for it
+
+
 def _rendered() -> list[str]:
-    # IPython asks while it handles the error. A reference to it here would be a cycle, and keep models in memory.
-    error = sys.exception() or getattr(sys, "last_value", None)
+    error = _shown_error()
     return [] if error is None else _lines(error)
+
+
+def _without_magic() -> list[str]:
+    error, shell = _shown_error(), _shell()
+    if error is None or shell is None:
+        return []
+    theirs = [step for step in steps_of(error.__traceback__) if not (is_library_frame(step) or _is_magic_line(step))]
+    lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, linked(theirs), tb_offset=0)
+    return lines
+
+
+def _shown_error() -> BaseException | None:
+    # IPython asks while it handles the error. A reference to it would be a cycle, and keep models in memory.
+    return sys.exception() or getattr(sys, "last_value", None)
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
+
+
+def _is_magic_line(step: TracebackType) -> bool:
+    """Return whether a step is the line by which IPython runs a magic."""
+    return linecache.getline(step.tb_frame.f_code.co_filename, step.tb_lineno).strip().startswith(_MAGIC)
 
 
 def _is_expected(error: BaseException) -> bool:
@@ -81,7 +110,7 @@ def _where(trace: TracebackType | None) -> list[str]:
         code = step.tb_frame.f_code
         line = linecache.getline(code.co_filename, step.tb_lineno).strip()
         if line and not is_library_frame(step) and _GENERATED not in code.co_filename:
-            if line.startswith(_MAGIC):
+            if _is_magic_line(step):
                 return []
             return [_place(code.co_filename, step.tb_lineno), f"----> {step.tb_lineno} {_cut(line)}"]
     return []
@@ -89,8 +118,7 @@ def _where(trace: TracebackType | None) -> list[str]:
 
 def _place(filename: str, line: int) -> str:
     """Return what IPython calls a file or cell, and the line."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
+    shell = _shell()
     name = None if shell is None else shell.compile.format_code_name(filename)
     return f"File {filename}:{line}" if name is None else f"{' '.join(name)}, line {line}"
 
@@ -100,6 +128,14 @@ def steps_of(trace: TracebackType | None) -> Iterator[TracebackType]:
     while trace is not None:
         yield trace
         trace = trace.tb_next
+
+
+def linked(steps: Iterable[TracebackType]) -> TracebackType | None:
+    """Return a traceback of only these steps."""
+    following: TracebackType | None = None
+    for step in reversed([*steps]):
+        following = TracebackType(following, step.tb_frame, step.tb_lasti, step.tb_lineno)
+    return following
 
 
 def has_base(error: BaseException, module: str, name: str) -> bool:

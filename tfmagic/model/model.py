@@ -9,7 +9,7 @@ from tfmagic.concurrency.deferral import interruptible
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError, NoCopyError, UnknownNameError
-from tfmagic.execution.signature.feeds import MISSING
+from tfmagic.execution.signature.feeds import MISSING, positional_inputs_error
 from tfmagic.execution.signature.result import Result
 from tfmagic.model.advice import advice_for
 from tfmagic.model.lifecycle.lifecycle import Lifecycle
@@ -187,19 +187,19 @@ class Model:
         trim_traceback(error)
         return error
 
-    def __call__(self, value: Any = MISSING, /, *, signature: str | None = None, **inputs: Any) -> Any:
+    def __call__(self, value: Any = MISSING, /, *more: Any, signature: str | None = None, **inputs: Any) -> Any:
         """Run the model, and return the array of a single output, else all outputs by name.
 
         The parameters and errors are those of `run`.
         """
         try:
-            outputs = self.caller.fast_call(value, inputs, None, signature)
+            outputs = None if more else self.caller.fast_call(value, inputs, None, signature)
             if outputs is not None:
                 if len(outputs) == 1:
                     (array,) = outputs.values()
                     return array
                 return Result(outputs)
-            result = self.run(value, signature=signature, **inputs)
+            result = self.run(value, *more, signature=signature, **inputs)
         except BaseException as error:
             # Without the decorator, which would be one more Python call.
             trim_traceback(error)
@@ -211,7 +211,7 @@ class Model:
         self,
         value: Any = MISSING,
         /,
-        *,
+        *more: Any,
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
         batch_size: int | None = None,
@@ -253,6 +253,8 @@ class Model:
         ModelStateError
             When the model was dropped, or is still stopping.
         """
+        if more:
+            raise positional_inputs_error(self.name, 1 + len(more))
         if not isinstance(trace, bool):
             msg = (
                 f"{self.name}: trace is whether to trace this run, got {type(trace).__name__}; "
@@ -271,7 +273,7 @@ class Model:
         self,
         value: Any = MISSING,
         /,
-        *,
+        *more: Any,
         repeat: int = 7,
         fetch: Sequence[str] | str | None = None,
         signature: str | None = None,
@@ -287,6 +289,8 @@ class Model:
         value, fetch, signature, timeout, **inputs
             As for `run`.
         """
+        if more:
+            raise positional_inputs_error(self.name, 1 + len(more))
         return timed(self.caller, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
 
     @entry_point

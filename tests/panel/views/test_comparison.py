@@ -59,7 +59,7 @@ def comparison(*models: ComparedRecord, drawn: ScoresRecord | None = None) -> Co
 
 def test_the_table_has_a_row_a_model_and_dashes_for_the_first() -> None:
     caption, headings, old, new = ComparisonTable(comparison()).text().splitlines()
-    assert caption == "compared with old; the models ran at the same time, latency is that of this run"
+    assert caption == "compared with old; latency is that of this run, in which they share the machine"
     assert headings.split("  ")[0] == "model"
     for heading in ("latency", "largest difference", "mean difference", "same argmax"):
         assert heading in headings

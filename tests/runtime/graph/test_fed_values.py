@@ -764,7 +764,7 @@ def _assign(v: Any, value: Any) -> Any:
 def test_among_many_inputs_one_that_ends_a_loop_is_found() -> None:
     with tf.Graph().as_default() as graph:
         inputs = [v1.placeholder(tf.int32, [], f"x{number}") for number in range(20)]
-        rounds = tf.while_loop(lambda i: i < inputs[11], lambda i: i + 1, [0])
+        (rounds,) = tf.while_loop(lambda i: i < inputs[11], lambda i: (i + 1,), [tf.constant(0)])
         y = tf.add_n([*inputs, rounds], "y")
     names = [x.name for x in inputs]
     assert loops_on_values(graph, names, [y.name])

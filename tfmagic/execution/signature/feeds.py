@@ -121,6 +121,12 @@ def _typed(names: Sequence[str]) -> str:
     return "{" + ", ".join(f'"{name}": …' for name in names) + "}"
 
 
+def positional_inputs_error(model: str, count: int) -> InputError:
+    """Return the error for several inputs without a name."""
+    msg = f"{model} takes one input without a name, and {count} were given: give each by its name (x=… y=…)"
+    return InputError(msg)
+
+
 def missing_inputs_error(model: str, names: Iterable[str], signature: Signature) -> InputError:
     """Return the error for inputs that were not given."""
     needed = set(names)

@@ -61,9 +61,12 @@ def infer(
     else:
         output_tensors = {name: find_tensor(model, graph, names, where) for name, where in dict(outputs).items()}
     if not output_tensors:
+        has_tensors = any(operation.outputs for operation in graph.get_operations())
         msg = (
             f"{model}: no output could be made out, every tensor is consumed by another: "
             "name one with --outputs NAME=op:0"
+            if has_tensors
+            else f"{model}: the graph has no output, none of its operations returns a tensor"
         )
         raise SourceError(msg)
     if inputs is None:

@@ -157,6 +157,9 @@ def run_cell(line: str, make_source: Callable[[bool], Any]) -> View:
     parsed = parse(split(line).words, CELL)
     if parsed.help:
         return Sentence(CELL.help())
+    if len(parsed.rest) == 2 and parsed.rest[0] == "add":
+        msg = f"a cell needs no 'add': type %%tf_model {parsed.rest[1]}"
+        raise UsageLineError(msg)
     if len(parsed.rest) != 1:
         more = f" ({NAMES_ARE})" if parsed.rest else ""
         msg = f"one name was expected, for the model that this cell builds: {CELL.usage}{more}"

@@ -13,6 +13,7 @@ from tfmagic.errors import UsageLineError
 from tfmagic.magics.grammar.expression import parsed as parsed_expression
 from tfmagic.magics.grammar.line import split
 from tfmagic.magics.grammar.options import Command, Option, Parsed, parse
+from tfmagic.model.registry import the_models
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,6 +190,8 @@ def _check_expression(run: RunLine, name: str | None, text: str) -> None:
         apart = re.search(r"(?:^|\s)([^\W\d]\w*)\s+=(?!=)\s*(\S*)", text)
         if apart is not None:
             msg = f"{shown}{text}: write an input without blanks around the =, as {apart[1]}={apart[2]}"
+        elif (other := text.partition(" ")[0]) in the_models():
+            msg = f"{shown}{text}: several models stand without a blank between, as %tf_run {run.model},{other} X"
         elif " " in text:
             msg = (
                 f"{shown}{text} is not one expression: several inputs are given by name (x=… y=…), "

@@ -18,7 +18,8 @@ from IPython.core.magic import (
 )
 
 from tfmagic.concurrency.entry_point import is_own_error, trim_traceback
-from tfmagic.concurrency.few_lines import show_in_few_lines
+from tfmagic.concurrency.few_lines import show_in_few_lines, show_without_magic
+from tfmagic.errors import UsageLineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,6 +55,7 @@ def _one_line(magic: F) -> F:
             if not is_own_error(error):
                 trim_traceback(error)
                 show_in_few_lines(error, always=len(args) <= 2)
+                show_without_magic(error)
                 raise
             shown = UsageError(str(error))
             # For sys.last_value: of a run in batches, what had been done by then.
@@ -184,7 +186,15 @@ class TfMagics(Magics):
         source = f"# %%{magic} {line.strip()}\n" + "\n" * blank + self.shell.transform_cell(body)
         number = len(self.shell.history_manager.input_hist_parsed) - 1
         filename = self.shell.compile.cache(source, number, raw_code=source)
-        return Cell(source, filename)
+        try:
+            return Cell(source, filename)
+        except SyntaxError as error:
+            # IPython would show every frame between its own and the parser's.
+            text = (error.text or "").rstrip()
+            indent = len(text) - len(text.lstrip())
+            at = f"\n    {text[indent:]}\n    {' ' * ((error.offset or 1) - 1 - indent)}^" if text else ""
+            msg = f"line {error.lineno} of this cell: {error.msg}{at}"
+            raise UsageLineError(msg) from None
 
 
 def _show(view: View) -> None:

@@ -57,7 +57,7 @@ class ComparisonTable(RecordView["ComparisonRecord"]):
                 figures = [_figure(output["agreement"], heading) for heading in wanted]
                 rows.append((*head, *((output["name"],) if several else ()), *figures))
         first = records[0]["model"]
-        caption = f"compared with {first}; the models ran at the same time, latency is that of this run"
+        caption = f"compared with {first}; latency is that of this run, in which they share the machine"
         return Table(headings, rows, caption)
 
     def _notes(self) -> list[str]:
