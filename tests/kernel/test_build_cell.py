@@ -79,7 +79,7 @@ def test_running_the_cell_again_builds_anew(kernel: Kernel) -> None:
     ("broken", "ename"),
     [
         ("y = tf.identity(x * w, name='y')\n1 / 0", "ZeroDivisionError"),
-        ("nonsense(", "SyntaxError"),
+        ("nonsense(", "UsageError"),
         ("tf.matmul(x, tf.zeros([3, 3]))", "ValueError"),
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
     ],
@@ -119,6 +119,7 @@ def test_a_keras_model_in_a_cell_without_eager_is_told_of_it(kernel: Kernel) -> 
 def test_a_cell_wants_one_name(kernel: Kernel) -> None:
     assert "one name was expected" in kernel.refused("%%tf_model\nx = 1")
     assert "one name was expected" in kernel.refused("%%tf_model net other\nx = 1")
+    assert "type %%tf_model net" in kernel.refused("%%tf_model add net\nx = 1")
 
 
 def test_an_end_that_is_not_there_is_refused_with_the_nearest(kernel: Kernel) -> None:

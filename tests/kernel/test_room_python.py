@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,6 +170,13 @@ def test_a_traceback_shows_the_cells_own_lines_with_their_numbers(kernel: Kernel
     assert "----> 4     return a / 0  # here" in reply.traceback
     assert "----> 6 f()" in reply.traceback
     assert "tfmagic/" not in reply.traceback
+    assert "run_cell_magic" not in reply.traceback
+
+
+def test_an_error_of_a_room_is_shown_as_that_of_any_other_cell(kernel: Kernel) -> None:
+    plain = kernel.run("# %%tf_run line\ndef f():\n    return 1 / 0\nf()").traceback
+    in_room = kernel.run("%%tf_run line\ndef f():\n    return 1 / 0\nf()").traceback
+    assert re.sub(r"In\[\d+\]", "In[N]", in_room) == re.sub(r"In\[\d+\]", "In[N]", plain)
 
 
 def test_a_traceback_of_a_building_cell_shows_its_lines_too(kernel: Kernel) -> None:
@@ -187,8 +195,8 @@ def test_a_function_of_an_earlier_cell_is_shown_with_that_cells_lines(kernel: Ke
 
 def test_a_syntax_error_names_the_cells_own_line(kernel: Kernel) -> None:
     reply = kernel.run("%%tf_run line\na = 1\nb = = 2")
-    assert reply.ename == "SyntaxError"
-    assert "line 3" in reply.traceback + reply.evalue
+    assert reply.ename == "UsageError"
+    assert reply.evalue == "line 3 of this cell: invalid syntax\n    b = = 2\n        ^"
     assert kernel.ok("%%tf_run line\n1").text == "1"
 
 

@@ -93,5 +93,5 @@ def test_an_interrupted_await_ends_its_python_loop(kernel: Kernel) -> None:
 def test_a_syntax_error_names_the_cells_own_line(kernel: Kernel) -> None:
     kernel.ok(LINE)
     reply = kernel.run("%%tf_run line\nfine = 1\ndef broken(:\n    pass")
-    assert reply.ename == "SyntaxError"
-    assert "line 3" in reply.evalue
+    assert reply.ename == "UsageError"
+    assert "line 3 of this cell" in reply.evalue

@@ -177,6 +177,12 @@ def test_missing_unknown_and_doubled_inputs(tmp_path: Path, linear: Any) -> None
         several([1.0])
 
 
+@pytest.mark.parametrize("call", [lambda model: model, lambda model: model.run, lambda model: model.timed])
+def test_several_inputs_without_names_are_refused(linear: Any, call: Any) -> None:
+    with pytest.raises(InputError, match=r"takes one input without a name, and 2 were given: .*\(x=… y=…\)"):
+        call(linear)(1.0, 2.0)
+
+
 def test_the_one_input_that_is_left_needs_no_name(tmp_path: Path) -> None:
     several = typed(tmp_path, left=(tf.float32, [None]), right=(tf.float32, [None]))
     assert several.run([1.0], right=[2.0]).left_out.tolist() == [1.0]

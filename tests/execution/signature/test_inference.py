@@ -84,6 +84,13 @@ def test_a_graph_that_only_saves_has_no_output() -> None:
         models.add("net", graph)
 
 
+def test_a_graph_without_any_tensor_has_no_output() -> None:
+    with tf.Graph().as_default() as graph:
+        tf.raw_ops.NoOp(name="nothing")
+    with pytest.raises(SourceError, match="net: the graph has no output, none of its operations returns a tensor"):
+        models.add("net", graph)
+
+
 def test_such_ends_can_still_be_named() -> None:
     _, outputs = ends_of(graph_with(lambda _: v1.train.Saver()), inputs="x", outputs="kept=save/control_dependency")
     assert outputs == ["kept"]

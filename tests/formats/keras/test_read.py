@@ -138,3 +138,14 @@ def test_the_room_has_the_ends_and_can_train(tmp_path: Path) -> None:
     assert run_cell(model, code, {"tf": tf, "given": given["x"]}) == 4
     assert not np.allclose(model(given), before)
     assert_close([network(given["x"], training=False).numpy()], [before])
+
+
+@pytest.mark.parametrize(("written", "renamed"), [("net.h5", "other.keras"), ("net.keras", "other.h5")])
+@pytest.mark.parametrize("kind", [DRAWN[0].__name__, "given_normalization"])
+def test_the_bytes_tell_the_kind_of_a_file_whatever_it_is_called(
+    tmp_path: Path, kind: str, written: str, renamed: str
+) -> None:
+    file = tmp_path / written
+    network, given = saved(BY_NAME[kind], file)
+    model = models.add("net", file.rename(tmp_path / renamed))
+    assert_plain(list(model.run(given).values()), tmp_path / "plain", network, given, 1e-5)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,6 +156,20 @@ def test_a_flipped_bit_of_the_index_is_noticed_or_changes_nothing(tmp_path: Path
     # The rest is padding, and a block that no reader looks at.
     assert len(refused) > len(whole) * 0.6
     assert all(len(message.splitlines()) == 1 for message in refused)
+
+
+def test_any_byte_of_the_index_may_be_wrong_when_a_model_is_only_looked_at(tmp_path: Path) -> None:
+    folder = save_linear_v1(tmp_path / "net")
+    file = folder / "variables" / "variables.index"
+    whole = file.read_bytes()
+    for position in range(len(whole)):
+        for wrong in (0, 255):
+            file.write_bytes(whole[:position] + bytes([wrong]) + whole[position + 1 :])
+            with suppress(SourceError):
+                models.inspect(folder)
+        file.write_bytes(whole[:position])
+        with pytest.raises(SourceError, match=r"variables.index cannot be read, it may be damaged"):
+            models.inspect(folder)
 
 
 @pytest.mark.parametrize("part", ["variables.index", "variables.data-00000-of-00001"])

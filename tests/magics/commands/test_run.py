@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
+import pytest
+from factories import frozen_linear
+
+from tfmagic import models
 from tfmagic.errors import TfMagicError, UsageLineError
 from tfmagic.magics.commands.run import RunLine, out_names, read, read_cell_line
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -91,6 +98,12 @@ def test_a_line_that_breaks_the_grammar_is_refused(line: str, said: str) -> None
         read(line)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_second_model_after_a_blank_leads_to_the_comma(tmp_path: Path) -> None:
+    models.add("other", frozen_linear(tmp_path / "net.pb"), lazy=True)
+    with pytest.raises(UsageLineError, match="as %tf_run net,other X"):
+        read("net other X")
 
 
 @pytest.mark.parametrize(

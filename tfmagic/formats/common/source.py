@@ -78,7 +78,8 @@ def checkpoint_size(prefix: Path) -> tuple[int, int]:
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except Exception as error:
+        # An index that ends too early is an IndexError, other damage an error of TensorFlow's or of Python's.
         msg = f"{prefix}{'' if is_first else '.index'} cannot be read, it may be damaged ({str(error).splitlines()[0]})"
         raise SourceError(msg) from error
     # Text has no fixed size: the object graph of a v2 checkpoint is text.

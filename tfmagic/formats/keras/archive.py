@@ -6,7 +6,9 @@ import io
 import json
 import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import h5py
@@ -18,8 +20,8 @@ from tfmagic.formats.keras.contents import check_archive, check_weights, descrip
 from tfmagic.formats.keras.private import WEIGHTS, load_weights, model_from_legacy_config, sharing_objects
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 _LOCAL_HEADER = 30
 
@@ -78,6 +80,10 @@ class ZippedArchive:
         with zipfile.ZipFile(self.path) as archive:
             return any(name.startswith("assets/") and not name.endswith("/") for name in archive.namelist())
 
+    def named_for_keras(self) -> AbstractContextManager[str]:
+        """Give a path of the file that ends as Keras wants it."""
+        return _ending_in(self.path, ".keras")
+
 
 @dataclass(frozen=True)
 class HdfArchive:
@@ -110,7 +116,8 @@ class HdfArchive:
         model = model_from_legacy_config(config, objects, safe=safe)
         if model is not None:
             return model
-        return keras.models.load_model(str(self.path), custom_objects=dict(objects), compile=False, safe_mode=safe)
+        with self.named_for_keras() as path:
+            return keras.models.load_model(path, custom_objects=dict(objects), compile=False, safe_mode=safe)
 
     def check_weights(self, variables: Sequence[Any], *, whole: bool) -> None:
         """Refuse a file whose weights do not fit the variables of its model, or a part of them."""
@@ -118,7 +125,12 @@ class HdfArchive:
 
     def load_into(self, model: Any) -> None:
         """Have Keras read the weights, a layer at a time."""
-        model.load_weights(str(self.path))
+        with self.named_for_keras() as path:
+            model.load_weights(path)
+
+    def named_for_keras(self) -> AbstractContextManager[str]:
+        """Give a path of the file that ends as Keras wants it."""
+        return _ending_in(self.path, ".h5", ".hdf5")
 
 
 KerasArchive = ZippedArchive | HdfArchive
@@ -127,6 +139,18 @@ KerasArchive = ZippedArchive | HdfArchive
 def archive_at(path: Path) -> KerasArchive:
     """Return the archive at a path: its first bytes tell the kind, whatever the suffix."""
     return HdfArchive(path) if h5py.is_hdf5(regular_file(path)) else ZippedArchive(path)
+
+
+@contextmanager
+def _ending_in(path: Path, *suffixes: str) -> Iterator[str]:
+    """Give a path of the file with one of these suffixes, by which Keras tells the kind."""
+    if path.suffix in suffixes:
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / f"model{suffixes[0]}"
+        link.symlink_to(path.resolve())
+        yield str(link)
 
 
 class _InPlace:

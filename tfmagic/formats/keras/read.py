@@ -164,8 +164,8 @@ def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Op
     import keras
 
     safe = not options.unsafe
-    with eager_execution():
-        return keras.models.load_model(str(archive.path), custom_objects=objects, compile=False, safe_mode=safe)
+    with eager_execution(), archive.named_for_keras() as path:
+        return keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=safe)
 
 
 def without_values(make: Callable[[], Any], made: list[Any] | None = None) -> Any:
