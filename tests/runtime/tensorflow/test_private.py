@@ -119,7 +119,7 @@ def test_a_call_that_is_made_once_runs_under_the_options_of_the_run() -> None:
     options = config_pb2.CallableOptions(feed=[x.name], fetch=[y.name])
     run_options = client.TF_NewBufferFromString(v1.RunOptions(trace_level=v1.RunOptions.FULL_TRACE).SerializeToString())
     with v1.Session(graph=graph) as native:
-        once = callable_once(native, options, run_options, None)
+        once = callable_once(native, 1, options, run_options, None)
         assert once is not None
         np.testing.assert_array_equal(once([X])[0], 2 * X)
     assert options.run_options.trace_level == v1.RunOptions.FULL_TRACE
@@ -129,7 +129,7 @@ def test_without_its_names_session_run_serves(monkeypatch: pytest.MonkeyPatch) -
     graph, x, y = scale_graph(2.0)
     monkeypatch.delattr(client, "TF_SessionRunCallable")
     with v1.Session(graph=graph) as native:
-        assert callable_once(native, config_pb2.CallableOptions(feed=[x.name], fetch=[y.name]), None, None) is None
+        assert callable_once(native, 1, config_pb2.CallableOptions(feed=[x.name], fetch=[y.name]), None, None) is None
 
 
 def test_what_a_rooms_behaviour_switches_is_there() -> None:

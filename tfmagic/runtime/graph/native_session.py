@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from tfmagic.concurrency.deep_stack import on_deep_stack
 from tfmagic.runtime.graph.operations import constants_of, operations_behind
 from tfmagic.runtime.tensorflow.private import callable_once, delete_session, make_close_immediate
 
@@ -88,10 +89,16 @@ class NativeSession(tf.compat.v1.Session):
             if options is None and run_metadata is None:
                 return self._do_call(self._prepared(names), *feed_dict.values())
             # Options are part of a prepared set, and a deadline differs from run to run.
-            once = None if self._keeps(names) else callable_once(self, _call_options(names), options, run_metadata)
+            call_options = _call_options(names)
+            once = None if self._keeps(names) else callable_once(self, self._nodes, call_options, options, run_metadata)
             if once is not None:
                 return self._do_call(once, list(feed_dict.values()))
-        return super()._do_run(handle, target_list, fetch_list, feed_dict, options, run_metadata)
+        run = super()._do_run
+        return on_deep_stack(self._nodes, run, handle, target_list, fetch_list, feed_dict, options, run_metadata)
+
+    @property
+    def _nodes(self) -> int:
+        return int(self.graph.version)
 
     def _prepared(self, names: _Set) -> Callable[..., list[Any]]:
         """Return the callable of a set, prepared if need be; the least recently used sets make room."""
@@ -122,7 +129,8 @@ class NativeSession(tf.compat.v1.Session):
         return self._used(super()._do_call, fn, *args)
 
     def _make_callable_from_options(self, callable_options: Any) -> Callable[..., Any]:
-        prepared, uses = self._used(super()._make_callable_from_options, callable_options), self._uses
+        make, uses = super()._make_callable_from_options, self._uses
+        prepared = self._used(on_deep_stack, self._nodes, make, callable_options)
         prepared.__class__ = _CountedCallable
 
         def call(*values: Any, **options: Any) -> Any:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from tfmagic.concurrency.deep_stack import on_deep_stack
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -115,12 +117,12 @@ def fetch_once(native: Any, fetches: Sequence[str]) -> list[np.ndarray]:
 
 
 def callable_once(
-    native: Any, call_options: Any, run_options: Any, run_metadata: Any
+    native: Any, nodes: int, call_options: Any, run_options: Any, run_metadata: Any
 ) -> Callable[[list[Any]], list[Any]] | None:
     """Return a function for one run, which frees the prepared graph after it; None without the private names.
 
     ``Session.run`` keeps the prepared graph for the life of the session. `call_options` is the run's
-    ``CallableOptions``, without run options. The others are buffers of TensorFlow's C interface, as
+    ``CallableOptions``, without run options, and `nodes` how many its graph has. The others are buffers of TensorFlow's C interface, as
     ``Session._do_run`` gets them; None for none.
     """
     try:
@@ -134,7 +136,7 @@ def callable_once(
         return None
 
     def once(values: list[Any]) -> list[Any]:
-        prepared = make(native, call_options)
+        prepared = on_deep_stack(nodes, make, native, call_options)
         return list(run(session, prepared._handle, values, run_metadata))  # noqa: SLF001
 
     return once
