@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,7 @@ def kernel(kernel: Kernel) -> Iterator[Kernel]:
     """A kernel with ``line`` and ``held``, the latter released at the end."""
     kernel.ok(LINE)
     kernel.ok(HELD)
-    kernel.ok("from tfmagic import models\nrelease = models.held.names['release']")
+    kernel.ok("import numpy as np\nfrom tfmagic import models\nrelease = models.held.names['release']")
     yield kernel
     kernel.ok("release.set()")
 
@@ -31,6 +32,8 @@ def kernel(kernel: Kernel) -> Iterator[Kernel]:
     "cell",
     [
         "%tf_run held 1",
+        "models.held(np.float32(1))",
+        "models.held.run([1.0][0])",
         "%%tf_run held\nsession.run(y, {x: 1})",
         "%%tf_run held\ny.eval({x: 1})",
         "%%tf_run held\ny.op.run({x: 1})",
@@ -49,6 +52,31 @@ def test_an_interrupt_comes_back_while_the_native_run_goes_on(kernel: Kernel, ce
     kernel.ok("release.set()")
     kernel.wait_until("models.held.state == 'ready'")
     assert kernel.ok("%tf_run held 1").text == "np.float32(8.0)"
+
+
+LOOP = """
+%%tf_model loop --inputs x,rounds --outputs y
+import tensorflow as tf
+v1 = tf.compat.v1
+x = v1.placeholder(tf.float32, [], "x")
+rounds = v1.placeholder(tf.int64, [], "rounds")
+y = tf.while_loop(lambda i, _: i < rounds, lambda i, value: (i + 1, tf.tanh(value)), [tf.constant(0, tf.int64), x])[1]
+"""
+
+
+def test_an_interrupt_ends_a_call_in_python_that_was_quick_before(kernel: Kernel) -> None:
+    kernel.ok(LOOP)
+    kernel.ok("one = np.float32(1), np.int64(3)\nfor _ in range(30): models.loop(x=one[0], rounds=one[1])")
+
+    def interrupt() -> None:
+        # Nothing of this run can be seen from outside; before it begins the interrupt ends the cell just as well.
+        time.sleep(1.0)
+        kernel.manager.interrupt_kernel()
+
+    reply = kernel.run("models.loop(x=one[0], rounds=np.int64(2**62))", meanwhile=interrupt)
+    assert (reply.status, reply.ename) == ("error", "KeyboardInterrupt")
+    kernel.ok("%tf_model stop loop --now")
+    assert kernel.value("float(models.loop(x=one[0], rounds=np.int64(0)))") == "1.0"
 
 
 def test_the_table_shows_a_stopping_model(kernel: Kernel) -> None:

@@ -190,11 +190,12 @@ def test_a_dropped_model_that_is_stuck_gives_way(kernel: Kernel) -> None:
     assert kernel.ok("%tf_run line [[1, 2]]").text == "array([[2., 4.]], dtype=float32)"
 
 
+@pytest.mark.parametrize("call", ["%tf_run {} {}", "models.{}({})"])
 @pytest.mark.parametrize(("model", "value"), [("slow", "np.zeros([1, 2])"), ("endless", "1.0")])
-def test_an_eager_call_ends_soon_after_it_was_interrupted(kernel: Kernel, model: str, value: str) -> None:
+def test_an_eager_call_ends_soon_after_it_was_interrupted(kernel: Kernel, model: str, value: str, call: str) -> None:
     kernel.ok(SLOW_LOOP)
-    kernel.ok(f"%tf_model add {model} {model}")
-    assert interrupted(kernel, f"%tf_run {model} {value}").ename == "KeyboardInterrupt"
+    kernel.ok(f"from tfmagic import models\n%tf_model add {model} {model}")
+    assert interrupted(kernel, call.format(model, value)).ename == "KeyboardInterrupt"
     kernel.wait_until(f"models.{model}.state == 'ready'")
     assert kernel.value("models.records()[-1]['last_error'] is None") == "True"
     if model == "endless":

@@ -16,6 +16,8 @@ STACK_BYTES = 1 << 28
 BYTES_A_NODE = 1 << 10
 """Measured: a chain of 100,000 `Add` ends a process whose stack has 8 MB, which is 84 bytes a node."""
 
+_MOST_BYTES = 1 << 33
+
 # The size belongs to all threads that begin meanwhile.
 _beginning = threading.Lock()
 
@@ -31,7 +33,7 @@ def on_deep_stack(nodes: int, call: Callable[P, T], *args: P.args, **options: P.
         except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
             failure.append(error)
 
-    thread = _begun(run, max(STACK_BYTES, BYTES_A_NODE * nodes))
+    thread = _begun(run, min(max(STACK_BYTES, BYTES_A_NODE * nodes), _MOST_BYTES))
     if thread is None:
         return call(*args, **options)
     interrupt: BaseException | None = None
@@ -48,7 +50,8 @@ def on_deep_stack(nodes: int, call: Callable[P, T], *args: P.args, **options: P.
         return outcome[0]
     finally:
         # The traceback of an error refers to this frame, which refers to the error.
-        del interrupt, failure, outcome
+        interrupt = None
+        failure.clear()
 
 
 def _begun(run: Callable[[], None], stack_bytes: int) -> threading.Thread | None:

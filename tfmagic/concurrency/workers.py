@@ -93,11 +93,14 @@ class Workers:
         comes at once and ``TimeoutError`` at the deadline; the native call goes on in its worker.
         """
         scope = current_scope()
-        if (scope is not None and scope.sets_deadline) or (
-            self.interactive and threading.current_thread() is threading.main_thread()
-        ):
+        if (scope is not None and scope.sets_deadline) or self.caller_may_be_stopped:
             return self.call_in_worker(call, *args, **options)
         return call(*args, **options)
+
+    @property
+    def caller_may_be_stopped(self) -> bool:
+        """Whether Ctrl-C interrupts the thread that asks."""
+        return self.interactive and threading.current_thread() is threading.main_thread()
 
     def call_in_worker(self, call: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """Make a call in a worker, whichever thread asks; the errors are those of `Workers.call`."""

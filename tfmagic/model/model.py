@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tfmagic.concurrency.command_lock import CommandLock
-from tfmagic.concurrency.deferral import interruptible
+from tfmagic.concurrency.deferral import defer_interrupts, interruptible
 from tfmagic.concurrency.entry_point import entry_point, hide_own_frames, trim_traceback
 from tfmagic.core.arguments import whole_number
 from tfmagic.errors import InputError, NoCopyError, UnknownNameError
@@ -263,7 +263,7 @@ class Model:
             raise InputError(msg)
         if batch_size is None and timeout is None and not trace:
             quick = self.caller.fast_call(value, inputs, fetch, signature)
-            return self.caller.checked_call(value, inputs, fetch, signature) if quick is None else Result(quick)
+            return self._checked_call(value, inputs, fetch, signature) if quick is None else Result(quick)
         return self.run_stoppable(
             value, inputs, fetch=fetch, signature=signature, batch_size=batch_size, timeout=timeout, trace=trace
         )
@@ -292,6 +292,14 @@ class Model:
         if more:
             raise positional_inputs_error(self.name, 1 + len(more))
         return timed(self.caller, value, inputs, repeat=repeat, fetch=fetch, signature=signature, timeout=timeout)
+
+    @defer_interrupts
+    def _checked_call(
+        self, value: Any, inputs: Mapping[str, Any], fetch: Sequence[str] | str | None, signature: str | None
+    ) -> Result:
+        if self.lifecycle.backend is None:
+            wait_for_call(self.lifecycle, self.lifecycle.built_backend)
+        return self.caller.checked_call(value, inputs, fetch, signature)
 
     @entry_point
     def run_stoppable(

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from factories import control_flow
 
 import tfmagic
 from tfmagic import models, session
-from tfmagic.runtime.graph.fed_values import kept_feeds, loops_on_values
+from tfmagic.runtime.graph.fed_values import has_open_end, kept_feeds, loops_on_values
 from tfmagic.runtime.memory.fed_arrays import aligned
 
 if TYPE_CHECKING:
@@ -769,3 +770,23 @@ def test_among_many_inputs_one_that_ends_a_loop_is_found() -> None:
     names = [x.name for x in inputs]
     assert loops_on_values(graph, names, [y.name])
     assert not loops_on_values(graph, names[:11] + names[12:], [y.name])
+
+
+@pytest.mark.parametrize(
+    ("is_open", "build"),
+    [
+        (False, lambda x: x * 2.0),
+        (False, lambda x: tf.map_fn(lambda row: row * 2.0, x)),
+        (True, lambda x: tf.while_loop(lambda i, _: i < x[0], lambda i, y: (i + 1.0, y * 2.0), [0.0, 1.0])[1]),
+        (True, lambda x: v1.py_func(lambda value: value, [x], tf.float32)),
+        (True, lambda x: tf.queue.FIFOQueue(1, tf.float32).dequeue() + x),
+        (True, lambda x: v1.data.make_one_shot_iterator(tf.data.Dataset.range(3)).get_next() + tf.cast(x, tf.int64)),
+        (True, lambda x: tf.function(lambda value: tf.numpy_function(lambda one: one, [value], tf.float32))(x)),
+    ],
+)
+@pytest.mark.parametrize("v2", [False, True])
+def test_a_run_that_may_take_any_time_has_an_open_end(build: Callable[[Any], Any], *, is_open: bool, v2: bool) -> None:
+    with tf.Graph().as_default() as graph, control_flow(v2=v2):
+        x = v1.placeholder(tf.float32, [None], "x")
+        y = tf.identity(build(x), "y")
+    assert has_open_end(graph, [x.name], [y.name]) == is_open

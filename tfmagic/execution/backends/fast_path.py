@@ -13,19 +13,26 @@ import numpy as np
 from tfmagic.execution.signature.feeds import MISSING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tfmagic.execution.backends.request import Request
     from tfmagic.execution.signature.signature import TensorSpec
 
 
+# A person who presses Stop does not notice so short a wait.
+SHORT_S = 0.1
+# So many times as much is still taken for short.
+_AS_SHORT = 4
+
+
 class FastCall:
     """Calls that give the same inputs by name, and fetch the same outputs, as an earlier request.
 
-    `backend` refers weakly to that request's backend, which may be gone.
+    `backend` refers weakly to that request's backend, which may be gone. Calls with inputs of up to `short_bytes` are
+    known to end soon; it is -1 while nothing is known, and where only the values of the inputs tell.
     """
 
-    __slots__ = ("_input_names", "_inputs", "_takes_one", "backend", "feeds", "fetches", "names")
+    __slots__ = ("_input_names", "_inputs", "_takes_one", "backend", "feeds", "fetches", "names", "short_bytes")
 
     def __init__(self, request: Request) -> None:
         given = [spec for spec, _ in request.given()]
@@ -35,6 +42,7 @@ class FastCall:
         self.names = tuple(name for name, _ in request.fetches)
         self._inputs = tuple(_expected(spec) for spec in given)
         self._input_names = {spec.name for spec in given}
+        self.short_bytes = -1
         self._takes_one = len(given) == 1 and len(request.signature.inputs) == 1
 
     def arrays(self, value: Any, inputs: Mapping[str, Any]) -> list[np.ndarray] | None:
@@ -55,6 +63,15 @@ class FastCall:
                 return None
             arrays.append(array)
         return arrays
+
+    def is_short(self, arrays: Sequence[np.ndarray]) -> bool:
+        """Return whether a call with these arrays is known to end soon."""
+        size_bytes: int = arrays[0].nbytes if len(arrays) == 1 else sum([array.nbytes for array in arrays])
+        return size_bytes <= self.short_bytes
+
+    def note_latency(self, size_bytes: int, latency_s: float) -> None:
+        """Learn from a call how long others take."""
+        self.short_bytes = _AS_SHORT * size_bytes if latency_s < SHORT_S else -1
 
 
 def _fits(array: np.ndarray, dtype: np.dtype[Any], rank: int | None, sizes: tuple[tuple[int, int], ...]) -> bool:

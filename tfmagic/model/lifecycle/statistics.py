@@ -53,8 +53,8 @@ class Statistics:
             raise
         self.ended(began, warming=any(warming))
 
-    def ended(self, began: float, *, warming: bool = False) -> None:
-        """Count a call that returned a result; it began at a time of ``time.perf_counter``.
+    def ended(self, began: float, *, warming: bool = False) -> float:
+        """Count a call that returned a result, and return how long it took; `began` is of ``time.perf_counter``.
 
         The time of a `warming` call, which prepared the others, is in no median.
         """
@@ -63,11 +63,12 @@ class Statistics:
         scope = current_scope()
         if scope is not None and scope.cancelled:
             # Nobody waits for it: the person who stopped it has heard so, or it was late.
-            return
+            return now - began
         self.stopped = False
         self.count += 1
         self._last_latency_s = now - began
         (self._warming_s if warming else self._latencies_s).append(now - began)
+        return now - began
 
     def failed(self, began: float, error: BaseException) -> None:
         """Note the error of a call."""

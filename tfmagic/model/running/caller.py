@@ -10,13 +10,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tfmagic.concurrency.deferral import defer_interrupts
+from tfmagic.concurrency.workers import workers
 from tfmagic.errors import InputError, StoppedError
-from tfmagic.execution.backends.fast_path import FastCall, fast_call
+from tfmagic.execution.backends.fast_path import SHORT_S, FastCall, fast_call
 from tfmagic.execution.backends.request import Request
 from tfmagic.execution.signature.feeds import bind, check_names_given, outputs_given, require
 from tfmagic.execution.signature.result import Result
+from tfmagic.model.running.deadline import wait_for_call
 from tfmagic.model.tracing.placement import Placement
 from tfmagic.model.tracing.trace import Trace
+from tfmagic.runtime.graph.fed_values import has_open_end
 from tfmagic.runtime.memory.container_warning import container_warning
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.hosted_graph import hosted
@@ -45,7 +48,10 @@ class Caller:
         self.lifecycle = lifecycle
         self.statistics = lifecycle.statistics
         self._fast_calls: dict[tuple[str | None, str | tuple[str, ...] | None], FastCall] = {}
+        # By the graph's version, feeds and fetches.
+        self._open_ends: dict[tuple[int, tuple[str, ...], tuple[str, ...]], bool] = {}
         self._session = KernelSession()
+        self._workers = workers()
         self._container_warning = container_warning()
         self._has_run = False
         self._warmed: set[tuple[Any, ...]] = set()
@@ -107,7 +113,8 @@ class Caller:
         if quick is None or backend is None or quick.backend() is not backend or self.lifecycle.is_released:
             return None
         arrays = quick.arrays(value, inputs)
-        if arrays is None:
+        if arrays is None or (not quick.is_short(arrays) and self._workers.caller_may_be_stopped):
+            # In a worker, for which Ctrl-C need not wait.
             return None
         self.lifecycle.used_at_s = time.monotonic()
         self._container_warning.before_run(self.lifecycle.name, self.statistics.peak_bytes)
@@ -127,7 +134,8 @@ class Caller:
             in_one_line(error, self.lifecycle.name)
             self.statistics.failed(began, error)
             raise
-        self.statistics.ended(began, warming=warming)
+        if self.statistics.ended(began, warming=warming) > SHORT_S:
+            quick.short_bytes = -1
         if compiled is not None:
             compiled.note(quick.feeds, arrays)
         return dict(zip(quick.names, outputs, strict=True))
@@ -137,11 +145,28 @@ class Caller:
     ) -> Result:
         """Make a call, and remember how to repeat it; the parameters are those of `Model.run`."""
         request = self.request(value, inputs, fetch=fetch, signature=signature)
-        result = self.run(request)
+        feeds = request.feeds()
+        size_bytes = sum(getattr(array, "nbytes", 0) for _, array in feeds)
+        kind = signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)
+        known = self._fast_calls.get(kind)
+        began = time.perf_counter()
+        if known is not None and size_bytes <= known.short_bytes:
+            result = self.run(request, feeds)
+        else:
+            result = wait_for_call(self.lifecycle, lambda: self.run(request, feeds))
+        latency_s = time.perf_counter() - began
         quick = fast_call(request, fetch)
         if quick is not None:
-            self._fast_calls[signature, fetch if fetch is None or isinstance(fetch, str) else tuple(fetch)] = quick
+            if self._workers.interactive and not self._has_open_end(request.backend.graph, quick):
+                quick.note_latency(size_bytes, latency_s)
+            self._fast_calls[kind] = quick
         return result
+
+    def _has_open_end(self, graph: Any, quick: FastCall) -> bool:
+        kind = (graph.version, quick.feeds, tuple(quick.fetches))
+        if kind not in self._open_ends:
+            self._open_ends[kind] = has_open_end(graph, quick.feeds, quick.fetches)
+        return self._open_ends[kind]
 
     def run(
         self,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfmagic.graphdef.op_types import ALLOCATES_OUTPUT, READS_VARIABLES, RUNS_PYTHON
+from tfmagic.graphdef.op_types import ALLOCATES_OUTPUT, FUNCTION_CALLS, LOOPS, READS_VARIABLES, RUNS_PYTHON
 from tfmagic.graphdef.output_shapes import LIKE, TELLS_SHAPE, decides_shape
+from tfmagic.graphdef.walk import bodies
 from tfmagic.runtime.graph.dataflow import SHAPE, VALUE, Dataflow
 from tfmagic.runtime.tensorflow.private import registered_operation
 
@@ -35,6 +37,9 @@ _ITERATES = frozenset(
 )
 # No edge of the graph tells what an iterator gives, nor how often it is asked.
 _LOOPS_ALWAYS = frozenset({"LoopCond", "MakeIterator", "MultiDeviceIteratorInit"})
+_LOOPS = LOOPS | {"For", "LoopCond"}
+# They wait for another step, or for a dataset.
+_WAITS = re.compile(r"Dequeue|Enqueue|IteratorGetNext|Unstage|^(Ordered)?Map(Peek|Unstage|Stage)|BarrierTake|^_?Recv")
 # The first inputs of a For: start, limit and step.
 _LIMITS_OF_FOR = 3
 
@@ -51,6 +56,16 @@ def kept_feeds(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) 
 def loops_on_values(graph: Any, feeds: Sequence[str], fetches: Sequence[str] | None) -> bool:
     """Return whether the values of these inputs, and not their shapes alone, decide how long a loop runs."""
     return bool(Dataflow(graph, fetches).holding(_DecidesLoop(), feeds))
+
+
+def has_open_end(graph: Any, feeds: Sequence[str], fetches: Sequence[str]) -> bool:
+    """Return whether a run may take much longer than one before it with inputs of that size, or wait for another."""
+    kinds = {operation.type for operation in graph.get_operations()}
+    if kinds & FUNCTION_CALLS:
+        kinds |= {node.op for nodes in bodies(graph.as_graph_def()) for node in nodes}
+    if kinds & (RUNS_PYTHON | _ITERATES) or any(_WAITS.search(kind) for kind in kinds):
+        return True
+    return bool(kinds & _LOOPS) and loops_on_values(graph, feeds, fetches)
 
 
 class _Keeps:

@@ -122,8 +122,8 @@ def callable_once(
     """Return a function for one run, which frees the prepared graph after it; None without the private names.
 
     ``Session.run`` keeps the prepared graph for the life of the session. `call_options` is the run's
-    ``CallableOptions``, without run options, and `nodes` how many its graph has. The others are buffers of TensorFlow's C interface, as
-    ``Session._do_run`` gets them; None for none.
+    ``CallableOptions``, without run options, and `nodes` how many its graph has. The others are buffers of
+    TensorFlow's C interface, as ``Session._do_run`` gets them; None for none.
     """
     try:
         from tensorflow.python.client import pywrap_tf_session as interface
