@@ -24,7 +24,24 @@ _TAKES_SHAPE = {
     **dict.fromkeys(("StatelessRandomUniform", "StatelessRandomNormal", "StatelessTruncatedNormal"), (0, "dtype")),
     **dict.fromkeys(("StatelessRandomUniformV2", "StatelessRandomNormalV2"), (0, "dtype")),
     **dict.fromkeys(("StatelessTruncatedNormalV2", "ParameterizedTruncatedNormal"), (0, "dtype")),
+    **dict.fromkeys(("StatelessRandomUniformFullInt", "StatelessRandomUniformFullIntV2"), (0, "dtype")),
+    **dict.fromkeys(("StatelessRandomUniformInt", "StatelessRandomUniformIntV2"), (0, "dtype")),
+    **dict.fromkeys(("StatelessRandomBinomial", "StatelessRandomPoisson", "StatelessRandomGammaV2"), (0, "dtype")),
+    **dict.fromkeys(("StatelessParameterizedTruncatedNormal", "StatelessRandomGammaV3"), (0, "dtype")),
+    "RandomUniformInt": (0, "Tout"),
+    "RandomGamma": (0, "T"),
+    "RandomPoisson": (0, "dtype"),
+    "RandomPoissonV2": (0, "dtype"),
 }
+# An operation, and the number of its input that says how many entries it makes room for.
+_TAKES_COUNT = {
+    **dict.fromkeys(("TensorArray", "TensorArrayV2", "TensorArrayV3"), 0),
+    **dict.fromkeys(("TensorListReserve", "TensorListResize"), 1),
+    "LinSpace": 2,
+}
+# At least, of an array or a list of tensors, and of what a loop knows of a step.
+_ENTRY_BYTES = 64
+_STEPS = "parallel_iterations"
 # What a tensor takes for an element whose own size is not known: a text, a resource.
 _REFERENCE_BYTES = 24
 _MOST_RANK = 254
@@ -79,6 +96,22 @@ def declared_in_functions(definition: Any) -> Iterator[DeclaredTensor]:
                 sizes = _shape_at(node.input[index : index + 1], by_name)
                 if sizes is not None:
                     yield _declared(node, sizes, node.attr[dtype].type)
+            if node.op in _TAKES_COUNT:
+                at = _TAKES_COUNT[node.op]
+                yield _entries(node.name, node.op, _shape_at(node.input[at : at + 1], by_name) or [0])
+            yield _entries(node.name, node.op, [node.attr[_STEPS].i] if _STEPS in node.attr else [0])
+
+
+def uncountable(definition: Any) -> DeclaredTensor | None:
+    """Return a tensor of a graph with more elements than can be counted: to import it ends the process."""
+    by_name = {node.name: node for node in definition.node if node.op == "Const"}
+    for node in definition.node:
+        if node.op in _TAKES_SHAPE:
+            index, dtype = _TAKES_SHAPE[node.op]
+            sizes = _shape_at(node.input[index : index + 1], by_name) or [0]
+            if math.prod(max(0, size) for size in sizes) > _MOST_ELEMENTS:
+                return _declared(node, sizes, node.attr[dtype].type)
+    return None
 
 
 def large_tensors(graph: Any, least_bytes: int) -> dict[str, DeclaredTensor]:
@@ -91,7 +124,23 @@ def large_tensors(graph: Any, least_bytes: int) -> dict[str, DeclaredTensor]:
             # A placeholder takes what is fed.
             if size >= least_bytes and not op.type.startswith("Placeholder"):
                 large[op.name] = DeclaredTensor(op.name, op.type, *_size(elements, tensor.dtype.as_datatype_enum))
+        entries = _entries_of(op)
+        if entries.size_bytes >= least_bytes:
+            large[op.name] = entries
     return large
+
+
+def _entries_of(op: Any) -> DeclaredTensor:
+    if op.type in _TAKES_COUNT:
+        count = tf.get_static_value(op.inputs[_TAKES_COUNT[op.type]])
+        return _entries(op.name, op.type, [0] if count is None or count.shape else [int(count)])
+    steps = op.op_def is not None and any(attribute.name == _STEPS for attribute in op.op_def.attr)
+    return _entries(op.name, op.type, [int(op.get_attr(_STEPS))] if steps else [0])
+
+
+def _entries(name: str, op: str, counts: Iterable[int]) -> DeclaredTensor:
+    count = min(math.prod(max(0, count) for count in counts), _MOST_ELEMENTS)
+    return DeclaredTensor(name, op, count * _ENTRY_BYTES, count)
 
 
 def _function_bodies(definition: Any) -> Iterator[Any]:

@@ -131,6 +131,66 @@ def test_a_tensor_that_no_memory_can_hold(tmp_path: Path, build: Callable[[Any],
         models.add("net", written(tmp_path / "net.pb", build))
 
 
+def entries(x: Any) -> Any:
+    handle, flow = tf.raw_ops.TensorArrayV3(size=tf.constant(2**31 - 1), dtype=tf.float32)
+    return x + tf.cast(tf.raw_ops.TensorArraySizeV3(handle=handle, flow_in=flow), tf.float32)
+
+
+def listed(x: Any) -> Any:
+    entries = tf.raw_ops.TensorListReserve(
+        element_shape=tf.constant([], tf.int32), num_elements=2**31 - 1, element_dtype=tf.float32
+    )
+    return x + tf.cast(tf.raw_ops.TensorListLength(input_handle=entries), tf.float32)
+
+
+@pytest.mark.parametrize("build", [entries, listed, called(entries), called(listed)])
+def test_room_for_more_entries_than_any_memory_has(tmp_path: Path, build: Callable[[Any], Any]) -> None:
+    with pytest.raises(SourceError, match=r"net: a tensor of .*elements\) takes 137 GB of memory, and this kernel"):
+        models.add("net", written(tmp_path / "net.pb", build))
+
+
+@pytest.mark.parametrize("v2", [False, True])
+def test_a_loop_of_more_steps_at_once_than_any_memory_has(tmp_path: Path, *, v2: bool) -> None:
+    def looped(x: Any) -> Any:
+        return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, y * 2.0), [0, x])[1]
+
+    def change(definition: Any) -> None:
+        for nodes in bodies(definition):
+            for node in nodes:
+                if "parallel_iterations" in node.attr:
+                    node.attr["parallel_iterations"].i = 1 << 31
+
+    with control_flow(v2=v2):
+        file = written(tmp_path / "net.pb", looped, change)
+    with pytest.raises(SourceError, match=r"net: a tensor of .*elements\) takes 137 GB of memory, and this kernel"):
+        models.add("net", file)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        v1.random_uniform,
+        tf.random.truncated_normal,
+        lambda sizes: tf.random.uniform(sizes, maxval=5, dtype=tf.int32),
+        lambda sizes: tf.random.gamma(sizes, 1.0),
+        lambda sizes: tf.random.poisson(sizes, 1.0),
+        lambda sizes: tf.random.stateless_normal(sizes, [1, 2]),
+        lambda sizes: tf.random.stateless_uniform(sizes, [1, 2], None, None, tf.int32),
+    ],
+)
+def test_more_elements_than_can_be_counted(tmp_path: Path, draw: Callable[[Any], Any]) -> None:
+    def change(definition: Any) -> None:
+        for node in definition.node:
+            if node.name == "sizes":
+                node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto([2**31 - 1] * 3))
+
+    file = written(
+        tmp_path / "net.pb", lambda x: x + tf.cast(draw(tf.constant([1, 1, 4], name="sizes")), tf.float32), change
+    )
+    with pytest.raises(SourceError, match="has more elements than can be counted"):
+        models.add("net", file)
+
+
 def test_what_no_output_needs_does_not_count(tmp_path: Path) -> None:
     def beside(x: Any) -> Any:
         filled(x)

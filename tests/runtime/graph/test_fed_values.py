@@ -781,7 +781,7 @@ def test_among_many_inputs_one_that_ends_a_loop_is_found() -> None:
         (True, lambda x: v1.py_func(lambda value: value, [x], tf.float32)),
         (True, lambda x: tf.queue.FIFOQueue(1, tf.float32).dequeue() + x),
         (True, lambda x: v1.data.make_one_shot_iterator(tf.data.Dataset.range(3)).get_next() + tf.cast(x, tf.int64)),
-        (True, lambda x: tf.function(lambda value: tf.numpy_function(lambda one: one, [value], tf.float32))(x)),
+        (True, tf.function(lambda value: tf.numpy_function(lambda one: one, [value], tf.float32))),
     ],
 )
 @pytest.mark.parametrize("v2", [False, True])

@@ -14,6 +14,7 @@ from tfmagic.graphdef.declared_sizes import (
     declared_in_functions,
     declared_variables,
     large_tensors,
+    uncountable,
 )
 from tfmagic.runtime.graph.operations import operations_behind
 from tfmagic.runtime.memory.malloc import rss_bytes
@@ -52,6 +53,10 @@ def check_declared(model: str, path: object, definition: Any, contained: Callabl
 
     `contained` returns the size of the file.
     """
+    if (tensor := uncountable(definition)) is not None:
+        where = f"{in_words(tensor.name)!r}, {tensor.op}"
+        msg = f"{model}: a tensor of {path} has more elements than can be counted ({where}): it may be damaged"
+        raise SourceError(msg)
     constants = declared_constants(definition)
     declared = sum(constant.size_bytes for constant in constants)
     if declared > LARGEST_MESSAGE_BYTES and declared - (contained_bytes := contained()) > LARGEST_MESSAGE_BYTES:
