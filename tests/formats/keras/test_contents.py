@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import h5py
 import keras
 import pytest
+from factories import printed
 from keras_networks import rows
 
 from tfmagic import models
@@ -132,3 +133,30 @@ def test_a_configuration_larger_than_any_model_has(tmp_path: Path) -> None:
 
 def test_a_whole_file_still_loads(file: Path) -> None:
     assert models.add("net", file)(rows(2, 8)).shape == (2, 4)
+
+
+HEAP = """
+import sys
+from tfmagic import models
+
+try:
+    models.{way}
+except ValueError as error:
+    print(type(error).__name__, "a heap of HDF5" in str(error), len(str(error).splitlines()))
+"""
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 32])
+@pytest.mark.parametrize("way", ["add('net', sys.argv[1])", "inspect(sys.argv[1])"])
+def test_a_heap_that_would_be_read_without_end_is_refused(tmp_path: Path, way: str, size: int) -> None:
+    file = tmp_path / "net.h5"
+    keras.Sequential([keras.Input((8,)), keras.layers.Dense(4)]).save(file)
+    content = bytearray(file.read_bytes())
+    free = content.rfind(b"GCOL") + 16
+    while number := int.from_bytes(content[free : free + 2], "little"):
+        assert number
+        free += 16 + (int.from_bytes(content[free + 8 : free + 16], "little") + 7) // 8 * 8
+    content[free + 8 : free + 16] = size.to_bytes(8, "little")
+    file.write_bytes(content)
+    # HDF5 holds Python's lock for as long as it reads: in this process no timeout could end it.
+    assert printed(HEAP.format(way=way), str(file)) == ["SourceError True 1"]

@@ -17,6 +17,7 @@ from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 from tfmagic.formats.common.wrong_file import what_it_is
 from tfmagic.formats.keras.contents import check_archive, check_weights, description
+from tfmagic.formats.keras.heaps import check_heaps
 from tfmagic.formats.keras.private import WEIGHTS, load_weights, model_from_legacy_config, sharing_objects
 
 if TYPE_CHECKING:
@@ -138,7 +139,10 @@ KerasArchive = ZippedArchive | HdfArchive
 
 def archive_at(path: Path) -> KerasArchive:
     """Return the archive at a path: its first bytes tell the kind, whatever the suffix."""
-    return HdfArchive(path) if h5py.is_hdf5(regular_file(path)) else ZippedArchive(path)
+    if not h5py.is_hdf5(regular_file(path)):
+        return ZippedArchive(path)
+    check_heaps(path)
+    return HdfArchive(path)
 
 
 @contextmanager
