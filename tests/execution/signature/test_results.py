@@ -247,3 +247,34 @@ def test_thousands_of_branches_in_a_row() -> None:
         for _ in range(2000):
             chosen, _ = tf.raw_ops.Merge(inputs=[chosen, chosen])
     assert models.add("net", graph.as_graph_def()).signature().outputs
+
+
+def guarded(x: Any) -> None:
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(x > 0.0), [x])]):
+        tf.identity(x * 2.0, "y")
+
+
+def guarded_shape(x: Any) -> None:
+    with tf.control_dependencies([v1.assert_greater(tf.shape(x)[0], 0), tf.add(x, 1.0, "first")]):
+        tf.identity(x * 2.0, "y")
+
+
+def summarised(x: Any) -> None:
+    v1.summary.scalar("mean", tf.reduce_mean(x))
+    v1.summary.histogram("all", tf.identity(x * 2.0, "y"))
+
+
+@pytest.mark.parametrize("functional", [True, False], ids=["functions", "TF1's operations"])
+@pytest.mark.parametrize("build", [guarded, guarded_shape, summarised])
+def test_what_only_checks_or_shows_is_no_result(build: Callable[[Any], Any], functional: bool) -> None:  # noqa: FBT001
+    model = models.add("net", definition_of(build, functional=functional))
+    assert [spec.name for spec in model.signature().outputs] == ["y"]
+    np.testing.assert_array_equal(model(np.ones((1, 2), np.float32)), np.full((1, 2), 2.0))
+
+
+def test_what_another_value_waits_for_is_a_result_where_there_is_none_beside_it() -> None:
+    with tf.Graph().as_default() as graph:
+        x = v1.placeholder(tf.float32, [None], "x")
+        with tf.control_dependencies([tf.identity(x, "y")]):
+            tf.constant(1.0, name="later")
+    assert [spec.name for spec in models.add("net", graph.as_graph_def()).signature().outputs] == ["y"]

@@ -24,6 +24,8 @@ _SUMMARIES = {
     *("AudioSummaryV2", "HistogramSummary", "ImageSummary", "MergeSummary", "ScalarSummary"),
     *("TensorSummary", "TensorSummaryV2"),
 }
+# Of a figure about the outputs, where others show an output.
+_SCALAR_SUMMARIES = {"ScalarSummary", "TensorSummary", "TensorSummaryV2"}
 
 # Operations that nothing consumes and that are no output: variables, and what makes, reads, saves and counts them,
 # and the handles, sizes and steps of pipelines, tables, queues and arrays of tensors.
@@ -70,10 +72,18 @@ def results_of(graph: Any, bound: Collection[str], inputs: Iterable[Any], hidden
         _more_than_constants(operations),
         carried_by_value(graph, operations, fed, bound),
         lambda tensor: tensor.name in bound or beside(tensor),
+        _waited_for_by_none(operations, bound),
+        lambda tensor: tensor.name in bound or not any(op.type in _SCALAR_SUMMARIES for op in tensor.consumers()),
     ):
         # Whatever is left over counts where there is nothing better.
         ends = [tensor for tensor in ends if is_better(tensor)] or ends
     return [tensor for tensor in ends if tensor.name in bound] or ends
+
+
+def _waited_for_by_none(operations: list[Any], bound: Collection[str]) -> Callable[[Any], bool]:
+    """Return whether no value is computed after a tensor alone for the order, as after the check of an assertion."""
+    waited_for = {before.name for op in operations if op.outputs for before in op.control_inputs}
+    return lambda tensor: tensor.name in bound or tensor.op.name not in waited_for
 
 
 def _may_be_result(op: Any, tensor: Any) -> bool:
