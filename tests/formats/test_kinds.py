@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from factories import frozen_linear, printed_from_start
 
+from tfmagic import models
 from tfmagic.errors import MissingPathError, SourceError
 from tfmagic.formats.kinds import check_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SCRIPT = """
@@ -66,3 +68,11 @@ def test_what_is_there_is_let_through(tmp_path: Path) -> None:
         check_path(tmp_path / "checkpoint-4")
     with pytest.raises(SourceError):
         check_path("gs://bucket/net")
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "a/" * 3000 + "net.pb", "/proc/self/mem"])
+@pytest.mark.parametrize("look", [models.inspect, lambda path: models.add("net", path)])
+def test_what_the_system_says_of_a_path_is_one_line(path: str, look: Callable[[str], Any]) -> None:
+    with pytest.raises(SourceError, match="cannot be read: ") as caught:
+        look(path)
+    assert len(str(caught.value)) < 300

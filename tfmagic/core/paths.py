@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfmagic.errors import MissingPathError, SourceError, did_you_mean, nearest_word
+from tfmagic.errors import MissingPathError, SourceError, TfMagicError, did_you_mean, nearest_word
 
 if TYPE_CHECKING:
     import os
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"^(?P<scheme>[a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 _FEW = 8
+_MOST_SHOWN = 200
 _SHARD = re.compile(r"\.data-\d+-of-\d+$")
 # A larger file is not read to find out whether it has changed.
 _READ_BYTES = 256_000_000
@@ -64,6 +65,20 @@ def is_remote(text: str) -> bool:
     """Return whether `text` names something on another machine."""
     url = _SCHEME.match(text)
     return url is not None and url["scheme"].lower() != "file"
+
+
+@contextmanager
+def looking_at(path: Path) -> Iterator[None]:
+    """Turn what the system says of a path into a `SourceError` of one line that names it."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, TfMagicError):
+            raise
+        text = str(path)
+        shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+        msg = f"{shown} cannot be read: {error.strerror or error}"
+        raise SourceError(msg) from error
 
 
 def existing_path(path: Path) -> Path:

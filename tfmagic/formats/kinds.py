@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tfmagic.core.paths import absolute_path, existing_path, local_path
+from tfmagic.core.paths import absolute_path, existing_path, local_path, looking_at
 from tfmagic.core.regular_files import regular_file
 from tfmagic.errors import SourceError
 
@@ -95,15 +95,16 @@ def check_path(source: Any) -> None:
         return
     path: Path = absolute_path(local_path(str(os.fspath(source))))
     parts = [path]
-    if not path.exists():
-        # A checkpoint is named by what its files' names begin with; those of the first format may be shards.
-        parts = [path.with_name(f"{path.name}{ending}") for ending in (".meta", ".index")]
-        parts += path.parent.glob(f"{glob.escape(path.name)}-?????-of-?????")
-    if not any(part.exists() for part in parts):
-        existing_path(path)
-    for part in parts:
-        if part.exists() and not part.is_dir():
-            regular_file(part)
+    with looking_at(path):
+        if not path.exists():
+            # A checkpoint is named by what its files' names begin with; those of the first format may be shards.
+            parts = [path.with_name(f"{path.name}{ending}") for ending in (".meta", ".index")]
+            parts += path.parent.glob(f"{glob.escape(path.name)}-?????-of-?????")
+        if not any(part.exists() for part in parts):
+            existing_path(path)
+        for part in parts:
+            if part.exists() and not part.is_dir():
+                regular_file(part)
 
 
 def inspect_path(path: Any) -> FileRecord:
@@ -118,10 +119,11 @@ def _source_of_path(typed: str | os.PathLike[str], text: str | None) -> FileSour
     shown = str(os.fspath(typed))
     # Absolute, so that the model can be read again after a change of directory.
     path: Path = absolute_path(local_path(shown))
-    for kind in FILES:
-        if kind.takes(path):
-            return kind.source_class()(path, text or shown)
-    existing_path(path)
+    with looking_at(path):
+        for kind in FILES:
+            if kind.takes(path):
+                return kind.source_class()(path, text or shown)
+        existing_path(path)
     from tfmagic.formats.common.wrong_file import what_it_is
 
     named = [(kind.source_class(), ", ".join(kind.suffixes)) for kind in FILES]

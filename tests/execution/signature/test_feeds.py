@@ -183,6 +183,12 @@ def test_several_inputs_without_names_are_refused(linear: Any, call: Any) -> Non
         call(linear)(1.0, 2.0)
 
 
+def test_a_value_without_a_name_beside_every_input_is_refused(linear: Any) -> None:
+    (name,) = [spec.name for spec in linear.signature().inputs]
+    with pytest.raises(InputError, match=rf"a value without a name was given beside every input \({name}\)"):
+        linear(1.0, **{name: 1.0})
+
+
 def test_the_one_input_that_is_left_needs_no_name(tmp_path: Path) -> None:
     several = typed(tmp_path, left=(tf.float32, [None]), right=(tf.float32, [None]))
     assert several.run([1.0], right=[2.0]).left_out.tolist() == [1.0]

@@ -14,7 +14,7 @@ from reference_keras import assert_close, assert_same, eager_answer
 from reference_tensorflow import record_of, same
 
 from tfmagic import models, session
-from tfmagic.errors import SaveError
+from tfmagic.errors import SaveError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +114,26 @@ def refused(model: Any, tmp_path: Path, why: str) -> None:
         model.save(tmp_path / "refused.keras")
     assert not (tmp_path / "refused.keras").exists()
     assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith(".")]
+
+
+def vocabulary() -> Any:
+    ends = keras.Input([], dtype="string")
+    return keras.Model(ends, keras.layers.StringLookup(vocabulary=["a", "b"])(ends))
+
+
+def test_a_copy_with_a_table_is_refused_for_its_table(tmp_path: Path) -> None:
+    vocabulary().save(tmp_path / "net.keras")
+    refused(models.add("net", tmp_path / "net.keras"), tmp_path, r"^net has a table, .*save it as a folder$")
+    refused(models.add("copy", vocabulary(), copy=True), tmp_path, r"^copy has a table, .*save it as a folder$")
+
+
+def test_an_h5_file_without_its_vocabulary_is_refused(tmp_path: Path) -> None:
+    layer = keras.layers.TextVectorization(output_sequence_length=3)
+    layer.adapt(["a b", "c"])
+    ends = keras.Input([], dtype="string")
+    keras.Model(ends, keras.layers.Embedding(9, 2)(layer(ends))).save(tmp_path / "net.h5")
+    with pytest.raises(SourceError, match=r"^net has a table that was never filled, .*save the model as \.keras"):
+        models.add("net", tmp_path / "net.h5")
 
 
 def test_what_is_no_keras_model_is_refused_and_told_what_it_is(tmp_path: Path) -> None:

@@ -288,3 +288,9 @@ def test_copy_is_for_live_objects(tmp_path: Path) -> None:
         add_cell("net", "a = 1", copy=True)
     with pytest.raises(SourceError, match=r"net: --objects is for Keras files, and this is a Keras model"):
         models.add("net", functional()[0], objects=[Two])
+
+
+def test_a_copy_of_a_function_with_a_ragged_input_leads_to_the_live_object() -> None:
+    function = tf.function(lambda rows: tf.reduce_sum(rows, 1), [tf.RaggedTensorSpec([None, None], tf.float32)])
+    with pytest.raises(SourceError, match=r"input 'rows', as one dense tensor.*ragged and nested inputs work without"):
+        models.add("net", function, copy=True)

@@ -68,7 +68,8 @@ def test_a_default_signature_that_is_bad_is_refused_with_the_reason(tmp_path: Pa
         return {"serving_default": ({"x": info(x)}, {"n": named("z:0")}), "one": good, "two": good}
 
     folder = saved(tmp_path / "net", signatures)
-    refused(folder, "net: signature 'serving_default' names 'z:0' for 'n', which its graph does not have")
+    reason = "net: signature 'serving_default' names 'z:0' for 'n', which its graph does not have"
+    refused(folder, rf"{reason}.*; --signature chooses another \(one, two\)")
     assert models.add("net", folder, signature="two")(X).tolist() == [[3]]
 
 
@@ -155,3 +156,10 @@ def test_tensors_are_named_in_a_graph_of_tf1_without_signatures(tmp_path: Path) 
     assert models.add("net", folder, outputs="y")(X).tolist() == [[3]]
     models.drop("net")
     refused(folder, "there is no tensor 'z'", outputs="z")
+
+
+def test_a_folder_with_variables_and_no_function_says_so(tmp_path: Path) -> None:
+    module = tf.Module()
+    module.v = tf.Variable([1.0])
+    tf.saved_model.save(module, str(tmp_path / "net"))
+    refused(tmp_path / "net", "net: .* has no signature .*: it has variables and no function")

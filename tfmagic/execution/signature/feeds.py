@@ -106,6 +106,9 @@ def _spread(model: str, signature: Signature, value: Any, named: Mapping[str, An
     if not names:
         msg = f"{model} takes no input, and one was given"
         raise InputError(msg)
+    if not unnamed:
+        msg = f"{model}: a value without a name was given beside every input ({', '.join(names)}): leave it out"
+        raise InputError(msg)
     if columns is not None:
         lacking = ", ".join(repr(name) for name in required if name not in columns)
         msg = f"{model} takes {len(names)} inputs by name, and the table has no column {lacking}"

@@ -75,6 +75,12 @@ def _check_live(backend: EagerBackend, kind: str) -> None:
 
 
 def _no_keras_model(backend: EagerBackend, kind: str) -> SaveError:
+    if backend.graph is not None and kind.startswith("Keras"):
+        msg = (
+            f"{backend.room.label} has a table, or a layer that is not in its graph, which is lost in .keras: save it "
+            "as a folder"
+        )
+        return SaveError(msg)
     return SaveError(f".keras holds Keras models; {backend.room.label} is a {kind}: save it as a folder or .pb")
 
 

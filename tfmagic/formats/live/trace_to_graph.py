@@ -141,8 +141,9 @@ def concrete_function(run: Any, specs: Sequence[Any]) -> Any:
 def _dtype(label: str, spec: TensorSpec) -> str:
     if spec.dtype is None:
         msg = (
-            f"{label}: a copy needs the dtype and shape of input {spec.name!r}, which this object does not tell: "
-            "give its function an input_signature, or call the Keras model once"
+            f"{label}: a copy needs the dtype and shape of input {spec.name!r}, as one dense tensor: give its function "
+            "an input_signature of tf.TensorSpec, or call the Keras model once (sparse, ragged and nested inputs work "
+            "without --copy)"
         )
         raise SourceError(msg)
     return spec.dtype

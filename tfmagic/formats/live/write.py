@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import tensorflow as tf
 
 from tfmagic.core.naming import names_an_operation
-from tfmagic.errors import SaveError
+from tfmagic.errors import SaveError, SourceError
 from tfmagic.formats.common.written import Writer, Written
 from tfmagic.formats.live.shapes import require_known, unknown_input, with_known_shapes
 from tfmagic.formats.live.trace_to_graph import concrete_function, outputs_of_call
@@ -151,8 +151,15 @@ def state_of(backend: EagerBackend) -> Iterator[tuple[str, np.ndarray]]:
     yield from backend.values()
     for index, resource in enumerate(_resources(backend.live)):
         if hasattr(resource, "export"):
-            with eager_execution():
-                columns = [column.numpy() for column in resource.export()]
+            try:
+                with eager_execution():
+                    columns = [column.numpy() for column in resource.export()]
+            except (tf.errors.AbortedError, tf.errors.FailedPreconditionError) as error:
+                msg = (
+                    f"{backend.room.label} has a table that was never filled, as after a load from .h5, which keeps no "
+                    "vocabulary: save the model as .keras, and add that"
+                )
+                raise SourceError(msg) from error
             yield from zip((f"table {index} keys", f"table {index} values"), columns, strict=True)
 
 

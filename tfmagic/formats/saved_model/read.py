@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tfmagic.core.paths import existing_path, stamp
-from tfmagic.errors import SourceError, first_line
+from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
@@ -169,7 +169,8 @@ def _default(model: str, signatures: Mapping[str, Signature], requested: str | N
     """Return the default signature's name; one that was left out is refused with the reason."""
     reasons = [note for note in left_out if note.startswith(f"signature {requested or DEFAULT!r} ")]
     if reasons and (requested is not None or len(signatures) != 1):
-        msg = f"{model}: {reasons[0]}"
+        others = f"; --signature chooses another ({', '.join(sorted(signatures))})" if signatures else ""
+        msg = f"{model}: {reasons[0]}{others}"
         raise SourceError(msg)
     return default_among(model, signatures, requested)
 
@@ -187,6 +188,9 @@ def _without_signature(model: str, folder: Path, meta: Any) -> str:
     """Return what a person types to run a SavedModel that has no signature."""
     if not meta.HasField("object_graph_def"):
         return "name its tensors, as --inputs x=op:0 --outputs y=op:0"
+    kinds = {node.WhichOneof("kind") for node in meta.object_graph_def.nodes}
+    if not kinds & {"function", "bare_concrete_function"}:
+        return "it has variables and no function, so there is nothing to run"
     return f"import tensorflow as tf, and %tf_model add {model} (tf.saved_model.load({quoted(folder)}))"
 
 
@@ -198,7 +202,8 @@ def _with_defaults(graph: Any, signatures: Mapping[str, Signature]) -> tuple[dic
         try:
             tensors = {tensor: graph.get_tensor_by_name(tensor) for tensor in tensors_of([signature])}
         except (KeyError, ValueError) as error:
-            notes.append(f"signature {name!r} names what its graph does not have and is left out ({first_line(error)})")
+            reason = str(error.args[0]) if error.args else str(error)
+            notes.append(f"signature {name!r} names what its graph does not have and is left out ({reason})")
             continue
         with_default = {name for name, tensor in tensors.items() if tensor.op.type == "PlaceholderWithDefault"}
         inputs = tuple(
