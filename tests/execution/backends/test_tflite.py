@@ -340,3 +340,24 @@ def test_one_that_is_quick_is_tried_with_many_rows_when_it_is_warmed(
     monkeypatch.setattr(LatencyTrial, "run", noted)
     warm()
     assert set(sizes) == tried
+
+
+@pytest.mark.parametrize(("nodes", "is_tried"), [(100, True), (6_000, False)])
+def test_a_graph_whose_conversion_would_take_minutes_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch, nodes: int, *, is_tried: bool
+) -> None:
+    tried: list[int] = []
+    stock = lite._converted  # noqa: SLF001 - only the time would tell
+
+    def noted(definition: Any, *names: Any) -> bytes:
+        tried.append(len(definition.node))
+        return stock(definition, *names)
+
+    monkeypatch.setattr(lite, "_converted", noted)
+    with tf.Graph().as_default() as graph:
+        value = v1.placeholder(tf.float32, [None, 2], "x")
+        for _ in range(nodes):
+            value = tf.tanh(value)
+        tf.identity(value, "y")
+    models.add("net", graph.as_graph_def(), warm=True)
+    assert bool(tried) == is_tried
