@@ -347,7 +347,7 @@ def test_a_graph_whose_conversion_would_take_minutes_is_not_tried(
     monkeypatch: pytest.MonkeyPatch, nodes: int, *, is_tried: bool
 ) -> None:
     tried: list[int] = []
-    stock = lite._converted  # noqa: SLF001 - only the time would tell
+    stock = lite._converted
 
     def noted(definition: Any, *names: Any) -> bytes:
         tried.append(len(definition.node))
