@@ -44,7 +44,8 @@ def reading(model: str, path: Path, part: str) -> Iterator[None]:
         if custom is not None and custom[1].isidentifier():
             msg = (
                 f"{model}: {path} needs the custom operation {custom[1]!r}, which is not loaded: load its library "
-                "first, with tf.load_op_library('….so'), or name outputs that do without it (--outputs)"
+                "first (%tf_runtime load OPS.so, in a script tf.load_op_library), or name outputs that do not need it "
+                "(--outputs)"
             )
         else:
             if (wrong := wrong_file(model, path)) is not None:
