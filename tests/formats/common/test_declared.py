@@ -66,6 +66,12 @@ def in_function(x: Any) -> Any:
     return tf.while_loop(lambda i, _: i < 3, lambda i, y: (i + 1, plus_constant(y)), (tf.constant(0), x))[1]
 
 
+def assert_does_not_fit(path: Path) -> None:
+    record = models.inspect(path)
+    assert record["fits"] is False
+    assert record["notes"][0].startswith(f"add refuses it: {path} contains ")
+
+
 @pytest.mark.parametrize("suffix", [".pb", ".pbtxt"])
 @pytest.mark.parametrize("build", [plus_constant, in_function])
 @pytest.mark.parametrize("sizes", [(10**9,), (2**33, 2**33, 2**62)])
@@ -76,6 +82,7 @@ def test_a_constant_of_one_value_that_would_fill_the_memory(
         file = written(tmp_path / f"net{suffix}", build, enlarged(*sizes))
     with pytest.raises(SourceError, match=r"net: .* contains .*B, and its constants would take .* GB of memory"):
         models.add("net", file)
+    assert_does_not_fit(file)
 
 
 def test_several_that_would_fill_it_together(tmp_path: Path) -> None:
@@ -95,6 +102,7 @@ def test_a_saved_models_function(tmp_path: Path) -> None:
     file.write_bytes(message.SerializeToString())
     with pytest.raises(SourceError, match=r"would take 8.59 GB of memory \('c', Const, 2147483648 elements\)"):
         models.add("net", folder)
+    assert_does_not_fit(folder)
 
 
 def test_a_constant_of_one_value_that_fits_is_what_it_says(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tfmagic.execution.room.variables import table_initialisers_of, variables_of
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import Signature, default_among, renamed
 from tfmagic.formats.checkpoint.files import CheckpointFiles, files_at
-from tfmagic.formats.common.declared import check_declared, check_tensors_fit
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit, refusals
 from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.initialisers import left_out_note, unneeded, unneeded_and_unsafe
 from tfmagic.formats.common.loading import (
@@ -84,6 +84,7 @@ class CheckpointSource(FileSource):
             signatures=signatures.values(),
             variables=count,
             weights_bytes=weights_bytes,
+            refusals=refusals(self.path, meta.graph_def, lambda: self._files.graph().stat().st_size),
             notes=notes,
             size_bytes=sum(disk_bytes(file) for file in self._files.all()),
         )

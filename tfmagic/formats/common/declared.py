@@ -72,6 +72,15 @@ def check_declared(model: str, path: object, definition: Any, contained: Callabl
         _check_tensor(model, path, tensor)
 
 
+def refusals(path: object, definition: Any, contained: Callable[[], int]) -> list[str]:
+    """Return why a graph would be refused for what it declares; nothing for one that would not."""
+    try:
+        check_declared(str(path), path, definition, contained)
+    except SourceError as error:
+        return [f"add refuses it: {str(error).removeprefix(f'{path}: ')}"]
+    return []
+
+
 def check_tensors_fit(model: str, path: object, graph: Any, roots: Iterable[str]) -> None:
     """Refuse a graph in which these tensors or operations need a tensor that is larger than all memory."""
     large = large_tensors(graph, LARGEST_MESSAGE_BYTES)

@@ -51,22 +51,30 @@ def file_record(
     variables: int | None = None,
     weights_bytes: int | None = None,
     notes: Iterable[str] = (),
+    refusals: Sequence[str] = (),
     size_bytes: int | None = None,
 ) -> FileRecord:
-    """Return the record of a file; ``size_bytes`` is for one that consists of several files."""
+    """Return the record of a file; ``size_bytes`` is for one that consists of several files.
+
+    ``refusals`` say why it takes more than there is, whatever its weights take.
+    """
     available = available_bytes()
     return {
         "path": str(path),
         "kind": kind,
         "disk_bytes": disk_bytes(path) if size_bytes is None else size_bytes,
         "available_bytes": available,
-        "fits": None if available is None or weights_bytes is None else weights_bytes <= available,
+        "fits": False if refusals else _fits(weights_bytes, available),
         "tags": list(tags),
         "signatures": [signature.record() for signature in signatures],
         "variables": variables,
         "weights_bytes": weights_bytes,
-        "notes": list(notes),
+        "notes": [*refusals, *notes],
     }
+
+
+def _fits(weights_bytes: int | None, available: int | None) -> bool | None:
+    return None if available is None or weights_bytes is None else weights_bytes <= available
 
 
 def checkpoint_size(prefix: Path) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from tfmagic.errors import SourceError
 from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
-from tfmagic.formats.common.declared import check_declared, check_tensors_fit
+from tfmagic.formats.common.declared import check_declared, check_tensors_fit, refusals
 from tfmagic.formats.common.devices import place_here
 from tfmagic.formats.common.loading import (
     bind_signature_names,
@@ -71,6 +71,7 @@ class FrozenSource(FileSource):
             self.kind,
             variables=0,
             weights_bytes=small_bytes + sum(slim.removed_bytes.values()),
+            refusals=refusals(self.path, slim.definition, slim.contained_bytes),
             notes=[
                 f"{len(nodes)} operations; its inputs and outputs are inferred when it is added",
                 *placeholder_note(slim.definition),

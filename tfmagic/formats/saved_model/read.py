@@ -11,7 +11,7 @@ from tfmagic.execution.backends.graph import GraphBackend
 from tfmagic.execution.room.room import Room
 from tfmagic.execution.signature.inference import infer
 from tfmagic.execution.signature.signature import DEFAULT, default_among, renamed
-from tfmagic.formats.common.declared import check_tensors_fit
+from tfmagic.formats.common.declared import check_tensors_fit, refusals
 from tfmagic.formats.common.loading import (
     bind_signature_names,
     filling_all,
@@ -84,6 +84,7 @@ class SavedModelSource(FileSource):
             signatures=signatures.values(),
             variables=count,
             weights_bytes=weights_bytes,
+            refusals=refusals(self.path, meta.graph_def, lambda: graph_file(folder).stat().st_size),
             notes=[*([note] if note else []), *left_out],
         )
 
