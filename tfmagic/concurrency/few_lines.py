@@ -67,6 +67,8 @@ def _without_magic() -> list[str]:
         return []
     theirs = [step for step in steps_of(error.__traceback__) if not (is_library_frame(step) or _is_magic_line(step))]
     lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, linked(theirs), tb_offset=0)
+    # As IPython leaves it, for whoever looks for what keeps a model in memory.
+    shell.InteractiveTB.tb = error.__traceback__
     return lines
 
 
