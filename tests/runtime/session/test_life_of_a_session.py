@@ -186,7 +186,7 @@ def test_no_thread_of_a_further_graph_stays() -> None:
 
         def threads_that_stay(most):
             # A thread that has ended is in the list until the system has taken its stack.
-            for _ in range(1000):
+            for _ in range(300):
                 if len(os.listdir("/proc/self/task")) <= most:
                     break
                 time.sleep(0.01)
