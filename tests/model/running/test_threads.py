@@ -108,7 +108,8 @@ def test_everything_at_once(tmp_path: Path) -> None:
 
     def look() -> None:
         for record in models.records():
-            assert record["state"] in {"ready", "running", "parked", "dropped"}, record
+            # A run or cell that a drop or a close has cancelled may take a moment to end.
+            assert record["state"] in {"ready", "running", "stopping", "parked", "dropped"}, record
         session.open_graphs()
 
     def add_one() -> None:
