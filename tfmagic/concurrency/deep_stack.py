@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ BYTES_A_NODE = 1 << 10
 """Measured: a chain of 100,000 `Add` ends a process whose stack has 8 MB, which is 84 bytes a node."""
 
 _MOST_BYTES = 1 << 33
+_MOST_WAITS, _WAIT_S = 1000, 0.001
 
 # The size belongs to all threads that begin meanwhile.
 _beginning = threading.Lock()
@@ -43,6 +46,7 @@ def on_deep_stack(nodes: int, call: Callable[P, T], *args: P.args, **options: P.
         except BaseException as error:  # noqa: BLE001 - the native call uses what the caller would give back
             interrupt = error
     try:
+        _wait_until_gone(thread)
         if interrupt is not None:
             raise interrupt
         if failure:
@@ -52,6 +56,15 @@ def on_deep_stack(nodes: int, call: Callable[P, T], *args: P.args, **options: P.
         # The traceback of an error refers to this frame, which refers to the error.
         interrupt = None
         failure.clear()
+
+
+def _wait_until_gone(thread: threading.Thread) -> None:
+    """Wait until the system has taken the thread's stack away, which is a moment after Python's part has ended."""
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    for _ in range(_MOST_WAITS):
+        if not task.exists():
+            return
+        time.sleep(_WAIT_S)
 
 
 def _begun(run: Callable[[], None], stack_bytes: int) -> threading.Thread | None:
