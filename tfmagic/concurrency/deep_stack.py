@@ -16,7 +16,7 @@ T = TypeVar("T")
 STACK_BYTES = 1 << 28
 """The system gives a page of it when it is first touched."""
 BYTES_A_NODE = 1 << 10
-"""Measured: a chain of 100,000 `Add` ends a process whose stack has 8 MB, which is 84 bytes a node."""
+"""Measured: a chain of 60,000 `Add` ends a process whose stack has 8 MB, 30,000 do not: 140 to 280 bytes a node."""
 
 _MOST_BYTES = 1 << 33
 _MOST_WAITS, _WAIT_S = 1000, 0.001
