@@ -35,7 +35,11 @@ INNER = (
     *("Cell", "Checkup", "Execution", "GraphDef", "LastSave", "Names", "Options", "Panel", "Signature", "Snapshot"),
     *("Source", "TensorNames", "_UnfinishedRun"),
 )
-nitpick_ignore_regex = [("py:class", rf"(tfmagic\.[\w.]+\.)?(\w+Record|{'|'.join(INNER)})")]
+nitpick_ignore_regex = [
+    ("py:class", rf"(tfmagic\.[\w.]+\.)?(\w+Record|{'|'.join(INNER)})"),
+    # Where only type checkers import it, autodoc does not know that it is pathlib's.
+    ("py:class", "Path"),
+]
 
 # Each page runs in a kernel and a folder of its own. A cell that fails is a warning, which is an error
 # to `make docs`, unless it is tagged as one that raises; what a reader sees below a cell is what it has just said.
@@ -64,8 +68,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-# Imported for type checkers alone, so autodoc does not know where they are from.
-autodoc_type_aliases = {"Path": "pathlib.Path"}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
