@@ -24,7 +24,7 @@ project_copyright = author
 version = release = tfmagic.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "inventories", "pictures"]
+exclude_patterns = ["_build", "pictures"]
 # A name of Python's own is looked up in a list that is kept here, so the pages build without a network. What leads
 # nowhere is an error; `make links` asks Python's pages whether the places of the list are there.
 intersphinx_mapping = {"python": ("https://docs.python.org/3/", str(DOCS / "inventories" / "python.inv"))}
