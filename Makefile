@@ -16,10 +16,11 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast soak docs bench pictures lint style types units chromium panel dist binder branch clean always
+.PHONY: help setup demo lab test fast coverage soak docs links bench pictures lint style types units chromium panel dist binder \
+	branch clean always
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 18
 
 setup: $(STAMP) ## set up .venv (every other target does so by itself)
 
@@ -37,6 +38,10 @@ test: ## check style and types, and run all the tests
 fast: panel ## run the tests that start no kernel and take no time
 	@$(RUN) -m pytest -n 3 --dist loadfile -m "not kernel and not slow"
 
+coverage: panel ## run the same tests and show which lines they reach, and which not in build/coverage/index.html
+	@mkdir -p build/coverage
+	@$(RUN) -m pytest -n 3 --dist loadfile -m "not kernel and not slow" --cov --cov-report=term --cov-report=html
+
 soak: panel ## try to break tfmagic for hours: mutants, the registry, threads, cycles, networks by chance
 	@PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -m faults.soak --count 5000
 	@TFMAGIC_STATEFUL_EXAMPLES=300 TFMAGIC_STORM_STEPS=3000 TFMAGIC_CYCLES=10000 TFMAGIC_ARCHITECTURES=100 \
@@ -45,6 +50,9 @@ soak: panel ## try to break tfmagic for hours: mutants, the registry, threads, c
 docs: panel ## build the pages into build/docs, every code cell run, warnings and broken links being errors
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs
 	@echo 'tfmagic: build/docs/index.html'
+
+links: panel ## see that each address that the pages name is there, with the place on it (needs the network)
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -b linkcheck -D nb_execution_mode=off docs build/links
 
 bench: panel $(PEERS) ## measure tfmagic beside its peers, an hour; writes benchmarks/results/figures.md and the chart
 	@$(RUN) -m benchmarks --write
@@ -102,5 +110,5 @@ $(STAMP): pyproject.toml
 # What only benchmarks need: other runtimes, which the same networks are called with.
 $(PEERS): $(STAMP)
 	@echo 'tfmagic: installing the peers of the benchmarks (ONNX Runtime, LiteRT)'
-	@$(RUN) -m pip --disable-pip-version-check --quiet install --editable '.[bench]'
+	@$(RUN) -m pip --disable-pip-version-check --quiet install --group bench
 	@touch $@

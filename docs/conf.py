@@ -23,11 +23,23 @@ author = "The tfmagic developers"
 project_copyright = author
 version = release = tfmagic.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "pictures"]
+# A name of Python's own is looked up in a list that is kept here, so the pages build without a network. What leads
+# nowhere is an error; `make links` asks Python's pages whether the places of the list are there.
+intersphinx_mapping = {"python": ("https://docs.python.org/3/", str(DOCS / "inventories" / "python.inv"))}
 nitpicky = True
-# Of types that docstrings and signatures name, only a few have a page here.
-nitpick_ignore_regex = [("py:.*", ".*")]
+# The types of inner rooms, which signatures name and no page describes. Records stand on the page of the snapshot, as
+# headings.
+INNER = (
+    *("Cell", "Checkup", "Execution", "GraphDef", "LastSave", "Names", "Options", "Panel", "Signature", "Snapshot"),
+    *("Source", "TensorNames", "_UnfinishedRun"),
+)
+nitpick_ignore_regex = [
+    ("py:class", rf"(tfmagic\.[\w.]+\.)?(\w+Record|{'|'.join(INNER)})"),
+    # Where only type checkers import it, autodoc does not know that it is pathlib's.
+    ("py:class", "Path"),
+]
 
 # Each page runs in a kernel and a folder of its own. A cell that fails is a warning, which is an error
 # to `make docs`, unless it is tagged as one that raises; what a reader sees below a cell is what it has just said.

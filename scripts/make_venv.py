@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-EXTRAS = "cpu,lab,examples,docs,test"
+EXTRAS = "cpu,lab,examples"
+GROUP = "dev"
+# The first pip that installs a group of pyproject.toml; what comes with a Python may be older.
+PIP = "pip>=25.1"
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
@@ -143,7 +146,7 @@ def tensorflow_release() -> str:
 
 def install() -> None:
     """Install tfmagic and all that the Makefile's targets use."""
-    say(f"installing tfmagic with its extras {EXTRAS}: 1 to 6 minutes, 2.2 GB on disk")
+    say(f"installing tfmagic with its extras {EXTRAS} and the group {GROUP}: 1 to 6 minutes, 2.3 GB on disk")
     UNFINISHED.touch()
     STAMP.unlink(missing_ok=True)
     pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "install"]
@@ -155,7 +158,9 @@ def install() -> None:
     # The time is that of pyproject.toml as read now: a change made meanwhile counts.
     started = time.time()
     with heartbeat():
-        call([*pip, "--editable", f".[{EXTRAS}]"], "pip could not install everything (see above)")
+        call([*pip, PIP], f"pip could not install {PIP} (see above)")
+        editable = ["--editable", f".[{EXTRAS}]", "--group", GROUP]
+        call([*pip, *editable], "pip could not install everything (see above)")
         # Keras 2, which some tests add models of. It asks for a tensorflow beside the tensorflow-cpu that
         # is there, a second copy of it all, so it comes without what it asks for.
         call([*pip, "--no-deps", f"tf_keras=={tensorflow_release()}.*"], "pip could not install tf_keras (see above)")

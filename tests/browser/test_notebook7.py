@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-pytest.importorskip("notebook", minversion="7.4", reason="pip install 'tfmagic[test]' brings Notebook 7")
+pytest.importorskip("notebook", minversion="7.4", reason="make setup brings Notebook 7")
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 # A page of Notebook 7 has one document.
 OWN_PAGES = True

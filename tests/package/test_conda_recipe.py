@@ -1,15 +1,14 @@
-"""The recipe for conda says what ``pyproject.toml`` says."""
+"""The recipe for conda, rendered by what conda-forge builds with, says what ``pyproject.toml`` says."""
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
+from rattler_build import Stage0Recipe
 
 import tfmagic
 
@@ -18,10 +17,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def recipe() -> dict[str, Any]:
-    text = (CHECKOUT / "recipe" / "recipe.yaml").read_text()
-    context = yaml.safe_load(text)["context"]
-    filled = re.sub(r"\$\{\{ (\w+) \}\}", lambda name: context.get(name[1], name[0]), text)
-    found: dict[str, Any] = yaml.safe_load(filled)
+    (variant,) = Stage0Recipe.from_file(CHECKOUT / "recipe" / "recipe.yaml").render()
+    found: dict[str, Any] = variant.recipe.to_dict()
     return found
 
 
@@ -40,7 +37,7 @@ def test_version_licence_and_summary_agree(recipe: dict[str, Any], pyproject: di
     assert recipe["package"] == {"name": project["name"], "version": tfmagic.__version__}
     assert recipe["about"]["license"] == project["license"]
     assert recipe["about"]["summary"] == project["description"]
-    assert [recipe["about"]["license_file"]] == project["license-files"]
+    assert recipe["about"]["license_file"] == project["license-files"]
 
 
 def test_what_it_runs_with_agrees(recipe: dict[str, Any], pyproject: dict[str, Any]) -> None:
@@ -68,4 +65,4 @@ def test_commands_agree(recipe: dict[str, Any], pyproject: dict[str, Any]) -> No
 
 
 def test_it_builds_from_what_make_dist_makes(recipe: dict[str, Any]) -> None:
-    assert recipe["source"]["path"] == f"../dist/tfmagic-{tfmagic.__version__}.tar.gz"
+    assert recipe["source"] == [{"path": f"../dist/tfmagic-{tfmagic.__version__}.tar.gz"}]

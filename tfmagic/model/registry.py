@@ -362,7 +362,7 @@ class Models(Mapping[str, "Model"]):
 
     @property
     def memory_budget(self) -> str:
-        """How much the models may take together: ``"1.5GB"``, ``"2GB,gpu:0=8GB"`` or ``"auto"``; ``""`` for no limit.
+        """How much models may take together, as ``"1.5GB"``, ``"2GB,gpu:0=8GB"`` or ``"auto"``; ``""`` for no limit.
 
         Models that do not fit are parked, the least recently used first.
         """

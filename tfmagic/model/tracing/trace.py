@@ -94,7 +94,7 @@ class Trace:
     peak_bytes : int or None
         The peak memory of the run, without the weights; None where it was not recorded,
         as for a live object.
-    partition_graphs : sequence of GraphDef
+    partition_graphs : Sequence of GraphDef
         The graphs of the run, one for each device; none for a live object.
     """
 
