@@ -11,7 +11,7 @@ from tfmagic.magics.ipython.older import HAS_MATCHERS, complete_as_before, compl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
 
     from tfmagic.magics.completion.candidates import Candidates
 

@@ -55,6 +55,15 @@ output_can_be_silenced: Callable[[F], F] = getattr(magic, "output_can_be_silence
 """Mark a magic whose result a semicolon at the end hides."""
 
 
+def with_attributes(info: Any) -> Any:
+    """Return what ``name?`` has found, with attributes; before IPython 8.12 it is a dictionary."""
+    if not isinstance(info, dict):
+        return info
+    from IPython.utils.ipstruct import Struct
+
+    return Struct(info)  # type: ignore[no-untyped-call]  # IPython's has no types
+
+
 def disabled_matchers(original: Any) -> list[str]:
     """Return the identifiers of the matchers that a person has turned off."""
     return list(getattr(original, "disable_matchers", ()))
