@@ -23,7 +23,7 @@ def two_to_one():
 
 two_to_one().save("net.keras")
 two_to_one().save("old.h5")
-two_to_one().export("exported", verbose=False)
+two_to_one().export("exported")
 with tf.Graph().as_default() as graph, v1.Session() as native:
     x = v1.placeholder(tf.float32, [None, 2], "x")
     w = v1.get_variable("w", initializer=2.0)
