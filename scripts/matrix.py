@@ -32,7 +32,7 @@ NEWEST = ("ipython", "ipykernel", "ipywidgets", "anywidget", "psutil", "tqdm", "
 MINORS = {"2.16": "3.3.3", "2.17": "3.5.0", "2.18": "3.6.0", "2.19": "3.9.2", "2.20": "3.12.0", "2.21": None}
 VERSIONS = """
 import importlib.metadata, json, platform
-found = {one.metadata["Name"].lower(): one.version for one in importlib.metadata.distributions()}
+found = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in importlib.metadata.distributions()}
 found["tensorflow"] = found.get("tensorflow-cpu") or found.get("tensorflow")
 print(json.dumps({**found, "python": platform.python_version()}))
 """
@@ -119,7 +119,7 @@ def ran(row: Row) -> dict[str, Any]:
     """Run the contract in an environment, and return what came of it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment.pop("PYTHONHOME", None)
-    command = [str(row.python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "tests/contract"]
+    command = [str(row.python), "-m", "pytest", "-q", "--tb=short", "tests/contract"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     log = FOLDER / f"{row.name}.txt"
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
