@@ -16,8 +16,8 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast coverage soak docs links bench pictures lint style types units chromium panel dist binder \
-	branch clean always
+.PHONY: help setup demo lab test fast coverage soak matrix docs links bench pictures lint style types units chromium panel dist \
+	binder branch clean always
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1 \t/p' Makefile | expand -t 18
@@ -46,6 +46,9 @@ soak: panel ## try to break tfmagic for hours: mutants, the registry, threads, c
 	@PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(RUN) -m faults.soak --count 5000
 	@TFMAGIC_STATEFUL_EXAMPLES=300 TFMAGIC_STORM_STEPS=3000 TFMAGIC_CYCLES=10000 TFMAGIC_ARCHITECTURES=100 \
 		$(RUN) -m pytest tests/faults -n 2 --dist loadfile --timeout 0
+
+matrix: panel ## run the contract (tests/contract) with each set of versions; writes the table of docs/works-on.md
+	@$(RUN) scripts/matrix.py
 
 docs: panel ## build the pages into build/docs, every code cell run, warnings and broken links being errors
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 docs build/docs

@@ -84,9 +84,23 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics with the shell; prints nothing and imports no TensorFlow."""
-    from tfmagic.magics.shell.loading import load
+    from tfmagic.magics.ipython.replaced import replaced_line
 
-    load(shell)
+    try:
+        from tfmagic.magics.shell.loading import load
+
+        load(shell)
+    except (ImportError, AttributeError, TypeError):
+        # Half of IPython is imported as it was, and half as it is now.
+        if (line := replaced_line()) is None:
+            raise
+    else:
+        if (line := replaced_line()) is not None:
+            print(f"tfmagic: {line}")  # noqa: T201 - in the cell that loads it
+        return
+    from IPython.core.error import UsageError
+
+    raise UsageError(line)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:

@@ -100,5 +100,7 @@ def _variables() -> dict[str, str]:
         for setting in settings()
         if setting["value"] is not None and ours.get(setting["name"]) != setting["value"]
     }
-    more = {name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME") if name in os.environ}
+    more = {
+        name: os.environ[name] for name in ("KERAS_BACKEND", "KERAS_HOME", "TF_USE_LEGACY_KERAS") if name in os.environ
+    }
     return dict(sorted({**named, **more}.items()))

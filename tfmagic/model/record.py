@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from tfmagic.execution.signature.signature import default_among
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tfmagic.execution.backends.backend import Backend
     from tfmagic.execution.room.variables import Weights
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tfmagic.model.memory.parking import Parking
     from tfmagic.model.running.caller import Caller
     from tfmagic.model.tracing.placement import PlacedDeviceRecord
+    from tfmagic.runtime.calls.prepared_call import PreparedCall
 
 # A live object may get variables at any time; counting those of a large one takes a millisecond.
 _LIVE_AGE_S = 5.0
@@ -123,6 +124,19 @@ class ModelRecord(ModelRow):
     notes: list[str]
 
 
+def _lite_note(prepared: Sequence[PreparedCall]) -> list[str]:
+    """Return what `show` says of a warmed model for which TensorFlow Lite could not be tried."""
+    from tfmagic.runtime.calls.prepared_call import FOLDED, LITE
+
+    tried = {way for call in prepared if call.chosen is not None for way in call.chosen.latencies_s}
+    if FOLDED not in tried or LITE in tried:
+        return []
+    from tfmagic.execution.backends.tflite import lite_is_missing
+
+    missing = "TensorFlow Lite was not tried: there is no interpreter here that is known to work"
+    return [f"{missing} (pip install ai-edge-litert)"] if lite_is_missing() else []
+
+
 class Records:
     """Makes one model's row and record."""
 
@@ -177,7 +191,7 @@ class Records:
             "folded_bytes": sum(call.folded_bytes for call in prepared),
             "stopped": caller.statistics.stopped,
             "names": [] if backend is None else list(backend.room.names),
-            "notes": list(lifecycle.notes),
+            "notes": [*lifecycle.notes, *_lite_note(prepared)],
         }
 
     def _row(self, backend: Backend | None) -> ModelRow:

@@ -139,6 +139,12 @@ def test_keras_on_something_else(bare: Environment) -> None:
     assert "KERAS_BACKEND has Keras run on jax" in one["what"]
 
 
+def test_the_keras_of_before(bare: Environment) -> None:
+    one = the("keras-legacy", bare.report(TF_USE_LEGACY_KERAS="1"))
+    assert "TF_USE_LEGACY_KERAS=1 makes tf.keras the old tf_keras" in one["what"]
+    assert one["remedy"] == ["unset TF_USE_LEGACY_KERAS"]
+
+
 def test_keras_on_something_else_by_its_own_settings(tmp_path: Path) -> None:
     whole = Environment(tmp_path)
     (whole.home / ".keras").mkdir()

@@ -271,12 +271,12 @@ def test_it_is_not_used_where_it_is_not_known_to_be_sound(version: str, monkeypa
     monkeypatch.setattr(tf.lite, "Interpreter", None)
     model = warm()
     assert way(model) != LITE
+    assert "(pip install ai-edge-litert)" in ModelPage(model.record()).text()
     assert model(rows(2)).shape == (2, 5)
 
 
-def test_another_packages_interpreter_is_used_where_tensorflows_own_is_not_sound(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("version", ["2.18.0", tf.__version__])
+def test_the_interpreter_of_a_package_of_its_own_comes_first(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sound, made = tf.lite.Interpreter, list[dict[str, Any]]()
 
     def interpreter(**options: Any) -> Any:
@@ -287,10 +287,11 @@ def test_another_packages_interpreter_is_used_where_tensorflows_own_is_not_sound
     package.Interpreter = interpreter  # type: ignore[attr-defined]  # as the package has it
     monkeypatch.setitem(sys.modules, "ai_edge_litert", types.ModuleType("ai_edge_litert"))
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", package)
-    monkeypatch.setattr(tf, "__version__", "2.18.0")
+    monkeypatch.setattr(tf, "__version__", version)
     model = warm()
     assert way(model) == LITE
     assert made
+    assert "ai-edge-litert" not in ModelPage(model.record()).text()
     np.testing.assert_allclose(model(x := rows(2)), by_hand(model, x), rtol=1e-5)
 
 

@@ -56,6 +56,7 @@ _CAUSES = (
 def troubles(report: Report) -> list[Trouble]:
     """Return what is wrong with TensorFlow."""
     found = [*_several(report), *_unmet(report), *_backend(report), *_keras(report), *_lite(report)]
+    found += [*_legacy_keras(report), *_text_graphs(report)]
     trial = report["trial"]
     if trial is None:
         return found
@@ -187,6 +188,31 @@ def _keras(report: Report) -> Iterator[Trouble]:
             f"files are read wrongly or not at all. Keras {least} and newer have them mended.",
             pip(f"install --upgrade 'keras>={least}'"),
         )
+
+
+def _legacy_keras(report: Report) -> Iterator[Trouble]:
+    machine = report["machine"]
+    value = None if machine is None else machine["variables"].get("TF_USE_LEGACY_KERAS")
+    if value is not None and value.lower() in {"1", "true"}:
+        yield trouble(
+            "keras-legacy",
+            f"TF_USE_LEGACY_KERAS={value} makes tf.keras the old tf_keras: tfmagic takes its models as modules, and no "
+            "Keras files of it.",
+            "unset TF_USE_LEGACY_KERAS",
+        )
+
+
+def _text_graphs(report: Report) -> Iterator[Trouble]:
+    version = None if report["trial"] is None else report["trial"]["version"]
+    protobuf = _installed(report, "protobuf")
+    if version is None or protobuf is None or _numbers(version)[:2] != (2, 20) or _numbers(protobuf) < (7,):
+        return
+    yield trouble(
+        "protobuf-too-new",
+        f"TensorFlow {version} writes no graph as text with protobuf {protobuf}: its tf.io.write_graph(as_text=True) "
+        "fails. With protobuf 6 it works.",
+        pip("install 'protobuf<7'"),
+    )
 
 
 def _lite(report: Report) -> Iterator[Trouble]:

@@ -158,18 +158,22 @@ def _shapes(definition: Any, feeds: Sequence[str]) -> list[list[int | None]] | N
     return [[dim.size if dim.size >= 0 else None for dim in shape.dim] for shape in shapes]
 
 
+def lite_is_missing() -> bool:
+    """Return whether there is no interpreter here that is known to work, or nothing that converts to it."""
+    return _interpreter_class() is None or getattr(tf, "lite", None) is None
+
+
 def _interpreter_class() -> Any:
     """Return the interpreter class; None where none is known to work.
 
-    The one of TensorFlow 2.17 and 2.18 corrupts the process's memory with some networks, such as a
-    convolutional one with a global average. The package ``ai_edge_litert`` has another one.
+    The package ``ai_edge_litert`` comes first: TensorFlow is giving its own up. That of TensorFlow 2.17 and 2.18
+    corrupts the process's memory with some networks, such as a convolutional one with a global average.
     """
-    if tuple(int(part) for part in tf.__version__.split(".")[:2]) in LITE_IS_SOUND:
-        return tf.lite.Interpreter
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        return None
+        release = tuple(int(part) for part in tf.__version__.split(".")[:2])
+        return getattr(getattr(tf, "lite", None), "Interpreter", None) if release in LITE_IS_SOUND else None
     return Interpreter
 
 

@@ -14,6 +14,7 @@ from IPython.core.completer import IPCompleter, provisionalcompleter, rectify_co
 
 from tfmagic.magics.completion import IDENTIFIER
 from tfmagic.magics.completion.candidates import Candidate, Candidates, starting
+from tfmagic.magics.ipython.older import disable, disabled_matchers, enabled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +109,7 @@ class PythonNames:
         for name in sorted(completer.trait_names(config=True), key=lambda name: name != "greedy"):
             if original.has_trait(name):
                 setattr(completer, name, getattr(original, name))
-        completer.disable_matchers = [*original.disable_matchers, *disabled]
+        disable(completer, [*disabled_matchers(original), *disabled])
         if whole:
             completer.custom_completers = original.custom_completers
             completer.custom_matchers = [
@@ -140,7 +141,7 @@ class _QuietCompleter(IPCompleter):
     @property
     def matchers(self) -> list[Any]:
         """The matchers of IPython, each of which finds nothing where it fails."""
-        return [_quiet(matcher) for matcher in super().matchers]
+        return [_quiet(matcher) for matcher in enabled(self, super().matchers)]
 
 
 def _quiet(matcher: Callable[[Any], Any]) -> Callable[[Any], Any]:

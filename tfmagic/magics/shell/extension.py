@@ -14,12 +14,12 @@ from IPython.core.magic import (
     magics_class,
     needs_local_scope,
     no_var_expand,
-    output_can_be_silenced,
 )
 
 from tfmagic.concurrency.entry_point import is_own_error, trim_traceback
 from tfmagic.concurrency.few_lines import show_in_few_lines, show_without_magic
 from tfmagic.errors import UsageLineError
+from tfmagic.magics.ipython.older import output_can_be_silenced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

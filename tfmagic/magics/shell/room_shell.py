@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from IPython.core.magic import Magics
 
 from tfmagic.execution.room.namespace import Namespace
+from tfmagic.magics.ipython.older import with_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,8 +58,9 @@ class RoomShell:
 
     def _ofind(self, oname: str, namespaces: Any = None) -> Any:
         """Find what ``name?`` means: a name of the room, else one of the notebook."""
-        info = self._shell._ofind(oname, namespaces or [("Room", self.user_ns)])  # noqa: SLF001 - its own
-        return info if info.found or namespaces else self._shell._ofind(oname)  # noqa: SLF001 - its own
+        find = self._shell._ofind  # noqa: SLF001 - its own
+        info = with_attributes(find(oname, namespaces or [("Room", self.user_ns)]))
+        return info if info.found or namespaces else with_attributes(find(oname))
 
     def _object_find(self, oname: str, namespaces: Any = None) -> Any:
         return self._ofind(oname, namespaces)

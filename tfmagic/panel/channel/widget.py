@@ -34,6 +34,8 @@ class Panel(anywidget.AnyWidget):
     _css = _STATIC / "panel.css"
     snapshot = traitlets.Dict(help="The snapshot as it was when the panel was made.").tag(sync=True)
     history = traitlets.Dict(help="The history before that.").tag(sync=True)
+    # ipywidgets 7 displays itself by it, as its repr; IPython then asks no further.
+    _ipython_display_ = None
 
     def __init__(self) -> None:
         self._subscribers = Subscribers(self.send, heard_while_busy=False)
@@ -55,10 +57,17 @@ class Panel(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """Return the widget, and the snapshot as text and HTML for front ends without widgets."""
-        bundle = super()._repr_mimebundle_(**options)
+        inherited = getattr(super(), "_repr_mimebundle_", None)
+        bundle = _view_of(self) if inherited is None else inherited(**options)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
         page = Summary(snapshot())
         return {**data, **sendable({"text/plain": page.text(), "text/html": page.html()})}, metadata
+
+
+def _view_of(widget: Any) -> dict[str, Any]:
+    """Return what a front end draws a widget by; ipywidgets 7, and what builds on it, gives no such bundle."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {"application/vnd.jupyter.widget-view+json": view}
 
 
 def handle_while_busy(comm: Any) -> None:
