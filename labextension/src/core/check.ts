@@ -49,6 +49,7 @@ const modelRow = record({
   last_error: known(text),
   devices: known(deviceShares),
   moved: maybe,
+  runs_on: known(list(text)),
   can_park: flag
 });
 
