@@ -139,6 +139,8 @@ const libraries = record({
   settings: list(record({ name: text, value: known(text), decides: text })),
   gpu: record({
     answer: text,
+    reasons: list(text),
+    advice: list(text),
     searched: paths,
     driver: known(text),
     in_use: known(paths),

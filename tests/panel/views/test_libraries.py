@@ -105,6 +105,8 @@ def test_every_figure_is_drawn() -> None:
     assert "libz libz is there twice /a /b" in lines
     assert "LD_LIBRARY_PATH /new (changed too late: the loader has read '/old') folders /old/libq.so" in lines
     assert "answer no driver is here" in lines
+    assert "also libcudnn.so.9 not found" in lines
+    assert "to type pip install it pip install that" in lines
     assert "libcudart.so.12 /cuda/libcudart.so.12, loaded" in lines
     assert "libcudnn.so.9 not found" in lines
     assert "built for CUDA 12.5, cuDNN unknown" in lines

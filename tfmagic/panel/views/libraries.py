@@ -76,7 +76,7 @@ class LibrariesPage(Page["LibrariesRecord"]):
             *([Table.of(record["duplicates"], _DUPLICATES)] if record["duplicates"] else []),
             *([Table.of(record["op_libraries"], _OP_LIBRARIES)] if record["op_libraries"] else []),
             *([Table.of(record["settings"], _SETTINGS)] if record["settings"] else []),
-            Table(("GPU", ""), [("answer", record["gpu"]["answer"]), *gpu_rows(record["gpu"])]),
+            Table(("GPU", ""), [*_answer_rows(record["gpu"]), *gpu_rows(record["gpu"])]),
         ]
 
     def _files(self) -> Table:
@@ -183,6 +183,11 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
         absent = f"\nand {gpu['absent_folders']} that are not there" if gpu["absent_folders"] else ""
         rows.append(("searched", "\n".join([*gpu["searched"], "the loader's cache (ldconfig -p)"]) + absent))
     return rows
+
+
+def _answer_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
+    rows = [("answer", gpu["answer"]), *(("also", reason) for reason in gpu["reasons"][1:])]
+    return [*rows, *([("to type", "\n".join(gpu["advice"]))] if gpu["advice"] else [])]
 
 
 def _sizes(libraries: Sequence[LibraryRecord]) -> str:
