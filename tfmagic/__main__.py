@@ -29,7 +29,29 @@ def main(words: Sequence[str] | None = None) -> int:
     doctor.add_argument(
         "--timeout", type=_seconds, metavar="S", help="how long importing TensorFlow may take, in seconds"
     )
-    return _doctor(parser.parse_args(words))
+    doctor.set_defaults(run=_doctor)
+    autoload = commands.add_parser(
+        "autoload",
+        help="load tfmagic first in every notebook of your IPython profile",
+        description="Load tfmagic before the first cell of every notebook of your IPython profile, in JupyterLab, "
+        "VS Code and papermill, so that TensorFlow is never there before it. A file in the startup folder of the "
+        "profile does so; nothing else there is touched.",
+        epilog="The profile is looked for where IPython does: in ~/.ipython, or in IPYTHONDIR.",
+    )
+    autoload.add_argument(
+        "what",
+        nargs="?",
+        default="status",
+        choices=("on", "off", "status"),
+        help="begin it, end it, or say what is in force and through which file (the default)",
+    )
+    autoload.add_argument(
+        "--profile", default="default", metavar="NAME", help="another IPython profile than the default one"
+    )
+    autoload.set_defaults(run=_autoload)
+    arguments = parser.parse_args(words)
+    status: int = arguments.run(arguments)
+    return status
 
 
 def _seconds(text: str) -> float:
@@ -49,6 +71,19 @@ def _doctor(arguments: argparse.Namespace) -> int:
     checkup = doctor(arguments.timeout)
     _print(json.dumps(checkup.record, indent=2) if arguments.json else checkup.text())
     return 0 if is_healthy(checkup.record) else 1
+
+
+def _autoload(arguments: argparse.Namespace) -> int:
+    from tfmagic.errors import SettingError
+    from tfmagic.magics.shell import autoload
+
+    do = {"on": autoload.turn_on, "off": autoload.turn_off, "status": autoload.status}[arguments.what]
+    try:
+        _print(do(arguments.profile))
+    except SettingError as error:
+        sys.stderr.write(f"tfmagic autoload: {error}\n")
+        return 1
+    return 0
 
 
 def _print(text: str) -> None:

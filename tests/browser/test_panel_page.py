@@ -126,7 +126,7 @@ def test_where_a_model_runs_is_read_whole(chromium: Browser, width: int) -> None
     with panel(chromium, width=width) as page:
         page.evaluate(
             "() => { const held = model.get('snapshot'); model.answers = false;"
-            " const models = held.models.map(row => ({...row, devices: null, device: null}));"
+            " const models = held.models.map(row => ({...row, devices: null, runs_on: null, device: null}));"
             " model.set('snapshot', {...held, seq: held.seq + 1000, models}); model.answers = true; }"
         )
         open_tab(page, "Models")

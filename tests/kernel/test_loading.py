@@ -141,7 +141,8 @@ def test_importing_the_package_anew_finds_the_same_models_and_session(kernel: Ke
 
 STAYS = (
     "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of this "
-    "kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first"
+    "kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first, or type "
+    "tfmagic autoload on in a terminal, once for all notebooks"
 )
 
 

@@ -35,7 +35,7 @@ def test_a_line_without_a_verb_is_one_summary(kernel: Kernel) -> None:
 
 
 def test_everything_can_be_looked_at_before_tensorflow_is_imported(fresh: Kernel) -> None:
-    for verb in ("", "summary", "libraries", "devices", "memory", "placement", "log", "config"):
+    for verb in ("", "summary", "libraries", "gpu", "devices", "memory", "placement", "log", "config"):
         assert fresh.ok(f"%tf_runtime {verb}").text
     fresh.ok("%tf_panel")
     assert fresh.value("'tensorflow' in __import__('sys').modules") == "False"
@@ -92,7 +92,7 @@ def test_wrong_lines_get_one_line(kernel: Kernel) -> None:
     assert kernel.refused("%tf_runtime devises") == "%tf_runtime has no 'devises' (did you mean 'devices'?)"
     assert kernel.refused("%tf_runtime devices now") == "'now' was not expected: %tf_runtime devices"
     assert kernel.refused("%tf_panel now") == "'now' was not expected: type %tf_panel, or %tf_panel --sidebar"
-    verbs = "summary, libraries, devices, memory, placement, log, config, load, reset"
+    verbs = "summary, libraries, gpu, devices, memory, placement, log, config, load, reset"
     said = f"%tf_runtime has no 'help': it has {verbs}, and %tf_runtime --help says what they do"
     assert kernel.refused("%tf_runtime help") == said
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypedDict
 
 from tfmagic.execution.signature.signature import default_among
+from tfmagic.runtime.session.devices import only_device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ class ModelRow(TypedDict):
         The devices that a traced run has shown; None before the first.
     moved
         How many operations and variables are on another device than the requested one.
+    runs_on
+        The devices that it runs on: those of `devices`, or the only one that there is; None where that is not known.
     can_park
         Whether ``park`` would free memory.
     """
@@ -68,6 +71,7 @@ class ModelRow(TypedDict):
     last_error: str | None
     devices: list[PlacedDeviceRecord] | None
     moved: int | None
+    runs_on: list[str] | None
     can_park: bool
 
 
@@ -222,6 +226,7 @@ class Records:
             "last_error": lifecycle.failure or caller.statistics.last_error,
             "devices": None if placement is None else placement.devices,
             "moved": None if placement is None else placement.moved,
+            "runs_on": only_device() if placement is None else [place["device"] for place in placement.devices],
             "can_park": backend is not None and state == "ready" and self._parking.can_be_parked,
         }
 

@@ -49,6 +49,7 @@ const modelRow = record({
   last_error: known(text),
   devices: known(deviceShares),
   moved: maybe,
+  runs_on: known(list(text)),
   can_park: flag
 });
 
@@ -138,6 +139,8 @@ const libraries = record({
   settings: list(record({ name: text, value: known(text), decides: text })),
   gpu: record({
     answer: text,
+    reasons: list(text),
+    advice: list(text),
     searched: paths,
     driver: known(text),
     in_use: known(paths),

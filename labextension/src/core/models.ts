@@ -130,10 +130,12 @@ function state(): { element: HTMLElement; update: (model: ModelRow) => void } {
 }
 
 function where(model: ModelRow): string {
-  if (model.devices === null)
+  if (model.runs_on === null)
     return model.device === null ? t('unknown until traced') : t('asked: {device}', { device: model.device });
-  const places = model.devices.map(({ device }) => device).join(', ');
-  return model.moved === null || model.moved === 0
-    ? places
-    : `${places} ${tn('({n} moved)', '({n} moved)', model.moved)}`;
+  const places = model.runs_on.join(', ');
+  if (model.moved !== null && model.moved > 0)
+    return `${places} ${tn('({n} moved)', '({n} moved)', model.moved)}`;
+  const asked = model.device?.split('device:').pop() ?? '';
+  if (model.moved === 0 || asked === '' || model.runs_on.includes(asked)) return places;
+  return `${places} ${t('(asked: {device})', { device: asked })}`;
 }

@@ -34,7 +34,12 @@ export class LibraryNotes {
     if (text === this.drawn) return;
     this.drawn = text;
     this.element.replaceChildren(
-      section(t('Graphics processors'), h('p', { dir: 'auto' }, gpu.answer), missing(report)),
+      section(
+        t('Graphics processors'),
+        ...[gpu.answer, ...gpu.reasons.slice(1)].map(sentence => h('p', { dir: 'auto' }, sentence)),
+        ...gpu.advice.map(line => h('p', { class: 'tfm-code' }, line)),
+        missing(report)
+      ),
       ...listed(
         t('There more than once'),
         duplicates.map(({ name, why }) => (why.includes(name) ? why : `${name}: ${why}`))

@@ -355,6 +355,10 @@ export interface ModelRow {
    */
   moved: number | null;
   /**
+   * The devices that it runs on: those of `devices`, or the only one that there is; None where that is not known.
+   */
+  runs_on: string[] | null;
+  /**
    * Whether ``park`` would free memory.
    */
   can_park: boolean;
@@ -714,6 +718,14 @@ export interface GpuRecord {
    * One sentence.
    */
   answer: string;
+  /**
+   * Why no GPU is used, the first of them in the answer; none where one is used.
+   */
+  reasons: string[];
+  /**
+   * What to type in a terminal for a TensorFlow that uses a GPU, where that is what is lacking.
+   */
+  advice: string[];
   /**
    * Whether TensorFlow was built for CUDA; None without TensorFlow.
    */

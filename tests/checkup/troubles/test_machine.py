@@ -105,6 +105,10 @@ def cuda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "tensorflow"
     (folder / "python" / "platform").mkdir(parents=True)
     (folder / "python" / "platform" / "build_info.py").write_text(CUDA)
+    package = tmp_path / "tensorflow_cpu-2.20.1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Name: tensorflow-cpu\nVersion: 2.20.1\n")
+    (package / "RECORD").write_text("tensorflow/__init__.py,,\n")
     (tmp_path / "libcuda.so.1").touch()
     monkeypatch.setattr(gpu, "tensorflow_folder", lambda: folder)
     monkeypatch.setattr(gpu, "search_path", lambda: [str(tmp_path)])
@@ -120,20 +124,23 @@ def test_a_gpu_is_here_and_its_libraries_are_not() -> None:
     (one,) = found_in(gpu=gpu.gpu_record((), []))
     assert one["name"] == "gpu-not-used"
     assert "libcudart.so.12, libcublas.so.12" in one["what"]
-    assert one["remedy"][0].endswith("install --upgrade 'tensorflow[and-cuda]'")
+    assert one["remedy"][-1].endswith("install 'tensorflow[and-cuda]==2.20.1'")
 
 
 @pytest.mark.usefixtures("cuda")
 def test_a_gpu_that_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     (one,) = found_in(gpu=gpu.gpu_record((), []))
-    assert one["remedy"] == ["unset CUDA_VISIBLE_DEVICES"]
+    assert one["remedy"][-1] == "unset CUDA_VISIBLE_DEVICES"
 
 
 def test_a_gpu_and_a_tensorflow_without(cuda: Path) -> None:
     (cuda / "python" / "platform" / "build_info.py").write_text(CUDA.replace("True", "False"))
     (one,) = found_in(gpu=gpu.gpu_record((), []))
-    assert one["remedy"][0].endswith("install 'tfmagic[gpu]'")
+    assert [line.partition(" -m ")[2] for line in one["remedy"]] == [
+        "pip uninstall --yes tensorflow-cpu",
+        "pip install 'tensorflow[and-cuda]==2.20.1'",
+    ]
 
 
 @pytest.mark.usefixtures("cuda")

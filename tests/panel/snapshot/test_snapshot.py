@@ -131,7 +131,11 @@ def test_where_a_traced_run_was_is_in_the_row() -> None:
     graph, _, _ = scale_graph(2.0)
     net = models.add("net", graph)
     assert (row("net")["devices"], row("net")["moved"], row("net")["run_peak_bytes"]) == (None, None, None)
+    net(np.ones(2, np.float32))
+    # Where there is one device alone, no trace is needed to know it.
+    assert row("net")["runs_on"] == ["CPU:0"]
     net.run(np.ones(2, np.float32), trace=True)
+    assert row("net")["runs_on"] == ["CPU:0"]
     assert [one["device"] for one in row("net")["devices"]] == ["CPU:0"]
     assert row("net")["moved"] == 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tfmagic.panel.views.libraries import LibrariesPage, OpLibraryLoaded
+from tfmagic.panel.views.libraries import GpuPage, LibrariesPage, OpLibraryLoaded
 
 if TYPE_CHECKING:
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
@@ -64,6 +64,8 @@ def record() -> LibrariesRecord:
         ],
         "gpu": {
             "answer": "no driver is here",
+            "reasons": ["no driver is here", "libcudnn.so.9 not found"],
+            "advice": ["pip install it", "pip install that"],
             "built_with_cuda": True,
             "cuda_version": "12.5",
             "cudnn_version": None,
@@ -103,6 +105,8 @@ def test_every_figure_is_drawn() -> None:
     assert "libz libz is there twice /a /b" in lines
     assert "LD_LIBRARY_PATH /new (changed too late: the loader has read '/old') folders /old/libq.so" in lines
     assert "answer no driver is here" in lines
+    assert "also libcudnn.so.9 not found" in lines
+    assert "to type pip install it pip install that" in lines
     assert "libcudart.so.12 /cuda/libcudart.so.12, loaded" in lines
     assert "libcudnn.so.9 not found" in lines
     assert "built for CUDA 12.5, cuDNN unknown" in lines
@@ -136,6 +140,24 @@ def test_text_from_files_and_the_environment_is_text() -> None:
     html = LibrariesPage(evil).html()
     assert "<img" not in html
     assert html.count("&lt;img src=x onerror=alert(1)&gt;") == 6
+
+
+def test_the_gpu_s_answer_comes_first_then_the_reasons_then_what_to_type() -> None:
+    gpu = record()["gpu"]
+    lines = GpuPage(gpu).text().splitlines()
+    assert lines[:6] == [
+        "no driver is here",
+        "also: libcudnn.so.9 not found",
+        "on a machine with a GPU, type in a terminal, then restart the kernel:",
+        "  pip install it",
+        "  pip install that",
+        "GPU",
+    ]
+    gpu["device_files"], gpu["answer"] = ["/dev/nvidia0"], EVIL
+    assert GpuPage(gpu).text().splitlines()[2] == "type in a terminal, then restart the kernel:"
+    assert GpuPage(gpu).html().startswith("<p>&lt;img src=x onerror=alert(1)&gt;</p>")
+    gpu["advice"], gpu["reasons"] = [], []
+    assert GpuPage(gpu).text().splitlines()[1] == "GPU"
 
 
 def test_files_are_folded_in_a_notebook() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable, ends_text
+from tfmagic.panel.views.model_pages import FilePage, ModelPage, ModelTable, ends_text, where_text
 from tfmagic.panel.views.sentences import added_text
 from tfmagic.panel.views.view import Sentence, View
 
@@ -57,6 +57,7 @@ def model(name: str = "net", source: str = "models/net", *, known: bool = True, 
         "last_error": None,
         "devices": None,
         "moved": None,
+        "runs_on": ["CPU:0"] if known else None,
         "can_park": known,
         "notes": [note] if note else [],
     }
@@ -121,6 +122,19 @@ def test_the_page_shows_every_fact_and_signature() -> None:
     for fact in ("models/net (SavedModel)", "ready", "no request", "26.6 kB", "median 1 ms", "a, b", "version 7"):
         assert fact in text
     assert "serving_default (default)" in text
+
+
+def test_where_it_runs_is_told_apart_from_where_it_was_asked_to_be() -> None:
+    row = model()
+    assert where_text(row) == "CPU:0"
+    row["device"] = "/job:localhost/device:GPU:0"
+    assert where_text(row) == "CPU:0 (asked for GPU:0)"
+    row["moved"], row["runs_on"] = 0, ["GPU:0"]
+    assert where_text(row) == "GPU:0"
+    row["moved"], row["runs_on"] = 2, ["CPU:0", "GPU:0"]
+    assert where_text(row) == "CPU:0, GPU:0 (2 not where asked for)"
+    assert where_text(model(known=False)) == "unknown (%tf_runtime placement net tells)"
+    assert "runs on          CPU:0" in ModelPage(model()).text()
 
 
 @pytest.mark.parametrize(

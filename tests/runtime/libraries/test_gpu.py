@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import shlex
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +17,21 @@ import tensorflow as tf
 from tfmagic.runtime.libraries import gpu
 from tfmagic.runtime.libraries.elf import read_elf
 from tfmagic.runtime.libraries.gpu import build_info, gpu_record, loader_cache, tensorflow_folder
+from tfmagic.runtime.libraries.installation import installed_tensorflow
 from tfmagic.runtime.libraries.shared_objects import shared_objects
 
 if TYPE_CHECKING:
     from tfmagic.runtime.libraries.gpu import GpuRecord
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="CUDA's libraries are looked for as Linux does")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="there is no TensorFlow with CUDA for others"
+)
 
 CUDA = """
 import collections
 build_info = collections.OrderedDict([('cuda_version', '12.5.1'), ('cudnn_version', '9'), ('is_cuda_build', True)])
 """
+PIP = f"{shlex.quote(sys.executable)} -m pip"
 NEEDED = ["cudart.so.12", "cublas.so.12", "cublasLt.so.12", "cufft.so.11", "cusolver.so.11", "cusparse.so.12"]
 
 
@@ -41,7 +48,26 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(gpu, "_SYSTEM", ())
     monkeypatch.setattr(gpu, "gpu_files", list)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    package(tmp_path, "tensorflow")
     return tmp_path
+
+
+def package(folder: Path, name: str, installer: str = "pip") -> None:
+    """Have TensorFlow's files come with a package of that name."""
+    for former in folder.glob("*.dist-info"):
+        shutil.rmtree(former)
+    own = folder / f"{name.replace('-', '_')}-2.20.1.dist-info"
+    own.mkdir()
+    (own / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 2.20.1\n")
+    (own / "RECORD").write_text("tensorflow/__init__.py,,\n")
+    (own / "INSTALLER").write_text(f"{installer}\n")
+    # A name like TensorFlow's, and none of its files.
+    (folder / "tensorflow_io-1.dist-info").mkdir()
+    (folder / "tensorflow_io-1.dist-info" / "METADATA").write_text("Name: tensorflow-io\nVersion: 1\n")
+
+
+def without_cuda(folder: Path) -> None:
+    (folder / "tensorflow" / "python" / "platform" / "build_info.py").write_text(CUDA.replace("True", "False"))
 
 
 def add(folder: Path, *names: str) -> None:
@@ -89,9 +115,9 @@ def test_damaged_cache_is_empty(tmp_path: Path) -> None:
 
 def test_no_driver_and_no_gpu(installed: Path) -> None:
     record = gpu_record()
-    assert record["answer"] == (
-        "this TensorFlow was built for CUDA 12.5.1, and no driver (libcuda.so.1) and no GPU (/dev/nvidia*) is here"
-    )
+    assert record["answer"] == f"TensorFlow uses no GPU: {record['reasons'][0]}"
+    assert record["reasons"][0] == "none is to be seen here (no device file /dev/nvidia*, and no driver libcuda.so.1)"
+    assert record["reasons"][1].startswith("libcudart.so.12, libcublas.so.12, ")
     assert record["searched"] == [str(installed / "lib")]
     assert record["absent_folders"] == 1
     assert [one["name"] for one in record["needs"]] == [
@@ -101,14 +127,17 @@ def test_no_driver_and_no_gpu(installed: Path) -> None:
 
 def test_driver_without_a_gpu(installed: Path) -> None:
     add(installed, "cuda.so.1")
-    assert gpu_record()["answer"].startswith("the driver's library is here and no GPU: there is no /dev/nvidia0")
+    assert gpu_record()["reasons"][0].startswith("the driver's library is here and no GPU: there is no /dev/nvidia0")
 
 
 def test_libraries_that_are_missing_are_named(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device(monkeypatch)
     add(installed, "cuda.so.1", *NEEDED)
     record = gpu_record()
-    assert record["answer"].startswith("libcudnn.so.9, libnccl.so.2 not found in the folders searched: pip install")
+    assert record["reasons"] == [
+        "libcudnn.so.9, libnccl.so.2 not found in the folders searched, nor in those of LD_LIBRARY_PATH"
+    ]
+    assert record["advice"] == [f"{PIP} install 'tensorflow[and-cuda]==2.20.1'"]
     assert [one["name"] for one in record["needs"] if one["found"] is None] == ["libcudnn.so.9", "libnccl.so.2"]
     assert record["needs"][0]["found"] == str(installed / "lib" / "libcudart.so.12")
 
@@ -116,6 +145,7 @@ def test_libraries_that_are_missing_are_named(installed: Path, monkeypatch: pyte
 def test_all_is_there(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     device(monkeypatch)
     add(installed, "cuda.so.1", *NEEDED, "cudnn.so.9", "nccl.so.2")
+    assert (gpu_record()["reasons"], gpu_record()["advice"]) == ([], [])
     assert gpu_record()["answer"].endswith("it uses the GPU when it is first used")
     assert gpu_record(in_use=[])["answer"].startswith("driver, GPU and every library are here, and TensorFlow has made")
     assert gpu_record(in_use=["GPU:0"])["answer"] == "TensorFlow uses GPU:0"
@@ -126,15 +156,63 @@ def test_all_is_there(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpus_that_are_hidden(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     device(monkeypatch)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-    assert gpu_record()["answer"].startswith(f"CUDA_VISIBLE_DEVICES={value!r} hides every GPU")
+    assert any(one.startswith(f"CUDA_VISIBLE_DEVICES={value!r} hides every GPU") for one in gpu_record()["reasons"])
 
 
-def test_built_without_cuda(installed: Path) -> None:
-    info = installed / "tensorflow" / "python" / "platform" / "build_info.py"
-    info.write_text(CUDA.replace("True", "False"))
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("tensorflow-cpu", ["uninstall --yes tensorflow-cpu", "install 'tensorflow[and-cuda]==2.20.1'"]),
+        ("tf_nightly_cpu", ["uninstall --yes tf-nightly-cpu", "install 'tf-nightly[and-cuda]==2.20.1'"]),
+        ("intel-tensorflow", ["uninstall --yes intel-tensorflow", "install 'tensorflow[and-cuda]==2.20.1'"]),
+    ],
+)
+def test_the_package_without_cuda_goes_first(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, name: str, lines: list[str]
+) -> None:
+    without_cuda(installed)
+    package(installed, name)
+    device(monkeypatch)
+    add(installed, "cuda.so.1")
     record = gpu_record()
-    assert record["answer"] == "this TensorFlow was built without CUDA (tensorflow-cpu): pip install 'tfmagic[gpu]'"
+    assert record["reasons"] == [f"this TensorFlow ({name.replace('_', '-')} 2.20.1) was built without CUDA"]
+    assert record["advice"] == [f"{PIP} {line}" for line in lines]
     assert record["needs"] == []
+
+
+def test_what_to_type_fits_what_has_installed_it(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_cuda(installed)
+    package(installed, "tensorflow", "conda")
+    assert gpu_record()["advice"] == ["conda install 'tensorflow=2.20.1=cuda*'"]
+    package(installed, "tensorflow-cpu", "uv")
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)  # such environments have no pip
+    into = f"--python {shlex.quote(sys.executable)}"
+    assert gpu_record()["advice"] == [
+        f"uv pip uninstall {into} tensorflow-cpu",
+        f"uv pip install {into} 'tensorflow[and-cuda]==2.20.1'",
+    ]
+
+
+def test_a_tensorflow_that_was_built_here_is_to_stay(installed: Path) -> None:
+    for one in installed.glob("*.dist-info"):
+        shutil.rmtree(one)
+    record = gpu_record()
+    assert record["advice"] == []
+    without_cuda(installed)
+    assert gpu_record()["reasons"][1] == "this TensorFlow was built without CUDA"
+    assert gpu_record()["advice"] == []
+
+
+def test_where_there_are_no_packages_with_cuda_none_is_named(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_cuda(installed)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    assert gpu_record()["advice"] == []
+
+
+def test_the_package_that_is_installed_here_is_found() -> None:
+    found = installed_tensorflow(tensorflow_folder())
+    assert found is not None
+    assert found.version == metadata.version(found.name)
 
 
 def test_folders_of_pip_s_own_libraries_are_searched(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +234,8 @@ def test_folders_of_pip_s_own_libraries_are_searched(installed: Path, monkeypatc
 def test_no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "tensorflow_folder", lambda: None)
     record: Any = gpu_record()
-    assert record["answer"] == "no TensorFlow is installed here: pip install 'tfmagic[gpu]'"
+    assert record["answer"] == "TensorFlow uses no GPU: no TensorFlow is installed here"
+    assert record["advice"] == [f"{PIP} install 'tensorflow[and-cuda]'"]
     assert record["built_with_cuda"] is None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from tfmagic.checkup.troubles.trouble import Trouble, pip, trouble
+from tfmagic.checkup.troubles.trouble import Trouble, trouble
 from tfmagic.core.units import size_text
 from tfmagic.runtime.memory.policy import SETTINGS
 
@@ -33,15 +33,14 @@ def _gpu(report: Report) -> Iterator[Trouble]:
     gpu = report["gpu"]
     if gpu is None or not gpu["device_files"] or gpu["in_use"] != []:
         return
-    if gpu["built_with_cuda"] is False:
-        remedy = pip("install 'tfmagic[gpu]'")
-    elif "CUDA_VISIBLE_DEVICES" in gpu["answer"]:
-        remedy = "unset CUDA_VISIBLE_DEVICES"
-    elif any(library["found"] is None for library in gpu["needs"]):
-        remedy = pip("install --upgrade 'tensorflow[and-cuda]'")
-    else:
-        remedy = "%tf_runtime log"
-    yield trouble("gpu-not-used", f"A GPU is here ({', '.join(gpu['device_files'])}), and {gpu['answer']}.", remedy)
+    remedy = list(gpu["advice"])
+    if any("CUDA_VISIBLE_DEVICES" in reason for reason in gpu["reasons"]):
+        remedy.append("unset CUDA_VISIBLE_DEVICES")
+    yield trouble(
+        "gpu-not-used",
+        f"A GPU is here ({', '.join(gpu['device_files'])}), and {gpu['answer']}.",
+        *(remedy or ["%tf_runtime log"]),
+    )
 
 
 def _memory(machine: MachineRecord) -> Iterator[Trouble]:

@@ -11,7 +11,7 @@ from tfmagic.magics.grammar.options import Command, Option, help_of, parse, unqu
 from tfmagic.model.memory_record import memory_record
 from tfmagic.model.registry import the_models
 from tfmagic.panel.snapshot.snapshot import snapshot
-from tfmagic.panel.views.libraries import LibrariesPage, OpLibraryLoaded
+from tfmagic.panel.views.libraries import GpuPage, LibrariesPage, OpLibraryLoaded
 from tfmagic.panel.views.model_pages import NO_MODELS
 from tfmagic.panel.views.placement import PlacementPage
 from tfmagic.panel.views.runtime_pages import ConfigurationPage, LogPage, MemoryPage
@@ -19,7 +19,7 @@ from tfmagic.panel.views.sentences import reset_text
 from tfmagic.panel.views.summary import DevicePage, Summary
 from tfmagic.panel.views.view import Sentence, View
 from tfmagic.runtime.custom_ops.libraries import op_libraries
-from tfmagic.runtime.custom_ops.libraries_report import libraries_record
+from tfmagic.runtime.custom_ops.libraries_report import gpu_here, libraries_record
 from tfmagic.runtime.native_log.log import native_log
 from tfmagic.runtime.session.config_record import configuration
 from tfmagic.runtime.session.devices import devices
@@ -38,6 +38,10 @@ COMMANDS: dict[str, Command] = {
         "%tf_runtime libraries",
         "Show every shared object of the process: version, size, who brought it and when, what is there more than "
         "once, which settings decided a path, and why a GPU is or is not used.",
+    ),
+    "gpu": Command(
+        "%tf_runtime gpu",
+        "Say whether TensorFlow uses a GPU, and if not: why, what to type, and what was looked at.",
     ),
     "devices": Command("%tf_runtime devices", "Show the devices: what they are, and what their allocators report."),
     "memory": Command("%tf_runtime memory", "Show what the process, its devices and its models use of memory."),
@@ -129,6 +133,7 @@ def _load(parsed: Parsed) -> View:
 _VERBS: dict[str, Callable[[Parsed], View]] = {
     "summary": lambda _: Summary(snapshot()),
     "libraries": lambda _: LibrariesPage(libraries_record()),
+    "gpu": lambda _: GpuPage(gpu_here()),
     "devices": lambda _: DevicePage(devices()),
     "memory": lambda _: MemoryPage(memory_record()),
     "config": lambda _: ConfigurationPage(configuration()),

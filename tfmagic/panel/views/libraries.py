@@ -10,7 +10,7 @@ from tfmagic.panel.views.runtime_pages import clock_text
 from tfmagic.panel.views.view import Page, RecordView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tfmagic.panel.drawing.table import Columns
     from tfmagic.runtime.custom_ops.libraries import OpLibraryRecord
@@ -76,7 +76,7 @@ class LibrariesPage(Page["LibrariesRecord"]):
             *([Table.of(record["duplicates"], _DUPLICATES)] if record["duplicates"] else []),
             *([Table.of(record["op_libraries"], _OP_LIBRARIES)] if record["op_libraries"] else []),
             *([Table.of(record["settings"], _SETTINGS)] if record["settings"] else []),
-            Table(("GPU", ""), gpu_rows(record["gpu"])),
+            Table(("GPU", ""), [*_answer_rows(record["gpu"]), *gpu_rows(record["gpu"])]),
         ]
 
     def _files(self) -> Table:
@@ -110,6 +110,23 @@ class LibrariesPage(Page["LibrariesRecord"]):
         files = self._files()
         folded = f"<details><summary>{len(files.rows)} libraries, file by file</summary>{files.html()}</details>"
         return "".join(table.html() for table in self._tables()) + folded
+
+
+class GpuPage(Page["GpuRecord"]):
+    """``%tf_runtime gpu``: the answer first, then the other reasons, what to type, and what was looked at."""
+
+    gap = "\n"
+
+    def parts(self) -> Iterator[Table | str]:
+        """Yield the answer, the reasons beside the one in it, the lines to type, and the table."""
+        gpu = self.record
+        yield gpu["answer"]
+        yield from (f"also: {reason}" for reason in gpu["reasons"][1:])
+        if gpu["advice"]:
+            where = "" if gpu["device_files"] else "on a machine with a GPU, "
+            yield f"{where}type in a terminal, then restart the kernel:"
+            yield from (f"  {line}" for line in gpu["advice"])
+        yield Table(("GPU", ""), gpu_rows(gpu))
 
 
 class OpLibraryLoaded(RecordView["OpLibraryRecord"]):
@@ -147,8 +164,8 @@ def op_text(op: OpRecord) -> str:
 
 
 def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
-    """Return the rows about whether TensorFlow uses a GPU, and if not, why."""
-    rows = [("answer", gpu["answer"])]
+    """Return what is here of all that TensorFlow needs for a GPU."""
+    rows = []
     if gpu["cuda_version"] is not None:
         rows.append(("built for", f"CUDA {gpu['cuda_version']}, cuDNN {gpu['cudnn_version'] or UNKNOWN}"))
     rows += [
@@ -166,6 +183,11 @@ def gpu_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
         absent = f"\nand {gpu['absent_folders']} that are not there" if gpu["absent_folders"] else ""
         rows.append(("searched", "\n".join([*gpu["searched"], "the loader's cache (ldconfig -p)"]) + absent))
     return rows
+
+
+def _answer_rows(gpu: GpuRecord) -> list[tuple[str, str]]:
+    rows = [("answer", gpu["answer"]), *(("also", reason) for reason in gpu["reasons"][1:])]
+    return [*rows, *([("to type", "\n".join(gpu["advice"]))] if gpu["advice"] else [])]
 
 
 def _sizes(libraries: Sequence[LibraryRecord]) -> str:

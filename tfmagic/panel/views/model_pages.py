@@ -84,6 +84,7 @@ class ModelPage(Page["ModelRecord"]):
             ("mode", record["mode"]),
             ("state", record["state"]),
             ("device", record["device"] or "no request"),
+            ("runs on", where_text(record)),
             ("variables", f"{variables}, {bytes_text(record['weights_bytes'])}"),
             ("constants", bytes_text(record["constants_bytes"])),
             ("process grew by", bytes_text(record["grew_bytes"])),
@@ -149,6 +150,16 @@ def signature_table(signatures: Sequence[SignatureRecord], default: str | None) 
         for signature in signatures
     ]
     return Table(("signature", "takes", "gives"), rows)
+
+
+def where_text(row: ModelRow) -> str:
+    """Return where a model runs, and what of it was asked to be elsewhere."""
+    where = ", ".join(row["runs_on"] or ()) or f"unknown (%tf_runtime placement {row['name']} tells)"
+    if row["moved"]:
+        return f"{where} ({row['moved']} not where asked for)"
+    asked = (row["device"] or "").rpartition("device:")[2]
+    elsewhere = asked and row["moved"] is None and row["runs_on"] is not None and asked not in row["runs_on"]
+    return f"{where} (asked for {asked})" if elsewhere else where
 
 
 def ends_text(signature: SignatureRecord | None, side: str, *, apart: str = ", ") -> str:

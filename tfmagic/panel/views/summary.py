@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfmagic.core.units import UNKNOWN, bytes_text, counted, seconds_text
 from tfmagic.panel.drawing.table import Table
-from tfmagic.panel.views.model_pages import ends_text
+from tfmagic.panel.views.model_pages import ends_text, where_text
 from tfmagic.panel.views.runtime_pages import limits_text, policy_rows, reported_text
 from tfmagic.panel.views.view import ListPage, Page
 
@@ -16,13 +16,6 @@ if TYPE_CHECKING:
     from tfmagic.panel.snapshot.snapshot import Snapshot
     from tfmagic.runtime.libraries.timeline import LibrariesSummary
     from tfmagic.runtime.session.devices import DeviceRecord
-
-
-def _where(row: ModelRow) -> str:
-    if row["devices"] is None:
-        return UNKNOWN
-    where = ", ".join(device["device"] for device in row["devices"])
-    return f"{where} ({row['moved']} not where asked for)" if row["moved"] else where
 
 
 _NO_DEVICES = "TensorFlow has not made its devices yet: they are there after the first run"
@@ -44,7 +37,7 @@ _MODELS: Columns[ModelRow] = {
     "calls": lambda row: str(row["calls"]),
     "last call": lambda row: seconds_text(row["last_latency_s"]),
     "median": lambda row: seconds_text(row["median_latency_s"]),
-    "runs on": _where,
+    "runs on": where_text,
     "last error": lambda row: row["last_error"] or "",
 }
 

@@ -233,6 +233,11 @@ def _thread_pools() -> dict[str, dict[str, Any]]:
         return {}
 
 
+def gpu_here() -> GpuRecord:
+    """Return whether TensorFlow uses a GPU, and if not, why."""
+    return gpu_record([file.path for file in libraries().files()], _gpus_in_use())
+
+
 def _gpus_in_use() -> list[str] | None:
     from tfmagic.runtime.memory.policy import has_taken_memory
 

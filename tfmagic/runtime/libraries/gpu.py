@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tfmagic.runtime.libraries.elf import NoElfError, read_elf
 from tfmagic.runtime.libraries.environment import search_path
+from tfmagic.runtime.libraries.installation import installed_tensorflow, lines_for_cuda
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tfmagic.runtime.libraries.installation import Installed
 
 _CACHE = Path("/etc/ld.so.cache")
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
@@ -31,7 +34,6 @@ _SONAMES = {
     13: {"cudart": 13, "cublas": 13, "cublasLt": 13, "cufft": 12, "cusolver": 12, "cusparse": 12},
 }
 _NCCL = 2
-_INSTALL = "pip install 'tfmagic[gpu]'"
 
 
 class NeededRecord(TypedDict):
@@ -60,6 +62,10 @@ class GpuRecord(TypedDict):
     ----------
     answer
         One sentence.
+    reasons
+        Why no GPU is used, the first of them in the answer; none where one is used.
+    advice
+        What to type in a terminal for a TensorFlow that uses a GPU, where that is what is lacking.
     built_with_cuda
         Whether TensorFlow was built for CUDA; None without TensorFlow.
     cuda_version, cudnn_version
@@ -79,6 +85,8 @@ class GpuRecord(TypedDict):
     """
 
     answer: str
+    reasons: list[str]
+    advice: list[str]
     built_with_cuda: bool | None
     cuda_version: str | None
     cudnn_version: str | None
@@ -110,6 +118,8 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
     driver = files.get(_DRIVER) or _find(_DRIVER, [*existing, *_SYSTEM], cache)
     record: GpuRecord = {
         "answer": "",
+        "reasons": [],
+        "advice": [],
         "built_with_cuda": None if folder is None else bool(build.get("is_cuda_build")),
         "cuda_version": _text(build.get("cuda_version")),
         "cudnn_version": _text(build.get("cudnn_version")),
@@ -120,7 +130,11 @@ def gpu_record(loaded: Iterable[str] = (), in_use: list[str] | None = None) -> G
         "device_files": gpu_files(),
         "in_use": in_use,
     }
-    record["answer"] = _answer(record, build, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if not in_use:
+        installed = installed_tensorflow(folder)
+        record["reasons"] = list(_reasons(record, build, installed))
+        record["advice"] = _advice(record, installed)
+    record["answer"] = _answer(record)
     return record
 
 
@@ -130,51 +144,63 @@ def gpu_files() -> list[str]:
     return [*sorted(map(str, folder.glob("nvidia[0-9]*"))), *map(str, folder.glob("dxg"))]
 
 
-def _answer(record: GpuRecord, build: dict[str, Any], visible: str | None) -> str:
+def _answer(record: GpuRecord) -> str:
     if record["in_use"]:
         return f"TensorFlow uses {', '.join(record['in_use'])}"
-    return _build_obstacle(record, build) or _machine_obstacle(record, visible) or _libraries_answer(record)
+    if record["reasons"]:
+        return f"TensorFlow uses no GPU: {record['reasons'][0]}"
+    if record["in_use"] is None:
+        return "driver, GPU and every library that TensorFlow needs are here: it uses the GPU when it is first used"
+    return (
+        "driver, GPU and every library are here, and TensorFlow has made no device of a GPU: %tf_runtime log says why"
+    )
 
 
-def _build_obstacle(record: GpuRecord, build: dict[str, Any]) -> str | None:
+def _reasons(record: GpuRecord, build: dict[str, Any], installed: Installed | None) -> Iterator[str]:
     if record["built_with_cuda"] is None:
-        return f"no TensorFlow is installed here: {_INSTALL}"
-    if record["built_with_cuda"]:
-        return None
+        yield "no TensorFlow is installed here"
+    elif not record["built_with_cuda"] and (elsewhere := _other_platform(build)) is not None:
+        yield elsewhere
+    else:
+        yield from _of_machine(record, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        if not record["built_with_cuda"]:
+            package = "" if installed is None else f" ({installed.name} {installed.version})"
+            yield f"this TensorFlow{package} was built without CUDA"
+        missing = [needed["name"] for needed in record["needs"] if needed["found"] is None]
+        if missing:
+            yield f"{', '.join(missing)} not found in the folders searched, nor in those of LD_LIBRARY_PATH"
+
+
+def _other_platform(build: dict[str, Any]) -> str | None:
     if sys.platform == "darwin":
         return "TensorFlow has no CUDA on macOS (Apple's tensorflow-metal adds its GPU as a plugin)"
     if sys.platform == "win32":
         return "TensorFlow has no CUDA on Windows since 2.11: use it within WSL2"
     if build.get("is_rocm_build"):
         return "this TensorFlow was built for ROCm; what it lacks is not known here"
-    return f"this TensorFlow was built without CUDA (tensorflow-cpu): {_INSTALL}"
-
-
-def _machine_obstacle(record: GpuRecord, visible: str | None) -> str | None:
-    if visible is not None and visible.strip() in {"", "-1", "none", "void"}:
-        return (
-            f"CUDA_VISIBLE_DEVICES={visible.strip()!r} hides every GPU from this process: "
-            "take it out and restart the kernel"
-        )
-    if record["driver"] is None:
-        gpu = "" if record["device_files"] else " and no GPU (/dev/nvidia*)"
-        return f"this TensorFlow was built for CUDA {record['cuda_version']}, and no driver ({_DRIVER}){gpu} is here"
-    if not record["device_files"]:
-        return "the driver's library is here and no GPU: there is no /dev/nvidia0 (a container needs --gpus all)"
     return None
 
 
-def _libraries_answer(record: GpuRecord) -> str:
-    missing = [needed["name"] for needed in record["needs"] if needed["found"] is None]
-    if missing:
-        return (
-            f"{', '.join(missing)} not found in the folders searched: {_INSTALL}, or add the folder to LD_LIBRARY_PATH"
+def _of_machine(record: GpuRecord, visible: str | None) -> Iterator[str]:
+    if not record["device_files"]:
+        if record["driver"] is None:
+            yield f"none is to be seen here (no device file /dev/nvidia*, and no driver {_DRIVER})"
+        else:
+            yield ("the driver's library is here and no GPU: there is no /dev/nvidia0 (a container needs --gpus all)")
+    elif record["driver"] is None:
+        yield f"no driver ({_DRIVER}) is here: it belongs to the machine, not to Python"
+    if visible is not None and visible.strip() in {"", "-1", "none", "void"}:
+        yield (
+            f"CUDA_VISIBLE_DEVICES={visible.strip()!r} hides every GPU from this process: "
+            "take it out and restart the kernel"
         )
-    if record["in_use"] is None:
-        return "driver, GPU and every library that TensorFlow needs are here: it uses the GPU when it is first used"
-    return (
-        "driver, GPU and every library are here, and TensorFlow has made no device of a GPU: %tf_runtime log says why"
-    )
+
+
+def _advice(record: GpuRecord, installed: Installed | None) -> list[str]:
+    if installed is None and record["built_with_cuda"] is not None:
+        return []  # one that was built on this machine, and is to stay
+    lacks = not record["built_with_cuda"] or any(needed["found"] is None for needed in record["needs"])
+    return lines_for_cuda(installed) if lacks and record["reasons"] and not record["in_use"] else []
 
 
 def _text(value: object) -> str | None:

@@ -154,7 +154,8 @@ class MemoryPolicy:
             return None
         return (
             "TensorFlow was in use before tfmagic was loaded, so it keeps the memory of its tensors for the life of "
-            "this kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first"
+            "this kernel, also of models that are dropped: restart the kernel and put %load_ext tfmagic first, or type "
+            "tfmagic autoload on in a terminal, once for all notebooks"
         )
 
     def new_warning(self) -> str | None:

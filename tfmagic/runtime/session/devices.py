@@ -51,6 +51,22 @@ def devices() -> list[DeviceRecord]:
     return [_with_memory(device) for device in known]
 
 
+def only_device() -> list[str] | None:
+    """Return the one device that everything runs on; None where there are several, or before TensorFlow has looked."""
+    if not has_taken_memory():
+        return None
+    return once("only device", _only_device) or None
+
+
+def _only_device() -> list[str]:
+    import tensorflow as tf
+
+    # Of the physical ones: listing the logical ones would make those of eager execution, which a session does without.
+    physical = tf.config.list_physical_devices()
+    parts = [part for device in physical for part in tf.config.get_logical_device_configuration(device) or (None,)]
+    return [f"{device.device_type}:0" for device in physical] if len(parts) == 1 else []
+
+
 def _logical_devices() -> Iterator[DeviceRecord]:
     import tensorflow as tf
 
