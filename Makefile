@@ -3,12 +3,16 @@
 # The set-up goes into .venv, by scripts/make_venv.py, and is done again only when
 # pyproject.toml is newer or the checkout has moved.
 
-PYTHON ?= python3
-VENV   := .venv
-STAMP  := $(VENV)/.installed
-RUN    := $(VENV)/bin/python
-PEERS  := $(VENV)/.peers
-NEEDED := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/python3.11
+PYTHON  ?= python3
+VENV    := .venv
+STAMP   := $(VENV)/.installed
+RUN     := $(VENV)/bin/python
+PEERS   := $(VENV)/.peers
+# Node and npm are those of the wheel in .venv.
+NPM     := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm --prefix labextension --silent
+PAGE    := tfmagic/labextension/package.json
+MODULES := labextension/node_modules/.package-lock.json
+NEEDED  := install Python 3.11 or newer, or name it: make ... PYTHON=/path/to/python3.11
 
 # Kernels are those of .venv, though the person may have a python3 kernel of their own.
 export JUPYTER_PREFER_ENV_PATH := 1
@@ -16,7 +20,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test fast coverage soak matrix docs links bench pictures lint style types units chromium panel dist \
+.PHONY: help setup demo lab test fast coverage soak matrix docs links bench pictures lint style types units chromium panel watch dist \
 	binder branch clean always
 
 help: ## list the targets
@@ -60,26 +64,28 @@ links: panel ## see that each address that the pages name is there, with the pla
 bench: panel $(PEERS) ## measure tfmagic beside its peers, an hour; writes benchmarks/results/figures.md and the chart
 	@$(RUN) -m benchmarks --write
 
-panel: $(STAMP) ## build the panel's page if its sources have changed
-	@$(RUN) scripts/web.py build
+panel: $(PAGE) ## build the panel's page if its sources have changed
+
+watch: panel ## build the panel's page at each change; JupyterLab shows it after a reload
+	@$(NPM) run watch
 
 pictures: panel ## take the README's pictures of the panel
-	@$(RUN) scripts/get_chromium.py
 	@PYTHONPATH=tests $(RUN) -m browser.readme_pictures docs/pictures
 	@PYTHONPATH=tests $(RUN) -m browser.readme_moving docs/pictures/panel.gif
 
 lint: style types ## check style and types
 
-# A download, while .venv is set up. It needs Python's own library only.
-chromium:
+# A download while .venv is set up, for `make test` alone. It needs Python's own library only.
+chromium: ## install Chromium for the browser tests, with apt-get where that needs no password
 	@"$(PYTHON)" scripts/get_chromium.py
 
 # Of the page; its tests are no part of what pytest runs.
 style: panel
-	@$(RUN) scripts/web.py check
+	@echo "tfmagic: checking the panel's page: tsc, eslint, prettier"
+	@$(NPM) run lint
 
 units: panel
-	@$(RUN) scripts/web.py test
+	@$(NPM) run test
 
 types: panel
 	$(RUN) -m ruff check
@@ -97,7 +103,7 @@ branch: panel ## write the branch that a Binder is made of: this commit and its 
 	@$(RUN) scripts/binder_branch.py
 
 clean: ## remove .venv and everything else that make has made
-	rm -rf $(VENV) build dist tfmagic/panel/static tfmagic/labextension
+	rm -rf $(VENV) build dist tfmagic/panel/static tfmagic/labextension labextension/lib
 	find . -name node_modules -prune -o -name __pycache__ -type d -exec rm -rf {} +
 
 # A copied or moved checkout has an environment that points at the old place.
@@ -109,6 +115,16 @@ $(STAMP): pyproject.toml
 	@"$(PYTHON)" -c 'import sys; v = sys.version.split()[0]; \
 	  sys.version_info >= (3, 11) or sys.exit("tfmagic: $(PYTHON) is Python " + v + ": $(NEEDED)")'
 	@"$(PYTHON)" scripts/make_venv.py
+
+$(MODULES): labextension/package-lock.json | $(STAMP)
+	@echo "tfmagic: fetching what the panel's page is built and checked with"
+	@$(NPM) ci
+	@touch $@
+
+$(PAGE): $(MODULES) $(shell find labextension/src labextension/style labextension/schema -type f) \
+		$(wildcard labextension/*.json labextension/*.mjs labextension/*.cjs) tfmagic/panel/snapshot.schema.json
+	@echo "tfmagic: building the panel's page"
+	@$(NPM) run build:prod >build/page.log 2>&1 || { cat build/page.log >&2; exit 1; }
 
 # What only benchmarks need: other runtimes, which the same networks are called with.
 $(PEERS): $(STAMP)

@@ -5,7 +5,7 @@ const parsesHtml = ['innerHTML', 'outerHTML', 'insertAdjacentHTML', 'write', 'wr
 
 export default tseslint.config(
   // schema.ts is made by types.mjs.
-  { ignores: ['node_modules/', '**/*.mjs', 'eslint.config.js', 'src/core/schema.ts'] },
+  { ignores: ['lib/', 'node_modules/', '**/*.mjs', '**/*.cjs', '**/*.js', 'src/core/schema.ts'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

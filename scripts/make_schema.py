@@ -5,6 +5,9 @@
 
 The records are the ``TypedDict`` s of the package, and what is said of a field is
 what its docstring says.
+
+A page accepts fields that it does not know, so a new field needs no new version of the
+schema. Mark it ``NotRequired`` in its record: kernels of older releases do not send it.
 """
 
 from __future__ import annotations
@@ -59,11 +62,9 @@ def schema() -> dict[str, Any]:
 
 
 def _object(record: Any, known: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    # Some modules import a record for the type checker only: it is found by its name.
     space = {**vars(sys.modules[record.__module__]), **known, "Any": Any}
-    fields = {
-        field: eval(hint.__forward_arg__ if isinstance(hint, typing.ForwardRef) else hint, space)  # noqa: S307 - annotations of our own
-        for field, hint in record.__annotations__.items()
-    }
+    fields = typing.get_type_hints(record, space, space)
     about = _described(record.__doc__ or "")
     named: list[str] = []
     properties = {field: {**_type(hint, named), **about.get(field, {})} for field, hint in fields.items()}
@@ -71,8 +72,7 @@ def _object(record: Any, known: dict[str, Any]) -> tuple[dict[str, Any], list[st
         "type": "object",
         "description": (record.__doc__ or "").strip().splitlines()[0],
         "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
+        "required": [field for field in properties if field in record.__required_keys__],
     }, named
 
 

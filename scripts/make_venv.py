@@ -164,6 +164,8 @@ def install() -> None:
         # Keras 2, which some tests add models of. It asks for a tensorflow beside the tensorflow-cpu that
         # is there, a second copy of it all, so it comes without what it asks for.
         call([*pip, "--no-deps", f"tf_keras=={tensorflow_release()}.*"], "pip could not install tf_keras (see above)")
+        develop: list[str | Path] = [VENV / "bin" / "jupyter-builder", "develop", "--overwrite", "."]
+        call(develop, "JupyterLab cannot be told of the extension in this checkout (see above)")
     took = time.time() - started
     STAMP.write_text(f"{ROOT}\n", encoding="utf-8")
     os.utime(STAMP, (started, started))

@@ -103,6 +103,16 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     raise UsageError(line)
 
 
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    """Name the built extension of JupyterLab; ``jupyter labextension develop`` calls this."""
+    return [{"src": "labextension", "dest": "@tfmagic/lab"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Name the module that extends Jupyter's server; the server calls this."""
+    return [{"module": "tfmagic.labserver"}]
+
+
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Remove every magic and hook; models and session stay for the next load."""
     from tfmagic.magics.shell.loading import unload

@@ -19,11 +19,6 @@ _TYPES = (
 )
 
 
-def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    """Name the module with `_load_jupyter_server_extension`; Jupyter's server calls this."""
-    return [{"module": "tfmagic.labserver"}]
-
-
 def _load_jupyter_server_extension(server: Any) -> None:
     """Add tfmagic's messages to those that are no activity; Jupyter's server calls this."""
     manager = server.kernel_manager

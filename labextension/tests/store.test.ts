@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import history from '../demo/history.json';
 import { LiveStore } from '../src/core/live';
+import { optional, record, text } from '../src/core/shape';
 import { snapshotOf } from './made';
 
 let sent: Record<string, unknown>[];
@@ -34,6 +35,19 @@ describe('snapshots', () => {
     store.takeSnapshot(snapshotOf({ seq: 1, time_s: 1_800_000_100, kernel }));
     expect(store.snapshot?.kernel.pid).toBe(2);
     expect(store.history).toBeNull();
+  });
+
+  it('of a newer kernel are taken with the fields that this page does not know', () => {
+    const good = snapshotOf({ seq: 5 });
+    const models = good.models.map(model => ({ ...model, colour: 'blue' }));
+    store.takeSnapshot({ ...good, models, weather: { sunny: true } });
+    expect(store.snapshot?.seq).toBe(5);
+  });
+
+  it('that lack a field are not taken, and one that older kernels do not send may be missing', () => {
+    const named = record({ name: text, colour: optional(text) });
+    expect([{ name: 'a' }, { name: 'a', colour: 'blue' }].every(named)).toBe(true);
+    expect([{ colour: 'blue' }, { name: 'a', colour: 1 }].some(named)).toBe(false);
   });
 
   it('that cannot be read change nothing', () => {

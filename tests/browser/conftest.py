@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,7 @@ from playwright.sync_api import expect
 
 from browser.lab import Lab
 from browser.notebook import PATIENCE_MS, put_back
-from browser.panel_page import ROOT, browser, chromium_path
+from browser.panel_page import NO_CHROMIUM, ROOT, browser, chromium_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +48,10 @@ def complaints() -> list[str]:
 def chromium(complaints: list[str]) -> Iterator[Browser]:
     """Run Chromium, with the panel and its demo page built."""
     if chromium_path() is None:
-        pytest.skip("there is no Chromium here: apt-get install chromium, or name one in TFMAGIC_CHROMIUM")
-    command = [sys.executable, str(ROOT / "scripts" / "web.py"), "demo"]
-    subprocess.run(command, check=True)  # noqa: S603 - these fixed words
+        pytest.skip(NO_CHROMIUM)
+    path = os.pathsep.join([str(Path(sys.prefix, "bin")), os.environ["PATH"]])
+    command = ["npm", "--prefix", str(ROOT / "labextension"), "run", "--silent", "demo"]
+    subprocess.run(command, check=True, env={**os.environ, "PATH": path})  # noqa: S603 - these fixed words
 
     def watch(context: BrowserContext) -> None:
         context.on("weberror", lambda error: complaints.append(error.error.stack or str(error.error)))
@@ -57,7 +60,7 @@ def chromium(complaints: list[str]) -> Iterator[Browser]:
     # What the listener of a signal throws, JupyterLab logs and goes on. It logs errors of its own, too.
     def hear(message: ConsoleMessage) -> None:
         said = f"{message.text} at {message.location['url']}"
-        if message.type == "error" and "@tfmagic" in said:
+        if message.type in ("error", "warning") and "@tfmagic" in said:
             complaints.append(said)
 
     with browser() as running:

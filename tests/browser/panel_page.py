@@ -45,6 +45,9 @@ THEMES = {
 }
 
 
+NO_CHROMIUM = "there is no Chromium here: make chromium installs it, or name one in TFMAGIC_CHROMIUM"
+
+
 def chromium_path() -> str | None:
     """Return a Chromium of this machine, or None."""
     named = os.environ.get("TFMAGIC_CHROMIUM")
@@ -63,6 +66,8 @@ def _serve(route: Route) -> None:
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
     """Run the machine's Chromium, without a window."""
+    if chromium_path() is None:
+        raise FileNotFoundError(NO_CHROMIUM)
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         running = playwright.chromium.launch(executable_path=chromium_path(), args=flags)

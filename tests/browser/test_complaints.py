@@ -25,8 +25,9 @@ def test_what_a_page_throws_is_heard(page: Page, complaints: list[str], thrown: 
     complaints.clear()
 
 
-def test_what_the_extension_logs_as_an_error_is_heard(page: Page, complaints: list[str]) -> None:
-    page.evaluate("() => console.error('at draw (http://host/lab/extensions/@tfmagic/lab/static/1.js)')")
+@pytest.mark.parametrize("level", ["error", "warn"])
+def test_what_the_extension_logs_is_heard(page: Page, complaints: list[str], level: str) -> None:
+    page.evaluate(f"() => console.{level}('at draw (http://host/lab/extensions/@tfmagic/lab/static/1.js)')")
     page.evaluate("() => console.error('JupyterLab has one of its own')")
     page.wait_for_timeout(200)
     (heard,) = complaints

@@ -76,7 +76,7 @@ def test_both_extensions_are_found_and_enabled(python: Path) -> None:
     assert "enabled" in ours
     assert "OK" in ours
     server = run(python, "-m", "jupyter_server.extension.serverextension", "list")
-    assert re.search(r"tfmagic\.labserver\W+(\x1b\[\d*m)*\s*enabled", server)
+    assert re.search(r"tfmagic\W+(\x1b\[\d*m)*\s*enabled", server)
 
 
 def test_the_sidebar_appears_and_lives(python: Path, chromium: Browser, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 OURS = "@tfmagic/lab"
 WIDGETS = "@jupyter-widgets/jupyterlab-manager"
-SERVER_PART = "tfmagic.labserver"
+SERVER_PART = "tfmagic"
 
 
 class LabExtensionRecord(TypedDict):

@@ -1,4 +1,4 @@
-import { isHistory, isLibraries, isLog, isPlacement } from './check';
+import { isHistoryRecord, isLibrariesRecord, isNativeLogRecord, isPlacementRecord } from './check';
 import { isRecord } from './shape';
 import { t } from './text';
 import { span } from './units';
@@ -84,15 +84,13 @@ export class Calls {
 function understood(kind: RequestKind, result: unknown): unknown {
   switch (kind) {
     case 'history':
-      return isHistory(result) ? result : undefined;
+      return isHistoryRecord(result) ? result : undefined;
     case 'placement':
-      return isPlacement(result) ? result : undefined;
-    case 'log': {
-      const entries = isRecord(result) ? result.entries : null;
-      return isLog(entries) ? entries : undefined;
-    }
+      return isPlacementRecord(result) ? result : undefined;
+    case 'log':
+      return isNativeLogRecord(result) ? result.entries : undefined;
     case 'libraries':
-      return isLibraries(result) ? result : undefined;
+      return isLibrariesRecord(result) ? result : undefined;
     default:
       return result ?? null;
   }

@@ -1,10 +1,10 @@
 import { Calls } from './calls';
-import { isHistory, isSnapshot, otherSchema } from './check';
+import { isHistoryRecord, isSnapshot } from './check';
 import { Lease } from './lease';
 import { Merged } from './merge';
 import { isRecord } from './shape';
 import { extended } from './tail';
-import { otherVersion } from './version';
+import { otherSchema, otherVersion } from './version';
 import { t } from './text';
 import type { History, Snapshot } from './snapshot';
 import type { Fields, Reply, RequestKind, Results, Status, Store } from './protocol';
@@ -113,7 +113,7 @@ export class LiveStore implements Store {
   }
 
   takeHistory(value: unknown): void {
-    if (!isHistory(value)) return;
+    if (otherSchema(value) !== null || !isHistoryRecord(value)) return;
     this.history = value;
     this.notify();
   }

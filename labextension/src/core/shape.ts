@@ -5,10 +5,16 @@ const MOST = 1_000_000;
 
 export const text: Shape = value => typeof value === 'string' && value.length <= MOST;
 export const number: Shape = value => typeof value === 'number' && Number.isFinite(value);
+export const integer: Shape = value => Number.isInteger(value);
 export const flag: Shape = value => typeof value === 'boolean';
 
 export function known(shape: Shape): Shape {
   return value => value === null || shape(value);
+}
+
+/** A field that older kernels do not send. */
+export function optional(shape: Shape): Shape {
+  return value => value === undefined || shape(value);
 }
 
 export function oneOf(...allowed: readonly (string | number)[]): Shape {

@@ -6,6 +6,12 @@ import { t } from './text';
 declare const TFMAGIC_VERSION: string;
 export const VERSION = TFMAGIC_VERSION;
 
+/** The schema version that a message names, where it is not the one that is drawn here. */
+export function otherSchema(value: unknown): number | null {
+  if (!isRecord(value) || typeof value.schema !== 'number' || !Number.isFinite(value.schema)) return null;
+  return value.schema === SCHEMA ? null : value.schema;
+}
+
 /** Says of a message in another schema version which half is the older one, and what to type where. */
 export function otherVersion(value: unknown): string {
   const { schema, versions } = isRecord(value) ? value : {};

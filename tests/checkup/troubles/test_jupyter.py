@@ -66,7 +66,7 @@ def test_the_extension_is_of_another_version(here: Environment) -> None:
 
 def test_the_server_is_not_told_to_load_its_part(here: Environment) -> None:
     here.remove(here.server)
-    assert "is not told to load tfmagic.labserver" in the("server-extension-off", here.report())["what"]
+    assert "is not told to load tfmagic" in the("server-extension-off", here.report())["what"]
 
 
 @pytest.mark.parametrize("whose", ["environment", "person"])
@@ -74,9 +74,9 @@ def test_the_server_is_told_not_to_and_the_remedy_tells_it_to(here: Environment,
     # Where the command's own `disable` writes it.
     here.remove(here.server)
     top = here.server.parents[1] if whose == "environment" else here.home / ".jupyter"
-    file = top / "jupyter_server_config.d" / "tfmagic.labserver.json"
+    file = top / "jupyter_server_config.d" / "tfmagic.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"tfmagic.labserver": False}}}))
+    file.write_text(json.dumps({"ServerApp": {"jpserver_extensions": {"tfmagic": False}}}))
     one = the("server-extension-off", here.report())
     assert "is told not to load" in one["what"]
     (line,) = one["remedy"]

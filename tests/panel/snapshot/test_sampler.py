@@ -156,7 +156,7 @@ def test_who_watched_before_it_stopped_watches_when_it_begins_again(sampler: Sam
 
 
 def test_the_settings_editor_takes_the_intervals_that_the_kernel_takes() -> None:
-    schema = json.loads((CHECKOUT / "labextension" / "lab" / "schema" / "plugin.json").read_text(encoding="utf-8"))
+    schema = json.loads((CHECKOUT / "labextension" / "schema" / "plugin.json").read_text(encoding="utf-8"))
     interval = schema["properties"]["interval"]
     assert (interval["minimum"], interval["maximum"]) == INTERVALS_S
     assert "from {:g} to {:g}".format(*INTERVALS_S) in interval["description"]

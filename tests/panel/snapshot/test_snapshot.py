@@ -45,6 +45,11 @@ def test_the_schema_is_what_the_records_give() -> None:
     subprocess.run([sys.executable, str(script), "--check"], check=True, env=where)  # noqa: S603 - our own
 
 
+def test_the_schema_lets_fields_through_that_a_newer_kernel_sends() -> None:
+    record: dict[str, Any] = dict(snapshot())
+    check({**record, "kernel": {**record["kernel"], "colour": "blue"}, "weather": "sunny"}, "Snapshot")
+
+
 def test_a_snapshot_is_as_its_schema_says(tmp_path: Path) -> None:
     graph, _, _ = scale_graph(2.0)
     models.add("live", tf.function(lambda x: x + 1))

@@ -1,15 +1,13 @@
-// Bundles the panel into the Python package and the extension of JupyterLab, or the demo page into build/demo.
-import { build } from 'esbuild';
+// Bundles the panel of an output cell into the Python package; --demo bundles the demo page into build/demo.
+import { context } from 'esbuild';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { buildLab, version } from './build-lab.mjs';
 
 const here = path => fileURLToPath(new URL(path, import.meta.url));
 const demo = process.argv.includes('--demo');
-// Its first line tells scripts/web.py which sources all was made from, so the panel comes last.
-const digest = process.env.TFMAGIC_SOURCES ?? 'unknown';
+const { version } = JSON.parse(await readFile(here('package.json'), 'utf8'));
 
-if (!demo) await buildLab();
-await build({
+const bundle = await context({
   entryPoints: demo
     ? [here('demo/demo.ts')]
     : [
@@ -24,6 +22,11 @@ await build({
   charset: 'utf8',
   legalComments: 'none',
   define: { TFMAGIC_VERSION: JSON.stringify(version) },
-  banner: demo ? {} : { js: `// sources ${digest}` },
   logLevel: 'warning'
 });
+if (process.argv.includes('--watch')) {
+  await bundle.watch();
+} else {
+  await bundle.rebuild();
+  await bundle.dispose();
+}
