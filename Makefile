@@ -37,6 +37,7 @@ lab: panel ## open the example notebooks in JupyterLab
 test: ## check style and types, and run all the tests
 	@$(MAKE) --no-print-directory --jobs 2 panel chromium
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint units
+	@"$(PYTHON)" scripts/matrix.py oldest colab
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 fast: panel ## run the tests that start no kernel and take no time

@@ -1,8 +1,8 @@
 """Run the contract, ``tests/contract``, in an environment for each set of versions that tfmagic is to work with.
 
 ``python scripts/matrix.py`` runs all, ``python scripts/matrix.py oldest colab`` only these. The environments are
-made in ``build/matrix`` and used again. The table of ``docs/works-on.md`` is written from what came of them.
-It needs Python and its own standard library only.
+made in ``build/matrix`` and used again; ``pip check`` must find nothing wrong in any. A run of all, or one with
+``--write``, writes the table of ``docs/works-on.md``. It needs Python and its own standard library only.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ TESTS = ("pytest>=8.2", "pytest-timeout>=2.3", "jupyter-client>=7.4")
 NEWEST = ("ipython", "ipykernel", "ipywidgets", "anywidget", "psutil", "tqdm", "traitlets")
 # The Keras that was the newest when each TensorFlow was.
 MINORS = {"2.16": "3.3.3", "2.17": "3.5.0", "2.18": "3.6.0", "2.19": "3.9.2", "2.20": "3.12.0", "2.21": None}
+PYTHONS = ("3.11", "3.12", "3.13")
 VERSIONS = """
 import importlib.metadata, json, platform
 found = {one.metadata["Name"].lower().replace("_", "-"): one.version for one in importlib.metadata.distributions()}
@@ -40,11 +41,15 @@ print(json.dumps({**found, "python": platform.python_version()}))
 
 @dataclass(frozen=True)
 class Row:
-    """One environment: its name, the Pythons that it may have, best first, and what is installed."""
+    """One environment: its name, the Pythons that it may have, best first, and what is installed.
+
+    With `extras`, tfmagic is installed as well, from its wheel and with them. Else the checkout is what runs.
+    """
 
     name: str
     pythons: tuple[str, ...]
     packages: tuple[str, ...]
+    extras: str = ""
 
     @property
     def folder(self) -> Path:
@@ -70,13 +75,11 @@ def rows() -> list[Row]:
         Row(f"tf{minor}", ("3.11",), (f"tensorflow-cpu=={minor}.*", f"keras=={keras}" if keras else "keras", *NEWEST))
         for minor, keras in MINORS.items()
     ]
-    newest = ("tensorflow-cpu", "keras", *NEWEST)
     colab = ("tensorflow-cpu", "keras", "ipython==7.34.0", "ipykernel==6.17.1", "ipywidgets==7.7.1", "traitlets==5.7.1")
     return [
         Row("oldest", ("3.11",), ("tensorflow-cpu==2.16.1", "keras==3.0.5", *oldest())),
         *minors,
-        Row("python3.12", ("3.12",), newest),
-        Row("python3.13", ("3.13",), newest),
+        *(Row(f"python{version}", (version,), (), extras="cpu,lab") for version in PYTHONS),
         Row("colab", ("3.13", "3.12", "3.11"), (*colab, "anywidget", "psutil", "tqdm")),
     ]
 
@@ -98,27 +101,49 @@ def interpreter(version: str) -> str | None:
     return None
 
 
+def call(*command: str | Path) -> str | None:
+    """Run a command without showing what it prints; return why it failed, in a line, if it did."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    said = done.stderr + done.stdout
+    return next((line for line in said.splitlines() if line.startswith("ERROR")), said[-200:]).strip()
+
+
+def wheel() -> Path:
+    """Build the wheel of this checkout, once a run."""
+    folder = FOLDER / "wheel"
+    if not list(folder.glob("*.whl")):
+        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "wheel", "--no-deps", "--quiet")
+        if (why := call(*pip, "--wheel-dir", folder, ROOT)) is not None:
+            sys.exit(f"tfmagic: the wheel cannot be built: {why}")
+    return next(folder.glob("*.whl"))
+
+
 def made(row: Row, base: str) -> str | None:
     """Make an environment, unless it is there as it is wanted; return why not."""
-    stamp, wanted = row.folder / "made.json", json.dumps([base, *row.packages, *TESTS])
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
-        return None
-    shutil.rmtree(row.folder, ignore_errors=True)
-    say(f"{row.name}: installing {' '.join(row.packages)}")
-    pip = [row.python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
-    for command in ([base, "-m", "venv", row.folder], [*pip, *row.packages, *TESTS]):
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [done.stderr[-200:]]
-            return f"not installed: {said[0].strip()}"
-    stamp.write_text(wanted, encoding="utf-8")
-    return None
+    stamp, wanted = row.folder / "made.json", json.dumps([base, row.extras, *row.packages, *TESTS])
+    pip = (row.python, "-m", "pip", "--disable-pip-version-check")
+    install = (*pip, "install", "--quiet", "--no-compile")
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != wanted:
+        shutil.rmtree(row.folder, ignore_errors=True)
+        packages = [*row.packages, *([f"{wheel()}[{row.extras}]"] if row.extras else [])]
+        say(f"{row.name}: installing {' '.join(packages)}")
+        why = call(base, "-m", "venv", row.folder) or call(*install, *packages, *TESTS)
+        if why is not None:
+            return f"not installed: {why}"
+        stamp.write_text(wanted, encoding="utf-8")
+    elif row.extras:
+        # The packages are there already; the wheel is of this commit.
+        call(*install, "--no-deps", "--force-reinstall", wheel())
+    return call(*pip, "check")
 
 
 def ran(row: Row) -> dict[str, Any]:
     """Run the contract in an environment, and return what came of it."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment.pop("PYTHONHOME", None)
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **({} if row.extras else {"PYTHONPATH": str(ROOT)})}
+    for name in ("PYTHONHOME", *(("PYTHONPATH",) if row.extras else ())):
+        environment.pop(name, None)
     command = [str(row.python), "-m", "pytest", "-q", "--tb=short", "tests/contract"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
     log = FOLDER / f"{row.name}.txt"
@@ -177,10 +202,13 @@ def main() -> int:
     names = [row.name for row in rows()]
     parser = argparse.ArgumentParser(description="run the contract in the environments that tfmagic is to work in")
     parser.add_argument("environments", nargs="*", choices=[[], *names], help=f"all, or some of: {' '.join(names)}")
-    wanted = parser.parse_args().environments or names
+    parser.add_argument("--write", action="store_true", help="write the table although these are not all")
+    options = parser.parse_args()
+    wanted = options.environments or names
     if unknown := sorted(set(wanted) - set(names)):
         parser.error(f"there is no environment {', '.join(unknown)}; there are {', '.join(names)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(FOLDER / "wheel", ignore_errors=True)
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else {}
     for row in rows():
         if row.name in wanted:
@@ -188,8 +216,9 @@ def main() -> int:
             results[row.name] = tried(row)
             RESULTS.write_text(json.dumps(results, indent=1), encoding="utf-8")
             say(f"{row.name}: {outcome(results[row.name])} ({time.monotonic() - started:.0f} s)")
-    write_page(results)
-    print(table(results))
+    if options.write or not options.environments:
+        write_page(results)
+    print(table({name: results[name] for name in wanted}))
     return int(any("passed" not in results[name] or results[name]["failed"] for name in wanted))
 
 

@@ -164,7 +164,8 @@ def _loaded_by_keras(archive: KerasArchive, objects: dict[str, Any], options: Op
     import keras
 
     safe = not options.unsafe
-    with eager_execution(), archive.named_for_keras() as path:
+    # Before 3.3, Keras looks for the classes of an .h5 file in the scope alone.
+    with eager_execution(), archive.named_for_keras() as path, keras.saving.custom_object_scope(objects):
         return keras.models.load_model(path, custom_objects=objects, compile=False, safe_mode=safe)
 
 
