@@ -201,3 +201,9 @@ def refused(source: Any, match: str, kind: type[Exception] = ValueError, **optio
     assert said.isprintable(), said
     assert len(models) == 0
     assert session.hosted_graphs() == session.open_graphs() == []
+
+
+def save_module(module: Any, path: Path) -> Path:
+    """Write a module as a SavedModel whose only signature is its call."""
+    tf.saved_model.save(module, str(path), signatures=module.__call__.get_concrete_function())
+    return path
