@@ -30,6 +30,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 # Its time says which pyproject.toml was installed, its text for which folder.
 STAMP = VENV / ".installed"
+# Where JupyterLab finds the extension: a link to the built page of this checkout.
+LINK = VENV / "share" / "jupyter" / "labextensions" / "@tfmagic" / "lab"
 # There while pip is at work: found at the start, it means that a package may be half there.
 UNFINISHED = VENV / ".unfinished"
 HEARTBEAT = 15.0
@@ -157,6 +159,9 @@ def install() -> None:
         pip += ["--progress-bar", "off"]
     # The time is that of pyproject.toml as read now: a change made meanwhile counts.
     started = time.time()
+    # Else pip writes into the checkout through it, and no wheel can be built of what is there then.
+    if LINK.is_symlink():
+        LINK.unlink()
     with heartbeat():
         call([*pip, PIP], f"pip could not install {PIP} (see above)")
         editable = ["--editable", f".[{EXTRAS}]", "--group", GROUP]

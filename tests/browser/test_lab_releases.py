@@ -1,4 +1,4 @@
-"""The extension and the panel in the releases of JupyterLab and Notebook before the newest; test_binder.py has 4.4."""
+"""The extension and the panel in releases of JupyterLab and Notebook before the newest, the oldest admitted first."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MODEL = "%%tf_model one\ny = v1.identity(v1.get_variable('w', [4, 1000]), name='
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an environment with the wheel, JupyterLab 4.5 and Notebook 7.5; its other packages are those of this one."""
+def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an environment with the wheel and packages of a release; its other packages are those of this one."""
     folder = tmp_path_factory.mktemp("releases")
     venv.create(folder)
     python = folder / "bin" / "python"
@@ -36,7 +36,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site / "others.pth").write_text(sysconfig.get_path("purelib"))
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-compile"]
     pip += ["--disable-pip-version-check"]
-    for words in (["jupyterlab==4.5.*", "notebook==7.5.*"], ["--no-build-isolation", str(CHECKOUT)]):
+    for words in (request.param, ["--no-build-isolation", str(CHECKOUT)]):
         done = subprocess.run([*pip, *words], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
         assert done.returncode == 0, done.stderr
     # Widgets are drawn by extensions of JupyterLab, which lie outside the packages.
@@ -51,7 +51,15 @@ def _only_that_environment(python: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PATH", f"{python.parent}:/usr/bin:/bin")
 
 
-@pytest.mark.parametrize(("server", "version"), [(Lab, "4.5"), (Notebook7, "7.5")])
+@pytest.mark.parametrize(
+    ("python", "server", "version"),
+    [
+        (["jupyterlab==4.4.0"], Lab, "4.4.0"),
+        (["jupyterlab==4.5.*", "notebook==7.5.*"], Lab, "4.5"),
+        (["jupyterlab==4.5.*", "notebook==7.5.*"], Notebook7, "7.5"),
+    ],
+    indirect=["python"],
+)
 def test_sidebar_and_panel_are_live(server: type[Lab], version: str, python: Path, page: Page, tmp_path: Path) -> None:
     running = server(tmp_path, python=python)
     running.write("one.ipynb", [LOAD, MODEL, "%tf_panel", "%tf_panel --sidebar"])
