@@ -26,7 +26,7 @@ RESULTS = FOLDER / "results.json"
 PAGE = ROOT / "docs" / "works-on.md"
 BEGIN, END = "<!-- matrix: written by scripts/matrix.py -->", "<!-- end of the matrix -->"
 SHOWN = ("python", "tensorflow", "keras", "numpy", "protobuf", "ipython", "ipykernel", "ipywidgets", "anywidget")
-TESTS = ("pytest>=8.2", "pytest-timeout>=2.3", "jupyter-client>=7.4")
+TESTS = ("pytest>=8.2", "pytest-timeout>=2.3", "jupyter-client>=7.4", "scikit-learn>=1.4")
 NEWEST = ("ipython", "ipykernel", "ipywidgets", "anywidget", "psutil", "tqdm", "traitlets")
 # The Keras that was the newest when each TensorFlow was.
 MINORS = {"2.16": "3.3.3", "2.17": "3.5.0", "2.18": "3.6.0", "2.19": "3.9.2", "2.20": "3.12.0", "2.21": None}
