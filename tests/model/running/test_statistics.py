@@ -90,6 +90,23 @@ def test_a_call_that_was_late_says_after_how_long() -> None:
     assert model.calls == 0
 
 
+class Slow:
+    """A value that NumPy has to wait for."""
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        release.wait(30)
+        return X
+
+
+def test_a_call_whose_time_was_over_before_it_began_was_late_too() -> None:
+    model = linear().model
+    release.clear()
+    with pytest.raises(RunTimeoutError):
+        model.run(Slow(), timeout=0.1)
+    assert model.last_error == "no answer within 0.1 s"
+    release.set()
+
+
 def parked(model: Any) -> None:
     model.park()
 

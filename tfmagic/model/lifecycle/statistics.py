@@ -14,6 +14,8 @@ from tfmagic.errors import MemoryBudgetError, ModelStateError, StoppedError, fir
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tfmagic.concurrency.cancel_scope import CancelScope
+
 _REMEMBERED = 100
 
 
@@ -77,13 +79,17 @@ class Statistics:
         if isinstance(error, (KeyboardInterrupt, StoppedError)):
             self.stopped = True
         elif scope is not None and scope.expired:
-            self.stopped, self.last_error = False, f"no answer within {scope.timeout_s or 0:g} s"
+            self.late(scope)
         elif scope is not None and scope.cancelled:
             # The error comes of the stop, whatever it says.
             self.stopped = self.stopped or isinstance(scope.reason(), (KeyboardInterrupt, StoppedError))
         elif isinstance(error, Exception) and not isinstance(error, (ModelStateError, MemoryBudgetError)):
             # What could not begin, for a run before it or for lack of room, is no error of the model.
             self.stopped, self.last_error = False, first_line(error)
+
+    def late(self, scope: CancelScope) -> None:
+        """Note that a call had not answered by the deadline of its scope, whether it had begun or not."""
+        self.stopped, self.last_error = False, f"no answer within {scope.timeout_s or 0:g} s"
 
     def note_peak(self, peak_bytes: int | None, *, is_real: bool) -> None:
         """Note the peak memory of a traced run; a run on zeros is not `is_real`."""

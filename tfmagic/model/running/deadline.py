@@ -48,6 +48,7 @@ def wait_for_call(lifecycle: Lifecycle, call: Callable[[], T]) -> T:
         scope = current_scope()
         if scope is None or not scope.expired:
             raise
+        lifecycle.statistics.late(scope)
         raise timeout_error([lifecycle]) from None
 
 
@@ -91,6 +92,10 @@ def run_side_by_side(models: Sequence[Lifecycle], calls: Sequence[Callable[[], T
     scope = current_scope()
     expired = scope is not None and scope.expired
     late = [(owner, error) for owner, error in failed if expired and isinstance(error, DEADLINE_ERRORS)]
+    for owner, _ in late:
+        # Of a call that uses several models, nobody knows which was late.
+        if scope is not None and len(owner) == 1:
+            owner[0].statistics.late(scope)
     if len(late) == len(failed):
         raise timeout_error([model for owner, _ in failed for model in owner])
     in_order = [*(failure for failure in failed if failure not in late), *late]
