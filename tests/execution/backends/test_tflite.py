@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     from tfmagic.model.model import Model
 
+# The tests below that name versions try on any other TensorFlow what comes in its place.
+pytestmark = pytest.mark.skipif(
+    lite.lite_is_missing(), reason="this TensorFlow has no interpreter that is known to work"
+)
+
 v1 = tf.compat.v1
 RANDOM = np.random.default_rng(0)
 

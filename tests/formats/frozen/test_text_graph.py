@@ -66,7 +66,7 @@ def test_a_function_and_numbers_come_through_text_to_the_last_bit(tmp_path: Path
         x = v1.placeholder(tf.float32, [None, 2], "x")
         y = tf.matmul(x, tf.constant(weights))
         tf.identity(tf.cond(tf.reduce_sum(x) > 0, lambda: y * 0.1, lambda: y / 3.0), name="y")
-    (tmp_path / "net.pbtxt").write_text(str(graph.as_graph_def()))
+    (tmp_path / "net.pbtxt").write_text(text_format.MessageToString(graph.as_graph_def()))
     (tmp_path / "net.pb").write_bytes(graph.as_graph_def().SerializeToString())
     text, binary = models.add("text", tmp_path / "net.pbtxt"), models.add("binary", tmp_path / "net.pb")
     for given in (X, -X):
@@ -118,7 +118,7 @@ def test_python_inside_needs_unsafe(tmp_path: Path) -> None:
     with tf.Graph().as_default() as graph:
         x = v1.placeholder(tf.float32, [None], "x")
         tf.identity(v1.py_func(lambda v: v, [x], tf.float32), name="y")
-    (tmp_path / "net.pbtxt").write_text(str(graph.as_graph_def()))
+    (tmp_path / "net.pbtxt").write_text(text_format.MessageToString(graph.as_graph_def()))
     with pytest.raises(UnsafeSourceError, match="--unsafe"):
         models.add("net", tmp_path / "net.pbtxt")
 
