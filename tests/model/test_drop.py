@@ -124,7 +124,9 @@ def test_a_drop_that_is_interrupted_drops_all_the_same(waiting: Any, monkeypatch
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tfmagic.concurrency.runs.time.sleep", interrupt)
+    # Only in the wait for its run: an interrupt before that drops nothing.
+    waits = SimpleNamespace(sleep=interrupt, monotonic=time.monotonic)
+    monkeypatch.setattr("tfmagic.concurrency.runs.time", waits)
     with pytest.raises(KeyboardInterrupt):
         models.drop("waiting")
     monkeypatch.undo()
