@@ -125,6 +125,7 @@ $(MODULES): labextension/package-lock.json | $(STAMP)
 $(PAGE): $(MODULES) $(shell find labextension/src labextension/style labextension/schema -type f) \
 		$(wildcard labextension/*.json labextension/*.mjs labextension/*.cjs) tfmagic/panel/snapshot.schema.json
 	@echo "tfmagic: building the panel's page"
+	@mkdir -p build
 	@$(NPM) run build:prod >build/page.log 2>&1 || { cat build/page.log >&2; exit 1; }
 
 # What only benchmarks need: other runtimes, which the same networks are called with.
