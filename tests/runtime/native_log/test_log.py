@@ -45,12 +45,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 def process(code: str) -> tuple[Any, str, int]:
     """Run `code`; return what it said, its stderr, and how it ended."""
     program = PRELUDE + textwrap.dedent(code)
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )  # noqa: S603 - a fixed program
+    # From Python 3.12 on, a fork beside other threads is worth a warning.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 - a fixed program
     return json.loads(done.stdout or "null"), done.stderr.decode(), done.returncode
 
 
