@@ -33,7 +33,9 @@ FIRST = 20
 PARTS = 10
 # What a cycle may leave behind: the fewer cycles, the more of it is chance, and histories that are not full yet.
 MOST = {
-    **{"threads": 0, "open files": 0, "files": 0},
+    "threads": 0,
+    "open files": 0,
+    "files": 0,
     "bytes": 100 + 100_000 / CYCLES,
     "Python blocks": 1 + 1800 / CYCLES,
 }
