@@ -64,7 +64,10 @@ def schema() -> dict[str, Any]:
 def _object(record: Any, known: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     # Some modules import a record for the type checker only: it is found by its name.
     space = {**vars(sys.modules[record.__module__]), **known, "Any": Any}
-    fields = typing.get_type_hints(record, space, space)
+    hints = typing.get_type_hints(record, space, space, include_extras=True)
+    # From the hints: Python does not see `NotRequired` in annotations that are text.
+    optional = {field for field, hint in hints.items() if get_origin(hint) is typing.NotRequired}
+    fields = {field: get_args(hint)[0] if field in optional else hint for field, hint in hints.items()}
     about = _described(record.__doc__ or "")
     named: list[str] = []
     properties = {field: {**_type(hint, named), **about.get(field, {})} for field, hint in fields.items()}
@@ -72,7 +75,7 @@ def _object(record: Any, known: dict[str, Any]) -> tuple[dict[str, Any], list[st
         "type": "object",
         "description": (record.__doc__ or "").strip().splitlines()[0],
         "properties": properties,
-        "required": [field for field in properties if field in record.__required_keys__],
+        "required": [field for field in properties if field in record.__required_keys__ and field not in optional],
     }, named
 
 
