@@ -140,6 +140,15 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(
     assert "IPYTHONDIR" in refused(capsys, "on")
 
 
+@pytest.mark.parametrize("given", ["relative", "./relative"])
+def test_a_relative_folder_is_named(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", given)
+    assert f"a relative path: give it from the root, such as {tmp_path / 'relative'}" in refused(capsys, "on")
+
+
 def test_words_that_are_none(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["autoload", "onn"])

@@ -115,6 +115,11 @@ def _file(profile: str) -> Path:
 def _ipython_folder() -> Path:
     from IPython.paths import get_ipython_dir
 
+    named = os.environ.get("IPYTHONDIR")
+    # IPython takes it from where each kernel starts, which is another folder each time.
+    if named and not Path(named).expanduser().is_absolute():
+        msg = f"IPYTHONDIR is {named!r}, a relative path: give it from the root, such as {Path(named).absolute()}"
+        raise SettingError(msg)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
