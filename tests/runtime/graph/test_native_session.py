@@ -112,6 +112,30 @@ def _many(held: Held) -> None:
         held.native.run(held.w)
 
 
+def test_sizes_are_added_up_while_another_thread_closes_it() -> None:
+    with tf.Graph().as_default() as graph:
+        ones = [tf.constant(1.0, name=f"one{number}") for number in range(64)]
+    native = NativeSession(graph=graph)
+    for one in ones:
+        native.run(one)
+    closing = threading.Thread(target=native.close)
+
+    class Size(int):
+        """A size that another thread is about to add when the session is closed."""
+
+        def __radd__(self, other: int) -> int:
+            if not closing.ident:
+                closing.start()
+                closing.join(0.5)
+            return int(self) + other
+
+    native._calls = {names: (call, Size(size)) for names, (call, size) in native._calls.items()}
+    assert native.kept_bytes > 0
+    closing.join(30)
+    assert not closing.is_alive()
+    assert native.kept_bytes == 0
+
+
 def _ignoring(call: Any) -> None:
     with contextlib.suppress(tf.errors.OpError, RuntimeError):
         call()

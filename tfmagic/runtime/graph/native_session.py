@@ -59,8 +59,11 @@ class NativeSession(tf.compat.v1.Session):
         # Counted as a use: a run that ends meanwhile must not free the session.
         self._uses[token] = None
         try:
+            # Another thread may be adding up their sizes.
+            with self._keeping:
+                calls, self._calls = self._calls, {}
             # A callable's __del__ releases the native one, and must find its session open.
-            self._calls.clear()
+            calls.clear()
             super().close()
         finally:
             self._uses.pop(token, None)
