@@ -11,7 +11,7 @@ import tensorflow as tf
 from factories import add_cell, run_cell
 from trained_cells import X, linear
 
-from tfmagic import models
+from tfmagic import models, run_all
 from tfmagic.concurrency.cancel_scope import CancelScope
 from tfmagic.concurrency.workers import workers
 from tfmagic.errors import ModelStateError, RunTimeoutError
@@ -105,6 +105,15 @@ def test_a_call_whose_time_was_over_before_it_began_was_late_too() -> None:
         model.run(Slow(), timeout=0.1)
     assert model.last_error == "no answer within 0.1 s"
     release.set()
+
+
+def test_of_models_that_run_side_by_side_those_that_are_late_say_so() -> None:
+    model = waiting(copy=True)
+    with pytest.raises(RunTimeoutError):
+        run_all({"net": 1.0}, timeout=0.2)
+    assert model.last_error == "no answer within 0.2 s"
+    release.set()
+    model.stop()
 
 
 def parked(model: Any) -> None:
